@@ -1,0 +1,234 @@
+//! What every fallible function of the crate returns: a message with its place, cause and next step.
+//!
+//! Each stage's messages are constructors in a file of their own below `error/`, so that a message is
+//! written once and tested once. This module knows no stage's types and prints nothing; `diagnostic`
+//! is the one renderer.
+//!
+//! Messages are lowercase, put names in backquotes and end without a period. They never hold a row's
+//! values or a secret.
+
+mod export;
+mod extract;
+mod generate;
+mod land;
+mod model;
+mod project;
+mod run;
+mod warehouse;
+
+use std::fmt;
+use std::ops::Range;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// How the tool exits after an error.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exit {
+    /// 1: a model, test, load or export failed.
+    Failed = 1,
+    /// 2: usage or configuration.
+    Usage = 2,
+}
+
+/// A text the user wrote, with the path she knows it by (relative to the project's root).
+#[derive(Debug, PartialEq, Eq)]
+pub struct SourceText {
+    pub path: PathBuf,
+    pub text: String,
+}
+
+impl SourceText {
+    pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Arc<Self> {
+        Arc::new(Self { path: path.into(), text: text.into() })
+    }
+
+    /// The byte range of a line's text (1-based), without its line end; the text's end if there is no such line.
+    pub fn line_span(&self, line: usize) -> Range<usize> {
+        let mut start = 0;
+        for (index, text) in self.text.split_inclusive('\n').enumerate() {
+            if index + 1 == line {
+                return start..start + text.trim_end_matches(['\n', '\r']).len();
+            }
+            start += text.len();
+        }
+        self.text.len()..self.text.len()
+    }
+}
+
+/// Where an error stands: a byte range of a text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    pub source: Arc<SourceText>,
+    pub span: Range<usize>,
+    /// Said under the carets, where it adds something to the message.
+    pub label: Option<String>,
+}
+
+impl Place {
+    pub fn new(source: &Arc<SourceText>, span: Range<usize>) -> Self {
+        Self { source: source.clone(), span, label: None }
+    }
+
+    /// A whole line, 1-based, without its indentation.
+    pub fn line(source: &Arc<SourceText>, line: usize) -> Self {
+        let span = source.line_span(line);
+        let text = &source.text[span.clone()];
+        let indent = text.len() - text.trim_start().len();
+        Self::new(source, span.start + indent..span.end)
+    }
+
+    pub fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = Some(label.into());
+        self
+    }
+}
+
+/// A user's error. Cheap to move; build it with the constructors below `error/`.
+#[derive(Debug)]
+pub struct Error(Box<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    exit: Exit,
+    message: String,
+    places: Vec<Place>,
+    causes: Vec<String>,
+    hints: Vec<String>,
+    more: Vec<Error>,
+}
+
+impl Error {
+    /// An error that exits with 1: a model, test, load or export failed.
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, message)
+    }
+
+    /// An error that exits with 2: usage or configuration.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self(Box::new(Inner {
+            exit,
+            message: message.into(),
+            places: Vec::new(),
+            causes: Vec::new(),
+            hints: Vec::new(),
+            more: Vec::new(),
+        }))
+    }
+
+    /// Several errors as one: reported one after the other; the exit code is the highest. None if empty.
+    pub fn many(errors: Vec<Error>) -> Option<Self> {
+        let mut all = errors.into_iter();
+        let mut first = all.next()?;
+        first.0.more.extend(all);
+        Some(first)
+    }
+
+    /// The primary place.
+    pub fn at(mut self, place: Place) -> Self {
+        self.0.places.push(place);
+        self
+    }
+
+    pub fn at_maybe(self, place: Option<Place>) -> Self {
+        match place {
+            Some(place) => self.at(place),
+            None => self,
+        }
+    }
+
+    /// A statement of what to do next, without a period.
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.0.hints.push(hint.into());
+        self
+    }
+
+    pub fn hint_maybe(self, hint: Option<String>) -> Self {
+        match hint {
+            Some(hint) => self.hint(hint),
+            None => self,
+        }
+    }
+
+    /// What another library said, and its own causes, outermost first.
+    pub fn caused_by(mut self, cause: &(dyn std::error::Error + 'static)) -> Self {
+        let mut next = Some(cause);
+        while let Some(error) = next {
+            let text = error.to_string();
+            if self.0.causes.last().is_none_or(|last| !last.contains(&text)) {
+                self.0.causes.push(text);
+            }
+            next = error.source();
+        }
+        self
+    }
+
+    /// A cause that is only text.
+    pub fn because(mut self, cause: impl Into<String>) -> Self {
+        self.0.causes.push(cause.into());
+        self
+    }
+
+    pub fn exit(&self) -> Exit {
+        self.iter().map(|error| error.0.exit).max().unwrap_or(Exit::Failed)
+    }
+
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    pub fn places(&self) -> &[Place] {
+        &self.0.places
+    }
+
+    pub fn causes(&self) -> &[String] {
+        &self.0.causes
+    }
+
+    pub fn hints(&self) -> &[String] {
+        &self.0.hints
+    }
+
+    /// This error and those reported with it.
+    pub fn iter(&self) -> impl Iterator<Item = &Error> {
+        std::iter::once(self).chain(self.0.more.iter())
+    }
+
+    /// Splits what `many` joined.
+    pub fn split(mut self) -> Vec<Error> {
+        let more = std::mem::take(&mut self.0.more);
+        std::iter::once(self).chain(more).collect()
+    }
+}
+
+/// The message and its causes on one line, for logs and artifacts.
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)?;
+        for cause in &self.0.causes {
+            write!(f, ": {cause}")?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Error {}
+
+/// The candidate nearest in spelling to what was written, if any is near enough to be meant.
+pub fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let lower = written.to_lowercase();
+    candidates
+        .into_iter()
+        .map(|candidate| (strsim::damerau_levenshtein(&lower, &candidate.to_lowercase()), candidate))
+        .filter(|(distance, candidate)| {
+            let longer = written.chars().count().max(candidate.chars().count());
+            *distance < longer && *distance <= 1.max(longer / 3)
+        })
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, candidate)| candidate)
+}

@@ -1,0 +1,268 @@
+//! The messages of the `model` stage, each one a constructor.
+
+use super::{Error, Place, nearest};
+
+/// Names in backquotes, the last after `or`.
+fn listed(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn did_you_mean<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    nearest(written, candidates).map(|near| format!("did you mean `{near}`?"))
+}
+
+// Templates.
+impl Error {
+    /// `owner`: ``model `x` ``.
+    pub(crate) fn template(owner: &str, reason: &str) -> Self {
+        Self::usage(format!("{owner} cannot be rendered: {reason}"))
+    }
+
+    pub(crate) fn empty_sql(owner: &str, place: Place) -> Self {
+        Self::usage(format!("{owner} renders to nothing"))
+            .at(place)
+            .hint("write a `select`, or disable it with `enabled: false`")
+    }
+
+    pub(crate) fn bad_macro_file(path: &str, reason: &str) -> Self {
+        Self::usage(format!("macro file `{path}` cannot be read: {reason}"))
+    }
+
+    pub(crate) fn duplicate_macro(name: &str, other: &str, place: Place) -> Self {
+        Self::usage(format!("macro `{name}` exists twice")).at(place).hint(format!("the other one is in `{other}`"))
+    }
+}
+
+// The graph.
+impl Error {
+    pub(crate) fn duplicate_name(kind: &str, name: &str, place: Place, other: Place) -> Self {
+        Self::usage(format!("two nodes are called `{name}`: `ref('{name}')` could mean either"))
+            .at(place.label(format!("this {kind}")))
+            .at(other.label("and this one"))
+            .hint("rename one of the files")
+    }
+
+    pub(crate) fn duplicate_source(name: &str, place: Place, other: Place) -> Self {
+        Self::usage(format!("source table `{name}` is declared twice")).at(place).at(other.label("first declared here"))
+    }
+
+    pub(crate) fn duplicate_test(name: &str, place: Place, other: Place) -> Self {
+        Self::usage(format!("test `{name}` is declared twice")).at(place).at(other.label("first declared here"))
+    }
+
+    pub(crate) fn duplicate_relation(relation: &str, name: &str, other: &str, place: Place) -> Self {
+        Self::usage(format!("`{name}` and `{other}` would both become the relation {relation}"))
+            .at(place)
+            .hint("give one of them another `alias` or `schema`")
+    }
+
+    /// `owner`: ``model `x` ``.
+    pub(crate) fn unknown_ref<'a>(
+        owner: &str,
+        name: &str,
+        candidates: impl IntoIterator<Item = &'a str>,
+        place: Option<Place>,
+    ) -> Self {
+        Self::usage(format!("{owner} refers to `{name}`, which does not exist"))
+            .at_maybe(place)
+            .hint_maybe(did_you_mean(name, candidates))
+    }
+
+    pub(crate) fn disabled_ref(owner: &str, name: &str, place: Option<Place>) -> Self {
+        Self::usage(format!("{owner} refers to `{name}`, which is disabled"))
+            .at_maybe(place)
+            .hint(format!("set `enabled: true` for `{name}`, or disable what reads it too"))
+    }
+
+    pub(crate) fn test_of_disabled(test: &str, name: &str, place: Place) -> Self {
+        Self::usage(format!("test `{test}` is left out: `{name}` is disabled")).at(place)
+    }
+
+    pub(crate) fn unknown_source(
+        owner: &str,
+        source: &str,
+        table: &str,
+        known: &[(String, String)],
+        place: Option<Place>,
+    ) -> Self {
+        let tables: Vec<&str> =
+            known.iter().filter(|(name, _)| name == source).map(|(_, table)| table.as_str()).collect();
+        let (what, hint) = if tables.is_empty() {
+            let near = nearest(source, known.iter().map(|(name, _)| name.as_str()));
+            let hint = near.map_or_else(
+                || format!("declare it under `sources:` in a YAML file below `models/`, with a table `{table}`"),
+                |near| format!("did you mean `{near}`?"),
+            );
+            (format!("source `{source}`, which does not exist"), hint)
+        } else {
+            let hint = did_you_mean(table, tables)
+                .unwrap_or_else(|| format!("declare it under the `tables:` of source `{source}`"));
+            (format!("table `{table}` of source `{source}`, which is not declared"), hint)
+        };
+        Self::usage(format!("{owner} refers to {what}")).at_maybe(place).hint(hint)
+    }
+
+    /// `path`: `a`, `b`, `a`.
+    pub(crate) fn cycle(path: &[String], places: Vec<Place>) -> Self {
+        let mut error = Self::usage(format!("models refer to each other in a circle: {}", path.join(" -> ")));
+        for place in places {
+            error = error.at(place);
+        }
+        error
+    }
+
+    pub(crate) fn bad_config(owner: &str, key: &str, complaint: &str, place: Option<Place>) -> Self {
+        Self::usage(format!("`{key}` of {owner} {complaint}")).at_maybe(place)
+    }
+
+    /// A warning: dbt takes any key, so only what looks like a slip is told.
+    pub(crate) fn misspelt_config(owner: &str, key: &str, near: &str) -> Self {
+        Self::usage(format!("`{key}` of {owner} configures nothing")).hint(format!("did you mean `{near}`?"))
+    }
+
+    /// A warning, of a key of `[project.models]` or `[project.seeds]`.
+    pub(crate) fn misspelt_default(key: &str, near: &str) -> Self {
+        Self::usage(format!("`{key}` among the folder defaults of profiles.toml configures nothing"))
+            .hint(format!("did you mean `{near}`?"))
+    }
+
+    pub(crate) fn unknown_property<'a>(
+        kind: &str,
+        name: &str,
+        candidates: impl IntoIterator<Item = &'a str>,
+        place: Place,
+    ) -> Self {
+        Self::usage(format!("{kind} `{name}` has properties, but no file"))
+            .at(place)
+            .hint_maybe(did_you_mean(name, candidates))
+    }
+
+    pub(crate) fn doubled_properties(kind: &str, name: &str, place: Place, first: Place) -> Self {
+        Self::usage(format!("{kind} `{name}` has two entries in YAML"))
+            .at(place)
+            .at(first.label("the first one"))
+            .hint("join them: only one can hold")
+    }
+
+    pub(crate) fn unknown_test<'a>(
+        test: &str,
+        owner: &str,
+        candidates: impl IntoIterator<Item = &'a str>,
+        place: Place,
+    ) -> Self {
+        let known: Vec<String> = candidates.into_iter().map(str::to_owned).collect();
+        let hint = did_you_mean(test, known.iter().map(String::as_str))
+            .unwrap_or_else(|| format!("known tests are {}", listed(&known)));
+        Self::usage(format!("{owner} is tested with `{test}`, which does not exist")).at(place).hint(hint)
+    }
+
+    pub(crate) fn bad_test_argument(test: &str, complaint: &str, place: Place) -> Self {
+        Self::usage(format!("test `{test}` {complaint}")).at(place)
+    }
+}
+
+// Selection.
+impl Error {
+    pub(crate) fn bad_selector(spec: &str, complaint: &str) -> Self {
+        Self::usage(format!("selector `{spec}` {complaint}"))
+    }
+
+    pub(crate) fn unknown_method(spec: &str, method: &str, known: &[&str]) -> Self {
+        let names: Vec<String> = known.iter().map(|name| format!("{name}:")).collect();
+        Self::usage(format!("selector `{spec}` uses the method `{method}:`, which does not exist"))
+            .hint_maybe(did_you_mean(method, known.iter().copied()))
+            .hint(format!("known methods are {}", listed(&names)))
+    }
+
+    pub(crate) fn bad_selector_value(spec: &str, value: &str, known: &[&str]) -> Self {
+        let names: Vec<String> = known.iter().map(|name| (*name).to_owned()).collect();
+        Self::usage(format!("selector `{spec}` cannot have `{value}`")).hint(format!("it takes {}", listed(&names)))
+    }
+
+    /// An empty shell variable must not select everything.
+    pub(crate) fn empty_selector() -> Self {
+        Self::usage("`--select` is empty").hint("without `--select` everything is selected")
+    }
+
+    pub(crate) fn all_excluded(spec: &str, exclude: &str) -> Self {
+        let spec = if spec.is_empty() { "the project" } else { spec };
+        Self::usage(format!("`--exclude {exclude}` leaves nothing of `{spec}`"))
+    }
+
+    pub(crate) fn nothing_selected(spec: &str, near: &[String]) -> Self {
+        let error = Self::usage(format!("`{spec}` selects nothing"));
+        if near.is_empty() {
+            error.hint("`elt ls` lists what can be selected")
+        } else {
+            error.hint(format!("did you mean {}?", listed(near)))
+        }
+    }
+}
+
+/// DuckDB's words as our messages are written: a small letter first, names in backquotes.
+pub(super) fn our_manner(message: &str) -> String {
+    let message = message.lines().next().unwrap_or_default().trim_end_matches(['!', '.', ' ']);
+    let is_word = message.chars().nth(1).is_some_and(char::is_lowercase);
+    let mut text: String = match message.chars().next().filter(|_| is_word) {
+        Some(first) => first.to_lowercase().chain(message.chars().skip(1)).collect(),
+        None => message.to_owned(),
+    };
+    if text.matches('"').count().is_multiple_of(2) {
+        text = text.replace('"', "`");
+    }
+    text
+}
+
+/// The name that DuckDB does not know: behind "with name", or the last in backquotes.
+pub(super) fn unknown_name(message: &str) -> Option<&str> {
+    match message.split_once("with name ") {
+        Some((_, rest)) => rest.split(' ').next(),
+        None => message.rsplit('`').nth(1),
+    }
+}
+
+// SQL.
+impl Error {
+    /// A model's or test's SQL that DuckDB does not take. `owner`: ``model `x` ``; `candidates`: names DuckDB knows.
+    pub(crate) fn sql(owner: &str, message: &str, candidates: &[String], place: Place) -> Self {
+        const SHOWN_MAX: usize = 8;
+        let message = our_manner(message);
+        let written = unknown_name(&message);
+        let near = written.and_then(|name| nearest(name, candidates.iter().map(String::as_str)));
+        let is_column = message.contains("column");
+        let hint = match (near, candidates) {
+            (Some(near), _) => Some(format!("did you mean `{near}`?")),
+            (None, []) => None,
+            (None, known) if is_column => Some(format!("known are {}", listed(&known[..known.len().min(SHOWN_MAX)]))),
+            // The nearest of all tables is often far.
+            (None, _) => None,
+        };
+        Self::failed(format!("{owner}: {message}")).at(place).hint_maybe(hint)
+    }
+
+    pub(crate) fn schema_changed(model: &str, changes: &[String]) -> Self {
+        Self::failed(format!("the columns of `{model}` changed: {}", changes.join(", "))).hint(
+            "run it with `--full-refresh`, or set `on_schema_change` to `append_new_columns` or `sync_all_columns`",
+        )
+    }
+
+    /// `shown`: some of the keys, as `Key::duplicates` gives them.
+    pub(crate) fn duplicate_keys(model: &str, key: &[String], keys: u64, shown: &str) -> Self {
+        Self::failed(format!(
+            "the new rows of `{model}` have {} more than once in {}",
+            crate::report::counted(keys, "keys"),
+            listed(key)
+        ))
+        .because(format!("among them {shown}"))
+        .hint("make `unique_key` name one row, or keep one row a key in the query")
+    }
+
+    pub(crate) fn key_not_in_query(model: &str, column: &str, columns: &[String]) -> Self {
+        Self::failed(format!("`unique_key` of model `{model}` names `{column}`, which the query does not give"))
+            .hint_maybe(did_you_mean(column, columns.iter().map(String::as_str)))
+    }
+
+    pub(crate) fn schema_change_refused(model: &str, column: &str, complaint: &str) -> Self {
+        Self::failed(format!("column `{column}` of `{model}` {complaint}")).hint("run it with `--full-refresh`")
+    }
+}

@@ -1,0 +1,168 @@
+//! The messages of a run as a whole: interruption, output, artifacts, and what stops it before its stages speak.
+
+use std::path::Path;
+
+use super::model::{our_manner, unknown_name};
+use super::{Error, nearest};
+use crate::report::counted;
+use crate::warehouse::SqlError;
+
+impl Error {
+    pub fn interrupted() -> Self {
+        Self::failed("interrupted").hint("what was committed stays; the next run continues from there")
+    }
+
+    /// stdout that cannot be written.
+    pub fn output(cause: &(dyn std::error::Error + 'static)) -> Self {
+        Self::failed("cannot write the result").caused_by(cause)
+    }
+
+    pub fn artifact(path: &Path, cause: &std::io::Error) -> Self {
+        Self::failed(format!("cannot write `{}`", path.display()))
+            .caused_by(cause)
+            .hint("the project's folder must be writable")
+    }
+
+    pub fn clean(path: &Path, cause: &std::io::Error) -> Self {
+        Self::failed(format!("cannot remove `{}`", path.display())).caused_by(cause)
+    }
+
+    pub fn vars_malformed(cause: &str) -> Self {
+        Self::usage("`--vars` is not an object")
+            .because(cause)
+            .hint("write `--vars '{as_of: 2024-06-30}'`, JSON or YAML")
+    }
+
+    /// A source that the models read and the target does not name.
+    pub fn source_without_profile<'a>(source: &str, target: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        let near = nearest(source, known).map(|near| format!("target `{target}` has a source `{near}`"));
+        let how = format!("`[target.{target}.sources.{source}]` in profiles.toml says where it is read");
+        Self::usage(format!("target `{target}` does not say where source `{source}` is")).hint(near.unwrap_or(how))
+    }
+
+    pub fn pinned_type(column: &str, written: &str) -> Self {
+        Self::usage(format!("column `{column}` has the type `{written}`, which a raw table cannot have")).hint(
+            "the types are boolean, bigint, double, decimal(38,s), varchar, timestamptz, timestamp, date, time, blob, uuid, \
+             json, struct(name type, ...), and type[] for lists",
+        )
+    }
+
+    /// A relation that cannot be published by its key.
+    pub fn unpublishable_keys(table: &str, key: &[String], null_keys: u64, duplicate_keys: u64) -> Self {
+        let mut found = Vec::new();
+        if null_keys > 0 {
+            found.push(format!("{} with a null in it", counted(null_keys, "rows")));
+        }
+        if duplicate_keys > 0 {
+            found.push(format!("{} of a key that another row has", counted(duplicate_keys, "rows")));
+        }
+        let names: Vec<_> = key.iter().map(|name| format!("`{name}`")).collect();
+        Self::failed(format!("`{table}` cannot be published by its key {}", names.join(", ")))
+            .because(found.join(", "))
+            .hint("`unique` and `not_null` tests on the key stop such rows before they are built")
+    }
+
+    /// An export whose `select` fits nothing; `cause` is what the selector says.
+    pub fn nothing_to_export(target: &str, select: &str, cause: &Error) -> Self {
+        Self::usage(format!("the export of target `{target}` publishes `{select}`, which is nothing"))
+            .because(cause.message().to_owned())
+            .hint(format!(
+                "`select` of `[target.{target}.export]` in profiles.toml says what is published; without it that is \
+                 `path:models/marts`"
+            ))
+    }
+
+    /// A raw table that no load has made yet.
+    pub fn never_loaded(source: &str, reader: &str) -> Self {
+        Self::failed(format!("`{source}` was never loaded, and `{reader}` reads it"))
+            .hint("`elt build` loads what the models read; `elt extract` loads only")
+    }
+
+    pub fn show_what() -> Self {
+        Self::usage("nothing to show").hint("`--select NAME` shows a model, `--inline SQL` a query")
+    }
+
+    pub fn show_one(names: &[&str]) -> Self {
+        let found = if names.is_empty() { "no model".into() } else { counted(names.len() as u64, "models") };
+        Self::usage(format!("`elt show` shows one model, and the selection holds {found}"))
+            .hint_maybe((!names.is_empty()).then(|| format!("it holds {}", names.join(", "))))
+    }
+
+    pub fn no_warehouse(path: &Path) -> Self {
+        Self::failed(format!("there is no warehouse `{}` yet", path.display())).hint("`elt build` makes it")
+    }
+
+    pub fn never_built(name: &str) -> Self {
+        Self::failed(format!("`{name}` was never built"))
+            .hint(format!("`elt build --select {name}` builds and publishes it"))
+    }
+
+    /// What a node reads and the warehouse does not hold; None if there is nothing. `reader`: ``model `x` ``; `sources`
+    /// and `relations` by the names people know them by.
+    pub fn unmet(reader: &str, sources: &[String], relations: &[String]) -> Option<Self> {
+        let names: Vec<_> = relations.iter().chain(sources).map(|name| format!("`{name}`")).collect();
+        let verb = match names.len() {
+            0 => return None,
+            1 => "was",
+            _ => "were",
+        };
+        let loads = sources.iter().map(|name| format!("source:{name}"));
+        let selectors: Vec<_> = relations.iter().cloned().chain(loads).collect();
+        let (command, what, past) =
+            if relations.is_empty() { ("extract", "loads", "loaded") } else { ("build", "builds", "built") };
+        let error = Self::failed(format!("{reader} reads {}, which {verb} never {past}", names.join(", ")));
+        Some(error.hint(format!("`elt {command} --select {}` {what} what is missing", selectors.join(" "))))
+    }
+
+    /// A seed's file without as much as a header.
+    pub fn seed_empty(name: &str) -> Self {
+        Self::failed(format!("seed `{name}` is empty")).hint("its first line has to name the columns")
+    }
+
+    /// `shown`: ``model `x` ``, ``data test `x` ``, or "the query".
+    pub fn show_failed(shown: &str, error: &SqlError) -> Self {
+        Self::failed(format!("{shown} failed: {}", our_manner(&error.message))).hint_maybe(candidates(error))
+    }
+
+    pub fn model_failed(name: &str, error: &SqlError) -> Self {
+        Self::failed(format!("model `{name}` failed: {}", our_manner(&error.message))).hint_maybe(candidates(error))
+    }
+
+    pub fn seed_failed(name: &str, error: &SqlError) -> Self {
+        Self::failed(format!("seed `{name}` cannot be read: {}", error.message)).hint(
+            "a seed is UTF-8 text, each line with as many fields as the header; `delimiter` and `column_types` configure it",
+        )
+    }
+
+    pub fn test_broken(name: &str, error: &SqlError) -> Self {
+        Self::failed(format!("data test `{name}` cannot be run: {}", our_manner(&error.message)))
+            .hint_maybe(candidates(error))
+    }
+
+    /// `owner` is the model that is rolled back, `stored` the relation that keeps the failing rows.
+    pub fn test_failed(name: &str, failures: u64, owner: Option<&str>, stored: Option<&str>) -> Self {
+        let error = Self::failed(format!("data test `{name}` failed: {}", counted(failures, "rows")));
+        if let Some(stored) = stored {
+            let error = error.hint(format!("the failing rows are kept in {stored}"));
+            return error.hint_maybe(owner.map(|owner| format!("`{owner}` is rolled back to its last good data")));
+        }
+        match owner {
+            Some(owner) => error.hint(format!("`{owner}` is rolled back to its last good data")).hint(
+                "with `store_failures: true` on the test the next build keeps the failing rows, in the schema that ends in \
+                 `_dbt_test__audit`",
+            ),
+            None => error.hint(format!("`elt show --select {name}` shows the rows")),
+        }
+    }
+
+    pub fn hook_failed(name: &str, error: &SqlError) -> Self {
+        Self::failed(format!("a hook of `{name}` failed: {}", our_manner(&error.message))).hint_maybe(candidates(error))
+    }
+}
+
+/// The nearest of DuckDB's candidates as a hint; it offers far ones too.
+fn candidates(error: &SqlError) -> Option<String> {
+    let message = our_manner(&error.message);
+    let near = nearest(unknown_name(&message)?, error.candidates.iter().map(String::as_str))?;
+    Some(format!("did you mean `{near}`?"))
+}
