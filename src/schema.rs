@@ -1,0 +1,149 @@
+//! The columns of a raw table: their types, how two types merge, and what DuckDB calls them.
+//!
+//! Pure. Knows neither BSON nor Arrow nor DuckDB's driver: extraction decides which value fits which
+//! column, landing and the warehouse only carry the result.
+
+use serde::{Deserialize, Serialize};
+
+/// The names every raw table has beside the document's fields.
+pub const ID: &str = "_id";
+pub const RESCUED: &str = "_elt_rescued";
+pub const LOAD_ID: &str = "_elt_load_id";
+pub const LOADED_AT: &str = "_elt_loaded_at";
+
+/// Total digits of every DECIMAL column.
+pub const DECIMAL_PRECISION: u8 = 38;
+
+/// A column or a field of a STRUCT. Names are unique without regard to case, as DuckDB's are.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Column {
+    pub name: String,
+    #[serde(rename = "type")]
+    pub column_type: ColumnType,
+}
+
+/// The type of a column, as the design's landing table names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ColumnType {
+    /// Only nulls, or only empty arrays as an element: lands as a nullable VARCHAR-free placeholder until a value comes.
+    Null,
+    Boolean,
+    BigInt,
+    Double,
+    /// DECIMAL(38, scale).
+    Decimal {
+        scale: u8,
+    },
+    Varchar,
+    /// Milliseconds in the source, microseconds in the column, UTC.
+    TimestampTz,
+    /// Without time zone or date only: from tables and files, never from BSON.
+    Timestamp,
+    Date,
+    Time,
+    Blob,
+    Uuid,
+    /// Any value as Extended JSON text: objects whose keys are data.
+    Json,
+    Struct(Vec<Column>),
+    List(Box<ColumnType>),
+}
+
+impl ColumnType {
+    /// The type's name in DuckDB's SQL. A `Null` column is VARCHAR there: nothing is narrower that every engine can read.
+    pub fn sql(&self) -> String {
+        match self {
+            Self::Boolean => "BOOLEAN".into(),
+            Self::BigInt => "BIGINT".into(),
+            Self::Double => "DOUBLE".into(),
+            Self::Decimal { scale } => format!("DECIMAL({DECIMAL_PRECISION},{scale})"),
+            Self::Varchar | Self::Null => "VARCHAR".into(),
+            Self::TimestampTz => "TIMESTAMP WITH TIME ZONE".into(),
+            Self::Timestamp => "TIMESTAMP".into(),
+            Self::Date => "DATE".into(),
+            Self::Time => "TIME".into(),
+            Self::Blob => "BLOB".into(),
+            Self::Uuid => "UUID".into(),
+            Self::Json => "JSON".into(),
+            Self::List(element) => format!("{}[]", element.sql()),
+            Self::Struct(fields) => {
+                let fields: Vec<_> =
+                    fields.iter().map(|field| format!("{} {}", quote(&field.name), field.column_type.sql())).collect();
+                format!("STRUCT({})", fields.join(", "))
+            }
+        }
+    }
+
+    /// The narrowest type that holds every value of both without loss, or None if there is none.
+    ///
+    /// NULL gives way to anything; BIGINT widens to DECIMAL; a DECIMAL takes the larger scale (its values are
+    /// checked one by one for the digits that leaves); structs and lists merge inside.
+    pub fn widen(&self, other: &Self) -> Option<Self> {
+        use ColumnType::*;
+        Some(match (self, other) {
+            (a, b) if a == b => a.clone(),
+            (Null, b) => b.clone(),
+            (a, Null) => a.clone(),
+            (BigInt, Decimal { scale }) | (Decimal { scale }, BigInt) => Decimal { scale: *scale },
+            (Decimal { scale: a }, Decimal { scale: b }) => Decimal { scale: *a.max(b) },
+            (List(a), List(b)) => List(Box::new(a.widen(b)?)),
+            (Struct(a), Struct(b)) => Struct(widen_columns(a, b)?),
+            _ => return None,
+        })
+    }
+}
+
+/// Merges two column lists by name, without regard to case: `old`'s order first, then what is new.
+/// None if a column of both has types that do not widen.
+pub fn widen_columns(old: &[Column], new: &[Column]) -> Option<Vec<Column>> {
+    let mut merged = old.to_vec();
+    for column in new {
+        match merged.iter_mut().find(|have| have.name.eq_ignore_ascii_case(&column.name)) {
+            Some(have) => have.column_type = have.column_type.widen(&column.column_type)?,
+            None => merged.push(column.clone()),
+        }
+    }
+    Some(merged)
+}
+
+/// A DuckDB (and Postgres) identifier in double quotes.
+pub fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+/// A SQL string literal in single quotes.
+pub fn literal(text: &str) -> String {
+    format!("'{}'", text.replace('\'', "''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(old: ColumnType, new: ColumnType, expected: Option<&str>) {
+        assert_eq!(old.widen(&new).map(|merged| merged.sql()).as_deref(), expected);
+    }
+
+    fn column(name: &str, column_type: ColumnType) -> Column {
+        Column { name: name.into(), column_type }
+    }
+
+    #[test]
+    fn widens_only_without_loss() {
+        use ColumnType::*;
+        check(Null, Uuid, Some("UUID"));
+        check(BigInt, Decimal { scale: 2 }, Some("DECIMAL(38,2)"));
+        check(Decimal { scale: 4 }, Decimal { scale: 2 }, Some("DECIMAL(38,4)"));
+        check(BigInt, Varchar, None);
+        check(BigInt, Double, None);
+        check(List(Box::new(Null)), List(Box::new(BigInt)), Some("BIGINT[]"));
+        check(
+            Struct(vec![column("a", BigInt)]),
+            Struct(vec![column("A", BigInt), column("b \"c\"", Varchar)]),
+            Some("STRUCT(\"a\" BIGINT, \"b \"\"c\"\"\" VARCHAR)"),
+        );
+        check(Struct(vec![column("a", BigInt)]), Struct(vec![column("a", Boolean)]), None);
+    }
+}
