@@ -1,0 +1,391 @@
+//! `profiles.toml`: the project's name, variables and folder defaults, and its targets.
+//!
+//! Knows how to read and check the file; not what models or servers do with it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use super::environment::Environment;
+use super::toml_text;
+use super::written::{Entry, Written, clamp, find, to_json_map, unknown_keys};
+use crate::error::{Error, Place, Result, SourceText};
+use crate::secret::Secret;
+
+/// The file's name, in the project's root.
+pub const PROFILES_FILE: &str = "profiles.toml";
+
+/// All of `profiles.toml`, environment variables filled in for the chosen target.
+///
+/// ```toml
+/// [project]
+/// name = "loans"            # required
+/// target = "dev"            # the default target; the only one, or `dev`, if absent
+///
+/// [project.vars]            # what `var('..')` gives; `--vars` overrides
+/// [project.models]          # folder defaults, nested as the folders are, as dbt's `models:`
+/// [project.seeds]           # the same for seeds
+///
+/// [target.dev]              # one table per target, see `Target`
+/// ```
+///
+/// `${VAR}` and `${VAR:-default}` are filled in within `[project]` and the chosen target.
+#[derive(Debug, Clone)]
+pub struct Profiles {
+    /// The project's root folder, absolute.
+    pub root: PathBuf,
+    pub name: String,
+    pub vars: Map<String, Value>,
+    /// `[project.models]`: folder defaults as dbt's, nested; keys that start with `+` are configuration.
+    pub models: Map<String, Value>,
+    pub seeds: Map<String, Value>,
+    pub target: Target,
+}
+
+/// One way to run the project: `[target.<name>]`.
+#[derive(Debug, Clone)]
+pub struct Target {
+    pub name: String,
+    /// `warehouse`: the DuckDB file, absolute; `.elt/<target>/warehouse.duckdb` below the root by default.
+    pub warehouse: PathBuf,
+    /// `landing`: where Parquet segments land, absolute; `landing` beside the warehouse by default.
+    pub landing: PathBuf,
+    /// `schema`: the DuckDB schema that models are built in; `main` by default.
+    pub schema: String,
+    /// `threads`: how many models, collections and tables are worked on at once, and DuckDB's threads; all cores by
+    /// default.
+    pub threads: usize,
+    /// `memory_limit`: DuckDB's, such as `4GB`; None leaves DuckDB's default.
+    pub memory_limit: Option<String>,
+    /// `[target.<name>.sources.<source>]`.
+    pub sources: BTreeMap<String, SourceProfile>,
+    /// `[target.<name>.export]`.
+    pub export: Option<ExportProfile>,
+}
+
+/// Where a source's collections are read.
+#[derive(Debug, Clone)]
+pub enum SourceProfile {
+    /// `type = "mongodb"`, `uri`, `database`.
+    Mongodb { uri: Secret, database: String },
+    /// `type = "files"`, `path` (absolute here): each file in that folder is a collection, named for
+    /// the file without its endings; of a mongodump it is the folder of one database (`dump/<database>`).
+    Files { path: PathBuf },
+}
+
+/// Where marts are published.
+#[derive(Debug, Clone)]
+pub enum ExportProfile {
+    /// `type = "parquet"`: one file a relation below `path` (absolute here; `.elt/<target>/export` by default);
+    /// `select` says which relations, `path:models/marts` by default.
+    Parquet { path: PathBuf, select: String },
+    /// `type = "postgres"`: `uri`, `schema` (`public` by default), `select` as above, `connections` (how many copy
+    /// at once; at most 4, and no more than threads, by default).
+    Postgres { uri: Secret, schema: String, select: String, connections: usize },
+}
+
+impl ExportProfile {
+    /// The selector of the relations that are published.
+    pub fn select(&self) -> &str {
+        match self {
+            Self::Parquet { select, .. } | Self::Postgres { select, .. } => select,
+        }
+    }
+}
+
+const PROJECT_KEYS: &[&str] = &["name", "target", "vars", "models", "seeds"];
+const TARGET_KEYS: &[&str] = &["warehouse", "landing", "schema", "threads", "memory_limit", "sources", "export"];
+const DEFAULT_SELECT: &str = "path:models/marts";
+const CONNECTIONS_MAX_DEFAULT: usize = 4;
+
+impl Profiles {
+    /// Reads `profiles.toml` in `root` for `target`, or for the default one.
+    ///
+    /// Fails, always with exit code 2 and where it can at the place in the file, if there is no such file, it is not
+    /// TOML, a key or target is unknown, a value is of the wrong type, or a variable is not set.
+    pub fn read(root: &Path, target: Option<&str>, environment: &Environment) -> Result<Self> {
+        let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
+        let root = std::path::absolute(root).map_err(|error| Error::unreadable(root, &error))?;
+        let path = root.join(PROFILES_FILE);
+        let text = match std::fs::read(&path) {
+            Ok(bytes) => String::from_utf8(bytes)
+                .map_err(|error| Error::not_utf8(Path::new(PROFILES_FILE), error.utf8_error().valid_up_to()))?,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(Error::profiles_missing(&root)),
+            Err(error) => return Err(Error::unreadable(Path::new(PROFILES_FILE), &error)),
+        };
+        Self::parse(root, &text, target, environment)
+    }
+
+    fn parse(root: PathBuf, text: &str, target: Option<&str>, environment: &Environment) -> Result<Self> {
+        let shown = SourceText::new(PROFILES_FILE, blot_passwords(text));
+        let file = toml_text::parse(text, &shown)?;
+        let top = file.table("profiles.toml")?;
+        let mut errors = unknown_keys(top, &["project", "target"], "`profiles.toml`");
+
+        let mut project = match find(top, "project") {
+            Some(project) => project.clone(),
+            None => return Err(Error::key_missing("project", "`profiles.toml`", clamp(&shown, 0, 0))),
+        };
+        errors.extend(fill(&mut project, environment));
+        let entries = project.table("project")?;
+        errors.extend(unknown_keys(entries, PROJECT_KEYS, "`[project]`"));
+        let name = required_text(entries, "name", "`[project]`", &project.place);
+        let target = match find(top, "target") {
+            Some(targets) => chosen(targets, entries, target, &project.place),
+            None => Err(Error::no_targets(clamp(&shown, 0, 0))),
+        }
+        .and_then(|(name, written)| read_target(&root, name, written, environment));
+        let (vars, models, seeds) = (map(entries, "vars"), map(entries, "models"), map(entries, "seeds"));
+
+        match (name, target, vars, models, seeds) {
+            (Ok(name), Ok(target), Ok(vars), Ok(models), Ok(seeds)) if errors.is_empty() => {
+                Ok(Self { root, name: name.to_owned(), vars, models, seeds, target })
+            }
+            (name, target, vars, models, seeds) => {
+                errors.extend(name.err());
+                errors.extend([vars, models, seeds].into_iter().filter_map(Result::err));
+                errors.extend(target.err().into_iter().flat_map(Error::split));
+                errors.sort_by_key(|error| error.places().first().map(|place| place.span.start));
+                Err(Error::many(errors).unwrap_or_else(|| Error::no_targets(clamp(&shown, 0, 0))))
+            }
+        }
+    }
+}
+
+/// The target to use: the one asked for, else `[project]`'s, else the only one, else `dev`.
+fn chosen<'a>(
+    targets: &'a Written,
+    project: &[Entry],
+    asked: Option<&str>,
+    project_place: &Place,
+) -> Result<(&'a str, &'a Written)> {
+    let entries = targets.table("target")?;
+    let candidates: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
+    let (name, place) = match (asked, find(project, "target")) {
+        (Some(asked), _) => (asked, None),
+        (None, Some(default)) => (default.text("target")?, Some(default.place.clone())),
+        (None, None) if candidates.contains(&"dev") => ("dev", None),
+        (None, None) => match candidates.as_slice() {
+            [only] => (*only, None),
+            [] => return Err(Error::no_targets(targets.place.clone())),
+            _ => return Err(Error::no_default_target(&candidates, project_place.clone())),
+        },
+    };
+    match entries.iter().find(|entry| entry.key == name) {
+        Some(entry) => Ok((&entry.key, &entry.value)),
+        None => Err(Error::unknown_target(name, &candidates, place)),
+    }
+}
+
+fn read_target(root: &Path, name: &str, written: &Written, environment: &Environment) -> Result<Target> {
+    let mut written = written.clone();
+    let mut errors = fill(&mut written, environment);
+    let of = format!("`[target.{name}]`");
+    let entries = written.table(name)?;
+    errors.extend(unknown_keys(entries, TARGET_KEYS, &of));
+    let mut keep = Kept { errors };
+
+    let folder = root.join(".elt").join(name);
+    let path = |text: &str| root.join(text);
+    let warehouse = keep.text(entries, "warehouse").map_or_else(|| folder.join("warehouse.duckdb"), path);
+    let beside = warehouse.parent().unwrap_or(root).join("landing");
+    let landing = keep.text(entries, "landing").map_or(beside, path);
+    let schema = keep.text(entries, "schema").unwrap_or("main").to_owned();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = keep.count(entries, "threads").unwrap_or(cores);
+    let memory_limit = keep.text(entries, "memory_limit").map(str::to_owned);
+
+    let mut sources = BTreeMap::new();
+    if let Some(written) = find(entries, "sources") {
+        for source in keep.keep(written.table("sources")).unwrap_or_default() {
+            if let Some(profile) = keep.keep(read_source(root, &of, source)) {
+                sources.insert(source.key.clone(), profile);
+            }
+        }
+    }
+    let export = find(entries, "export").and_then(|written| {
+        let export = read_export(root, &folder, name, written, threads);
+        keep.keep(export)
+    });
+    match Error::many(keep.errors) {
+        Some(error) => Err(error),
+        None => {
+            Ok(Target { name: name.to_owned(), warehouse, landing, schema, threads, memory_limit, sources, export })
+        }
+    }
+}
+
+fn read_source(root: &Path, target: &str, source: &Entry) -> Result<SourceProfile> {
+    let of = format!("source `{}` of {target}", source.key);
+    let entries = source.value.table(&source.key)?;
+    let place = &source.key_place;
+    match required_text(entries, "type", &of, place)? {
+        "mongodb" => {
+            refuse_unknown(entries, &["type", "uri", "database"], &of)?;
+            let uri = Secret::new(required_text(entries, "uri", &of, place)?);
+            Ok(SourceProfile::Mongodb { uri, database: required_text(entries, "database", &of, place)?.to_owned() })
+        }
+        "files" => {
+            refuse_unknown(entries, &["type", "path"], &of)?;
+            Ok(SourceProfile::Files { path: root.join(required_text(entries, "path", &of, place)?) })
+        }
+        other => Err(Error::unknown_kind_of(other, "source", &["files", "mongodb"], type_place(entries, place))),
+    }
+}
+
+fn read_export(root: &Path, folder: &Path, target: &str, written: &Written, threads: usize) -> Result<ExportProfile> {
+    let of = format!("`[target.{target}.export]`");
+    let entries = written.table("export")?;
+    let place = &written.place;
+    let kind = required_text(entries, "type", &of, place)?;
+    let mut keep = Kept { errors: Vec::new() };
+    let select = keep.text(entries, "select").unwrap_or(DEFAULT_SELECT).to_owned();
+    let export = match kind {
+        "parquet" => {
+            refuse_unknown(entries, &["type", "path", "select"], &of)?;
+            let path = keep.text(entries, "path").map_or_else(|| folder.join("export"), |path| root.join(path));
+            ExportProfile::Parquet { path, select }
+        }
+        "postgres" => {
+            refuse_unknown(entries, &["type", "uri", "schema", "select", "connections"], &of)?;
+            let uri = Secret::new(required_text(entries, "uri", &of, place)?);
+            let schema = keep.text(entries, "schema").unwrap_or("public").to_owned();
+            let connections = keep.count(entries, "connections").unwrap_or(threads.min(CONNECTIONS_MAX_DEFAULT));
+            ExportProfile::Postgres { uri, schema, select, connections }
+        }
+        other => {
+            return Err(Error::unknown_kind_of(other, "export", &["parquet", "postgres"], type_place(entries, place)));
+        }
+    };
+    match Error::many(keep.errors) {
+        Some(error) => Err(error),
+        None => Ok(export),
+    }
+}
+
+/// Optional values, and the errors of those that are of the wrong type.
+struct Kept {
+    errors: Vec<Error>,
+}
+
+impl Kept {
+    fn keep<T>(&mut self, result: Result<T>) -> Option<T> {
+        result.map_err(|error| self.errors.extend(error.split())).ok()
+    }
+
+    fn text<'a>(&mut self, entries: &'a [Entry], key: &str) -> Option<&'a str> {
+        find(entries, key).and_then(|written| self.keep(written.text(key)))
+    }
+
+    fn count(&mut self, entries: &[Entry], key: &str) -> Option<usize> {
+        find(entries, key).and_then(|written| self.keep(written.count(key)))
+    }
+}
+
+fn required_text<'a>(entries: &'a [Entry], key: &str, of: &str, place: &Place) -> Result<&'a str> {
+    match find(entries, key) {
+        Some(written) => written.text(key),
+        None => Err(Error::key_missing(key, of, place.clone())),
+    }
+}
+
+fn type_place(entries: &[Entry], place: &Place) -> Place {
+    find(entries, "type").map_or_else(|| place.clone(), |written| written.place.clone())
+}
+
+fn refuse_unknown(entries: &[Entry], known: &[&str], of: &str) -> Result<()> {
+    Error::many(unknown_keys(entries, known, of)).map_or(Ok(()), Err)
+}
+
+fn map(entries: &[Entry], key: &str) -> Result<Map<String, Value>> {
+    find(entries, key).map_or_else(|| Ok(Map::new()), |written| written.table(key).map(to_json_map))
+}
+
+/// Fills variables in, in every text of `written`; an error for each that is not set.
+fn fill(written: &mut Written, environment: &Environment) -> Vec<Error> {
+    let mut errors = Vec::new();
+    written.each_text(&mut |text, place| match environment.fill(text) {
+        Ok(filled) => *text = filled,
+        Err(unset) => {
+            // The part in the file's own text, so that the carets stand below the variable alone.
+            let whole = place.source.text.get(place.span.clone()).unwrap_or("");
+            let place = match whole.find(&unset.written) {
+                Some(index) => {
+                    let start = place.span.start + index;
+                    clamp(&place.source, start, start + unset.written.len())
+                }
+                None => place.clone(),
+            };
+            errors.push(if unset.name.is_empty() {
+                Error::bad_variable(place)
+            } else {
+                Error::unset_variable(&unset.name, environment.names(), place)
+            });
+        }
+    });
+    errors
+}
+
+/// `text` with the literal part of every URI's password as stars, byte for byte as long: what errors show.
+/// `${VAR}` stays, since that is what an error is about, and no secret.
+fn blot_passwords(text: &str) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    let mut blot = |range: std::ops::Range<usize>| {
+        let mut at = range.start;
+        while at < range.end {
+            if text[at..range.end].starts_with("${")
+                && let Some(length) = text[at..range.end].find('}')
+            {
+                at += length + 1;
+                continue;
+            }
+            let length = text[at..].chars().next().map_or(1, char::len_utf8);
+            bytes[at..at + length].fill(b'*');
+            at += length;
+        }
+    };
+    let ends = |c: char| c.is_whitespace() || c == '"' || c == '\'';
+    for (index, _) in text.match_indices("://") {
+        let start = index + 3;
+        let end = text[start..].find(ends).map_or(text.len(), |length| start + length);
+        // The last `@`: a password that is not percent-encoded may hold one itself.
+        if let Some(at) = text[start..end].rfind('@').map(|at| start + at)
+            && let Some(colon) = colon_outside_variables(&text[start..at]).map(|colon| start + colon)
+        {
+            blot(colon + 1..at);
+        }
+    }
+    for (index, word) in text.match_indices("password=") {
+        let start = index + word.len();
+        let end = text[start..].find(|c| ends(c) || c == '&').map_or(text.len(), |length| start + length);
+        blot(start..end);
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| "*".repeat(text.len()))
+}
+
+/// The `:` between user and password, not that of `${USER:-ann}`.
+fn colon_outside_variables(userinfo: &str) -> Option<usize> {
+    let mut depth = 0usize;
+    userinfo.char_indices().find_map(|(index, c)| {
+        match c {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            ':' if depth == 0 => return Some(index),
+            _ => {}
+        }
+        None
+    })
+}
+
+impl Profiles {
+    /// Lays `--vars` over the project's variables.
+    pub(super) fn override_vars(&mut self, vars: &Map<String, Value>) {
+        for (name, value) in vars {
+            self.vars.insert(name.clone(), value.clone());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
