@@ -1,0 +1,197 @@
+//! The fields of one object level: which key goes to which column, and what becomes of keys that can have none.
+//!
+//! A key gets no column, so that its values are rescued, if it is empty, if it differs from another only in case (the
+//! first one met, or the stored schema's, keeps the column), if it is reserved (top level: `_elt_…`), if the object is
+//! pinned without it, or if the object has `FIELDS_MAX` already. Knows nothing of how a column stores its values.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::batch::{Census, IdKind};
+use crate::extract::bson::{Fields, Malformed};
+use crate::extract::builder::ColumnBuilder;
+use crate::extract::census::Counts;
+use crate::extract::rescue::{Context, Path, push_key};
+use crate::schema::{Column, ID};
+
+/// Columns of one object, at most: beyond, new keys are data.
+pub const FIELDS_MAX: usize = 1_000;
+
+/// Keys without a column that are counted each by themselves; the rest share one count.
+const ODD_MAX: usize = 1_000;
+
+/// Builders of the fields of an object, by key.
+#[derive(Debug)]
+pub struct Columns {
+    fields: Vec<Field>,
+    odd: Vec<Odd>,
+    by_key: HashMap<Box<[u8]>, Slot>,
+    /// Lowercase, as DuckDB compares names.
+    names: HashSet<String>,
+    /// After field i−1 (0: at the start) came field `successor[i]` last time.
+    successor: Vec<usize>,
+    top: bool,
+    closed: bool,
+}
+
+#[derive(Debug)]
+struct Field {
+    name: String,
+    /// The key and its NUL, as it stands in a document.
+    key: Box<[u8]>,
+    column: ColumnBuilder,
+}
+
+/// A key without a column.
+#[derive(Debug)]
+struct Odd {
+    key: Box<[u8]>,
+    counts: Counts,
+    /// One more than the last row that had it.
+    seen_until: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Slot {
+    Field(usize),
+    Odd(usize),
+}
+
+impl Columns {
+    /// Of a nested object; `closed` if no fields may be added.
+    pub fn nested(closed: bool) -> Self {
+        Self {
+            fields: Vec::new(),
+            odd: Vec::new(),
+            by_key: HashMap::new(),
+            names: HashSet::new(),
+            successor: vec![0],
+            top: false,
+            closed,
+        }
+    }
+
+    /// Of the document itself: its first column is `_id`.
+    pub fn of_document(id_kind: IdKind) -> Self {
+        let mut columns = Self { top: true, ..Self::nested(false) };
+        columns.add(ID, ColumnBuilder::id(id_kind));
+        columns
+    }
+
+    /// Adds a column of that name. False if the name can have none.
+    pub fn add(&mut self, name: &str, column: ColumnBuilder) -> bool {
+        let lower = name.to_ascii_lowercase();
+        if name.is_empty() || self.top && lower.starts_with("_elt_") || !self.names.insert(lower) {
+            return false;
+        }
+        let index = self.fields.len();
+        let mut key = name.as_bytes().to_vec();
+        self.by_key.insert(key.clone().into(), Slot::Field(index));
+        key.push(0);
+        self.fields.push(Field { name: name.to_owned(), key: key.into(), column });
+        self.successor.push(index + 1);
+        true
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.fields.is_empty()
+    }
+
+    /// Appends an object's values as row `row`. Columns that it does not name are filled later.
+    pub fn append(
+        &mut self,
+        row: usize,
+        mut elements: Fields<'_>,
+        path: &Path<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Malformed> {
+        let mut previous = 0;
+        loop {
+            let guess = self.successor[previous];
+            let key = self.fields.get(guess).map_or(&[][..], |field| &field.key);
+            let Some(element) = elements.next(key)? else { return Ok(()) };
+            let path = path.key(element.key);
+            let slot = if element.guessed { Slot::Field(guess) } else { self.slot(element.key, element.value.offset)? };
+            match slot {
+                Slot::Field(index) => {
+                    self.successor[previous] = index;
+                    previous = index + 1;
+                    let column = &mut self.fields[index].column;
+                    if column.len() > row {
+                        column.repeat(element.value, &path, cx)?;
+                    } else {
+                        column.append(row, element.value, &path, cx)?;
+                    }
+                }
+                Slot::Odd(index) => {
+                    let odd = &mut self.odd[index];
+                    odd.counts.saw(element.value.kind, cx);
+                    odd.counts.rescued(element.value.kind);
+                    let repeated = odd.seen_until > row && index < ODD_MAX;
+                    odd.seen_until = row + 1;
+                    cx.rescue(&path, element.value, repeated)?;
+                }
+            }
+        }
+    }
+
+    fn slot(&mut self, key: &[u8], offset: usize) -> Result<Slot, Malformed> {
+        if let Some(slot) = self.by_key.get(key) {
+            return Ok(*slot);
+        }
+        let name = std::str::from_utf8(key).map_err(|_| Malformed { offset, what: "a key that is not UTF-8" })?;
+        if !self.closed && self.fields.len() < FIELDS_MAX && self.add(name, ColumnBuilder::untyped()) {
+            return Ok(Slot::Field(self.fields.len() - 1));
+        }
+        if self.odd.len() <= ODD_MAX {
+            // The last one, without a key, is all the others'.
+            let key = if self.odd.len() < ODD_MAX { key } else { &[] };
+            self.odd.push(Odd { key: key.into(), counts: Counts::default(), seen_until: 0 });
+            if self.odd.len() <= ODD_MAX {
+                self.by_key.insert(key.into(), Slot::Odd(self.odd.len() - 1));
+            }
+        }
+        Ok(Slot::Odd(self.odd.len() - 1))
+    }
+
+    /// The builder at a place that `add` filled: 0 is the first.
+    pub fn column(&mut self, index: usize) -> Option<&mut ColumnBuilder> {
+        self.fields.get_mut(index).map(|field| &mut field.column)
+    }
+
+    pub fn named(&self) -> impl Iterator<Item = (&str, &ColumnBuilder)> {
+        self.fields.iter().map(|field| (field.name.as_str(), &field.column))
+    }
+
+    pub fn named_mut(&mut self) -> impl Iterator<Item = (&str, &mut ColumnBuilder)> {
+        self.fields.iter_mut().map(|field| (field.name.as_str(), &mut field.column))
+    }
+
+    /// The columns with their types as of now.
+    pub fn types(&self) -> Vec<Column> {
+        self.named().map(|(name, column)| Column { name: name.to_owned(), column_type: column.column_type() }).collect()
+    }
+
+    /// Begins a batch: rows count from 0 again.
+    pub fn restart(&mut self) {
+        for odd in &mut self.odd {
+            odd.seen_until = 0;
+        }
+    }
+
+    pub fn gather(&self, path: &str, census: &mut Census) {
+        for field in &self.fields {
+            let mut path = path.to_owned();
+            push_key(&mut path, &field.name);
+            field.column.gather(&path, census);
+        }
+        for (index, odd) in self.odd.iter().enumerate() {
+            let mut path = path.to_owned();
+            if index < ODD_MAX {
+                push_key(&mut path, &String::from_utf8_lossy(&odd.key));
+            } else {
+                path.push_str(".…");
+            }
+            odd.counts.gather(&path, census);
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Where a value stands in its document, and the object of those that fit no column: `_elt_rescued`.
+//!
+//! The object maps a path to the value's canonical Extended JSON: `address`, `address.city`, `phones[0].number`; a key
+//! that is no plain name stands as `["odd key"]`. When a document repeats a key, the first value is the column's and
+//! the others stand here under their path with `#2`, `#3` …, counted over the document. Knows no column types.
+
+use crate::batch::IdKind;
+use crate::extract::bson::{self, Malformed, Value};
+use crate::extract::ejson::{self, Form};
+use crate::extract::id;
+
+/// A path as it grows on the call stack while a document is walked; nothing is allocated unless it is written.
+#[derive(Debug, Clone, Copy)]
+pub struct Path<'p> {
+    parent: Option<&'p Path<'p>>,
+    step: Step<'p>,
+    /// Steps from the document.
+    pub depth: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Step<'p> {
+    Document,
+    Key(&'p [u8]),
+    Index(usize),
+}
+
+impl<'p> Path<'p> {
+    pub const DOCUMENT: Path<'static> = Path { parent: None, step: Step::Document, depth: 0 };
+
+    pub fn key(&'p self, key: &'p [u8]) -> Path<'p> {
+        Path { parent: Some(self), step: Step::Key(key), depth: self.depth + 1 }
+    }
+
+    pub fn index(&'p self, index: usize) -> Path<'p> {
+        Path { parent: Some(self), step: Step::Index(index), depth: self.depth + 1 }
+    }
+
+    fn write(&self, out: &mut String) {
+        if let Some(parent) = self.parent {
+            parent.write(out);
+        }
+        match self.step {
+            Step::Document => {}
+            Step::Key(key) => push_key(out, &String::from_utf8_lossy(key)),
+            Step::Index(index) => {
+                out.push('[');
+                out.push_str(&index.to_string());
+                out.push(']');
+            }
+        }
+    }
+}
+
+/// Appends a key to a path's text.
+pub fn push_key(out: &mut String, key: &str) {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$';
+    if !key.is_empty() && key.bytes().all(plain) && !key.starts_with(|first: char| first.is_ascii_digit()) {
+        if !out.is_empty() {
+            out.push('.');
+        }
+        out.push_str(key);
+    } else {
+        out.push('[');
+        ejson::write_json_string(out, key);
+        out.push(']');
+    }
+}
+
+/// The rescued values of the document at hand, and how many there were since the load began.
+#[derive(Debug, Default)]
+pub struct Rescued {
+    text: String,
+    repeats: u32,
+    pub total: u64,
+}
+
+impl Rescued {
+    /// Adds a value. `repeated`: its key stood in the same object before.
+    pub fn add(&mut self, path: &Path<'_>, value: Value<'_>, repeated: bool) -> Result<(), Malformed> {
+        let mut name = String::new();
+        path.write(&mut name);
+        if repeated {
+            self.repeats += 1;
+            name.push('#');
+            name.push_str(&(self.repeats + 1).to_string());
+        }
+        self.text.push(if self.text.is_empty() { '{' } else { ',' });
+        ejson::write_json_string(&mut self.text, &name);
+        self.text.push(':');
+        self.total += 1;
+        ejson::write(&mut self.text, value, Form::Canonical)
+    }
+
+    /// The document's object, if any value of it was rescued; the next document starts empty.
+    pub fn close(&mut self) -> Option<&str> {
+        self.repeats = 0;
+        if self.text.is_empty() {
+            return None;
+        }
+        self.text.push('}');
+        Some(&self.text)
+    }
+
+    pub fn clear(&mut self) {
+        self.text.clear();
+        self.repeats = 0;
+    }
+}
+
+/// The document at hand, for whatever a column cannot keep.
+#[derive(Debug)]
+pub struct Context<'d> {
+    pub document: &'d [u8],
+    /// The document's number within the reading, from 1.
+    pub number: u64,
+    /// Which `_id`s are plain.
+    pub id_kind: IdKind,
+    pub rescued: &'d mut Rescued,
+}
+
+impl Context<'_> {
+    /// The `_id`'s text, as an example in the census.
+    pub fn example(&self) -> Box<str> {
+        match bson::find(self.document, b"_id") {
+            Ok(Some(value)) => id::text(value, self.id_kind).unwrap_or_default().into(),
+            _ => id::of_number(self.number, self.id_kind).into(),
+        }
+    }
+
+    pub fn rescue(&mut self, path: &Path<'_>, value: Value<'_>, repeated: bool) -> Result<(), Malformed> {
+        self.rescued.add(path, value, repeated)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Path, Rescued};
+    use crate::extract::bson::{Kind, Value};
+
+    #[track_caller]
+    fn check(path: &Path<'_>, expected: &str) {
+        let mut rescued = Rescued::default();
+        rescued.add(path, Value { kind: Kind::Null, bytes: &[], offset: 0 }, false).unwrap();
+        assert_eq!(rescued.close(), Some(format!("{{{}:null}}", serde_json::Value::from(expected)).as_str()));
+    }
+
+    #[test]
+    fn writes_paths() {
+        let phones = Path::DOCUMENT.key(b"phones");
+        let first = phones.index(0);
+        check(&first.key(b"number"), "phones[0].number");
+        check(&phones.key(b"odd key"), "phones[\"odd key\"]");
+        check(&Path::DOCUMENT.key(b""), "[\"\"]");
+        check(&Path::DOCUMENT.key(b"1a"), "[\"1a\"]");
+        check(&Path::DOCUMENT.key(b"a.b"), "[\"a.b\"]");
+        check(&Path::DOCUMENT.key(b"$set").key(b"_x1"), "$set._x1");
+    }
+}
