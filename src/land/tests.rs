@@ -1,0 +1,109 @@
+//! Loads on disk: what is finished, what is not, and what a broken folder gets.
+
+use std::fs;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Int64Array, StringArray, new_null_array};
+use arrow::datatypes::DataType;
+use arrow::record_batch::RecordBatch;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+
+use super::{Landing, Load, LoadMode};
+use crate::batch::{Batch, Reading};
+use crate::schema::{Column, ColumnType};
+
+fn batch(names: &[&str], rows: usize) -> Batch {
+    let ids: ArrayRef = Arc::new(StringArray::from_iter_values((0..rows).map(|row| format!("d{row}"))));
+    let mut columns = vec![("_id", ids)];
+    for name in names {
+        columns.push((name, Arc::new(Int64Array::from_iter_values(0..rows as i64))));
+    }
+    columns.push(("_elt_rescued", new_null_array(&DataType::Utf8, rows)));
+    Batch {
+        data: RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)))
+            .unwrap(),
+        columns: names.iter().map(|name| Column { name: (*name).into(), column_type: ColumnType::BigInt }).collect(),
+        bytes: 1,
+    }
+}
+
+fn load(landing: &Landing, id: &str, batches: &[Batch]) -> Load {
+    let mut load = landing.begin("loans", "a/b", id, LoadMode::Full).unwrap();
+    for batch in batches {
+        load.write(batch).unwrap();
+    }
+    load
+}
+
+/// The finished loads: id, and each segment's rows and columns.
+fn shown(landing: &Landing) -> Vec<String> {
+    let manifests = landing.finished("loans", "a/b", None).unwrap();
+    let segments = |manifest: &super::Manifest| {
+        let segments = manifest.segments.iter().map(|segment| {
+            let file = fs::File::open(manifest.folder.join(&segment.file)).unwrap();
+            assert_eq!(file.metadata().unwrap().len(), segment.bytes);
+            let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+            assert_eq!(reader.metadata().file_metadata().num_rows() as u64, segment.rows);
+            let names: Vec<_> = reader.schema().fields().iter().map(|field| field.name().clone()).collect();
+            format!("{} of {}", segment.rows, names.join(" "))
+        });
+        segments.collect::<Vec<_>>().join("; ")
+    };
+    manifests.iter().map(|manifest| format!("{}: {}", manifest.load_id, segments(manifest))).collect()
+}
+
+#[track_caller]
+fn check(landing: &Landing, expected: &[&str]) {
+    assert_eq!(shown(landing), expected);
+}
+
+#[test]
+fn other_columns_open_a_new_segment() {
+    let folder = tempfile::tempdir().unwrap();
+    let landing = Landing::new(folder.path());
+    check(&landing, &[]);
+    let batches = [batch(&["x"], 3), batch(&["x"], 4), batch(&["x", "y"], 5)];
+    load(&landing, "2", &batches).finish(Reading::default()).unwrap();
+    load(&landing, "1", &[]).finish(Reading { documents: 7, ..Reading::default() }).unwrap();
+    check(&landing, &["1: ", "2: 7 of _id x _elt_rescued; 5 of _id x y _elt_rescued"]);
+    assert_eq!(landing.finished("loans", "a/b", None).unwrap()[0].reading.documents, 7);
+    landing.prune("loans", "a/b", "2").unwrap();
+    check(&landing, &["2: 7 of _id x _elt_rescued; 5 of _id x y _elt_rescued"]);
+}
+
+#[test]
+fn an_unfinished_load_is_none_and_goes_with_the_next() {
+    let folder = tempfile::tempdir().unwrap();
+    let landing = Landing::new(folder.path());
+    let unfinished = load(&landing, "1", &[batch(&["x"], 3), batch(&["y"], 3)]);
+    let path = unfinished.folder().to_owned();
+    drop(unfinished);
+    check(&landing, &[]);
+    assert_eq!(fs::read_dir(&path).unwrap().count(), 1, "the first segment stays, the temporary file goes");
+    load(&landing, "2", &[batch(&["x"], 1)]).finish(Reading::default()).unwrap();
+    assert!(!path.exists());
+    check(&landing, &["2: 1 of _id x _elt_rescued"]);
+}
+
+#[test]
+fn a_malformed_manifest_names_its_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let landing = Landing::new(folder.path());
+    let manifest = load(&landing, "1", &[]).finish(Reading::default()).unwrap();
+    let path = manifest.folder.join("manifest.json");
+    fs::write(&path, "{").unwrap();
+    let message = landing.finished("loans", "a/b", None).unwrap_err().message().to_owned();
+    assert_eq!(message, format!("the load's manifest `{}` is malformed", path.display()));
+    fs::write(&path, "{\"version\": 2}").unwrap();
+    let message = landing.finished("loans", "a/b", None).unwrap_err().message().to_owned();
+    assert!(message.ends_with("has version 2, which this elt cannot read"), "{message}");
+}
+
+#[test]
+fn a_folder_that_cannot_be_written_names_its_path() {
+    let folder = tempfile::tempdir().unwrap();
+    // A file in the place of the folder, for root may write to read-only ones.
+    fs::write(folder.path().join("loans"), "").unwrap();
+    let error = Landing::new(folder.path()).begin("loans", "a/b", "1", LoadMode::Full).unwrap_err();
+    assert_eq!(error.message(), format!("cannot create `{}`", folder.path().join("loans/a%2fb").display()));
+}
