@@ -1,0 +1,131 @@
+//! The warehouse: one DuckDB database, its connections and transactions, raw loads and the tool's own state.
+//!
+//! The only module that names the `duckdb` crate. Knows nothing of models, drivers or targets: it takes SQL,
+//! finished loads and lists of ids, and gives rows.
+
+mod catalog;
+mod raw;
+mod session;
+mod sql_error;
+mod state;
+
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+
+use duckdb::{Config, Connection};
+
+use crate::error::{Error, Result};
+use crate::schema::literal;
+
+pub use catalog::{Catalog, Columns, RelationKind};
+pub use raw::{Applied, Intake};
+pub use session::{Interrupter, Session};
+pub use sql_error::SqlError;
+pub use state::Loaded;
+
+/// Rows of a row group, a quarter of DuckDB's own. A table shorter than one group is written to the log first and
+/// compressed by one thread when the database closes; longer ones are compressed where they are made, by all.
+const ROW_GROUP_ROWS: u32 = 30_720;
+
+/// The catalog's name within this program.
+const CATALOG: &str = "elt_warehouse";
+
+/// An open database. Sessions may be used on other threads; the database closes with the last of them.
+pub struct Warehouse {
+    path: Option<PathBuf>,
+    /// Only ever cloned: DuckDB's connections are not shared between threads.
+    root: Mutex<Connection>,
+}
+
+/// How DuckDB may use the machine.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    pub threads: Option<usize>,
+    /// DuckDB's `memory_limit`, such as `4GB`.
+    pub memory_limit: Option<String>,
+}
+
+impl Warehouse {
+    /// Opens or creates the database file and the tool's own tables. Errors name the process that holds the file.
+    pub fn open(path: &Path, options: &Options) -> Result<Self> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|cause| Error::warehouse_folder(folder, &cause))?;
+        }
+        let root = attach(path, options, &format!(" (row_group_size {ROW_GROUP_ROWS})"))?;
+        let warehouse = Self { path: Some(path.to_owned()), root: Mutex::new(root) };
+        state::prepare(&warehouse.session()?).map_err(|error| Error::warehouse_state(path, &error))?;
+        Ok(warehouse)
+    }
+
+    /// Opens an existing database for reading only; None if there is none yet.
+    pub fn open_read_only(path: &Path, options: &Options) -> Result<Option<Self>> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let root = attach(path, options, " (read_only)")?;
+        Ok(Some(Self { path: Some(path.to_owned()), root: Mutex::new(root) }))
+    }
+
+    /// An empty database that is gone with the value.
+    pub fn in_memory() -> Result<Self> {
+        let root = config(&Options { threads: Some(1), memory_limit: None }).and_then(|config| {
+            Connection::open_in_memory_with_flags(config).map_err(|error| cannot_open(Path::new(":memory:"), error))
+        })?;
+        Ok(Self { path: None, root: Mutex::new(root) })
+    }
+
+    /// Another connection, with a transaction of its own, in UTC.
+    pub fn session(&self) -> Result<Session> {
+        let shown = || self.path.as_deref().unwrap_or(Path::new(":memory:"));
+        let connection = self
+            .root
+            .lock()
+            .unwrap_or_else(|poisoned| poisoned.into_inner())
+            .try_clone()
+            .map_err(|error| cannot_open(shown(), error))?;
+        let catalog = self.path.as_ref().map(|_| CATALOG);
+        Session::new(connection, catalog).map_err(|error| Error::warehouse_state(shown(), &error))
+    }
+}
+
+/// Attaches the file under a name of ours: DuckDB would call the catalog by the file's name, and a file `loans.duckdb`
+/// would make the schema `loans` ambiguous.
+fn attach(path: &Path, options: &Options, how: &str) -> Result<Connection> {
+    let root = Connection::open_in_memory_with_flags(config(options)?).map_err(|error| cannot_open(path, error))?;
+    // Beside the file: what DuckDB spills would else go to `.tmp` in whatever folder the program was started from.
+    let spill = format!("{}.tmp", path.to_string_lossy());
+    let file = literal(&path.to_string_lossy());
+    root.execute_batch(&format!("set temp_directory = {}; attach {file} as {CATALOG}{how}", literal(&spill)))
+        .map_err(|error| cannot_open(path, error))?;
+    Ok(root)
+}
+
+fn config(options: &Options) -> Result<Config> {
+    let build = || {
+        let mut config = Config::default();
+        if let Some(threads) = options.threads {
+            config = config.threads(threads as i64)?;
+        }
+        if let Some(limit) = &options.memory_limit {
+            config = config.max_memory(limit)?;
+        }
+        config
+            .with("autoinstall_known_extensions", "false")?
+            .with("preserve_insertion_order", "false")?
+            .with("wal_autocheckpoint", "1GB")
+    };
+    build().map_err(|error| {
+        Error::warehouse_options(&SqlError::parse(&error.to_string()), options.memory_limit.as_deref())
+    })
+}
+
+fn cannot_open(path: &Path, error: duckdb::Error) -> Error {
+    let text = error.to_string();
+    match text.split_once("PID ").and_then(|(_, rest)| rest.split(|c: char| !c.is_ascii_digit()).next()) {
+        Some(pid) if text.contains("lock") => {
+            let program = text.split_once("held in ").and_then(|(_, rest)| rest.split(" (").next());
+            Error::warehouse_locked(path, pid, program)
+        }
+        _ => Error::warehouse_open(path, &SqlError::parse(&text)),
+    }
+}

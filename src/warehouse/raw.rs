@@ -1,0 +1,256 @@
+//! Raw tables: takes a finished load in, with its state, in one transaction.
+//!
+//! Knows manifests and columns; not where the documents came from.
+
+use std::path::Path;
+
+use arrow::array::StringArray;
+
+use crate::error::{Error, Result};
+use crate::failpoint::failpoint;
+use crate::land::{LoadMode, Manifest, Segment};
+use crate::schema::{Column, ColumnType, ID, LOAD_ID, LOADED_AT, RESCUED, literal, quote, widen_columns};
+
+use super::session::Session;
+use super::sql_error::SqlError;
+use super::state::{LoadRecord, Loaded};
+
+/// The table, in the session's temporary schema, that holds the ids of a sweep.
+const SWEEP: &str = "_elt_sweep";
+
+/// What a load did to its raw table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Rows written: all documents of a full load, those new or changed of an incremental one.
+    pub rows: u64,
+    /// Of them, those that replaced an older version.
+    pub updated: u64,
+    /// Rows that the sweep removed because the source no longer has them.
+    pub deleted: u64,
+    /// Whether the load is among those that the raw table is made of. One that brought nothing is not: an incremental
+    /// load whose documents are all known already.
+    pub is_recorded: bool,
+}
+
+/// How a finished load is taken in.
+#[derive(Debug, Clone)]
+pub struct Intake<'a> {
+    /// The raw table's DuckDB schema.
+    pub schema: &'a str,
+    /// The raw table's name.
+    pub table: &'a str,
+    /// The path the reading's watermark was taken from.
+    pub watermark_path: Option<&'a str>,
+    /// Whether `stage_ids` holds every id of the source, so that rows of other ids go.
+    pub sweep: bool,
+}
+
+impl Session {
+    /// Empties the list of ids that a sweep compares with.
+    pub fn clear_ids(&self) -> Result<(), SqlError> {
+        self.execute(&format!("create or replace temp table {SWEEP} (_id varchar)"))
+    }
+
+    /// Adds to that list.
+    pub fn stage_ids(&self, ids: StringArray) -> Result<(), SqlError> {
+        self.append_texts("temp", "main", SWEEP, ids)
+    }
+
+    /// Takes a finished load into its raw table; raw data, watermark and census commit together. A load that was
+    /// taken in before changes nothing, and one that brings nothing new is not recorded either.
+    pub fn take_in(&self, manifest: &Manifest, intake: &Intake<'_>) -> Result<Applied> {
+        let shown = format!("{}.{}", intake.schema, intake.table);
+        let loaded = self.loaded(&manifest.source, &manifest.collection)?;
+        if loaded.as_ref().is_some_and(|loaded| loaded.load_id >= manifest.load_id) {
+            return Ok(Applied::default());
+        }
+        self.begin()?;
+        let applied = self.apply(manifest, intake, loaded.as_ref(), &shown);
+        match applied.and_then(|applied| {
+            failpoint("load.before_commit");
+            if applied.is_recorded {
+                self.commit().map_err(|cause| Error::raw_load(&shown, &cause))?;
+            } else {
+                self.rollback();
+            }
+            Ok(applied)
+        }) {
+            Ok(applied) => {
+                failpoint("load.after_commit");
+                Ok(applied)
+            }
+            Err(error) => {
+                self.rollback();
+                Err(error)
+            }
+        }
+    }
+
+    fn apply(&self, manifest: &Manifest, intake: &Intake<'_>, loaded: Option<&Loaded>, shown: &str) -> Result<Applied> {
+        let failed = |cause: SqlError| if cause.is_interrupt() { cause.into() } else { Error::raw_load(shown, &cause) };
+        let table = format!("{}.{}", quote(intake.schema), quote(intake.table));
+        let loaded = loaded.filter(|_| manifest.mode == LoadMode::Incremental);
+        let columns = match loaded {
+            Some(loaded) => {
+                widen_columns(&loaded.columns, &manifest.reading.columns).ok_or_else(|| Error::raw_conflict(shown))?
+            }
+            None => manifest.reading.columns.clone(),
+        };
+        // Later than every earlier load, whatever the clock does: models find new rows by it.
+        let loaded_at = self
+            .value("select greatest(now(), coalesce((select max(loaded_at) + interval 1 microsecond from _elt.loads), now()))::varchar")
+            .map_err(failed)?
+            .map(|time| format!("timestamptz {}", literal(&time)))
+            .unwrap_or_else(|| "now()".into());
+        let select = select(manifest, &columns, &loaded_at);
+        let mut applied = Applied { rows: manifest.reading.documents, ..Applied::default() };
+
+        match loaded {
+            None => self.execute(&format!("create or replace table {table} as {select}")).map_err(failed)?,
+            Some(loaded) => {
+                for statement in widening(&table, &loaded.columns, &columns) {
+                    self.execute(&statement).map_err(failed)?;
+                }
+                if !manifest.segments.is_empty() {
+                    (applied.rows, applied.updated) = self.merge(&table, &select, &columns).map_err(failed)?;
+                }
+            }
+        }
+        if intake.sweep {
+            applied.deleted = self
+                .change(&format!("delete from {table} where _id not in (select _id from temp.main.{SWEEP})"))
+                .map_err(failed)?;
+        }
+        let watermark = manifest.reading.watermark.as_deref().or(loaded.and_then(|loaded| loaded.watermark.as_deref()));
+        applied.is_recorded = loaded.is_none_or(|loaded| {
+            applied.rows + applied.deleted > 0
+                || columns != loaded.columns
+                || watermark != loaded.watermark.as_deref()
+                || intake.watermark_path != loaded.watermark_path.as_deref()
+        });
+        if !applied.is_recorded {
+            return Ok(applied);
+        }
+        self.record_load(&LoadRecord {
+            load_id: &manifest.load_id,
+            source: &manifest.source,
+            collection: &manifest.collection,
+            mode: match manifest.mode {
+                LoadMode::Full => "full",
+                LoadMode::Incremental => "incremental",
+            },
+            started_at: &manifest.started_at,
+            finished_at: &manifest.finished_at,
+            loaded_at: &loaded_at,
+            full_load_id: loaded.map_or(&manifest.load_id, |loaded| &loaded.full_load_id),
+            deleted: applied.deleted,
+            watermark,
+            watermark_path: intake.watermark_path,
+            columns: &columns,
+            id_kind: manifest.reading.id_kind.or(loaded.and_then(|loaded| loaded.id_kind)),
+            reading: &manifest.reading,
+        })
+        .map_err(failed)?;
+        Ok(applied)
+    }
+
+    /// Replaces rows of the same `_id` and adds the others. A document that was read twice counts once, its last
+    /// version; one that is as the raw table has it already changes nothing, so that a window may overlap the last.
+    fn merge(&self, table: &str, select: &str, columns: &[Column]) -> Result<(u64, u64), SqlError> {
+        let content = |alias: &str| {
+            let fields = columns.iter().map(|column| format!("{alias}.{}", quote(&column.name)));
+            fields.chain([format!("{alias}.{}", quote(RESCUED))]).collect::<Vec<_>>().join(", ")
+        };
+        self.execute(&format!(
+            "create or replace temp table _elt_new as \
+             with read as (select * from ({select}) \
+             qualify row_number() over (partition by _id order by _elt_segment desc, _elt_row desc) = 1) \
+             select read.* exclude (_elt_segment, _elt_row) from read left join {table} as have on have._id = read._id \
+             where have._id is null or row({}) is distinct from row({})",
+            content("read"),
+            content("have"),
+        ))?;
+        let updated = self.change(&format!("delete from {table} where _id in (select _id from temp.main._elt_new)"))?;
+        let names = names(columns);
+        let rows = self.change(&format!("insert into {table} ({names}) select {names} from temp.main._elt_new"))?;
+        self.execute("drop table temp.main._elt_new")?;
+        Ok((rows, updated))
+    }
+}
+
+/// All column names of a raw table, in order, quoted.
+fn names(columns: &[Column]) -> String {
+    let fields = columns.iter().map(|column| quote(&column.name));
+    let all = std::iter::once(quote(ID)).chain(fields).chain([RESCUED, LOAD_ID, LOADED_AT].map(quote));
+    all.collect::<Vec<_>>().join(", ")
+}
+
+/// A query over a load's segments that gives the raw table's columns; an incremental one also says where a row stood.
+fn select(manifest: &Manifest, columns: &[Column], loaded_at: &str) -> String {
+    let mut groups: Vec<(&[Column], Vec<&Segment>)> = Vec::new();
+    for segment in &manifest.segments {
+        match groups.iter_mut().find(|(columns, _)| *columns == segment.columns.as_slice()) {
+            Some((_, segments)) => segments.push(segment),
+            None => groups.push((&segment.columns, vec![segment])),
+        }
+    }
+    let tail = format!("{} as {}, {loaded_at} as {}", literal(&manifest.load_id), quote(LOAD_ID), quote(LOADED_AT));
+    if groups.is_empty() {
+        let fields: String = columns.iter().map(|column| format!("{}, ", missing(column))).collect();
+        return format!("select null::varchar as _id, {fields}null::json as {}, {tail} limit 0", quote(RESCUED));
+    }
+    let incremental = manifest.mode == LoadMode::Incremental;
+    let selects = groups.iter().map(|(have, segments)| {
+        let fields: String = columns.iter().map(|column| format!("{}, ", field(column, have))).collect();
+        let files: Vec<_> =
+            segments.iter().map(|segment| literal(&path_text(&manifest.folder.join(&segment.file)))).collect();
+        let (position, numbered) = if incremental {
+            (", filename as _elt_segment, file_row_number as _elt_row", ", filename = true, file_row_number = true")
+        } else {
+            ("", "")
+        };
+        format!(
+            "select _id, {fields}{rescued}::json as {rescued}, {tail}{position} from read_parquet([{}]{numbered})",
+            files.join(", "),
+            rescued = quote(RESCUED),
+        )
+    });
+    selects.collect::<Vec<_>>().join(" union all ")
+}
+
+fn path_text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+fn missing(column: &Column) -> String {
+    format!("null::{} as {}", column.column_type.sql(), quote(&column.name))
+}
+
+/// A column as the raw table has it, from a segment that has `have`.
+fn field(column: &Column, have: &[Column]) -> String {
+    let name = quote(&column.name);
+    match have.iter().find(|have| have.name.eq_ignore_ascii_case(&column.name)) {
+        None => missing(column),
+        Some(have) if have.column_type == column.column_type && column.column_type != ColumnType::Null => name,
+        Some(_) => format!("cast({name} as {}) as {name}", column.column_type.sql()),
+    }
+}
+
+/// The statements that bring a raw table from its old columns to the new, wider ones.
+fn widening(table: &str, old: &[Column], new: &[Column]) -> Vec<String> {
+    let mut statements = Vec::new();
+    for column in new {
+        let (name, sql) = (quote(&column.name), column.column_type.sql());
+        match old.iter().find(|old| old.name.eq_ignore_ascii_case(&column.name)) {
+            None => statements.push(format!("alter table {table} add column {name} {sql}")),
+            Some(old) if old.column_type.sql() != sql => {
+                // A column that was only null holds no text that would have to be read as the new type.
+                let from = if old.column_type == ColumnType::Null { "null".to_owned() } else { name.clone() };
+                statements
+                    .push(format!("alter table {table} alter column {name} set data type {sql} using {from}::{sql}"));
+            }
+            Some(_) => {}
+        }
+    }
+    statements
+}

@@ -1,0 +1,184 @@
+//! The tool's own tables in the warehouse, schema `_elt`: loads, collections, census.
+//!
+//! Everything here changes in the same transaction as the data it speaks of. Knows the tables' shape, not who asks.
+
+use crate::batch::{IdKind, Reading};
+use crate::schema::{Column, literal};
+
+use super::Warehouse;
+use super::session::Session;
+use super::sql_error::SqlError;
+use crate::error::{Error, Result};
+
+/// The format of these tables. A warehouse of another format is refused.
+const VERSION: &str = "1";
+
+const TABLES: &str = "
+begin transaction;
+create schema if not exists _elt;
+create table if not exists _elt.meta (key varchar not null, value varchar not null);
+create table if not exists _elt.loads (
+    load_id varchar not null, source varchar not null, collection varchar not null, mode varchar not null,
+    started_at timestamptz not null, finished_at timestamptz not null, loaded_at timestamptz not null,
+    documents ubigint not null, bytes ubigint not null, rescued ubigint not null, deleted ubigint not null,
+    watermark json);
+create table if not exists _elt.collections (
+    source varchar not null, collection varchar not null, load_id varchar not null, full_load_id varchar not null,
+    watermark json, watermark_path varchar, columns json not null, id_kind varchar);
+create table if not exists _elt.census (
+    load_id varchar not null, source varchar not null, collection varchar not null, path varchar not null,
+    bson_type varchar not null, \"values\" ubigint not null, rescued ubigint not null, example_id varchar not null);
+insert into _elt.meta select 'version', '1' where not exists (from _elt.meta where key = 'version');
+commit;
+";
+
+/// What is known of a collection that was loaded before.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    pub load_id: String,
+    /// The last full load: segments from it on make up the raw table.
+    pub full_load_id: String,
+    /// Canonical Extended JSON.
+    pub watermark: Option<String>,
+    /// The path the watermark was taken from.
+    pub watermark_path: Option<String>,
+    pub columns: Vec<Column>,
+    /// Which `_id`s have the plain text form; None if there was never a document.
+    pub id_kind: Option<IdKind>,
+}
+
+/// Creates the tables if they are missing.
+pub(super) fn prepare(session: &Session) -> Result<(), SqlError> {
+    if version(session).is_err() {
+        session.execute(TABLES).inspect_err(|_| session.rollback())?;
+    }
+    Ok(())
+}
+
+fn version(session: &Session) -> Result<Option<String>, SqlError> {
+    session.value("select value from _elt.meta where key = 'version'")
+}
+
+impl Warehouse {
+    /// Refuses a warehouse that another version of the program wrote.
+    pub fn check_version(&self) -> Result<()> {
+        let found = version(&self.session()?)?.unwrap_or_else(|| "unknown".into());
+        match (&self.path, found == VERSION) {
+            (Some(path), false) => Err(Error::warehouse_version(path, &found, VERSION)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Session {
+    /// What is known of a collection; None if it was never loaded.
+    pub fn loaded(&self, source: &str, collection: &str) -> Result<Option<Loaded>> {
+        let rows = self.rows(&format!(
+            "select load_id, full_load_id, watermark::varchar, watermark_path, columns::varchar, id_kind \
+             from _elt.collections \
+             where source = {} and collection = {}",
+            literal(source),
+            literal(collection)
+        ))?;
+        let Some(row) = rows.into_iter().next() else { return Ok(None) };
+        let [Some(load_id), Some(full_load_id), watermark, watermark_path, Some(columns), id_kind] =
+            <[Option<String>; 6]>::try_from(row).unwrap_or_default()
+        else {
+            return Ok(None);
+        };
+        let columns = serde_json::from_str(&columns)
+            .map_err(|cause| Error::failed("`_elt.collections` holds columns that cannot be read").caused_by(&cause))?;
+        let id_kind = id_kind.map(|kind| serde_json::from_value(kind.into())).transpose().map_err(|cause| {
+            Error::failed("`_elt.collections` holds an `id_kind` that is unknown").caused_by(&cause)
+        })?;
+        Ok(Some(Loaded { load_id, full_load_id, watermark, watermark_path, columns, id_kind }))
+    }
+
+    /// Raw tables that exist: source, collection and columns.
+    pub fn raw_tables(&self) -> Result<Vec<(String, String)>> {
+        let rows = self.rows("select source, collection from _elt.collections order by all")?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|row| {
+                let mut values = row.into_iter().flatten();
+                Some((values.next()?, values.next()?))
+            })
+            .collect())
+    }
+
+    /// Records a load and its census; part of the transaction that changed the raw table.
+    pub(super) fn record_load(&self, record: &LoadRecord<'_>) -> Result<(), SqlError> {
+        let LoadRecord {
+            load_id,
+            source,
+            collection,
+            mode,
+            started_at,
+            finished_at,
+            loaded_at,
+            full_load_id,
+            deleted,
+            ..
+        } = *record;
+        let reading = record.reading;
+        let watermark = record.watermark.map_or("null".into(), literal);
+        let path = record.watermark_path.map_or("null".into(), literal);
+        let id_kind = match record.id_kind.map(serde_json::to_value).transpose() {
+            Ok(Some(serde_json::Value::String(kind))) => literal(&kind),
+            _ => "null".into(),
+        };
+        let columns = serde_json::to_string(record.columns).map_err(|cause| SqlError::parse(&cause.to_string()))?;
+        let (load, source, collection) = (literal(load_id), literal(source), literal(collection));
+        self.execute(&format!(
+            "insert into _elt.loads values ({load}, {source}, {collection}, {}, {}, {}, {loaded_at}, {}, {}, {}, {deleted}, \
+             {watermark}); \
+             delete from _elt.collections where source = {source} and collection = {collection}; \
+             insert into _elt.collections values ({source}, {collection}, {load}, {}, {watermark}, {path}, {}, \
+             {id_kind})",
+            literal(mode),
+            literal(started_at),
+            literal(finished_at),
+            reading.documents,
+            reading.bytes,
+            reading.rescued,
+            literal(full_load_id),
+            literal(&columns),
+        ))?;
+        let mut counts = Vec::new();
+        for (path, by_type) in &reading.census.0 {
+            for (bson_type, count) in by_type {
+                counts.push(format!(
+                    "({load}, {source}, {collection}, {}, {}, {}, {}, {})",
+                    literal(path),
+                    literal(bson_type),
+                    count.values,
+                    count.rescued,
+                    literal(&count.example)
+                ));
+            }
+        }
+        for some in counts.chunks(1000) {
+            self.execute(&format!("insert into _elt.census values {}", some.join(", ")))?;
+        }
+        Ok(())
+    }
+}
+
+/// What `record_load` writes.
+pub(super) struct LoadRecord<'a> {
+    pub load_id: &'a str,
+    pub source: &'a str,
+    pub collection: &'a str,
+    pub mode: &'a str,
+    pub started_at: &'a str,
+    pub finished_at: &'a str,
+    /// A SQL expression: the time every row of the load carries.
+    pub loaded_at: &'a str,
+    pub full_load_id: &'a str,
+    pub deleted: u64,
+    pub watermark: Option<&'a str>,
+    pub watermark_path: Option<&'a str>,
+    pub columns: &'a [Column],
+    pub id_kind: Option<IdKind>,
+    pub reading: &'a Reading,
+}
