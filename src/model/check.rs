@@ -1,0 +1,348 @@
+//! Binds every query of the project in an empty database, before anything runs.
+//!
+//! Knows a database only as `Binder`. Each error stands at its place in the analyst's file; what depends on something
+//! that failed is not reported again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::compile::{Compile, Compiled};
+use super::config::Materialized;
+use super::node::{Graph, Node, NodeId, NodeKind};
+use super::relation::Relation;
+use super::select::Selection;
+use crate::error::{Error, Result, nearest};
+use crate::schema::quote;
+use crate::warehouse::SqlError;
+
+/// An empty in-memory database that takes statements.
+pub trait Binder {
+    /// Executes one statement that creates something.
+    fn create(&mut self, statement: &str) -> Result<(), SqlError>;
+
+    /// A relation's columns in order, as `(name, DuckDB type)`. Asked once a model: `describe` answers in under a
+    /// millisecond, `information_schema` does not.
+    fn columns(&mut self, relation: &Relation) -> Result<Vec<(String, String)>, SqlError>;
+}
+
+/// Columns of sources and seeds as they are known from loads, by node; `(name, DuckDB type)` each.
+pub type KnownColumns = BTreeMap<NodeId, Vec<(String, String)>>;
+
+/// What a check found out.
+#[derive(Debug, Default)]
+pub struct Checked {
+    /// Columns of each model that was bound, as its query gives them. Ephemeral models are not in it.
+    pub columns: KnownColumns,
+    /// Models and tests that could not be bound for what they read: sources without known columns, or queries whose
+    /// columns depend on data. No error.
+    pub unchecked: BTreeSet<NodeId>,
+}
+
+/// Binds the selected models, all that they read, and the selected tests.
+///
+/// # Errors
+/// All errors of all queries; exit code 1 (2 for those that a template raises).
+pub fn check(graph: &Graph, selection: &Selection, known: &KnownColumns, binder: &mut dyn Binder) -> Result<Checked> {
+    let mut work = Work {
+        graph,
+        binder,
+        schemas: BTreeSet::new(),
+        broken: BTreeSet::new(),
+        errors: Vec::new(),
+        checked: Checked::default(),
+    };
+    let mut wanted: BTreeSet<NodeId> = selection.iter().collect();
+    for id in selection.iter() {
+        wanted.extend(graph.ancestors(id));
+    }
+    let mut order: Vec<NodeId> = wanted.into_iter().collect();
+    order.sort_by_key(|id| graph.ranks[id.index()]);
+    for id in order {
+        work.node(graph.node(id), known);
+    }
+    match Error::many(work.errors) {
+        Some(error) => Err(error),
+        None => Ok(work.checked),
+    }
+}
+
+struct Work<'a> {
+    graph: &'a Graph,
+    binder: &'a mut dyn Binder,
+    schemas: BTreeSet<String>,
+    /// Failed, or below something that failed: said once.
+    broken: BTreeSet<NodeId>,
+    errors: Vec<Error>,
+    checked: Checked,
+}
+
+impl Work<'_> {
+    fn node(&mut self, node: &Node, known: &KnownColumns) {
+        if node.parents.iter().any(|parent| self.broken.contains(parent)) {
+            self.broken.insert(node.id);
+            return;
+        }
+        let is_unknown = node.parents.iter().any(|parent| self.checked.unchecked.contains(parent));
+        match node.kind {
+            NodeKind::Source | NodeKind::Seed => self.table(node, known.get(&node.id).map(Vec::as_slice)),
+            _ if is_unknown => {
+                self.checked.unchecked.insert(node.id);
+                // The template's own errors need no database.
+                self.compiled(node, false);
+            }
+            NodeKind::Model => self.model(node),
+            NodeKind::Test => {
+                if !self.is_plainly_bound(node)
+                    && let Some(compiled) = self.compiled(node, false)
+                {
+                    let relation = Relation::new("elt_tests", format!("t{}", node.id.0));
+                    self.view(node, &relation, &compiled.failures(&node.config.test));
+                }
+            }
+        }
+    }
+
+    /// Whether a test is `unique` or `not_null` on a column that is known to exist: the most of all tests, and nothing in
+    /// them that DuckDB could refuse.
+    fn is_plainly_bound(&self, node: &Node) -> bool {
+        let Some((owner, test)) = node.test.as_ref().and_then(|test| Some((test.owner?, test.generic.as_ref()?)))
+        else {
+            return false;
+        };
+        let config = &node.config.test;
+        let is_plain = matches!(test.test.as_str(), "unique" | "not_null")
+            && config.r#where.is_none()
+            && (config.fail_calc.as_str(), config.warn_if.as_str(), config.error_if.as_str())
+                == ("count(*)", "!= 0", "!= 0");
+        let columns = self.checked.columns.get(&owner).map(Vec::as_slice).unwrap_or_default();
+        is_plain
+            && !self.graph.has_own_test(&test.test)
+            && columns.iter().any(|(name, _)| test.column.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(name)))
+    }
+
+    /// An empty table with the columns of a source or seed.
+    fn table(&mut self, node: &Node, columns: Option<&[(String, String)]>) {
+        let Some(columns) = columns.filter(|columns| !columns.is_empty()) else {
+            self.checked.unchecked.insert(node.id);
+            return;
+        };
+        self.schema(&node.relation.schema);
+        let list: Vec<String> = columns.iter().map(|(name, sql)| format!("{} {sql}", quote(name))).collect();
+        let statement = format!("create table {} ({})", node.relation, list.join(", "));
+        match self.binder.create(&statement) {
+            Ok(()) => {
+                self.checked.columns.insert(node.id, columns.to_vec());
+            }
+            Err(error) => self.fail(node, &error, node.place()),
+        }
+    }
+
+    fn model(&mut self, node: &Node) {
+        let Some(full) = self.compiled(node, false) else { return };
+        match node.config.materialized {
+            // Bound where it is read, but also alone, so that its errors are its own.
+            Materialized::Ephemeral => {
+                let relation = Relation::new("elt_tests", format!("e{}", node.id.0));
+                self.view(node, &relation, &full);
+            }
+            Materialized::Incremental => {
+                if !self.view(node, &node.relation.clone(), &full) {
+                    return;
+                }
+                self.columns(node, &full);
+                // `this` stands now, with the full query's columns.
+                if let Some(new_rows) = self.compiled(node, true)
+                    && new_rows.sql != full.sql
+                {
+                    let relation = Relation::new("elt_tests", format!("i{}", node.id.0));
+                    self.view(node, &relation, &new_rows);
+                }
+            }
+            _ => {
+                if self.view(node, &node.relation.clone(), &full) {
+                    self.columns(node, &full);
+                }
+            }
+        }
+    }
+
+    /// Reads a model's columns, checks its key, and puts an empty table in the view's place: views upon views would be
+    /// bound again and again by whatever reads them.
+    fn columns(&mut self, node: &Node, query: &Compiled) {
+        match self.binder.columns(&node.relation) {
+            Ok(columns) => {
+                let names: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
+                if let Err(error) = super::materialize::Key::of(&node.name, &node.config, &names) {
+                    let place = super::parse::key_in_sql(&node.source, "unique_key").unwrap_or_else(|| node.place());
+                    self.errors.push(error.at(place));
+                    self.broken.insert(node.id);
+                }
+                let list: Vec<String> = columns.iter().map(|(name, sql)| format!("{} {sql}", quote(name))).collect();
+                let table = format!("create table {} ({})", node.relation, list.join(", "));
+                if self.binder.create(&format!("drop view {}", node.relation)).is_ok()
+                    && self.binder.create(&table).is_err()
+                {
+                    // A type that no table can have, such as NULL's own.
+                    self.view(node, &node.relation.clone(), query);
+                }
+                self.checked.columns.insert(node.id, columns);
+            }
+            Err(error) => self.fail(node, &error, node.place()),
+        }
+    }
+
+    fn compiled(&mut self, node: &Node, is_incremental: bool) -> Option<Compiled> {
+        match self.graph.compile(node, &Compile { is_incremental }) {
+            Ok(compiled) => Some(compiled),
+            Err(error) => {
+                self.errors.push(error);
+                self.broken.insert(node.id);
+                None
+            }
+        }
+    }
+
+    fn view(&mut self, node: &Node, relation: &Relation, query: &Compiled) -> bool {
+        self.schema(&relation.schema);
+        let statement = query.within(&format!("create view {relation} as (\n"), "\n)");
+        match self.binder.create(&statement.sql) {
+            Ok(()) => true,
+            // A pivot over whatever values there are: its columns are known only with data.
+            Err(error) if error.message.contains("PIVOT") && error.message.contains("cannot be used in views") => {
+                self.checked.unchecked.insert(node.id);
+                false
+            }
+            Err(error) => {
+                self.fail(node, &error, statement.place(error.position));
+                false
+            }
+        }
+    }
+
+    fn schema(&mut self, schema: &str) {
+        if self.schemas.insert(schema.to_owned()) {
+            // A schema that cannot be made shows in the first statement that needs it.
+            let _ = self.binder.create(&format!("create schema if not exists {}", quote(schema)));
+        }
+    }
+
+    /// For a qualified column that does not exist: the nearest column of all that the node reads. DuckDB has no candidates
+    /// for one of a common table expression.
+    fn column_read(&self, node: &Node, message: &str) -> Option<String> {
+        let (_, rest) = message.split_once("does not have a column named \"")?;
+        let written = rest.split('"').next()?;
+        let mut open = node.parents.clone();
+        let mut seen = BTreeSet::new();
+        let mut names = Vec::new();
+        while let Some(id) = open.pop() {
+            if !seen.insert(id) {
+                continue;
+            }
+            match self.checked.columns.get(&id) {
+                Some(columns) => names.extend(columns.iter().map(|(name, _)| name.as_str())),
+                // Ephemeral: its columns are not kept, but mostly those of what it reads.
+                None => open.extend(&self.graph.node(id).parents),
+            }
+        }
+        nearest(written, names).map(str::to_owned)
+    }
+
+    fn fail(&mut self, node: &Node, error: &SqlError, place: crate::error::Place) {
+        let owner = format!("{} `{}`", node.kind, node.display_name());
+        let read = error.candidates.is_empty().then(|| self.column_read(node, &error.message)).flatten();
+        let candidates = read.map_or_else(|| error.candidates.clone(), |near| vec![near]);
+        let said = Error::sql(&owner, &error.message, &candidates, place);
+        // A table by the plain name of a model: said without `ref`.
+        let bare = error.message.strip_prefix("Table with name ").and_then(|rest| rest.split(' ').next());
+        let hint = bare
+            .filter(|name| self.graph.by_name(name).is_some())
+            .map(|name| format!("`{name}` is a node of this project: write `{{{{ ref('{name}') }}}}`"));
+        self.errors.push(said.hint_maybe(hint));
+        self.broken.insert(node.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::{Binder, KnownColumns, Relation, SqlError, check};
+    use crate::model::sample::{column, errors, graph, project, properties, source};
+
+    /// Refuses statements with the word `wrong`, and remembers the others.
+    #[derive(Default)]
+    struct Refuser {
+        created: Vec<String>,
+    }
+
+    impl Binder for Refuser {
+        fn create(&mut self, statement: &str) -> Result<(), SqlError> {
+            let Some(position) = statement.find("wrong") else {
+                self.created.push(statement.split_whitespace().collect::<Vec<_>>().join(" "));
+                return Ok(());
+            };
+            Err(SqlError {
+                kind: "Binder".into(),
+                message: "Referenced column \"wrong\" not found in FROM clause!\nCandidate bindings: \"right\"".into(),
+                position: Some(position),
+                candidates: vec!["far".into(), "wrung".into()],
+            })
+        }
+
+        fn columns(&mut self, _: &Relation) -> Result<Vec<(String, String)>, SqlError> {
+            Ok(vec![("id".into(), "INTEGER".into())])
+        }
+    }
+
+    #[test]
+    fn each_error_once_at_its_place() {
+        let mut sample = project(&[
+            ("models/a.sql", "select\n  id,\n  wrong\nfrom {{ source('raw', 't') }}"),
+            ("models/b.sql", "select * from {{ ref('a') }}"),
+            (
+                "models/c.sql",
+                "{{ config(materialized='incremental', unique_key='nope') }}\nselect id from {{ source('raw', 't') }}\n\
+                 {% if is_incremental() %}where wrong > (select max(id) from {{ this }}){% endif %}",
+            ),
+            ("models/d.sql", "select wrong from {{ source('raw', 'unknown') }}"),
+            ("models/e.sql", "select id from {{ source('raw', 't') }}"),
+        ]);
+        sample.properties.sources.push(source("raw", &["t", "unknown"]));
+        let mut entry = properties("e", json!({}));
+        entry.columns.push(column("wrong", &[("unique", json!({}), json!({}))]));
+        entry.columns.push(column("ID", &[("unique", json!({}), json!({}))]));
+        sample.properties.models.push(entry);
+        let graph = graph(&sample);
+        let known: KnownColumns = graph
+            .nodes()
+            .filter(|node| node.name == "t")
+            .map(|node| (node.id, vec![("id".to_owned(), "INTEGER".to_owned())]))
+            .collect();
+        let selection = graph.select(&[], &[]).unwrap_or_default();
+        let mut binder = Refuser::default();
+        let found = check(&graph, &selection, &known, &mut binder).err().map(|error| errors(&error));
+        let said = "referenced column `wrong` not found in FROM clause | did you mean `wrung`?";
+        let expected = vec![
+            format!("models/a.sql:3:3 [wrong] model `a`: {said}"),
+            "models/c.sql:1:39 [unique_key='nope'] `unique_key` of model `c` names `nope`, which the query does not give"
+                .to_owned(),
+            format!("models/c.sql:3:32 [wrong] model `c`: {said}"),
+            format!("models/schema.yml:2:3 [- name: x] test `unique_e_wrong`: {said}"),
+        ];
+        assert_eq!(found, Some(expected));
+        assert_eq!(
+            binder.created,
+            [
+                "create schema if not exists \"raw\"",
+                "create table \"raw\".\"t\" (\"id\" INTEGER)",
+                "create schema if not exists \"main\"",
+                "create view \"main\".\"c\" as ( select id from \"raw\".\"t\" )",
+                "drop view \"main\".\"c\"",
+                "create table \"main\".\"c\" (\"id\" INTEGER)",
+                "create schema if not exists \"elt_tests\"",
+                "create view \"main\".\"e\" as ( select id from \"raw\".\"t\" )",
+                "drop view \"main\".\"e\"",
+                "create table \"main\".\"e\" (\"id\" INTEGER)",
+            ]
+        );
+    }
+}

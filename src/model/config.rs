@@ -1,0 +1,276 @@
+//! A node's configuration, typed: what each key of `config()` and `config:` means, and which values it takes.
+//!
+//! Reads one merged map. Knows nothing of where its keys came from; `parse` puts the place to an error.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::config_value::{BadConfig, Misspelt, Reader};
+
+/// The keys this tool knows. Defaults are dbt's for DuckDB.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Config {
+    pub enabled: bool,
+    pub materialized: Materialized,
+    pub alias: Option<String>,
+    /// The custom schema, before it is joined to the target's.
+    pub schema: Option<String>,
+    pub tags: Vec<String>,
+    pub meta: Map<String, Value>,
+    /// Empty if none is given.
+    pub unique_key: Vec<String>,
+    pub incremental_strategy: Strategy,
+    pub on_schema_change: OnSchemaChange,
+    /// Overrides `--full-refresh` for this node.
+    pub full_refresh: Option<bool>,
+    pub incremental_predicates: Vec<String>,
+    pub merge_update_columns: Vec<String>,
+    pub merge_exclude_columns: Vec<String>,
+    pub deletes: Deletes,
+    /// SQL statements, rendered before use.
+    pub pre_hook: Vec<String>,
+    pub post_hook: Vec<String>,
+    /// Seeds: column name and DuckDB type.
+    pub column_types: Vec<(String, String)>,
+    /// Seeds: one character.
+    pub delimiter: char,
+    /// Seeds: keep the header's letter case (DuckDB's names compare without it).
+    pub quote_columns: bool,
+    /// Sources: how documents are read.
+    pub load: Load,
+    /// Sources: the path whose greatest value marks how far a load came.
+    pub watermark: Option<String>,
+    /// Sources: how far below the watermark an incremental load begins.
+    pub lookback: Duration,
+    pub test: TestConfig,
+}
+
+/// The keys of data tests.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TestConfig {
+    pub severity: Severity,
+    pub warn_if: String,
+    pub error_if: String,
+    pub fail_calc: String,
+    /// Filters the tested relation first.
+    pub r#where: Option<String>,
+    pub limit: Option<u64>,
+    pub store_failures: bool,
+}
+
+macro_rules! choices {
+    ($(#[$doc:meta])* $name:ident { $($(#[$item:meta])* $variant:ident = $text:literal,)+ }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum $name { $($(#[$item])* $variant,)+ }
+
+        impl $name {
+            /// The word as configuration writes it.
+            pub fn name(self) -> &'static str {
+                match self { $(Self::$variant => $text,)+ }
+            }
+
+            pub(super) const CHOICES: &'static [(&'static str, Self)] = &[$(($text, Self::$variant),)+];
+        }
+    };
+}
+
+choices! {
+    /// What a node becomes in the warehouse.
+    Materialized {
+        View = "view",
+        Table = "table",
+        Incremental = "incremental",
+        Ephemeral = "ephemeral",
+        /// Seeds only.
+        Seed = "seed",
+        /// Sources only: a raw table.
+        Raw = "raw",
+        /// Data tests only.
+        Test = "test",
+    }
+}
+
+choices! {
+    /// How new rows enter an incremental model.
+    Strategy {
+        Append = "append",
+        DeleteInsert = "delete+insert",
+        Merge = "merge",
+    }
+}
+
+choices! {
+    /// What an incremental model does when its query's columns differ from its table's.
+    OnSchemaChange {
+        /// The table's columns win.
+        Ignore = "ignore",
+        AppendNewColumns = "append_new_columns",
+        SyncAllColumns = "sync_all_columns",
+        Fail = "fail",
+    }
+}
+
+choices! {
+    /// What happens to rows whose origin is gone.
+    Deletes {
+        Keep = "keep",
+        Sweep = "sweep",
+    }
+}
+
+choices! {
+    /// How a collection is read.
+    Load {
+        Full = "full",
+        Incremental = "incremental",
+    }
+}
+
+choices! {
+    /// What a failing data test does.
+    Severity {
+        Error = "error",
+        Warn = "warn",
+    }
+}
+
+/// What a configuration is read for: it decides which materializations are allowed and what is the default.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    Model,
+    Seed,
+    Source,
+    Test,
+}
+
+impl Config {
+    /// Reads a merged map. All wrong values are reported, and each gets its default; so are keys that look misspelt.
+    pub(super) fn read(map: &Map<String, Value>, of: Of) -> (Self, Vec<BadConfig>, Vec<Misspelt>) {
+        let mut read = Reader::new(map);
+        let unique_key = read.names("unique_key");
+        let materialized = match of {
+            Of::Model => read.choice("materialized", &Materialized::CHOICES[..4]).unwrap_or(Materialized::View),
+            Of::Seed => read.choice("materialized", &Materialized::CHOICES[4..5]).unwrap_or(Materialized::Seed),
+            Of::Source => Materialized::Raw,
+            Of::Test => Materialized::Test,
+        };
+        let strategy = read.choice("incremental_strategy", Strategy::CHOICES).unwrap_or(if unique_key.is_empty() {
+            Strategy::Append
+        } else {
+            Strategy::DeleteInsert
+        });
+        let is_incremental = materialized == Materialized::Incremental;
+        if is_incremental && strategy != Strategy::Append && unique_key.is_empty() {
+            read.refuse("incremental_strategy", format!("`{}` needs a `unique_key`", strategy.name()));
+        }
+        let deletes = read.choice("deletes", Deletes::CHOICES).unwrap_or(Deletes::Keep);
+        if is_incremental && deletes == Deletes::Sweep && unique_key.is_empty() {
+            read.refuse("deletes", "`sweep` needs a `unique_key` to find the rows that are gone".into());
+        }
+        let load = read.choice("load", Load::CHOICES).unwrap_or(Load::Full);
+        let watermark = read.text("watermark");
+        if load == Load::Incremental && watermark.is_none() {
+            read.refuse("load", "`incremental` needs a `watermark`: the field that grows with each change".into());
+        }
+        let config = Self {
+            enabled: read.flag("enabled").unwrap_or(true),
+            materialized,
+            alias: read.text("alias"),
+            schema: read.text("schema"),
+            tags: read.names("tags"),
+            meta: read.map("meta"),
+            unique_key,
+            incremental_strategy: strategy,
+            on_schema_change: read
+                .choice("on_schema_change", OnSchemaChange::CHOICES)
+                .unwrap_or(OnSchemaChange::Ignore),
+            full_refresh: read.flag("full_refresh"),
+            incremental_predicates: read.names("incremental_predicates"),
+            merge_update_columns: read.names("merge_update_columns"),
+            merge_exclude_columns: read.names("merge_exclude_columns"),
+            deletes,
+            pre_hook: read.statements("pre_hook"),
+            post_hook: read.statements("post_hook"),
+            column_types: read.pairs("column_types"),
+            delimiter: read.character("delimiter").unwrap_or(','),
+            quote_columns: read.flag("quote_columns").unwrap_or(false),
+            load,
+            watermark,
+            lookback: read.duration("lookback").unwrap_or_default(),
+            test: TestConfig {
+                severity: read.choice("severity", Severity::CHOICES).unwrap_or(Severity::Error),
+                warn_if: read.text("warn_if").unwrap_or_else(|| "!= 0".into()),
+                error_if: read.text("error_if").unwrap_or_else(|| "!= 0".into()),
+                fail_calc: read.text("fail_calc").unwrap_or_else(|| "count(*)".into()),
+                r#where: read.text("where"),
+                limit: read.count("limit"),
+                store_failures: read.flag("store_failures").unwrap_or(false),
+            },
+        };
+        if !config.merge_update_columns.is_empty() && !config.merge_exclude_columns.is_empty() {
+            read.refuse("merge_exclude_columns", "stands beside `merge_update_columns`; only one can hold".into());
+        }
+        let (bad, misspelt) = read.finish();
+        (config, bad, misspelt)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::{Config, Of};
+
+    /// The refused keys with what is said of them.
+    #[track_caller]
+    fn check(of: Of, value: Value, expected: &[&str]) {
+        let (_, bad, _) = Config::read(&value.as_object().cloned().unwrap_or_default(), of);
+        assert_eq!(bad.iter().map(|bad| format!("{} {}", bad.key, bad.complaint)).collect::<Vec<_>>(), expected);
+    }
+
+    #[test]
+    fn refusals() {
+        let incremental = |key: &str, value: &str| json!({"materialized": "incremental", key: value});
+        check(Of::Model, json!({"materialized": "TABLE", "tags": "a", "unique_key": ["a"], "anything": {}}), &[]);
+        check(Of::Model, json!({"materialized": "seed"}), &["materialized cannot be `seed`"]);
+        check(Of::Model, json!({"incremental_strategy": "merge", "deletes": "sweep"}), &[]);
+        check(
+            Of::Model,
+            incremental("incremental_strategy", "merge"),
+            &["incremental_strategy `merge` needs a `unique_key`"],
+        );
+        check(
+            Of::Model,
+            incremental("incremental_strategy", "microbatch"),
+            &["incremental_strategy cannot be `microbatch`"],
+        );
+        check(
+            Of::Model,
+            incremental("deletes", "sweep"),
+            &["deletes `sweep` needs a `unique_key` to find the rows that are gone"],
+        );
+        check(
+            Of::Source,
+            json!({"load": "incremental"}),
+            &["load `incremental` needs a `watermark`: the field that grows with each change"],
+        );
+        check(Of::Source, json!({"load": "incremental", "watermark": "updated_at", "lookback": "1 hour"}), &[]);
+        check(Of::Source, json!({"lookback": "soon"}), &["lookback cannot be `soon`"]);
+        check(
+            Of::Test,
+            json!({"limit": "x", "store_failures": 1, "severity": "loud"}),
+            &[
+                "severity cannot be `loud`",
+                "limit must be a whole number from 0",
+                "store_failures must be true or false, not a number",
+            ],
+        );
+        check(
+            Of::Seed,
+            json!({"delimiter": "||", "column_types": {"a": 1}}),
+            &["column_types must give `a` as text, not a number", "delimiter must be one character"],
+        );
+    }
+}

@@ -1,0 +1,16 @@
+//! Checksums as dbt writes them: SHA-256 of a file's text, MD5 in the names of generic tests.
+
+use md5::Md5;
+use sha2::{Digest, Sha256};
+
+pub(super) fn sha256(text: &str) -> String {
+    hex(&Sha256::digest(text.as_bytes()))
+}
+
+pub(super) fn md5(text: &str) -> String {
+    hex(&Md5::digest(text.as_bytes()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}

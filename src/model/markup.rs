@@ -1,0 +1,307 @@
+//! Finds what is raw text and what is Jinja in a template, and prepares the template for rendering.
+//!
+//! Two things are written into a copy of the text: place markers, which come out in the rendered SQL and say where each
+//! stretch of it stands in the template; and, in macro files, the names under which macros are called. Renders nothing.
+
+use std::ops::Range;
+
+/// Opens and closes a marker; between them stands the stretch's number. Private-use characters, which no SQL holds.
+pub(super) const MARK_OPEN: char = '\u{E000}';
+pub(super) const MARK_CLOSE: char = '\u{E001}';
+
+/// The prefix that keeps a macro's own name free for the function that calls it from any file.
+pub(super) const MACRO_PREFIX: &str = "macro__";
+
+/// A template ready to be rendered.
+#[derive(Debug, Default)]
+pub(super) struct Markup {
+    pub text: String,
+    /// Copied pieces, as (offset in `text`, offset in the original).
+    pieces: Vec<(usize, usize)>,
+    /// What the markers stand for.
+    pub stretches: Vec<Stretch>,
+    /// Macros that the text defines; a generic test `x` is the macro `test_x`.
+    pub macros: Vec<String>,
+}
+
+/// Rendered SQL between two markers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Stretch {
+    /// Where it stands in the template.
+    pub template: Range<usize>,
+    /// The SQL is the template's text, byte for byte; else it is what an expression gave.
+    pub is_exact: bool,
+}
+
+impl Markup {
+    /// A model's or test's template, with markers.
+    pub fn of_sql(original: &str) -> Self {
+        let has_marks = original.contains([MARK_OPEN, MARK_CLOSE]);
+        Writer { original, out: Self::default(), marks: !has_marks, renames: false }.write()
+    }
+
+    /// A macro file, its macros renamed and `{% test %}` made `{% macro %}`.
+    pub fn of_macros(original: &str) -> Self {
+        Writer { original, out: Self::default(), marks: false, renames: true }.write()
+    }
+
+    /// The place in the original of an offset in `text`.
+    pub fn original(&self, offset: usize) -> usize {
+        let after = self.pieces.partition_point(|(own, _)| *own <= offset);
+        match after.checked_sub(1).and_then(|index| self.pieces.get(index)) {
+            Some((own, original)) => {
+                let next = self.pieces.get(after).map_or(usize::MAX, |(_, original)| *original);
+                (original + (offset - own)).min(next)
+            }
+            None => 0,
+        }
+    }
+
+    pub fn original_range(&self, range: Range<usize>) -> Range<usize> {
+        let start = self.original(range.start);
+        let end = match range.end.checked_sub(1) {
+            Some(last) if range.end > range.start => self.original(last) + 1,
+            _ => start,
+        };
+        start..end.max(start)
+    }
+}
+
+struct Writer<'a> {
+    original: &'a str,
+    out: Markup,
+    marks: bool,
+    renames: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Tag {
+    Expression,
+    Statement,
+    Comment,
+}
+
+impl Writer<'_> {
+    fn write(mut self) -> Markup {
+        let text = self.original;
+        let mut at = 0;
+        let mut after_trim = false;
+        let mut captures = 0usize;
+        while at < text.len() {
+            let (open, tag) = next_tag(text, at);
+            let before_trim = tag.is_some() && text.as_bytes().get(open + 2) == Some(&b'-');
+            let marks_expression = tag == Some(Tag::Expression);
+            let Some(tag) = tag else {
+                self.raw(at..open, after_trim, false, None, captures > 0);
+                break;
+            };
+            let Some(close) = tag_end(text, open, tag) else {
+                // The engine says what is wrong with it.
+                self.raw(at..open, after_trim, before_trim, None, true);
+                self.copy(open..text.len());
+                break;
+            };
+            let mut end = close;
+            let inner = text[open + 2..close.saturating_sub(2).max(open + 2)].trim_matches(['-', '+']).trim();
+            let word = inner.split(|c: char| !c.is_alphanumeric() && c != '_').next().unwrap_or_default();
+            let mut expression = marks_expression.then_some(open..close);
+            if tag == Tag::Statement && word == "raw" {
+                end = raw_end(text, close);
+                expression = Some(open..end);
+            }
+            self.raw(at..open, after_trim, before_trim, expression, captures > 0);
+            if tag == Tag::Statement {
+                let opens =
+                    matches!(word, "macro" | "test" | "call" | "filter") || (word == "set" && !inner.contains('='));
+                let closes = matches!(word, "endmacro" | "endtest" | "endcall" | "endfilter" | "endset");
+                captures = if opens { captures + 1 } else { captures.saturating_sub(usize::from(closes)) };
+            }
+            match tag {
+                Tag::Statement if self.renames => self.statement(open..end, word),
+                _ => self.copy(open..end),
+            }
+            after_trim = end - open > 4 && text.as_bytes().get(end - 3) == Some(&b'-');
+            at = end;
+        }
+        self.out
+    }
+
+    fn copy(&mut self, range: Range<usize>) {
+        if !range.is_empty() {
+            self.out.pieces.push((self.out.text.len(), range.start));
+            self.out.text.push_str(&self.original[range]);
+        }
+    }
+
+    fn mark(&mut self, template: Range<usize>, is_exact: bool) {
+        self.out.text.push(MARK_OPEN);
+        self.out.text.push_str(&self.out.stretches.len().to_string());
+        self.out.text.push(MARK_CLOSE);
+        self.out.stretches.push(Stretch { template, is_exact });
+    }
+
+    /// Copies raw text with its markers. A marker never stands between a tag and the blanks it trims.
+    fn raw(
+        &mut self,
+        range: Range<usize>,
+        after_trim: bool,
+        before_trim: bool,
+        expression: Option<Range<usize>>,
+        is_captured: bool,
+    ) {
+        if !self.marks || is_captured {
+            return self.copy(range);
+        }
+        let text = &self.original[range.clone()];
+        let lead = text.len() - text.trim_start().len();
+        let tail = range.start + text.trim_end().len();
+        let is_blank = lead == text.len();
+        let start = range.start + if after_trim { lead } else { 0 };
+        let end = match (is_blank, before_trim, after_trim) {
+            (true, true, false) => range.start,
+            (true, _, _) | (false, false, _) => range.end,
+            (false, true, _) => tail,
+        };
+        let mut at = range.start;
+        if !is_blank {
+            self.copy(at..start);
+            self.mark(start..range.end, true);
+            at = start;
+        }
+        if let Some(expression) = expression {
+            self.copy(at..end);
+            self.mark(expression, false);
+            at = end;
+        }
+        self.copy(at..range.end);
+    }
+
+    /// A statement of a macro file.
+    fn statement(&mut self, range: Range<usize>, word: &str) {
+        let text = &self.original[range.clone()];
+        let (replacement, prefix) = match word {
+            "macro" => ("macro", MACRO_PREFIX.to_owned()),
+            "test" => ("macro", format!("{MACRO_PREFIX}test_")),
+            "endtest" => ("endmacro", String::new()),
+            _ => return self.copy(range),
+        };
+        let Some(found) = text.find(word) else { return self.copy(range) };
+        let word_end = found + word.len();
+        let name_at = word_end + (text[word_end..].len() - text[word_end..].trim_start().len());
+        self.copy(range.start..range.start + found);
+        self.out.text.push_str(replacement);
+        self.copy(range.start + word_end..range.start + name_at);
+        if word != "endtest" && !prefix.is_empty() {
+            let name: String = text[name_at..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+            let name = format!("{}{name}", &prefix[MACRO_PREFIX.len()..]);
+            self.out.macros.push(name);
+            self.out.text.push_str(&prefix);
+        }
+        self.copy(range.start + name_at..range.end);
+    }
+}
+
+/// The next tag from `at` on and where it begins; the text's end if there is none.
+fn next_tag(text: &str, at: usize) -> (usize, Option<Tag>) {
+    let bytes = text.as_bytes();
+    let mut from = at;
+    while let Some(found) = text[from..].find('{') {
+        let open = from + found;
+        let tag = match bytes.get(open + 1) {
+            Some(b'{') => Tag::Expression,
+            Some(b'%') => Tag::Statement,
+            Some(b'#') => Tag::Comment,
+            _ => {
+                from = open + 1;
+                continue;
+            }
+        };
+        return (open, Some(tag));
+    }
+    (text.len(), None)
+}
+
+/// The offset behind a tag's closing delimiter; None if it is not closed.
+fn tag_end(text: &str, open: usize, tag: Tag) -> Option<usize> {
+    let close = match tag {
+        Tag::Expression => "}}",
+        Tag::Statement => "%}",
+        Tag::Comment => return text[open + 2..].find("#}").map(|found| open + 2 + found + 2),
+    };
+    let bytes = text.as_bytes();
+    let mut at = open + 2;
+    let mut quote = None;
+    // Braces of a map literal, so that `{{ {"a": {}} }}` ends where it should.
+    let mut depth = 0usize;
+    while let Some(&byte) = bytes.get(at) {
+        match (quote, byte) {
+            (Some(_), b'\\') => at += 1,
+            (Some(open), byte) if open == byte => quote = None,
+            (Some(_), _) => {}
+            (None, b'\'' | b'"') => quote = Some(byte),
+            (None, _) if depth == 0 && bytes[at..].starts_with(close.as_bytes()) => return Some(at + 2),
+            (None, b'{') => depth += 1,
+            (None, b'}') => depth = depth.saturating_sub(1),
+            (None, _) => {}
+        }
+        at += 1;
+    }
+    None
+}
+
+/// The offset behind `{% endraw %}`; the text's end if it is missing.
+fn raw_end(text: &str, from: usize) -> usize {
+    let mut at = from;
+    while let Some(found) = text[at..].find("{%") {
+        let open = at + found;
+        if text[open + 2..].trim_start_matches(['-', '+']).trim_start().starts_with("endraw") {
+            return text[open..].find("%}").map_or(text.len(), |close| open + close + 2);
+        }
+        at = open + 2;
+    }
+    text.len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Markup;
+
+    #[track_caller]
+    fn check(template: &str, expected: &str) {
+        let markup = Markup::of_sql(template);
+        let shown = markup.text.replace(super::MARK_OPEN, "<").replace(super::MARK_CLOSE, ">");
+        assert_eq!(shown, expected);
+        for (own, original) in &markup.pieces {
+            assert_eq!(markup.text[*own..].chars().next(), template[*original..].chars().next());
+        }
+    }
+
+    #[test]
+    fn markers() {
+        check("select 1", "<0>select 1");
+        check("a {{ b }} c", "<0>a <1>{{ b }}<2> c");
+        check("a {{- b -}} c", "<0>a<1> {{- b -}} <2>c");
+        check("{{ a }}  {{ b }}", "<0>{{ a }}  <1>{{ b }}");
+        check("{{ a -}}  {{- b }}", "<0>{{ a -}}  <1>{{- b }}");
+        check("{{ a }}  {{- b }}", "<0>{{ a }}<1>  {{- b }}");
+        check("{% if x %}a{% endif %}", "{% if x %}<0>a{% endif %}");
+        check("{% set x %}a {{ b }}{% endset %}c", "{% set x %}a {{ b }}{% endset %}<0>c");
+        check("{% set x = 1 %}c", "{% set x = 1 %}<0>c");
+        check("{# a {{ #}c", "{# a {{ #}<0>c");
+        check("{{ '}}' }}c", "<0>{{ '}}' }}<1>c");
+        check("{{ {'a': {}} }}c", "<0>{{ {'a': {}} }}<1>c");
+        check("{% raw %}{{ x }}{% endraw %}c", "<0>{% raw %}{{ x }}{% endraw %}<1>c");
+        check("a {{ b", "a {{ b");
+    }
+
+    #[test]
+    fn macro_names() {
+        fn check(text: &str, expected: &str, names: &[&str]) {
+            let markup = Markup::of_macros(text);
+            assert_eq!(markup.text, expected);
+            assert_eq!(markup.macros, names);
+        }
+        check("{% macro a(b) %}x{% endmacro %}", "{% macro macro__a(b) %}x{% endmacro %}", &["a"]);
+        check("{%- test a(b) -%}x{%- endtest -%}", "{%- macro macro__test_a(b) -%}x{%- endmacro -%}", &["test_a"]);
+    }
+}

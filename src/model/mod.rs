@@ -1,0 +1,41 @@
+//! The project's nodes as one checked graph: parse, select, order, render, and the SQL that makes a relation.
+//!
+//! How a run uses it: `Graph::parse`, `Graph::select`, `Graph::with_missing_parents`, `check`, then `Graph::order`; for each
+//! step `Graph::compile` and the statements of `materialize`, then for each of its tests `Graph::compile` and
+//! `Compiled::failures`. A `Compiled` statement's `place(SqlError::position)` is where an error stands in the analyst's file.
+//!
+//! Works on a `Project` value and gives values and SQL text back. Opens no file and no connection; `check` alone
+//! speaks to a database, through the small trait `Binder`.
+
+mod check;
+mod compile;
+mod config;
+mod config_value;
+mod digest;
+mod generic_test;
+mod jinja;
+mod manifest;
+mod markup;
+mod materialize;
+mod node;
+mod order;
+mod parse;
+mod relation;
+mod resolve;
+#[cfg(test)]
+mod sample;
+mod schema_change;
+mod select;
+mod source_map;
+mod template;
+
+pub use check::{Binder, Checked, KnownColumns, check};
+pub use compile::{Compile, Compiled};
+pub use config::{Config, Deletes, Load, Materialized, OnSchemaChange, Severity, Strategy, TestConfig};
+pub use materialize::{Existing, Incremental, Key, create_table, create_view, drop_existing, duplicate_keys, sweep};
+pub use node::{DataTest, GenericTest, Graph, Node, NodeId, NodeKind};
+pub use order::{Step, Steps};
+pub use relation::Relation;
+pub use schema_change::{NewColumn, SchemaChange};
+pub use select::Selection;
+pub use source_map::SourceMap;

@@ -1,0 +1,238 @@
+//! The graph and its nodes: sources, seeds, models and data tests, each with its configuration and parents.
+//!
+//! Values only: how they come to be is `parse`, what is done with them is in the modules beside it.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::config::Config;
+use super::relation::Relation;
+use super::template::Templates;
+use crate::error::{Place, SourceText};
+use crate::project::{ColumnProperties, Constraint};
+
+/// A node's place in its graph; valid for the graph that gave it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(pub(super) u32);
+
+impl NodeId {
+    pub(super) fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum NodeKind {
+    Source,
+    Seed,
+    Model,
+    Test,
+}
+
+impl NodeKind {
+    /// dbt's `resource_type`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Source => "source",
+            Self::Seed => "seed",
+            Self::Model => "model",
+            Self::Test => "test",
+        }
+    }
+}
+
+impl fmt::Display for NodeKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// One node of the graph. Fields are dbt's of the same name, unless said otherwise.
+#[derive(Debug, Clone)]
+pub struct Node {
+    pub id: NodeId,
+    pub kind: NodeKind,
+    /// `model.<project>.<name>`, `source.<project>.<source>.<table>`, `test.<project>.<name>[.<hash>]`, `seed.…`.
+    pub unique_id: String,
+    /// The model's, seed's or test's name; a source's table name.
+    pub name: String,
+    /// For a source the source's name.
+    pub source_name: Option<String>,
+    /// For a source the collection to read (`identifier:`, or the table's name).
+    pub collection: Option<String>,
+    pub fqn: Vec<String>,
+    /// The file that defines it: SQL, CSV (text empty) or, for sources and generic tests, YAML.
+    pub source: Arc<SourceText>,
+    /// Absolute path of that file, where the project gives one (empty for sources and generic tests).
+    pub path: std::path::PathBuf,
+    /// Its YAML entry, if it has one.
+    pub patch: Option<Place>,
+    pub relation: Relation,
+    pub config: Config,
+    /// All configuration as merged, with keys this tool does not know.
+    pub raw_config: Map<String, Value>,
+    pub columns: Vec<ColumnProperties>,
+    pub constraints: Vec<Constraint>,
+    pub description: String,
+    /// What it reads, each once, in order of first mention.
+    pub parents: Vec<NodeId>,
+    /// SHA-256 of the raw text, hex.
+    pub checksum: String,
+    /// For a test what it tests.
+    pub test: Option<DataTest>,
+}
+
+impl Node {
+    /// The file's path from the project's root.
+    pub fn original_path(&self) -> &Path {
+        &self.source.path
+    }
+
+    /// Jinja as written (empty for sources, seeds and generic tests).
+    pub fn raw_text(&self) -> &str {
+        match (self.kind, &self.test) {
+            (NodeKind::Model, _) | (NodeKind::Test, Some(DataTest { generic: None, .. })) => &self.source.text,
+            _ => "",
+        }
+    }
+
+    /// The name a person knows it by: `stg_loans`, or `loans.customers` for a source.
+    pub fn display_name(&self) -> String {
+        match &self.source_name {
+            Some(source) => format!("{source}.{}", self.name),
+            None => self.name.clone(),
+        }
+    }
+
+    /// How messages speak of it: ``model `x` ``, or "the query" of `--inline`.
+    pub fn described(&self) -> String {
+        if self.source.path == std::path::Path::new(crate::project::INLINE_PATH) {
+            return "the query".into();
+        }
+        let kind = if self.kind == NodeKind::Test { "data test" } else { self.kind.name() };
+        format!("{kind} `{}`", self.display_name())
+    }
+
+    /// Columns with a `data_type:`, as `(name, type)`; for a source the pinned types.
+    pub fn typed_columns(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.columns.iter().filter_map(|column| Some((column.name.as_str(), column.data_type.as_deref()?)))
+    }
+
+    /// Where to point when the whole node is meant: its YAML entry for a source or generic test, else its first line.
+    pub fn place(&self) -> Place {
+        match (&self.kind, &self.test, &self.patch) {
+            (NodeKind::Source, _, Some(place)) => place.clone(),
+            (_, Some(DataTest { generic: Some(_), .. }), Some(place)) => place.clone(),
+            _ => Place::line(&self.source, 1),
+        }
+    }
+}
+
+/// What a data test tests.
+#[derive(Debug, Clone)]
+pub struct DataTest {
+    /// The node it stands beside and runs with; None if it reads nothing of the graph.
+    pub owner: Option<NodeId>,
+    /// None for a singular test.
+    pub generic: Option<GenericTest>,
+}
+
+/// A generic test's call.
+#[derive(Debug, Clone)]
+pub struct GenericTest {
+    /// `unique`, `not_null`, `accepted_values`, `relationships`, or a custom test's name.
+    pub test: String,
+    pub column: Option<String>,
+    pub arguments: Map<String, Value>,
+}
+
+/// All nodes of a project, resolved and free of cycles. Sources come first, then seeds, models, tests, each kind in
+/// the order of its files.
+#[derive(Debug)]
+pub struct Graph {
+    pub project: String,
+    pub(super) nodes: Vec<Node>,
+    /// Direct readers of each node, by index.
+    pub(super) children: Vec<Vec<NodeId>>,
+    /// Position of each node in one topological order.
+    pub(super) ranks: Vec<u32>,
+    pub(super) by_unique_id: HashMap<String, NodeId>,
+    /// What is odd but stops nothing, such as YAML entries without a file.
+    pub warnings: Vec<crate::error::Error>,
+    pub(super) templates: Arc<Templates>,
+}
+
+impl Graph {
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter()
+    }
+
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.index()]
+    }
+
+    pub fn by_unique_id(&self, unique_id: &str) -> Option<&Node> {
+        self.by_unique_id.get(unique_id).map(|id| self.node(*id))
+    }
+
+    /// A model or seed by its name.
+    pub fn by_name(&self, name: &str) -> Option<&Node> {
+        self.nodes.iter().find(|node| matches!(node.kind, NodeKind::Model | NodeKind::Seed) && node.name == name)
+    }
+
+    pub fn parents(&self, id: NodeId) -> impl Iterator<Item = &Node> {
+        self.node(id).parents.iter().map(|id| self.node(*id))
+    }
+
+    /// Nodes that read this one directly: models and tests.
+    pub fn children(&self, id: NodeId) -> impl Iterator<Item = &Node> {
+        self.children[id.index()].iter().map(|id| self.node(*id))
+    }
+
+    /// Whether the project defines a generic test itself, in place of the built-in one perhaps.
+    pub(super) fn has_own_test(&self, test: &str) -> bool {
+        self.templates.has_macro(&format!("test_{test}"))
+    }
+
+    /// The data tests that run with a node.
+    pub fn tests_of(&self, id: NodeId) -> impl Iterator<Item = &Node> {
+        self.children(id).filter(move |node| node.test.as_ref().is_some_and(|test| test.owner == Some(id)))
+    }
+
+    /// All nodes that read this one, directly or not, itself excluded: what is skipped when it fails.
+    pub fn descendants(&self, id: NodeId) -> std::collections::BTreeSet<NodeId> {
+        let mut seen = std::collections::BTreeSet::new();
+        let mut open = self.children[id.index()].clone();
+        while let Some(next) = open.pop() {
+            if seen.insert(next) {
+                open.extend(&self.children[next.index()]);
+            }
+        }
+        seen
+    }
+
+    /// All nodes that this one reads, directly or not, itself excluded.
+    pub fn ancestors(&self, id: NodeId) -> std::collections::BTreeSet<NodeId> {
+        let mut seen = std::collections::BTreeSet::new();
+        let mut open = self.node(id).parents.clone();
+        while let Some(next) = open.pop() {
+            if seen.insert(next) {
+                open.extend(&self.node(next).parents);
+            }
+        }
+        seen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn threads_share_a_graph() {
+        fn check<T: Send + Sync>() {}
+        check::<super::Graph>();
+    }
+}

@@ -1,0 +1,416 @@
+//! `Project` to `Graph`: renders every template once to hear what it refers to and how it is configured.
+//!
+//! Reports all errors of all files together. Runs no SQL; what names stand for is `resolve`'s to say.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::config::{Config, Of};
+use super::config_value::{Misspelt, canonical, folder_defaults, merge};
+use super::digest::sha256;
+use super::jinja::Call;
+use super::node::{DataTest, Graph, Node, NodeId, NodeKind};
+use super::relation::Relation;
+use super::template::{Setting, Templates};
+use crate::error::{Error, Place, Result, SourceText};
+use crate::project::{NodeProperties, Project, ProjectFile};
+
+/// A node on its way into the graph, with what it called.
+pub(super) struct Draft {
+    pub node: Node,
+    pub calls: Vec<Heard>,
+}
+
+/// A call that a template made.
+pub(super) struct Heard {
+    pub call: Call,
+    /// The rendering it was heard in, and its number there; None for what stands in YAML.
+    pub number: Option<(bool, usize)>,
+}
+
+/// The work on one project.
+pub(super) struct Parser<'a> {
+    pub project: &'a Project,
+    pub templates: Templates,
+    pub drafts: Vec<Draft>,
+    pub errors: Vec<Error>,
+    pub warnings: Vec<Error>,
+    /// Names of disabled models and seeds, and `source.table` of disabled tables.
+    pub disabled: HashSet<String>,
+}
+
+impl Graph {
+    /// Renders, configures, resolves and checks the whole project. `vars` lie over the project's own.
+    ///
+    /// # Errors
+    /// All that is wrong with names, configuration and templates, file by file; macro files that cannot be read, if there
+    /// are any, alone. Exit code 2.
+    pub fn parse(project: &Project, vars: &Map<String, Value>) -> Result<Self> {
+        let (templates, errors) = Templates::new(project, vars);
+        let mut parser =
+            Parser { project, templates, drafts: Vec::new(), errors, warnings: Vec::new(), disabled: HashSet::new() };
+        parser.sources();
+        parser.seeds();
+        parser.models();
+        parser.singular_tests();
+        parser.generic_tests();
+        parser.resolve()
+    }
+}
+
+/// What a node begins with, before its configuration is known.
+pub(super) fn blank_node(kind: NodeKind, name: &str, source: &Arc<SourceText>, config: Config) -> Node {
+    Node {
+        id: NodeId(0),
+        kind,
+        unique_id: String::new(),
+        name: name.to_owned(),
+        source_name: None,
+        collection: None,
+        fqn: Vec::new(),
+        source: source.clone(),
+        path: std::path::PathBuf::new(),
+        patch: None,
+        relation: Relation::new("", ""),
+        config,
+        raw_config: Map::new(),
+        columns: Vec::new(),
+        constraints: Vec::new(),
+        description: String::new(),
+        parents: Vec::new(),
+        checksum: String::new(),
+        test: None,
+    }
+}
+
+impl Parser<'_> {
+    fn target_schema(&self) -> &str {
+        &self.project.profiles.target.schema
+    }
+
+    fn sources(&mut self) {
+        let project = self.project;
+        let name = &project.profiles.name;
+        for source in &project.properties.sources {
+            for table in &source.tables {
+                let owner = format!("source table `{}.{}`", source.name, table.name);
+                let mut raw = Map::new();
+                merge(&mut raw, source.config.clone());
+                merge(&mut raw, table.config.clone());
+                let config = self.config(&raw, Of::Source, &owner, &table.place, None);
+                if !config.enabled {
+                    self.disabled.insert(format!("{}.{}", source.name, table.name));
+                    continue;
+                }
+                let mut node = blank_node(NodeKind::Source, &table.name, &table.place.source, config);
+                let identifier = table.identifier.as_ref().unwrap_or(&table.name);
+                node.unique_id = format!("source.{name}.{}.{}", source.name, table.name);
+                node.fqn = vec![name.clone(), source.name.clone(), table.name.clone()];
+                node.relation = Relation::new(source.schema.as_ref().unwrap_or(&source.name), identifier);
+                node.source_name = Some(source.name.clone());
+                node.collection = Some(identifier.clone());
+                node.patch = Some(table.place.clone());
+                node.raw_config = raw;
+                node.columns = table.columns.clone();
+                node.description = table.description.clone();
+                self.drafts.push(Draft { node, calls: Vec::new() });
+            }
+        }
+    }
+
+    fn seeds(&mut self) {
+        let project = self.project;
+        let properties = by_name(&project.properties.seeds);
+        for file in &project.seeds {
+            let patch = properties.get(file.name.as_str()).copied();
+            let mut raw = self.file_defaults(&project.profiles.seeds, file, patch);
+            raw.entry("materialized").or_insert_with(|| "seed".into());
+            let place = patch.map_or_else(|| Place::new(&file.source, 0..0), |patch| patch.place.clone());
+            let config = self.config(&raw, Of::Seed, &format!("seed `{}`", file.name), &place, None);
+            if !config.enabled {
+                self.disabled.insert(file.name.clone());
+                continue;
+            }
+            let node = self.file_node(NodeKind::Seed, file, patch, config, raw);
+            self.drafts.push(Draft { node, calls: Vec::new() });
+        }
+        self.unmatched(&project.properties.seeds, &project.seeds, "seed");
+    }
+
+    fn models(&mut self) {
+        let project = self.project;
+        let properties = by_name(&project.properties.models);
+        for file in &project.models {
+            let patch = properties.get(file.name.as_str()).copied();
+            let is_inline = file.source.path == std::path::Path::new(crate::project::INLINE_PATH);
+            let owner = if is_inline { "the query".to_owned() } else { format!("model `{}`", file.name) };
+            let defaults = self.file_defaults(&project.profiles.models, file, patch);
+            self.templated(NodeKind::Model, file, patch, &owner, defaults);
+        }
+        self.unmatched(&project.properties.models, &project.models, "model");
+    }
+
+    fn singular_tests(&mut self) {
+        let project = self.project;
+        let properties = by_name(&project.properties.tests);
+        for file in &project.tests {
+            let patch = properties.get(file.name.as_str()).copied();
+            let owner = format!("test `{}`", file.name);
+            let defaults = self.file_defaults(&Map::new(), file, patch);
+            self.templated(NodeKind::Test, file, patch, &owner, defaults);
+        }
+    }
+
+    /// A model or singular test: what its template says is heard here.
+    fn templated(
+        &mut self,
+        kind: NodeKind,
+        file: &ProjectFile,
+        patch: Option<&NodeProperties>,
+        owner: &str,
+        mut raw: Map<String, Value>,
+    ) {
+        let this = self.relation(&file.name, &raw);
+        let mut calls = Vec::new();
+        let mut said = Map::new();
+        // Both sides of `{% if is_incremental() %}` are heard, so that no reference hides behind it.
+        let renderings: &[bool] = if file.source.text.contains("is_incremental") { &[false, true] } else { &[false] };
+        for &is_incremental in renderings {
+            let setting =
+                Setting { is_incremental, this: Some(this.clone()), config: raw.clone(), ..Setting::default() };
+            match self.templates.render(owner, &file.source, setting) {
+                Ok(rendered) => {
+                    calls.extend(
+                        rendered
+                            .heard
+                            .calls
+                            .into_iter()
+                            .enumerate()
+                            .map(|(number, call)| Heard { call, number: Some((is_incremental, number)) }),
+                    );
+                    if !is_incremental {
+                        said = rendered.heard.config;
+                    }
+                }
+                Err(error) => {
+                    self.errors.push(error);
+                    break;
+                }
+            }
+        }
+        let said_keys: HashSet<String> = said.keys().cloned().collect();
+        merge(&mut raw, said);
+        let (of, default) = match kind {
+            NodeKind::Test => (Of::Test, "test"),
+            _ => (Of::Model, "view"),
+        };
+        let yaml_place = patch.map(|patch| patch.place.clone());
+        let place = yaml_place.unwrap_or_else(|| Place::line(&file.source, 1));
+        let config = self.config(&raw, of, owner, &place, Some((&file.source, &said_keys)));
+        if !config.enabled {
+            self.disabled.insert(file.name.clone());
+            return;
+        }
+        raw.entry("materialized").or_insert_with(|| default.into());
+        let mut node = self.file_node(kind, file, patch, config, raw);
+        if kind == NodeKind::Test {
+            node.relation = self.audit_relation(&file.name);
+            node.test = Some(DataTest { owner: None, generic: None });
+        }
+        self.drafts.push(Draft { node, calls });
+    }
+
+    pub(super) fn audit_relation(&self, identifier: &str) -> Relation {
+        Relation::new(Relation::schema_name(self.target_schema(), Some("dbt_test__audit")), identifier)
+    }
+
+    /// dbt's rules, or the project's own macros `generate_schema_name` and `generate_alias_name`.
+    fn relation(&mut self, name: &str, raw: &Map<String, Value>) -> Relation {
+        let text = |key: &str| raw.get(key).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
+        let (schema, alias) = (text("schema"), text("alias"));
+        let generated_schema = self.named_by_macro("generate_schema_name", "custom_schema_name", schema, name);
+        let generated_alias = self.named_by_macro("generate_alias_name", "custom_alias_name", alias, name);
+        Relation::new(
+            generated_schema.unwrap_or_else(|| Relation::schema_name(self.target_schema(), schema)),
+            generated_alias.unwrap_or_else(|| alias.unwrap_or(name).to_owned()),
+        )
+    }
+
+    fn named_by_macro(&mut self, macro_name: &str, argument: &str, custom: Option<&str>, node: &str) -> Option<String> {
+        if !self.templates.has_macro(macro_name) {
+            return None;
+        }
+        let node_value = minijinja::Value::from_pairs([("name", node)]);
+        let arguments = vec![(argument.to_owned(), minijinja::Value::from(custom)), ("node".to_owned(), node_value)];
+        let file = self.project.macros.iter().find(|file| file.source.text.contains(macro_name))?;
+        let place = Place::line(&file.source, 1);
+        let owner = format!("the name of `{node}`");
+        match self.templates.call_macro(&owner, macro_name, arguments, &place, Setting::default()) {
+            Ok(rendered) => Some(rendered.sql.trim().to_owned()).filter(|name| !name.is_empty()),
+            Err(error) => {
+                if self.errors.iter().all(|known| known.places() != error.places()) {
+                    self.errors.push(error);
+                }
+                None
+            }
+        }
+    }
+
+    /// Folder defaults with the YAML entry's configuration over them.
+    fn file_defaults(
+        &self,
+        defaults: &Map<String, Value>,
+        file: &ProjectFile,
+        patch: Option<&NodeProperties>,
+    ) -> Map<String, Value> {
+        let mut path = vec![self.project.profiles.name.clone()];
+        path.extend(file.folders.iter().cloned());
+        path.push(file.name.clone());
+        let mut raw = folder_defaults(defaults, &path);
+        if let Some(patch) = patch {
+            merge(&mut raw, patch.config.clone());
+        }
+        raw
+    }
+
+    fn file_node(
+        &mut self,
+        kind: NodeKind,
+        file: &ProjectFile,
+        patch: Option<&NodeProperties>,
+        config: Config,
+        raw: Map<String, Value>,
+    ) -> Node {
+        let project = self.project.profiles.name.clone();
+        let mut node = blank_node(kind, &file.name, &file.source, config);
+        node.unique_id = format!("{kind}.{project}.{}", file.name);
+        node.fqn.push(project.clone());
+        node.fqn.extend(file.folders.iter().cloned());
+        node.fqn.push(file.name.clone());
+        node.path = file.path.clone();
+        node.relation = self.relation(&file.name, &raw);
+        node.raw_config = raw;
+        node.checksum = sha256(file.source.text.trim());
+        if let Some(patch) = patch {
+            node.patch = Some(patch.place.clone());
+            node.columns = patch.columns.clone();
+            node.constraints = patch.constraints.clone();
+            node.constraints.extend(patch.columns.iter().flat_map(|column| column.constraints.iter().cloned()));
+            node.description = patch.description.clone();
+        }
+        node
+    }
+
+    /// Reads a configuration; what is wrong with it is reported and its defaults taken.
+    pub(super) fn config(
+        &mut self,
+        raw: &Map<String, Value>,
+        of: Of,
+        owner: &str,
+        yaml: &Place,
+        sql: Option<(&Arc<SourceText>, &HashSet<String>)>,
+    ) -> Config {
+        let (config, bad, misspelt) = Config::read(raw, of);
+        for bad in bad {
+            let place = match sql {
+                Some((source, said)) if said.contains(&bad.key) => key_in_sql(source, &bad.key),
+                _ => key_in_yaml(yaml, &bad.key),
+            };
+            let error = Error::bad_config(owner, &bad.key, &bad.complaint, place);
+            self.errors.push(error.hint_maybe(bad.hint));
+        }
+        for Misspelt { key, near } in misspelt {
+            let warning = match sql {
+                Some((source, said)) if said.contains(&key) => {
+                    Error::misspelt_config(owner, &key, near).at_maybe(key_in_sql(source, &key))
+                }
+                // An entry without the key has it from the folder defaults, which warn once for all that lies below.
+                _ => match key_in_yaml(yaml, &key).filter(|place| place != yaml) {
+                    Some(place) => Error::misspelt_config(owner, &key, near).at(place),
+                    None => Error::misspelt_default(&key, near),
+                },
+            };
+            let is_said = self
+                .warnings
+                .iter()
+                .any(|known| known.message() == warning.message() && known.places() == warning.places());
+            if !is_said {
+                self.warnings.push(warning);
+            }
+        }
+        config
+    }
+
+    /// YAML entries that describe no file are a warning, as in dbt; two entries for one file an error.
+    fn unmatched(&mut self, entries: &[NodeProperties], files: &[ProjectFile], kind: &str) {
+        let mut seen: HashMap<&str, &NodeProperties> = HashMap::new();
+        for entry in entries {
+            if let Some(first) = seen.insert(&entry.name, entry) {
+                self.errors.push(Error::doubled_properties(
+                    kind,
+                    &entry.name,
+                    entry.place.clone(),
+                    first.place.clone(),
+                ));
+            }
+        }
+        let names: HashSet<&str> = files.iter().map(|file| file.name.as_str()).collect();
+        for entry in entries.iter().filter(|entry| !names.contains(entry.name.as_str())) {
+            let candidates = files.iter().map(|file| file.name.as_str());
+            self.warnings.push(Error::unknown_property(kind, &entry.name, candidates, entry.place.clone()));
+        }
+    }
+}
+
+pub(super) fn by_name(entries: &[NodeProperties]) -> HashMap<&str, &NodeProperties> {
+    entries.iter().map(|entry| (entry.name.as_str(), entry)).collect()
+}
+
+/// `key=value` inside the `config(…)` of a template.
+pub(super) fn key_in_sql(source: &Arc<SourceText>, key: &str) -> Option<Place> {
+    let text = &source.text;
+    let from = text.find("config(").or_else(|| text.find("config ("))?;
+    let spelled = [key.to_owned(), key.replace('_', "-")];
+    spelled.iter().find_map(|key| {
+        let pattern =
+            format!(r#"['"]?\b{}\b['"]?\s*[=:]\s*("[^"\n]*"|'[^'\n]*'|\[[^\]]*\]|[\w.]+)?"#, regex::escape(key));
+        let found = regex::Regex::new(&pattern).ok()?.find_at(text, from)?;
+        Some(Place::new(source, found.range()))
+    })
+}
+
+/// The `key:` line below an entry; the entry itself if the key is not found, and nothing if it has no text.
+fn key_in_yaml(entry: &Place, key: &str) -> Option<Place> {
+    let text = &entry.source.text;
+    if text.is_empty() || entry.span.start > text.len() {
+        return None;
+    }
+    let own_indent = |line: &str| line.len() - line.trim_start_matches([' ', '-']).len();
+    let mut at = text[..entry.span.start].rfind('\n').map_or(0, |newline| newline + 1);
+    let mut first = None;
+    for line in text[at..].split_inclusive('\n') {
+        let indent = own_indent(line);
+        let body = line.trim_start_matches([' ', '-']);
+        let is_content = !body.trim().is_empty() && !body.starts_with('#');
+        match first {
+            None => first = Some(indent),
+            Some(first)
+                if is_content && (indent < first || (indent == first && line.trim_start().starts_with('-'))) =>
+            {
+                break;
+            }
+            Some(_) => {}
+        }
+        let name = body.split(':').next().unwrap_or_default().trim_matches(['"', '\'']);
+        if body.contains(':') && canonical(name) == key {
+            return Some(Place::new(&entry.source, at + indent..at + line.trim_end().len()));
+        }
+        at += line.len();
+    }
+    Some(entry.clone())
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,312 @@
+//! From drafts to the graph: what each name stands for, who reads whom, cycles and doubles.
+//!
+//! Renders a template again only to find the place of a name that resolves to nothing.
+
+use std::cmp::Reverse;
+use std::collections::hash_map::Entry;
+use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::sync::Arc;
+
+use petgraph::algo::tarjan_scc;
+use petgraph::graph::{DiGraph, NodeIndex};
+
+use super::config::Materialized;
+use super::jinja::{Call, Refusal, Target};
+use super::node::{Graph, Node, NodeId, NodeKind};
+use super::parse::{Draft, Heard, Parser};
+use super::template::Setting;
+use crate::error::{Error, Place, Result};
+
+impl Parser<'_> {
+    pub(super) fn resolve(mut self) -> Result<Graph> {
+        self.drop_tests_of_disabled();
+        for (number, draft) in self.drafts.iter_mut().enumerate() {
+            draft.node.id = NodeId(u32::try_from(number).unwrap_or(u32::MAX));
+        }
+        let targets = self.targets();
+        self.doubled_relations();
+        for number in 0..self.drafts.len() {
+            let (parents, errors) = self.parents(&self.drafts[number], &targets);
+            // A generic test's owner comes first, before what its arguments name.
+            for parent in parents {
+                if !self.drafts[number].node.parents.contains(&parent) {
+                    self.drafts[number].node.parents.push(parent);
+                }
+            }
+            self.errors.extend(errors);
+        }
+        let children = children(&self.drafts);
+        self.cycles();
+        // File by file, from top to bottom; what has no place comes first.
+        self.errors.sort_by_cached_key(|error| {
+            error.places().first().map(|place| (place.source.path.clone(), place.span.start))
+        });
+        if let Some(error) = Error::many(std::mem::take(&mut self.errors)) {
+            return Err(error);
+        }
+        let ranks = ranks(&self.drafts, &children);
+        let mut nodes: Vec<Node> = self.drafts.into_iter().map(|draft| draft.node).collect();
+        for node in &mut nodes {
+            if let Some(test) = node.test.as_mut().filter(|test| test.generic.is_none()) {
+                test.owner = node.parents.iter().copied().max_by_key(|parent| ranks[parent.index()]);
+            }
+        }
+        let resolved = targets
+            .into_iter()
+            .map(|(call, id)| {
+                let node = &nodes[id.index()];
+                let cte = (node.config.materialized == Materialized::Ephemeral).then(|| cte_name(&node.name));
+                (call, Target { id, relation: node.relation.clone(), cte })
+            })
+            .collect();
+        // The cell is fresh: it was made with these templates and nothing else fills it.
+        let _ = self.templates.names.targets.set(resolved);
+        Ok(Graph {
+            project: self.project.profiles.name.clone(),
+            by_unique_id: nodes.iter().map(|node| (node.unique_id.clone(), node.id)).collect(),
+            nodes,
+            children,
+            ranks,
+            warnings: self.warnings,
+            templates: Arc::new(self.templates),
+        })
+    }
+
+    /// A test that reads something disabled is left out with a warning, as in dbt. Tests come last among the drafts, so
+    /// that no other draft's number changes.
+    fn drop_tests_of_disabled(&mut self) {
+        let disabled = &self.disabled;
+        let is_gone = |call: &Call| match call {
+            Call::Ref(name) => disabled.contains(name),
+            Call::Source(source, table) => disabled.contains(&format!("{source}.{table}")),
+        };
+        let warnings = &mut self.warnings;
+        self.drafts.retain(|draft| {
+            let gone = draft.calls.iter().find(|heard| is_gone(&heard.call));
+            match (draft.node.kind, gone) {
+                (NodeKind::Test, Some(heard)) => {
+                    let name = match &heard.call {
+                        Call::Ref(name) => name.clone(),
+                        Call::Source(source, table) => format!("{source}.{table}"),
+                    };
+                    warnings.push(Error::test_of_disabled(&draft.node.name, &name, draft.node.place()));
+                    false
+                }
+                _ => true,
+            }
+        });
+    }
+
+    /// What `ref` and `source` can name. Doubles are reported.
+    fn targets(&mut self) -> HashMap<Call, NodeId> {
+        let mut targets: HashMap<Call, NodeId> = HashMap::new();
+        let mut errors = Vec::new();
+        for draft in &self.drafts {
+            let node = &draft.node;
+            let call = match (node.kind, &node.source_name) {
+                (NodeKind::Model | NodeKind::Seed, _) => Call::Ref(node.name.clone()),
+                (NodeKind::Source, Some(source)) => Call::Source(source.clone(), node.name.clone()),
+                _ => continue,
+            };
+            if let Some(first) = targets.get(&call) {
+                let other = self.drafts[first.index()].node.place();
+                errors.push(match node.kind {
+                    NodeKind::Source => Error::duplicate_source(&node.display_name(), node.place(), other),
+                    kind => Error::duplicate_name(kind.name(), &node.name, node.place(), other),
+                });
+                continue;
+            }
+            targets.insert(call, node.id);
+        }
+        let mut tests: HashMap<&str, &Node> = HashMap::new();
+        for draft in self.drafts.iter().filter(|draft| draft.node.kind == NodeKind::Test) {
+            if let Some(other) = tests.insert(&draft.node.unique_id, &draft.node) {
+                errors.push(Error::duplicate_test(&draft.node.name, draft.node.place(), other.place()));
+            }
+        }
+        self.errors.extend(errors);
+        targets
+    }
+
+    fn doubled_relations(&mut self) {
+        let mut seen: HashMap<(String, String), &Node> = HashMap::new();
+        let mut errors = Vec::new();
+        for draft in &self.drafts {
+            let node = &draft.node;
+            if node.kind == NodeKind::Test || node.config.materialized == Materialized::Ephemeral {
+                continue;
+            }
+            // DuckDB's names compare without letter case.
+            let key = (node.relation.schema.to_lowercase(), node.relation.identifier.to_lowercase());
+            if let Some(other) = seen.insert(key, node)
+                && (other.name != node.name || other.kind != node.kind)
+            {
+                errors.push(Error::duplicate_relation(
+                    &node.relation.to_string(),
+                    &node.display_name(),
+                    &other.display_name(),
+                    node.place(),
+                ));
+            }
+        }
+        self.errors.extend(errors);
+    }
+
+    fn parents(&self, draft: &Draft, targets: &HashMap<Call, NodeId>) -> (Vec<NodeId>, Vec<Error>) {
+        let mut parents = Vec::new();
+        let mut errors = Vec::new();
+        let mut blamed: HashSet<&Call> = HashSet::new();
+        for heard in &draft.calls {
+            match targets.get(&heard.call) {
+                Some(id) if parents.contains(id) => {}
+                Some(id) => parents.push(*id),
+                None if blamed.insert(&heard.call) => errors.push(self.unresolved(draft, heard)),
+                None => {}
+            }
+        }
+        (parents, errors)
+    }
+
+    fn unresolved(&self, draft: &Draft, heard: &Heard) -> Error {
+        let owner = draft.node.described();
+        let place = self.call_place(draft, heard);
+        match &heard.call {
+            Call::Ref(name) if self.disabled.contains(name) => Error::disabled_ref(&owner, name, place),
+            Call::Ref(name) => {
+                let known = self
+                    .drafts
+                    .iter()
+                    .filter(|draft| matches!(draft.node.kind, NodeKind::Model | NodeKind::Seed))
+                    .map(|draft| draft.node.name.as_str());
+                Error::unknown_ref(&owner, name, known, place)
+            }
+            Call::Source(source, table) => {
+                let full = format!("{source}.{table}");
+                if self.disabled.contains(&full) {
+                    return Error::disabled_ref(&owner, &full, place);
+                }
+                let known: Vec<(String, String)> = self
+                    .drafts
+                    .iter()
+                    .filter_map(|draft| Some((draft.node.source_name.clone()?, draft.node.name.clone())))
+                    .collect();
+                Error::unknown_source(&owner, source, table, &known, place)
+            }
+        }
+    }
+
+    /// The place of a call: the template is rendered again and made to fail there.
+    fn call_place(&self, draft: &Draft, heard: &Heard) -> Option<Place> {
+        let node = &draft.node;
+        let Some((is_incremental, number)) = heard.number else { return Some(node.place()) };
+        let setting = Setting {
+            is_incremental,
+            this: Some(node.relation.clone()),
+            config: node.raw_config.clone(),
+            fail_at: Some((number, Refusal::new("here"))),
+            ..Setting::default()
+        };
+        let place = match self.templates.render("", &node.source, setting) {
+            Err(error) => error.places().first().cloned(),
+            Ok(_) => None,
+        };
+        place.or_else(|| Some(node.place()))
+    }
+
+    /// Reports each circle of models once, named in full.
+    fn cycles(&mut self) {
+        let mut graph: DiGraph<(), ()> = DiGraph::new();
+        for _ in &self.drafts {
+            graph.add_node(());
+        }
+        for draft in &self.drafts {
+            for parent in &draft.node.parents {
+                graph.add_edge(NodeIndex::new(draft.node.id.index()), NodeIndex::new(parent.index()), ());
+            }
+        }
+        let mut errors = Vec::new();
+        for mut component in tarjan_scc(&graph) {
+            component.sort();
+            let Some(&first) = component.first() else { continue };
+            if component.len() == 1 && !graph.contains_edge(first, first) {
+                continue;
+            }
+            let path = circle(&graph, first, &component);
+            let names: Vec<String> = path.iter().map(|index| self.drafts[index.index()].node.name.clone()).collect();
+            let places = path
+                .windows(2)
+                .filter_map(|pair| {
+                    let (from, to) = (&self.drafts[pair[0].index()], &self.drafts[pair[1].index()]);
+                    let call = Call::Ref(to.node.name.clone());
+                    let heard = from.calls.iter().find(|heard| heard.call == call)?;
+                    self.call_place(from, heard)
+                })
+                .collect();
+            errors.push(Error::cycle(&names, places));
+        }
+        self.errors.extend(errors);
+    }
+}
+
+/// The shortest way from a node back to itself within its component, both ends included.
+fn circle(graph: &DiGraph<(), ()>, start: NodeIndex, component: &[NodeIndex]) -> Vec<NodeIndex> {
+    let mut came_from: HashMap<NodeIndex, NodeIndex> = HashMap::new();
+    let mut open = std::collections::VecDeque::from([start]);
+    while let Some(at) = open.pop_front() {
+        for next in graph.neighbors(at).filter(|next| component.contains(next)) {
+            if next == start {
+                let mut path = vec![start, at];
+                let mut back = at;
+                while back != start {
+                    let Some(&previous) = came_from.get(&back) else { break };
+                    path.push(previous);
+                    back = previous;
+                }
+                if at == start {
+                    path.truncate(2);
+                }
+                path.reverse();
+                return path;
+            }
+            if let Entry::Vacant(vacant) = came_from.entry(next) {
+                vacant.insert(at);
+                open.push_back(next);
+            }
+        }
+    }
+    vec![start]
+}
+
+pub(super) fn cte_name(model: &str) -> String {
+    format!("__dbt__cte__{model}")
+}
+
+fn children(drafts: &[Draft]) -> Vec<Vec<NodeId>> {
+    let mut children = vec![Vec::new(); drafts.len()];
+    for draft in drafts {
+        for parent in &draft.node.parents {
+            children[parent.index()].push(draft.node.id);
+        }
+    }
+    children
+}
+
+/// Each node's position in the topological order that keeps the files' order where it can.
+fn ranks(drafts: &[Draft], children: &[Vec<NodeId>]) -> Vec<u32> {
+    let mut waits: Vec<usize> = drafts.iter().map(|draft| draft.node.parents.len()).collect();
+    let mut ready: BinaryHeap<Reverse<u32>> =
+        drafts.iter().filter(|draft| draft.node.parents.is_empty()).map(|draft| Reverse(draft.node.id.0)).collect();
+    let mut ranks = vec![0; drafts.len()];
+    let mut rank = 0;
+    while let Some(Reverse(id)) = ready.pop() {
+        ranks[id as usize] = rank;
+        rank += 1;
+        for child in &children[id as usize] {
+            waits[child.index()] -= 1;
+            if waits[child.index()] == 0 {
+                ready.push(Reverse(child.0));
+            }
+        }
+    }
+    ranks
+}
