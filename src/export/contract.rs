@@ -1,0 +1,427 @@
+//! What is published of one relation, resolved: its columns with their Postgres types, its key, its constraints.
+//!
+//! Pure: a function from a relation's columns and dbt's constraints to a `Table`. Knows no connection and no SQL.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::duck_type::DuckType;
+use super::postgres_type::PostgresType;
+use crate::error::{Error, Result, nearest};
+use crate::project::{Constraint, ConstraintKind};
+
+/// Postgres cuts longer names off (`NAMEDATALEN` - 1).
+pub const IDENTIFIER_BYTES_MAX: usize = 63;
+/// Postgres' own limit of columns in a table.
+pub const COLUMNS_MAX: usize = 1_600;
+
+/// A relation as the warehouse and the project know it: the input of `resolve`.
+#[derive(Debug, Clone)]
+pub struct Relation {
+    /// The model's unique id, `model.project.customers`; its last part is what a foreign key's `ref` names.
+    pub model: String,
+    /// The relation's name, and that of the table it is published as.
+    pub name: String,
+    /// Column name and DuckDB's type text, in the relation's order.
+    pub columns: Vec<(String, String)>,
+    /// The model's constraints and its columns' constraints.
+    pub constraints: Vec<Constraint>,
+    /// The configured `unique_key`: the key where no primary key is declared.
+    pub unique_key: Vec<String>,
+}
+
+/// One table of a publication.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    pub name: String,
+    /// The model's unique id.
+    pub model: String,
+    pub columns: Vec<Column>,
+    /// The primary key's columns; empty: the table is replaced whole whenever it changed.
+    pub key: Vec<String>,
+    /// Unique constraints beside the key.
+    pub unique: Vec<Unique>,
+    pub foreign_keys: Vec<ForeignKey>,
+    pub checks: Vec<Check>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    pub name: String,
+    /// DuckDB's type text, as the catalog prints it.
+    pub duckdb_type: String,
+    pub postgres_type: PostgresType,
+    /// Declared, or part of the key.
+    pub not_null: bool,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unique {
+    pub name: Option<String>,
+    pub columns: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignKey {
+    pub name: Option<String>,
+    pub columns: Vec<String>,
+    /// The table it points to, in the same schema.
+    pub to_table: String,
+    pub to_columns: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Check {
+    pub name: Option<String>,
+    /// SQL, in Postgres' dialect.
+    pub expression: String,
+}
+
+impl Table {
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The key's columns.
+    pub fn key_columns(&self) -> impl Iterator<Item = &Column> {
+        self.key.iter().filter_map(|name| self.column(name))
+    }
+}
+
+/// Resolves all relations of a publication, parents before children where foreign keys tell (cycles keep name order).
+///
+/// `known` gives the name and key of tables that are published, but not this time, so that a foreign key may point there.
+/// All errors of all relations are reported at once.
+pub fn resolve(relations: &[Relation], known: &[Table]) -> Result<Vec<Table>> {
+    let mut errors = Vec::new();
+    let mut tables = Vec::new();
+    let mut names: BTreeMap<String, &Relation> = BTreeMap::new();
+    for relation in relations {
+        if let Some(other) = names.insert(relation.name.to_lowercase(), relation) {
+            errors.push(Error::export_name_taken(&relation.name, &relation.model, &other.model));
+        }
+        match resolve_one(relation, relations, known) {
+            Ok(table) => tables.push(table),
+            Err(error) => errors.extend(error.split()),
+        }
+    }
+    if errors.is_empty() {
+        errors.extend(unreferable(relations, &tables));
+    }
+    match Error::many(errors) {
+        Some(error) => Err(error),
+        None => Ok(parents_first(tables)),
+    }
+}
+
+fn resolve_one(relation: &Relation, all: &[Relation], known: &[Table]) -> Result<Table> {
+    let mut errors = Vec::new();
+    check_name(&mut errors, &relation.name, || format!("table `{}`", relation.name));
+    if relation.columns.is_empty() || relation.columns.len() > COLUMNS_MAX {
+        errors.push(Error::export_column_count(&relation.name, relation.columns.len(), COLUMNS_MAX));
+    }
+    let mut table = Table {
+        name: relation.name.clone(),
+        model: relation.model.clone(),
+        columns: Vec::with_capacity(relation.columns.len()),
+        key: Vec::new(),
+        unique: Vec::new(),
+        foreign_keys: Vec::new(),
+        checks: Vec::new(),
+    };
+    for (name, duckdb_type) in &relation.columns {
+        check_name(&mut errors, name, || format!("column `{name}` of `{}`", relation.name));
+        match DuckType::parse(duckdb_type).postgres() {
+            Some(postgres_type) => table.columns.push(Column {
+                name: name.clone(),
+                duckdb_type: duckdb_type.clone(),
+                postgres_type,
+                not_null: false,
+            }),
+            None => errors.push(Error::export_no_postgres_type(&relation.name, name, duckdb_type)),
+        }
+    }
+    let mut primary_keys = 0;
+    for constraint in &relation.constraints {
+        if let Some(name) = &constraint.name {
+            check_name(&mut errors, name, || format!("constraint `{name}` of `{}`", relation.name));
+        }
+        let columns = match constraint_columns(relation, constraint) {
+            Ok(columns) => columns,
+            Err(error) => {
+                errors.push(error);
+                continue;
+            }
+        };
+        match constraint.kind {
+            ConstraintKind::NotNull => set_not_null(&mut table, &columns),
+            ConstraintKind::PrimaryKey => {
+                primary_keys += 1;
+                if primary_keys > 1 {
+                    errors.push(Error::export_two_primary_keys(&relation.name).at(constraint.place.clone()));
+                }
+                table.key = columns;
+            }
+            ConstraintKind::Unique => table.unique.push(Unique { name: constraint.name.clone(), columns }),
+            ConstraintKind::Check => match &constraint.expression {
+                Some(expression) => {
+                    table.checks.push(Check { name: constraint.name.clone(), expression: expression.clone() });
+                }
+                None => {
+                    errors.push(Error::export_check_without_expression(&relation.name).at(constraint.place.clone()))
+                }
+            },
+            ConstraintKind::ForeignKey => match foreign_key(relation, constraint, columns, all, known) {
+                Ok(key) => table.foreign_keys.push(key),
+                Err(error) => errors.push(error),
+            },
+        }
+    }
+    if table.key.is_empty() {
+        table.key = relation.unique_key.iter().filter_map(|name| column_name(relation, name)).collect();
+    }
+    let key = table.key.clone();
+    table.unique.retain(|unique| unique.columns != key);
+    set_not_null(&mut table, &key);
+    Error::many(errors).map_or(Ok(table), Err)
+}
+
+fn check_name(errors: &mut Vec<Error>, name: &str, what: impl FnOnce() -> String) {
+    if name.len() > IDENTIFIER_BYTES_MAX {
+        errors.push(Error::export_name_too_long(&what(), name.len()));
+    }
+}
+
+fn set_not_null(table: &mut Table, names: &[String]) {
+    for column in &mut table.columns {
+        column.not_null |= names.contains(&column.name);
+    }
+}
+
+/// The relation's own spelling of a column: YAML and DuckDB do not tell case apart.
+fn column_name(relation: &Relation, written: &str) -> Option<String> {
+    let written = written.trim_matches('"');
+    relation.columns.iter().map(|(name, _)| name).find(|name| name.eq_ignore_ascii_case(written)).cloned()
+}
+
+fn constraint_columns(relation: &Relation, constraint: &Constraint) -> Result<Vec<String>> {
+    let find = |written: &String| {
+        column_name(relation, written).ok_or_else(|| {
+            let near = nearest(written, relation.columns.iter().map(|(name, _)| name.as_str()));
+            Error::export_no_such_column(&relation.name, written, near).at(constraint.place.clone())
+        })
+    };
+    constraint.columns.iter().map(find).collect()
+}
+
+/// `ref('customers')`, `ref("package", "customers")` or a plain name: the last name in it.
+fn referred(to: &str) -> &str {
+    let mut quoted = to.split(['\'', '"']);
+    let mut last = None;
+    while let (Some(_), Some(name)) = (quoted.next(), quoted.next()) {
+        last = Some(name);
+    }
+    last.unwrap_or_else(|| to.rsplit('.').next().unwrap_or(to)).trim()
+}
+
+fn foreign_key(
+    relation: &Relation,
+    constraint: &Constraint,
+    columns: Vec<String>,
+    all: &[Relation],
+    known: &[Table],
+) -> Result<ForeignKey> {
+    let written = constraint.to.as_deref().unwrap_or_default();
+    let name = referred(written);
+    let leaf = |model: &str| model.rsplit('.').next() == Some(name);
+    let published = all.iter().find(|other| leaf(&other.model) || other.name == name);
+    let elsewhere = known.iter().find(|other| leaf(&other.model) || other.name == name);
+    let to_table = match (published, elsewhere) {
+        (Some(relation), _) => relation.name.clone(),
+        (None, Some(table)) => table.name.clone(),
+        // Not ours to judge: the table may stand in the target. The exporter adds the key once it does.
+        (None, None) if !name.is_empty() => name.to_owned(),
+        (None, None) => return Err(Error::export_foreign_key_nowhere(&relation.name).at(constraint.place.clone())),
+    };
+    let to_columns = match published {
+        Some(to) if constraint.to_columns.is_empty() => declared_key(to),
+        Some(to) => constraint
+            .to_columns
+            .iter()
+            .map(|written| {
+                column_name(to, written).ok_or_else(|| {
+                    let near = nearest(written, to.columns.iter().map(|(name, _)| name.as_str()));
+                    Error::export_no_such_column(&to.name, written, near).at(constraint.place.clone())
+                })
+            })
+            .collect::<Result<Vec<_>>>()?,
+        None if constraint.to_columns.is_empty() => elsewhere.map(|table| table.key.clone()).unwrap_or_default(),
+        None => constraint.to_columns.clone(),
+    };
+    if to_columns.len() != columns.len() {
+        return Err(Error::export_foreign_key_width(&relation.name, &to_table, columns.len(), to_columns.len())
+            .at(constraint.place.clone()));
+    }
+    Ok(ForeignKey { name: constraint.name.clone(), columns, to_table, to_columns })
+}
+
+fn declared_key(relation: &Relation) -> Vec<String> {
+    let declared = relation.constraints.iter().find(|constraint| constraint.kind == ConstraintKind::PrimaryKey);
+    let names = declared.map_or(&relation.unique_key, |constraint| &constraint.columns);
+    names.iter().filter_map(|name| column_name(relation, name)).collect()
+}
+
+/// Foreign keys within the publication that point to columns which are neither key nor unique there.
+fn unreferable(relations: &[Relation], tables: &[Table]) -> Vec<Error> {
+    let mut errors = Vec::new();
+    for table in tables {
+        for key in &table.foreign_keys {
+            let Some(to) = tables.iter().find(|to| to.name == key.to_table) else { continue };
+            let wanted: BTreeSet<_> = key.to_columns.iter().collect();
+            let referable = wanted == to.key.iter().collect()
+                || to.unique.iter().any(|unique| wanted == unique.columns.iter().collect());
+            if !referable {
+                let relation = relations.iter().find(|relation| relation.name == table.name);
+                let place = relation.and_then(|relation| {
+                    relation
+                        .constraints
+                        .iter()
+                        .find(|constraint| {
+                            constraint.kind == ConstraintKind::ForeignKey
+                                && constraint.to.as_deref().is_some_and(|to| referred(to) == key.to_table)
+                        })
+                        .map(|constraint| constraint.place.clone())
+                });
+                errors
+                    .push(Error::export_foreign_key_not_unique(&table.name, &to.name, &key.to_columns).at_maybe(place));
+            }
+        }
+    }
+    errors
+}
+
+/// Orders tables so that what a foreign key points to stands before what points to it. Tables in a cycle stand in
+/// name order; the exporter defers their constraints.
+pub fn parents_first(mut tables: Vec<Table>) -> Vec<Table> {
+    tables.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut ordered: Vec<Table> = Vec::with_capacity(tables.len());
+    while !tables.is_empty() {
+        let ready = |table: &Table| {
+            table
+                .foreign_keys
+                .iter()
+                .all(|key| key.to_table == table.name || !tables.iter().any(|other| other.name == key.to_table))
+        };
+        // In a cycle nothing is ready: the first by name goes, which breaks it.
+        let next = tables.iter().position(ready).unwrap_or(0);
+        ordered.push(tables.remove(next));
+    }
+    ordered
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::{Place, SourceText};
+
+    fn constraint(kind: ConstraintKind, columns: &[&str], to: Option<&str>, to_columns: &[&str]) -> Constraint {
+        Constraint {
+            kind,
+            place: Place::new(&SourceText::new("models/m.yml", "m"), 0..1),
+            name: None,
+            columns: columns.iter().map(|name| name.to_string()).collect(),
+            expression: None,
+            to: to.map(Into::into),
+            to_columns: to_columns.iter().map(|name| name.to_string()).collect(),
+        }
+    }
+
+    fn relation(name: &str, columns: &[(&str, &str)], constraints: Vec<Constraint>) -> Relation {
+        Relation {
+            model: format!("model.loans.{name}"),
+            name: name.into(),
+            columns: columns.iter().map(|(name, duckdb)| (name.to_string(), duckdb.to_string())).collect(),
+            constraints,
+            unique_key: Vec::new(),
+        }
+    }
+
+    /// The tables as `name(key) -> table(columns)` lines, or the errors' messages.
+    #[track_caller]
+    fn check(relations: &[Relation], expected: &[&str]) {
+        let lines: Vec<String> = match resolve(relations, &[]) {
+            Ok(tables) => tables
+                .iter()
+                .map(|table| {
+                    let keys: Vec<_> = table
+                        .foreign_keys
+                        .iter()
+                        .map(|key| format!(" -> {}({})", key.to_table, key.to_columns.join(",")))
+                        .collect();
+                    format!("{}({}){}", table.name, table.key.join(","), keys.concat())
+                })
+                .collect(),
+            Err(error) => error.iter().map(|error| error.message().to_owned()).collect(),
+        };
+        assert_eq!(lines, expected);
+    }
+
+    use ConstraintKind::{ForeignKey, PrimaryKey};
+
+    #[test]
+    fn orders_parents_first() {
+        check(
+            &[
+                relation(
+                    "a_child",
+                    &[("id", "BIGINT"), ("Parent_id", "VARCHAR")],
+                    vec![
+                        constraint(PrimaryKey, &["ID"], None, &[]),
+                        constraint(ForeignKey, &["parent_id"], Some("ref('parent')"), &["id"]),
+                    ],
+                ),
+                relation("parent", &[("id", "VARCHAR")], vec![constraint(PrimaryKey, &["id"], None, &[])]),
+            ],
+            &["parent(id)", "a_child(id) -> parent(id)"],
+        );
+    }
+
+    #[test]
+    fn breaks_cycles() {
+        let side = |name: &str, other: &str| {
+            relation(
+                name,
+                &[("id", "BIGINT"), ("other", "BIGINT")],
+                vec![
+                    constraint(PrimaryKey, &["id"], None, &[]),
+                    constraint(ForeignKey, &["other"], Some(&format!("ref('pkg', \"{other}\")")), &[]),
+                ],
+            )
+        };
+        check(&[side("b", "a"), side("a", "b")], &["a(id) -> b(id)", "b(id) -> a(id)"]);
+    }
+
+    #[test]
+    fn reports_all_that_is_wrong() {
+        let long = "x".repeat(64);
+        check(
+            &[
+                relation("t", &[(&long, "BIGINT"), ("g", "GEOMETRY")], Vec::new()),
+                relation("T", &[("id", "BIGINT")], vec![constraint(PrimaryKey, &["ids"], None, &[])]),
+                relation("u", &[("id", "BIGINT")], vec![constraint(ForeignKey, &["id"], Some("ref('T')"), &["id"])]),
+            ],
+            &[
+                &format!("column `{long}` of `t` has 64 bytes, Postgres keeps only 63"),
+                "column `g` of `t` is GEOMETRY, which has no type in Postgres",
+                "`T` is published by `model.loans.T` and `model.loans.t`",
+                "`T` has no column `ids`",
+            ],
+        );
+        check(
+            &[
+                relation("t", &[("id", "BIGINT")], Vec::new()),
+                relation("u", &[("id", "BIGINT")], vec![constraint(ForeignKey, &["id"], Some("ref('t')"), &["id"])]),
+            ],
+            &["a foreign key of `u` points to `t` (`id`), which is neither its primary key nor unique"],
+        );
+    }
+}

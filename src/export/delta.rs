@@ -1,0 +1,417 @@
+//! The SQL that finds, in DuckDB, what changed since the last publication, and keeps account of it.
+//!
+//! Pure text: the run executes it. Three places in the warehouse: `_elt_published.<table>` is the snapshot of what the
+//! target has (key and row hash; for a table without key one row with its fingerprint), `<table>:pending` beside it what
+//! this publication changes, `_elt.publication_*` the ledger. Knows no driver and no target.
+
+use super::contract::Table;
+use super::duck_type::DuckType;
+use super::{Counts, Extent};
+use crate::error::{Error, Result};
+use crate::schema::{literal, quote};
+
+/// How rows are hashed; a snapshot of another version is not comparable.
+pub const HASH_VERSION: u32 = 1;
+
+/// Creates the ledger. Idempotent; run before anything else here.
+pub const LEDGER: &[&str] = &[
+    "create schema if not exists _elt",
+    "create schema if not exists _elt_published",
+    "create table if not exists _elt.publication_state (current varchar, pending varchar)",
+    "create table if not exists _elt.publication_pending (position integer, statement varchar)",
+    "create table if not exists _elt.publication_tables (name varchar, signature varchar)",
+];
+
+/// Two nullable VARCHARs, `current` and `pending`; no row before the first publication.
+pub const STATE: &str = "select current, pending from _elt.publication_state";
+
+/// The statements that make a pending publication's snapshots current.
+pub const PENDING: &str = "select statement from _elt.publication_pending order by position";
+
+/// `name` and `signature` of every table that has a snapshot.
+pub const SIGNATURES: &str = "select name, signature from _elt.publication_tables";
+
+/// Gives all snapshots up, in one transaction: the target stands where this warehouse never left it.
+pub const FORGET: &[&str] = &[
+    "delete from _elt.publication_tables",
+    "delete from _elt.publication_pending",
+    "delete from _elt.publication_state",
+];
+
+/// Where the target stands, seen from the warehouse.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// At the publication the snapshots show, or both know of none.
+    Current,
+    /// At the one whose answer was lost: run `PENDING`'s statements and `settle` with its id first.
+    Pending,
+    /// Elsewhere: restored, published to by another warehouse, or never by this one. `FORGET`, then everything.
+    Elsewhere,
+}
+
+/// Compares `STATE` with the id that the target tells.
+pub fn standing(current: Option<&str>, pending: Option<&str>, target: Option<&str>) -> Standing {
+    match target {
+        target if target == current => Standing::Current,
+        Some(_) if target == pending => Standing::Pending,
+        _ => Standing::Elsewhere,
+    }
+}
+
+/// Records, in one transaction and before the exporter commits, what is to be done once it has: `promotions` are the
+/// statements of every staged table's `Delta::promote`, `current` is `STATE`'s after what its standing asked for.
+pub fn pend(id: &str, current: Option<&str>, promotions: &[String]) -> Vec<String> {
+    let current = current.map_or("null".into(), literal);
+    let mut statements = vec![
+        "delete from _elt.publication_pending".to_owned(),
+        "delete from _elt.publication_state".to_owned(),
+        format!("insert into _elt.publication_state values ({current}, {})", literal(id)),
+    ];
+    statements.extend(promotions.iter().enumerate().map(|(position, statement)| {
+        format!("insert into _elt.publication_pending values ({position}, {})", literal(statement))
+    }));
+    statements
+}
+
+/// Ends a publication, in the transaction that ran its promotions.
+pub fn settle(id: &str) -> Vec<String> {
+    vec![
+        "delete from _elt.publication_pending".to_owned(),
+        "delete from _elt.publication_state".to_owned(),
+        format!("insert into _elt.publication_state values ({}, null)", literal(id)),
+    ]
+}
+
+/// The SQL of one table's changes.
+#[derive(Debug, Clone)]
+pub struct Delta<'a> {
+    table: &'a Table,
+    /// The relation as SQL names it: `"main"."customers"`.
+    relation: String,
+    /// `version()` of the DuckDB that hashes: its `hash` may change between versions.
+    duckdb_version: String,
+}
+
+/// What the row of `Delta::counts` says.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Found {
+    pub counts: Counts,
+    /// Rows whose key is NULL in at least one column; above 0 the table cannot be published.
+    pub null_keys: u64,
+    /// Rows beyond the first of their key, at least; above 0 the table cannot be published.
+    pub duplicate_keys: u64,
+}
+
+impl From<[i64; 5]> for Found {
+    /// The row of `Delta::counts`, in its order.
+    fn from(row: [i64; 5]) -> Self {
+        let [inserted, updated, deleted, null_keys, duplicate_keys] =
+            row.map(|count| u64::try_from(count).unwrap_or(0));
+        Self { counts: Counts { inserted, updated, deleted }, null_keys, duplicate_keys }
+    }
+}
+
+impl Found {
+    /// An error if rows cannot be merged by the table's key.
+    pub fn check(&self, table: &Table) -> Result<()> {
+        if self.null_keys == 0 && self.duplicate_keys == 0 {
+            return Ok(());
+        }
+        Err(Error::export_bad_key(&table.name, &table.key, self.null_keys, self.duplicate_keys))
+    }
+}
+
+impl<'a> Delta<'a> {
+    pub fn new(table: &'a Table, relation: impl Into<String>, duckdb_version: impl Into<String>) -> Self {
+        Self { table, relation: relation.into(), duckdb_version: duckdb_version.into() }
+    }
+
+    /// What must be equal for a snapshot to be comparable: hash version, DuckDB's version, key, columns and their types.
+    pub fn signature(&self) -> String {
+        let columns: Vec<_> =
+            self.table.columns.iter().map(|column| format!("{} {}", quote(&column.name), column.duckdb_type)).collect();
+        format!("{HASH_VERSION}; {}; key ({}); {}", self.duckdb_version, names(&self.table.key), columns.join(", "))
+    }
+
+    /// How the table is compared: with its snapshot if that is comparable (`recorded` is its line of `SIGNATURES`) and
+    /// the target has what it shows.
+    pub fn extent(&self, standing: Standing, wants_everything: bool, recorded: Option<&str>) -> Extent {
+        let comparable = recorded.is_some_and(|recorded| recorded == self.signature());
+        match standing {
+            Standing::Current | Standing::Pending if comparable && !wants_everything => Extent::Delta,
+            _ => Extent::Everything,
+        }
+    }
+
+    /// Finds the changes: one pass over the relation and its snapshot.
+    pub fn compute(&self, extent: Extent) -> Vec<String> {
+        let (pending, relation, hash) = (self.pending(), &self.relation, self.hash());
+        if self.table.key.is_empty() {
+            return vec![format!(
+                "create or replace table {pending} as select count(*) as _elt_rows, \
+                 concat_ws(' ', count(*), sum(_elt_hash), bit_xor(_elt_hash)) as _elt_hash \
+                 from (select {hash} as _elt_hash from {relation})"
+            )];
+        }
+        let keys = names(&self.table.key);
+        vec![match extent {
+            Extent::Everything => format!(
+                "create or replace table {pending} as select {keys}, {hash} as _elt_hash, 'i' as _elt_change from {relation}"
+            ),
+            Extent::Delta => {
+                let published = self.published();
+                let merged = self.each_key(", ", |key| format!("coalesce(new.{key}, old.{key}) as {key}"));
+                let on = self.each_key(" and ", |key| format!("new.{key} is not distinct from old.{key}"));
+                format!(
+                    "create or replace table {pending} as select {merged}, new._elt_hash, \
+                     case when old._elt_hash is null then 'i' when new._elt_hash is null then 'd' else 'u' end as _elt_change \
+                     from (select {keys}, {hash} as _elt_hash from {relation}) new full join {published} old on {on} \
+                     where new._elt_hash is distinct from old._elt_hash"
+                )
+            }
+        }]
+    }
+
+    /// One row of five BIGINTs: inserted, updated, deleted, rows with a null key, duplicate rows (see `Found`).
+    /// With `Extent::Everything` all rows count as inserted: only the target can tell.
+    pub fn counts(&self, extent: Extent) -> String {
+        let (pending, published, relation) = (self.pending(), self.published(), &self.relation);
+        if self.table.key.is_empty() {
+            return match extent {
+                Extent::Everything => {
+                    format!("select _elt_rows::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint from {pending}")
+                }
+                Extent::Delta => format!(
+                    "select if(same, 0, new._elt_rows)::bigint, 0::bigint, if(same, 0, old._elt_rows)::bigint, \
+                     0::bigint, 0::bigint from {pending} new, {published} old, \
+                     (select (select _elt_hash from {pending}) = (select _elt_hash from {published}) as same)"
+                ),
+            };
+        }
+        let keys = names(&self.table.key);
+        let null_key = self.each_key(" or ", |key| format!("{key} is null"));
+        let mut duplicates = format!(
+            "(select coalesce(sum(n - 1), 0) from (select count(*) as n from {pending} where _elt_change <> 'd' \
+             group by {keys} having count(*) > 1))"
+        );
+        if extent == Extent::Delta {
+            // A row that matches its snapshot is no change, and neither is its twin: what the relation has beyond one
+            // row for each kept key is a duplicate.
+            duplicates = format!(
+                "greatest({duplicates}, (select count(*) from {relation}) - (select count(*) from {published}) \
+                 + count(*) filter (where _elt_change = 'd') - count(*) filter (where _elt_change = 'i'))"
+            );
+        }
+        format!(
+            "select count(*) filter (where _elt_change = 'i'), count(*) filter (where _elt_change = 'u'), \
+             count(*) filter (where _elt_change = 'd'), \
+             count(*) filter (where _elt_change <> 'd' and ({null_key})), {duplicates}::bigint from {pending}"
+        )
+    }
+
+    /// How the table is staged, given what `counts` found; None: nothing changed, it is not staged.
+    pub fn staged(&self, extent: Extent, counts: &Counts) -> Option<Extent> {
+        match extent {
+            Extent::Everything => Some(Extent::Everything),
+            Extent::Delta if counts.is_zero() => None,
+            Extent::Delta if self.table.key.is_empty() => Some(Extent::Everything),
+            Extent::Delta => Some(Extent::Delta),
+        }
+    }
+
+    /// The rows to stage, with the casts after which only plain Arrow types arrive. `staged` as the function of that
+    /// name told.
+    pub fn rows(&self, staged: Extent) -> String {
+        let selected: Vec<_> = self
+            .table
+            .columns
+            .iter()
+            .map(|column| {
+                let expression = DuckType::parse(&column.duckdb_type).select(&column.name);
+                format!("{expression} as {}", quote(&column.name))
+            })
+            .collect();
+        format!("select {} from {}", selected.join(", "), self.from(staged))
+    }
+
+    /// The keys of rows that are gone; only for `Extent::Delta`.
+    pub fn deletes(&self) -> String {
+        let selected: Vec<_> = self
+            .table
+            .key_columns()
+            .map(|column| {
+                let expression = DuckType::parse(&column.duckdb_type).select(&column.name);
+                format!("{expression} as {}", quote(&column.name))
+            })
+            .collect();
+        format!("select {} from {} where _elt_change = 'd'", selected.join(", "), self.pending())
+    }
+
+    /// All rows of the relation with its own types, in key order, for a file.
+    pub fn file_query(&self) -> String {
+        let columns: Vec<_> = self.table.columns.iter().map(|column| quote(&column.name)).collect();
+        let order =
+            if self.table.key.is_empty() { String::new() } else { format!(" order by {}", names(&self.table.key)) };
+        format!("select {} from {}{order}", columns.join(", "), self.relation)
+    }
+
+    /// Makes the snapshot current, once the target has the changes.
+    pub fn promote(&self, extent: Extent) -> Vec<String> {
+        let (pending, published, name) = (self.pending(), self.published(), literal(&self.table.name));
+        let mut statements = Vec::new();
+        if extent == Extent::Everything || self.table.key.is_empty() {
+            // By its name, not by a copy: it may be as long as the relation.
+            statements.push(format!("drop table if exists {published}"));
+            statements.push(format!("alter table {pending} rename to {}", quote(&self.table.name)));
+            if !self.table.key.is_empty() {
+                statements.push(format!("alter table {published} drop column _elt_change"));
+            }
+        } else {
+            let keys = names(&self.table.key);
+            let on = self.each_key(" and ", |key| format!("old.{key} is not distinct from new.{key}"));
+            statements.push(format!("delete from {published} as old using {pending} as new where {on}"));
+            statements.push(format!(
+                "insert into {published} select {keys}, _elt_hash from {pending} where _elt_change <> 'd'"
+            ));
+            statements.push(format!("drop table {pending}"));
+        }
+        statements.push(format!("delete from _elt.publication_tables where name = {name}"));
+        statements.push(format!("insert into _elt.publication_tables values ({name}, {})", literal(&self.signature())));
+        statements
+    }
+
+    fn from(&self, staged: Extent) -> String {
+        let relation = &self.relation;
+        if staged == Extent::Everything || self.table.key.is_empty() {
+            return relation.clone();
+        }
+        let on = self.each_key(" and ", |key| format!("_elt_row.{key} is not distinct from _elt_new.{key}"));
+        format!(
+            "{relation} as _elt_row semi join (select {} from {} where _elt_change <> 'd') as _elt_new on {on}",
+            names(&self.table.key),
+            self.pending()
+        )
+    }
+
+    fn hash(&self) -> String {
+        let columns: Vec<_> =
+            self.table.columns.iter().map(|column| DuckType::parse(&column.duckdb_type).hashed(&column.name)).collect();
+        format!("hash({})", columns.join(", "))
+    }
+
+    fn pending(&self) -> String {
+        format!("_elt_published.{}", quote(&format!("{}:pending", self.table.name)))
+    }
+
+    fn published(&self) -> String {
+        format!("_elt_published.{}", quote(&self.table.name))
+    }
+
+    fn each_key(&self, separator: &str, text: impl Fn(&str) -> String) -> String {
+        let parts: Vec<_> = self.table.key.iter().map(|key| text(&quote(key))).collect();
+        parts.join(separator)
+    }
+}
+
+fn names(columns: &[String]) -> String {
+    let quoted: Vec<_> = columns.iter().map(|name| quote(name)).collect();
+    quoted.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::contract::Column;
+    use crate::export::postgres_type::PostgresType;
+
+    fn table(key: &[&str]) -> Table {
+        let column = |name: &str, duckdb_type: &str| Column {
+            name: name.into(),
+            duckdb_type: duckdb_type.into(),
+            postgres_type: PostgresType::Text,
+            not_null: false,
+        };
+        Table {
+            name: "t".into(),
+            model: "model.p.t".into(),
+            columns: vec![column("a", "BIGINT"), column("b\"", "UUID"), column("c", "STRUCT(x BIGINT)[]")],
+            key: key.iter().map(|name| name.to_string()).collect(),
+            unique: Vec::new(),
+            foreign_keys: Vec::new(),
+            checks: Vec::new(),
+        }
+    }
+
+    #[track_caller]
+    fn check(found: impl AsRef<str>, expected: &str) {
+        assert_eq!(found.as_ref(), expected);
+    }
+
+    #[test]
+    fn compares_by_key_and_hash() {
+        let table = table(&["a", "b\""]);
+        let delta = Delta::new(&table, "\"main\".\"t\"", "v1.5.6");
+        check(
+            &delta.compute(Extent::Delta)[0],
+            "create or replace table _elt_published.\"t:pending\" as select coalesce(new.\"a\", old.\"a\") as \"a\", \
+             coalesce(new.\"b\"\"\", old.\"b\"\"\") as \"b\"\"\", new._elt_hash, \
+             case when old._elt_hash is null then 'i' when new._elt_hash is null then 'd' else 'u' end as _elt_change \
+             from (select \"a\", \"b\"\"\", hash(\"a\", \"b\"\"\", to_json(\"c\")::VARCHAR) as _elt_hash from \"main\".\"t\") new \
+             full join _elt_published.\"t\" old on new.\"a\" is not distinct from old.\"a\" \
+             and new.\"b\"\"\" is not distinct from old.\"b\"\"\" where new._elt_hash is distinct from old._elt_hash",
+        );
+        check(
+            delta.rows(Extent::Delta),
+            "select \"a\" as \"a\", \"b\"\"\"::VARCHAR as \"b\"\"\", to_json(\"c\")::VARCHAR as \"c\" \
+             from \"main\".\"t\" as _elt_row semi join (select \"a\", \"b\"\"\" from _elt_published.\"t:pending\" \
+             where _elt_change <> 'd') as _elt_new on _elt_row.\"a\" is not distinct from _elt_new.\"a\" \
+             and _elt_row.\"b\"\"\" is not distinct from _elt_new.\"b\"\"\"",
+        );
+        check(
+            delta.deletes(),
+            "select \"a\" as \"a\", \"b\"\"\"::VARCHAR as \"b\"\"\" from _elt_published.\"t:pending\" where _elt_change = 'd'",
+        );
+        check(
+            delta.signature(),
+            "1; v1.5.6; key (\"a\", \"b\"\"\"); \"a\" BIGINT, \"b\"\"\" UUID, \"c\" STRUCT(x BIGINT)[]",
+        );
+    }
+
+    #[test]
+    fn replaces_a_table_without_key_when_its_fingerprint_changed() {
+        let table = table(&[]);
+        let delta = Delta::new(&table, "t", "v1.5.6");
+        check(
+            &delta.compute(Extent::Delta)[0],
+            "create or replace table _elt_published.\"t:pending\" as select count(*) as _elt_rows, \
+             concat_ws(' ', count(*), sum(_elt_hash), bit_xor(_elt_hash)) as _elt_hash \
+             from (select hash(\"a\", \"b\"\"\", to_json(\"c\")::VARCHAR) as _elt_hash from t)",
+        );
+        assert_eq!(delta.staged(Extent::Delta, &Counts::default()), None);
+        assert_eq!(delta.staged(Extent::Delta, &Counts { inserted: 1, ..Counts::default() }), Some(Extent::Everything));
+    }
+
+    #[test]
+    fn tells_where_the_target_stands() {
+        let stands = |current, pending, target, expected| assert_eq!(standing(current, pending, target), expected);
+        stands(None, None, None, Standing::Current);
+        stands(Some("a"), Some("b"), Some("a"), Standing::Current);
+        stands(Some("a"), Some("b"), Some("b"), Standing::Pending);
+        stands(None, Some("b"), Some("b"), Standing::Pending);
+        stands(Some("a"), None, None, Standing::Elsewhere);
+        stands(Some("a"), None, Some("c"), Standing::Elsewhere);
+        stands(None, None, Some("c"), Standing::Elsewhere);
+    }
+
+    #[test]
+    fn compares_only_what_is_comparable() {
+        let table = table(&["a"]);
+        let delta = Delta::new(&table, "t", "v1.5.6");
+        let recorded = delta.signature();
+        assert_eq!(delta.extent(Standing::Current, false, Some(&recorded)), Extent::Delta);
+        assert_eq!(delta.extent(Standing::Current, true, Some(&recorded)), Extent::Everything);
+        assert_eq!(delta.extent(Standing::Elsewhere, false, Some(&recorded)), Extent::Everything);
+        assert_eq!(delta.extent(Standing::Current, false, Some("0; other")), Extent::Everything);
+        assert_eq!(delta.extent(Standing::Current, false, None), Extent::Everything);
+    }
+}

@@ -1,0 +1,155 @@
+//! Publishes relations to a target: exactly what changed, all tables or none.
+//!
+//! What changed is computed in the warehouse, by SQL that `delta` writes and the run executes; the rows reach an
+//! exporter through `Changes`. Knows nothing of documents, of models or of how DuckDB is reached.
+//!
+//! A publication, as the run composes it:
+//!
+//! 1. `contract::resolve` turns relations into tables.
+//! 2. `open` connects, takes the target's lock, verifies the tables that are there, and tells the id of the
+//!    publication that the target stands at. `delta::standing` compares it with the warehouse's ledger:
+//!    at the pending one (its answer was lost) → run every pending `Delta::promote`, then go on; at the current one
+//!    → deltas; anything else → `delta::FORGET`, and every table goes in full.
+//! 3. For each table the run executes `Delta::compute` and reads `Delta::counts`. A table with nothing changed, of
+//!    which the exporter does not want everything, is not staged. The others: `stage`, several at once if it likes.
+//! 4. `delta::pend` records the id in the warehouse, `commit` publishes, `Delta::promote` and `delta::settle` make the
+//!    warehouse's snapshot current. Killed anywhere between, the next run's step 2 tells what happened.
+//!
+//! An exporter dropped before `commit` leaves the target as it was.
+
+pub mod contract;
+pub mod delta;
+mod duck_type;
+mod parquet;
+mod postgres;
+mod postgres_type;
+
+use std::path::Path;
+
+use arrow::record_batch::RecordBatch;
+use serde::{Deserialize, Serialize};
+
+pub use contract::{Relation, Table};
+pub use duck_type::DuckType;
+pub use postgres_type::PostgresType;
+
+use crate::cancel::Cancel;
+use crate::error::Result;
+use crate::project::ExportProfile;
+
+/// One atomic export.
+#[derive(Debug, Clone)]
+pub struct Publication {
+    /// A UUID in text form; a later publication's sorts after an earlier one's (version 7).
+    pub id: String,
+    pub project: String,
+    /// The target's name in the profile.
+    pub target: String,
+    /// Parents before children, as `contract::resolve` gives them.
+    pub tables: Vec<Table>,
+}
+
+impl Publication {
+    pub fn new(project: impl Into<String>, target: impl Into<String>, tables: Vec<Table>) -> Self {
+        Self { id: uuid::Uuid::now_v7().to_string(), project: project.into(), target: target.into(), tables }
+    }
+}
+
+/// What the rows of a staged table stand for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// All rows of the relation: what the target has beside them goes.
+    Everything,
+    /// Rows new or changed since the last publication, and the keys of those that are gone.
+    Delta,
+}
+
+/// How many rows a publication touches in one table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    pub inserted: u64,
+    pub updated: u64,
+    pub deleted: u64,
+}
+
+impl Counts {
+    pub fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// Takes the batches of a query one by one; its error ends the query.
+pub type Sink<'a> = dyn FnMut(&RecordBatch) -> Result<()> + 'a;
+
+/// A table's changes, as the warehouse holds them: the run implements it over the queries of `delta`.
+pub trait Changes {
+    /// What `Delta::counts` found.
+    fn counts(&self) -> Counts;
+
+    /// The rows of `Delta::rows`: all columns of the table in its order, of the Arrow types `DuckType::select` names.
+    fn rows(&mut self, sink: &mut Sink<'_>) -> Result<()>;
+
+    /// The keys of `Delta::deletes`: the key's columns in its order. Asked for only with `Extent::Delta`.
+    fn deletes(&mut self, sink: &mut Sink<'_>) -> Result<()>;
+
+    /// Writes all rows of the relation (`Delta::file_query`) to a new Parquet file; returns how many.
+    fn write_parquet(&mut self, path: &Path) -> Result<u64>;
+}
+
+/// An open publication on one target.
+///
+/// Promise: after `commit` returned Ok all staged tables are published, durably and at once (Parquet: file by file,
+/// each one whole); after an error, or dropped, the target is as it was, unless the error says that the outcome is
+/// unknown, in which case the next run recognises it by the publication's id.
+pub trait Exporter: Send + Sync {
+    /// The id of the publication the target stands at; None: none is recorded.
+    fn last(&self) -> Option<&str>;
+
+    /// Whether this table (by name) can only be published in full, whatever the ids say: it is missing there, or new
+    /// to us, or has gained a column.
+    fn wants_everything(&self, table: &str) -> bool;
+
+    /// What the user should know: columns left alone, foreign keys that wait for their table. Without row values.
+    fn notes(&self) -> Vec<String>;
+
+    /// Stages one table. Several threads may stage different tables at once.
+    fn stage(&self, table: &str, extent: Extent, changes: &mut dyn Changes) -> Result<()>;
+
+    /// Publishes what was staged. With nothing staged and nothing to alter, writes nothing.
+    fn commit(self: Box<Self>) -> Result<Published>;
+}
+
+/// A publication done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// The id the target stands at now; None: there was nothing to publish, and it stands where it stood.
+    pub id: Option<String>,
+    /// The staged tables with what changed in the target, in the publication's order.
+    pub tables: Vec<(String, Counts)>,
+}
+
+/// Connects to a target and begins a publication there.
+///
+/// Errors: unreachable or refused, locked by another publication, tables that do not fit (all differences at once).
+/// `say` tells people of a wait.
+pub fn open(
+    profile: &ExportProfile,
+    publication: Publication,
+    cancel: &Cancel,
+    say: &dyn Fn(&str),
+) -> Result<Box<dyn Exporter>> {
+    Ok(match profile {
+        ExportProfile::Parquet { path, .. } => Box::new(parquet::ParquetExporter::open(path, publication, cancel)?),
+        ExportProfile::Postgres { uri, schema, connections, .. } => {
+            Box::new(postgres::PostgresExporter::open(uri, schema, *connections, publication, cancel, say)?)
+        }
+    })
+}
+
+/// Tells whether a target can be reached, changing nothing there: one line for people.
+pub fn probe(profile: &ExportProfile) -> Result<String> {
+    Ok(match profile {
+        ExportProfile::Parquet { path, .. } => format!("Parquet files in `{}`", path.display()),
+        ExportProfile::Postgres { uri, schema, .. } => postgres::probe(uri, schema)?,
+    })
+}

@@ -1,0 +1,276 @@
+//! The one transaction that applies a publication, and the look back when its answer was lost.
+//!
+//! Deletes go children first, then updates and inserts parents first; deferrable constraints are checked at the end,
+//! so that cycles pass too. Knows the staging tables, not how they were filled.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use postgres::{Client, Transaction};
+use uuid::Uuid;
+
+use super::copy::describe;
+use super::statements::{self, Merge, qualified};
+use super::{Plan, PostgresExporter, Staged, locked, take_lock};
+use crate::error::{Error, Result};
+use crate::export::contract::Table;
+use crate::export::{Counts, Extent, Published};
+use crate::schema::quote;
+
+/// How often a lost connection is opened again to learn what became of the commit.
+const LOOK_BACK_TRIES: u32 = 5;
+const LOOK_BACK_PAUSE: Duration = Duration::from_secs(1);
+
+/// A table of the publication with all that is known of it.
+struct Work<'a> {
+    index: usize,
+    table: &'a Table,
+    plan: &'a Plan,
+    staged: Option<&'a Staged>,
+    counts: Counts,
+}
+
+impl Work<'_> {
+    /// Made in our own schema, to be moved.
+    fn is_new(&self) -> bool {
+        self.plan.fit.is_none() && self.staged.is_some()
+    }
+
+    /// Merged or altered, or the source of a new foreign key.
+    fn touches_standing(&self) -> bool {
+        match &self.plan.fit {
+            Some(fit) => self.staged.is_some() || !fit.alterations.is_empty() || !self.plan.foreign_keys.is_empty(),
+            None => false,
+        }
+    }
+}
+
+impl PostgresExporter {
+    /// Publishes what is staged. Without anything to do, writes nothing.
+    pub(super) fn apply(&mut self) -> Result<Published> {
+        self.cancel.check()?;
+        let staged = std::mem::take(&mut *locked(&self.staged));
+        let mut work: Vec<Work<'_>> = self
+            .publication
+            .tables
+            .iter()
+            .zip(&self.plans)
+            .enumerate()
+            .map(|(index, (table, plan))| Work {
+                index,
+                table,
+                plan,
+                staged: staged.get(&index),
+                counts: Counts::default(),
+            })
+            .collect();
+        if !work.iter().any(|work| work.is_new() || work.touches_standing()) {
+            return Ok(Published { id: None, tables: Vec::new() });
+        }
+        let mut main = locked(&self.main);
+        let mut transaction = main.transaction().map_err(|error| failed("beginning", None, &error))?;
+        self.apply_in(&mut transaction, &mut work)?;
+        let tables: Vec<_> = work
+            .iter()
+            .filter(|work| work.staged.is_some())
+            .map(|work| (work.table.name.clone(), work.counts))
+            .collect();
+        self.record(&mut transaction, &tables)?;
+        if let Err(error) = transaction.commit() {
+            // A server that refuses says so; one that is shut down, or silent, may have committed.
+            let refused = error.as_db_error().is_some_and(|error| !error.code().code().starts_with("57"));
+            if refused {
+                return Err(failed("committing", None, &error));
+            }
+            self.look_back(&mut main, &describe(&error))?;
+        }
+        Ok(Published { id: Some(self.publication.id.clone()), tables })
+    }
+
+    fn apply_in(&self, transaction: &mut Transaction<'_>, work: &mut [Work<'_>]) -> Result<()> {
+        let run = |transaction: &mut Transaction<'_>, during: &str, table: &str, statement: &str| {
+            self.cancel.check()?;
+            transaction.execute(statement, &[]).map_err(|error| failed(during, Some(table), &error))
+        };
+        if !self.schema_exists {
+            let statement = format!("create schema if not exists {}", quote(&self.schema));
+            run(transaction, "creating schema", &self.schema, &statement)?;
+        }
+        // In one order for everybody, so that nobody waits in a circle; readers are not held up.
+        let mut standing: Vec<_> = work.iter().filter(|work| work.touches_standing()).map(|work| work.table).collect();
+        standing.sort_by(|a, b| a.name.cmp(&b.name));
+        for table in standing {
+            let place = qualified(&self.schema, &table.name);
+            run(transaction, "locking", &table.name, &format!("lock table {place} in share row exclusive mode"))?;
+        }
+        for work in work.iter_mut() {
+            let name = &work.table.name;
+            match (&work.plan.fit, work.staged) {
+                (Some(fit), _) => {
+                    for alteration in &fit.alterations {
+                        let place = qualified(&self.schema, name);
+                        run(transaction, "altering", name, &statements::alter(&place, alteration))?;
+                    }
+                }
+                (None, Some(staged)) => {
+                    work.counts.inserted = staged.rows;
+                    self.move_in(transaction, work.index, name, staged)?;
+                }
+                (None, None) => {}
+            }
+        }
+        // Postgres' default price of a random page is that of a spinning disk, and makes it read all of a large table
+        // to change a few of its rows.
+        transaction
+            .batch_execute("set constraints all deferred; set local random_page_cost = 1.1")
+            .map_err(|error| failed("deferring constraints", None, &error))?;
+        for work in work.iter_mut().rev() {
+            let (Some(merge), Some(staged)) = (self.merge(work), work.staged) else { continue };
+            let statement = match staged.extent {
+                Extent::Everything => merge.delete_others(),
+                Extent::Delta if staged.has_deletes => merge.delete_gone(),
+                Extent::Delta => continue,
+            };
+            work.counts.deleted = run(transaction, "deleting from", &work.table.name, &statement)?;
+        }
+        for work in work.iter_mut() {
+            let Some(merge) = self.merge(work) else { continue };
+            if let Some(update) = merge.update() {
+                work.counts.updated = run(transaction, "updating", &work.table.name, &update)?;
+            }
+            work.counts.inserted = run(transaction, "inserting into", &work.table.name, &merge.insert())?;
+        }
+        // Adding a constraint is refused while checks of the same table are still due.
+        transaction
+            .batch_execute("set constraints all immediate")
+            .map_err(|error| failed("checking constraints", None, &error))?;
+        for work in work.iter().filter(|work| work.plan.fit.is_some() || work.is_new()) {
+            for key in &work.plan.foreign_keys {
+                // Its table may be planned, but was not staged.
+                let target = qualified(&self.schema, &key.to_table);
+                let stands = transaction
+                    .query_one("select to_regclass($1) is not null", &[&target])
+                    .map_err(|error| failed("adding a foreign key to", Some(&work.table.name), &error))?;
+                if stands.get(0) {
+                    let statement = statements::add_foreign_key(&self.schema, &work.table.name, key);
+                    run(transaction, "adding a foreign key to", &work.table.name, &statement)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves a table that was made anew into the schema, with its own name, its keys' names and its default grants.
+    fn move_in(&self, transaction: &mut Transaction<'_>, index: usize, name: &str, staged: &Staged) -> Result<()> {
+        let failed = |error: postgres::Error| failed("moving in", Some(name), &error);
+        let (schema, table) = (quote(&self.schema), quote(name));
+        let staging = self.staging_name("new", index);
+        transaction
+            .batch_execute(&format!(
+                "alter table {} set schema {schema}; alter table {schema}.{} rename to {table}",
+                qualified(statements::OWN_SCHEMA, &staging),
+                quote(&staging)
+            ))
+            .map_err(failed)?;
+        for key in &staged.keys {
+            let wanted = qualified(&self.schema, &key.wanted);
+            let is_taken = transaction.query_one("select to_regclass($1) is not null", &[&wanted]).map_err(failed)?;
+            if !is_taken.get::<_, bool>(0) {
+                let (from, to) = (quote(&key.staged), quote(&key.wanted));
+                transaction
+                    // Renames the constraint that an index stands for, too.
+                    .batch_execute(&format!("alter index {schema}.{from} rename to {to}"))
+                    .map_err(failed)?;
+            }
+        }
+        let grants = transaction.query(&statements::default_grants(&self.schema, name), &[]).map_err(failed)?;
+        for grant in grants {
+            transaction.batch_execute(grant.get(0)).map_err(failed)?;
+        }
+        let id = self.id();
+        transaction
+            .execute(
+                "insert into _elt.tables (schema, name, publication) values ($1, $2, $3) \
+                 on conflict (schema, name) do update set publication = excluded.publication",
+                &[&self.schema, &name, &id],
+            )
+            .map_err(failed)?;
+        Ok(())
+    }
+
+    fn merge<'a>(&self, work: &Work<'a>) -> Option<Merge<'a>> {
+        let (Some(fit), Some(_)) = (&work.plan.fit, work.staged) else { return None };
+        Some(Merge {
+            table: work.table,
+            fit,
+            target: qualified(&self.schema, &work.table.name),
+            rows: self.staging_place("rows", work.index),
+            deletes: self.staging_place("gone", work.index),
+        })
+    }
+
+    /// Records the publication and drops what it staged, all in its transaction.
+    fn record(&self, transaction: &mut Transaction<'_>, tables: &[(String, Counts)]) -> Result<()> {
+        let failed = |error: postgres::Error| failed("recording the publication", None, &error);
+        let counts: BTreeMap<_, _> = tables.iter().map(|(name, counts)| (name, counts)).collect();
+        let counts = serde_json::to_string(&counts).unwrap_or_else(|_| "{}".into());
+        let id = self.id();
+        transaction
+            .execute(
+                "insert into _elt.publications (id, schema, project, target, tool, tables) \
+                 values ($1, $2, $3, $4, $5, $6::text::jsonb)",
+                &[
+                    &id,
+                    &self.schema,
+                    &self.publication.project,
+                    &self.publication.target,
+                    &concat!("elt ", env!("CARGO_PKG_VERSION")),
+                    &counts,
+                ],
+            )
+            .map_err(failed)?;
+        let mark = format!("^(rows|gone)_{:016x}_[0-9]+$", self.lock);
+        let left = transaction
+            .query(
+                "select relname::text from pg_class \
+                 where relnamespace = '_elt'::regnamespace and relkind = 'r' and relname ~ $1",
+                &[&mark],
+            )
+            .map_err(failed)?;
+        let places: Vec<_> = left.iter().map(|row| qualified(statements::OWN_SCHEMA, row.get(0))).collect();
+        if places.is_empty() {
+            return Ok(());
+        }
+        transaction.batch_execute(&format!("drop table {}", places.join(", "))).map_err(failed)
+    }
+
+    fn id(&self) -> Uuid {
+        Uuid::try_parse(&self.publication.id).unwrap_or_default()
+    }
+
+    /// After a commit without an answer: under the lock, which the lost connection gives up only once its transaction
+    /// has ended, the record tells whether it was done.
+    fn look_back(&self, main: &mut Client, cause: &str) -> Result<()> {
+        let unknown = || Error::export_outcome_unknown(&self.server.name(), &self.publication.id, cause);
+        for attempt in 0..LOOK_BACK_TRIES {
+            if attempt > 0 {
+                std::thread::sleep(LOOK_BACK_PAUSE);
+            }
+            let Ok(mut client) = self.server.connect() else { continue };
+            take_lock(&mut client, self.lock, &self.schema, &self.cancel, &|_| ()).map_err(|_| unknown())?;
+            let Ok(row) =
+                client.query_one("select exists (select from _elt.publications where id = $1)", &[&self.id()])
+            else {
+                continue;
+            };
+            let is_published = row.get(0);
+            *main = client;
+            return if is_published { Ok(()) } else { Err(Error::export_postgres("committing", None, cause)) };
+        }
+        Err(unknown())
+    }
+}
+
+fn failed(during: &str, table: Option<&str>, error: &postgres::Error) -> Error {
+    Error::export_postgres(during, table, describe(error))
+}

@@ -1,0 +1,260 @@
+//! Compares a table of a publication with the one that stands in the target: what must be altered, or why it does not fit.
+//!
+//! Pure. Knows no connection: `catalog` fills in what is there.
+
+use std::collections::BTreeSet;
+
+use crate::export::contract::{ForeignKey, Table};
+use crate::export::postgres_type::PostgresType;
+
+/// A table that stands in the target schema.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Standing {
+    /// Made by an earlier publication, by our own account: we may add columns to it.
+    pub is_ours: bool,
+    /// False for views, foreign tables and the like.
+    pub is_table: bool,
+    pub columns: Vec<StandingColumn>,
+    pub has_primary_key: bool,
+    /// The columns of each unique index that covers all rows and is checked at once.
+    pub unique: Vec<Vec<String>>,
+    /// Columns, table (in the same schema) and columns there.
+    pub foreign_keys: Vec<(Vec<String>, String, Vec<String>)>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct StandingColumn {
+    pub name: String,
+    /// As `format_type` prints it.
+    pub type_name: String,
+    pub is_enum: bool,
+    pub not_null: bool,
+    /// A default, or an identity: Postgres fills it where we do not.
+    pub has_default: bool,
+    /// `generated always`, as a value or as an identity: nobody may write it.
+    pub is_generated: bool,
+}
+
+/// What the publication does to a standing table before it merges, all of it without loss.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Alteration {
+    AddColumn {
+        name: String,
+        postgres_type: PostgresType,
+    },
+    Widen {
+        name: String,
+        postgres_type: PostgresType,
+    },
+    /// A column of ours that the relation no longer fills.
+    DropNotNull {
+        name: String,
+    },
+    AddPrimaryKey {
+        columns: Vec<String>,
+    },
+}
+
+/// How a table that stands is published to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fit {
+    pub alterations: Vec<Alteration>,
+    /// For each column of ours the type it has there, where that is another one that must be named in a cast: enums.
+    pub casts: Vec<Option<String>>,
+    /// Whether each column of ours is compared as text: `json` has no equality.
+    pub as_text: Vec<bool>,
+    /// Columns there that nothing fills.
+    pub unfilled: Vec<String>,
+}
+
+impl Fit {
+    /// Whether rows that did not change must be sent too: a new column is empty in all of them.
+    pub fn wants_everything(&self) -> bool {
+        self.alterations.iter().any(|alteration| matches!(alteration, Alteration::AddColumn { .. }))
+    }
+}
+
+/// Every difference that keeps the table from being published, or how it fits.
+pub fn fit(table: &Table, there: &Standing) -> Result<Fit, Vec<String>> {
+    if !there.is_table {
+        return Err(vec!["it is no table".into()]);
+    }
+    let mut differences = Vec::new();
+    let mut fit = Fit::default();
+    for column in &table.columns {
+        let (name, ours) = (&column.name, &column.postgres_type);
+        let (mut cast, mut as_text) = (None, false);
+        match there.columns.iter().find(|there| there.name == *name) {
+            None if there.is_ours => {
+                fit.alterations.push(Alteration::AddColumn { name: name.clone(), postgres_type: ours.clone() });
+            }
+            None => {
+                let near = there.columns.iter().find(|there| there.name.eq_ignore_ascii_case(name));
+                let near = near.map(|near| format!(" (there is `{}`)", near.name)).unwrap_or_default();
+                differences.push(format!("column `{name}`: missing there, {ours} here{near}"));
+            }
+            Some(there) if there.is_generated => {
+                differences.push(format!("column `{name}`: generated always there, published here"));
+            }
+            Some(theirs) if ours.fits(&theirs.type_name, theirs.is_enum) && !narrows_ours(ours, theirs, there) => {
+                cast = theirs.is_enum.then(|| theirs.type_name.clone());
+                as_text = theirs.type_name == "json";
+            }
+            Some(theirs)
+                if there.is_ours
+                    && PostgresType::parse(&theirs.type_name).is_some_and(|theirs| theirs.widens_to(ours)) =>
+            {
+                fit.alterations.push(Alteration::Widen { name: name.clone(), postgres_type: ours.clone() });
+            }
+            Some(theirs) => differences.push(format!("column `{name}`: {} there, {ours} here", theirs.type_name)),
+        }
+        fit.casts.push(cast);
+        fit.as_text.push(as_text);
+    }
+    for column in there.columns.iter().filter(|there| table.column(&there.name).is_none()) {
+        match (column.not_null && !column.has_default && !column.is_generated, there.is_ours) {
+            (true, true) => fit.alterations.push(Alteration::DropNotNull { name: column.name.clone() }),
+            (true, false) => {
+                differences.push(format!("column `{}`: not null without a default there, missing here", column.name))
+            }
+            (false, _) => {}
+        }
+        if there.is_ours || !(column.has_default || column.is_generated) {
+            fit.unfilled.push(column.name.clone());
+        }
+    }
+    let key: BTreeSet<_> = table.key.iter().collect();
+    if !key.is_empty() && !there.unique.iter().any(|unique| key == unique.iter().collect()) {
+        if there.is_ours && !there.has_primary_key {
+            fit.alterations.push(Alteration::AddPrimaryKey { columns: table.key.clone() });
+        } else {
+            let columns: Vec<_> = table.key.iter().map(|name| format!("`{name}`")).collect();
+            differences.push(format!("key: no primary key or unique index on {} there", columns.join(", ")));
+        }
+    }
+    if differences.is_empty() { Ok(fit) } else { Err(differences) }
+}
+
+/// A table of ours follows the relation: where the relation's type is wider, the column is widened rather than fed with
+/// values that may not fit.
+fn narrows_ours(ours: &PostgresType, theirs: &StandingColumn, there: &Standing) -> bool {
+    there.is_ours
+        && PostgresType::parse(&theirs.type_name).is_some_and(|theirs| theirs != *ours && theirs.widens_to(ours))
+}
+
+/// Whether a foreign key of ours is there already, under whatever name.
+pub fn has_foreign_key(there: &Standing, key: &ForeignKey) -> bool {
+    let ours: BTreeSet<_> = key.columns.iter().zip(&key.to_columns).collect();
+    there.foreign_keys.iter().any(|(columns, to_table, to_columns)| {
+        *to_table == key.to_table && ours == columns.iter().zip(to_columns).collect()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::export::contract::Column;
+
+    fn table() -> Table {
+        let column = |name: &str, postgres_type| Column {
+            name: name.into(),
+            duckdb_type: String::new(),
+            postgres_type,
+            not_null: name == "id",
+        };
+        Table {
+            name: "t".into(),
+            model: "model.p.t".into(),
+            columns: vec![
+                column("id", PostgresType::Int8),
+                column("amount", PostgresType::Numeric(Some((38, 2)))),
+                column("mood", PostgresType::Text),
+            ],
+            key: vec!["id".into()],
+            unique: Vec::new(),
+            foreign_keys: Vec::new(),
+            checks: Vec::new(),
+        }
+    }
+
+    fn there(is_ours: bool, columns: &[(&str, &str, bool, bool)], unique: &[&str]) -> Standing {
+        Standing {
+            is_ours,
+            is_table: true,
+            columns: columns
+                .iter()
+                .map(|(name, type_name, not_null, has_default)| StandingColumn {
+                    name: name.to_string(),
+                    type_name: type_name.to_string(),
+                    is_enum: *type_name == "feeling",
+                    not_null: *not_null,
+                    has_default: *has_default,
+                    is_generated: false,
+                })
+                .collect(),
+            has_primary_key: !unique.is_empty(),
+            unique: vec![unique.iter().map(|name| name.to_string()).collect()],
+            foreign_keys: Vec::new(),
+        }
+    }
+
+    #[track_caller]
+    fn check(there: Standing, expected: Result<&[Alteration], &[&str]>) {
+        match (fit(&table(), &there), expected) {
+            (Ok(found), Ok(expected)) => assert_eq!(found.alterations, expected),
+            (Err(found), Err(expected)) => assert_eq!(found, expected),
+            (found, expected) => panic!("{found:?} is not {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn takes_a_table_made_by_others_as_it_is() {
+        check(
+            there(
+                false,
+                &[
+                    ("id", "integer", true, false),
+                    ("amount", "numeric(12,2)", false, false),
+                    ("mood", "feeling", false, false),
+                    ("note", "text", true, true),
+                ],
+                &["id"],
+            ),
+            Ok(&[]),
+        );
+    }
+
+    #[test]
+    fn tells_every_difference() {
+        check(
+            there(
+                false,
+                &[("id", "uuid", true, false), ("Mood", "text", false, false), ("must", "text", true, false)],
+                &[],
+            ),
+            Err(&[
+                "column `id`: uuid there, bigint here",
+                "column `amount`: missing there, numeric(38,2) here",
+                "column `mood`: missing there, text here (there is `Mood`)",
+                "column `must`: not null without a default there, missing here",
+                "key: no primary key or unique index on `id` there",
+            ]),
+        );
+    }
+
+    #[test]
+    fn alters_a_table_of_ours() {
+        check(
+            there(
+                true,
+                &[("id", "integer", true, false), ("mood", "text", false, false), ("old", "text", true, false)],
+                &["id"],
+            ),
+            Ok(&[
+                Alteration::Widen { name: "id".into(), postgres_type: PostgresType::Int8 },
+                Alteration::AddColumn { name: "amount".into(), postgres_type: PostgresType::Numeric(Some((38, 2))) },
+                Alteration::DropNotNull { name: "old".into() },
+            ]),
+        );
+    }
+}

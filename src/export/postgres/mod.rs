@@ -1,0 +1,441 @@
+//! Publishes to Postgres: stages by binary COPY on parallel connections, applies all tables in one transaction.
+//!
+//! The only module that names the `postgres` crate. Our own schema `_elt` holds the record of publications and, while
+//! one is under way, its staging tables; an advisory lock per target schema keeps two publications apart, and what a
+//! dead run left is dropped by the next one that holds the lock. A table that does not stand yet is filled and indexed
+//! there, and only moves into the schema in the transaction.
+
+mod apply;
+mod catalog;
+mod connect;
+mod copy;
+mod fit;
+mod numeric;
+mod pgcopy;
+mod statements;
+mod tls_options;
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use postgres::{Client, Transaction};
+
+use self::connect::Server;
+use self::copy::describe;
+use self::fit::{Fit, Standing};
+use self::statements::{KeyName, qualified};
+use super::contract::{ForeignKey, IDENTIFIER_BYTES_MAX, Table};
+use super::{Changes, Exporter, Extent, Publication, Published};
+use crate::cancel::Cancel;
+use crate::error::{Error, Result};
+use crate::secret::Secret;
+
+/// How long a publication waits for another one to end.
+const LOCK_WAIT: Duration = Duration::from_secs(30);
+const LOCK_POLL: Duration = Duration::from_millis(200);
+/// More connections than this help nobody.
+const CONNECTIONS_MAX: usize = 32;
+/// Below this many staged rows Postgres' guesses are as good as statistics.
+const ANALYZE_ROWS_MIN: u64 = 1_000;
+/// The advisory lock (`elt` in ASCII) under which our own schema is made.
+const SETUP_LOCK: i64 = 0x65_6c_74;
+
+/// An open publication; holds the schema's lock through its main connection.
+pub struct PostgresExporter {
+    server: Server,
+    schema: String,
+    schema_exists: bool,
+    publication: Publication,
+    cancel: Cancel,
+    /// The advisory lock's key, also the mark of this schema's staging tables.
+    lock: i64,
+    /// Holds the lock, and applies.
+    main: Mutex<Client>,
+    staging: Staging,
+    last: Option<String>,
+    /// For each table of the publication.
+    plans: Vec<Plan>,
+    notes: Vec<String>,
+    staged: Mutex<BTreeMap<usize, Staged>>,
+    /// A table could not be staged: nothing may be published.
+    has_failed: AtomicBool,
+    /// Set once the staging tables are gone, or are the next run's to drop.
+    is_clean: bool,
+}
+
+/// How one table is published.
+struct Plan {
+    /// None: it does not stand yet.
+    fit: Option<Fit>,
+    /// To be added in the transaction.
+    foreign_keys: Vec<ForeignKey>,
+}
+
+/// What was staged of one table.
+struct Staged {
+    extent: Extent,
+    rows: u64,
+    has_deletes: bool,
+    /// Of a table that was made anew.
+    keys: Vec<KeyName>,
+}
+
+/// Connections for staging: opened when needed, at most `max`.
+struct Staging {
+    max: usize,
+    idle: Mutex<(Vec<Client>, usize)>,
+    freed: Condvar,
+}
+
+impl PostgresExporter {
+    pub fn open(
+        uri: &Secret,
+        schema: &str,
+        connections: usize,
+        publication: Publication,
+        cancel: &Cancel,
+        say: &dyn Fn(&str),
+    ) -> Result<Self> {
+        if schema.len() > IDENTIFIER_BYTES_MAX {
+            return Err(Error::export_name_too_long(&format!("schema `{schema}`"), schema.len()));
+        }
+        let server = Server::new(uri, &format!("elt {}/{}", publication.project, publication.target))?;
+        let mut main = server.connect()?;
+        let failed = |error: postgres::Error| Error::export_postgres("reading its catalog", None, describe(&error));
+        make_own_schema(&mut main).map_err(|error| Error::export_no_own_schema(describe(&error)))?;
+        let lock = lock_key(schema);
+        take_lock(&mut main, lock, schema, cancel, say)?;
+        drop_staging_tables(&mut main, lock).map_err(failed)?;
+        let last = main
+            .query_opt(
+                "select id::text from _elt.publications where schema = $1 order by number desc limit 1",
+                &[&schema],
+            )
+            .map_err(failed)?
+            .map(|row| row.get(0));
+        let schema_exists = schema_stands(&mut main, schema)?;
+        let standing = catalog::read(&mut main, schema).map_err(failed)?;
+        let (plans, notes) = plan(schema, &publication.tables, &standing)?;
+        Ok(Self {
+            server,
+            schema: schema.to_owned(),
+            schema_exists,
+            publication,
+            cancel: cancel.clone(),
+            lock,
+            main: Mutex::new(main),
+            staging: Staging {
+                max: connections.clamp(1, CONNECTIONS_MAX),
+                idle: Mutex::default(),
+                freed: Condvar::new(),
+            },
+            last,
+            plans,
+            notes,
+            staged: Mutex::default(),
+            has_failed: AtomicBool::new(false),
+            is_clean: false,
+        })
+    }
+
+    fn staging_name(&self, kind: &str, index: usize) -> String {
+        format!("{kind}_{:016x}_{index}", self.lock)
+    }
+
+    fn staging_place(&self, kind: &str, index: usize) -> String {
+        qualified(statements::OWN_SCHEMA, &self.staging_name(kind, index))
+    }
+}
+
+/// Locks a mutex whose data no panic can leave half-changed.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes what is missing of our own schema and its tables, and nothing that is there.
+fn make_own_schema(client: &mut Client) -> Result<(), postgres::Error> {
+    let missing = |client: &mut Transaction<'_>| -> Result<Vec<&str>, postgres::Error> {
+        let mut statements = Vec::new();
+        if client.query_one("select to_regnamespace($1) is null", &[&statements::OWN_SCHEMA])?.get(0) {
+            statements.push(statements::CREATE_OWN_SCHEMA);
+        }
+        for (name, create) in statements::OWN_TABLES {
+            if client.query_one("select to_regclass($1) is null", &[&name])?.get(0) {
+                statements.push(create);
+            }
+        }
+        Ok(statements)
+    };
+    let mut transaction = client.transaction()?;
+    if missing(&mut transaction)?.is_empty() {
+        return transaction.commit();
+    }
+    transaction.execute("select pg_advisory_xact_lock($1)", &[&SETUP_LOCK])?;
+    // Again: another run may have made it meanwhile.
+    for statement in missing(&mut transaction)? {
+        transaction.batch_execute(statement)?;
+    }
+    transaction.commit()
+}
+
+/// Whether the schema stands; fails if it does not and this role may not create it.
+fn schema_stands(client: &mut Client, schema: &str) -> Result<bool> {
+    let row = client
+        .query_one(
+            "select exists (select from pg_namespace where nspname = $1), \
+             has_database_privilege(current_database(), 'CREATE'), current_user::text, current_database()::text",
+            &[&schema],
+        )
+        .map_err(|error| Error::export_postgres("reading its catalog", None, describe(&error)))?;
+    let (stands, may_create): (bool, bool) = (row.get(0), row.get(1));
+    if !stands && !may_create {
+        return Err(Error::export_no_schema(schema, row.get(2), row.get(3)));
+    }
+    Ok(stands)
+}
+
+/// FNV-1a of the schema's name: the same in every version of the tool.
+fn lock_key(schema: &str) -> i64 {
+    let text = format!("elt publication {schema}");
+    let hash = text
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
+    hash as i64
+}
+
+fn take_lock(client: &mut Client, lock: i64, schema: &str, cancel: &Cancel, say: &dyn Fn(&str)) -> Result<()> {
+    let failed = |error: postgres::Error| Error::export_postgres("taking the publication lock", None, describe(&error));
+    let start = Instant::now();
+    let mut has_waited = false;
+    loop {
+        cancel.check()?;
+        if client.query_one("select pg_try_advisory_lock($1)", &[&lock]).map_err(failed)?.get(0) {
+            return Ok(());
+        }
+        if !has_waited {
+            say(&format!("  note: another publication to `{schema}` is under way; waiting for it to end"));
+            has_waited = true;
+        }
+        if start.elapsed() >= LOCK_WAIT {
+            let holder = client
+                .query_opt(
+                    "select format('process %s, `%s`, from %s, since %s', a.pid, a.application_name, \
+                     coalesce(a.client_addr::text, 'a local socket'), date_trunc('second', a.backend_start)) \
+                     from pg_locks l join pg_stat_activity a on a.pid = l.pid \
+                     where l.locktype = 'advisory' and l.granted and l.objsubid = 1 \
+                     and l.database = (select oid from pg_database where datname = current_database()) \
+                     and (l.classid::bigint << 32) | l.objid::bigint = $1",
+                    &[&lock],
+                )
+                .map_err(failed)?
+                .map_or("its holder just ended".to_owned(), |row| row.get(0));
+            return Err(Error::export_locked(schema, start.elapsed(), &holder));
+        }
+        std::thread::sleep(LOCK_POLL);
+    }
+}
+
+/// Drops what this schema's publications have staged. Whoever holds the lock may: nobody else is at it.
+fn drop_staging_tables(client: &mut Client, lock: i64) -> Result<(), postgres::Error> {
+    let mark = format!("^(new|rows|gone)_{lock:016x}_[0-9]+$");
+    let left = client.query(
+        "select relname::text from pg_class where relnamespace = '_elt'::regnamespace and relkind = 'r' and relname ~ $1",
+        &[&mark],
+    )?;
+    let places: Vec<_> = left.iter().map(|row| qualified(statements::OWN_SCHEMA, row.get(0))).collect();
+    if places.is_empty() {
+        return Ok(());
+    }
+    client.batch_execute(&format!("drop table if exists {}", places.join(", ")))
+}
+
+/// Compares all tables with what stands; all differences of all tables are one error.
+fn plan(schema: &str, tables: &[Table], standing: &BTreeMap<String, Standing>) -> Result<(Vec<Plan>, Vec<String>)> {
+    let (mut plans, mut notes, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+    for table in tables {
+        let there = standing.get(&table.name);
+        let fit = match there.map(|there| fit::fit(table, there)).transpose() {
+            Ok(fit) => fit,
+            Err(differences) => {
+                let is_ours = there.is_some_and(|there| there.is_ours);
+                errors.push(Error::export_table_does_not_fit(schema, &table.name, is_ours, &differences));
+                continue;
+            }
+        };
+        if let (Some(fit), Some(Standing { is_ours: true, .. })) = (&fit, there) {
+            for column in &fit.unfilled {
+                notes.push(format!("column `{column}` of `{schema}.{}` is no longer filled", table.name));
+            }
+        }
+        let mut foreign_keys = Vec::new();
+        for key in &table.foreign_keys {
+            let to_stands =
+                standing.contains_key(&key.to_table) || tables.iter().any(|other| other.name == key.to_table);
+            match there {
+                // What others made keeps the constraints they gave it.
+                Some(there) if !there.is_ours || fit::has_foreign_key(there, key) => {}
+                _ if to_stands => foreign_keys.push(key.clone()),
+                _ => notes.push(format!(
+                    "the foreign key of `{schema}.{}` to `{}` waits until that table is published",
+                    table.name, key.to_table
+                )),
+            }
+        }
+        plans.push(Plan { fit, foreign_keys });
+    }
+    Error::many(errors).map_or(Ok((plans, notes)), Err)
+}
+
+impl Staging {
+    /// Runs `work` on a connection of its own; waits while all are busy.
+    fn with<T>(&self, server: &Server, work: impl FnOnce(&mut Client) -> Result<T>) -> Result<T> {
+        let mut idle = locked(&self.idle);
+        while idle.1 >= self.max {
+            idle = self.freed.wait(idle).unwrap_or_else(PoisonError::into_inner);
+        }
+        idle.1 += 1;
+        let client = idle.0.pop();
+        drop(idle);
+        let slot = Slot(self);
+        let mut client = match client {
+            Some(client) if !client.is_closed() => client,
+            _ => server.connect()?,
+        };
+        let result = work(&mut client);
+        if result.is_ok() {
+            locked(&self.idle).0.push(client);
+        }
+        drop(slot);
+        result
+    }
+}
+
+/// A connection in use: gives its place back however the work ends.
+struct Slot<'a>(&'a Staging);
+
+impl Drop for Slot<'_> {
+    fn drop(&mut self) {
+        locked(&self.0.idle).1 -= 1;
+        self.0.freed.notify_one();
+    }
+}
+
+impl Exporter for PostgresExporter {
+    fn last(&self) -> Option<&str> {
+        self.last.as_deref()
+    }
+
+    fn wants_everything(&self, table: &str) -> bool {
+        let planned = self.publication.tables.iter().zip(&self.plans).find(|(planned, _)| planned.name == table);
+        planned.is_none_or(|(_, plan)| plan.fit.as_ref().is_none_or(Fit::wants_everything))
+    }
+
+    fn notes(&self) -> Vec<String> {
+        self.notes.clone()
+    }
+
+    fn stage(&self, name: &str, extent: Extent, changes: &mut dyn Changes) -> Result<()> {
+        let planned = self.publication.tables.iter().zip(&self.plans).enumerate();
+        let Some((index, (table, plan))) = planned.into_iter().find(|(_, (table, _))| table.name == name) else {
+            return Err(Error::export_not_planned(name));
+        };
+        let staged = self.staging.with(&self.server, |client| match plan.fit {
+            None => self.stage_new(client, index, table, changes),
+            Some(_) => self.stage_rows(client, index, table, extent, changes),
+        });
+        let staged = staged.inspect_err(|_| self.has_failed.store(true, Ordering::SeqCst))?;
+        locked(&self.staged).insert(index, staged);
+        Ok(())
+    }
+
+    fn commit(mut self: Box<Self>) -> Result<Published> {
+        if self.has_failed.load(Ordering::SeqCst) {
+            return Err(Error::export_incomplete());
+        }
+        let published = self.apply()?;
+        self.is_clean |= published.id.is_some();
+        Ok(published)
+    }
+}
+
+impl PostgresExporter {
+    /// Makes the table that will be moved into the schema. Made, filled and frozen in one transaction: no other one
+    /// may see its rows before the move, and none needs to visit them again after.
+    fn stage_new(&self, client: &mut Client, index: usize, table: &Table, changes: &mut dyn Changes) -> Result<Staged> {
+        let failed = |error: postgres::Error| Error::export_postgres("creating", Some(&table.name), describe(&error));
+        let place = self.staging_place("new", index);
+        let mut transaction = client.transaction().map_err(failed)?;
+        transaction.batch_execute(&statements::create_table(&place, table)).map_err(failed)?;
+        let columns: Vec<_> = table.columns.iter().collect();
+        let statement = statements::copy_rows(&place, table, true);
+        let rows =
+            copy::copy(&mut transaction, &statement, &table.name, &columns, &self.cancel, |sink| changes.rows(sink))?;
+        let mut keys = Vec::new();
+        for (statement, key) in statements::create_keys(&place, &self.staging_name("new", index), table) {
+            self.cancel.check()?;
+            transaction.batch_execute(&statement).map_err(failed)?;
+            keys.push(key);
+        }
+        if rows >= ANALYZE_ROWS_MIN {
+            transaction.batch_execute(&format!("analyze {place}")).map_err(failed)?;
+        }
+        transaction.commit().map_err(failed)?;
+        Ok(Staged { extent: Extent::Everything, rows, has_deletes: false, keys })
+    }
+
+    fn stage_rows(
+        &self,
+        client: &mut Client,
+        index: usize,
+        table: &Table,
+        extent: Extent,
+        changes: &mut dyn Changes,
+    ) -> Result<Staged> {
+        let failed = |error: postgres::Error| Error::export_postgres("staging", Some(&table.name), describe(&error));
+        let place = self.staging_place("rows", index);
+        let mut transaction = client.transaction().map_err(failed)?;
+        transaction.batch_execute(&statements::create_rows(&place, table)).map_err(failed)?;
+        let columns: Vec<_> = table.columns.iter().collect();
+        let statement = statements::copy_rows(&place, table, true);
+        let rows =
+            copy::copy(&mut transaction, &statement, &table.name, &columns, &self.cancel, |sink| changes.rows(sink))?;
+        if rows >= ANALYZE_ROWS_MIN {
+            transaction.batch_execute(&format!("analyze {place}")).map_err(failed)?;
+        }
+        let has_deletes = extent == Extent::Delta && !table.key.is_empty();
+        if has_deletes {
+            let place = self.staging_place("gone", index);
+            transaction.batch_execute(&statements::create_deletes(&place, table)).map_err(failed)?;
+            // In the table's order, as the query gives them.
+            let columns: Vec<_> = table.key_columns().collect();
+            let statement = statements::copy_deletes(&place, table);
+            copy::copy(&mut transaction, &statement, &table.name, &columns, &self.cancel, |sink| {
+                changes.deletes(sink)
+            })?;
+        }
+        transaction.commit().map_err(failed)?;
+        Ok(Staged { extent, rows, has_deletes, keys: Vec::new() })
+    }
+}
+
+impl Drop for PostgresExporter {
+    fn drop(&mut self) {
+        if !self.is_clean {
+            // What cannot be dropped now, the next publication drops.
+            let _ = drop_staging_tables(&mut locked(&self.main), self.lock);
+        }
+    }
+}
+
+/// Connects, and says in one line what answered; changes nothing.
+pub fn probe(uri: &Secret, schema: &str) -> Result<String> {
+    let server = Server::new(uri, "elt debug")?;
+    let mut client = server.connect()?;
+    let version: String = match client.query_one("show server_version", &[]) {
+        Ok(row) => row.get(0),
+        Err(error) => return Err(Error::export_refused(&server.name(), uri.redact(&describe(&error)))),
+    };
+    Ok(format!("Postgres {version} at `{}`, schema `{schema}`", server.name()))
+}

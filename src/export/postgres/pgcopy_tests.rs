@@ -1,0 +1,121 @@
+//! Tests of the binary COPY encoder: the bytes of single values, and what is counted as a hazard.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array,
+    IntervalMonthDayNanoArray, LargeStringArray, ListArray, StringArray, TimestampMicrosecondArray,
+};
+use arrow::datatypes::{Int32Type, IntervalMonthDayNano};
+use arrow::record_batch::RecordBatch;
+
+use super::*;
+
+/// What stands between the header and the trailer, and the faults.
+fn encode(array: ArrayRef, postgres_type: PostgresType) -> (Vec<u8>, Vec<(Hazard, u64)>) {
+    let batch = RecordBatch::try_from_iter_with_nullable([("c", array, true)]).expect("a batch");
+    let mut encoder = Encoder::new(vec![postgres_type]);
+    encoder.encode(&batch, |_| Ok::<_, ()>(())).expect("a type that fits").expect("sent");
+    let bytes = encoder.finish().to_vec();
+    assert_eq!(&bytes[..19], b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0");
+    assert_eq!(&bytes[bytes.len() - 2..], [0xff, 0xff]);
+    let faults = encoder.faults().iter().map(|fault| (fault.hazard, fault.values)).collect();
+    (bytes[19..bytes.len() - 2].to_vec(), faults)
+}
+
+/// One row of one column: its field's length and bytes, in hex.
+#[track_caller]
+fn check(array: impl Array + 'static, postgres_type: PostgresType, expected: &str) {
+    let (bytes, faults) = encode(Arc::new(array), postgres_type);
+    let hex: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hex, format!("0001{}", expected.replace(' ', "")));
+    assert_eq!(faults, []);
+}
+
+#[track_caller]
+fn check_hazard(array: impl Array + 'static, postgres_type: PostgresType, expected: &[(Hazard, u64)]) {
+    assert_eq!(encode(Arc::new(array), postgres_type).1, expected);
+}
+
+#[test]
+fn scalars() {
+    check(BooleanArray::from(vec![true]), PostgresType::Bool, "00000001 01");
+    check(Int32Array::from(vec![-2]), PostgresType::Int4, "00000004 fffffffe");
+    check(Int64Array::from(vec![None]), PostgresType::Int8, "ffffffff");
+    check(Float64Array::from(vec![1.5]), PostgresType::Float8, "00000008 3ff8000000000000");
+    check(StringArray::from(vec!["aé"]), PostgresType::Text, "00000003 61c3a9");
+    check(LargeStringArray::from(vec![""]), PostgresType::Text, "00000000");
+    check(BinaryArray::from(vec![&b"\0\xff"[..]]), PostgresType::Bytea, "00000002 00ff");
+    check(StringArray::from(vec!["{\"a\":1}"]), PostgresType::Jsonb, "00000008 01 7b2261223a317d");
+    check(
+        StringArray::from(vec!["00112233-4455-6677-8899-aabbccddeeff"]),
+        PostgresType::Uuid,
+        "00000010 00112233445566778899aabbccddeeff",
+    );
+    let decimal = Decimal128Array::from(vec![-123_456]).with_precision_and_scale(38, 2).expect("a decimal");
+    // -1234.56: two groups, 1234 and 5600.
+    check(decimal, PostgresType::Numeric(Some((38, 2))), "0000000c 0002 0000 4000 0002 04d2 15e0");
+    check(StringArray::from(vec!["10000"]), PostgresType::Numeric(None), "0000000c 0002 0001 0000 0000 0001 0000");
+}
+
+#[test]
+fn times() {
+    check(Date32Array::from(vec![10_957]), PostgresType::Date, "00000004 00000000");
+    check(Date32Array::from(vec![i32::MAX]), PostgresType::Date, "00000004 7fffffff");
+    check(Date32Array::from(vec![-i32::MAX]), PostgresType::Date, "00000004 80000000");
+    let zoned = TimestampMicrosecondArray::from(vec![946_684_800_000_001]).with_timezone("Asia/Tokyo");
+    check(zoned, PostgresType::TimestampTz, "00000008 0000000000000001");
+    check(TimestampMicrosecondArray::from(vec![-i64::MAX]), PostgresType::Timestamp, "00000008 8000000000000000");
+    check(
+        IntervalMonthDayNanoArray::from(vec![IntervalMonthDayNano::new(14, -3, 5_000)]),
+        PostgresType::Interval,
+        "00000010 0000000000000005 fffffffd 0000000e",
+    );
+}
+
+#[test]
+fn arrays() {
+    let list = |values: Vec<Option<i32>>| ListArray::from_iter_primitive::<Int32Type, _, _>([Some(values)]);
+    let array = || PostgresType::Array(Box::new(PostgresType::Int4));
+    check(list(Vec::new()), array(), "0000000c 00000000 00000000 00000017");
+    check(
+        list(vec![Some(7), None]),
+        array(),
+        "00000020 00000001 00000001 00000017 00000002 00000001 00000004 00000007 ffffffff",
+    );
+}
+
+#[test]
+fn hazards_are_counted() {
+    check_hazard(StringArray::from(vec!["a\0b", "fine", "\0"]), PostgresType::Text, &[(Hazard::Nul, 2)]);
+    check_hazard(
+        StringArray::from(vec![
+            r#"{"a":"x\u0000"}"#,
+            r#"{"a":"\\u0000"}"#,
+            r#"{"a":"NaN","b":"Infinity"}"#,
+            r#"{"a":NaN}"#,
+            r#"[-Infinity]"#,
+            r#"["\ud83d\ude00"]"#,
+            r#"["\ud83d x"]"#,
+            r#"["\uDE00", "\\ud83d"]"#,
+        ]),
+        PostgresType::Jsonb,
+        &[(Hazard::Nul, 1), (Hazard::NotFinite, 2), (Hazard::Surrogate, 2)],
+    );
+    check_hazard(Date32Array::from(vec![-2_500_000, 0]), PostgresType::Date, &[(Hazard::YearRange, 1)]);
+    check_hazard(
+        TimestampMicrosecondArray::from(vec![i64::MIN + 2]),
+        PostgresType::Timestamp,
+        &[(Hazard::YearRange, 1)],
+    );
+    check_hazard(StringArray::from(vec!["no"]), PostgresType::Uuid, &[(Hazard::NotUuid, 1)]);
+    check_hazard(StringArray::from(vec!["1.5"]), PostgresType::Numeric(None), &[(Hazard::Digits, 1)]);
+}
+
+#[test]
+fn refuses_what_is_another_type() {
+    let batch =
+        RecordBatch::try_from_iter([("c", Arc::new(StringArray::from(vec!["1"])) as ArrayRef)]).expect("a batch");
+    let refused = Encoder::new(vec![PostgresType::Int8]).encode(&batch, |_| Ok::<_, ()>(()));
+    assert_eq!(refused, Err(Mismatch { column: 0, arrow: "Utf8".into() }));
+}

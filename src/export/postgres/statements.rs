@@ -1,0 +1,282 @@
+//! The text of every statement that makes, fills and merges tables in Postgres.
+//!
+//! Pure. Knows no connection.
+
+use crate::export::contract::{ForeignKey, Table};
+use crate::export::postgres::fit::{Alteration, Fit};
+use crate::schema::{literal, quote};
+
+/// The schema that holds our record and what is staged.
+pub const OWN_SCHEMA: &str = "_elt";
+
+/// Makes our own schema.
+pub const CREATE_OWN_SCHEMA: &str = "create schema _elt";
+
+/// Our own tables, each with what makes it. None says `if not exists`: Postgres asks for the right to create before it
+/// looks, and a role need not have that for what an administrator made.
+pub const OWN_TABLES: [(&str, &str); 2] = [
+    (
+        "_elt.publications",
+        "\
+create table _elt.publications (
+    number bigint generated always as identity primary key,
+    id uuid not null unique,
+    schema text not null,
+    published_at timestamptz not null default now(),
+    project text not null,
+    target text not null,
+    tool text not null,
+    tables jsonb not null
+);
+create index publications_last on _elt.publications (schema, number)",
+    ),
+    (
+        "_elt.tables",
+        "\
+create table _elt.tables (
+    schema text not null,
+    name text not null,
+    publication uuid not null,
+    primary key (schema, name)
+)",
+    ),
+];
+
+/// `schema.table`, both quoted.
+pub fn qualified(schema: &str, table: &str) -> String {
+    format!("{}.{}", quote(schema), quote(table))
+}
+
+pub fn names<'a>(columns: impl IntoIterator<Item = &'a String>) -> String {
+    let quoted: Vec<_> = columns.into_iter().map(|name| quote(name)).collect();
+    quoted.join(", ")
+}
+
+fn column_names(table: &Table) -> String {
+    names(table.columns.iter().map(|column| &column.name))
+}
+
+/// The table itself, with its types, not-nulls and checks; keys and indexes follow once it is filled.
+pub fn create_table(place: &str, table: &Table) -> String {
+    let mut parts: Vec<String> = table
+        .columns
+        .iter()
+        .map(|column| {
+            let not_null = if column.not_null { " not null" } else { "" };
+            format!("{} {}{not_null}", quote(&column.name), column.postgres_type)
+        })
+        .collect();
+    for check in &table.checks {
+        let name = check.name.as_ref().map(|name| format!("constraint {} ", quote(name))).unwrap_or_default();
+        parts.push(format!("{name}check ({})", check.expression));
+    }
+    format!("create table {place} ({})", parts.join(", "))
+}
+
+/// The primary key, the unique constraints and the indexes of a table of ours, with the name each has once the table
+/// has its own. `staged_name` is the table's name until then.
+///
+/// Foreign keys get an index unless a key begins with their columns: without one, Postgres reads the whole table for
+/// every row that is deleted where they point to.
+pub fn create_keys(place: &str, staged_name: &str, table: &Table) -> Vec<(String, KeyName)> {
+    let mut keys = Vec::new();
+    if !table.key.is_empty() {
+        keys.push(("primary key", &table.key, None));
+    }
+    keys.extend(table.unique.iter().map(|unique| ("unique", &unique.columns, unique.name.clone())));
+    for key in &table.foreign_keys {
+        if !keys.iter().any(|(_, columns, _)| columns.starts_with(&key.columns)) {
+            keys.push(("index", &key.columns, None));
+        }
+    }
+    keys.into_iter()
+        .enumerate()
+        .map(|(index, (kind, columns, name))| {
+            let staged = format!("{staged_name}_{index}");
+            let wanted = name.unwrap_or_else(|| match kind {
+                "primary key" => cut(&table.name, "_pkey"),
+                "index" => cut(&format!("{}_{}", table.name, columns.join("_")), "_idx"),
+                _ => cut(&format!("{}_{}", table.name, columns.join("_")), "_key"),
+            });
+            let (name, columns) = (quote(&staged), names(columns));
+            let statement = match kind {
+                "index" => format!("create index {name} on {place} ({columns})"),
+                _ => format!("alter table {place} add constraint {name} {kind} ({columns})"),
+            };
+            (statement, KeyName { staged, wanted })
+        })
+        .collect()
+}
+
+/// A constraint's or index' name while its table is staged, and after.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyName {
+    pub staged: String,
+    pub wanted: String,
+}
+
+/// Postgres' own way to name an index, kept within 63 bytes.
+fn cut(name: &str, ending: &str) -> String {
+    let mut end = name.len().min(63 - ending.len());
+    while !name.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}{ending}", &name[..end])
+}
+
+/// A staging table for rows: our types, nothing else.
+pub fn create_rows(place: &str, table: &Table) -> String {
+    let columns: Vec<_> =
+        table.columns.iter().map(|column| format!("{} {}", quote(&column.name), column.postgres_type)).collect();
+    format!("create unlogged table {place} ({})", columns.join(", "))
+}
+
+/// A staging table for the keys of rows that are gone.
+pub fn create_deletes(place: &str, table: &Table) -> String {
+    let columns: Vec<_> =
+        table.key_columns().map(|column| format!("{} {}", quote(&column.name), column.postgres_type)).collect();
+    format!("create unlogged table {place} ({})", columns.join(", "))
+}
+
+pub fn copy_rows(place: &str, table: &Table, freeze: bool) -> String {
+    let freeze = if freeze { ", freeze" } else { "" };
+    format!("copy {place} ({}) from stdin (format binary{freeze})", column_names(table))
+}
+
+pub fn copy_deletes(place: &str, table: &Table) -> String {
+    format!("copy {place} ({}) from stdin (format binary)", names(&table.key))
+}
+
+pub fn alter(place: &str, alteration: &Alteration) -> String {
+    match alteration {
+        Alteration::AddColumn { name, postgres_type } => {
+            format!("alter table {place} add column {} {postgres_type}", quote(name))
+        }
+        Alteration::Widen { name, postgres_type } => {
+            format!("alter table {place} alter column {} type {postgres_type}", quote(name))
+        }
+        Alteration::DropNotNull { name } => format!("alter table {place} alter column {} drop not null", quote(name)),
+        Alteration::AddPrimaryKey { columns } => format!("alter table {place} add primary key ({})", names(columns)),
+    }
+}
+
+pub fn add_foreign_key(schema: &str, table: &str, key: &ForeignKey) -> String {
+    let name = key.name.as_ref().map(|name| format!("constraint {} ", quote(name))).unwrap_or_default();
+    format!(
+        "alter table {} add {name}foreign key ({}) references {} ({}) deferrable initially immediate",
+        qualified(schema, table),
+        names(&key.columns),
+        qualified(schema, &key.to_table),
+        names(&key.to_columns)
+    )
+}
+
+/// Merges what is staged for one table that stands. `target` and the staging places are qualified names.
+pub struct Merge<'a> {
+    pub table: &'a Table,
+    pub fit: &'a Fit,
+    pub target: String,
+    pub rows: String,
+    pub deletes: String,
+}
+
+impl Merge<'_> {
+    /// Removes the rows whose keys are staged as gone.
+    pub fn delete_gone(&self) -> String {
+        format!("delete from {} as t using {} as s where {}", self.target, self.deletes, self.on())
+    }
+
+    /// Removes the rows that the relation does not have; without a key all of them.
+    pub fn delete_others(&self) -> String {
+        if self.table.key.is_empty() {
+            return format!("delete from {}", self.target);
+        }
+        format!(
+            "delete from {} as t where not exists (select from {} as s where {})",
+            self.target,
+            self.rows,
+            self.on()
+        )
+    }
+
+    /// Updates the rows that differ; None if there is nothing beside the key, or no key.
+    pub fn update(&self) -> Option<String> {
+        let others: Vec<usize> = (0..self.table.columns.len())
+            .filter(|index| !self.table.key.contains(&self.table.columns[*index].name))
+            .collect();
+        if others.is_empty() || self.table.key.is_empty() {
+            return None;
+        }
+        let set: Vec<_> =
+            others.iter().map(|&index| format!("{} = {}", self.name(index), self.staged(index))).collect();
+        let differs: Vec<_> = others
+            .iter()
+            .map(|&index| {
+                let text = if self.fit.as_text.get(index) == Some(&true) { "::text::jsonb" } else { "" };
+                format!("t.{}{text} is distinct from {}", self.name(index), self.staged(index))
+            })
+            .collect();
+        Some(format!(
+            "update {} as t set {} from {} as s where {} and ({})",
+            self.target,
+            set.join(", "),
+            self.rows,
+            self.on(),
+            differs.join(" or ")
+        ))
+    }
+
+    /// Inserts the rows whose key is not there; without a key all.
+    pub fn insert(&self) -> String {
+        let staged: Vec<_> = (0..self.table.columns.len()).map(|index| self.staged(index)).collect();
+        let new = if self.table.key.is_empty() {
+            String::new()
+        } else {
+            format!(" where not exists (select from {} as t where {})", self.target, self.on())
+        };
+        format!(
+            "insert into {} ({}) select {} from {} as s{new}",
+            self.target,
+            column_names(self.table),
+            staged.join(", "),
+            self.rows
+        )
+    }
+
+    fn name(&self, index: usize) -> String {
+        self.table.columns.get(index).map(|column| quote(&column.name)).unwrap_or_default()
+    }
+
+    /// Assignment casts do the rest: they refuse what an explicit cast would cut off.
+    fn staged(&self, index: usize) -> String {
+        match self.fit.casts.get(index) {
+            Some(Some(cast)) => format!("s.{}::{cast}", self.name(index)),
+            _ => format!("s.{}", self.name(index)),
+        }
+    }
+
+    fn on(&self) -> String {
+        let parts: Vec<_> = (0..self.table.columns.len())
+            .filter(|index| self.table.key.contains(&self.table.columns[*index].name))
+            .map(|index| format!("t.{} = {}", self.name(index), self.staged(index)))
+            .collect();
+        parts.join(" and ")
+    }
+}
+
+/// Grants to a table that moves into `schema` what it would have been granted, had it been made there.
+pub fn default_grants(schema: &str, table: &str) -> String {
+    format!(
+        "select format('grant %s on {} to %s%s', a.privilege_type, \
+         case when a.grantee = 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end, \
+         case when a.is_grantable then ' with grant option' else '' end) \
+         from pg_default_acl d join pg_namespace n on n.oid = d.defaclnamespace, aclexplode(d.defaclacl) a \
+         where n.nspname = {} and d.defaclobjtype = 'r' and d.defaclrole = current_user::regrole",
+        qualified(schema, table).replace('\'', "''").replace('%', "%%"),
+        literal(schema)
+    )
+}
+
+#[cfg(test)]
+#[path = "statements_tests.rs"]
+mod tests;
