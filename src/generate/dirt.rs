@@ -1,0 +1,101 @@
+//! Dirty values: what people and old programs really leave in a database, in place of the right type.
+//!
+//! Knows the documents' fields; changes one value of one document, and never `updated_at`, which loads go by.
+
+use bson::{Bson, Document, doc};
+use chrono::DateTime;
+
+use super::Collection;
+use super::amount::{cents, grouped};
+use super::chance::Chance;
+
+/// What can be wrong in a document.
+#[derive(Clone, Copy)]
+enum Dirt {
+    /// A decimal as a form shows it, `12,500.00`.
+    AmountAsText(&'static str),
+    /// A date as text: ISO, or day first.
+    DateAsText(&'static str),
+    NumberAsText(&'static str),
+    /// The address as one line.
+    AddressAsText,
+    /// The first phone itself where a list belongs.
+    OnePhone,
+    Null(&'static str),
+    Missing(&'static str),
+}
+
+fn kinds(collection: Collection) -> &'static [Dirt] {
+    match collection {
+        Collection::LoanTypes => &[],
+        Collection::Customers => &[
+            Dirt::AmountAsText("employment.monthly_income"),
+            Dirt::AddressAsText,
+            Dirt::DateAsText("dob"),
+            Dirt::OnePhone,
+            Dirt::NumberAsText("score"),
+            Dirt::Null("phones"),
+            Dirt::Missing("employment"),
+            Dirt::DateAsText("created_at"),
+        ],
+        Collection::LoanApplications => &[Dirt::AmountAsText("amount_requested"), Dirt::DateAsText("applied_at")],
+        Collection::LoanDisbursement => &[Dirt::AmountAsText("amount"), Dirt::DateAsText("transaction.at")],
+        Collection::LoanRepayments => {
+            &[Dirt::AmountAsText("amount_due"), Dirt::AmountAsText("amount_paid"), Dirt::DateAsText("due_date")]
+        }
+        Collection::CustomerLoanHistory => &[Dirt::AmountAsText("total_borrowed")],
+        Collection::LoanCollateral => &[Dirt::AmountAsText("value"), Dirt::NumberAsText("details.year")],
+        Collection::LoanRestructuring => &[Dirt::DateAsText("at")],
+    }
+}
+
+/// With probability `rate`, makes one value of `document` dirty.
+pub(super) fn soil(collection: Collection, document: &mut Document, rate: f64, chance: &mut Chance) {
+    let kinds = kinds(collection);
+    if rate <= 0.0 || kinds.is_empty() || !chance.happens(rate) {
+        return;
+    }
+    match chance.pick(kinds) {
+        Dirt::AmountAsText(path) => replace(document, path, |value| cents(value).map(|cents| grouped(cents).into())),
+        Dirt::DateAsText(path) => {
+            let is_iso = chance.happens(0.5);
+            replace(document, path, |value| date_text(value, is_iso));
+        }
+        Dirt::NumberAsText(path) => replace(document, path, |value| match value {
+            Bson::Int32(number) => Some(number.to_string().into()),
+            Bson::Int64(number) => Some(number.to_string().into()),
+            _ => None,
+        }),
+        Dirt::AddressAsText => replace(document, "address", |value| {
+            let address = value.as_document()?;
+            let line = format!("{}, {}", address.get_str("street").ok()?, address.get_str("city").ok()?);
+            Some(line.into())
+        }),
+        Dirt::OnePhone => replace(document, "phones", |value| {
+            let first = value.as_array()?.first().cloned();
+            Some(first.unwrap_or_else(|| doc! { "type": "mobile", "number": "+254700000000" }.into()))
+        }),
+        Dirt::Null(path) => replace(document, path, |_| Some(Bson::Null)),
+        Dirt::Missing(path) => {
+            document.remove(path);
+        }
+    }
+}
+
+fn date_text(value: &Bson, is_iso: bool) -> Option<Bson> {
+    let date = DateTime::from_timestamp_millis(value.as_datetime()?.timestamp_millis())?;
+    Some(date.format(if is_iso { "%Y-%m-%dT%H:%M:%SZ" } else { "%d/%m/%Y" }).to_string().into())
+}
+
+/// Puts what `dirty` makes of the value at `path` in its place; leaves all as it is if there is none.
+fn replace(document: &mut Document, path: &str, dirty: impl FnOnce(&Bson) -> Option<Bson>) {
+    let value = match path.split_once('.') {
+        Some((outer, inner)) => document.get_document_mut(outer).ok().and_then(|document| document.get_mut(inner)),
+        None => document.get_mut(path),
+    };
+    if let Some(value) = value
+        && let Some(dirty) = dirty(value)
+    {
+        *value = dirty;
+    }
+}
