@@ -1,0 +1,35 @@
+//! The files of a run under `target/`: JSON in dbt's shape, so that tools of its ecosystem read them.
+//!
+//! Knows where they lie and that they are written whole; their content comes from the caller.
+
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use crate::error::{Error, Result};
+
+/// dbt's `metadata` of an artifact. `kind` is `run-results/v6` or `manifest/v12`.
+pub fn metadata(kind: &str, invocation_id: &str) -> Value {
+    json!({
+        "dbt_schema_version": format!("https://schemas.getdbt.com/dbt/{kind}.json"),
+        "dbt_version": "1.12.0",
+        "generated_at": chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
+        "invocation_id": invocation_id,
+        "adapter_type": "duckdb",
+        "elt_version": env!("CARGO_PKG_VERSION"),
+        "env": {},
+    })
+}
+
+/// Writes an artifact whole or not at all.
+pub fn write(path: &Path, value: &Value) -> Result<()> {
+    let write = || -> std::io::Result<()> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let beside = path.with_extension(format!("json.{}.tmp", std::process::id()));
+        std::fs::write(&beside, value.to_string())?;
+        std::fs::rename(&beside, path)
+    };
+    write().map_err(|cause| Error::artifact(path, &cause))
+}

@@ -1,0 +1,139 @@
+//! What people and programs see of a run: progress, the lines of finished work, the summary, the artifacts.
+//!
+//! Knows names, counts and seconds; not what was done or why. Decides nothing about the run.
+
+pub mod artifacts;
+mod console;
+pub mod table;
+
+pub use console::{Activity, Console, LogFormat};
+
+use std::fmt;
+use std::path::Path;
+
+/// What a line speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Stage {
+    Extract,
+    Seed,
+    Model,
+    Test,
+    Export,
+}
+
+impl Stage {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Extract => "extract",
+            Self::Seed => "seed",
+            Self::Model => "model",
+            Self::Test => "test",
+            Self::Export => "export",
+        }
+    }
+}
+
+impl fmt::Display for Stage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// How a piece of work ended, in dbt's words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Status {
+    /// A model, seed, load or export that succeeded.
+    Success,
+    /// A test that passed.
+    Pass,
+    /// A test that failed with severity `warn`.
+    Warn,
+    /// Not run because of something before it.
+    Skipped,
+    /// A test that failed.
+    Fail,
+    /// What could not be run to its end.
+    Error,
+}
+
+impl Status {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Pass => "pass",
+            Self::Warn => "warn",
+            Self::Skipped => "skipped",
+            Self::Fail => "fail",
+            Self::Error => "error",
+        }
+    }
+
+    /// Whether it makes the run fail.
+    pub fn is_failure(self) -> bool {
+        matches!(self, Self::Fail | Self::Error)
+    }
+}
+
+/// One finished piece of work, as a line shows it.
+#[derive(Debug, Clone)]
+pub struct Line {
+    pub stage: Stage,
+    pub name: String,
+    pub status: Status,
+    /// How many, and of what: `(200, "documents")`.
+    pub amount: Option<(u64, &'static str)>,
+    pub seconds: f64,
+    /// What else is worth a glance: `view`, `3 rescued`, `12 updated, 3 deleted`.
+    pub note: String,
+}
+
+/// 1234567 → `1,234,567`.
+pub fn thousands(number: u64) -> String {
+    let digits = number.to_string();
+    let mut shown = String::with_capacity(digits.len() + digits.len() / 3);
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            shown.push(',');
+        }
+        shown.push(digit);
+    }
+    shown
+}
+
+/// A path as short as it can be typed here.
+pub fn short(path: &Path) -> &Path {
+    std::env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path)
+}
+
+/// A count with its noun, singular where it is one: `1 row`, `2 rows`. The noun is given in its plural.
+pub fn counted(number: u64, plural: &str) -> String {
+    let noun = if number == 1 { singular(plural) } else { plural.to_owned() };
+    format!("{} {noun}", thousands(number))
+}
+
+fn singular(plural: &str) -> String {
+    match plural.strip_suffix("ies") {
+        Some(stem) => format!("{stem}y"),
+        None => plural.strip_suffix('s').unwrap_or(plural).to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::counted;
+
+    #[track_caller]
+    fn check(number: u64, plural: &str, expected: &str) {
+        assert_eq!(counted(number, plural), expected);
+    }
+
+    #[test]
+    fn counts_read_well() {
+        check(0, "rows", "0 rows");
+        check(1, "rows", "1 row");
+        check(1, "queries", "1 query");
+        check(999, "rows", "999 rows");
+        check(1000, "rows", "1,000 rows");
+        check(1234567, "documents", "1,234,567 documents");
+    }
+}
