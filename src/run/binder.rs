@@ -1,0 +1,42 @@
+//! Binds the graph's queries in an empty in-memory database, with the columns that the warehouse's tables really have.
+//!
+//! Gives `model::check` its database; decides nothing.
+
+use crate::error::Result;
+use crate::model::{self, Binder, Graph, KnownColumns, NodeKind, Relation, Selection};
+use crate::warehouse::{Session, SqlError, Warehouse};
+
+struct InMemory {
+    session: Session,
+    // Held so that the database lives as long as its session.
+    _database: Warehouse,
+}
+
+impl Binder for InMemory {
+    fn create(&mut self, statement: &str) -> Result<(), SqlError> {
+        self.session.execute(statement)
+    }
+
+    fn columns(&mut self, relation: &Relation) -> Result<Vec<(String, String)>, SqlError> {
+        self.session.describe(&relation.to_string())
+    }
+}
+
+/// The columns of raw tables and seeds as the warehouse has them; what was never loaded is not in it.
+pub fn known(graph: &Graph, warehouse: &Session) -> Result<KnownColumns> {
+    let mut columns = warehouse.columns()?;
+    let nodes = graph.nodes().filter(|node| matches!(node.kind, NodeKind::Source | NodeKind::Seed));
+    Ok(nodes
+        .filter_map(|node| {
+            let key = (node.relation.schema.to_lowercase(), node.relation.identifier.to_lowercase());
+            Some((node.id, columns.remove(&key)?))
+        })
+        .collect())
+}
+
+/// Checks the selected nodes and all that they read; what reads unknown columns is left unchecked.
+pub fn check(graph: &Graph, selection: &Selection, known: &KnownColumns) -> Result<()> {
+    let database = Warehouse::in_memory()?;
+    let mut binder = InMemory { session: database.session()?, _database: database };
+    model::check(graph, selection, known, &mut binder).map(drop)
+}

@@ -1,0 +1,353 @@
+//! Builds the steps of a plan: each node with its tests in one transaction, several steps at once.
+//!
+//! Composes `model` and `warehouse`. Knows neither sources nor targets.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Mutex;
+use std::time::Instant;
+
+use crate::cancel::Cancel;
+use crate::error::{Error, Result};
+use crate::failpoint::failpoint;
+use crate::model::{Compile, Compiled, Graph, Node, NodeId, NodeKind, Severity, Step};
+use crate::report::{Console, Stage, Status, counted};
+use crate::warehouse::{Catalog, Session, SqlError, Warehouse};
+
+use super::materialize;
+use super::plan;
+use super::results::{NodeResult, Results};
+use super::schedule::{self, Outcome, Skip};
+use super::stored_failures;
+
+/// What building needs to know.
+pub struct Build<'a> {
+    pub graph: &'a Graph,
+    pub warehouse: &'a Warehouse,
+    pub console: &'a Console,
+    pub results: &'a Results,
+    pub cancel: &'a Cancel,
+    pub full_refresh: bool,
+    pub fail_fast: bool,
+    pub threads: usize,
+    /// Where compiled SQL goes: `target/compiled/<project>`.
+    pub compiled: PathBuf,
+    /// Where what passes between two transactions lies meanwhile: `target/run`.
+    pub scratch: PathBuf,
+    /// Nodes that cannot be built because a collection they read could not be loaded, with that collection.
+    pub blocked: Vec<(NodeId, String)>,
+    /// What stood in the warehouse when building began; no step changes another's relation.
+    pub catalog: Catalog,
+}
+
+/// What a node's tests came to.
+#[derive(Default)]
+struct Tested {
+    passed: usize,
+    warned: usize,
+    failed: usize,
+}
+
+impl Build<'_> {
+    /// Builds all steps; every outcome is in the results and on the console. An error means that nothing was built.
+    pub fn run(&self, steps: &[Step], loose_tests: &[NodeId]) -> Result<()> {
+        let tests = steps.iter().flat_map(|step| &step.tests).chain(loose_tests);
+        let storing = tests.filter(|id| self.graph.node(**id).config.test.store_failures).copied();
+        let made = steps.iter().filter(|step| step.builds).map(|step| step.node).chain(storing);
+        let schemas = made.map(|id| self.graph.node(id).relation.schema.as_str());
+        self.session()?.create_schemas(schemas)?;
+        let positions: HashMap<NodeId, usize> =
+            steps.iter().enumerate().map(|(index, step)| (step.node, index)).collect();
+        let position = |id: &NodeId| positions.get(id).copied();
+        let needs: Vec<Vec<usize>> =
+            steps.iter().map(|step| step.waits_for.iter().filter_map(position).collect()).collect();
+        let because: Mutex<Vec<(usize, String)>> = Mutex::default();
+        schedule::run(
+            &needs,
+            self.threads,
+            self.fail_fast,
+            self.cancel,
+            || self.session(),
+            |session, index| match session {
+                Ok(session) => self.step(session, &steps[index]),
+                Err(error) => {
+                    let node = self.graph.node(steps[index].node);
+                    self.finish(NodeResult::new(stage(node), &node.unique_id, &node.name, Status::Error), Some(error));
+                    Outcome::Failed
+                }
+            },
+            |index, skip| {
+                let reason = match skip {
+                    Skip::Because(cause) => self.graph.node(steps[cause].node).display_name(),
+                    Skip::Stopped => String::new(),
+                };
+                because.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((index, reason));
+            },
+        );
+        let mut skipped = because.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+        skipped.sort();
+        for (index, reason) in skipped {
+            self.skip(&steps[index], &reason);
+        }
+        let stopped = self.cancel.is_requested() || self.fail_fast && self.results.any_failed();
+        if stopped {
+            loose_tests.iter().for_each(|id| self.results.push(self.skipped(*id, "")));
+        } else if !loose_tests.is_empty() {
+            match self.session() {
+                Ok(session) => drop(self.tests(&session, loose_tests, None)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    fn session(&self) -> Result<Session> {
+        let session = self.warehouse.session()?;
+        let interrupter = session.interrupter();
+        self.cancel.on_request(move || interrupter.interrupt());
+        Ok(session)
+    }
+
+    /// Builds and tests one node, then commits both or neither.
+    fn step(&self, session: &Session, step: &Step) -> Outcome {
+        let node = self.graph.node(step.node);
+        if let Some((_, collection)) = self.blocked.iter().find(|(id, _)| *id == step.node) {
+            self.skip(step, collection);
+            return Outcome::Failed;
+        }
+        let mut result = NodeResult::new(stage(node), &node.unique_id, node.display_name(), Status::Success);
+        let activity = self.console.begin(result.stage, &result.name, "", None);
+        let started = Instant::now();
+        let outcome = self.build_and_test(session, node, step, &mut result);
+        drop(activity);
+        result.seconds = started.elapsed().as_secs_f64();
+        match outcome {
+            Ok(tested) => {
+                let total = tested.passed + tested.warned + tested.failed;
+                if total > 0 {
+                    let note = counted(total as u64, "tests");
+                    result.note = if result.note.is_empty() { note } else { format!("{}, {note}", result.note) };
+                }
+                let failed = tested.failed > 0;
+                if step.builds {
+                    if failed {
+                        result.status = Status::Error;
+                        result.note =
+                            format!("{} of {} failed, rolled back", tested.failed, counted(total as u64, "tests"));
+                        result.message = Some(result.note.clone());
+                    }
+                    self.finish(result, None);
+                }
+                if failed { Outcome::Failed } else { Outcome::Done }
+            }
+            Err(error) => {
+                session.rollback();
+                result.status = Status::Error;
+                self.finish(result, Some(&error));
+                Outcome::Failed
+            }
+        }
+    }
+
+    fn build_and_test(&self, session: &Session, node: &Node, step: &Step, result: &mut NodeResult) -> Result<Tested> {
+        self.cancel.check()?;
+        if !step.builds {
+            // Tests change nothing: each stands alone, so that one that cannot be run leaves the others be.
+            return self.tests(session, &step.tests, None);
+        }
+        session.begin()?;
+        let built = match node.kind {
+            NodeKind::Seed => materialize::seed(session, self.graph, node, &self.catalog)?,
+            _ => {
+                let built = materialize::model(session, self.graph, node, &self.catalog, self.full_refresh)?;
+                self.write_compiled(node, &built.compiled)?;
+                built
+            }
+        };
+        result.amount = built.rows.map(|rows| (rows, "rows"));
+        result.note = built.note;
+        result.relation = Some(node.relation.to_string());
+        result.compiled = Some(built.compiled).filter(|sql| !sql.is_empty());
+        let tested = self.tests(session, &step.tests, Some(&node.name))?;
+        failpoint("model.before_commit");
+        if tested.failed > 0 {
+            session.rollback();
+        } else {
+            session.commit().map_err(|error| Error::model_failed(&node.name, &error))?;
+        }
+        Ok(tested)
+    }
+
+    /// Runs data tests; `owner` is the model that is rolled back if one fails.
+    fn tests(&self, session: &Session, tests: &[NodeId], owner: Option<&str>) -> Result<Tested> {
+        let mut tested = Tested::default();
+        for (index, id) in tests.iter().enumerate() {
+            self.cancel.check()?;
+            let node = self.graph.node(*id);
+            let mut result = NodeResult::new(Stage::Test, &node.unique_id, &node.name, Status::Pass);
+            let started = Instant::now();
+            let outcome = self.test(session, node, owner, &mut result);
+            result.seconds = started.elapsed().as_secs_f64();
+            match (outcome, result.status) {
+                (Err(error), _) => {
+                    tested.failed += 1;
+                    result.status = Status::Error;
+                    self.finish(result, Some(&error));
+                    if owner.is_some() {
+                        // A statement that failed has ended the transaction: nothing after it can be tested.
+                        tests[index + 1..].iter().for_each(|id| self.skip_one(*id, &node.name));
+                        return Ok(tested);
+                    }
+                }
+                (Ok(()), Status::Fail) => {
+                    tested.failed += 1;
+                    let stored = node.config.test.store_failures.then(|| node.relation.to_string());
+                    let failures = result.failures.unwrap_or(0);
+                    let error = Error::test_failed(&node.name, failures, owner, stored.as_deref()).at(node.place());
+                    self.finish(result, Some(&error));
+                }
+                (Ok(()), Status::Warn) => {
+                    tested.warned += 1;
+                    self.console.line(&result.line());
+                    self.results.push(result);
+                }
+                (Ok(()), _) => {
+                    tested.passed += 1;
+                    if owner.is_none() {
+                        self.console.line(&result.line());
+                    }
+                    self.results.push(result);
+                }
+            }
+        }
+        Ok(tested)
+    }
+
+    fn test(&self, session: &Session, node: &Node, owner: Option<&str>, result: &mut NodeResult) -> Result<()> {
+        let config = &node.config.test;
+        let test = self.graph.compile(node, &Compile::default())?;
+        let row = if config.store_failures {
+            result.compiled = Some(test.sql.clone());
+            result.relation = Some(node.relation.to_string());
+            stored_failures::store(session, &self.session()?, node, &test, &self.scratch)
+        } else {
+            let counting = test.failures(config);
+            result.compiled = Some(counting.sql.clone());
+            let rows = session.rows(&counting.sql).map_err(|error| test_error(node, &counting, &error));
+            rows.map(|rows| rows.into_iter().next().unwrap_or_default())
+        };
+        let row = row.map_err(|error| self.unmet(node, owner).unwrap_or(error))?;
+        let at = |index: usize| row.get(index).and_then(Option::as_deref);
+        let failures: u64 = at(0).and_then(|text| text.parse().ok()).unwrap_or(0);
+        let (should_warn, should_error) = (at(1) == Some("true"), at(2) == Some("true"));
+        result.failures = Some(failures);
+        result.amount = Some((failures, "failures"));
+        result.status = match config.severity {
+            Severity::Error if should_error => Status::Fail,
+            _ if should_warn => Status::Warn,
+            _ => Status::Pass,
+        };
+        Ok(())
+    }
+
+    /// The better message for a test that cannot be run because something it reads was never built; `owner` is being
+    /// built and tested in a transaction of its own.
+    fn unmet(&self, test: &Node, owner: Option<&str>) -> Option<Error> {
+        if self.cancel.is_requested() {
+            return None;
+        }
+        let catalog = self.session().and_then(|session| Ok(session.catalog()?)).ok()?;
+        let is_there = |node: &Node| owner == Some(node.name.as_str()) || plan::exists(node, &catalog);
+        let missing = plan::unmet(self.graph, test.id, &is_there);
+        plan::unmet_error(test, &missing)
+    }
+
+    /// Tells console and results how a piece of work ended.
+    fn finish(&self, mut result: NodeResult, error: Option<&Error>) {
+        if let Some(error) = error {
+            result.message = Some(error.to_string());
+            if !self.cancel.is_requested() {
+                self.console.error(error);
+            }
+        }
+        if self.cancel.is_requested() && result.status.is_failure() {
+            // Cut off, not broken.
+            result.status = Status::Skipped;
+            result.note = "interrupted".into();
+        }
+        self.console.line(&result.line());
+        self.results.push(result);
+    }
+
+    fn skip(&self, step: &Step, because: &str) {
+        let node = self.graph.node(step.node);
+        let note = if because.is_empty() { String::new() } else { format!("because of `{because}`") };
+        let ids = step.builds.then_some(step.node).into_iter().chain(step.tests.iter().copied());
+        for id in ids {
+            let result = self.skipped(id, &note);
+            if id == node.id && !because.is_empty() {
+                self.console.line(&result.line());
+            }
+            self.results.push(result);
+        }
+    }
+
+    fn skip_one(&self, id: NodeId, because: &str) {
+        self.results.push(self.skipped(id, &format!("because of `{because}`")));
+    }
+
+    fn skipped(&self, id: NodeId, note: &str) -> NodeResult {
+        let node = self.graph.node(id);
+        let mut result = NodeResult::new(stage(node), &node.unique_id, node.display_name(), Status::Skipped);
+        result.note = note.to_owned();
+        result
+    }
+
+    fn write_compiled(&self, node: &Node, sql: &str) -> Result<()> {
+        write_compiled(&self.compiled, node, sql)
+    }
+}
+
+/// Writes a node's compiled SQL where dbt does: below `target/compiled/<project>/`, at the path of its file.
+pub fn write_compiled(folder: &std::path::Path, node: &Node, sql: &str) -> Result<()> {
+    let mut path = folder.join(node.original_path());
+    if path.extension().is_none_or(|ending| ending != "sql") {
+        // A generic test stands in a YAML file that many share.
+        path = path.join(format!("{}.sql", node.name));
+    }
+    let write = || {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        std::fs::write(&path, format!("{sql}\n"))
+    };
+    write().map_err(|cause| Error::artifact(&path, &cause))
+}
+
+fn stage(node: &Node) -> Stage {
+    match node.kind {
+        NodeKind::Seed => Stage::Seed,
+        NodeKind::Test => Stage::Test,
+        NodeKind::Source => Stage::Extract,
+        NodeKind::Model => Stage::Model,
+    }
+}
+
+/// A compiled query within a statement: errors of the whole point into the query's own text.
+pub(super) fn execute(session: &Session, node: &Node, statement: &Compiled) -> Result<()> {
+    session.execute(&statement.sql).map_err(|error| model_error(node, statement, &error))
+}
+
+pub(super) fn model_error(node: &Node, statement: &Compiled, error: &SqlError) -> Error {
+    if error.is_interrupt() {
+        return Error::interrupted();
+    }
+    Error::model_failed(&node.name, error).at(statement.place(error.position))
+}
+
+pub(super) fn test_error(node: &Node, statement: &Compiled, error: &SqlError) -> Error {
+    if error.is_interrupt() {
+        return Error::interrupted();
+    }
+    Error::test_broken(&node.name, error).at(statement.place(error.position))
+}

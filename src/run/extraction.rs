@@ -1,0 +1,198 @@
+//! Loads the collections of a plan, several at once, and says which nodes cannot be built because one failed.
+//!
+//! Composes `load` over all collections; knows no model beyond the names of sources.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use crate::cancel::Cancel;
+use crate::error::{Error, Result, nearest};
+use crate::extract::{self, Source};
+use crate::land::Landing;
+use crate::model::{Graph, NodeId};
+use crate::project::Target;
+use crate::report::{Console, Stage, Status, counted};
+use crate::warehouse::Warehouse;
+
+use super::load::{self, Collection, LoadMode, LoadOutcome};
+use super::plan;
+use super::results::{NodeResult, Results};
+use super::schedule::{self, Outcome, Skip};
+
+/// What extraction needs to know.
+pub struct Extraction<'a> {
+    pub graph: &'a Graph,
+    pub target: &'a Target,
+    pub warehouse: &'a Warehouse,
+    pub console: &'a Console,
+    pub results: &'a Results,
+    pub cancel: &'a Cancel,
+    pub full_refresh: bool,
+    pub fail_fast: bool,
+    pub threads: usize,
+}
+
+impl Extraction<'_> {
+    /// Loads the collections; gives those that failed, as nodes. An error means that nothing was read.
+    pub fn run(&self, loads: &[NodeId]) -> Result<Vec<NodeId>> {
+        let mut collections = Vec::new();
+        let mut errors = Vec::new();
+        for id in loads {
+            match plan::collection(self.graph.node(*id), self.target) {
+                Ok(collection) => collections.push(collection),
+                Err(error) => errors.extend(error.split()),
+            }
+        }
+        if let Some(error) = Error::many(errors) {
+            return Err(error);
+        }
+        let mut sources: BTreeMap<&str, Opened> = BTreeMap::new();
+        for collection in &collections {
+            if !sources.contains_key(collection.source.as_str()) {
+                let profile = &self.target.sources[&collection.source];
+                let opened = extract::open(&collection.source, profile).and_then(|source| {
+                    let names = source.collections()?;
+                    Ok((Arc::from(source), names))
+                });
+                sources.insert(&collection.source, opened);
+            }
+        }
+        let mut failed_sources = Vec::new();
+        for opened in sources.values_mut() {
+            if let Err(error) = opened {
+                failed_sources.push(std::mem::replace(error, Error::interrupted()));
+            }
+        }
+        if let Some(error) = Error::many(failed_sources) {
+            return Err(error);
+        }
+        self.warehouse.session()?.create_schemas(collections.iter().map(|collection| collection.schema.as_str()))?;
+        let landing = Landing::new(&self.target.landing);
+        // The largest first: one that begins last is waited for alone.
+        let sizes = self.sizes(&collections, &sources)?;
+        let mut order: Vec<usize> = (0..collections.len()).collect();
+        order.sort_by_key(|index| std::cmp::Reverse(sizes[*index]));
+        let failed = Mutex::new(Vec::new());
+        let fail = |index: usize| failed.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(loads[index]);
+        schedule::run(
+            &vec![Vec::new(); loads.len()],
+            self.threads,
+            self.fail_fast,
+            self.cancel,
+            || (),
+            |(), step| {
+                let index = order[step];
+                let collection = &collections[index];
+                let outcome = match sources.get(collection.source.as_str()) {
+                    Some(Ok((source, names))) => self.load(collection, source.as_ref(), names, &landing),
+                    _ => false,
+                };
+                if outcome {
+                    return Outcome::Done;
+                }
+                fail(index);
+                Outcome::Failed
+            },
+            |step, _: Skip| fail(order[step]),
+        );
+        Ok(failed.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()))
+    }
+
+    /// About how many documents each collection has: rows of the raw table or, before the first load, what the source
+    /// says.
+    fn sizes(&self, collections: &[Collection], sources: &BTreeMap<&str, Opened>) -> Result<Vec<u64>> {
+        let rows = self.warehouse.session()?.table_sizes()?;
+        let size = |collection: &Collection| {
+            let key = (collection.schema.to_lowercase(), collection.table.to_lowercase());
+            let known = rows.get(&key).copied();
+            known.or_else(|| match sources.get(collection.source.as_str()) {
+                Some(Ok((source, names))) if names.contains(&collection.name) => {
+                    source.count(&collection.name).ok().flatten()
+                }
+                _ => None,
+            })
+        };
+        Ok(collections.iter().map(|collection| size(collection).unwrap_or(0)).collect())
+    }
+
+    fn load(&self, collection: &Collection, source: &dyn Source, names: &[String], landing: &Landing) -> bool {
+        let name = format!("{}.{}", collection.source, collection.table);
+        let unique_id = format!("load.{}.{name}", self.graph.project);
+        // What an incremental load will read nobody knows beforehand.
+        let whole = self.full_refresh || collection.mode == LoadMode::Full;
+        let total = if whole { source.count(&collection.name).ok().flatten() } else { None };
+        let activity = self.console.begin(Stage::Extract, &name, "documents", total);
+        let started = Instant::now();
+        let outcome = self.load_one(collection, source, names, landing, &activity);
+        drop(activity);
+        let mut result = NodeResult::new(Stage::Extract, unique_id, name, Status::Success);
+        result.seconds = started.elapsed().as_secs_f64();
+        let done = match outcome {
+            Ok(outcome) => {
+                result.amount = Some((outcome.documents, "documents"));
+                result.bytes = outcome.bytes;
+                result.note = note(&outcome);
+                true
+            }
+            Err(error) => {
+                result.status = Status::Error;
+                result.message = Some(error.to_string());
+                if self.cancel.is_requested() {
+                    // Cut off, not broken.
+                    result.status = Status::Skipped;
+                    result.note = "interrupted".into();
+                } else {
+                    self.console.error(&error);
+                }
+                false
+            }
+        };
+        self.console.line(&result.line());
+        self.results.push(result);
+        done
+    }
+
+    fn load_one(
+        &self,
+        collection: &Collection,
+        source: &dyn Source,
+        names: &[String],
+        landing: &Landing,
+        activity: &crate::report::Activity,
+    ) -> Result<LoadOutcome> {
+        if !names.contains(&collection.name) {
+            let near = nearest(&collection.name, names.iter().map(String::as_str));
+            return Err(Error::unknown_collection(&collection.source, &collection.name, near));
+        }
+        let session = self.warehouse.session()?;
+        let interrupter = session.interrupter();
+        self.cancel.on_request(move || interrupter.interrupt());
+        load::load(collection, source, landing, &session, self.full_refresh, self.cancel, activity)
+    }
+}
+
+type Opened = Result<(Arc<dyn Source>, Vec<String>)>;
+
+fn note(outcome: &LoadOutcome) -> String {
+    let mut parts = Vec::new();
+    if !outcome.full {
+        let applied = outcome.applied;
+        let new = applied.rows.saturating_sub(applied.updated);
+        for (count, what) in [(new, "new"), (applied.updated, "changed"), (applied.deleted, "gone")] {
+            if count > 0 {
+                parts.push(format!("{} {what}", crate::report::thousands(count)));
+            }
+        }
+        if parts.is_empty() {
+            parts.push("nothing new".into());
+        }
+    }
+    if outcome.is_repeated {
+        parts.push("unchanged".into());
+    }
+    if outcome.rescued > 0 {
+        parts.push(format!("{} rescued", counted(outcome.rescued, "values")));
+    }
+    parts.join(", ")
+}

@@ -1,0 +1,166 @@
+//! Makes one node's relation within the caller's transaction: view, table, incremental table, seed.
+//!
+//! Runs the SQL that `model` gives. Commits nothing.
+
+use crate::error::{Error, Result};
+use crate::model::{
+    Compile, Deletes, Existing, Graph, Incremental, Key, Materialized, Node, Relation, SchemaChange, Strategy,
+    create_table, create_view, drop_existing, duplicate_keys, sweep,
+};
+use crate::schema::literal;
+use crate::warehouse::{Catalog, RelationKind, Session};
+
+use super::build::{execute, model_error};
+
+/// A relation that was made.
+pub struct Built {
+    /// Rows of the relation, or rows that an incremental run wrote; None for views.
+    pub rows: Option<u64>,
+    /// What kind of relation, and what else is worth a glance.
+    pub note: String,
+    /// The query, rendered.
+    pub compiled: String,
+}
+
+/// Builds a model. `full_refresh` is the command's flag; the model's own configuration wins over it.
+pub fn model(session: &Session, graph: &Graph, node: &Node, catalog: &Catalog, full_refresh: bool) -> Result<Built> {
+    let existing = existing(node, catalog);
+    let refresh = node.config.full_refresh.unwrap_or(full_refresh);
+    let materialized = node.config.materialized;
+    let how = Compile {
+        is_incremental: materialized == Materialized::Incremental && existing == Existing::Table && !refresh,
+    };
+    let query = graph.compile(node, &how)?;
+    let (before, after) = graph.hooks(node, &how)?;
+    hooks(session, node, &before)?;
+    let mut built = if how.is_incremental {
+        incremental(session, graph, node, &query)?
+    } else {
+        let wanted = if materialized == Materialized::View { Existing::View } else { Existing::Table };
+        if existing != wanted
+            && let Some(statement) = drop_existing(&node.relation, existing)
+        {
+            session.execute(&statement)?;
+        }
+        if wanted == Existing::View {
+            execute(session, node, &create_view(&node.relation, &query))?;
+            Built { rows: None, note: "view".into(), compiled: String::new() }
+        } else {
+            execute(session, node, &create_table(&node.relation, &query))?;
+            if materialized == Materialized::Incremental && node.config.incremental_strategy != Strategy::Append {
+                // As strict as the runs that follow: a key that is double now would be double for ever.
+                single_keys(session, node, &node.relation)?;
+            }
+            let note = if materialized == Materialized::Incremental { "incremental, built whole" } else { "table" };
+            Built { rows: Some(count(session, node)?), note: note.into(), compiled: String::new() }
+        }
+    };
+    hooks(session, node, &after)?;
+    built.compiled = query.sql;
+    Ok(built)
+}
+
+/// Refuses rows whose `unique_key` is not single; gives the columns of `rows`.
+fn single_keys(session: &Session, node: &Node, rows: &Relation) -> Result<Vec<(String, String)>> {
+    let columns = session.describe(&rows.to_string())?;
+    let names: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
+    if let Some(key) = Key::of(&node.name, &node.config, &names).map_err(|error| error.at(node.place()))? {
+        let row = session.rows(&key.duplicates(rows))?.into_iter().next().unwrap_or_default();
+        let keys = row.first().cloned().flatten().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+        if keys > 0 {
+            let shown = row.get(1).cloned().flatten().unwrap_or_default();
+            return Err(duplicate_keys(&node.name, key, keys, &shown).at(node.place()));
+        }
+    }
+    Ok(columns)
+}
+
+fn hooks(session: &Session, node: &Node, statements: &[String]) -> Result<()> {
+    for statement in statements {
+        session.execute(statement).map_err(|error| Error::hook_failed(&node.name, &error).at(node.place()))?;
+    }
+    Ok(())
+}
+
+/// New rows into a table that stands.
+fn incremental(session: &Session, graph: &Graph, node: &Node, query: &crate::model::Compiled) -> Result<Built> {
+    let staged = Incremental::staged(&node.relation);
+    let stage = Incremental::stage(&staged, query);
+    execute(session, node, &stage)?;
+    let new = single_keys(session, node, &staged)?;
+    let old = session.describe(&node.relation.to_string())?;
+    let change = SchemaChange::plan(&node.name, &node.relation, &old, &new, node.config.on_schema_change)
+        .map_err(|error| error.at(node.place()))?;
+    let failed = |error| model_error(node, &stage, &error);
+    for statement in &change.statements {
+        session.execute(statement).map_err(failed)?;
+    }
+    let run = Incremental { target: &node.relation, staged: &staged, config: &node.config, columns: &change.columns };
+    let mut rows = 0;
+    for statement in run.statements() {
+        // The last statement is the one that writes.
+        rows = session.change(&statement).map_err(failed)?;
+    }
+    let mut note = "incremental".to_owned();
+    if !change.changes.is_empty() {
+        note = format!("{note}, {}", change.changes.join(", "));
+    }
+    if node.config.deletes == Deletes::Sweep
+        && let Some(key) = Key::unchecked(&node.config)
+    {
+        let full = graph.compile(node, &Compile::default())?;
+        let statement = sweep(&node.relation, key, &full);
+        let gone = session.change(&statement.sql).map_err(|error| model_error(node, &statement, &error))?;
+        if gone > 0 {
+            note = format!("{note}, {} gone", crate::report::thousands(gone));
+        }
+    }
+    session.execute(&Incremental::unstage(&staged))?;
+    Ok(Built { rows: Some(rows), note, compiled: String::new() })
+}
+
+/// Loads a seed's CSV. Types are DuckDB's inference, but for those the configuration names.
+pub fn seed(session: &Session, graph: &Graph, node: &Node, catalog: &Catalog) -> Result<Built> {
+    let existing = existing(node, catalog);
+    if existing == Existing::View
+        && let Some(statement) = drop_existing(&node.relation, existing)
+    {
+        session.execute(&statement)?;
+    }
+    let types: Vec<String> = node
+        .config
+        .column_types
+        .iter()
+        .map(|(name, column_type)| format!("{}: {}", literal(name), literal(column_type)))
+        .collect();
+    let types = if types.is_empty() { String::new() } else { format!(", types = {{{}}}", types.join(", ")) };
+    if std::fs::read(&node.path).is_ok_and(|bytes| bytes.iter().all(u8::is_ascii_whitespace)) {
+        return Err(Error::seed_empty(&node.name).at(node.place()));
+    }
+    let (before, after) = graph.hooks(node, &Compile::default())?;
+    hooks(session, node, &before)?;
+    // The dialect is given, for DuckDB guesses one in which odd lines are skipped, the header before them too; types are
+    // inferred from all rows, for a seed is small.
+    let statement = format!(
+        "create or replace table {} as select * from read_csv({}, header = true, delim = {}, quote = '\"', escape = '\"', \
+         comment = '', skip = 0, null_padding = false, strict_mode = true, sample_size = -1{types})",
+        node.relation,
+        literal(&node.path.to_string_lossy()),
+        literal(&node.config.delimiter.to_string()),
+    );
+    session.execute(&statement).map_err(|error| Error::seed_failed(&node.name, &error).at(node.place()))?;
+    hooks(session, node, &after)?;
+    Ok(Built { rows: Some(count(session, node)?), note: "seed".into(), compiled: String::new() })
+}
+
+fn existing(node: &Node, catalog: &Catalog) -> Existing {
+    match catalog.get(&node.relation.schema, &node.relation.identifier) {
+        None => Existing::Nothing,
+        Some(RelationKind::Table) => Existing::Table,
+        Some(RelationKind::View) => Existing::View,
+    }
+}
+
+fn count(session: &Session, node: &Node) -> Result<u64> {
+    Ok(session.count(&format!("select count(*) from {}", node.relation))?)
+}

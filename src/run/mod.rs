@@ -1,0 +1,23 @@
+//! Executes the plan: loads, models with their tests, publication; threads, transactions, results.
+//!
+//! The place where the stages meet. Knows neither command line nor drivers.
+
+pub mod binder;
+mod build;
+mod extraction;
+mod load;
+mod materialize;
+mod pinned;
+pub mod plan;
+mod publish;
+mod results;
+mod schedule;
+mod stored_failures;
+pub mod summary;
+
+pub use build::{Build, write_compiled};
+pub use extraction::Extraction;
+pub use load::{Collection, LoadMode, LoadOutcome};
+pub use plan::{Plan, Scope};
+pub use publish::Publish;
+pub use results::{NodeResult, Results, StageTotal};

@@ -1,0 +1,219 @@
+//! What a command will do: collections to load, nodes to build in order, tables to publish.
+//!
+//! Decides from the graph, the selection and what the warehouse holds; does nothing.
+
+use std::collections::BTreeSet;
+
+use crate::error::{Error, Result};
+use crate::model::{Deletes, Graph, Load, Materialized, Node, NodeId, NodeKind, Selection, Steps};
+use crate::project::Target;
+use crate::report::{Console, Stage, counted};
+use crate::schema::Column;
+use crate::warehouse::{Catalog, RelationKind};
+
+use super::load::{Collection, LoadMode};
+use super::pinned::pinned_columns;
+
+/// A command's work.
+#[derive(Debug)]
+pub struct Plan {
+    /// Collections to load, by source and name.
+    pub loads: Vec<NodeId>,
+    /// What is built and tested, what was added included.
+    pub selection: Selection,
+    /// Parents that the selection needs and that were never built.
+    pub added: Vec<NodeId>,
+    /// Tests that are not run, for they read what was never built.
+    pub waiting: Vec<NodeId>,
+    pub steps: Steps,
+    /// Models to publish.
+    pub exports: Vec<NodeId>,
+}
+
+/// Which parts of the work a command does.
+#[derive(Debug, Clone, Copy)]
+pub struct Scope {
+    pub extract: bool,
+    pub build: bool,
+    pub test: bool,
+    pub export: bool,
+}
+
+impl Plan {
+    /// Plans for a selection. `catalog` is what the warehouse holds now; empty if there is none yet.
+    pub fn new(graph: &Graph, selected: Selection, scope: Scope, catalog: &Catalog, target: &Target) -> Result<Self> {
+        let exists = |node: &Node| exists(node, catalog);
+        let mut selection = selected;
+        if !scope.test {
+            selection.retain(|id| graph.node(id).kind != NodeKind::Test);
+        }
+        // A test is run once all that it reads is there; it is no reason to build more.
+        let tests: Vec<NodeId> = selection.iter().filter(|id| scope.build && is_test(graph.node(*id))).collect();
+        selection.retain(|id| !tests.contains(&id));
+        let added = if scope.build { graph.with_missing_parents(&selection, &exists) } else { Vec::new() };
+        let added: Vec<NodeId> = added.into_iter().filter(|id| graph.node(*id).kind != NodeKind::Source).collect();
+        selection.extend(added.iter().copied());
+        let loads = if scope.extract { loads(graph, &selection, catalog) } else { Vec::new() };
+        let is_there = |node: &Node| selection.contains(node.id) || loads.contains(&node.id) || exists(node);
+        let of_added = added.iter().filter(|_| scope.test).flat_map(|id| graph.tests_of(*id)).map(|test| test.id);
+        let wanted: BTreeSet<NodeId> = tests.into_iter().chain(of_added).collect();
+        let (ready, waiting): (Vec<NodeId>, Vec<NodeId>) =
+            wanted.into_iter().partition(|id| unmet(graph, *id, &is_there).is_empty());
+        selection.extend(ready);
+        let exports = if scope.export { exports(graph, &selection, target)? } else { Vec::new() };
+        selection.retain(|id| match graph.node(id).kind {
+            NodeKind::Test => true,
+            NodeKind::Source => false,
+            NodeKind::Seed | NodeKind::Model => scope.build,
+        });
+        let steps = graph.order(&selection);
+        Ok(Self { loads, selection, added, waiting, steps, exports })
+    }
+}
+
+impl Plan {
+    /// Prints the plan for people, one line a piece of work, in the order it would be done.
+    pub fn print(
+        &self,
+        graph: &Graph,
+        target: &Target,
+        full_refresh: bool,
+        catalog: &Catalog,
+        console: &Console,
+    ) -> Result<()> {
+        console.say(&format!("plan for target `{}`, nothing is done:", target.name));
+        for id in &self.loads {
+            let collection = collection(graph.node(*id), target)?;
+            let known = catalog.get(&collection.schema, &collection.table).is_some();
+            let mode = match collection.mode {
+                LoadMode::Incremental { watermark, .. } if known && !full_refresh => {
+                    format!("incremental by `{watermark}`")
+                }
+                _ => "full".into(),
+            };
+            console.say(&format!("  {:<8} {:<34} {mode}", Stage::Extract, graph.node(*id).display_name()));
+        }
+        for step in &self.steps {
+            let node = graph.node(step.node);
+            let mut notes = Vec::new();
+            if step.builds {
+                notes.push(node.config.materialized.name().to_owned());
+            }
+            if !step.tests.is_empty() {
+                notes.push(counted(step.tests.len() as u64, "tests"));
+            }
+            if self.added.contains(&step.node) {
+                notes.push("added, for it was never built".into());
+            }
+            let stage = match (step.builds, node.kind) {
+                (false, _) => Stage::Test,
+                (true, NodeKind::Seed) => Stage::Seed,
+                (true, _) => Stage::Model,
+            };
+            console.say(&format!("  {stage:<8} {:<34} {}", node.display_name(), notes.join(", ")));
+        }
+        for id in &self.exports {
+            console.say(&format!("  {:<8} {}", Stage::Export, graph.node(*id).relation.identifier));
+        }
+        Ok(())
+    }
+}
+
+fn is_test(node: &Node) -> bool {
+    node.kind == NodeKind::Test
+}
+
+/// The collections that the selected nodes read: directly, or through ephemeral models and views that are not built anew.
+fn loads(graph: &Graph, selection: &Selection, catalog: &Catalog) -> Vec<NodeId> {
+    let is_view = |node: &Node| {
+        node.config.materialized == Materialized::Ephemeral
+            || node.config.materialized == Materialized::View
+                && catalog.get(&node.relation.schema, &node.relation.identifier) != Some(RelationKind::Table)
+    };
+    let mut found = BTreeSet::new();
+    let mut seen = BTreeSet::new();
+    let mut open: Vec<NodeId> = selection.iter().filter(|id| graph.node(*id).kind != NodeKind::Test).collect();
+    while let Some(id) = open.pop() {
+        let node = graph.node(id);
+        if node.kind == NodeKind::Source {
+            found.insert(id);
+        }
+        for parent in graph.parents(id) {
+            let through = parent.kind == NodeKind::Source || selection.contains(parent.id) || is_view(parent);
+            if through && seen.insert(parent.id) {
+                open.push(parent.id);
+            }
+        }
+    }
+    found.into_iter().collect()
+}
+
+/// What a node reads, through ephemeral models, that is not there.
+pub fn unmet<'a>(graph: &'a Graph, id: NodeId, is_there: &dyn Fn(&Node) -> bool) -> Vec<&'a Node> {
+    let mut missing: Vec<&Node> = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut open = vec![id];
+    while let Some(id) = open.pop() {
+        for parent in graph.parents(id).filter(|parent| seen.insert(parent.id)) {
+            if parent.config.materialized == Materialized::Ephemeral {
+                open.push(parent.id);
+            } else if !is_there(parent) {
+                missing.push(parent);
+            }
+        }
+    }
+    missing
+}
+
+/// The error about a node that reads what is `missing`; None if nothing is.
+pub fn unmet_error(node: &Node, missing: &[&Node]) -> Option<Error> {
+    let names = |wanted: bool| -> Vec<String> {
+        let of_kind = missing.iter().filter(|node| (node.kind == NodeKind::Source) == wanted);
+        of_kind.map(|node| node.display_name()).collect()
+    };
+    let error = Error::unmet(&node.described(), &names(true), &names(false));
+    error.map(|error| error.at(node.place()))
+}
+
+/// Whether a node's relation is in the warehouse.
+pub fn exists(node: &Node, catalog: &Catalog) -> bool {
+    catalog.get(&node.relation.schema, &node.relation.identifier).is_some()
+}
+
+/// The selected models that the target's export selects too.
+fn exports(graph: &Graph, selection: &Selection, target: &Target) -> Result<Vec<NodeId>> {
+    let Some(export) = &target.export else { return Ok(Vec::new()) };
+    let exported = graph
+        .select(&[export.select().to_owned()], &[])
+        .map_err(|error| Error::nothing_to_export(&target.name, export.select(), &error))?;
+    let is_table = |id: &NodeId| {
+        let node = graph.node(*id);
+        matches!(node.kind, NodeKind::Model | NodeKind::Seed) && node.config.materialized != Materialized::Ephemeral
+    };
+    Ok(selection.iter().filter(|id| exported.contains(*id)).filter(is_table).collect())
+}
+
+/// A source's table as a collection to load. Fails if the target does not say where the source is.
+pub fn collection(node: &Node, target: &Target) -> Result<Collection> {
+    let source = node.source_name.clone().unwrap_or_default();
+    if !target.sources.contains_key(&source) {
+        let known = target.sources.keys().map(String::as_str);
+        return Err(Error::source_without_profile(&source, &target.name, known).at(node.place()));
+    }
+    let mode = match (node.config.load, &node.config.watermark) {
+        (Load::Incremental, Some(watermark)) => {
+            LoadMode::Incremental { watermark: watermark.clone(), lookback: node.config.lookback }
+        }
+        _ => LoadMode::Full,
+    };
+    let pinned: Vec<Column> = pinned_columns(node)?;
+    Ok(Collection {
+        source,
+        name: node.collection.clone().unwrap_or_else(|| node.name.clone()),
+        schema: node.relation.schema.clone(),
+        table: node.relation.identifier.clone(),
+        mode,
+        sweep: node.config.deletes == Deletes::Sweep,
+        pinned,
+    })
+}

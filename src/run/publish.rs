@@ -1,0 +1,347 @@
+//! Publishes relations of the warehouse: finds what changed, stages it, commits, and keeps the ledger.
+//!
+//! Composes `export` and `warehouse` in the order that `export` describes; knows no driver and no model.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use crate::cancel::Cancel;
+use crate::error::{Error, Result};
+use crate::export::delta::{self, Delta, Standing};
+use crate::export::{self, Changes, Counts, Exporter, Extent, Publication, Published, Sink, Table};
+use crate::failpoint::failpoint;
+use crate::project::ExportProfile;
+use crate::report::{Activity, Console, Line, Stage, Status, thousands};
+use crate::schema::{literal, quote};
+use crate::warehouse::{Session, Warehouse};
+
+use super::results::{NodeResult, Results};
+
+/// A commit that takes longer than this, of at least so many rows, gets a line of its own.
+const COMMIT_SECONDS: f64 = 0.1;
+const COMMIT_ROWS: u64 = 1_000;
+/// Longer than this, whatever the rows: it waited for somebody.
+const COMMIT_SECONDS_FEW_ROWS: f64 = 1.0;
+
+/// A publication to make.
+pub struct Publish<'a> {
+    pub warehouse: &'a Warehouse,
+    pub profile: &'a ExportProfile,
+    pub project: &'a str,
+    pub target: &'a str,
+    /// Tables in foreign-key order, each with its relation as SQL names it.
+    pub tables: Vec<(Table, String)>,
+    /// The names of all tables that are still published, whether this time or not.
+    pub stay: BTreeSet<String>,
+    pub threads: usize,
+    pub console: &'a Console,
+    pub results: &'a Results,
+    pub cancel: &'a Cancel,
+}
+
+/// What became of one table.
+struct Staged {
+    counts: Counts,
+    extent: Extent,
+    staged: bool,
+    seconds: f64,
+}
+
+impl Publish<'_> {
+    /// Publishes, and tells console and results of each table. An error means that the target stands as it stood, or
+    /// says that the outcome is unknown.
+    pub fn run(&self) -> Result<()> {
+        let session = self.warehouse.session()?;
+        for statement in delta::LEDGER {
+            session.execute(statement)?;
+        }
+        let tables: Vec<Table> = self.tables.iter().map(|(table, _)| table.clone()).collect();
+        let publication = Publication::new(self.project, self.target, tables);
+        let id = publication.id.clone();
+        let exporter = export::open(self.profile, publication, self.cancel, &|text| self.console.say(text))?;
+        let left = self.left_behind(&session)?;
+        let standing = self.settle_last(&session, exporter.as_ref())?;
+        let signatures = session.rows(delta::SIGNATURES)?;
+        let version = session.value("select version()")?.unwrap_or_default();
+        let deltas: Vec<Delta<'_>> =
+            self.tables.iter().map(|(table, relation)| Delta::new(table, relation, &version)).collect();
+
+        let staged = self.stage_all(exporter.as_ref(), &deltas, standing, &signatures)?;
+        failpoint("export.staged");
+        self.cancel.check()?;
+        let promotions: Vec<String> = deltas
+            .iter()
+            .zip(&staged)
+            .filter(|(_, staged)| staged.staged)
+            .flat_map(|(delta, staged)| delta.promote(staged.extent))
+            .collect();
+        let current = session.rows(delta::STATE)?.into_iter().next().and_then(|row| row.into_iter().next()).flatten();
+        transact(&session, &delta::pend(&id, current.as_deref(), &promotions))?;
+        for note in exporter.notes() {
+            self.console.say(&format!("  note: {note}"));
+        }
+        failpoint("export.before_commit");
+        let started = Instant::now();
+        let published = self.results.stage("commit", || exporter.commit())?;
+        self.report_commit(&published, started.elapsed().as_secs_f64());
+        failpoint("export.after_commit");
+        match &published.id {
+            Some(id) => {
+                let mut statements = promotions;
+                statements.extend(delta::settle(id));
+                transact(&session, &statements)?;
+            }
+            None => transact(&session, &unpend(current.as_deref()))?,
+        }
+        for ((table, _), staged) in self.tables.iter().zip(&staged) {
+            let counts = published
+                .tables
+                .iter()
+                .find(|(name, _)| *name == table.name)
+                .map_or(staged.counts, |(_, counts)| *counts);
+            self.report(table, counts, staged.seconds);
+        }
+        self.forget(&session, &left)
+    }
+
+    /// The tables that were published once and no longer are: their model was removed, became ephemeral or is no
+    /// longer selected.
+    fn left_behind(&self, session: &Session) -> Result<Vec<String>> {
+        let published = session.rows("select name from _elt.publication_tables order by name")?;
+        let names = published.into_iter().filter_map(|row| row.into_iter().next().flatten());
+        Ok(names.filter(|name| !self.stay.contains(name)).collect())
+    }
+
+    /// Says once of each table left behind that it stays in the target, where nothing is ever dropped.
+    fn forget(&self, session: &Session, left: &[String]) -> Result<()> {
+        let mut statements = Vec::new();
+        for name in left {
+            let place = match self.profile {
+                ExportProfile::Parquet { path, .. } => {
+                    let file = path.join(format!("{name}.parquet"));
+                    file.is_file().then(|| format!("file `{}`", file.display()))
+                }
+                ExportProfile::Postgres { schema, .. } => Some(format!("table `{schema}.{name}`")),
+            };
+            if let Some(place) = place {
+                self.console.say(&format!(
+                    "  note: {place} stays as it was last published; its model is no longer published, and dropping it is yours"
+                ));
+            }
+            statements.push(format!("drop table if exists _elt_published.{}", quote(name)));
+            statements.push(format!("delete from _elt.publication_tables where name = {}", literal(name)));
+        }
+        if statements.is_empty() { Ok(()) } else { transact(session, &statements) }
+    }
+
+    /// The time of the transaction that applies what was staged, where it is worth a line.
+    fn report_commit(&self, published: &Published, seconds: f64) {
+        let changed = |counts: &Counts| counts.inserted + counts.updated + counts.deleted;
+        let rows: u64 = published.tables.iter().map(|(_, counts)| changed(counts)).sum();
+        let is_long = seconds > COMMIT_SECONDS && rows >= COMMIT_ROWS || seconds > COMMIT_SECONDS_FEW_ROWS;
+        if published.id.is_some() && is_long {
+            self.console.line(&Line {
+                stage: Stage::Export,
+                name: "commit".into(),
+                status: Status::Success,
+                amount: None,
+                seconds,
+                note: String::new(),
+            });
+        }
+    }
+
+    /// Brings the ledger to where the target stands: a commit whose answer was lost is recognised here.
+    fn settle_last(&self, session: &Session, exporter: &dyn Exporter) -> Result<Standing> {
+        let state = session.rows(delta::STATE)?.into_iter().next().unwrap_or_default();
+        let at = |index: usize| state.get(index).cloned().flatten();
+        let (current, pending) = (at(0), at(1));
+        let standing = delta::standing(current.as_deref(), pending.as_deref(), exporter.last());
+        match (standing, &pending) {
+            (Standing::Pending, Some(id)) => {
+                let mut statements: Vec<String> = session
+                    .rows(delta::PENDING)?
+                    .into_iter()
+                    .filter_map(|row| row.into_iter().next().flatten())
+                    .collect();
+                statements.extend(delta::settle(id));
+                transact(session, &statements)?;
+            }
+            (Standing::Elsewhere, _) => {
+                if current.is_some() {
+                    self.console.say("  note: the target does not stand at our last publication; comparing in full");
+                }
+                transact(session, &delta::FORGET.iter().map(|statement| (*statement).to_owned()).collect::<Vec<_>>())?;
+            }
+            _ => {}
+        }
+        Ok(standing)
+    }
+
+    /// Computes and stages every table, several at once, the first error wins.
+    fn stage_all(
+        &self,
+        exporter: &dyn Exporter,
+        deltas: &[Delta<'_>],
+        standing: Standing,
+        signatures: &[Vec<Option<String>>],
+    ) -> Result<Vec<Staged>> {
+        let next = AtomicUsize::new(0);
+        let done: Vec<Mutex<Option<Result<Staged>>>> = deltas.iter().map(|_| Mutex::new(None)).collect();
+        let one_thread = || {
+            loop {
+                let index = next.fetch_add(1, Ordering::Relaxed);
+                let Some(delta) = deltas.get(index) else { return };
+                let staged = self.stage(exporter, delta, &self.tables[index].0, standing, signatures);
+                if staged.is_err() {
+                    next.store(deltas.len(), Ordering::Relaxed);
+                }
+                *done[index].lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(staged);
+            }
+        };
+        std::thread::scope(|scope| {
+            for _ in 1..self.threads.min(deltas.len()) {
+                scope.spawn(one_thread);
+            }
+            one_thread();
+        });
+        let mut all = Vec::with_capacity(deltas.len());
+        let mut errors = Vec::new();
+        for staged in done {
+            match staged.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()) {
+                Some(Ok(staged)) => all.push(staged),
+                Some(Err(error)) => errors.push(error),
+                None => {}
+            }
+        }
+        match Error::many(errors) {
+            Some(error) => Err(error),
+            None => Ok(all),
+        }
+    }
+
+    fn stage(
+        &self,
+        exporter: &dyn Exporter,
+        delta: &Delta<'_>,
+        table: &Table,
+        standing: Standing,
+        signatures: &[Vec<Option<String>>],
+    ) -> Result<Staged> {
+        self.cancel.check()?;
+        let activity = self.console.begin(Stage::Export, &table.name, "rows", None);
+        let session = self.warehouse.session()?;
+        let interrupter = session.interrupter();
+        self.cancel.on_request(move || interrupter.interrupt());
+        let recorded = signatures.iter().find_map(|row| match row.as_slice() {
+            [Some(name), Some(signature)] if *name == table.name => Some(signature.as_str()),
+            _ => None,
+        });
+        let extent = delta.extent(standing, exporter.wants_everything(&table.name), recorded);
+        for statement in delta.compute(extent) {
+            session.execute(&statement)?;
+        }
+        let found = found(&session, &delta.counts(extent))?;
+        if found.null_keys > 0 || found.duplicate_keys > 0 {
+            return Err(Error::unpublishable_keys(&table.name, &table.key, found.null_keys, found.duplicate_keys));
+        }
+        let staged = delta.staged(extent, &found.counts);
+        if let Some(staged) = staged {
+            let mut changes =
+                WarehouseChanges { session: &session, delta, staged, counts: found.counts, activity: &activity };
+            exporter.stage(&table.name, staged, &mut changes)?;
+        }
+        Ok(Staged { counts: found.counts, extent, staged: staged.is_some(), seconds: activity.seconds() })
+    }
+
+    fn report(&self, table: &Table, counts: Counts, seconds: f64) {
+        let mut result = NodeResult::new(
+            Stage::Export,
+            format!("export.{}.{}", self.project, table.name),
+            &table.name,
+            Status::Success,
+        );
+        let changed = counts.inserted + counts.updated + counts.deleted;
+        result.amount = Some((changed, "rows"));
+        result.note = if changed == 0 {
+            "unchanged".into()
+        } else {
+            let parts = [(counts.inserted, "inserted"), (counts.updated, "updated"), (counts.deleted, "deleted")];
+            let parts: Vec<_> = parts
+                .into_iter()
+                .filter(|(count, _)| *count > 0)
+                .map(|(count, what)| format!("{} {what}", thousands(count)))
+                .collect();
+            parts.join(", ")
+        };
+        result.seconds = seconds;
+        self.console.line(&result.line());
+        self.results.push(result);
+    }
+}
+
+/// The five counts of `Delta::counts`.
+fn found(session: &Session, sql: &str) -> Result<delta::Found> {
+    let row = session.rows(sql)?.into_iter().next().unwrap_or_default();
+    let at = |index: usize| row.get(index).cloned().flatten().and_then(|text| text.parse().ok()).unwrap_or(0);
+    Ok(delta::Found {
+        counts: Counts { inserted: at(0), updated: at(1), deleted: at(2) },
+        null_keys: at(3),
+        duplicate_keys: at(4),
+    })
+}
+
+/// Takes back what `pend` recorded: there was nothing to publish.
+fn unpend(current: Option<&str>) -> Vec<String> {
+    let mut statements =
+        vec!["delete from _elt.publication_pending".to_owned(), "delete from _elt.publication_state".to_owned()];
+    if let Some(current) = current {
+        statements.push(format!("insert into _elt.publication_state values ({}, null)", literal(current)));
+    }
+    statements
+}
+
+fn transact(session: &Session, statements: &[String]) -> Result<()> {
+    session.begin()?;
+    let run = || statements.iter().try_for_each(|statement| session.execute(statement)).and_then(|()| session.commit());
+    run().map_err(|error| {
+        session.rollback();
+        error.into()
+    })
+}
+
+/// One table's changes, read from the warehouse as the exporter asks for them.
+struct WarehouseChanges<'a> {
+    session: &'a Session,
+    delta: &'a Delta<'a>,
+    staged: Extent,
+    counts: Counts,
+    activity: &'a Activity,
+}
+
+impl Changes for WarehouseChanges<'_> {
+    fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    fn rows(&mut self, sink: &mut Sink<'_>) -> Result<()> {
+        let mut counting = |batch: &arrow::record_batch::RecordBatch| {
+            self.activity.advance(batch.num_rows() as u64);
+            sink(batch)
+        };
+        self.session.stream::<Error>(&self.delta.rows(self.staged), &mut counting).map(drop)
+    }
+
+    fn deletes(&mut self, sink: &mut Sink<'_>) -> Result<()> {
+        self.session.stream::<Error>(&self.delta.deletes(), &mut |batch| sink(batch)).map(drop)
+    }
+
+    fn write_parquet(&mut self, path: &Path) -> Result<u64> {
+        let query = self.delta.file_query();
+        let path = literal(&path.to_string_lossy());
+        Ok(self.session.change(&format!("copy ({query}) to {path} (format parquet, compression zstd)"))?)
+    }
+}

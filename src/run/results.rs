@@ -1,0 +1,124 @@
+//! What a run came to: one result a node, collection and table, and the totals of its stages.
+//!
+//! Values only. Knows how a result is told to the console; not how it came about.
+
+use std::sync::Mutex;
+use std::time::Instant;
+
+use chrono::{DateTime, Utc};
+
+use crate::report::{Line, Stage, Status};
+
+/// One finished piece of work.
+#[derive(Debug, Clone)]
+pub struct NodeResult {
+    pub unique_id: String,
+    pub stage: Stage,
+    pub name: String,
+    pub status: Status,
+    /// How many, and of what.
+    pub amount: Option<(u64, &'static str)>,
+    pub note: String,
+    /// What went wrong, on one line.
+    pub message: Option<String>,
+    /// Failing rows of a test.
+    pub failures: Option<u64>,
+    pub started_at: DateTime<Utc>,
+    pub seconds: f64,
+    pub relation: Option<String>,
+    pub compiled: Option<String>,
+    /// Bytes read, for extraction.
+    pub bytes: u64,
+}
+
+impl NodeResult {
+    pub fn new(stage: Stage, unique_id: impl Into<String>, name: impl Into<String>, status: Status) -> Self {
+        Self {
+            unique_id: unique_id.into(),
+            stage,
+            name: name.into(),
+            status,
+            amount: None,
+            note: String::new(),
+            message: None,
+            failures: None,
+            started_at: Utc::now(),
+            seconds: 0.0,
+            relation: None,
+            compiled: None,
+            bytes: 0,
+        }
+    }
+
+    pub fn line(&self) -> Line {
+        Line {
+            stage: self.stage,
+            name: self.name.clone(),
+            status: self.status,
+            amount: self.amount,
+            seconds: self.seconds,
+            note: self.note.clone(),
+        }
+    }
+}
+
+/// The wall-clock time of one stage, and how much went through it.
+#[derive(Debug, Clone)]
+pub struct StageTotal {
+    pub name: &'static str,
+    pub seconds: f64,
+    pub rows: u64,
+    pub bytes: u64,
+}
+
+/// All results of a run, in the order they came. Shared by its threads.
+#[derive(Debug)]
+pub struct Results {
+    started: Instant,
+    all: Mutex<Vec<NodeResult>>,
+    stages: Mutex<Vec<StageTotal>>,
+}
+
+impl Default for Results {
+    fn default() -> Self {
+        Self { started: Instant::now(), all: Mutex::default(), stages: Mutex::default() }
+    }
+}
+
+impl Results {
+    pub fn push(&self, result: NodeResult) {
+        self.all.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(result);
+    }
+
+    pub fn all(&self) -> Vec<NodeResult> {
+        self.all.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    pub fn any_failed(&self) -> bool {
+        self.all.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).iter().any(|result| result.status.is_failure())
+    }
+
+    /// Times a stage and sums the results it adds.
+    pub fn stage<T>(&self, name: &'static str, work: impl FnOnce() -> T) -> T {
+        let before = self.all().len();
+        let started = Instant::now();
+        let value = work();
+        let added = self.all().split_off(before);
+        let total = StageTotal {
+            name,
+            seconds: started.elapsed().as_secs_f64(),
+            rows: added.iter().filter_map(|result| Some(result.amount?.0)).sum(),
+            bytes: added.iter().map(|result| result.bytes).sum(),
+        };
+        self.stages.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(total);
+        value
+    }
+
+    pub fn stages(&self) -> Vec<StageTotal> {
+        self.stages.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+    }
+
+    pub fn elapsed(&self) -> f64 {
+        self.started.elapsed().as_secs_f64()
+    }
+}

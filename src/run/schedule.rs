@@ -1,0 +1,168 @@
+//! Works through a graph of steps on several threads: each step after those it needs, none after one that failed.
+//!
+//! Knows steps as numbers; not what they do.
+
+use std::sync::{Condvar, Mutex};
+
+use crate::cancel::Cancel;
+
+/// How a step ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    Failed,
+}
+
+/// Why a step was not run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Skip {
+    /// This step, which it needs, failed (the first cause, not another skipped one).
+    Because(usize),
+    /// A stop was asked for, or the first failure stops the run.
+    Stopped,
+}
+
+struct State {
+    /// Steps that may start now, in order: the last is taken first.
+    ready: Vec<usize>,
+    /// How many needs of each step are open.
+    open: Vec<usize>,
+    left: usize,
+    stopped: bool,
+    settled: Vec<bool>,
+}
+
+/// Runs all steps. `needs[i]` are the steps that `i` comes after; the graph has no cycle. `work` runs a step on one of
+/// `threads` threads, each with a value of its own from `start`; `skip` is told of every step that is not run.
+pub fn run<W, S: Fn() -> W + Sync>(
+    needs: &[Vec<usize>],
+    threads: usize,
+    fail_fast: bool,
+    cancel: &Cancel,
+    start: S,
+    work: impl Fn(&mut W, usize) -> Outcome + Sync,
+    skip: impl Fn(usize, Skip) + Sync,
+) {
+    let mut readers = vec![Vec::new(); needs.len()];
+    for (step, needs) in needs.iter().enumerate() {
+        for need in needs {
+            readers[*need].push(step);
+        }
+    }
+    let open: Vec<usize> = needs.iter().map(Vec::len).collect();
+    let ready = (0..needs.len()).rev().filter(|step| open[*step] == 0).collect();
+    let state = State { ready, open, left: needs.len(), stopped: false, settled: vec![false; needs.len()] };
+    let (state, wake) = (Mutex::new(state), Condvar::new());
+    let lock = || state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+
+    let one_thread = || {
+        let mut worker = None;
+        loop {
+            let step = {
+                let mut state = lock();
+                loop {
+                    if state.left == 0 || state.stopped || cancel.is_requested() {
+                        wake.notify_all();
+                        return;
+                    }
+                    if let Some(step) = state.ready.pop() {
+                        break step;
+                    }
+                    state = wake.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner());
+                }
+            };
+            let outcome = work(worker.get_or_insert_with(&start), step);
+            let mut state = lock();
+            settle(&mut state, step);
+            match outcome {
+                Outcome::Done => {
+                    for reader in &readers[step] {
+                        state.open[*reader] -= 1;
+                        if state.open[*reader] == 0 && !state.settled[*reader] {
+                            state.ready.insert(0, *reader);
+                        }
+                    }
+                }
+                Outcome::Failed => {
+                    state.stopped |= fail_fast;
+                    let mut reached = readers[step].clone();
+                    while let Some(next) = reached.pop() {
+                        if !state.settled[next] {
+                            settle(&mut state, next);
+                            skip(next, Skip::Because(step));
+                            reached.extend(&readers[next]);
+                        }
+                    }
+                }
+            }
+            wake.notify_all();
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads.min(needs.len()) {
+            scope.spawn(one_thread);
+        }
+        one_thread();
+    });
+    let state = lock();
+    for step in (0..needs.len()).filter(|step| !state.settled[*step]) {
+        skip(step, Skip::Stopped);
+    }
+}
+
+fn settle(state: &mut State, step: usize) {
+    state.settled[step] = true;
+    state.left -= 1;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(
+        needs: &[&[usize]],
+        failing: &[usize],
+        fail_fast: bool,
+        expected_done: &[usize],
+        expected_skipped: &[usize],
+    ) {
+        for threads in [1, 4] {
+            let needs: Vec<Vec<usize>> = needs.iter().map(|needs| needs.to_vec()).collect();
+            let (done, skipped) = (Mutex::new(Vec::new()), Mutex::new(Vec::new()));
+            run(
+                &needs,
+                threads,
+                fail_fast,
+                &Cancel::default(),
+                || (),
+                |(), step| {
+                    let before = done.lock().unwrap();
+                    assert!(needs[step].iter().all(|need| before.contains(need)), "{step} ran before its needs");
+                    drop(before);
+                    if failing.contains(&step) {
+                        return Outcome::Failed;
+                    }
+                    done.lock().unwrap().push(step);
+                    Outcome::Done
+                },
+                |step, _| skipped.lock().unwrap().push(step),
+            );
+            let (mut done, mut skipped) = (done.into_inner().unwrap(), skipped.into_inner().unwrap());
+            done.sort_unstable();
+            skipped.sort_unstable();
+            if fail_fast && threads > 1 {
+                continue;
+            }
+            assert_eq!((done.as_slice(), skipped.as_slice()), (expected_done, expected_skipped));
+        }
+    }
+
+    #[test]
+    fn runs_in_order_and_skips_what_depends_on_a_failure() {
+        check(&[], &[], false, &[], &[]);
+        check(&[&[], &[0], &[0], &[1, 2]], &[], false, &[0, 1, 2, 3], &[]);
+        check(&[&[], &[0], &[0], &[1, 2], &[3]], &[1], false, &[0, 2], &[3, 4]);
+        check(&[&[], &[], &[]], &[0], true, &[], &[1, 2]);
+    }
+}

@@ -1,0 +1,68 @@
+//! `store_failures`: the failing rows of a data test, kept in a table that outlives the rollback of the model.
+//!
+//! The rows go through a file from the model's transaction, which sees them, to another one, which commits them. Knows
+//! nothing of what a failure means.
+
+use std::path::Path;
+
+use crate::error::{Error, Result};
+use crate::model::{Compiled, Node};
+use crate::schema::{literal, quote};
+use crate::warehouse::Session;
+
+use super::build::test_error;
+
+/// Recreates the test's table with its failing rows, and gives the row of `Compiled::failures` counted from that table.
+///
+/// `seeing` is the session whose transaction built the model, `keeping` another one without a transaction.
+pub fn store(
+    seeing: &Session,
+    keeping: &Session,
+    node: &Node,
+    test: &Compiled,
+    scratch: &Path,
+) -> Result<Vec<Option<String>>> {
+    let config = &node.config.test;
+    let rows = test.failing_rows(config);
+    let failed = |error| test_error(node, &rows, &error);
+    let columns = seeing.describe(&rows.sql).map_err(failed)?;
+    std::fs::create_dir_all(scratch).map_err(|cause| Error::artifact(scratch, &cause))?;
+    let file = Scratch(scratch.join(format!("{}.parquet", uuid::Uuid::now_v7())));
+    let path = literal(&file.0.to_string_lossy());
+    let carried: Vec<String> = columns.iter().map(|(name, column_type)| carried(name, column_type)).collect();
+    let head = format!("copy (select {} from (\n", carried.join(", "));
+    let copy = rows.within(&head, &format!("\n)) to {path} (format parquet)"));
+    seeing.execute(&copy.sql).map_err(|error| test_error(node, &copy, &error))?;
+    let typed: Vec<String> =
+        columns.iter().map(|(name, column_type)| format!("cast({0} as {column_type}) as {0}", quote(name))).collect();
+    keeping
+        .execute(&format!(
+            "create or replace table {} as select {} from read_parquet({path})",
+            node.relation,
+            typed.join(", ")
+        ))
+        .map_err(failed)?;
+    let counted = keeping.rows(&config.count_failures(&node.relation.to_string())).map_err(failed)?;
+    Ok(counted.into_iter().next().unwrap_or_default())
+}
+
+/// A column as it is written to the file: as text where Parquet has no type that keeps every value.
+fn carried(name: &str, column_type: &str) -> String {
+    const TEXT: [&str; 8] = ["HUGEINT", "INTERVAL", "BIT", "UNION", "TIME WITH", "VARIANT", "BIGNUM", "GEOMETRY"];
+    let name = quote(name);
+    if TEXT.iter().any(|part| column_type.replace("TIMESTAMP WITH", "").contains(part)) {
+        format!("cast({name} as varchar) as {name}")
+    } else {
+        name
+    }
+}
+
+/// A file that goes with the value.
+struct Scratch(std::path::PathBuf);
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What stays is removed by `elt clean`.
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
