@@ -1,0 +1,274 @@
+//! `elt build`, `run`, `test`, `extract` and `export`: the stages, each as far as the command goes.
+//!
+//! One order for all of them: plan, extract, check, build with tests, publish, summarise.
+
+use crate::cancel::Cancel;
+use crate::error::{Error, Exit, Result};
+use crate::export;
+use crate::failpoint::failpoint;
+use crate::model::{Graph, Materialized, Node, NodeId, NodeKind, Selection};
+use crate::report::{Console, artifacts, counted};
+use crate::run::{Build, Extraction, NodeResult, Plan, Publish, Results, Scope, binder, plan, summary};
+use crate::warehouse::{Session, Warehouse};
+
+use super::workspace::{self, Workspace};
+use super::{BuildOptions, Common};
+
+pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Console, cancel: &Cancel) -> Result<bool> {
+    let workspace = Workspace::open(common, console)?;
+    let selected = workspace.select(&options.selection)?;
+    if options.dry_run {
+        return dry_run(&workspace, selected, scope, options, console);
+    }
+    let results = Results::default();
+    let warehouse = results.stage("open", || workspace.warehouse())?;
+    let session = warehouse.session()?;
+    let plan = Plan::new(&workspace.graph, selected, scope, &session.catalog()?, workspace.target())?;
+    if !plan.added.is_empty() {
+        console.say(&format!("also building what was never built: {}", names(&workspace.graph, &plan.added)));
+    }
+    if !plan.waiting.is_empty() {
+        console.say(&format!(
+            "not running {}, for they read what was never built",
+            counted(plan.waiting.len() as u64, "tests")
+        ));
+    }
+    let command = Command { workspace: &workspace, options, console, cancel, results: &results, warehouse: &warehouse };
+    let outcome = command.stages(&plan, &session);
+    // Closing the database writes its log into it.
+    results.stage("close", || {
+        drop(session);
+        drop(warehouse);
+    });
+    let written = write_artifacts(&workspace, &results);
+    failpoint("build.end");
+    if let Err(error) = outcome {
+        if cancel.is_requested() {
+            summary::show(console, &results, workspace.target(), false);
+            return Err(Error::interrupted());
+        }
+        if error.exit() == Exit::Usage {
+            return Err(error);
+        }
+        console.error(&error);
+        summary::show(console, &results, workspace.target(), false);
+        return Ok(false);
+    }
+    cancel.check()?;
+    written?;
+    let ok = !results.any_failed();
+    summary::show(console, &results, workspace.target(), ok);
+    Ok(ok)
+}
+
+/// Prints what would be done.
+fn dry_run(
+    workspace: &Workspace,
+    selected: Selection,
+    scope: Scope,
+    options: &BuildOptions,
+    console: &Console,
+) -> Result<bool> {
+    let warehouse = workspace.warehouse_read_only()?;
+    let session = warehouse.as_ref().map(Warehouse::session).transpose()?;
+    let catalog = workspace::catalog(session.as_ref())?;
+    let plan = Plan::new(&workspace.graph, selected, scope, &catalog, workspace.target())?;
+    plan.print(&workspace.graph, workspace.target(), options.full_refresh, &catalog, console)?;
+    Ok(true)
+}
+
+/// The pieces that every stage takes.
+struct Command<'a> {
+    workspace: &'a Workspace,
+    options: &'a BuildOptions,
+    console: &'a Console,
+    cancel: &'a Cancel,
+    results: &'a Results,
+    warehouse: &'a Warehouse,
+}
+
+impl Command<'_> {
+    /// Runs the stages of a plan. An error is one that no single node has; those are in the results.
+    fn stages(&self, plan: &Plan, session: &Session) -> Result<()> {
+        let graph = &self.workspace.graph;
+        // What needs no data is said before anything is read.
+        let before = binder::known(graph, session)?;
+        self.results.stage("check", || binder::check(graph, &plan.selection, &before))?;
+        let mut blocked = Vec::new();
+        if !plan.loads.is_empty() {
+            let failed = self.results.stage("extract", || self.extraction().run(&plan.loads))?;
+            self.cancel.check()?;
+            for id in failed {
+                let name = graph.node(id).display_name();
+                blocked.extend(graph.descendants(id).into_iter().map(|below| (below, name.clone())));
+            }
+        }
+        let loose = graph.loose_tests(&plan.selection);
+        if !plan.steps.is_empty() || !loose.is_empty() {
+            let catalog = session.catalog()?;
+            self.all_loaded(plan, &catalog)?;
+            let now = binder::known(graph, session)?;
+            if blocked.is_empty() && now != before {
+                // Again, with the columns that the loads brought.
+                self.results.stage("check", || binder::check(graph, &plan.selection, &now))?;
+            }
+            let build = Build {
+                graph,
+                warehouse: self.warehouse,
+                console: self.console,
+                results: self.results,
+                cancel: self.cancel,
+                full_refresh: self.options.full_refresh,
+                fail_fast: self.options.fail_fast,
+                threads: self.workspace.target().threads,
+                compiled: self.workspace.compiled(),
+                scratch: self.workspace.artifacts().join("run"),
+                blocked,
+                catalog,
+            };
+            self.results.stage("models", || build.run(&plan.steps, &loose))?;
+            self.cancel.check()?;
+        }
+        if !plan.exports.is_empty() {
+            self.publish(plan, session)?;
+        }
+        Ok(())
+    }
+
+    fn extraction(&self) -> Extraction<'_> {
+        Extraction {
+            graph: &self.workspace.graph,
+            target: self.workspace.target(),
+            warehouse: self.warehouse,
+            console: self.console,
+            results: self.results,
+            cancel: self.cancel,
+            full_refresh: self.options.full_refresh,
+            fail_fast: self.options.fail_fast,
+            threads: self.workspace.target().threads,
+        }
+    }
+
+    /// Every raw table that a step reads has to be there.
+    fn all_loaded(&self, plan: &Plan, catalog: &crate::warehouse::Catalog) -> Result<()> {
+        let graph = &self.workspace.graph;
+        let mut errors = Vec::new();
+        let is_there =
+            |node: &Node| node.kind != NodeKind::Source || plan.loads.contains(&node.id) || plan::exists(node, catalog);
+        for step in plan.steps.iter().filter(|step| step.builds) {
+            for parent in plan::unmet(graph, step.node, &is_there) {
+                errors.push(Error::never_loaded(&parent.display_name(), &graph.node(step.node).name));
+            }
+        }
+        Error::many(errors).map_or(Ok(()), Err)
+    }
+
+    /// Publishes the planned relations, unless one of them failed: readers of the target would see old beside new.
+    fn publish(&self, plan: &Plan, session: &Session) -> Result<()> {
+        let graph = &self.workspace.graph;
+        let all = self.results.all();
+        let is_bad =
+            |result: &&NodeResult| result.status.is_failure() || result.status == crate::report::Status::Skipped;
+        let bad: Vec<&NodeResult> = all.iter().filter(is_bad).collect();
+        let spoilt = |id: &NodeId| {
+            let node = graph.node(*id);
+            bad.iter().any(|result| {
+                result.unique_id == node.unique_id
+                    || graph
+                        .by_unique_id(&result.unique_id)
+                        .is_some_and(|test| test.parents.contains(id) && test.kind == NodeKind::Test)
+            })
+        };
+        if let Some(id) = plan.exports.iter().find(|id| spoilt(id)) {
+            // What failed first above it, and not what was only skipped for it.
+            let above = graph.ancestors(*id);
+            let is_above = |node: &Node| node.id == *id || above.contains(&node.id);
+            let is_cause = |result: &&&NodeResult| {
+                result.status.is_failure()
+                    && match graph.by_unique_id(&result.unique_id) {
+                        Some(node) if node.kind == NodeKind::Test => graph.parents(node.id).any(is_above),
+                        Some(node) => is_above(node),
+                        // A load goes by its collection's name.
+                        None => above.iter().any(|id| graph.node(*id).display_name() == result.name),
+                    }
+            };
+            let cause = match bad.iter().find(is_cause) {
+                Some(failed) => format!("`{}` failed", failed.name),
+                None => format!("`{}` was not built and tested", graph.node(*id).name),
+            };
+            self.console.say(&format!(
+                "nothing is published, because {cause}; `elt export` publishes what stands in the warehouse"
+            ));
+            return Ok(());
+        }
+        let Some(profile) = &self.workspace.target().export else { return Ok(()) };
+        let stay = graph
+            .select(&[profile.select().to_owned()], &[])?
+            .iter()
+            .map(|id| graph.node(id))
+            .filter(|node| node.config.materialized != Materialized::Ephemeral)
+            .map(|node| node.relation.identifier.clone())
+            .collect();
+        let tables = tables(graph, &plan.exports, session)?;
+        let publish = Publish {
+            warehouse: self.warehouse,
+            profile,
+            project: &self.workspace.project.profiles.name,
+            target: &self.workspace.target().name,
+            tables,
+            stay,
+            threads: self.workspace.target().threads,
+            console: self.console,
+            results: self.results,
+            cancel: self.cancel,
+        };
+        self.results.stage("export", || publish.run())
+    }
+}
+
+fn write_artifacts(workspace: &Workspace, results: &Results) -> Result<()> {
+    let folder = workspace.artifacts();
+    let invocation = uuid::Uuid::now_v7().to_string();
+    let manifest = workspace.graph.manifest(artifacts::metadata("manifest/v12", &invocation));
+    artifacts::write(&folder.join("manifest.json"), &manifest)?;
+    let results = results.artifact(artifacts::metadata("run-results/v6", &invocation));
+    artifacts::write(&folder.join("run_results.json"), &results)
+}
+
+/// The models to publish as tables, with their relations, in foreign-key order.
+fn tables(graph: &Graph, exports: &[NodeId], session: &Session) -> Result<Vec<(export::Table, String)>> {
+    let mut relations = Vec::new();
+    let mut errors = Vec::new();
+    let catalog = session.catalog()?;
+    for id in exports {
+        let node = graph.node(*id);
+        if !plan::exists(node, &catalog) {
+            errors.push(Error::never_built(&node.name));
+            continue;
+        }
+        let columns =
+            session.describe(&node.relation.to_string()).map_err(|error| Error::model_failed(&node.name, &error))?;
+        relations.push(export::Relation {
+            model: node.unique_id.clone(),
+            name: node.relation.identifier.clone(),
+            columns,
+            constraints: node.constraints.clone(),
+            unique_key: node.config.unique_key.clone(),
+        });
+    }
+    if let Some(error) = Error::many(errors) {
+        return Err(error);
+    }
+    let tables = export::contract::resolve(&relations, &[])?;
+    Ok(tables
+        .into_iter()
+        .map(|table| {
+            let relation = graph.by_unique_id(&table.model).map(|node| node.relation.to_string()).unwrap_or_default();
+            (table, relation)
+        })
+        .collect())
+}
+
+fn names(graph: &Graph, ids: &[NodeId]) -> String {
+    ids.iter().map(|id| format!("`{}`", graph.node(*id).display_name())).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,46 @@
+//! `elt compile`: renders the selected models and data tests to `target/compiled/<project>/`, and checks them against the
+//! columns the warehouse knows. Builds nothing.
+
+use crate::error::{Error, Result};
+use crate::model::{Compile, Materialized, NodeKind};
+use crate::report::{Console, counted, short};
+use crate::run::{binder, write_compiled};
+use crate::warehouse::{RelationKind, Warehouse};
+
+use super::workspace::{self, Workspace};
+use super::{BuildOptions, Common};
+
+pub fn run(common: &Common, options: &BuildOptions, console: &Console) -> Result<bool> {
+    let workspace = Workspace::open(common, console)?;
+    let graph = &workspace.graph;
+    let selected = workspace.select(&options.selection)?;
+    let warehouse = workspace.warehouse_read_only()?;
+    let session = warehouse.as_ref().map(Warehouse::session).transpose()?;
+    let catalog = workspace::catalog(session.as_ref())?;
+    let folder = workspace.compiled();
+    let mut written = 0;
+    let mut errors = Vec::new();
+    for id in selected.iter() {
+        let node = graph.node(id);
+        if !matches!(node.kind, NodeKind::Model | NodeKind::Test) {
+            continue;
+        }
+        let stands = catalog.get(&node.relation.schema, &node.relation.identifier) == Some(RelationKind::Table);
+        let is_incremental = node.config.materialized == Materialized::Incremental && stands && !options.full_refresh;
+        match graph.compile(node, &Compile { is_incremental }) {
+            Ok(compiled) if options.dry_run => drop(compiled),
+            Ok(compiled) => {
+                write_compiled(&folder, node, &compiled.sql)?;
+                written += 1;
+            }
+            Err(error) => errors.push(error),
+        }
+    }
+    if let Some(error) = Error::many(errors) {
+        return Err(error);
+    }
+    let known = session.as_ref().map_or_else(|| Ok(Default::default()), |session| binder::known(graph, session))?;
+    binder::check(graph, &selected, &known)?;
+    console.say(&format!("compiled {} to {}", counted(written, "queries"), short(&folder).display()));
+    Ok(true)
+}

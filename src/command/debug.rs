@@ -1,0 +1,56 @@
+//! `elt debug`: checks profiles.toml, the project, the warehouse, and the connections of the target. Changes nothing.
+
+use crate::cancel::Cancel;
+use crate::error::Result;
+use crate::report::{Console, counted, short};
+use crate::warehouse::Warehouse;
+use crate::{export, extract};
+
+use super::Common;
+use super::workspace::Workspace;
+
+pub fn run(common: &Common, console: &Console, cancel: &Cancel) -> Result<bool> {
+    let workspace = Workspace::open(common, console)?;
+    let target = workspace.target();
+    let graph = &workspace.graph;
+    console.say(&format!("project    `{}`: {}", graph.project, counted(graph.nodes().count() as u64, "nodes")));
+    console.say(&format!("target     `{}`", target.name));
+    let mut ok = true;
+    let mut tell = |what: &str, outcome: Result<String>| match outcome {
+        Ok(text) => console.say(&format!("{what:<10} {text}")),
+        Err(error) => {
+            ok = false;
+            console.error(&error);
+        }
+    };
+    tell("warehouse", warehouse(&workspace));
+    for (name, profile) in &target.sources {
+        cancel.check()?;
+        let collections = extract::open(name, profile).and_then(|source| source.collections());
+        tell("source", collections.map(|found| format!("`{name}`: {}", counted(found.len() as u64, "collections"))));
+    }
+    match &target.export {
+        Some(profile) => tell("export", export::probe(profile)),
+        None => tell("export", Ok("none".into())),
+    }
+    Ok(ok)
+}
+
+fn warehouse(workspace: &Workspace) -> Result<String> {
+    let path = short(&workspace.target().warehouse).display().to_string();
+    Ok(match workspace.warehouse_read_only()? {
+        None => format!("`{path}`: not there yet; the first build makes it"),
+        Some(warehouse) => {
+            let tables = version(&warehouse)?;
+            format!("`{path}`: {tables}")
+        }
+    })
+}
+
+fn version(warehouse: &Warehouse) -> Result<String> {
+    warehouse.check_version()?;
+    let session = warehouse.session()?;
+    let relations =
+        session.count("select count(*) from duckdb_tables() where schema_name not like '\\_elt%' escape '\\'")?;
+    Ok(format!("{}, DuckDB {}", counted(relations, "tables"), session.value("select version()")?.unwrap_or_default()))
+}

@@ -1,0 +1,16 @@
+//! `elt init NAME`: a new project that builds at once.
+
+use crate::error::Result;
+use crate::project;
+use crate::report::Console;
+
+use super::Common;
+
+pub fn run(common: &Common, name: &str, console: &Console) -> Result<bool> {
+    let written = project::init(&common.project_dir, name)?;
+    for path in &written {
+        console.say(&format!("  wrote {}", path.display()));
+    }
+    console.say(&format!("made the project `{name}`; build it with: elt build --project-dir {name}"));
+    Ok(true)
+}

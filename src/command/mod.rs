@@ -1,0 +1,128 @@
+//! One short file per subcommand: composes the stages, decides nothing else.
+//!
+//! `run` is the one `match` that shows every mode. Knows no argument parser.
+
+mod build;
+mod clean;
+mod compile;
+mod debug;
+mod generate;
+mod init;
+mod ls;
+mod show;
+mod workspace;
+
+use std::path::PathBuf;
+
+use crate::cancel::Cancel;
+use crate::error::Result;
+use crate::report::table::Output;
+use crate::report::{Console, LogFormat};
+use crate::run::Scope;
+use crate::secret::Secret;
+
+/// What the user asked for, read and checked.
+#[derive(Debug, Clone)]
+pub struct Invocation {
+    pub common: Common,
+    pub command: Command,
+}
+
+/// What every subcommand takes.
+#[derive(Debug, Clone)]
+pub struct Common {
+    pub project_dir: PathBuf,
+    pub target: Option<String>,
+    /// A JSON or YAML object.
+    pub vars: Option<String>,
+    pub threads: Option<usize>,
+    pub log_format: LogFormat,
+    pub quiet: bool,
+}
+
+#[derive(Debug, Clone)]
+pub enum Command {
+    Init { name: String },
+    Debug,
+    Generate(GenerateOptions),
+    Extract(BuildOptions),
+    Run(BuildOptions),
+    Test(BuildOptions),
+    Build(BuildOptions),
+    Export(BuildOptions),
+    Ls(LsOptions),
+    Show(ShowOptions),
+    Compile(BuildOptions),
+    Clean,
+}
+
+/// `--select` and `--exclude`; an empty `select` is everything.
+#[derive(Debug, Clone, Default)]
+pub struct Selection {
+    pub select: Vec<String>,
+    pub exclude: Vec<String>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct BuildOptions {
+    pub selection: Selection,
+    pub full_refresh: bool,
+    pub fail_fast: bool,
+    pub dry_run: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct GenerateOptions {
+    pub customers: u64,
+    pub seed: u64,
+    pub out: Option<PathBuf>,
+    /// Server and database.
+    pub mongodb: Option<(Secret, String)>,
+    pub mutate: Option<f64>,
+    pub dirty: f64,
+}
+
+#[derive(Debug, Clone)]
+pub struct LsOptions {
+    pub selection: Selection,
+    pub resource_types: Vec<String>,
+    pub output: LsOutput,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LsOutput {
+    Selector,
+    Name,
+    Path,
+    Json,
+}
+
+#[derive(Debug, Clone)]
+pub struct ShowOptions {
+    pub selection: Selection,
+    pub inline: Option<String>,
+    /// 0 is no limit.
+    pub limit: u64,
+    pub output: Output,
+}
+
+/// Runs a subcommand. `Ok(false)`: it ran, and something in it failed that was already reported.
+pub fn run(invocation: &Invocation, console: &Console, cancel: &Cancel) -> Result<bool> {
+    const NOTHING: Scope = Scope { extract: false, build: false, test: false, export: false };
+    let common = &invocation.common;
+    let stages = |options: &BuildOptions, scope: Scope| build::run(common, options, scope, console, cancel);
+    match &invocation.command {
+        Command::Init { name } => init::run(common, name, console),
+        Command::Debug => debug::run(common, console, cancel),
+        Command::Generate(options) => generate::run(options, console),
+        Command::Extract(options) => stages(options, Scope { extract: true, ..NOTHING }),
+        Command::Run(options) => stages(options, Scope { build: true, ..NOTHING }),
+        Command::Test(options) => stages(options, Scope { test: true, ..NOTHING }),
+        Command::Build(options) => stages(options, Scope { extract: true, build: true, test: true, export: true }),
+        Command::Export(options) => stages(options, Scope { export: true, ..NOTHING }),
+        Command::Ls(options) => ls::run(common, options, console),
+        Command::Show(options) => show::run(common, options, console),
+        Command::Compile(options) => compile::run(common, options, console),
+        Command::Clean => clean::run(common, console),
+    }
+}

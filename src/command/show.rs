@@ -1,0 +1,90 @@
+//! `elt show`: rows of one model or data test, or of a query, on stdout. Writes nothing to the warehouse.
+
+use std::path::Path;
+
+use crate::error::{Error, Result, SourceText};
+use crate::model::{Compile, Compiled, NodeKind, SourceMap};
+use crate::project::{INLINE_PATH, ProjectFile};
+use crate::report::Console;
+use crate::report::table::{self, Output};
+use crate::run::plan;
+use crate::schema::quote;
+
+use super::workspace::Workspace;
+use super::{Common, ShowOptions};
+
+/// The name under which a query of the command line is a model.
+const INLINE: &str = "inline_query";
+
+pub fn run(common: &Common, options: &ShowOptions, console: &Console) -> Result<bool> {
+    let inline = options.inline.as_ref().map(|sql| ProjectFile {
+        source: SourceText::new(INLINE_PATH, sql.clone()),
+        name: INLINE.into(),
+        folders: Vec::new(),
+        path: Path::new("").into(),
+    });
+    let select = match (&inline, options.selection.select.as_slice()) {
+        (Some(_), _) => vec![INLINE.to_owned()],
+        (None, []) => return Err(Error::show_what()),
+        (None, select) => select.to_vec(),
+    };
+    let workspace = Workspace::open_with(common, console, inline)?;
+    let selected = workspace.graph.select(&select, &options.selection.exclude)?;
+    let shown: Vec<_> = selected
+        .iter()
+        .map(|id| workspace.graph.node(id))
+        // A relation brings its tests into the selection; a test alone is shown itself.
+        .filter(|node| node.kind != NodeKind::Test || selected.len() == 1)
+        .collect();
+    let [node] = shown.as_slice() else {
+        return Err(Error::show_one(&shown.iter().map(|node| node.name.as_str()).collect::<Vec<_>>()));
+    };
+    let is_relation = matches!(node.kind, NodeKind::Source | NodeKind::Seed);
+    let query = if is_relation {
+        Compiled { sql: format!("select * from {}", node.relation), map: SourceMap::whole(node.place()) }
+    } else {
+        workspace.graph.compile(node, &Compile::default())?
+    };
+    let warehouse = match workspace.warehouse_read_only()? {
+        Some(warehouse) => warehouse,
+        None => return Err(Error::no_warehouse(&workspace.target().warehouse)),
+    };
+    let session = warehouse.session()?;
+    let catalog = session.catalog()?;
+    let missing = plan::unmet(&workspace.graph, node.id, &|parent| plan::exists(parent, &catalog));
+    if let Some(error) = plan::unmet_error(node, &missing) {
+        return Err(error);
+    }
+    if is_relation && !plan::exists(node, &catalog) {
+        let prefix = if node.kind == NodeKind::Source { "source:" } else { "" };
+        return Err(Error::never_built(&format!("{prefix}{}", node.display_name())));
+    }
+    let shown_as = node.described();
+    let limit = if options.limit == 0 { String::new() } else { format!("\nlimit {}", options.limit) };
+    let statement = match options.output {
+        Output::Json => query.within(
+            "select to_json(elt_row)::varchar as json from (select * from (\n",
+            &format!("\n){limit}) as elt_row"),
+        ),
+        Output::Table | Output::Csv => {
+            // A query that cannot be described cannot be run either, and says why itself, at its place.
+            let columns = session.describe(&format!("from (\n{}\n)", query.sql)).unwrap_or_default();
+            query.within(&format!("select {} from (\n", shown_columns(&columns)), &format!("\n){limit}"))
+        }
+    };
+    let (schema, batches) = session
+        .batches(&statement.sql)
+        .map_err(|error| Error::show_failed(&shown_as, &error).at(statement.place(error.position)))?;
+    let mut out = table::stdout();
+    table::write(&mut out, options.output, &schema, &batches)?;
+    Ok(true)
+}
+
+/// The select list that shows a query's columns: those with times in a zone as DuckDB's text, for Arrow's printer knows
+/// no zones by name.
+fn shown_columns(columns: &[(String, String)]) -> String {
+    let zoned = |(_, column_type): &&(String, String)| column_type.contains("WITH TIME ZONE");
+    let replaced: Vec<String> =
+        columns.iter().filter(zoned).map(|(name, _)| format!("cast({0} as varchar) as {0}", quote(name))).collect();
+    if replaced.is_empty() { "*".into() } else { format!("* replace ({})", replaced.join(", ")) }
+}

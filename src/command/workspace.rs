@@ -1,0 +1,98 @@
+//! What most subcommands begin with: the project read, its graph parsed, the selection made, the warehouse opened.
+//!
+//! Knows the order of these steps; does no work of its own.
+
+use std::path::PathBuf;
+
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+use crate::model::{Graph, Selection as Selected};
+use crate::project::{Environment, Project, ProjectFile, Target};
+use crate::report::Console;
+use crate::warehouse::{Catalog, Options, Session, Warehouse};
+
+use super::{Common, Selection};
+
+/// A project, parsed.
+pub struct Workspace {
+    pub project: Project,
+    pub graph: Graph,
+}
+
+impl Workspace {
+    /// Reads and parses the project; what is odd in it is said once, as warnings.
+    pub fn open(common: &Common, console: &Console) -> Result<Self> {
+        Self::open_with(common, console, None)
+    }
+
+    /// With one more model, which no file holds.
+    pub fn open_with(common: &Common, console: &Console, inline: Option<ProjectFile>) -> Result<Self> {
+        let vars = vars(common.vars.as_deref())?;
+        let environment = Environment::read(&common.project_dir)?;
+        let mut project = Project::read(&common.project_dir, common.target.as_deref(), &vars, &environment)?;
+        if let Some(threads) = common.threads {
+            project.profiles.target.threads = threads;
+        }
+        project.models.extend(inline);
+        let graph = Graph::parse(&project, &vars)?;
+        graph.warnings.iter().for_each(|warning| console.warning(warning));
+        Ok(Self { project, graph })
+    }
+
+    pub fn target(&self) -> &Target {
+        &self.project.profiles.target
+    }
+
+    pub fn select(&self, selection: &Selection) -> Result<Selected> {
+        self.graph.select(&selection.select, &selection.exclude)
+    }
+
+    fn options(&self) -> Options {
+        let target = self.target();
+        Options { threads: Some(target.threads), memory_limit: target.memory_limit.clone() }
+    }
+
+    /// Opens the target's warehouse for writing; creates it if there is none.
+    pub fn warehouse(&self) -> Result<Warehouse> {
+        let warehouse = Warehouse::open(&self.target().warehouse, &self.options())?;
+        warehouse.check_version()?;
+        Ok(warehouse)
+    }
+
+    /// Opens it for reading; None if there is none yet.
+    pub fn warehouse_read_only(&self) -> Result<Option<Warehouse>> {
+        Warehouse::open_read_only(&self.target().warehouse, &self.options())
+    }
+
+    /// `target/`: what can be made again.
+    pub fn artifacts(&self) -> PathBuf {
+        self.project.profiles.root.join("target")
+    }
+
+    /// `target/compiled/<project>/`.
+    pub fn compiled(&self) -> PathBuf {
+        self.artifacts().join("compiled").join(&self.project.profiles.name)
+    }
+}
+
+/// What a warehouse holds; nothing if there is none.
+pub fn catalog(session: Option<&Session>) -> Result<Catalog> {
+    match session {
+        Some(session) => Ok(session.catalog()?),
+        None => Ok(Catalog::default()),
+    }
+}
+
+/// `--vars`: JSON, or YAML's shorter way of writing the same.
+fn vars(text: Option<&str>) -> Result<Map<String, Value>> {
+    let Some(text) = text else { return Ok(Map::new()) };
+    match serde_saphyr::from_str::<Value>(text) {
+        Ok(Value::Object(vars)) => Ok(vars),
+        Ok(_) => Err(Error::vars_malformed("it is a single value or a list")),
+        // The parser's own picture of the text would repeat values that may be secrets.
+        Err(cause) => {
+            Err(Error::vars_malformed(cause.without_snippet().to_string().lines().next().unwrap_or_default()))
+        }
+    }
+}
