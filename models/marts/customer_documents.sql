@@ -1,0 +1,36 @@
+{{ config(materialized='incremental', unique_key='document_id', deletes='sweep') }}
+
+with customers as (
+
+    select * from {{ ref('stg_loans__customers') }} as customers
+    {% if is_incremental() %}
+    -- New and changed documents: by equality with what is here, so that one that was written late counts as well.
+    where not exists (
+        select 1
+        from {{ this }} as known
+        where known.customer_id = customers.customer_id
+            and known.customer_updated_at = customers.updated_at
+    )
+    {% endif %}
+
+),
+
+elements as (
+
+    select
+        customer_id,
+        unnest(documents) as document,
+        generate_subscripts(documents, 1) as ordinal,
+        updated_at,
+    from customers
+
+)
+
+select
+    concat(customer_id, '-', ordinal) as document_id,
+    customer_id,
+    ordinal,
+    document.kind as document_kind,
+    document.uploaded_at as uploaded_at,
+    updated_at as customer_updated_at,
+from elements

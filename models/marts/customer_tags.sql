@@ -1,0 +1,35 @@
+{{ config(materialized='incremental', unique_key='customer_tag_id', deletes='sweep') }}
+
+with customers as (
+
+    select * from {{ ref('stg_loans__customers') }} as customers
+    {% if is_incremental() %}
+    -- New and changed documents: by equality with what is here, so that one that was written late counts as well.
+    where not exists (
+        select 1
+        from {{ this }} as known
+        where known.customer_id = customers.customer_id
+            and known.customer_updated_at = customers.updated_at
+    )
+    {% endif %}
+
+),
+
+elements as (
+
+    select
+        customer_id,
+        unnest(tags) as tag,
+        generate_subscripts(tags, 1) as ordinal,
+        updated_at,
+    from customers
+
+)
+
+select
+    concat(customer_id, '-', ordinal) as customer_tag_id,
+    customer_id,
+    ordinal,
+    tag,
+    updated_at as customer_updated_at,
+from elements

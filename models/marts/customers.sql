@@ -1,0 +1,41 @@
+{{ config(materialized='incremental', unique_key='customer_id', deletes='sweep') }}
+
+with customers as (
+
+    select * from {{ ref('stg_loans__customers') }} as customers
+    {% if is_incremental() %}
+    -- New and changed documents: by equality with what is here, so that one that was written late counts as well.
+    where not exists (
+        select 1
+        from {{ this }} as known
+        where known.customer_id = customers.customer_id
+            and known.updated_at = customers.updated_at
+    )
+    {% endif %}
+
+)
+
+select
+    customer_id,
+    first_name,
+    last_name,
+    date_of_birth,
+    gender,
+    email,
+    street,
+    city,
+    postal_code,
+    longitude,
+    latitude,
+    id_type,
+    id_number,
+    is_verified,
+    employment_status,
+    monthly_income,
+    dependents,
+    score,
+    nickname,
+    created_at,
+    updated_at,
+    len(unparsed_fields) > 0 as has_unparsed_values,
+from customers

@@ -1,0 +1,37 @@
+{{ config(materialized='incremental', unique_key='guarantor_id', deletes='sweep') }}
+
+with applications as (
+
+    select * from {{ ref('stg_loans__loan_applications') }} as applications
+    {% if is_incremental() %}
+    -- New and changed documents: by equality with what is here, so that one that was written late counts as well.
+    where not exists (
+        select 1
+        from {{ this }} as known
+        where known.application_id = applications.application_id
+            and known.application_updated_at = applications.updated_at
+    )
+    {% endif %}
+
+),
+
+elements as (
+
+    select
+        application_id,
+        unnest(guarantors) as guarantor,
+        generate_subscripts(guarantors, 1) as ordinal,
+        updated_at,
+    from applications
+
+)
+
+select
+    concat(application_id, '-', ordinal) as guarantor_id,
+    application_id,
+    ordinal,
+    guarantor.name as guarantor_name,
+    guarantor.relation as relation,
+    guarantor.income as income,
+    updated_at as application_updated_at,
+from elements
