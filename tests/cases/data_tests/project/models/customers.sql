@@ -1,0 +1,1 @@
+select unnest([10, 11]) as customer_id

@@ -1,0 +1,3 @@
+{{ config(materialized='incremental') }}
+
+select order_id, amount from {{ ref('orders') }}

@@ -1,0 +1,1 @@
+{% macro twice(column, times=2) %}({{ column }} * {{ times }}){% endmacro %}

@@ -1,0 +1,4 @@
+select
+    1 as n
+{% if target.name == 'dev' %}
+where true

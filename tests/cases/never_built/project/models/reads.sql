@@ -1,0 +1,1 @@
+select * from {{ ref('between') }} join {{ ref('also') }} using (a)

@@ -1,0 +1,1 @@
+select colour_id, name from {{ ref('palette') }}

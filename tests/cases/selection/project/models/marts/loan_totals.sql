@@ -1,0 +1,3 @@
+{{ config(tags=['daily']) }}
+
+select count(*) as n from {{ ref('loan_customers') }}

@@ -1,0 +1,3 @@
+{{ config(materialised='table') }}
+
+select 'x' as full_name

@@ -1,0 +1,7 @@
+with named as (
+    select * from {{ ref('b_source') }}
+)
+
+select
+    named.full_nmae
+from named

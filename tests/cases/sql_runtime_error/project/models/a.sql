@@ -1,0 +1,3 @@
+{{ config(materialized='table') }}
+
+select unnest(['1', '2', 'three']) as n

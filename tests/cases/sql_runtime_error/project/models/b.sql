@@ -1,0 +1,5 @@
+{{ config(materialized='table') }}
+
+select
+    cast(n as integer) as n,
+from {{ ref('a') }}

@@ -1,0 +1,3 @@
+{{ config(materialized='table') }}
+
+select sum(n) as total from {{ ref('b') }}

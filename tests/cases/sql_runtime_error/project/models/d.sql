@@ -1,0 +1,3 @@
+{{ config(materialized='table') }}
+
+select count(*) as n from {{ ref('a') }}

@@ -1,0 +1,3 @@
+{{ config(materialized='table') }}
+
+select colour_id, name from {{ ref('palette') }}

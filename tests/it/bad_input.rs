@@ -1,0 +1,220 @@
+//! Interruptions that a data-driven case cannot stage: two commands at once, Ctrl-C, a source that goes away.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use mongodb::bson::doc;
+
+use crate::project::{Project, Running};
+use crate::servers::{Mongo, Postgres};
+
+const PROFILES: &str = "[project]\nname = \"slow\"\n\n[target.dev.export]\ntype = \"parquet\"\npath = \"out\"\n";
+/// Runs for hours, and can be interrupted anywhere.
+const SLOW: &str = "select count(*) as n\nfrom range(1000000000) as a (x), range(1000000) as b (y)\n\
+                    where (a.x * 31 + b.y) % 1000003 = 7\n";
+
+/// A project with a quick model, and a slow one that is running.
+fn slow_build() -> (Project, Running) {
+    let project = Project::of(&[
+        ("profiles.toml", PROFILES),
+        ("models/marts/quick.sql", "select 1 as n\n"),
+        ("models/marts/slow.sql", SLOW),
+    ]);
+    let mut running = project.start(&["build"]);
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let warehouse = project.path().join(".elt/dev/warehouse.duckdb");
+    while !warehouse.exists() {
+        assert!(running.is_running() && Instant::now() < deadline, "no warehouse\n{}", running.stderr());
+        thread::sleep(Duration::from_millis(10));
+    }
+    // Into the model itself.
+    thread::sleep(Duration::from_millis(700));
+    assert!(running.is_running(), "the slow model is done\n{}", running.stderr());
+    (project, running)
+}
+
+#[test]
+fn a_warehouse_in_use_is_told_with_its_user() {
+    let (project, running) = slow_build();
+    let second = project.elt(&["build", "--select", "quick"]);
+    assert!(matches!(second.status.code(), Some(1 | 2)), "{second}");
+    second.says("warehouse.duckdb").says(&running.id().to_string()).says("hint:");
+}
+
+#[test]
+fn ctrl_c_stops_at_once_and_leaves_nothing_half_written() {
+    for signal in ["INT", "TERM"] {
+        let (project, running) = slow_build();
+        running.signal(signal);
+        let run = running.finish_within(Duration::from_secs(10));
+        assert!(matches!(run.status.code(), Some(1 | 130 | 143)), "a clean exit on {signal}\n{run}");
+        assert!(!run.stderr.contains("panicked"), "{run}");
+        assert!(!project.path().join("out/slow.parquet").exists(), "an export of the interrupted model");
+        project.write("models/marts/slow.sql", "select 2 as n\n");
+        project.elt(&["build"]).ok();
+        assert_eq!(project.number("dev", "select n from slow"), 2);
+    }
+}
+
+#[test]
+fn a_full_disk_leaves_the_last_good_state() {
+    let rows = |letter: char, count: u32| {
+        format!(
+            "{{{{ config(materialized='table') }}}}\n\nselect x as n, '{letter}' || md5(x::text) as padding from range({count}) as r (x)\n"
+        )
+    };
+    let project = Project::of(&[("profiles.toml", PROFILES), ("models/marts/numbers.sql", &rows('a', 1000))]);
+    project.elt(&["build"]).ok();
+    // Some 40 MB of text that does not compress.
+    project.write("models/marts/numbers.sql", &rows('b', 1_000_000));
+    let run = project.elt_on_a_full_disk(8_000, &["build"]).exits(1);
+    assert!(!run.stderr.contains("panicked"), "{run}");
+    let published = "select count(*) from read_parquet('out/numbers.parquet')";
+    assert_eq!(project.number("dev", "select count(*) from numbers where padding like 'b%'"), 0);
+    assert_eq!(project.number("dev", "select count(*) from numbers"), 1000);
+    assert_eq!(project.number("dev", published), 1000);
+    project.elt(&["build"]).ok();
+    assert_eq!(project.number("dev", "select count(*) from numbers where padding like 'b%'"), 1_000_000);
+    assert_eq!(project.number("dev", published), 1_000_000);
+}
+
+/// A relay to a server that cuts every connection after so many bytes from the server, and all later ones at once.
+struct Relay {
+    port: u16,
+    bytes_left: Arc<AtomicU64>,
+}
+
+impl Relay {
+    fn start(server: String, bytes: u64) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let bytes_left = Arc::new(AtomicU64::new(bytes));
+        let left = bytes_left.clone();
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let Ok(upstream) = TcpStream::connect(&server) else { continue };
+                let (Ok(from_client), Ok(to_server)) = (client.try_clone(), upstream.try_clone()) else { continue };
+                let free = Arc::new(AtomicU64::new(u64::MAX));
+                thread::spawn(move || pump(from_client, to_server, &free));
+                let left = left.clone();
+                thread::spawn(move || pump(upstream, client, &left));
+            }
+        });
+        Self { port, bytes_left }
+    }
+
+    fn mend(&self) {
+        self.bytes_left.store(u64::MAX, Ordering::SeqCst);
+    }
+}
+
+fn pump(mut from: TcpStream, mut to: TcpStream, bytes_left: &AtomicU64) {
+    let mut buffer = [0; 4096];
+    loop {
+        let read = match from.read(&mut buffer) {
+            Ok(0) | Err(_) => break,
+            Ok(read) => read,
+        };
+        let left = bytes_left.load(Ordering::SeqCst);
+        if left < read as u64 || to.write_all(&buffer[..read]).is_err() {
+            break;
+        }
+        if left != u64::MAX {
+            bytes_left.fetch_sub(read as u64, Ordering::SeqCst);
+        }
+    }
+    let _ = from.shutdown(std::net::Shutdown::Both);
+    let _ = to.shutdown(std::net::Shutdown::Both);
+}
+
+#[test]
+fn a_mongodb_server_that_goes_away_loses_nothing() {
+    const ORDERS: i32 = 4000;
+    let mongo = Mongo::shared().database();
+    let padding = "x".repeat(500);
+    mongo.insert("orders", (0..ORDERS).map(|n| doc! { "n": n, "padding": &padding }).collect());
+    let (scheme, rest) = mongo.uri.split_once("://").expect("an URI");
+    let authority = rest.split(['/', '?']).next().unwrap_or(rest);
+    let (user, host) =
+        authority.rsplit_once('@').map_or((String::new(), authority), |(user, host)| (format!("{user}@"), host));
+    // A relay stands before one server; no other kind of URI is of use here.
+    assert!(scheme == "mongodb" && !host.contains(','), "`MONGODB_URI` is to name one host");
+    let host = if host.contains(':') { host.to_owned() } else { format!("{host}:27017") };
+    // Half of what the collection has.
+    let relay = Relay::start(host, 1_000_000);
+    let mut project = Project::of(&[
+        (
+            "profiles.toml",
+            "[project]\nname = \"cut\"\n\n[target.dev.sources.shop]\ntype = \"mongodb\"\nuri = \"${MONGODB_URI}\"\n\
+             database = \"${MONGODB_DATABASE}\"\n",
+        ),
+        ("models/sources.yml", "version: 2\nsources:\n  - name: shop\n    tables:\n      - name: orders\n"),
+        ("models/marts/orders.sql", "select _id as order_id, n from {{ source('shop', 'orders') }}\n"),
+    ]);
+    project
+        .set(
+            "MONGODB_URI",
+            format!("mongodb://{user}127.0.0.1:{}/?directConnection=true&serverSelectionTimeoutMS=1000", relay.port),
+        )
+        .set("MONGODB_DATABASE", &mongo.name);
+    let run = project.elt(&["build"]).exits(1).says("orders");
+    assert!(!run.stderr.contains("panicked"), "{run}");
+    relay.mend();
+    project.elt(&["build"]).ok();
+    assert_eq!(project.number("dev", "select count(distinct n) from orders"), i64::from(ORDERS));
+    assert_eq!(project.number("dev", "select count(*) from orders"), i64::from(ORDERS));
+}
+
+#[test]
+fn a_postgres_server_that_goes_away_publishes_nothing_or_all() {
+    let postgres = Postgres::shared().database();
+    let mut project = Project::of(&[
+        (
+            "profiles.toml",
+            "[project]\nname = \"cut\"\n\n[target.dev.export]\ntype = \"postgres\"\nuri = \"${POSTGRES_URI}\"\n\
+             schema = \"marts\"\n",
+        ),
+        ("models/marts/numbers.sql", "select x as n, repeat('x', 200) as padding from range(20000) as r (x)\n"),
+        (
+            "models/marts/numbers.yml",
+            "version: 2\nmodels:\n  - name: numbers\n    columns:\n      - name: n\n        constraints:\n          \
+             - type: primary_key\n",
+        ),
+    ]);
+    project.set("POSTGRES_URI", &postgres.uri);
+    project.elt(&["build"]).ok();
+    assert_eq!(postgres.number("select count(*) from marts.numbers"), 20_000);
+
+    // The server ends every connection of ours as soon as data has gone over.
+    project
+        .write("models/marts/numbers.sql", "select x as n, repeat('y', 200) as padding from range(30000) as r (x)\n");
+    let mut watcher = postgres.client();
+    let mut running = project.start(&["build"]);
+    let deadline = Instant::now() + Duration::from_secs(60);
+    let mut ended = 0;
+    while ended == 0 && running.is_running() && Instant::now() < deadline {
+        ended = watcher
+            .query(
+                "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() \
+                 and pid <> pg_backend_pid() and query ilike 'copy%'",
+                &[],
+            )
+            .expect("the server's sessions")
+            .len();
+    }
+    let run = running.finish();
+    let rows = postgres.number("select count(*) from marts.numbers");
+    let changed = postgres.number("select count(*) from marts.numbers where padding like 'y%'");
+    match run.status.code() {
+        // The copy was over before it was seen.
+        Some(0) => assert_eq!((rows, changed), (30_000, 30_000), "{run}"),
+        Some(1) => assert_eq!((rows, changed), (20_000, 0), "{run}"),
+        _ => panic!("{run}"),
+    }
+    project.elt(&["build"]).ok();
+    assert_eq!(postgres.number("select count(*) from marts.numbers where padding like 'y%'"), 30_000);
+}

@@ -1,0 +1,12 @@
+//! The integration tests: the built program, run as a user runs it, against real servers.
+//!
+//! `tests/run` installs what they need and runs them. Knows nothing of the tool's insides: what a test sees is
+//! the program's output, its exit code, the warehouse through `elt show`, and the servers through their drivers.
+
+mod bad_input;
+mod cases;
+mod main_job;
+mod project;
+mod security;
+mod servers;
+mod tidy;
