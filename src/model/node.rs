@@ -117,11 +117,6 @@ impl Node {
         format!("{kind} `{}`", self.display_name())
     }
 
-    /// Columns with a `data_type:`, as `(name, type)`; for a source the pinned types.
-    pub fn typed_columns(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.columns.iter().filter_map(|column| Some((column.name.as_str(), column.data_type.as_deref()?)))
-    }
-
     /// Where to point when the whole node is meant: its YAML entry for a source or generic test, else its first line.
     pub fn place(&self) -> Place {
         match (&self.kind, &self.test, &self.patch) {

@@ -58,11 +58,6 @@ impl SqlError {
     pub fn is_interrupt(&self) -> bool {
         self.kind.eq_ignore_ascii_case("interrupt")
     }
-
-    /// Whether another transaction of this process changed the same object: the same statement may succeed later.
-    pub fn is_conflict(&self) -> bool {
-        self.kind == "TransactionContext" && self.message.to_lowercase().contains("conflict")
-    }
 }
 
 impl std::fmt::Display for SqlError {

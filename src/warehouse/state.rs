@@ -94,18 +94,6 @@ impl Session {
         Ok(Some(Loaded { load_id, full_load_id, watermark, watermark_path, columns, id_kind }))
     }
 
-    /// Raw tables that exist: source, collection and columns.
-    pub fn raw_tables(&self) -> Result<Vec<(String, String)>> {
-        let rows = self.rows("select source, collection from _elt.collections order by all")?;
-        Ok(rows
-            .into_iter()
-            .filter_map(|row| {
-                let mut values = row.into_iter().flatten();
-                Some((values.next()?, values.next()?))
-            })
-            .collect())
-    }
-
     /// Records a load and its census; part of the transaction that changed the raw table.
     pub(super) fn record_load(&self, record: &LoadRecord<'_>) -> Result<(), SqlError> {
         let LoadRecord {
