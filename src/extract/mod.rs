@@ -15,6 +15,8 @@ mod files;
 mod id;
 mod infer;
 mod mongodb;
+#[allow(dead_code)]
+mod query;
 mod rescue;
 pub mod watermark;
 
