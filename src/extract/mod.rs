@@ -18,6 +18,8 @@ mod mongodb;
 #[allow(dead_code)]
 mod query;
 mod rescue;
+#[allow(dead_code)]
+mod reshape;
 pub mod watermark;
 
 use arrow::array::StringArray;

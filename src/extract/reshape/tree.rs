@@ -1,0 +1,95 @@
+//! Dotted paths compiled into a tree that is walked along with a document.
+//!
+//! No path of a tree is above another: whatever has a mark has nothing below it. Knows nothing of BSON.
+
+/// A step of some path, or the document itself.
+#[derive(Debug, Clone)]
+pub struct Tree<T> {
+    /// What is asked for here, if a path ends here.
+    mark: Option<T>,
+    /// By key, ascending.
+    children: Vec<(Box<[u8]>, Tree<T>)>,
+}
+
+/// Up to so many children are looked through in turn; more are searched by halves.
+const SCANNED_MAX: usize = 8;
+
+impl<T: Copy> Tree<T> {
+    const EMPTY: Self = Self { mark: None, children: Vec::new() };
+
+    /// The error is a message that names the path.
+    pub fn new<'p>(paths: impl IntoIterator<Item = (&'p str, T)>) -> Result<Self, String> {
+        let mut tree = Self::EMPTY;
+        for (path, mark) in paths {
+            if path.split('.').any(str::is_empty) {
+                return Err(format!("path `{path}` has an empty step"));
+            }
+            if path.contains('\0') {
+                return Err("a path holds a zero byte".to_owned());
+            }
+            let mut node = &mut tree;
+            let mut end = 0;
+            for step in path.split('.') {
+                end += step.len() + usize::from(end > 0);
+                node = node.at(step.as_bytes());
+                if node.mark.is_some() {
+                    let above = path.get(..end).unwrap_or(path);
+                    return Err(collision(above, path));
+                }
+            }
+            if let Some(below) = node.first_path() {
+                return Err(collision(path, &format!("{path}.{below}")));
+            }
+            node.mark = Some(mark);
+        }
+        Ok(tree)
+    }
+
+    /// Ends a path of one step, if it is not there yet.
+    pub fn mark(&mut self, key: &[u8], mark: T) {
+        self.at(key).mark = Some(mark);
+    }
+
+    pub fn child(&self, key: &[u8]) -> Option<&Self> {
+        if self.children.len() <= SCANNED_MAX {
+            return self.children.iter().find(|(name, _)| **name == *key).map(|(_, child)| child);
+        }
+        let place = self.children.binary_search_by(|(name, _)| (**name).cmp(key)).ok()?;
+        self.children.get(place).map(|(_, child)| child)
+    }
+
+    pub fn end(&self) -> Option<T> {
+        self.mark
+    }
+
+    pub fn is_end(&self) -> bool {
+        self.mark.is_some()
+    }
+
+    /// The child of a key, made if need be.
+    fn at(&mut self, key: &[u8]) -> &mut Self {
+        let place = match self.children.binary_search_by(|(name, _)| (**name).cmp(key)) {
+            Ok(place) => place,
+            Err(place) => {
+                self.children.insert(place, (key.into(), Self::EMPTY));
+                place
+            }
+        };
+        &mut self.children[place].1
+    }
+
+    /// The first path below.
+    fn first_path(&self) -> Option<String> {
+        let (key, child) = self.children.first()?;
+        let key = String::from_utf8_lossy(key);
+        Some(child.first_path().map_or_else(|| key.to_string(), |rest| format!("{key}.{rest}")))
+    }
+}
+
+fn collision(above: &str, path: &str) -> String {
+    if above == path {
+        format!("path `{path}` is given twice")
+    } else {
+        format!("path `{above}` is given, and `{path}` below it too")
+    }
+}
