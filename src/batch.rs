@@ -20,6 +20,26 @@ pub struct Batch {
     pub bytes: u64,
 }
 
+/// What a reading gives, piece by piece.
+#[derive(Debug, Clone)]
+pub enum Output {
+    Documents(Batch),
+    Quarantined(Quarantined),
+}
+
+/// A document that cannot be decoded, or what should have been one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Quarantined {
+    /// Where it begins: bytes from the start of the file's (decompressed) text; None for a server's.
+    pub offset: Option<u64>,
+    /// Its line, in a file of lines.
+    pub line: Option<u64>,
+    /// What is wrong with it; never a value.
+    pub reason: String,
+    /// None where they may not be kept, for a masked field may be among them.
+    pub bytes: Option<Vec<u8>>,
+}
+
 /// What one reading of a collection found, beside its batches.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Reading {
@@ -27,15 +47,16 @@ pub struct Reading {
     pub documents: u64,
     /// Bytes of those documents.
     pub bytes: u64,
-    /// Values that did not fit their column and stand in `_elt_rescued`.
+    /// Values that stand in `_elt_rescued`: those that did not fit their column.
     pub rescued: u64,
+    /// Documents that could not be decoded.
+    #[serde(default)]
+    pub quarantined: u64,
     /// The columns after the last batch, without `_id` and the `_elt_` ones: at least those of every batch.
     pub columns: Vec<Column>,
     /// The greatest watermark seen, as canonical Extended JSON; None if the load has no watermark or saw no document.
     pub watermark: Option<String>,
     pub census: Census,
-    /// Documents the source said it had (MongoDB: an estimate; files: None).
-    pub expected: Option<u64>,
     /// Which `_id`s have the plain form; None if no document was ever seen.
     #[serde(default)]
     pub id_kind: Option<IdKind>,
@@ -69,11 +90,41 @@ pub struct Count {
 }
 
 /// Which documents of a collection a reading covers.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Window {
     /// All of them.
+    #[default]
     Full,
     /// Those whose `path` is at or after `from` (canonical Extended JSON), and those whose `path` is missing or of
     /// another type than `from`, for nothing says that they are old.
     Since { path: String, from: String },
+}
+
+/// A part of a collection, in the order of `_id` over all types: from `from` on, up to but without `to`. Both are
+/// canonical Extended JSON; None is an open end.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Range {
+    pub from: Option<String>,
+    pub to: Option<String>,
+}
+
+impl Range {
+    /// The ranges between cuts that ascend: one more than there are cuts.
+    pub fn between(cuts: &[String]) -> Vec<Self> {
+        let starts = std::iter::once(None).chain(cuts.iter().cloned().map(Some));
+        let ends = cuts.iter().cloned().map(Some).chain([None]);
+        starts.zip(ends).map(|(from, to)| Self { from, to }).collect()
+    }
+}
+
+/// How things stood at a source when a load began.
+///
+/// While a load reads, documents change: one that was read already may get a watermark below that of another that is
+/// read later. So a load's watermark may not pass what was there when it began.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Horizon {
+    /// The source's clock, milliseconds since 1970.
+    pub millis: i64,
+    /// The greatest watermark, as canonical Extended JSON, where it is no time.
+    pub greatest: Option<String>,
 }

@@ -97,6 +97,8 @@ struct Inner {
     causes: Vec<String>,
     hints: Vec<String>,
     more: Vec<Error>,
+    is_transient: bool,
+    is_timeout: bool,
 }
 
 impl Error {
@@ -118,7 +120,29 @@ impl Error {
             causes: Vec::new(),
             hints: Vec::new(),
             more: Vec::new(),
+            is_transient: false,
+            is_timeout: false,
         }))
+    }
+
+    /// Marks an error that the same attempt may not meet again, after a while.
+    pub fn transient(mut self) -> Self {
+        self.0.is_transient = true;
+        self
+    }
+
+    pub fn is_transient(&self) -> bool {
+        self.0.is_transient
+    }
+
+    /// Marks that a server stopped because the time it was given was over.
+    pub fn timeout(mut self) -> Self {
+        self.0.is_timeout = true;
+        self
+    }
+
+    pub fn is_timeout(&self) -> bool {
+        self.0.is_timeout
     }
 
     /// Several errors as one: reported one after the other; the exit code is the highest. None if empty.

@@ -14,12 +14,32 @@ pub const LOADED_AT: &str = "_elt_loaded_at";
 /// Total digits of every DECIMAL column.
 pub const DECIMAL_PRECISION: u8 = 38;
 
+/// The raw document of a source that is loaded with `keep_bson: true`; reserved as the others are.
+pub const BSON: &str = "_elt_bson";
+/// When the sweep of a source with `deletes: mark` found the document gone.
+pub const DELETED_AT: &str = "_elt_deleted_at";
+
 /// A column or a field of a STRUCT. Names are unique without regard to case, as DuckDB's are.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
     pub name: String,
+    /// The document's key, where a column cannot be called that (see `extract::columns`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key: Option<String>,
     #[serde(rename = "type")]
     pub column_type: ColumnType,
+}
+
+impl Column {
+    /// A column that is called as its key is.
+    pub fn new(name: impl Into<String>, column_type: ColumnType) -> Self {
+        Self { name: name.into(), key: None, column_type }
+    }
+
+    /// The key of the column's values in a document.
+    pub fn key(&self) -> &str {
+        self.key.as_deref().unwrap_or(&self.name)
+    }
 }
 
 /// The type of a column, as the design's landing table names it.
@@ -36,13 +56,26 @@ pub enum ColumnType {
         scale: u8,
     },
     Varchar,
+    /// A VARCHAR of objectIds: 24 hex digits each. That and the next three say what the texts were in the source.
+    ObjectId,
+    /// A VARCHAR of symbols (deprecated in BSON).
+    Symbol,
+    /// A VARCHAR of JavaScript code.
+    Code,
+    /// A VARCHAR of decimal128 that no DECIMAL holds, in canonical text.
+    DecimalText,
     /// Milliseconds in the source, microseconds in the column, UTC.
     TimestampTz,
     /// Without time zone or date only: from tables and files, never from BSON.
     Timestamp,
     Date,
     Time,
+    /// Binaries of subtype 0.
     Blob,
+    /// A BLOB of binaries of another subtype than 0, and than a UUID's.
+    Binary {
+        subtype: u8,
+    },
     Uuid,
     /// Any value as Extended JSON text: objects whose keys are data.
     Json,
@@ -58,12 +91,14 @@ impl ColumnType {
             Self::BigInt => "BIGINT".into(),
             Self::Double => "DOUBLE".into(),
             Self::Decimal { scale } => format!("DECIMAL({DECIMAL_PRECISION},{scale})"),
-            Self::Varchar | Self::Null => "VARCHAR".into(),
+            Self::Varchar | Self::ObjectId | Self::Symbol | Self::Code | Self::DecimalText | Self::Null => {
+                "VARCHAR".into()
+            }
             Self::TimestampTz => "TIMESTAMP WITH TIME ZONE".into(),
             Self::Timestamp => "TIMESTAMP".into(),
             Self::Date => "DATE".into(),
             Self::Time => "TIME".into(),
-            Self::Blob => "BLOB".into(),
+            Self::Blob | Self::Binary { .. } => "BLOB".into(),
             Self::Uuid => "UUID".into(),
             Self::Json => "JSON".into(),
             Self::List(element) => format!("{}[]", element.sql()),
@@ -78,7 +113,8 @@ impl ColumnType {
     /// The narrowest type that holds every value of both without loss, or None if there is none.
     ///
     /// NULL gives way to anything; BIGINT widens to DECIMAL; a DECIMAL takes the larger scale (its values are
-    /// checked one by one for the digits that leaves); structs and lists merge inside.
+    /// checked one by one for the digits that leaves); texts and blobs of different origin stay what the first is, for
+    /// the values that it does not say the origin of stand in `_elt_rescued` too; structs and lists merge inside.
     pub fn widen(&self, other: &Self) -> Option<Self> {
         use ColumnType::*;
         Some(match (self, other) {
@@ -87,10 +123,21 @@ impl ColumnType {
             (a, Null) => a.clone(),
             (BigInt, Decimal { scale }) | (Decimal { scale }, BigInt) => Decimal { scale: *scale },
             (Decimal { scale: a }, Decimal { scale: b }) => Decimal { scale: *a.max(b) },
+            (a, b) if a.is_text() && b.is_text() || a.is_blob() && b.is_blob() => a.clone(),
             (List(a), List(b)) => List(Box::new(a.widen(b)?)),
             (Struct(a), Struct(b)) => Struct(widen_columns(a, b)?),
             _ => return None,
         })
+    }
+}
+
+impl ColumnType {
+    fn is_text(&self) -> bool {
+        matches!(self, Self::Varchar | Self::ObjectId | Self::Symbol | Self::Code | Self::DecimalText)
+    }
+
+    fn is_blob(&self) -> bool {
+        matches!(self, Self::Blob | Self::Binary { .. })
     }
 }
 
@@ -127,7 +174,7 @@ mod tests {
     }
 
     fn column(name: &str, column_type: ColumnType) -> Column {
-        Column { name: name.into(), column_type }
+        Column::new(name, column_type)
     }
 
     #[test]
@@ -138,6 +185,9 @@ mod tests {
         check(Decimal { scale: 4 }, Decimal { scale: 2 }, Some("DECIMAL(38,4)"));
         check(BigInt, Varchar, None);
         check(BigInt, Double, None);
+        check(ObjectId, Varchar, Some("VARCHAR"));
+        check(Blob, Binary { subtype: 3 }, Some("BLOB"));
+        check(Varchar, Blob, None);
         check(List(Box::new(Null)), List(Box::new(BigInt)), Some("BIGINT[]"));
         check(
             Struct(vec![column("a", BigInt)]),

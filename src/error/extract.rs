@@ -21,6 +21,64 @@ impl Error {
         Self::failed(format!("a document of collection `{collection}` is not valid BSON: at its byte {offset}, {what}"))
     }
 
+    /// `on_mismatch: fail`, and a value that does not fit its column. `id` is the document's.
+    pub fn mismatch(collection: &str, path: &str, bson_type: &str, id: &str) -> Self {
+        Self::failed(format!(
+            "`{path}` of collection `{collection}` has a value of type `{bson_type}` that does not fit its column"
+        ))
+        .because(format!("the document's `_id` is {id}"))
+        .hint("`on_mismatch: fail` forbids that; with `rescue` the value is kept in `_elt_rescued`")
+    }
+
+    /// Options of a source's table that contradict each other, or that its source cannot follow.
+    pub fn source_options(collection: &str, complaint: &str) -> Self {
+        Self::usage(format!("collection `{collection}` cannot be read as its `config` says: {complaint}"))
+    }
+
+    /// The proof of a load does not hold.
+    pub fn proof(name: &str, (least, most): (u64, u64), rows: u64, quarantined: u64) -> Self {
+        let at_source = if least == most { format!("{least}") } else { format!("{least} to {most}") };
+        let aside = if quarantined > 0 { format!(" and {quarantined} are quarantined") } else { String::new() };
+        Self::failed(format!("the source counts {at_source} documents of `{name}`, but {rows} are here{aside}"))
+    }
+
+    /// What becomes of a load whose proof does not hold.
+    pub const STRICT: &str = "`verify: strict` keeps the raw table as it was; the next run reads again";
+    pub const NOT_STRICT: &str = "documents that come and go while they are read may explain it, and deleted ones without `deletes: sweep`; \
+                                  `--full-refresh` reads all again, and `verify: strict` makes it an error";
+
+    /// Not one document of a load could be decoded.
+    pub fn all_quarantined(name: &str, quarantined: u64) -> Self {
+        Self::failed(format!("not one document of `{name}` can be decoded: {quarantined} were set apart"))
+            .hint("nothing of this load was committed, and the raw table stands as it was")
+    }
+
+    /// A source that was lost, and is tried again.
+    pub fn source_again(what: &str, wait: Duration, cause: &Error) -> Self {
+        let mut error =
+            Self::failed(format!("{what} was lost on the way; it is read again in {:.1} s", wait.as_secs_f64()));
+        for text in std::iter::once(cause.message()).chain(cause.causes().iter().map(String::as_str)) {
+            error = error.because(text.to_owned());
+        }
+        error
+    }
+
+    /// A source that stayed lost.
+    pub fn source_lost(what: &str, attempts: u32, cause: Error) -> Self {
+        let mut error = Self::failed(format!("{what} was lost on the way {attempts} times; it is not tried again"));
+        for text in std::iter::once(cause.message()).chain(cause.causes().iter().map(String::as_str)) {
+            error = error.because(text.to_owned());
+        }
+        error
+            .hint("nothing of this load was committed; the next run goes on with the ranges that landed, if it has any")
+    }
+
+    /// Ranges of one collection whose columns do not fit together.
+    pub fn parts_conflict(collection: &str) -> Self {
+        Self::failed(format!("the ranges of collection `{collection}` landed with columns that do not fit together"))
+            .hint("a load with `--full-refresh` starts anew")
+    }
+
     // Files.
 
     pub fn source_folder(path: &Path, cause: &io::Error) -> Self {
@@ -119,6 +177,12 @@ impl Error {
         ))
         .because(cause)
         .hint("nothing of this load was committed; the next run reads it again")
+    }
+
+    pub fn mongodb_snapshot(source: &str, cause: String) -> Self {
+        Self::failed(format!("source `{source}` cannot be read as it was at one moment"))
+            .because(cause)
+            .hint("`snapshot = true` needs a replica set or a sharded cluster, MongoDB 5.0 or later")
     }
 
     pub fn mongodb_command(source: &str, what: &str, cause: String) -> Self {

@@ -158,6 +158,10 @@ impl<'a> Fields<'a> {
         }
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.rest.is_empty()
+    }
+
     /// The next element. `guess` is a key with its NUL, compared before the key's end is looked for.
     #[inline]
     pub fn next(&mut self, guess: &[u8]) -> Result<Option<Element<'a>>, Malformed> {
@@ -329,6 +333,35 @@ impl<'a> Value<'a> {
     pub fn fields(&self) -> Result<Fields<'a>, Malformed> {
         Fields::at(self.bytes, self.offset)
     }
+}
+
+/// Whether a document is sound all the way down: the format, its keys' UTF-8, its depth.
+pub fn validate(document: &[u8]) -> Result<(), Malformed> {
+    validate_fields(Fields::new(document)?, true, 0)
+}
+
+fn validate_fields(mut fields: Fields<'_>, keyed: bool, depth: usize) -> Result<(), Malformed> {
+    while let Some(element) = fields.next(&[])? {
+        let Element { key, value, .. } = element;
+        // The keys of an array are of no consequence.
+        if keyed && !key.is_ascii() && std::str::from_utf8(key).is_err() {
+            return Err(Malformed { offset: value.offset, what: "a key that is not UTF-8" });
+        }
+        let scope;
+        let below = match value.kind {
+            Object | Array => value.fields()?,
+            CodeWithScope => {
+                (_, scope) = value.code_with_scope()?;
+                scope.fields()?
+            }
+            _ => continue,
+        };
+        if depth >= DEPTH_MAX {
+            return Err(Malformed { offset: value.offset, what: "values nested deeper than 250 levels" });
+        }
+        validate_fields(below, value.kind != Array, depth + 1)?;
+    }
+    Ok(())
 }
 
 /// The value of a top-level key, if the document has it.

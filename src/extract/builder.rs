@@ -19,7 +19,7 @@ use crate::batch::{Census, IdKind};
 use crate::extract::bson::{Kind, Malformed, Value};
 use crate::extract::census::Counts;
 use crate::extract::columns::Columns;
-use crate::extract::data::{Bytes, Data, Decimals, SCALE_WRITTEN_MAX, StructOf};
+use crate::extract::data::{Bytes, Data, Decimals, SCALE_WRITTEN_MAX, StructOf, TextOf};
 use crate::extract::decimal::{DIGITS_MAX, Decimal, rescale, scale_needed};
 use crate::extract::ejson::{self, Form};
 use crate::extract::id;
@@ -33,6 +33,22 @@ pub const LEVELS_MAX: usize = 100;
 const MICROS: std::ops::Range<i64> = -9_223_372_022_400_000_000..i64::MAX;
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
+
+/// What became of a value that was offered to a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stored {
+    /// The column says all of it.
+    Whole,
+    /// The column has it, but not what it was.
+    InPart,
+    Not,
+}
+
+impl Stored {
+    fn whole_if(stored: bool) -> Self {
+        if stored { Self::Whole } else { Self::Not }
+    }
+}
 
 #[derive(Debug)]
 pub struct ColumnBuilder {
@@ -57,11 +73,6 @@ impl ColumnBuilder {
         Self::new(Data::Id(Bytes::default(), kind), true)
     }
 
-    /// A VARCHAR for decimal128 that no DECIMAL holds.
-    pub fn decimal_text() -> Self {
-        Self::new(Data::DecimalText(Bytes::default()), false)
-    }
-
     pub fn of_columns(columns: Columns, of: StructOf, pinned: bool) -> Self {
         Self::new(Data::Struct { columns, of }, pinned)
     }
@@ -78,19 +89,24 @@ impl ColumnBuilder {
             ColumnType::BigInt => Data::BigInt(Vec::new()),
             ColumnType::Double => Data::Double(Vec::new()),
             ColumnType::Decimal { scale } => Data::Decimal(Decimals::new(*scale)),
-            ColumnType::Varchar => Data::Text(Bytes::default()),
+            ColumnType::Varchar => Data::Text(Bytes::default(), TextOf::String),
+            ColumnType::ObjectId => Data::Text(Bytes::default(), TextOf::ObjectId),
+            ColumnType::Symbol => Data::Text(Bytes::default(), TextOf::Symbol),
+            ColumnType::Code => Data::Text(Bytes::default(), TextOf::Code),
+            ColumnType::DecimalText => Data::Text(Bytes::default(), TextOf::Decimal),
             ColumnType::TimestampTz => Data::Instant { micros: Vec::new(), zoned: true },
             ColumnType::Timestamp => Data::Instant { micros: Vec::new(), zoned: false },
             ColumnType::Date => Data::Date(Vec::new()),
             ColumnType::Time => Data::Time(Vec::new()),
-            ColumnType::Blob => Data::Blob(Bytes::default()),
+            ColumnType::Blob => Data::Blob(Bytes::default(), 0),
+            ColumnType::Binary { subtype } => Data::Blob(Bytes::default(), *subtype),
             ColumnType::Uuid => Data::Uuid(Vec::new()),
             ColumnType::Json => Data::Json(Bytes::default()),
             ColumnType::Struct(fields) => {
                 let of = struct_of(fields);
                 let mut columns = Columns::nested(pinned || of != StructOf::Object);
                 for field in fields {
-                    columns.add(&field.name, Self::of_type(&field.column_type, pinned));
+                    columns.add_known(field, Self::of_type(&field.column_type, pinned));
                 }
                 Data::Struct { columns, of }
             }
@@ -146,12 +162,15 @@ impl ColumnBuilder {
             return Ok(());
         }
         if self.is_untyped() {
-            self.assume(value, path.depth)?;
+            self.assume(value, path, cx)?;
         }
-        if self.store(value, path, cx)? {
+        let stored = self.store(value, path, cx)?;
+        if stored != Stored::Not {
             self.valid.append_non_null();
             self.len += 1;
-            return Ok(());
+            if stored == Stored::Whole {
+                return Ok(());
+            }
         }
         self.pad(row + 1);
         self.counts.rescued(value.kind);
@@ -168,10 +187,10 @@ impl ColumnBuilder {
         }
     }
 
-    /// Likewise a text: a regex's part, the rescued object, an `_id` that the document lacks.
-    pub fn append_text(&mut self, row: usize, value: &[u8]) {
+    /// Likewise a text or bytes: a regex's part, the rescued object, an `_id` that the document lacks, the document.
+    pub fn append_bytes(&mut self, row: usize, value: &[u8]) {
         self.pad(row);
-        if let Data::Text(bytes) | Data::Id(bytes, _) | Data::Json(bytes) = &mut self.data {
+        if let Data::Text(bytes, _) | Data::Id(bytes, _) | Data::Json(bytes) | Data::Blob(bytes, _) = &mut self.data {
             bytes.push(value);
             self.valid.append_non_null();
             self.len += 1;
@@ -179,16 +198,20 @@ impl ColumnBuilder {
     }
 
     /// Takes the type of a first value, if any type holds it.
-    fn assume(&mut self, value: Value<'_>, depth: usize) -> Result<(), Malformed> {
+    fn assume(&mut self, value: Value<'_>, path: &Path<'_>, cx: &Context<'_>) -> Result<(), Malformed> {
         let column_type = match value.kind {
             Kind::Double => ColumnType::Double,
-            Kind::String | Kind::Symbol | Kind::Code | Kind::ObjectId => ColumnType::Varchar,
-            Kind::Object | Kind::Array if depth >= LEVELS_MAX => ColumnType::Json,
-            Kind::Object if !has_usable_key(value)? => return Ok(()),
+            Kind::String => ColumnType::Varchar,
+            Kind::Symbol => ColumnType::Symbol,
+            Kind::Code => ColumnType::Code,
+            Kind::ObjectId => ColumnType::ObjectId,
+            Kind::Object | Kind::Array if path.depth >= LEVELS_MAX => ColumnType::Json,
+            // A STRUCT has at least one field; an empty object alone does not say which.
+            Kind::Object if value.fields()?.is_empty() => return Ok(()),
             Kind::Object => ColumnType::Struct(Vec::new()),
             Kind::Array => ColumnType::List(Box::new(ColumnType::Null)),
             Kind::Binary if value.uuid().is_some() => ColumnType::Uuid,
-            Kind::Binary => ColumnType::Blob,
+            Kind::Binary => blob_type(value.binary().0),
             Kind::Boolean => ColumnType::Boolean,
             Kind::Date => ColumnType::TimestampTz,
             Kind::Int32 | Kind::Int64 => ColumnType::BigInt,
@@ -202,6 +225,11 @@ impl ColumnBuilder {
                 return Ok(());
             }
         };
+        // What another part of the same load took first holds for this one too.
+        let column_type = match cx.agreed {
+            Some(agreed) => agreed.column_type(path, column_type),
+            None => column_type,
+        };
         self.data = Self::of_type(&column_type, false).data;
         self.data.nulls(self.len);
         Ok(())
@@ -209,31 +237,23 @@ impl ColumnBuilder {
 
     /// Stores the value if it fits; if not, nothing has changed.
     #[inline]
-    fn store(&mut self, value: Value<'_>, path: &Path<'_>, cx: &mut Context<'_>) -> Result<bool, Malformed> {
+    fn store(&mut self, value: Value<'_>, path: &Path<'_>, cx: &mut Context<'_>) -> Result<Stored, Malformed> {
         let row = self.len;
         match (&mut self.data, value.kind) {
-            (Data::Text(bytes), Kind::String | Kind::Symbol | Kind::Code) => {
-                let text = value.text();
-                if std::str::from_utf8(text).is_err() {
-                    return Ok(false);
-                }
-                bytes.push(text);
-            }
-            (Data::Text(bytes), Kind::ObjectId) => {
-                ejson::push_hex(&mut bytes.bytes, value.object_id());
-                bytes.end();
+            (Data::Text(bytes, of), Kind::String | Kind::Symbol | Kind::Code | Kind::ObjectId) => {
+                return Ok(store_text(bytes, *of, value));
             }
             (Data::Instant { micros, .. }, Kind::Date) => match value.integer().checked_mul(1000) {
                 Some(instant) if MICROS.contains(&instant) => micros.push(instant),
-                _ => return Ok(false),
+                _ => return Ok(Stored::Not),
             },
             (Data::BigInt(values), Kind::Int32 | Kind::Int64) => values.push(value.integer()),
             (Data::Double(values), Kind::Double) => values.push(value.double()),
             (Data::Decimal(decimals), Kind::Decimal128) => {
                 let Decimal::Finite { coefficient, scale } = Decimal::from_bytes(value.decimal()) else {
-                    return Ok(false);
+                    return Ok(Stored::Not);
                 };
-                return Ok(decimals.push(coefficient, scale, !self.pinned));
+                return Ok(Stored::whole_if(decimals.push(coefficient, scale, !self.pinned)));
             }
             (Data::Struct { columns, .. }, Kind::Object) => {
                 columns.append(row, value.fields()?, path, cx)?;
@@ -251,30 +271,35 @@ impl ColumnBuilder {
             (Data::Boolean(bits), Kind::Boolean) => bits.append(value.boolean()),
             (Data::Double(values), Kind::Int32 | Kind::Int64) => match exact_double(value.integer()) {
                 Some(double) => values.push(double),
-                None => return Ok(false),
+                None => return Ok(Stored::Not),
             },
             (Data::BigInt(values), Kind::Double) => match exact_integer(value.double()) {
                 Some(integer) => values.push(integer),
-                None => return Ok(false),
+                None => return Ok(Stored::Not),
             },
-            (Data::BigInt(_), Kind::Decimal128) => return Ok(self.store_decimal_in_integers(value)),
+            (Data::BigInt(_), Kind::Decimal128) => return Ok(Stored::whole_if(self.store_decimal_in_integers(value))),
             (Data::Decimal(decimals), Kind::Int32 | Kind::Int64) => {
-                return Ok(decimals.push(i128::from(value.integer()), 0, false));
+                return Ok(Stored::whole_if(decimals.push(i128::from(value.integer()), 0, false)));
             }
             (Data::Decimal(decimals), Kind::Double) => {
-                return Ok(
-                    exact_integer(value.double()).is_some_and(|integer| decimals.push(i128::from(integer), 0, false))
-                );
+                let stored =
+                    exact_integer(value.double()).is_some_and(|integer| decimals.push(i128::from(integer), 0, false));
+                return Ok(Stored::whole_if(stored));
             }
-            (Data::DecimalText(bytes), Kind::Decimal128) => {
+            (Data::Text(bytes, TextOf::Decimal), Kind::Decimal128) => {
                 bytes.push(bson::Decimal128::from_bytes(value.decimal()).to_string().as_bytes());
             }
-            (Data::DecimalText(bytes), Kind::Int32 | Kind::Int64) => bytes.push(value.integer().to_string().as_bytes()),
+            (Data::Text(bytes, TextOf::Decimal), Kind::Int32 | Kind::Int64) => {
+                bytes.push(value.integer().to_string().as_bytes());
+            }
             (Data::Uuid(bytes), Kind::Binary) => match value.uuid() {
                 Some(uuid) => bytes.extend_from_slice(uuid),
-                None => return Ok(false),
+                None => return Ok(Stored::Not),
             },
-            (Data::Blob(bytes), Kind::Binary) if value.uuid().is_none() => bytes.push(value.binary().1),
+            (Data::Blob(bytes, subtype), Kind::Binary) if value.uuid().is_none() => match value.binary() {
+                (own, payload) if own == *subtype => bytes.push(payload),
+                _ => return Ok(Stored::Not),
+            },
             (Data::Id(bytes, kind), _) => {
                 id::push(&mut bytes.bytes, value, *kind)?;
                 bytes.end();
@@ -295,11 +320,11 @@ impl ColumnBuilder {
             (Data::Struct { columns, of: StructOf::Regex }, Kind::Regex) => {
                 let (pattern, options) = value.regex();
                 if std::str::from_utf8(pattern).is_err() || std::str::from_utf8(options).is_err() {
-                    return Ok(false);
+                    return Ok(Stored::Not);
                 }
                 for (index, part) in [pattern, options].into_iter().enumerate() {
                     if let Some(column) = columns.column(index) {
-                        column.append_text(row, part);
+                        column.append_bytes(row, part);
                     }
                 }
             }
@@ -307,12 +332,12 @@ impl ColumnBuilder {
                 let micros = value.integer().checked_mul(1000).filter(|micros| micros % MICROS_PER_DAY == 0);
                 match micros.and_then(|micros| i32::try_from(micros / MICROS_PER_DAY).ok()) {
                     Some(day) => days.push(day),
-                    None => return Ok(false),
+                    None => return Ok(Stored::Not),
                 }
             }
-            _ => return Ok(false),
+            _ => return Ok(Stored::Not),
         }
-        Ok(true)
+        Ok(Stored::Whole)
     }
 
     fn store_decimal_in_integers(&mut self, value: Value<'_>) -> bool {
@@ -352,17 +377,18 @@ impl ColumnBuilder {
 
     fn data_type(&self) -> DataType {
         match &self.data {
-            Data::Untyped | Data::Text(_) | Data::DecimalText(_) | Data::Id(..) | Data::Json(_) => DataType::Utf8,
+            Data::Untyped | Data::Text(..) | Data::Id(..) | Data::Json(_) => DataType::Utf8,
             Data::Boolean(_) => DataType::Boolean,
             Data::BigInt(_) => DataType::Int64,
             Data::Double(_) => DataType::Float64,
             Data::Decimal(decimals) => DataType::Decimal128(DECIMAL_PRECISION, decimals.scale as i8),
-            Data::Blob(_) => DataType::Binary,
+            Data::Blob(..) => DataType::Binary,
             Data::Uuid(_) => DataType::FixedSizeBinary(16),
             Data::Instant { zoned: true, .. } => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
             Data::Instant { zoned: false, .. } => DataType::Timestamp(TimeUnit::Microsecond, None),
             Data::Date(_) => DataType::Date32,
             Data::Time(_) => DataType::Time64(TimeUnit::Microsecond),
+            Data::Struct { columns, .. } if columns.is_empty() => DataType::Utf8,
             Data::Struct { columns, .. } => DataType::Struct(struct_fields(columns)),
             Data::List { element, .. } => DataType::List(list_field(element)),
         }
@@ -375,6 +401,7 @@ impl ColumnBuilder {
         let nulls = self.valid.finish();
         Ok(match &mut self.data {
             Data::Untyped => new_null_array(&DataType::Utf8, rows),
+            Data::Struct { columns, .. } if columns.is_empty() => new_null_array(&DataType::Utf8, rows),
             Data::Boolean(bits) => Arc::new(BooleanArray::new(bits.finish(), nulls)),
             Data::BigInt(values) => Arc::new(Int64Array::try_new(taken(values), nulls)?),
             Data::Double(values) => Arc::new(Float64Array::try_new(taken(values), nulls)?),
@@ -382,10 +409,8 @@ impl ColumnBuilder {
                 Decimal128Array::try_new(taken(&mut decimals.values), nulls)?
                     .with_precision_and_scale(DECIMAL_PRECISION, decimals.scale as i8)?,
             ),
-            Data::Text(bytes) | Data::DecimalText(bytes) | Data::Id(bytes, _) | Data::Json(bytes) => {
-                bytes.texts(nulls)?
-            }
-            Data::Blob(bytes) => bytes.blobs(nulls)?,
+            Data::Text(bytes, _) | Data::Id(bytes, _) | Data::Json(bytes) => bytes.texts(nulls)?,
+            Data::Blob(bytes, _) => bytes.blobs(nulls)?,
             Data::Uuid(bytes) => {
                 Arc::new(FixedSizeBinaryArray::try_new(16, Buffer::from_vec(std::mem::take(bytes)), nulls)?)
             }
@@ -443,7 +468,7 @@ pub fn regex_type() -> ColumnType {
 }
 
 fn named(name: &str, column_type: ColumnType) -> crate::schema::Column {
-    crate::schema::Column { name: name.into(), column_type }
+    crate::schema::Column::new(name, column_type)
 }
 
 /// What a stored STRUCT was made for, as far as its fields tell.
@@ -458,14 +483,28 @@ pub fn struct_of(fields: &[crate::schema::Column]) -> StructOf {
     }
 }
 
-fn has_usable_key(object: Value<'_>) -> Result<bool, Malformed> {
-    let mut elements = object.fields()?;
-    while let Some(element) = elements.next(&[])? {
-        if !element.key.is_empty() {
-            return Ok(true);
-        }
+/// What a column of binaries of that subtype is.
+pub fn blob_type(subtype: u8) -> ColumnType {
+    if subtype == 0 { ColumnType::Blob } else { ColumnType::Binary { subtype } }
+}
+
+/// Stores a text, whatever it was in the source.
+#[inline]
+fn store_text(bytes: &mut Bytes, of: TextOf, value: Value<'_>) -> Stored {
+    if of == TextOf::Decimal {
+        return Stored::Not;
     }
-    Ok(false)
+    if value.kind == Kind::ObjectId {
+        ejson::push_hex(&mut bytes.bytes, value.object_id());
+        bytes.end();
+    } else {
+        let text = value.text();
+        if std::str::from_utf8(text).is_err() {
+            return Stored::Not;
+        }
+        bytes.push(text);
+    }
+    if TextOf::kind(value.kind) == Some(of) { Stored::Whole } else { Stored::InPart }
 }
 
 fn first_scale(value: Value<'_>) -> Option<u8> {

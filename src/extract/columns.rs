@@ -1,20 +1,25 @@
 //! The fields of one object level: which key goes to which column, and what becomes of keys that can have none.
 //!
-//! A key gets no column, so that its values are rescued, if it is empty, if it differs from another only in case (the
-//! first one met, or the stored schema's, keeps the column), if it is reserved (top level: `_elt_…`), if the object is
-//! pinned without it, or if the object has `FIELDS_MAX` already. Knows nothing of how a column stores its values.
+//! A key gets no column, so that its values are rescued, if the object is pinned without it, or if the object has as
+//! many fields as it may (`FIELDS_MAX`, `TOP_FIELDS_MAX`) already. `names` says what the others are called. Knows nothing
+//! of how a column stores its values.
 
-use std::collections::{HashMap, HashSet};
+use std::borrow::Cow;
+use std::collections::HashMap;
 
 use crate::batch::{Census, IdKind};
 use crate::extract::bson::{Fields, Malformed};
 use crate::extract::builder::ColumnBuilder;
 use crate::extract::census::Counts;
+use crate::extract::names::Names;
 use crate::extract::rescue::{Context, Path, push_key};
-use crate::schema::{Column, ID};
+use crate::schema::{Column, ColumnType, ID};
 
-/// Columns of one object, at most: beyond, new keys are data.
+/// Columns of one nested object, at most: beyond, new keys are data.
 pub const FIELDS_MAX: usize = 1_000;
+
+/// Columns of the document itself, at most.
+pub const TOP_FIELDS_MAX: usize = 10_000;
 
 /// Keys without a column that are counted each by themselves; the rest share one count.
 const ODD_MAX: usize = 1_000;
@@ -25,12 +30,10 @@ pub struct Columns {
     fields: Vec<Field>,
     odd: Vec<Odd>,
     by_key: HashMap<Box<[u8]>, Slot>,
-    /// Lowercase, as DuckDB compares names.
-    names: HashSet<String>,
+    names: Names,
     /// After field i−1 (0: at the start) came field `successor[i]` last time.
     successor: Vec<usize>,
-    top: bool,
-    closed: bool,
+    fields_max: usize,
 }
 
 #[derive(Debug)]
@@ -39,6 +42,14 @@ struct Field {
     /// The key and its NUL, as it stands in a document.
     key: Box<[u8]>,
     column: ColumnBuilder,
+}
+
+impl Field {
+    /// Without its NUL.
+    fn key(&self) -> Cow<'_, str> {
+        let (_, key) = self.key.split_last().unwrap_or((&0, &[]));
+        String::from_utf8_lossy(key)
+    }
 }
 
 /// A key without a column.
@@ -63,33 +74,45 @@ impl Columns {
             fields: Vec::new(),
             odd: Vec::new(),
             by_key: HashMap::new(),
-            names: HashSet::new(),
+            names: Names::default(),
             successor: vec![0],
-            top: false,
-            closed,
+            fields_max: if closed { 0 } else { FIELDS_MAX },
         }
     }
 
     /// Of the document itself: its first column is `_id`.
     pub fn of_document(id_kind: IdKind) -> Self {
-        let mut columns = Self { top: true, ..Self::nested(false) };
-        columns.add(ID, ColumnBuilder::id(id_kind));
+        let mut columns = Self { names: Names::of_document(), fields_max: TOP_FIELDS_MAX, ..Self::nested(false) };
+        columns.add_known(&Column::new(ID, ColumnType::Varchar), ColumnBuilder::id(id_kind));
         columns
     }
 
-    /// Adds a column of that name. False if the name can have none.
-    pub fn add(&mut self, name: &str, column: ColumnBuilder) -> bool {
-        let lower = name.to_ascii_lowercase();
-        if name.is_empty() || self.top && lower.starts_with("_elt_") || !self.names.insert(lower) {
-            return false;
+    /// Adds a column that has its name already. Nothing happens if the name or the key is taken.
+    pub fn add_known(&mut self, column: &Column, builder: ColumnBuilder) {
+        if !self.by_key.contains_key(column.key().as_bytes()) && self.names.take(&column.name) {
+            self.push(column.name.clone(), column.key(), builder);
         }
+    }
+
+    /// Adds a column for a key, under the name that is free for it. Nothing happens if the key has one.
+    pub fn add_key(&mut self, key: &str, builder: ColumnBuilder) {
+        if !self.by_key.contains_key(key.as_bytes()) {
+            let name = self.names.take_for(key);
+            self.push(name, key, builder);
+        }
+    }
+
+    fn push(&mut self, name: String, key: &str, column: ColumnBuilder) {
         let index = self.fields.len();
-        let mut key = name.as_bytes().to_vec();
+        let mut key = key.as_bytes().to_vec();
         self.by_key.insert(key.clone().into(), Slot::Field(index));
         key.push(0);
-        self.fields.push(Field { name: name.to_owned(), key: key.into(), column });
+        self.fields.push(Field { name, key: key.into(), column });
         self.successor.push(index + 1);
-        true
+    }
+
+    pub fn len(&self) -> usize {
+        self.fields.len()
     }
 
     pub fn is_empty(&self) -> bool {
@@ -109,8 +132,12 @@ impl Columns {
             let guess = self.successor[previous];
             let key = self.fields.get(guess).map_or(&[][..], |field| &field.key);
             let Some(element) = elements.next(key)? else { return Ok(()) };
+            let slot = if element.guessed {
+                Slot::Field(guess)
+            } else {
+                self.slot(element.key, element.value.offset, path, cx)?
+            };
             let path = path.key(element.key);
-            let slot = if element.guessed { Slot::Field(guess) } else { self.slot(element.key, element.value.offset)? };
             match slot {
                 Slot::Field(index) => {
                     self.successor[previous] = index;
@@ -134,12 +161,18 @@ impl Columns {
         }
     }
 
-    fn slot(&mut self, key: &[u8], offset: usize) -> Result<Slot, Malformed> {
+    fn slot(&mut self, key: &[u8], offset: usize, path: &Path<'_>, cx: &Context<'_>) -> Result<Slot, Malformed> {
         if let Some(slot) = self.by_key.get(key) {
             return Ok(*slot);
         }
-        let name = std::str::from_utf8(key).map_err(|_| Malformed { offset, what: "a key that is not UTF-8" })?;
-        if !self.closed && self.fields.len() < FIELDS_MAX && self.add(name, ColumnBuilder::untyped()) {
+        let text = std::str::from_utf8(key).map_err(|_| Malformed { offset, what: "a key that is not UTF-8" })?;
+        if self.fields.len() < self.fields_max {
+            let name = match cx.agreed {
+                Some(agreed) => agreed.name(path, text, &self.names),
+                None => self.names.take_for(text),
+            };
+            self.names.take(&name);
+            self.push(name, text, ColumnBuilder::untyped());
             return Ok(Slot::Field(self.fields.len() - 1));
         }
         if self.odd.len() <= ODD_MAX {
@@ -168,7 +201,12 @@ impl Columns {
 
     /// The columns with their types as of now.
     pub fn types(&self) -> Vec<Column> {
-        self.named().map(|(name, column)| Column { name: name.to_owned(), column_type: column.column_type() }).collect()
+        let column = |field: &Field| {
+            let key = field.key();
+            let key = (key != field.name).then(|| key.into_owned());
+            Column { name: field.name.clone(), key, column_type: field.column.column_type() }
+        };
+        self.fields.iter().map(column).collect()
     }
 
     /// Begins a batch: rows count from 0 again.
@@ -181,7 +219,7 @@ impl Columns {
     pub fn gather(&self, path: &str, census: &mut Census) {
         for field in &self.fields {
             let mut path = path.to_owned();
-            push_key(&mut path, &field.name);
+            push_key(&mut path, &field.key());
             field.column.gather(&path, census);
         }
         for (index, odd) in self.odd.iter().enumerate() {

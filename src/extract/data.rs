@@ -1,12 +1,13 @@
 //! The storage of one column: a vector for each column type, with room for nulls but no notion of them.
 //!
-//! Knows no BSON. Turns into Arrow arrays; nested storage is turned by the builder that owns it.
+//! Knows of BSON the names of its types. Turns into Arrow arrays; nested storage is turned by the builder that owns it.
 
 use arrow::array::{ArrayRef, BinaryArray, BooleanBufferBuilder, StringArray};
 use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::error::ArrowError;
 
 use crate::batch::IdKind;
+use crate::extract::bson::Kind;
 use crate::extract::builder::ColumnBuilder;
 use crate::extract::columns::Columns;
 use crate::extract::decimal::{integer_digits, power, rescale, scale_needed};
@@ -27,14 +28,13 @@ pub enum Data {
     BigInt(Vec<i64>),
     Double(Vec<f64>),
     Decimal(Decimals),
-    /// Strings, symbols, code; objectIds as hex.
-    Text(Bytes),
-    /// Decimal128 that no DECIMAL holds, as canonical text; integers too.
-    DecimalText(Bytes),
+    /// Strings, symbols, code; objectIds as hex; decimal128 that no DECIMAL holds.
+    Text(Bytes, TextOf),
     /// The `_id`, and which kind of it is plain.
     Id(Bytes, IdKind),
     Json(Bytes),
-    Blob(Bytes),
+    /// Binaries of one subtype.
+    Blob(Bytes, u8),
     Uuid(Vec<u8>),
     /// Microseconds since 1970; with a time zone (UTC) or without.
     Instant {
@@ -52,6 +52,41 @@ pub enum Data {
         items: usize,
         element: Box<ColumnBuilder>,
     },
+}
+
+/// What the texts of a VARCHAR were in the source. One of another origin stands in the column all the same, and in
+/// `_elt_rescued` as what it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextOf {
+    String,
+    ObjectId,
+    Symbol,
+    Code,
+    /// Canonical text of decimal128; integers' digits too. Takes no other text, for these are numbers.
+    Decimal,
+}
+
+impl TextOf {
+    #[inline]
+    pub fn kind(kind: Kind) -> Option<Self> {
+        Some(match kind {
+            Kind::String => Self::String,
+            Kind::ObjectId => Self::ObjectId,
+            Kind::Symbol => Self::Symbol,
+            Kind::Code => Self::Code,
+            _ => return None,
+        })
+    }
+
+    pub fn column_type(self) -> ColumnType {
+        match self {
+            Self::String => ColumnType::Varchar,
+            Self::ObjectId => ColumnType::ObjectId,
+            Self::Symbol => ColumnType::Symbol,
+            Self::Code => ColumnType::Code,
+            Self::Decimal => ColumnType::DecimalText,
+        }
+    }
 }
 
 /// What a STRUCT was made for.
@@ -187,13 +222,7 @@ impl Data {
             }
             Self::Double(values) => values.resize(values.len() + count, 0.0),
             Self::Decimal(decimals) => decimals.values.resize(decimals.values.len() + count, 0),
-            Self::Text(bytes)
-            | Self::DecimalText(bytes)
-            | Self::Id(bytes, _)
-            | Self::Json(bytes)
-            | Self::Blob(bytes) => {
-                bytes.nulls(count);
-            }
+            Self::Text(bytes, _) | Self::Id(bytes, _) | Self::Json(bytes) | Self::Blob(bytes, _) => bytes.nulls(count),
             Self::Uuid(bytes) => bytes.resize(bytes.len() + 16 * count, 0),
             Self::Date(days) => days.resize(days.len() + count, 0),
             Self::List { offsets, items, .. } => offsets.resize(offsets.len() + count, *items as i32),
@@ -207,14 +236,18 @@ impl Data {
             Self::BigInt(_) => ColumnType::BigInt,
             Self::Double(_) => ColumnType::Double,
             Self::Decimal(decimals) => ColumnType::Decimal { scale: decimals.scale },
-            Self::Text(_) | Self::DecimalText(_) | Self::Id(..) => ColumnType::Varchar,
+            Self::Text(_, of) => of.column_type(),
+            Self::Id(..) => ColumnType::Varchar,
             Self::Json(_) => ColumnType::Json,
-            Self::Blob(_) => ColumnType::Blob,
+            Self::Blob(_, 0) => ColumnType::Blob,
+            Self::Blob(_, subtype) => ColumnType::Binary { subtype: *subtype },
             Self::Uuid(_) => ColumnType::Uuid,
             Self::Instant { zoned: true, .. } => ColumnType::TimestampTz,
             Self::Instant { zoned: false, .. } => ColumnType::Timestamp,
             Self::Date(_) => ColumnType::Date,
             Self::Time(_) => ColumnType::Time,
+            // Another part of the load met an object here, this one none yet.
+            Self::Struct { columns, .. } if columns.is_empty() => ColumnType::Null,
             Self::Struct { columns, .. } => ColumnType::Struct(columns.types()),
             Self::List { element, .. } => ColumnType::List(Box::new(element.column_type())),
         }

@@ -7,30 +7,28 @@ use std::sync::Arc;
 use arrow::datatypes::Schema;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
-use crate::batch::{Batch, IdKind, Reading};
+use crate::batch::{Batch, IdKind, Output, Quarantined, Reading};
 use crate::error::{Error, Result};
-use crate::extract::Request;
-use crate::extract::bson::{Fields, Malformed};
+use crate::extract::bson::{self, Fields, Malformed};
 use crate::extract::builder::ColumnBuilder;
 use crate::extract::columns::Columns;
 use crate::extract::id;
-use crate::extract::infer::{self, Shape};
-use crate::extract::rescue::{Context, Path, Rescued};
+use crate::extract::infer;
+use crate::extract::options::OnMismatch;
+use crate::extract::rescue::{Context, Forbidden, Path, Rescued};
+use crate::extract::reshape::Reshape;
+use crate::extract::survey::Sample;
 use crate::extract::watermark::Tracker;
-use crate::schema::{ColumnType, RESCUED};
+use crate::extract::{Request, Sink};
+use crate::schema::{BSON, Column, ColumnType, RESCUED};
 
-/// Documents and bytes of the sample that types are inferred from.
-const SAMPLE_DOCUMENTS_MAX: usize = 2_000;
-const SAMPLE_BYTES_MAX: usize = 16 * 1024 * 1024;
-
-/// Rows and source bytes of a batch.
+/// Rows, source bytes and cells of a batch.
 const BATCH_ROWS_MAX: usize = 32_768;
 const BATCH_BYTES_MAX: u64 = 16 * 1024 * 1024;
+const BATCH_CELLS_MAX: usize = 4_000_000;
 
 /// How often a stop is looked for, in documents.
 const CANCEL_EVERY: u64 = 1_024;
-
-pub type Sink<'s> = dyn FnMut(Batch) -> Result<()> + 's;
 
 /// Why a document could not be taken in.
 #[derive(Debug)]
@@ -53,51 +51,80 @@ impl From<Error> for Fault {
     }
 }
 
-/// The reading of one collection.
+/// The reading of one collection, or of a range of it.
 #[derive(Debug)]
 pub struct Decoder<'r> {
     request: &'r Request,
-    /// Until the sample is complete.
+    /// Until the sample is complete; None from the start if the survey took one.
     sample: Option<Sample>,
     columns: Columns,
     rescued_column: ColumnBuilder,
     rescued: Rescued,
+    /// With `keep_bson`.
+    bson_column: Option<ColumnBuilder>,
+    reshape: Option<Reshape>,
+    /// The document as it was rewritten; its room is used again.
+    reshaped: Vec<u8>,
     rows: usize,
     batch_bytes: u64,
     /// Documents of the source so far, those outside of the window too: what one without `_id` is known by.
     number: u64,
     documents: u64,
     bytes: u64,
+    quarantined: u64,
     tracker: Option<Tracker>,
     /// The request's, else the sample's; None while there is no document.
     id_kind: Option<IdKind>,
 }
 
-#[derive(Debug, Default)]
-struct Sample {
-    shape: Shape,
-    bytes: Vec<u8>,
-    /// Where each document ends, and its number.
-    ends: Vec<(usize, u64)>,
-}
-
 impl<'r> Decoder<'r> {
-    pub fn new(request: &'r Request) -> Self {
-        let id_kind = request.id_kind;
-        Self {
+    /// Fails if the options contradict each other.
+    pub fn new(request: &'r Request) -> Result<Self> {
+        let options = &request.options;
+        let mut rescued = Rescued::default();
+        rescued.forbidden = match &options.on_mismatch {
+            OnMismatch::Rescue => None,
+            OnMismatch::Fail => Some(Forbidden { paths: None, found: None }),
+            OnMismatch::FailAt(paths) => Some(Forbidden { paths: Some(paths.clone()), found: None }),
+        };
+        let mut decoder = Self {
             request,
-            sample: Some(Sample::default()),
-            columns: Columns::of_document(id_kind.unwrap_or(IdKind::Other)),
-            id_kind,
+            sample: None,
+            columns: Columns::of_document(IdKind::Other),
             rescued_column: ColumnBuilder::of_type(&ColumnType::Json, true),
-            rescued: Rescued::default(),
+            rescued,
+            bson_column: options.keep_bson.then(|| ColumnBuilder::of_type(&ColumnType::Blob, true)),
+            reshape: request.reshape()?,
+            reshaped: Vec::new(),
             rows: 0,
             batch_bytes: 0,
             number: 0,
             documents: 0,
             bytes: 0,
+            quarantined: 0,
             tracker: request.watermark.as_deref().map(Tracker::new),
+            id_kind: request.id_kind,
+        };
+        match &request.survey.shape {
+            Some(shape) => decoder.begin(Some(shape)),
+            None => decoder.sample = Some(Sample::default()),
         }
+        Ok(decoder)
+    }
+
+    /// Sets the columns up from what a sample showed.
+    fn begin(&mut self, shape: Option<&infer::Shape>) {
+        self.id_kind = self.id_kind.or(shape.map(infer::Shape::id_kind));
+        let none = infer::Shape::default();
+        let id_kind = self.id_kind.unwrap_or(IdKind::Other);
+        // What is ours alone, such as the raw document, comes from no field.
+        let known: Vec<Column> = self.request.known.iter().filter(|column| column.name != BSON).cloned().collect();
+        self.columns = infer::columns(&known, &self.request.pinned, id_kind, shape.unwrap_or(&none));
+    }
+
+    /// Documents taken in so far.
+    pub fn documents(&self) -> u64 {
+        self.documents
     }
 
     /// Counts a document that lies outside of the window.
@@ -105,37 +132,62 @@ impl<'r> Decoder<'r> {
         self.number += 1;
     }
 
-    /// Takes a document in, and gives a batch to `sink` when one is full.
+    /// Takes a document in, and gives a batch to `sink` when one is full. If the document is malformed, nothing of it
+    /// was taken.
     pub fn push(&mut self, document: &[u8], sink: &mut Sink<'_>) -> Result<(), Fault> {
         if self.documents.is_multiple_of(CANCEL_EVERY) {
             self.request.cancel.check()?;
         }
+        bson::validate(document)?;
         if let Some(tracker) = &mut self.tracker {
             tracker.see(document)?;
         }
         self.number += 1;
-        match &mut self.sample {
-            Some(sample) => {
-                sample.shape.observe_document(document)?;
-                sample.bytes.extend_from_slice(document);
-                sample.ends.push((sample.bytes.len(), self.number));
-                if sample.ends.len() >= SAMPLE_DOCUMENTS_MAX || sample.bytes.len() >= SAMPLE_BYTES_MAX {
-                    self.close_sample(sink)?;
-                }
-            }
-            None => self.decode(document, self.number, sink)?,
-        }
         self.documents += 1;
         self.bytes += document.len() as u64;
-        Ok(())
+        match self.reshape.take() {
+            None => self.take(document, sink),
+            Some(reshape) => {
+                let mut room = std::mem::take(&mut self.reshaped);
+                let taken = match reshape.apply(document, &mut room) {
+                    Ok(document) => self.take(document, sink),
+                    Err(malformed) => Err(malformed.into()),
+                };
+                (self.reshaped, self.reshape) = (room, Some(reshape));
+                taken
+            }
+        }
+    }
+
+    fn take(&mut self, document: &[u8], sink: &mut Sink<'_>) -> Result<(), Fault> {
+        match &mut self.sample {
+            Some(sample) => {
+                if !sample.push(document, self.number)? {
+                    self.close_sample(sink)?;
+                }
+                Ok(())
+            }
+            None => self.decode(document, self.number, sink),
+        }
+    }
+
+    /// Puts a document aside that cannot be decoded, or fails with `error` if the options say so. Its bytes are kept
+    /// only where no field is to be masked.
+    pub fn quarantine(&mut self, mut document: Quarantined, error: Error, sink: &mut Sink<'_>) -> Result<()> {
+        if self.request.options.fail_on_malformed {
+            return Err(error);
+        }
+        if self.request.options.reshapes() {
+            document.bytes = None;
+        }
+        self.number += 1;
+        self.quarantined += 1;
+        sink(Output::Quarantined(document))
     }
 
     fn close_sample(&mut self, sink: &mut Sink<'_>) -> Result<(), Fault> {
         let Some(sample) = self.sample.take() else { return Ok(()) };
-        let seen = (!sample.ends.is_empty()).then(|| sample.shape.id_kind());
-        self.id_kind = self.id_kind.or(seen);
-        let id_kind = self.id_kind.unwrap_or(IdKind::Other);
-        self.columns = infer::columns(&self.request.known, &self.request.pinned, id_kind, &sample.shape);
+        self.begin((!sample.ends.is_empty()).then_some(&sample.shape));
         let mut start = 0;
         for (end, number) in sample.ends {
             if let Some(document) = sample.bytes.get(start..end) {
@@ -149,18 +201,32 @@ impl<'r> Decoder<'r> {
     fn decode(&mut self, document: &[u8], number: u64, sink: &mut Sink<'_>) -> Result<(), Fault> {
         let row = self.rows;
         let id_kind = self.id_kind.unwrap_or(IdKind::Other);
-        let mut cx = Context { document, number, id_kind, rescued: &mut self.rescued };
+        let agreed = Some(&*self.request.agreed);
+        let mut cx = Context { document, number, id_kind, agreed, rescued: &mut self.rescued };
         self.columns.append(row, Fields::new(document)?, &Path::DOCUMENT, &mut cx)?;
         if let Some(id) = self.columns.column(0).filter(|id| id.len() == row) {
-            id.append_text(row, id::of_number(number, id_kind).as_bytes());
+            id.append_bytes(row, id::of_number(number, id_kind).as_bytes());
+        }
+        if let Some(column) = &mut self.bson_column {
+            column.append_bytes(row, document);
         }
         if let Some(text) = self.rescued.close() {
-            self.rescued_column.append_text(row, text.as_bytes());
+            self.rescued_column.append_bytes(row, text.as_bytes());
             self.rescued.clear();
+            if let Some((path, kind)) = self.rescued.forbidden.as_mut().and_then(|forbidden| forbidden.found.take()) {
+                let id = match bson::find(document, b"_id")? {
+                    Some(id) => id::text(id, id_kind)?,
+                    None => id::of_number(number, id_kind),
+                };
+                return Err(Error::mismatch(&self.request.collection, &path, kind.name(), &id).into());
+            }
         }
         self.rows += 1;
         self.batch_bytes += document.len() as u64;
-        if self.rows >= BATCH_ROWS_MAX || self.batch_bytes >= BATCH_BYTES_MAX {
+        if self.rows >= BATCH_ROWS_MAX
+            || self.batch_bytes >= BATCH_BYTES_MAX
+            || self.rows * self.columns.len() >= BATCH_CELLS_MAX
+        {
             self.flush(sink)?;
         }
         Ok(())
@@ -172,21 +238,32 @@ impl<'r> Decoder<'r> {
         if rows == 0 {
             return Ok(());
         }
-        let mut columns = self.columns.types();
-        columns.remove(0);
+        let broken = |error| Error::batch(&self.request.collection, &error);
+        let columns = self.column_list();
         let mut fields = Vec::with_capacity(columns.len() + 2);
         let mut arrays = Vec::with_capacity(columns.len() + 2);
         for (name, column) in self.columns.named_mut() {
             fields.push(column.field(name));
-            arrays.push(column.finish(rows).map_err(|error| Error::batch(&self.request.collection, &error))?);
+            arrays.push(column.finish(rows).map_err(broken)?);
         }
         self.columns.restart();
-        fields.push(self.rescued_column.field(RESCUED));
-        arrays.push(self.rescued_column.finish(rows).map_err(|error| Error::batch(&self.request.collection, &error))?);
+        let own = self.bson_column.iter_mut().map(|column| (BSON, column));
+        for (name, column) in own.chain([(RESCUED, &mut self.rescued_column)]) {
+            fields.push(column.field(name));
+            arrays.push(column.finish(rows).map_err(broken)?);
+        }
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let data = RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options)
-            .map_err(|error| Error::batch(&self.request.collection, &error))?;
-        sink(Batch { data, columns, bytes })
+        let data =
+            RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options).map_err(broken)?;
+        sink(Output::Documents(Batch { data, columns, bytes }))
+    }
+
+    /// The columns without `_id` and `_elt_rescued`, in a batch's order.
+    fn column_list(&self) -> Vec<Column> {
+        let mut columns = self.columns.types();
+        columns.remove(0);
+        columns.extend(self.bson_column.as_ref().map(|_| Column::new(BSON, ColumnType::Blob)));
+        columns
     }
 
     /// Gives the last batch to `sink`, and says what was read.
@@ -198,13 +275,12 @@ impl<'r> Decoder<'r> {
             Fault::Stopped(error) => error,
         })?;
         self.flush(sink)?;
-        let mut columns = self.columns.types();
-        columns.remove(0);
         let mut reading = Reading {
             documents: self.documents,
             bytes: self.bytes,
             rescued: self.rescued.total,
-            columns,
+            quarantined: self.quarantined,
+            columns: self.column_list(),
             watermark: self.tracker.as_ref().and_then(Tracker::greatest),
             id_kind: self.id_kind,
             ..Reading::default()

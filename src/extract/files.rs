@@ -9,6 +9,7 @@ mod csv;
 mod json;
 mod json_bson;
 mod parquet;
+mod sample;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -16,17 +17,16 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use arrow::array::StringArray;
-use arrow::error::ArrowError;
 use flate2::read::MultiGzDecoder;
 
-use crate::batch::{Batch, IdKind, Reading, Window};
-use crate::cancel::Cancel;
+use crate::batch::{IdKind, Quarantined, Reading, Window};
 use crate::error::{Error, Result, nearest};
-use crate::extract::bson::{self as raw, Malformed};
+use crate::extract::bson as raw;
 use crate::extract::decode::{Decoder, Fault};
 use crate::extract::id::Ids;
+use crate::extract::query::Query;
 use crate::extract::watermark::{self, Mark};
-use crate::extract::{Request, Source};
+use crate::extract::{Options, Request, Sink, Source, Survey};
 
 /// `_id`s given to the sink at once.
 const IDS_MAX: usize = 10_000;
@@ -57,8 +57,24 @@ struct CollectionFile {
     gzip: bool,
 }
 
-/// What a reader of documents gives each of them to.
-type Each<'e> = dyn FnMut(&[u8]) -> Result<(), Fault> + 'e;
+/// What a reader gives the documents of a file to.
+trait Taker {
+    /// Takes a document, as BSON. One that is malformed comes back as `broken`, from the reader, which knows its place.
+    fn document(&mut self, document: &[u8]) -> Result<(), Fault>;
+
+    /// Takes what should have been a document. `error` is the message where that may not be.
+    fn broken(&mut self, broken: Broken<'_>, error: Error) -> Result<()>;
+}
+
+/// A part of a file that is no document.
+#[derive(Debug)]
+struct Broken<'b> {
+    /// Bytes from the start of the file's (decompressed) text.
+    offset: u64,
+    line: Option<u64>,
+    what: String,
+    bytes: &'b [u8],
+}
 
 impl Files {
     pub fn open(name: &str, folder: &Path) -> Self {
@@ -137,12 +153,12 @@ impl CollectionFile {
         Ok(if self.gzip { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) })
     }
 
-    /// Gives every document, as BSON, to `each`.
-    fn documents(&self, request: Option<&Request>, each: &mut Each<'_>) -> Result<()> {
+    /// Gives every document, as BSON, to the taker.
+    fn documents(&self, request: Option<&Request>, taker: &mut dyn Taker) -> Result<()> {
         match self.format {
-            Format::Bson => bson::documents(&self.path, self.reader()?, each),
-            Format::Json => json::documents(&self.path, self.reader()?, each),
-            Format::Csv => csv::documents(&self.path, self.reader()?, request, each),
+            Format::Bson => bson::documents(&self.path, self.reader()?, taker),
+            Format::Json => json::documents(&self.path, self.reader()?, taker),
+            Format::Csv => csv::documents(&self.path, self.reader()?, request, taker),
             Format::Parquet => Ok(()),
         }
     }
@@ -153,11 +169,20 @@ impl Source for Files {
         Ok(self.scan()?.into_keys().collect())
     }
 
-    fn count(&self, _collection: &str) -> Result<Option<u64>> {
+    fn count(&self, _collection: &str, _options: &Options, _exact: bool) -> Result<Option<u64>> {
         Ok(None)
     }
 
-    fn read(&self, request: &Request, sink: &mut dyn FnMut(Batch) -> Result<()>) -> Result<Reading> {
+    fn survey(&self, request: &Request) -> Result<Survey> {
+        let file = self.find(&request.collection)?;
+        // A load that goes on with what it knows needs none.
+        if file.format != Format::Bson || file.gzip || request.window != Window::Full {
+            return Ok(Survey::default());
+        }
+        sample::survey(&file.path, request)
+    }
+
+    fn read(&self, request: &Request, sink: &mut Sink<'_>) -> Result<Reading> {
         let file = self.find(&request.collection)?;
         if file.format == Format::Parquet {
             return parquet::read(&file.path, request, sink);
@@ -166,51 +191,104 @@ impl Source for Files {
             Window::Full => None,
             Window::Since { path, from } => Some((path.as_str(), Mark::parse(from)?)),
         };
-        let mut decoder = Decoder::new(request);
-        file.documents(Some(request), &mut |document| {
-            if let Some((path, from)) = &since
-                && !watermark::is_since(document, path, from)?
-            {
-                decoder.skip();
-                return Ok(());
-            }
-            decoder.push(document, sink)
-        })?;
-        decoder.finish(sink)
+        let mut documents = Documents { decoder: Decoder::new(request)?, since, query: query(request)?, sink };
+        file.documents(Some(request), &mut documents)?;
+        documents.decoder.finish(documents.sink)
     }
 
-    fn ids(
-        &self,
-        collection: &str,
-        kind: IdKind,
-        cancel: &Cancel,
-        sink: &mut dyn FnMut(StringArray) -> Result<()>,
-    ) -> Result<()> {
-        let file = self.find(collection)?;
+    fn ids(&self, request: &Request, sink: &mut dyn FnMut(StringArray) -> Result<()>) -> Result<()> {
+        let file = self.find(&request.collection)?;
         if file.format == Format::Parquet {
-            return parquet::ids(&file.path, cancel, sink);
+            return parquet::ids(&file.path, &request.cancel, sink);
         }
-        let broken = |error: ArrowError| Error::batch(collection, &error);
-        let mut ids = Ids::new(kind);
-        let mut number = 0;
-        file.documents(None, &mut |document| {
-            number += 1;
-            ids.push(raw::find(document, b"_id")?, number)?;
-            if ids.len >= IDS_MAX {
-                cancel.check()?;
-                sink(ids.take().map_err(broken)?)?;
-            }
-            Ok(())
-        })?;
-        if ids.len == 0 { Ok(()) } else { sink(ids.take().map_err(broken)?) }
+        let kind = request.id_kind.unwrap_or(IdKind::Other);
+        let mut listed = Listed { ids: Ids::new(kind), number: 0, query: query(request)?, request, sink };
+        file.documents(None, &mut listed)?;
+        listed.flush()
     }
 }
 
-/// A fault with the place the file's reader knows; `place` makes the error of a malformed document.
-fn placed(fault: Fault, place: impl FnOnce(Malformed) -> Error) -> Error {
-    match fault {
-        Fault::Malformed(malformed) => place(malformed),
-        Fault::Stopped(error) => error,
+fn query(request: &Request) -> Result<Option<Query>> {
+    let parsed = request.options.filter.as_deref().map(Query::parse).transpose();
+    parsed.map_err(|complaint| Error::source_options(&request.collection, &format!("`filter`: {complaint}")))
+}
+
+/// Documents on their way to the decoder.
+struct Documents<'r, 's> {
+    decoder: Decoder<'r>,
+    since: Option<(&'r str, Mark)>,
+    query: Option<Query>,
+    sink: &'s mut Sink<'s>,
+}
+
+impl Taker for Documents<'_, '_> {
+    fn document(&mut self, document: &[u8]) -> Result<(), Fault> {
+        if let Some(query) = &self.query
+            && !query.matches(document)?
+        {
+            self.decoder.skip();
+            return Ok(());
+        }
+        if let Some((path, from)) = &self.since
+            && !watermark::is_since(document, path, from)?
+        {
+            self.decoder.skip();
+            return Ok(());
+        }
+        self.decoder.push(document, self.sink)
+    }
+
+    fn broken(&mut self, broken: Broken<'_>, error: Error) -> Result<()> {
+        let document = Quarantined {
+            offset: Some(broken.offset),
+            line: broken.line,
+            reason: broken.what,
+            bytes: Some(broken.bytes.to_vec()),
+        };
+        self.decoder.quarantine(document, error, self.sink)
+    }
+}
+
+/// The `_id`s of documents, in lists.
+struct Listed<'r, 's> {
+    ids: Ids,
+    number: u64,
+    query: Option<Query>,
+    request: &'r Request,
+    sink: &'s mut dyn FnMut(StringArray) -> Result<()>,
+}
+
+impl Listed<'_, '_> {
+    fn flush(&mut self) -> Result<()> {
+        if self.ids.len == 0 {
+            return Ok(());
+        }
+        let ids = self.ids.take().map_err(|error| Error::batch(&self.request.collection, &error))?;
+        (self.sink)(ids)
+    }
+}
+
+impl Taker for Listed<'_, '_> {
+    fn document(&mut self, document: &[u8]) -> Result<(), Fault> {
+        // As the reading does, which takes no other.
+        raw::validate(document)?;
+        self.number += 1;
+        if let Some(query) = &self.query
+            && !query.matches(document)?
+        {
+            return Ok(());
+        }
+        self.ids.push(raw::find(document, b"_id")?, self.number)?;
+        if self.ids.len >= IDS_MAX {
+            self.request.cancel.check()?;
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn broken(&mut self, _broken: Broken<'_>, _error: Error) -> Result<()> {
+        self.number += 1;
+        Ok(())
     }
 }
 

@@ -7,26 +7,36 @@ use std::collections::HashMap;
 
 use crate::batch::IdKind;
 use crate::extract::bson::{DEPTH_MAX, Fields, KINDS, Kind, Malformed, Value};
-use crate::extract::builder::{ColumnBuilder, LEVELS_MAX, exact_double, regex_type, struct_of, timestamp_type};
-use crate::extract::columns::{Columns, FIELDS_MAX};
-use crate::extract::data::{SCALE_WRITTEN_MAX, StructOf};
+use crate::extract::builder::{
+    ColumnBuilder, LEVELS_MAX, blob_type, exact_double, regex_type, struct_of, timestamp_type,
+};
+use crate::extract::columns::{Columns, FIELDS_MAX, TOP_FIELDS_MAX};
+use crate::extract::data::{SCALE_WRITTEN_MAX, StructOf, TextOf};
 use crate::extract::decimal::{DIGITS_MAX, Decimal, integer_digits, rescale, scale_needed};
+use crate::extract::names::plain_name;
 use crate::schema::{Column, ColumnType, ID};
 
 /// Keys that look like data make a map only from this many on.
 const DATA_KEYS_MIN: usize = 16;
+
+/// Keys that look like names make a map from this many on, if an object has but a few of them (one in
+/// `MAP_SPARSITY_MIN`, on the average) and nine in ten hold values of one class.
+const MAP_KEYS_MIN: usize = 64;
+const MAP_SPARSITY_MIN: u64 = 10;
 
 /// What the sample's values at one path were.
 #[derive(Debug, Default)]
 pub struct Shape {
     counts: [u64; KINDS],
     uuids: u64,
+    /// How many binaries that are no UUID have each subtype.
+    subtypes: Vec<(u8, u64)>,
     /// Integers that no double is exactly.
     inexact: u64,
     decimal: DecimalShape,
     fields: Vec<(Box<[u8]>, Shape)>,
     by_key: HashMap<Box<[u8]>, usize>,
-    /// More than `FIELDS_MAX` keys.
+    /// More keys than an object may have fields.
     crowded: bool,
     element: Option<Box<Shape>>,
 }
@@ -63,13 +73,14 @@ impl Shape {
     }
 
     fn observe_fields(&mut self, mut elements: Fields<'_>, depth: usize) -> Result<(), Malformed> {
+        let fields_max = if depth == 0 { TOP_FIELDS_MAX } else { FIELDS_MAX };
         while let Some(element) = elements.next(&[])? {
             if std::str::from_utf8(element.key).is_err() {
                 return Err(Malformed { offset: element.value.offset, what: "a key that is not UTF-8" });
             }
             let index = match self.by_key.get(element.key) {
                 Some(index) => *index,
-                None if self.fields.len() < FIELDS_MAX => {
+                None if self.fields.len() < fields_max => {
                     self.by_key.insert(element.key.into(), self.fields.len());
                     self.fields.push((element.key.into(), Shape::default()));
                     self.fields.len() - 1
@@ -99,7 +110,14 @@ impl Shape {
                     element.observe(item.value, depth + 1)?;
                 }
             }
-            Kind::Binary => self.uuids += u64::from(value.uuid().is_some()),
+            Kind::Binary if value.uuid().is_some() => self.uuids += 1,
+            Kind::Binary => {
+                let (subtype, _) = value.binary();
+                match self.subtypes.iter_mut().find(|(have, _)| *have == subtype) {
+                    Some((_, count)) => *count += 1,
+                    None => self.subtypes.push((subtype, 1)),
+                }
+            }
             Kind::Int32 | Kind::Int64 => {
                 let integer = value.integer();
                 self.inexact += u64::from(exact_double(integer).is_none());
@@ -154,8 +172,34 @@ impl Shape {
     }
 
     fn is_map(&self) -> bool {
+        let keys = self.fields.len();
         let data = self.fields.iter().filter(|(key, _)| is_data(key)).count();
-        self.crowded || self.fields.len() >= DATA_KEYS_MIN && data * 10 >= self.fields.len() * 9
+        self.crowded || keys >= DATA_KEYS_MIN && data * 10 >= keys * 9 || keys >= MAP_KEYS_MIN && self.is_sparse_map()
+    }
+
+    fn is_sparse_map(&self) -> bool {
+        let (mut values, mut classes) = (0, HashMap::new());
+        for (_, shape) in &self.fields {
+            values += shape.counts.iter().sum::<u64>();
+            if let Some(class) = shape.dominant() {
+                *classes.entry(class as u8).or_insert(0_usize) += 1;
+            }
+        }
+        let keys = self.fields.len();
+        values * MAP_SPARSITY_MIN < self.count(&[Kind::Object]) * keys as u64
+            && classes.into_values().max().is_some_and(|most| most * 10 >= keys * 9)
+    }
+
+    /// What most texts were; on a tie the one named first.
+    fn text_of(&self) -> TextOf {
+        let kinds = [Kind::String, Kind::ObjectId, Kind::Symbol, Kind::Code];
+        let most = kinds.into_iter().rev().max_by_key(|kind| self.count(&[*kind]));
+        most.and_then(TextOf::kind).unwrap_or(TextOf::String)
+    }
+
+    /// The subtype of most binaries that are no UUIDs.
+    fn subtype(&self) -> u8 {
+        self.subtypes.iter().max_by_key(|(_, count)| *count).map_or(0, |(subtype, _)| *subtype)
     }
 
     fn field(&self, name: &str) -> Option<&Shape> {
@@ -167,11 +211,11 @@ impl Shape {
         let column_type = match self.dominant() {
             None => ColumnType::Null,
             Some(Class::Number) => return self.infer_number(),
-            Some(Class::Text) => ColumnType::Varchar,
+            Some(Class::Text) => self.text_of().column_type(),
             Some(Class::Date) => ColumnType::TimestampTz,
             Some(Class::Boolean) => ColumnType::Boolean,
             Some(Class::Uuid) => ColumnType::Uuid,
-            Some(Class::Blob) => ColumnType::Blob,
+            Some(Class::Blob) => blob_type(self.subtype()),
             Some(Class::Timestamp) => timestamp_type(),
             Some(Class::Regex) => regex_type(),
             Some(Class::Object | Class::Array) if level >= LEVELS_MAX => ColumnType::Json,
@@ -202,7 +246,7 @@ impl Shape {
             // Places that only hold zeros give way to digits.
             let scale = if scale + digits > DIGITS_MAX { scale_least } else { scale };
             if special || scale + digits > DIGITS_MAX {
-                return ColumnBuilder::decimal_text();
+                return ColumnBuilder::of_type(&ColumnType::DecimalText, false);
             }
             return ColumnBuilder::of_type(&ColumnType::Decimal { scale: scale as u8 }, false);
         }
@@ -214,7 +258,7 @@ impl Shape {
     fn add_new_fields(&self, columns: &mut Columns, level: usize) {
         for (key, shape) in &self.fields {
             if let Ok(name) = std::str::from_utf8(key) {
-                columns.add(name, shape.infer(level + 1));
+                columns.add_key(name, shape.infer(level + 1));
             }
         }
     }
@@ -261,20 +305,42 @@ pub fn columns(known: &[Column], pinned: &[Column], id_kind: IdKind, sample: &Sh
     let like = |column: &Column, name: &str| column.name.eq_ignore_ascii_case(name);
     for column in known {
         let pin = pinned.iter().find(|pin| like(pin, &column.name));
+        let shape = sample.field(column.key());
         let builder = match pin {
-            Some(pin) => ColumnBuilder::of_type(&pin.column_type, true),
-            None => continued(&column.column_type, sample.field(&column.name), 1),
+            Some(pin) => ColumnBuilder::of_type(&settled(&pin.column_type, shape), true),
+            None => continued(&column.column_type, shape, 1),
         };
-        columns.add(&column.name, builder);
+        columns.add_known(column, builder);
     }
     for pin in pinned.iter().filter(|pin| !known.iter().any(|column| like(column, &pin.name))) {
         // The documents' spelling, if they have the field, for their keys are compared exactly.
         let keys = sample.fields.iter().filter_map(|(key, _)| std::str::from_utf8(key).ok());
-        let name = keys.into_iter().find(|key| like(pin, key)).unwrap_or(&pin.name);
-        columns.add(name, ColumnBuilder::of_type(&pin.column_type, true));
+        let key = keys.into_iter().find(|key| like(pin, plain_name(key, true))).unwrap_or(&pin.name);
+        columns.add_key(key, ColumnBuilder::of_type(&settled(&pin.column_type, sample.field(key)), true));
     }
     sample.add_new_fields(&mut columns, 0);
     columns
+}
+
+/// A pinned type, with what it leaves open filled in: of which kind the texts and binaries are.
+fn settled(pin: &ColumnType, sample: Option<&Shape>) -> ColumnType {
+    let Some(sample) = sample else { return pin.clone() };
+    match pin {
+        ColumnType::Varchar if sample.count(&[Kind::Decimal128]) > 0 && sample.dominant() == Some(Class::Number) => {
+            ColumnType::DecimalText
+        }
+        ColumnType::Varchar => sample.text_of().column_type(),
+        ColumnType::Blob => blob_type(sample.subtype()),
+        ColumnType::List(element) => ColumnType::List(Box::new(settled(element, sample.element.as_deref()))),
+        ColumnType::Struct(fields) => {
+            let settle = |field: &Column| Column {
+                column_type: settled(&field.column_type, sample.field(field.key())),
+                ..field.clone()
+            };
+            ColumnType::Struct(fields.iter().map(settle).collect())
+        }
+        other => other.clone(),
+    }
 }
 
 /// A stored column, with what the sample adds to it.
@@ -290,15 +356,12 @@ fn continued(known: &ColumnType, sample: Option<&Shape>, level: usize) -> Column
         {
             let mut columns = Columns::nested(false);
             for field in fields {
-                columns.add(&field.name, continued(&field.column_type, sample.field(&field.name), level + 1));
+                columns.add_known(field, continued(&field.column_type, sample.field(field.key()), level + 1));
             }
             if !sample.is_map() {
                 sample.add_new_fields(&mut columns, level);
             }
             ColumnBuilder::of_columns(columns, StructOf::Object, false)
-        }
-        ColumnType::Varchar if sample.count(&[Kind::Decimal128]) > sample.count(&[Kind::String, Kind::ObjectId]) => {
-            ColumnBuilder::decimal_text()
         }
         _ => ColumnBuilder::of_type(known, false),
     }

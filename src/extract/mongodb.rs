@@ -1,55 +1,51 @@
 //! A MongoDB database as a source, through the official driver; its raw server batches go straight to the decoder.
 //!
-//! The only file that names the driver. It runs on threads of its own, so that the network and the decoding overlap;
-//! at most `BATCHES_WAITING` server batches wait in between. Everything the driver says passes `Secret::redact`.
+//! This folder alone names the driver. It runs on threads of its own, so that the network and the decoding overlap.
+//! Everything the driver says passes `Secret::redact`.
 
-use std::collections::BTreeMap;
-use std::future::poll_fn;
-use std::pin::Pin;
+mod feed;
+mod survey;
+mod window;
+
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use ::mongodb::Client;
-use ::mongodb::bson::oid::ObjectId;
-use ::mongodb::bson::spec::BinarySubtype;
-use ::mongodb::bson::{Binary, Bson, DateTime, Document, JavaScriptCodeWithScope, RawDocumentBuf, Timestamp, doc};
+use ::mongodb::bson::{Bson, Document, RawDocumentBuf, Timestamp, doc};
 use ::mongodb::error::{Error as DriverError, ErrorKind};
-use ::mongodb::options::ClientOptions;
-use ::mongodb::raw_batch_cursor::RawBatch;
+use ::mongodb::options::{ClientOptions, ReadConcern, SessionOptions};
 use arrow::array::StringArray;
 use arrow::error::ArrowError;
-use futures_core::Stream;
 use tokio::runtime::Runtime;
-use tokio::sync::mpsc;
-use tokio::time::timeout;
 
-use crate::batch::{Batch, IdKind, Reading, Window};
-use crate::cancel::Cancel;
-use crate::error::{Error, Result, nearest};
-use crate::extract::bson::{Fields, find};
+use crate::batch::{Quarantined, Reading, Window};
+use crate::error::{Error, Result};
+use crate::extract::bson::find;
 use crate::extract::decode::{Decoder, Fault};
 use crate::extract::id::Ids;
-use crate::extract::watermark::{Class, Mark};
-use crate::extract::{Request, Source};
+use crate::extract::options::Options;
+use crate::extract::watermark::Mark;
+use crate::extract::{Request, Sink, Source, Survey};
 use crate::secret::Secret;
+use feed::{Ended, Find, Query, What};
+use window::since;
 
 /// How long to look for a server, unless the URI says otherwise.
 const SELECTION_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Documents of a server batch, at most; the server itself caps a batch at 16 MiB.
-const BATCH_DOCUMENTS: u32 = 10_000;
-
-/// Server batches between the network and the decoder.
-const BATCHES_WAITING: usize = 2;
-
-/// 0001-01-01: an earlier date is none to some servers.
-const YEAR_ONE_MILLIS: i64 = -62_135_596_800_000;
-
 /// Threads of the driver.
 const THREADS: usize = 2;
 
-/// How often a stop is looked for while the server is silent.
-const CANCEL_EVERY: Duration = Duration::from_millis(200);
+/// `_id`s given to a sink at once.
+const IDS_MAX: usize = 10_000;
+
+/// What a server says when its state, not the question, is the reason: after a while the same question may be answered
+/// (MongoDB's specification "Retryable Reads", and the codes of a cursor that is lost).
+const TRANSIENT_CODES: [i32; 19] =
+    [6, 7, 43, 89, 91, 134, 136, 189, 237, 262, 290, 358, 9001, 10107, 11600, 11602, 13388, 13435, 13436];
+
+/// MaxTimeMSExpired.
+const TIME_LIMIT_CODE: i32 = 50;
 
 /// A source of `type = "mongodb"`.
 #[derive(Debug)]
@@ -61,12 +57,13 @@ pub struct Mongodb {
     hosts: String,
     client: Client,
     runtime: Runtime,
-    /// What `count` said, until `read` takes it instead of asking again.
-    counts: Mutex<BTreeMap<String, u64>>,
+    /// With `snapshot = true`: the cluster time of all readings, once the first has set it.
+    snapshot: Option<Mutex<Option<Timestamp>>>,
 }
 
 impl Mongodb {
-    pub fn open(name: &str, uri: &Secret, database: &str) -> Result<Self> {
+    /// `snapshot`: whether everything is read as it was at one moment, the first reading's.
+    pub fn open(name: &str, uri: &Secret, database: &str, snapshot: bool) -> Result<Self> {
         // The process may have more than one; the first to choose wins, and all are equal here.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -90,7 +87,7 @@ impl Mongodb {
             hosts,
             client,
             runtime,
-            counts: Mutex::default(),
+            snapshot: snapshot.then(Mutex::default),
         })
     }
 
@@ -106,83 +103,126 @@ impl Mongodb {
         }
     }
 
-    /// Gives each server batch's documents to `each`, in order.
-    fn batches(&self, query: Query, cancel: &Cancel, each: &mut dyn FnMut(&[u8]) -> Result<(), Fault>) -> Result<()> {
-        let started = Instant::now();
-        let mut documents = 0_u64;
-        let collection = query.collection.clone();
-        let failed = |error: &DriverError, documents| {
-            self.failed(error, started, |said| Error::mongodb_read(&self.name, &collection, documents, said))
-        };
-        let (send, mut receive) = mpsc::channel(BATCHES_WAITING);
-        let database = self.client.database(&self.database);
-        self.runtime.spawn(async move {
-            let collection = database.collection::<RawDocumentBuf>(&query.collection);
-            let opened = if query.ids_only {
-                // A real server answers this from the index on `_id` alone (a distinct scan), which `find` with a
-                // projection does not; a compatible one need not project each document.
-                let ids = [doc! { "$group": { "_id": "$_id" } }];
-                collection.aggregate(ids).allow_disk_use(true).batch_size(BATCH_DOCUMENTS).batch().await
-            } else {
-                collection.find(query.filter).batch_size(BATCH_DOCUMENTS).batch().await
-            };
-            let mut cursor = match opened {
-                Ok(cursor) => cursor,
-                Err(error) => return drop(send.send(Err(error)).await),
-            };
-            while let Some(batch) = poll_fn(|cx| Pin::new(&mut cursor).poll_next(cx)).await {
-                let last = batch.is_err();
-                // Nobody listens any more: the reading ended early, and dropping the cursor tells the server.
-                if send.send(batch).await.is_err() || last {
-                    return;
+    /// The same of a feed, whose errors say how far it came.
+    fn ended(&self, ended: Ended, collection: &str, since: Instant, documents: u64) -> Error {
+        match ended {
+            Ended::Driver(error) => {
+                let failed =
+                    self.failed(&error, since, |said| Error::mongodb_read(&self.name, collection, documents, said));
+                match &*error.kind {
+                    ErrorKind::Command(command) if command.code == TIME_LIMIT_CODE => failed.timeout(),
+                    _ if is_transient(&error) => failed.transient(),
+                    _ => failed,
                 }
             }
-        });
-        loop {
-            cancel.check()?;
-            let received = self.runtime.block_on(async { timeout(CANCEL_EVERY, receive.recv()).await });
-            match received {
-                Err(_) => {}
-                Ok(None) => return Ok(()),
-                Ok(Some(Err(error))) => return Err(failed(&error, documents)),
-                Ok(Some(Ok(batch))) => {
-                    let count = each_document(&batch, each).map_err(|fault| match fault {
-                        BatchFault::Driver(error) => failed(&error, documents),
-                        BatchFault::Document(Fault::Stopped(error)) => error,
-                        BatchFault::Document(Fault::Malformed(malformed)) => {
-                            Error::malformed_document(&collection, malformed.offset, malformed.what)
-                        }
-                    })?;
-                    documents += count;
-                }
+            Ended::Document(Fault::Stopped(error)) => error,
+            Ended::Document(Fault::Malformed(malformed)) => {
+                Error::malformed_document(collection, malformed.offset, malformed.what)
             }
         }
     }
-}
 
-#[derive(Debug)]
-struct Query {
-    collection: String,
-    filter: Document,
-    /// Of every document its `_id` and nothing else, whatever the filter.
-    ids_only: bool,
-}
-
-enum BatchFault {
-    Driver(DriverError),
-    Document(Fault),
-}
-
-fn each_document(batch: &RawBatch, each: &mut dyn FnMut(&[u8]) -> Result<(), Fault>) -> Result<u64, BatchFault> {
-    let malformed = |malformed| BatchFault::Document(Fault::Malformed(malformed));
-    let documents = batch.doc_slices().map_err(BatchFault::Driver)?;
-    let mut elements = Fields::new(documents.as_bytes()).map_err(malformed)?;
-    let mut count = 0;
-    while let Some(element) = elements.next(&[]).map_err(malformed)? {
-        each(element.value.bytes).map_err(BatchFault::Document)?;
-        count += 1;
+    /// How a session reads at the snapshot's time; None without `snapshot`.
+    fn session_options(&self) -> Option<SessionOptions> {
+        let time = *self.snapshot.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(SessionOptions::builder().snapshot(true).snapshot_time(time).build())
     }
-    Ok(count)
+
+    /// Sets the snapshot's time, unless that is done: by a small reading of some collection.
+    fn set_snapshot(&self, collection: &str) -> Result<()> {
+        let Some(snapshot) = &self.snapshot else { return Ok(()) };
+        let started = Instant::now();
+        let mut time = snapshot.lock().unwrap_or_else(PoisonError::into_inner);
+        if time.is_some() {
+            return Ok(());
+        }
+        let reading = self.runtime.block_on(async {
+            let mut session = self.client.start_session().snapshot(true).await?;
+            let collection = self.client.database(&self.database).collection::<RawDocumentBuf>(collection);
+            collection.find_one(doc! {}).projection(doc! { "_id": 1 }).session(&mut session).await?;
+            Ok(session.snapshot_time())
+        });
+        *time = reading.map_err(|error: DriverError| {
+            self.failed(&error, started, |said| Error::mongodb_snapshot(&self.name, said))
+        })?;
+        if time.is_some() {
+            return Ok(());
+        }
+        Err(Error::mongodb_snapshot(&self.name, "the server did not say the time of its snapshot".into()))
+    }
+
+    fn query(&self, request: &Request, what: What) -> Query {
+        let options = &request.options;
+        let read_concern = options.read_concern.as_ref().map(|level| ReadConcern::custom(level.clone()));
+        Query { collection: request.collection.clone(), batch_size: options.batch_size, read_concern, what }
+    }
+
+    /// All documents of an answer that is small.
+    fn all(&self, request: &Request, what: What, each: &mut dyn FnMut(&[u8]) -> Result<(), Fault>) -> Result<()> {
+        let started = Instant::now();
+        self.feed(self.query(request, what), &request.cancel, each)
+            .map_err(|ended| self.ended(ended, &request.collection, started, 0))
+    }
+
+    /// What the server's catalog calls it: `collection`, `view`, `timeseries`. None if there is no such collection.
+    fn type_of(&self, collection: &str) -> Result<Option<String>> {
+        let started = Instant::now();
+        let listed = self.runtime.block_on(async {
+            let database = self.client.database(&self.database);
+            let command = doc! { "listCollections": 1, "filter": { "name": collection } };
+            database.run_command(command).await
+        });
+        let listed = listed.map_err(|error| {
+            self.failed(&error, started, |said| Error::mongodb_command(&self.name, "list the collections", said))
+        })?;
+        let found = listed.get_document("cursor").ok().and_then(|cursor| cursor.get_array("firstBatch").ok());
+        let first = found.and_then(|found| found.first()).and_then(Bson::as_document);
+        Ok(first.map(|entry| entry.get_str("type").unwrap_or("collection").to_owned()))
+    }
+}
+
+/// Whether the same may be answered if asked again.
+fn is_transient(error: &DriverError) -> bool {
+    match &*error.kind {
+        ErrorKind::Io(_) | ErrorKind::ConnectionPoolCleared { .. } | ErrorKind::ServerSelection { .. } => true,
+        ErrorKind::Command(command) => TRANSIENT_CODES.contains(&command.code),
+        _ => error.contains_label("RetryableReadError") || error.contains_label("TransientTransactionError"),
+    }
+}
+
+/// A query's filter, from Extended JSON; the project's files were checked for its form.
+fn filter(options: &Options, collection: &str) -> Result<Document> {
+    let Some(text) = &options.filter else { return Ok(doc! {}) };
+    let parsed = serde_json::from_str::<serde_json::Value>(text).ok().and_then(|json| Bson::try_from(json).ok());
+    match parsed {
+        Some(Bson::Document(filter)) => Ok(filter),
+        _ => Err(Error::source_options(collection, "the `filter` is no Extended JSON object")),
+    }
+}
+
+/// What the server need not send. Masks are ours alone, so they see what they need.
+fn projection(request: &Request) -> Option<Document> {
+    let Options { include, exclude, .. } = &*request.options;
+    let fields = |paths: &[String], value: i32| paths.iter().map(|path| (path.clone(), Bson::Int32(value))).collect();
+    match (include.is_empty(), exclude.is_empty()) {
+        // An included path that is below another is there with it; the server refuses to hear both.
+        (false, _) => {
+            let mut paths = include.clone();
+            if let Some(watermark) = &request.watermark {
+                paths.push(watermark.clone());
+            }
+            paths.sort();
+            paths.dedup();
+            let above = |path: &str, other: &String| {
+                path.strip_prefix(other.as_str()).is_some_and(|rest| rest.starts_with('.'))
+            };
+            let all = paths.clone();
+            paths.retain(|path| !all.iter().any(|other| above(path, other)));
+            Some(fields(&paths, 1))
+        }
+        (true, false) => Some(fields(exclude, 0)),
+        (true, true) => None,
+    }
 }
 
 /// The driver's own text, without the labels and wrappers that its Display adds.
@@ -194,48 +234,6 @@ fn cause(error: &DriverError) -> String {
         text.split("Error: Kind: ").skip(1).map(|rest| rest.split(", labels: ").next().unwrap_or_default()).collect();
     reasons.dedup();
     if reasons.is_empty() { "no server was found".into() } else { reasons.join("; ") }
-}
-
-/// The documents at or after `from`, and those whose value is missing or of another type.
-///
-/// Each clause is a range of an index on `path`, if there is one; `$not` and `$type` make some servers read the whole
-/// collection. Comparisons keep to the type of their operand (MongoDB manual, "Type Bracketing"), so the least value of
-/// each other type brings all of that type. What no comparison brings: a regular expression, a DBPointer, a date before
-/// the year 1 where `from` is none, and an array all of whose elements are before `from`, for an index has an array's
-/// elements in the place of the array.
-fn since(path: &str, from: &Mark) -> Document {
-    let Some(own) = from.class() else { return doc! {} };
-    let empty = |subtype| Bson::Binary(Binary { subtype, bytes: Vec::new() });
-    let brackets = [
-        (Some(Class::Number), Bson::Double(f64::NEG_INFINITY)),
-        (Some(Class::Text), Bson::String(String::new())),
-        (None, Bson::Document(doc! {})),
-        (None, empty(BinarySubtype::Generic)),
-        (Some(Class::ObjectId), Bson::ObjectId(ObjectId::from_bytes([0; 12]))),
-        (Some(Class::Date), Bson::DateTime(DateTime::from_millis(YEAR_ONE_MILLIS))),
-        (Some(Class::Timestamp), Bson::Timestamp(Timestamp { time: 0, increment: 0 })),
-        (None, Bson::JavaScriptCode(String::new())),
-        (None, Bson::JavaScriptCodeWithScope(JavaScriptCodeWithScope { code: String::new(), scope: doc! {} })),
-    ];
-    // Of a missing field too, and the types of few values.
-    let mut values = vec![
-        Bson::Null,
-        Bson::Array(Vec::new()),
-        Bson::Boolean(false),
-        Bson::Boolean(true),
-        Bson::MinKey,
-        Bson::MaxKey,
-    ];
-    if own != Class::Number {
-        values.push(Bson::Double(f64::NAN));
-    }
-    let mut clauses = vec![doc! { path: { "$gte": from.bson() } }, doc! { path: { "$in": values } }];
-    for (class, least) in brackets {
-        if class != Some(own) {
-            clauses.push(doc! { path: { "$gte": least } });
-        }
-    }
-    doc! { "$or": clauses }
 }
 
 impl Source for Mongodb {
@@ -250,106 +248,104 @@ impl Source for Mongodb {
         Ok(names)
     }
 
-    fn count(&self, collection: &str) -> Result<Option<u64>> {
+    fn count(&self, collection: &str, options: &Options, exact: bool) -> Result<Option<u64>> {
         let started = Instant::now();
+        if exact || self.snapshot.is_some() {
+            self.set_snapshot(collection)?;
+            let mut stages = Vec::new();
+            if options.filter.is_some() {
+                stages.push(doc! { "$match": filter(options, collection)? });
+            }
+            stages.push(doc! { "$group": { "_id": null, "n": { "$sum": 1 } } });
+            let request = Request {
+                collection: collection.to_owned(),
+                options: std::sync::Arc::new(options.clone()),
+                ..Request::default()
+            };
+            let mut count = 0;
+            self.all(&request, What::Aggregate(stages, None), &mut |document| {
+                count = find(document, b"n")?.map_or(0, |value| value.integer());
+                Ok(())
+            })?;
+            return Ok(u64::try_from(count).ok());
+        }
+        if options.filter.is_some() {
+            return Ok(None);
+        }
         let database = self.client.database(&self.database);
         let count = self
             .runtime
             .block_on(async { database.collection::<RawDocumentBuf>(collection).estimated_document_count().await });
         match count {
-            Ok(count) => {
-                self.counts.lock().unwrap_or_else(PoisonError::into_inner).insert(collection.to_owned(), count);
-                Ok(Some(count))
-            }
+            Ok(count) => Ok(Some(count)),
             // A view has no such count.
-            Err(error) if matches!(*error.kind, ErrorKind::Command(_)) => Ok(None),
+            Err(error) if matches!(*error.kind, ErrorKind::Command(_)) && !is_transient(&error) => Ok(None),
             Err(error) => Err(self.failed(&error, started, |said| {
                 Error::mongodb_command(&self.name, &format!("count collection `{collection}`"), said)
             })),
         }
     }
 
-    fn read(&self, request: &Request, sink: &mut dyn FnMut(Batch) -> Result<()>) -> Result<Reading> {
-        let filter = match &request.window {
-            Window::Full => doc! {},
-            Window::Since { path, from } => since(path, &Mark::parse(from)?),
-        };
-        let expected = match request.window {
-            Window::Full => {
-                let counted = self.counts.lock().unwrap_or_else(PoisonError::into_inner).remove(&request.collection);
-                // A collection that was empty may have been made since.
-                match counted.filter(|count| *count > 0) {
-                    Some(count) => Some(count),
-                    None => self.count(&request.collection)?,
-                }
-            }
-            Window::Since { .. } => None,
-        };
-        // For the server an unknown collection is an empty one, and a full load would empty the raw table.
-        if expected == Some(0) {
-            let names = self.collections()?;
-            if !names.contains(&request.collection) {
-                let near = nearest(&request.collection, names.iter().map(String::as_str));
-                return Err(Error::unknown_collection(&self.name, &request.collection, near));
-            }
-        }
-        let query = Query { collection: request.collection.clone(), filter, ids_only: false };
-        let mut decoder = Decoder::new(request);
-        self.batches(query, &request.cancel, &mut |document| decoder.push(document, sink))?;
-        Ok(Reading { expected, ..decoder.finish(sink)? })
+    fn survey(&self, request: &Request) -> Result<Survey> {
+        self.set_snapshot(&request.collection)?;
+        survey::survey(self, request)
     }
 
-    fn ids(
-        &self,
-        collection: &str,
-        kind: IdKind,
-        cancel: &Cancel,
-        sink: &mut dyn FnMut(StringArray) -> Result<()>,
-    ) -> Result<()> {
-        let broken = |error: ArrowError| Error::batch(collection, &error);
-        let query = Query { collection: collection.to_owned(), filter: doc! {}, ids_only: true };
-        let mut ids = Ids::new(kind);
-        self.batches(query, cancel, &mut |document| {
+    fn read(&self, request: &Request, sink: &mut Sink<'_>) -> Result<Reading> {
+        let started = Instant::now();
+        let mut filter = filter(&request.options, &request.collection)?;
+        if let Window::Since { path, from } = &request.window {
+            let window = since(path, &Mark::parse(from)?);
+            filter = if filter.is_empty() {
+                window
+            } else {
+                doc! { "$and": [filter, window] }
+            };
+        }
+        let bound =
+            |bound: &Option<String>| bound.as_ref().map(|text| Ok::<_, Error>(Mark::parse(text)?.bson())).transpose();
+        let (from, to) = (bound(&request.range.from)?, bound(&request.range.to)?);
+        let find = Find { filter, projection: projection(request), from, to, ..Find::default() };
+        let mut decoder = Decoder::new(request)?;
+        let fed =
+            self.feed(self.query(request, What::Find(Box::new(find))), &request.cancel, &mut |document| match decoder
+                .push(document, sink)
+            {
+                Err(Fault::Malformed(malformed)) => {
+                    let error = Error::malformed_document(&request.collection, malformed.offset, malformed.what);
+                    let reason = format!("at its byte {}, {}", malformed.offset, malformed.what);
+                    let document = Quarantined { offset: None, line: None, reason, bytes: Some(document.to_vec()) };
+                    Ok(decoder.quarantine(document, error, sink)?)
+                }
+                other => other,
+            });
+        fed.map_err(|ended| self.ended(ended, &request.collection, started, decoder.documents()))?;
+        decoder.finish(sink)
+    }
+
+    fn ids(&self, request: &Request, sink: &mut dyn FnMut(StringArray) -> Result<()>) -> Result<()> {
+        let broken = |error: ArrowError| Error::batch(&request.collection, &error);
+        let mut stages = Vec::new();
+        if request.options.filter.is_some() {
+            stages.push(doc! { "$match": filter(&request.options, &request.collection)? });
+        }
+        // A real server answers this from the index on `_id` alone (a distinct scan), which `find` with a projection
+        // does not; a compatible one need not project each document.
+        stages.push(doc! { "$group": { "_id": "$_id" } });
+        let mut ids = Ids::new(request.id_kind.unwrap_or(crate::batch::IdKind::Other));
+        let mut query = self.query(request, What::Aggregate(stages, None));
+        // They are short.
+        query.batch_size = query.batch_size.max(IDS_MAX as u32);
+        let started = Instant::now();
+        self.feed(query, &request.cancel, &mut |document| {
             let Some(id) = find(document, b"_id")? else { return Ok(()) };
             ids.push(Some(id), 0)?;
-            if ids.len >= BATCH_DOCUMENTS as usize {
+            if ids.len >= IDS_MAX {
                 sink(ids.take().map_err(broken)?)?;
             }
             Ok(())
-        })?;
+        })
+        .map_err(|ended| self.ended(ended, &request.collection, started, 0))?;
         if ids.len == 0 { Ok(()) } else { sink(ids.take().map_err(broken)?) }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::since;
-    use crate::extract::watermark::Mark;
-
-    /// The operands of the range clauses, in relaxed Extended JSON.
-    #[track_caller]
-    fn check(from: &str, expected: &[&str]) {
-        let filter = since("at", &Mark::parse(from).unwrap());
-        let clauses = filter.get_array("$or").unwrap().iter().filter_map(|clause| clause.as_document());
-        let ranges: Vec<_> = clauses
-            .filter_map(|clause| clause.get_document("at").ok()?.get("$gte"))
-            .map(|operand| operand.clone().into_relaxed_extjson().to_string())
-            .collect();
-        assert_eq!(ranges, expected);
-    }
-
-    #[test]
-    fn a_window_has_a_range_for_each_other_type() {
-        let numbers = r#"{"$numberDouble":"-Infinity"}"#;
-        let bytes = r#"{"$binary":{"base64":"","subType":"00"}}"#;
-        let id = r#"{"$oid":"000000000000000000000000"}"#;
-        let dates = r#"{"$date":{"$numberLong":"-62135596800000"}}"#;
-        let timestamps = r#"{"$timestamp":{"t":0,"i":0}}"#;
-        let (code, scoped) = (r#"{"$code":""}"#, r#"{"$code":"","$scope":{}}"#);
-        check(
-            r#"{"$date":{"$numberLong":"0"}}"#,
-            &[r#"{"$date":"1970-01-01T00:00:00Z"}"#, numbers, r#""""#, "{}", bytes, id, timestamps, code, scoped],
-        );
-        check(r#"{"$numberInt":"7"}"#, &["7", r#""""#, "{}", bytes, id, dates, timestamps, code, scoped]);
     }
 }

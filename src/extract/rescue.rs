@@ -5,7 +5,8 @@
 //! the others stand here under their path with `#2`, `#3` …, counted over the document. Knows no column types.
 
 use crate::batch::IdKind;
-use crate::extract::bson::{self, Malformed, Value};
+use crate::extract::agreed::Agreed;
+use crate::extract::bson::{self, Kind, Malformed, Value};
 use crate::extract::ejson::{self, Form};
 use crate::extract::id;
 
@@ -36,13 +37,21 @@ impl<'p> Path<'p> {
         Path { parent: Some(self), step: Step::Index(index), depth: self.depth + 1 }
     }
 
-    fn write(&self, out: &mut String) {
+    /// The path of the field, alike for all elements of an array: `phones[].number`.
+    pub fn of_field(&self) -> String {
+        let mut out = String::new();
+        self.write(&mut out, false);
+        out
+    }
+
+    fn write(&self, out: &mut String, indexes: bool) {
         if let Some(parent) = self.parent {
-            parent.write(out);
+            parent.write(out, indexes);
         }
         match self.step {
             Step::Document => {}
             Step::Key(key) => push_key(out, &String::from_utf8_lossy(key)),
+            Step::Index(_) if !indexes => out.push_str("[]"),
             Step::Index(index) => {
                 out.push('[');
                 out.push_str(&index.to_string());
@@ -73,13 +82,38 @@ pub struct Rescued {
     text: String,
     repeats: u32,
     pub total: u64,
+    /// Where nothing may be rescued, if that is so anywhere.
+    pub forbidden: Option<Forbidden>,
+}
+
+/// Paths whose values must fit their columns (`on_mismatch: fail`), and the first one that did not.
+#[derive(Debug)]
+pub struct Forbidden {
+    /// Fields and all below them, such as `phones[].number`; None is every field.
+    pub paths: Option<Vec<String>>,
+    pub found: Option<(String, Kind)>,
+}
+
+impl Forbidden {
+    fn see(&mut self, path: &Path<'_>, kind: Kind) {
+        let path = path.of_field();
+        let is_below = |above: &String| {
+            path.strip_prefix(above.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        if self.found.is_none() && self.paths.as_ref().is_none_or(|paths| paths.iter().any(is_below)) {
+            self.found = Some((path, kind));
+        }
+    }
 }
 
 impl Rescued {
     /// Adds a value. `repeated`: its key stood in the same object before.
     pub fn add(&mut self, path: &Path<'_>, value: Value<'_>, repeated: bool) -> Result<(), Malformed> {
+        if let Some(forbidden) = &mut self.forbidden {
+            forbidden.see(path, value.kind);
+        }
         let mut name = String::new();
-        path.write(&mut name);
+        path.write(&mut name, true);
         if repeated {
             self.repeats += 1;
             name.push('#');
@@ -116,6 +150,8 @@ pub struct Context<'d> {
     pub number: u64,
     /// Which `_id`s are plain.
     pub id_kind: IdKind,
+    /// What is decided with other parts of the load, if it has any.
+    pub agreed: Option<&'d Agreed>,
     pub rescued: &'d mut Rescued,
 }
 

@@ -28,8 +28,6 @@ pub enum Mask {
 /// What is done to each document of a collection.
 #[derive(Clone)]
 pub struct Reshape {
-    include: Vec<String>,
-    exclude: Vec<String>,
     shape: Option<Shape>,
     mask: Option<Tree<Mask>>,
     /// Has taken in the salt.
@@ -46,7 +44,7 @@ enum Shape {
 impl std::fmt::Debug for Reshape {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut debug = formatter.debug_struct("Reshape");
-        debug.field("include", &self.include).field("exclude", &self.exclude).field("mask", &self.mask);
+        debug.field("shape", &self.shape).field("mask", &self.mask);
         debug.finish_non_exhaustive()
     }
 }
@@ -89,17 +87,7 @@ impl Reshape {
             _ => Some(Tree::new(mask.iter().map(|(path, mask)| (path.as_str(), *mask)))?),
         };
         let salted = Sha256::new_with_prefix(salt);
-        Ok(Some(Self { include: include.to_vec(), exclude: exclude.to_vec(), shape, mask, salted }))
-    }
-
-    /// Paths alone taken, `_id` apart; empty if all are. A server's projection may do the same beforehand.
-    pub fn include(&self) -> &[String] {
-        &self.include
-    }
-
-    /// Paths left out.
-    pub fn exclude(&self) -> &[String] {
-        &self.exclude
+        Ok(Some(Self { shape, mask, salted }))
     }
 
     /// Writes the new document over what `out` holds.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use bson::{Bson, doc};
 
+use crate::batch::Horizon;
 use crate::error::{Error, Result};
 use crate::extract::bson::{self as raw, Kind, Malformed, Value};
 use crate::extract::decimal::{Decimal, rescale};
@@ -34,6 +35,11 @@ impl Class {
             Kind::Timestamp => Self::Timestamp,
             _ => return None,
         })
+    }
+
+    /// Whether the values grow with the time of day.
+    pub fn is_time(self) -> bool {
+        matches!(self, Self::ObjectId | Self::Date | Self::Timestamp)
     }
 
     /// What MongoDB's `$type` calls it.
@@ -231,6 +237,31 @@ pub fn minus(ejson: &str, lookback: Duration) -> Result<String> {
     Ok(moved.into_canonical_extjson().to_string())
 }
 
+/// The watermark, or what the horizon lets it be at most.
+pub fn cap(ejson: String, horizon: &Horizon) -> Result<String> {
+    let mark = Mark::parse(&ejson)?;
+    let seconds = u32::try_from(horizon.millis.div_euclid(1000)).unwrap_or(0);
+    let most = match mark.class() {
+        Some(Class::Date) => Bson::DateTime(bson::DateTime::from_millis(horizon.millis)),
+        Some(Class::Timestamp) => Bson::Timestamp(bson::Timestamp { time: seconds, increment: 0 }),
+        Some(Class::ObjectId) => {
+            let mut bytes = [0; 12];
+            bytes[..4].copy_from_slice(&seconds.to_be_bytes());
+            Bson::ObjectId(bson::oid::ObjectId::from_bytes(bytes))
+        }
+        _ => match &horizon.greatest {
+            Some(greatest) => Mark::parse(greatest)?.bson(),
+            None => return Ok(ejson),
+        },
+    };
+    let most = most.into_canonical_extjson().to_string();
+    let most_mark = Mark::parse(&most)?;
+    Ok(match (mark.value(), most_mark.value()) {
+        (Some(value), Some(limit)) if compare(value, limit) == Some(Ordering::Greater) => most,
+        _ => ejson,
+    })
+}
+
 /// The greater of two watermarks.
 pub fn greater(a: &str, b: &str) -> Result<String> {
     let (mark_a, mark_b) = (Mark::parse(a)?, Mark::parse(b)?);
@@ -245,7 +276,7 @@ pub fn greater(a: &str, b: &str) -> Result<String> {
 mod tests {
     use std::time::Duration;
 
-    use super::{Mark, Tracker, greater, is_since, minus};
+    use super::{Horizon, Mark, Tracker, cap, greater, is_since, minus};
     use bson::{Bson, Document, doc};
 
     #[track_caller]
@@ -301,5 +332,21 @@ mod tests {
         assert_eq!(greater(r#"{"$numberInt":"7"}"#, r#"{"$numberLong":"8"}"#).unwrap(), r#"{"$numberLong":"8"}"#);
         assert_eq!(greater(date, r#"{"$numberInt":"7"}"#).unwrap(), date);
         assert!(minus("{", Duration::ZERO).is_err());
+    }
+
+    #[test]
+    fn no_watermark_passes_the_horizon() {
+        #[track_caller]
+        fn check(mark: &str, greatest: Option<&str>, expected: &str) {
+            let horizon = Horizon { millis: 60_500, greatest: greatest.map(str::to_owned) };
+            assert_eq!(cap(mark.into(), &horizon).unwrap(), expected);
+        }
+        let date = |millis: i64| format!(r#"{{"$date":{{"$numberLong":"{millis}"}}}}"#);
+        check(&date(60_499), None, &date(60_499));
+        check(&date(60_501), None, &date(60_500));
+        check(r#"{"$timestamp":{"t":61,"i":1}}"#, None, r#"{"$timestamp":{"t":60,"i":0}}"#);
+        check(r#"{"$oid":"0000003d0000000000000001"}"#, None, r#"{"$oid":"0000003c0000000000000000"}"#);
+        check(r#"{"$numberInt":"9"}"#, Some(r#"{"$numberLong":"7"}"#), r#"{"$numberLong":"7"}"#);
+        check(r#"{"$numberInt":"9"}"#, None, r#"{"$numberInt":"9"}"#);
     }
 }

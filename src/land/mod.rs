@@ -1,22 +1,29 @@
 //! Writes batches as immutable Parquet segments with a manifest, so that any engine can read what was landed.
 //!
 //! Layout: `<root>/<source>/<collection>/<load_id>/segment-00001.parquet …` and, last, `manifest.json`; a folder
-//! without a manifest is a load that did not finish. Knows nothing of sources, of DuckDB or of models.
+//! without a manifest is a load that did not finish. One that lands range by range has `plan.json` from the start and
+//! `part-00001.json …` for each range that is whole, so that another run can go on with it. Knows nothing of sources, of
+//! DuckDB or of models.
 
 mod folder;
+mod load;
+mod part;
+mod quarantine;
 mod segment;
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader};
 use std::path::{Path, PathBuf};
 
-use chrono::{SecondsFormat, Utc};
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 
-use crate::batch::{Batch, Reading};
+use crate::batch::{Horizon, IdKind, Range, Reading};
 use crate::error::{Error, Result};
 use crate::schema::Column;
-use segment::SegmentWriter;
+
+pub use load::Load;
+pub use part::{Part, PartWriter};
 
 /// How a load relates to the raw table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +48,9 @@ pub struct Manifest {
     pub started_at: String,
     pub finished_at: String,
     pub segments: Vec<Segment>,
+    /// Files of documents that could not be decoded: `offset`, `line`, `reason`, `bytes`.
+    #[serde(default)]
+    pub quarantine: Vec<String>,
     pub reading: Reading,
     /// The folder, not stored: set on reading.
     #[serde(skip)]
@@ -68,11 +78,21 @@ pub struct Landing {
     root: PathBuf,
 }
 
-/// A load being written. Dropped before `finish`, it leaves a folder without a manifest, which `Landing::begin` removes.
-#[derive(Debug)]
-pub struct Load {
-    manifest: Manifest,
-    open: Option<SegmentWriter>,
+/// What a load that lands range by range was begun with; another run goes on with the very same.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Plan {
+    /// The format; this is 1.
+    pub version: u32,
+    pub load_id: String,
+    /// What the load depends on: the source's options, the columns known before, and so on.
+    pub fingerprint: String,
+    /// RFC 3339, UTC.
+    pub started_at: String,
+    pub ranges: Vec<Range>,
+    pub id_kind: Option<IdKind>,
+    pub horizon: Option<Horizon>,
+    /// What the source's count said.
+    pub count: Option<u64>,
 }
 
 impl Landing {
@@ -93,11 +113,8 @@ impl Landing {
     pub fn begin(&self, source: &str, collection: &str, load_id: &str, mode: LoadMode) -> Result<Load> {
         let parent = self.collection(source, collection);
         create_folders(&parent)?;
-        for folder in subfolders(&parent)? {
-            if !exists(&folder.join(MANIFEST))? {
-                fs::remove_dir_all(&folder)
-                    .map_err(|error| Error::landing("remove the unfinished load", &folder, &error))?;
-            }
+        for folder in unfinished(&parent)? {
+            remove_unfinished(&folder)?;
         }
         let folder = parent.join(folder::encode(load_id));
         if exists(&folder)? {
@@ -105,19 +122,30 @@ impl Landing {
         }
         fs::create_dir(&folder).map_err(|error| Error::landing("create", &folder, &error))?;
         sync_folder(&parent)?;
-        let manifest = Manifest {
-            version: VERSION,
-            load_id: load_id.to_owned(),
-            source: source.to_owned(),
-            collection: collection.to_owned(),
-            mode,
-            started_at: now(),
-            finished_at: String::new(),
-            segments: Vec::new(),
-            reading: Reading::default(),
-            folder,
-        };
-        Ok(Load { manifest, open: None })
+        Ok(Load::new(Manifest::begun(load_id, source, collection, mode, folder)))
+    }
+
+    /// The full load that another run began with the same fingerprint and did not finish, if it is no older than
+    /// `age_max`; its ranges that landed whole need not be read again.
+    pub fn resume(
+        &self,
+        source: &str,
+        collection: &str,
+        fingerprint: &str,
+        age_max: TimeDelta,
+    ) -> Result<Option<(Plan, Load)>> {
+        for folder in unfinished(&self.collection(source, collection))? {
+            let Some(plan) = load::read_plan(&folder)? else { continue };
+            let started = DateTime::parse_from_rfc3339(&plan.started_at);
+            let young = started.is_ok_and(|started| Utc::now().signed_duration_since(started) <= age_max);
+            if plan.fingerprint == fingerprint && young {
+                let mut manifest = Manifest::begun(&plan.load_id, source, collection, LoadMode::Full, folder);
+                manifest.started_at.clone_from(&plan.started_at);
+                let load = Load::resumed(manifest)?;
+                return Ok(Some((plan, load)));
+            }
+        }
+        Ok(None)
     }
 
     /// Finished loads of a collection that are newer than `after` (a `load_id`), or all, oldest first. Older ones are
@@ -151,7 +179,8 @@ impl Landing {
         let Some(earlier) = read_manifest(folder)? else { return Ok(false) };
         let is_alike = earlier.reading.columns == manifest.reading.columns
             && earlier.reading.id_kind == manifest.reading.id_kind
-            && earlier.segments.len() == manifest.segments.len();
+            && earlier.segments.len() == manifest.segments.len()
+            && earlier.reading.quarantined == manifest.reading.quarantined;
         if !is_alike {
             return Ok(false);
         }
@@ -174,58 +203,41 @@ impl Landing {
     }
 }
 
-impl Load {
-    /// The load's folder, for messages.
-    pub fn folder(&self) -> &Path {
-        &self.manifest.folder
-    }
-
-    /// Appends a batch; a batch with other columns than the last opens a new segment.
-    pub fn write(&mut self, batch: &Batch) -> Result<()> {
-        if self.open.as_ref().is_some_and(|open| open.is_full() || !open.takes(batch)) {
-            self.close_segment()?;
+impl Manifest {
+    fn begun(load_id: &str, source: &str, collection: &str, mode: LoadMode, folder: PathBuf) -> Self {
+        Self {
+            version: VERSION,
+            load_id: load_id.to_owned(),
+            source: source.to_owned(),
+            collection: collection.to_owned(),
+            mode,
+            started_at: now(),
+            finished_at: String::new(),
+            segments: Vec::new(),
+            quarantine: Vec::new(),
+            reading: Reading::default(),
+            folder,
         }
-        let open = match &mut self.open {
-            Some(open) => open,
-            None => {
-                let file = format!("segment-{:05}.parquet", self.manifest.segments.len() + 1);
-                self.open.insert(SegmentWriter::create(&self.manifest.folder, file, batch)?)
-            }
-        };
-        open.write(batch)
-    }
-
-    fn close_segment(&mut self) -> Result<()> {
-        if let Some(open) = self.open.take() {
-            self.manifest.segments.push(open.finish()?);
-        }
-        Ok(())
-    }
-
-    /// Closes the last segment and writes the manifest: from here on the load is durable.
-    pub fn finish(mut self, reading: Reading) -> Result<Manifest> {
-        self.close_segment()?;
-        // The manifest must not outlive a segment's name.
-        if !self.manifest.segments.is_empty() {
-            sync_folder(&self.manifest.folder)?;
-        }
-        self.manifest.reading = reading;
-        self.manifest.finished_at = now();
-        let path = self.manifest.folder.join(MANIFEST);
-        let text = serde_json::to_vec(&self.manifest).map_err(|error| Error::landing("write", &path, &error))?;
-        let temporary = path.with_extension("json.tmp");
-        let written = fs::write(&temporary, text).and_then(|()| File::open(&temporary)?.sync_all());
-        if let Err(error) = written.and_then(|()| fs::rename(&temporary, &path)) {
-            let _ = fs::remove_file(&temporary);
-            return Err(Error::landing("write", &path, &error));
-        }
-        sync_folder(&self.manifest.folder)?;
-        Ok(self.manifest)
     }
 }
 
 fn now() -> String {
     Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// The folders without a manifest below one.
+fn unfinished(parent: &Path) -> Result<Vec<PathBuf>> {
+    let mut found = Vec::new();
+    for folder in subfolders(parent)? {
+        if !exists(&folder.join(MANIFEST))? {
+            found.push(folder);
+        }
+    }
+    Ok(found)
+}
+
+fn remove_unfinished(folder: &Path) -> Result<()> {
+    fs::remove_dir_all(folder).map_err(|error| Error::landing("remove the unfinished load", folder, &error))
 }
 
 /// None if the folder holds an unfinished load.
@@ -267,23 +279,44 @@ fn same_bytes(one: &Path, other: &Path) -> Result<bool> {
     }
 }
 
+/// Writes a small file that is there whole or not at all, and durable.
+fn write_whole(path: &Path, value: &impl Serialize) -> Result<()> {
+    let failed = |error: io::Error| Error::landing("write", path, &error);
+    let text = serde_json::to_vec(value).map_err(|error| Error::landing("write", path, &error))?;
+    let temporary = path.with_extension("json.tmp");
+    let written = fs::write(&temporary, text).and_then(|()| File::open(&temporary)?.sync_all());
+    if let Err(error) = written.and_then(|()| fs::rename(&temporary, path)) {
+        let _ = fs::remove_file(&temporary);
+        return Err(failed(error));
+    }
+    path.parent().map_or(Ok(()), sync_folder)
+}
+
 /// The folders below one, sorted; none if it is not there.
 fn subfolders(parent: &Path) -> Result<Vec<PathBuf>> {
+    entries(parent, true)
+}
+
+fn subfiles(parent: &Path) -> Result<Vec<PathBuf>> {
+    entries(parent, false)
+}
+
+fn entries(parent: &Path, folders: bool) -> Result<Vec<PathBuf>> {
     let failed = |error: io::Error| Error::landing("list", parent, &error);
     let entries = match fs::read_dir(parent) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(failed(error)),
     };
-    let mut folders = Vec::new();
+    let mut found = Vec::new();
     for entry in entries {
         let entry = entry.map_err(failed)?;
-        if entry.file_type().map_err(failed)?.is_dir() {
-            folders.push(entry.path());
+        if entry.file_type().map_err(failed)?.is_dir() == folders {
+            found.push(entry.path());
         }
     }
-    folders.sort();
-    Ok(folders)
+    found.sort();
+    Ok(found)
 }
 
 /// Creates a folder and those above it, each durable.

@@ -8,8 +8,8 @@ use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::{Landing, Load, LoadMode};
-use crate::batch::{Batch, Reading};
+use super::{Landing, Load, LoadMode, Manifest, PartWriter, Plan};
+use crate::batch::{Batch, Output, Quarantined, Range, Reading};
 use crate::schema::{Column, ColumnType};
 
 fn batch(names: &[&str], rows: usize) -> Batch {
@@ -22,17 +22,24 @@ fn batch(names: &[&str], rows: usize) -> Batch {
     Batch {
         data: RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array)| (name, array, true)))
             .unwrap(),
-        columns: names.iter().map(|name| Column { name: (*name).into(), column_type: ColumnType::BigInt }).collect(),
+        columns: names.iter().map(|name| Column::new(*name, ColumnType::BigInt)).collect(),
         bytes: 1,
     }
 }
 
-fn load(landing: &Landing, id: &str, batches: &[Batch]) -> Load {
-    let mut load = landing.begin("loans", "a/b", id, LoadMode::Full).unwrap();
+/// A load of one part, not finished.
+fn load(landing: &Landing, id: &str, batches: &[Batch]) -> (Load, PartWriter) {
+    let load = landing.begin("loans", "a/b", id, LoadMode::Full).unwrap();
+    let mut part = load.part(1);
     for batch in batches {
-        load.write(batch).unwrap();
+        part.write(&Output::Documents(batch.clone())).unwrap();
     }
-    load
+    (load, part)
+}
+
+fn finish((load, part): (Load, PartWriter), reading: Reading) -> Manifest {
+    let part = part.finish(reading.clone()).unwrap();
+    load.finish(vec![part], reading).unwrap()
 }
 
 /// The finished loads: id, and each segment's rows and columns.
@@ -63,8 +70,8 @@ fn other_columns_open_a_new_segment() {
     let landing = Landing::new(folder.path());
     check(&landing, &[]);
     let batches = [batch(&["x"], 3), batch(&["x"], 4), batch(&["x", "y"], 5)];
-    load(&landing, "2", &batches).finish(Reading::default()).unwrap();
-    load(&landing, "1", &[]).finish(Reading { documents: 7, ..Reading::default() }).unwrap();
+    finish(load(&landing, "2", &batches), Reading::default());
+    finish(load(&landing, "1", &[]), Reading { documents: 7, ..Reading::default() });
     check(&landing, &["1: ", "2: 7 of _id x _elt_rescued; 5 of _id x y _elt_rescued"]);
     assert_eq!(landing.finished("loans", "a/b", None).unwrap()[0].reading.documents, 7);
     landing.prune("loans", "a/b", "2").unwrap();
@@ -76,11 +83,11 @@ fn an_unfinished_load_is_none_and_goes_with_the_next() {
     let folder = tempfile::tempdir().unwrap();
     let landing = Landing::new(folder.path());
     let unfinished = load(&landing, "1", &[batch(&["x"], 3), batch(&["y"], 3)]);
-    let path = unfinished.folder().to_owned();
+    let path = unfinished.0.folder().to_owned();
     drop(unfinished);
     check(&landing, &[]);
-    assert_eq!(fs::read_dir(&path).unwrap().count(), 1, "the first segment stays, the temporary file goes");
-    load(&landing, "2", &[batch(&["x"], 1)]).finish(Reading::default()).unwrap();
+    assert_eq!(fs::read_dir(&path).unwrap().count(), 0, "a part that is not finished leaves nothing");
+    finish(load(&landing, "2", &[batch(&["x"], 1)]), Reading::default());
     assert!(!path.exists());
     check(&landing, &["2: 1 of _id x _elt_rescued"]);
 }
@@ -89,7 +96,7 @@ fn an_unfinished_load_is_none_and_goes_with_the_next() {
 fn a_malformed_manifest_names_its_path() {
     let folder = tempfile::tempdir().unwrap();
     let landing = Landing::new(folder.path());
-    let manifest = load(&landing, "1", &[]).finish(Reading::default()).unwrap();
+    let manifest = finish(load(&landing, "1", &[]), Reading::default());
     let path = manifest.folder.join("manifest.json");
     fs::write(&path, "{").unwrap();
     let message = landing.finished("loans", "a/b", None).unwrap_err().message().to_owned();
@@ -106,4 +113,51 @@ fn a_folder_that_cannot_be_written_names_its_path() {
     fs::write(folder.path().join("loans"), "").unwrap();
     let error = Landing::new(folder.path()).begin("loans", "a/b", "1", LoadMode::Full).unwrap_err();
     assert_eq!(error.message(), format!("cannot create `{}`", folder.path().join("loans/a%2fb").display()));
+}
+
+fn plan(load: &Load, fingerprint: &str) -> Plan {
+    Plan {
+        version: 1,
+        load_id: load.id().to_owned(),
+        fingerprint: fingerprint.into(),
+        started_at: chrono::Utc::now().to_rfc3339(),
+        ranges: Range::between(&["1".into(), "2".into()]),
+        id_kind: None,
+        horizon: None,
+        count: Some(9),
+    }
+}
+
+#[test]
+fn a_ranged_load_is_gone_on_with() {
+    let folder = tempfile::tempdir().unwrap();
+    let landing = Landing::new(folder.path());
+    let day = chrono::TimeDelta::hours(24);
+    let mut load = landing.begin("loans", "a/b", "1", LoadMode::Full).unwrap();
+    let planned = plan(&load, "same");
+    load.plan(&planned).unwrap();
+    let mut second = load.part(2);
+    second.write(&Output::Documents(batch(&["x"], 3))).unwrap();
+    let broken = Quarantined { offset: Some(7), line: None, reason: "odd".into(), bytes: Some(vec![1]) };
+    second.write(&Output::Quarantined(broken)).unwrap();
+    second.finish(Reading { documents: 3, ..Reading::default() }).unwrap();
+    // As if killed: nothing is dropped.
+    let mut cut_off = load.part(1);
+    cut_off.write(&Output::Documents(batch(&["x"], 4))).unwrap();
+    std::mem::forget((cut_off, load));
+
+    assert!(landing.resume("loans", "a/b", "other", day).unwrap().is_none());
+    assert!(landing.resume("loans", "a/b", "same", -day).unwrap().is_none(), "too old");
+    let (found, load) = landing.resume("loans", "a/b", "same", day).unwrap().unwrap();
+    assert_eq!(found, planned);
+    assert_eq!(load.landed().iter().map(|part| (part.number, part.reading.documents)).collect::<Vec<_>>(), [(2, 3)]);
+    let parts = [1, 3].map(|number| {
+        let mut part = load.part(number);
+        part.write(&Output::Documents(batch(&["x"], number))).unwrap();
+        part.finish(Reading::default()).unwrap()
+    });
+    let manifest = load.finish(parts.into(), Reading::default()).unwrap();
+    assert_eq!(manifest.quarantine, ["quarantine-00002.parquet"]);
+    check(&landing, &["1: 1 of _id x _elt_rescued; 3 of _id x _elt_rescued; 3 of _id x _elt_rescued"]);
+    assert!(landing.resume("loans", "a/b", "same", day).unwrap().is_none(), "it is finished");
 }

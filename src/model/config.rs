@@ -2,11 +2,10 @@
 //!
 //! Reads one merged map. Knows nothing of where its keys came from; `parse` puts the place to an error.
 
-use std::time::Duration;
-
 use serde_json::{Map, Value};
 
 use super::config_value::{BadConfig, Misspelt, Reader};
+use super::source_config::SourceConfig;
 
 /// The keys this tool knows. Defaults are dbt's for DuckDB.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,12 +36,7 @@ pub struct Config {
     pub delimiter: char,
     /// Seeds: keep the header's letter case (DuckDB's names compare without it).
     pub quote_columns: bool,
-    /// Sources: how documents are read.
-    pub load: Load,
-    /// Sources: the path whose greatest value marks how far a load came.
-    pub watermark: Option<String>,
-    /// Sources: how far below the watermark an incremental load begins.
-    pub lookback: Duration,
+    pub source: SourceConfig,
     pub test: TestConfig,
 }
 
@@ -116,7 +110,42 @@ choices! {
     /// What happens to rows whose origin is gone.
     Deletes {
         Keep = "keep",
+        /// They go.
         Sweep = "sweep",
+        /// Sources only: they stay, with the time in `_elt_deleted_at`.
+        Mark = "mark",
+    }
+}
+
+choices! {
+    /// What happens to a value that does not fit its column.
+    OnMismatch {
+        Rescue = "rescue",
+        Fail = "fail",
+    }
+}
+
+choices! {
+    /// What happens to a document that cannot be decoded.
+    OnMalformed {
+        Quarantine = "quarantine",
+        Fail = "fail",
+    }
+}
+
+choices! {
+    /// What happens when a load's numbers differ from the source's own count.
+    Verify {
+        Warn = "warn",
+        Strict = "strict",
+    }
+}
+
+choices! {
+    /// What stands in the place of a masked value.
+    MaskWith {
+        Hash = "hash",
+        Null = "null",
     }
 }
 
@@ -149,6 +178,8 @@ impl Config {
     /// Reads a merged map. All wrong values are reported, and each gets its default; so are keys that look misspelt.
     pub(super) fn read(map: &Map<String, Value>, of: Of) -> (Self, Vec<BadConfig>, Vec<Misspelt>) {
         let mut read = Reader::new(map);
+        let none = Map::new();
+        let mut nothing = Reader::new(&none);
         let unique_key = read.names("unique_key");
         let materialized = match of {
             Of::Model => read.choice("materialized", &Materialized::CHOICES[..4]).unwrap_or(Materialized::View),
@@ -165,15 +196,13 @@ impl Config {
         if is_incremental && strategy != Strategy::Append && unique_key.is_empty() {
             read.refuse("incremental_strategy", format!("`{}` needs a `unique_key`", strategy.name()));
         }
-        let deletes = read.choice("deletes", Deletes::CHOICES).unwrap_or(Deletes::Keep);
+        let choices = if of == Of::Source { Deletes::CHOICES } else { &Deletes::CHOICES[..2] };
+        let deletes = read.choice("deletes", choices).unwrap_or(Deletes::Keep);
         if is_incremental && deletes == Deletes::Sweep && unique_key.is_empty() {
             read.refuse("deletes", "`sweep` needs a `unique_key` to find the rows that are gone".into());
         }
-        let load = read.choice("load", Load::CHOICES).unwrap_or(Load::Full);
-        let watermark = read.text("watermark");
-        if load == Load::Incremental && watermark.is_none() {
-            read.refuse("load", "`incremental` needs a `watermark`: the field that grows with each change".into());
-        }
+        // Elsewhere these are an analyst's own keys, as in dbt.
+        let source = SourceConfig::read(if of == Of::Source { &mut read } else { &mut nothing });
         let config = Self {
             enabled: read.flag("enabled").unwrap_or(true),
             materialized,
@@ -196,9 +225,7 @@ impl Config {
             column_types: read.pairs("column_types"),
             delimiter: read.character("delimiter").unwrap_or(','),
             quote_columns: read.flag("quote_columns").unwrap_or(false),
-            load,
-            watermark,
-            lookback: read.duration("lookback").unwrap_or_default(),
+            source,
             test: TestConfig {
                 severity: read.choice("severity", Severity::CHOICES).unwrap_or(Severity::Error),
                 warn_if: read.text("warn_if").unwrap_or_else(|| "!= 0".into()),
@@ -258,6 +285,26 @@ mod tests {
         );
         check(Of::Source, json!({"load": "incremental", "watermark": "updated_at", "lookback": "1 hour"}), &[]);
         check(Of::Source, json!({"lookback": "soon"}), &["lookback cannot be `soon`"]);
+        let all = json!({"filter": {"a": {"$gt": 1}}, "include": ["a", "b.c"], "mask": {"a": null, "b.c": "hash"},
+            "deletes": "mark", "on_mismatch": "fail", "on_malformed": "fail", "verify": "strict",
+            "read_concern": "majority", "batch_size": 5, "range_size": 0, "keep_bson": true});
+        check(Of::Source, all, &[]);
+        check(
+            Of::Source,
+            json!({"filter": "{a: 1}"}),
+            &["filter is not an Extended JSON object at its line 1 column 2"],
+        );
+        check(
+            Of::Source,
+            json!({"include": "a", "exclude": ["_id", "at.x"], "mask": {"at": "x"}, "watermark": "at"}),
+            &[
+                "mask must give `at` as `hash` or `null`",
+                "exclude stands beside `include`; only one can hold",
+                "exclude cannot hold `_id`: documents are told apart by it",
+                "exclude cannot hold `at.x`: it is the watermark",
+            ],
+        );
+        check(Of::Model, json!({"deletes": "mark"}), &["deletes cannot be `mark`"]);
         check(
             Of::Test,
             json!({"limit": "x", "store_failures": 1, "severity": "loud"}),

@@ -26,16 +26,21 @@ mod resolve;
 mod sample;
 mod schema_change;
 mod select;
+mod source_config;
 mod source_map;
 mod template;
 
 pub use check::{Binder, Checked, KnownColumns, check};
 pub use compile::{Compile, Compiled};
-pub use config::{Config, Deletes, Load, Materialized, OnSchemaChange, Severity, Strategy, TestConfig};
+pub use config::{
+    Config, Deletes, Load, MaskWith, Materialized, OnMalformed, OnMismatch, OnSchemaChange, Severity, Strategy,
+    TestConfig, Verify,
+};
 pub use materialize::{Existing, Incremental, Key, create_table, create_view, drop_existing, duplicate_keys, sweep};
 pub use node::{DataTest, GenericTest, Graph, Node, NodeId, NodeKind};
 pub use order::{Step, Steps};
 pub use relation::Relation;
 pub use schema_change::{NewColumn, SchemaChange};
 pub use select::Selection;
+pub use source_config::SourceConfig;
 pub use source_map::SourceMap;

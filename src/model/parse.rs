@@ -113,6 +113,8 @@ impl Parser<'_> {
                 node.collection = Some(identifier.clone());
                 node.patch = Some(table.place.clone());
                 node.raw_config = raw;
+                // Artifacts and `ls` show the rest.
+                node.raw_config.remove("mask_salt");
                 node.columns = table.columns.clone();
                 node.description = table.description.clone();
                 self.drafts.push(Draft { node, calls: Vec::new() });

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
+use sha2::{Digest, Sha256};
 
 use super::environment::Environment;
 use super::toml_text;
@@ -67,11 +68,25 @@ pub struct Target {
 /// Where a source's collections are read.
 #[derive(Debug, Clone)]
 pub enum SourceProfile {
-    /// `type = "mongodb"`, `uri`, `database`.
-    Mongodb { uri: Secret, database: String },
+    /// `type = "mongodb"`, `uri`, `database`; `snapshot`: whether all collections are read as they were at one moment.
+    Mongodb { uri: Secret, database: String, snapshot: bool },
     /// `type = "files"`, `path` (absolute here): each file in that folder is a collection, named for
     /// the file without its endings; of a mongodump it is the folder of one database (`dump/<database>`).
     Files { path: PathBuf },
+}
+
+impl SourceProfile {
+    /// What tells one source from another, and says nothing of a secret: hex digits.
+    pub fn fingerprint(&self) -> String {
+        let text = match self {
+            Self::Mongodb { uri, database, .. } => {
+                let hosts = uri.reveal().rsplit('@').next().unwrap_or_default();
+                format!("mongodb {hosts} {database}")
+            }
+            Self::Files { path } => format!("files {}", path.display()),
+        };
+        Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 /// Where marts are published.
@@ -222,9 +237,11 @@ fn read_source(root: &Path, target: &str, source: &Entry) -> Result<SourceProfil
     let place = &source.key_place;
     match required_text(entries, "type", &of, place)? {
         "mongodb" => {
-            refuse_unknown(entries, &["type", "uri", "database"], &of)?;
+            refuse_unknown(entries, &["type", "uri", "database", "snapshot"], &of)?;
             let uri = Secret::new(required_text(entries, "uri", &of, place)?);
-            Ok(SourceProfile::Mongodb { uri, database: required_text(entries, "database", &of, place)?.to_owned() })
+            let database = required_text(entries, "database", &of, place)?.to_owned();
+            let snapshot = find(entries, "snapshot").map(|written| written.flag("snapshot")).transpose()?;
+            Ok(SourceProfile::Mongodb { uri, database, snapshot: snapshot.unwrap_or(false) })
         }
         "files" => {
             refuse_unknown(entries, &["type", "path"], &of)?;

@@ -114,6 +114,16 @@ impl Written {
         }
     }
 
+    /// True or false; a text that says so will do, since variables are filled in as text.
+    pub fn flag(&self, key: &str) -> Result<bool> {
+        match &self.value {
+            WrittenValue::Bool(flag) => Ok(*flag),
+            WrittenValue::Text(text) if text.trim() == "true" => Ok(true),
+            WrittenValue::Text(text) if text.trim() == "false" => Ok(false),
+            _ => Err(Error::wrong_kind(key, "`true` or `false`", self.kind(), self.place.clone())),
+        }
+    }
+
     /// Calls `change` with every text in the value and the place it was written at.
     pub fn each_text(&mut self, change: &mut dyn FnMut(&mut String, &Place)) {
         match &mut self.value {

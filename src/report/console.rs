@@ -60,6 +60,14 @@ impl Activity {
         }
     }
 
+    /// So many are to be done again.
+    pub fn retreat(&self, amount: u64) {
+        let done = self.done.fetch_sub(amount, Ordering::Relaxed) - amount;
+        if let Some(bar) = &self.bar {
+            bar.set_position(done);
+        }
+    }
+
     pub fn seconds(&self) -> f64 {
         self.started.elapsed().as_secs_f64()
     }

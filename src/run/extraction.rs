@@ -3,6 +3,7 @@
 //! Composes `load` over all collections; knows no model beyond the names of sources.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
@@ -13,10 +14,12 @@ use crate::land::Landing;
 use crate::model::{Graph, NodeId};
 use crate::project::Target;
 use crate::report::{Console, Stage, Status, counted};
-use crate::warehouse::Warehouse;
+use crate::warehouse::{Session, Warehouse};
 
-use super::load::{self, Collection, LoadMode, LoadOutcome};
+use super::counting::{AT_HAND, Counting};
+use super::load::{Collection, LoadMode, LoadOutcome, Loading};
 use super::plan;
+use super::reading::Spare;
 use super::results::{NodeResult, Results};
 use super::schedule::{self, Outcome, Skip};
 
@@ -72,7 +75,10 @@ impl Extraction<'_> {
         // The largest first: one that begins last is waited for alone.
         let sizes = self.sizes(&collections, &sources)?;
         let mut order: Vec<usize> = (0..collections.len()).collect();
-        order.sort_by_key(|index| std::cmp::Reverse(sizes[*index]));
+        order.sort_by_key(|index| std::cmp::Reverse(sizes[*index].0));
+        // Threads beyond one a collection; one that waits for a collection is spare once there is none left.
+        let spare = Spare::new(self.threads.saturating_sub(collections.len()));
+        let left = AtomicUsize::new(collections.len());
         let failed = Mutex::new(Vec::new());
         let fail = |index: usize| failed.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(loads[index]);
         schedule::run(
@@ -85,9 +91,15 @@ impl Extraction<'_> {
                 let index = order[step];
                 let collection = &collections[index];
                 let outcome = match sources.get(collection.source.as_str()) {
-                    Some(Ok((source, names))) => self.load(collection, source.as_ref(), names, &landing),
+                    Some(Ok((source, names))) => {
+                        let counting = sizes[index].1.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+                        self.load(collection, source, names, &landing, &spare, counting)
+                    }
                     _ => false,
                 };
+                if left.fetch_sub(1, Ordering::SeqCst) <= self.threads {
+                    spare.give();
+                }
                 if outcome {
                     return Outcome::Done;
                 }
@@ -100,31 +112,61 @@ impl Extraction<'_> {
     }
 
     /// About how many documents each collection has: rows of the raw table or, before the first load, what the source
-    /// says.
-    fn sizes(&self, collections: &[Collection], sources: &BTreeMap<&str, Opened>) -> Result<Vec<u64>> {
+    /// says, which is asked for here. A count that is not at hand is taken for a large one.
+    fn sizes(&self, collections: &[Collection], sources: &BTreeMap<&str, Opened>) -> Result<Vec<(u64, Asked)>> {
         let rows = self.warehouse.session()?.table_sizes()?;
+        let until = Instant::now() + AT_HAND;
         let size = |collection: &Collection| {
             let key = (collection.schema.to_lowercase(), collection.table.to_lowercase());
-            let known = rows.get(&key).copied();
-            known.or_else(|| match sources.get(collection.source.as_str()) {
-                Some(Ok((source, names))) if names.contains(&collection.name) => {
-                    source.count(&collection.name).ok().flatten()
+            if let Some(rows) = rows.get(&key) {
+                return (*rows, Mutex::new(None));
+            }
+            let left = until.saturating_duration_since(Instant::now());
+            match sources.get(collection.source.as_str()) {
+                Some(Ok((source, names))) if names.contains(&collection.name) && !left.is_zero() => {
+                    let mut counting = Counting::ask(source, collection);
+                    let counted = counting.within(left).ok().flatten();
+                    (counted.unwrap_or(u64::MAX), Mutex::new(Some(counting)))
                 }
-                _ => None,
-            })
+                _ => (u64::MAX, Mutex::new(None)),
+            }
         };
-        Ok(collections.iter().map(|collection| size(collection).unwrap_or(0)).collect())
+        Ok(collections.iter().map(size).collect())
     }
 
-    fn load(&self, collection: &Collection, source: &dyn Source, names: &[String], landing: &Landing) -> bool {
+    fn load(
+        &self,
+        collection: &Collection,
+        source: &Arc<dyn Source>,
+        names: &[String],
+        landing: &Landing,
+        spare: &Spare,
+        counting: Option<Counting>,
+    ) -> bool {
         let name = format!("{}.{}", collection.source, collection.table);
         let unique_id = format!("load.{}.{name}", self.graph.project);
         // What an incremental load will read nobody knows beforehand.
         let whole = self.full_refresh || collection.mode == LoadMode::Full;
-        let total = if whole { source.count(&collection.name).ok().flatten() } else { None };
-        let activity = self.console.begin(Stage::Extract, &name, "documents", total);
+        let is_there = names.contains(&collection.name);
+        let mut counting = counting.or_else(|| is_there.then(|| Counting::ask(source, collection)));
+        // An error is told by the load.
+        let counted = counting.as_mut().filter(|_| whole).and_then(|counting| counting.within(AT_HAND).ok().flatten());
+        let activity = self.console.begin(Stage::Extract, &name, "documents", counted);
         let started = Instant::now();
-        let outcome = self.load_one(collection, source, names, landing, &activity);
+        let outcome = self.load_one(collection, names, |session| {
+            let cx = Loading {
+                collection,
+                source,
+                landing,
+                session,
+                full_refresh: self.full_refresh,
+                spare,
+                cancel: self.cancel,
+                activity: &activity,
+                console: self.console,
+            };
+            cx.load(counting.unwrap_or(Counting::Known(None)))
+        });
         drop(activity);
         let mut result = NodeResult::new(Stage::Extract, unique_id, name, Status::Success);
         result.seconds = started.elapsed().as_secs_f64();
@@ -133,6 +175,7 @@ impl Extraction<'_> {
                 result.amount = Some((outcome.documents, "documents"));
                 result.bytes = outcome.bytes;
                 result.note = note(&outcome);
+                result.details = outcome.proof.artifact();
                 true
             }
             Err(error) => {
@@ -156,10 +199,8 @@ impl Extraction<'_> {
     fn load_one(
         &self,
         collection: &Collection,
-        source: &dyn Source,
         names: &[String],
-        landing: &Landing,
-        activity: &crate::report::Activity,
+        load: impl FnOnce(&Session) -> Result<LoadOutcome>,
     ) -> Result<LoadOutcome> {
         if !names.contains(&collection.name) {
             let near = nearest(&collection.name, names.iter().map(String::as_str));
@@ -168,9 +209,12 @@ impl Extraction<'_> {
         let session = self.warehouse.session()?;
         let interrupter = session.interrupter();
         self.cancel.on_request(move || interrupter.interrupt());
-        load::load(collection, source, landing, &session, self.full_refresh, self.cancel, activity)
+        load(&session)
     }
 }
+
+/// A count under way, until the load takes it.
+type Asked = Mutex<Option<Counting>>;
 
 type Opened = Result<(Arc<dyn Source>, Vec<String>)>;
 
@@ -179,7 +223,8 @@ fn note(outcome: &LoadOutcome) -> String {
     if !outcome.full {
         let applied = outcome.applied;
         let new = applied.rows.saturating_sub(applied.updated);
-        for (count, what) in [(new, "new"), (applied.updated, "changed"), (applied.deleted, "gone")] {
+        let gone = if outcome.marks { "marked as gone" } else { "gone" };
+        for (count, what) in [(new, "new"), (applied.updated, "changed"), (applied.deleted, gone)] {
             if count > 0 {
                 parts.push(format!("{} {what}", crate::report::thousands(count)));
             }
@@ -191,8 +236,13 @@ fn note(outcome: &LoadOutcome) -> String {
     if outcome.is_repeated {
         parts.push("unchanged".into());
     }
-    if outcome.rescued > 0 {
-        parts.push(format!("{} rescued", counted(outcome.rescued, "values")));
+    if let Some((landed, all)) = outcome.resumed {
+        parts.push(format!("{landed} of {all} ranges had landed before"));
     }
+    parts.extend(outcome.proof.note());
+    if outcome.proof.rescued > 0 {
+        parts.push(format!("{} rescued", counted(outcome.proof.rescued, "values")));
+    }
+    parts.extend(outcome.proof.quarantine_note());
     parts.join(", ")
 }

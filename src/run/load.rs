@@ -2,23 +2,29 @@
 //!
 //! Composes `extract`, `land` and `warehouse`; knows no model.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use crossbeam_channel::bounded;
+use sha2::{Digest, Sha256};
 
-use crate::batch::{Batch, IdKind, Reading, Window};
+use crate::batch::{IdKind, Range, Reading, Window};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-use crate::extract::{Request, Source, watermark};
+use crate::extract::{self, Agreed, Options, Request, Source, Survey, watermark};
 use crate::failpoint::failpoint;
-use crate::land::{self, Landing, Load};
-use crate::report::Activity;
+use crate::land::{self, Landing, Load, Part, Plan};
+use crate::model::Deletes;
+use crate::report::{Activity, Console};
 use crate::schema::Column;
 use crate::warehouse::{Applied, Intake, Loaded, Session};
 
-/// Batches between decoding and Parquet writing. Each is bounded by extraction.
-const BATCHES_AHEAD: usize = 2;
+use super::counting::{AT_HAND, Counting};
+use super::proof::Proof;
+use super::reading::{Ranges, Spare};
+
+/// How old a load may be that another run did not finish and this one goes on with.
+const RESUME_HOURS_MAX: i64 = 24;
 
 /// A collection to load, and how.
 #[derive(Debug, Clone)]
@@ -31,9 +37,16 @@ pub struct Collection {
     pub schema: String,
     pub table: String,
     pub mode: LoadMode,
-    /// Whether documents that are gone from the source are removed (`deletes: sweep`).
-    pub sweep: bool,
+    /// What becomes of rows whose documents are gone from the source.
+    pub deletes: Deletes,
     pub pinned: Vec<Column>,
+    pub options: Arc<Options>,
+    /// Whether a proof that does not hold fails the load.
+    pub is_strict: bool,
+    /// Whether an unfinished load may be gone on with: not where all is read as it was at one moment.
+    pub is_resumable: bool,
+    /// What the source is, without its secrets.
+    pub origin: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,89 +59,272 @@ pub enum LoadMode {
 #[derive(Debug, Clone, Default)]
 pub struct LoadOutcome {
     pub full: bool,
+    /// Whether rows of deleted documents are marked, not removed.
+    pub marks: bool,
     /// Documents read at the source.
     pub documents: u64,
     pub bytes: u64,
-    pub rescued: u64,
     pub applied: Applied,
     /// Whether a full load brought the very same as the one before it, so that the raw table stands as it is.
     pub is_repeated: bool,
+    /// Ranges that an earlier run had landed, and all.
+    pub resumed: Option<(usize, usize)>,
+    pub proof: Proof,
 }
 
 /// Loads a collection whole: on an error nothing of this load is in the raw table.
-pub fn load(
-    collection: &Collection,
-    source: &dyn Source,
-    landing: &Landing,
-    session: &Session,
-    full_refresh: bool,
-    cancel: &Cancel,
-    activity: &Activity,
-) -> Result<LoadOutcome> {
-    let mut loaded = session.loaded(&collection.source, &collection.name)?;
-    let incremental = matches!(collection.mode, LoadMode::Incremental { .. });
-    if incremental && !full_refresh && take_in_landed(collection, landing, session, loaded.as_ref())? {
-        loaded = session.loaded(&collection.source, &collection.name)?;
-    }
-    let window = if full_refresh { Window::Full } else { window(&collection.mode, loaded.as_ref())? };
-    let full = window == Window::Full;
-    let request = Request {
-        collection: collection.name.clone(),
-        window,
-        watermark: collection.mode.watermark().map(str::to_owned),
-        known: loaded.as_ref().filter(|_| !full_refresh).map(|loaded| loaded.columns.clone()).unwrap_or_default(),
-        pinned: collection.pinned.clone(),
-        id_kind: loaded.as_ref().filter(|_| !full_refresh).and_then(|loaded| loaded.id_kind),
-        cancel: cancel.clone(),
-    };
-    let load_id = next_load_id(Utc::now(), loaded.as_ref().map(|loaded| loaded.load_id.as_str()));
-    let mode = if full { land::LoadMode::Full } else { land::LoadMode::Incremental };
-    let writer = landing.begin(&collection.source, &collection.name, &load_id, mode)?;
-    let (writer, reading) = read(&request, source, writer, activity)?;
-    cancel.check()?;
+pub struct Loading<'a> {
+    pub collection: &'a Collection,
+    pub source: &'a Arc<dyn Source>,
+    pub landing: &'a Landing,
+    pub session: &'a Session,
+    pub full_refresh: bool,
+    pub spare: &'a Spare,
+    pub cancel: &'a Cancel,
+    pub activity: &'a Activity,
+    pub console: &'a Console,
+}
 
-    let sweep = collection.sweep && !full;
-    let mut outcome = LoadOutcome {
-        full,
-        documents: reading.documents,
-        bytes: reading.bytes,
-        rescued: reading.rescued,
-        applied: Applied::default(),
-        is_repeated: false,
-    };
-    if reading.documents == 0 && !full && !sweep {
-        return Ok(outcome);
+/// What was read, as it lies on disk but for its manifest.
+struct Read {
+    load: Load,
+    parts: Vec<Part>,
+    reading: Reading,
+    counts: Counts,
+    resumed: Option<(usize, usize)>,
+}
+
+/// The source's counts when the load began and when it ended, as far as they are there.
+struct Counts {
+    start: Counting,
+    end: Counting,
+}
+
+impl Counts {
+    fn wait(&mut self) -> Result<(Option<u64>, Option<u64>)> {
+        Ok((self.start.wait()?, self.end.wait()?))
     }
-    // Without a document ever there is no row to compare with, and any kind will do.
-    let id_kind = reading.id_kind.unwrap_or(IdKind::Other);
-    let manifest = writer.finish(reading)?;
-    failpoint("land.manifest");
-    if let Some(loaded) = &loaded
-        && collection.mode == LoadMode::Full
-        && !full_refresh
-        && session.catalog()?.get(&collection.schema, &collection.table).is_some()
-        && landing.repeats(&manifest, &loaded.load_id)?
-    {
-        outcome.is_repeated = true;
-        return landing.discard(&manifest).map(|()| outcome);
+}
+
+impl Loading<'_> {
+    /// `counting` is the source's count, asked for just now.
+    pub fn load(&self, counting: Counting) -> Result<LoadOutcome> {
+        let Self { collection, session, landing, .. } = *self;
+        let mut loaded = session.loaded(&collection.source, &collection.name)?;
+        let incremental = matches!(collection.mode, LoadMode::Incremental { .. });
+        if incremental && !self.full_refresh && self.take_in_landed(loaded.as_ref())? {
+            loaded = session.loaded(&collection.source, &collection.name)?;
+        }
+        let window = if self.full_refresh { Window::Full } else { window(&collection.mode, loaded.as_ref())? };
+        let full = window == Window::Full;
+        let known = loaded.as_ref().filter(|_| !self.full_refresh);
+        let request = Request {
+            collection: collection.name.clone(),
+            window,
+            watermark: collection.mode.watermark().map(str::to_owned),
+            known: known.map(|loaded| loaded.columns.clone()).unwrap_or_default(),
+            pinned: collection.pinned.clone(),
+            id_kind: known.and_then(|loaded| loaded.id_kind),
+            options: collection.options.clone(),
+            agreed: Arc::new(Agreed::default()),
+            cancel: self.cancel.clone(),
+            ..Request::default()
+        };
+        let Read { load, parts, reading, mut counts, resumed } =
+            self.read(request.clone(), counting, loaded.as_ref().map(|loaded| loaded.load_id.as_str()))?;
+        self.cancel.check()?;
+        if reading.documents == 0 && reading.quarantined > 0 {
+            return Err(Error::all_quarantined(&collection.shown(), reading.quarantined));
+        }
+
+        let sweep = collection.deletes != Deletes::Keep && !full;
+        let mut outcome = LoadOutcome {
+            full,
+            marks: collection.deletes == Deletes::Mark,
+            documents: reading.documents,
+            bytes: reading.bytes,
+            resumed,
+            proof: Proof {
+                landed: reading.documents,
+                rescued: reading.rescued,
+                quarantined: reading.quarantined,
+                rows: reading.documents,
+                keeps_deleted: !full && collection.deletes == Deletes::Keep,
+                ..Proof::default()
+            },
+            ..LoadOutcome::default()
+        };
+        if !full && reading.documents + reading.quarantined == 0 && !sweep {
+            outcome.proof.rows = session.raw_rows(&collection.schema, &collection.table)?;
+            outcome.proof.counts = counts.wait()?;
+            self.verify(&outcome.proof)?;
+            return Ok(outcome);
+        }
+        // Without a document ever there is no row to compare with, and any kind will do.
+        let id_kind = reading.id_kind.unwrap_or(IdKind::Other);
+        let manifest = load.finish(parts, reading)?;
+        failpoint("land.manifest");
+        if let Some(loaded) = &loaded
+            && collection.mode == LoadMode::Full
+            && !self.full_refresh
+            && session.catalog()?.get(&collection.schema, &collection.table).is_some()
+            && landing.repeats(&manifest, &loaded.load_id)?
+        {
+            outcome.is_repeated = true;
+            outcome.proof.counts = counts.wait()?;
+            self.verify(&outcome.proof)?;
+            return landing.discard(&manifest).map(|()| outcome);
+        }
+        if sweep {
+            session.clear_ids()?;
+            let request = Request { id_kind: Some(id_kind), ..request };
+            self.source.ids(&request, &mut |ids| Ok(session.stage_ids(ids)?))?;
+        }
+        let mut proof = outcome.proof.clone();
+        outcome.applied = session.take_in(&manifest, &collection.intake(sweep), &mut |rows| {
+            proof.rows = rows;
+            proof.counts = counts.wait()?;
+            self.verify(&proof).map(|()| proof.counts)
+        })?;
+        outcome.proof = proof;
+        if !outcome.applied.is_recorded {
+            return landing.discard(&manifest).map(|()| outcome);
+        }
+        if full {
+            landing.prune(&collection.source, &collection.name, &manifest.load_id)?;
+        }
+        Ok(outcome)
     }
-    if sweep {
-        session.clear_ids()?;
-        source.ids(&collection.name, id_kind, cancel, &mut |ids| Ok(session.stage_ids(ids)?))?;
+
+    /// Reads what the request asks for into a load; one that an earlier run began is gone on with.
+    fn read(&self, mut request: Request, mut start: Counting, last: Option<&str>) -> Result<Read> {
+        let Self { collection, landing, .. } = *self;
+        let full = request.window == Window::Full;
+        let fingerprint = collection.fingerprint(&request);
+        let mut resumed = None;
+        if full && collection.is_resumable {
+            let age_max = TimeDelta::hours(RESUME_HOURS_MAX);
+            resumed = landing.resume(&collection.source, &collection.name, &fingerprint, age_max)?;
+            // Its cuts are known.
+            request.is_split = resumed.is_some();
+        }
+        // Where ranges are asked for, the count says how many.
+        let ranged = request.options.range_size.is_some_and(|size| size > 0);
+        request.counted = if ranged { start.wait()? } else { start.within(AT_HAND)? };
+        let mut survey: Survey = self.source.survey(&request)?;
+        let (plan, load) = match resumed {
+            Some(resumed) => resumed,
+            None => {
+                let load_id = next_load_id(Utc::now(), last);
+                let mode = if full { land::LoadMode::Full } else { land::LoadMode::Incremental };
+                let mut load = landing.begin(&collection.source, &collection.name, &load_id, mode)?;
+                let plan = Plan {
+                    version: 1,
+                    load_id,
+                    fingerprint,
+                    started_at: Utc::now().to_rfc3339(),
+                    ranges: Range::between(&survey.cuts),
+                    id_kind: request.id_kind.or(survey.id_kind()),
+                    horizon: survey.horizon.take(),
+                    count: request.counted,
+                };
+                if plan.ranges.len() > 1 {
+                    load.plan(&plan)?;
+                }
+                (plan, load)
+            }
+        };
+        request.id_kind = plan.id_kind;
+        let landed: Vec<Part> = load.landed().to_vec();
+        if !landed.is_empty() {
+            let readings = landed.iter().map(|part| part.reading.clone());
+            request.known = extract::merged(&collection.name, readings)?.columns;
+            self.activity.advance(landed.iter().map(|part| part.reading.documents).sum());
+        }
+        request.survey = Arc::new(survey);
+        let ranges = Ranges {
+            source: self.source.as_ref(),
+            request: &request,
+            load: &load,
+            ranges: &plan.ranges,
+            name: &collection.shown(),
+            spare: self.spare,
+            cancel: self.cancel,
+            activity: self.activity,
+            console: self.console,
+        };
+        let mut parts = ranges.read()?;
+        parts.sort_by_key(|part| part.number);
+        let mut all: Vec<&Part> = landed.iter().chain(&parts).collect();
+        all.sort_by_key(|part| part.number);
+        let mut reading = extract::merged(&collection.name, all.into_iter().map(|part| part.reading.clone()))?;
+        if let (Some(mark), Some(horizon)) = (reading.watermark.take(), &plan.horizon) {
+            reading.watermark = Some(watermark::cap(mark, horizon)?);
+        }
+        let is_resumed = !landed.is_empty();
+        let start = if is_resumed { Counting::Known(plan.count) } else { start };
+        let counts = Counts { start, end: Counting::ask(self.source, collection) };
+        let resumed = is_resumed.then_some((landed.len(), plan.ranges.len()));
+        Ok(Read { load, parts, reading, counts, resumed })
     }
-    outcome.applied = session.take_in(&manifest, &collection.intake(sweep))?;
-    if !outcome.applied.is_recorded {
-        return landing.discard(&manifest).map(|()| outcome);
+
+    fn verify(&self, proof: &Proof) -> Result<()> {
+        match proof.difference(&self.collection.shown()) {
+            Some(difference) if self.collection.is_strict => Err(difference.hint(Error::STRICT)),
+            Some(difference) => {
+                self.console.warning(&difference.hint(Error::NOT_STRICT));
+                Ok(())
+            }
+            None => Ok(()),
+        }
     }
-    if full {
-        landing.prune(&collection.source, &collection.name, &load_id)?;
+
+    /// Takes in what was landed whole before a run died, so that it need not be read again. Whether there was any.
+    fn take_in_landed(&self, loaded: Option<&Loaded>) -> Result<bool> {
+        let Self { collection, landing, session, .. } = *self;
+        let after = loaded.map(|loaded| loaded.load_id.as_str());
+        let mut any = false;
+        for manifest in landing.finished(&collection.source, &collection.name, after)? {
+            // An incremental load says nothing without the full one before it.
+            if any || loaded.is_some() || manifest.mode == land::LoadMode::Full {
+                let applied = session.take_in(&manifest, &collection.intake(false), &mut |_| Ok((None, None)))?;
+                if !applied.is_recorded {
+                    landing.discard(&manifest)?;
+                }
+                any = true;
+            }
+        }
+        Ok(any)
     }
-    Ok(outcome)
 }
 
 impl Collection {
+    /// How messages call it.
+    pub fn shown(&self) -> String {
+        format!("{}.{}", self.source, self.name)
+    }
+
     fn intake(&self, sweep: bool) -> Intake<'_> {
-        Intake { schema: &self.schema, table: &self.table, watermark_path: self.mode.watermark(), sweep }
+        Intake {
+            schema: &self.schema,
+            table: &self.table,
+            watermark_path: self.mode.watermark(),
+            sweep,
+            mark: self.deletes == Deletes::Mark,
+        }
+    }
+
+    /// What a load depends on, beside the documents.
+    fn fingerprint(&self, request: &Request) -> String {
+        let known = serde_json::to_string(&(&request.known, &request.pinned)).unwrap_or_default();
+        let mut digest = Sha256::new();
+        for part in
+            [&self.origin, &self.options.fingerprint(), &known, request.watermark.as_deref().unwrap_or_default()]
+        {
+            digest.update((part.len() as u64).to_le_bytes());
+            digest.update(part.as_bytes());
+        }
+        digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
     }
 }
 
@@ -141,28 +337,6 @@ impl LoadMode {
     }
 }
 
-/// Takes in what was landed whole before a run died, so that it need not be read again. Whether there was any.
-fn take_in_landed(
-    collection: &Collection,
-    landing: &Landing,
-    session: &Session,
-    loaded: Option<&Loaded>,
-) -> Result<bool> {
-    let after = loaded.map(|loaded| loaded.load_id.as_str());
-    let mut any = false;
-    for manifest in landing.finished(&collection.source, &collection.name, after)? {
-        // An incremental load says nothing without the full one before it.
-        if any || loaded.is_some() || manifest.mode == land::LoadMode::Full {
-            let applied = session.take_in(&manifest, &collection.intake(false))?;
-            if !applied.is_recorded {
-                landing.discard(&manifest)?;
-            }
-            any = true;
-        }
-    }
-    Ok(any)
-}
-
 /// From the last watermark minus the lookback, where there is one of the same path; else everything.
 fn window(mode: &LoadMode, loaded: Option<&Loaded>) -> Result<Window> {
     let LoadMode::Incremental { watermark: path, lookback } = mode else { return Ok(Window::Full) };
@@ -173,32 +347,6 @@ fn window(mode: &LoadMode, loaded: Option<&Loaded>) -> Result<Window> {
         Some(from) => Ok(Window::Since { path: path.clone(), from: watermark::minus(from, *lookback)? }),
         None => Ok(Window::Full),
     }
-}
-
-/// Decodes in this thread and writes Parquet in another.
-fn read(request: &Request, source: &dyn Source, mut load: Load, activity: &Activity) -> Result<(Load, Reading)> {
-    let (sender, receiver) = bounded::<Batch>(BATCHES_AHEAD);
-    std::thread::scope(|scope| {
-        let writer = scope.spawn(move || -> Result<Load> {
-            for batch in receiver {
-                load.write(&batch)?;
-                failpoint("land.batch");
-            }
-            Ok(load)
-        });
-        let reading = source.read(request, &mut |batch| {
-            failpoint("extract.batch");
-            activity.advance(batch.data.num_rows() as u64);
-            // A writer that stopped says why when it is joined.
-            sender.send(batch).map_err(|_| Error::interrupted())
-        });
-        drop(sender);
-        let load = match writer.join() {
-            Ok(load) => load?,
-            Err(panic) => std::panic::resume_unwind(panic),
-        };
-        Ok((load, reading?))
-    })
 }
 
 /// Sorts after the last one, whatever the clock does: `20240630T120000123456Z`.

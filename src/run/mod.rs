@@ -4,12 +4,15 @@
 
 pub mod binder;
 mod build;
+mod counting;
 mod extraction;
 mod load;
 mod materialize;
 mod pinned;
 pub mod plan;
+mod proof;
 mod publish;
+mod reading;
 mod results;
 mod schedule;
 mod stored_failures;

@@ -13,7 +13,7 @@ pub fn pinned_columns(node: &Node) -> Result<Vec<Column>> {
     for column in &node.columns {
         let Some(text) = &column.data_type else { continue };
         match parse(text) {
-            Some(column_type) => pinned.push(Column { name: column.name.clone(), column_type }),
+            Some(column_type) => pinned.push(Column::new(column.name.clone(), column_type)),
             None => errors.push(Error::pinned_type(&column.name, text).at(column.place.clone())),
         }
     }
@@ -89,7 +89,7 @@ impl<'a> TypeReader<'a> {
         let mut fields = Vec::new();
         loop {
             let name = self.name()?;
-            fields.push(Column { name, column_type: self.column_type()? });
+            fields.push(Column::new(name, self.column_type()?));
             if self.eat(")") {
                 return Some(fields);
             }

@@ -3,10 +3,15 @@
 //! Decides from the graph, the selection and what the warehouse holds; does nothing.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::model::{Deletes, Graph, Load, Materialized, Node, NodeId, NodeKind, Selection, Steps};
-use crate::project::Target;
+use crate::extract::{self, BATCH_SIZE, Mask, OnMismatch, Options};
+use crate::model::{
+    Graph, Load, MaskWith, Materialized, Node, NodeId, NodeKind, OnMalformed, OnMismatch as ForMismatch, Selection,
+    Steps, Verify,
+};
+use crate::project::{ColumnProperties, SourceProfile, Target};
 use crate::report::{Console, Stage, counted};
 use crate::schema::Column;
 use crate::warehouse::{Catalog, RelationKind};
@@ -200,9 +205,11 @@ pub fn collection(node: &Node, target: &Target) -> Result<Collection> {
         let known = target.sources.keys().map(String::as_str);
         return Err(Error::source_without_profile(&source, &target.name, known).at(node.place()));
     }
-    let mode = match (node.config.load, &node.config.watermark) {
+    let profile = &target.sources[&source];
+    let config = &node.config.source;
+    let mode = match (config.load, &config.watermark) {
         (Load::Incremental, Some(watermark)) => {
-            LoadMode::Incremental { watermark: watermark.clone(), lookback: node.config.lookback }
+            LoadMode::Incremental { watermark: watermark.clone(), lookback: config.lookback }
         }
         _ => LoadMode::Full,
     };
@@ -213,7 +220,40 @@ pub fn collection(node: &Node, target: &Target) -> Result<Collection> {
         schema: node.relation.schema.clone(),
         table: node.relation.identifier.clone(),
         mode,
-        sweep: node.config.deletes == Deletes::Sweep,
+        deletes: node.config.deletes,
         pinned,
+        options: Arc::new(options(node)),
+        is_strict: config.verify == Verify::Strict,
+        is_resumable: !matches!(profile, SourceProfile::Mongodb { snapshot: true, .. }),
+        origin: profile.fingerprint(),
     })
+}
+
+/// How a source's table is read.
+fn options(node: &Node) -> Options {
+    let config = &node.config.source;
+    let fails = |column: &&ColumnProperties| column.config.get("on_mismatch").is_some_and(|value| value == "fail");
+    let columns: Vec<String> =
+        node.columns.iter().filter(fails).map(|column| extract::path_of_key(&column.name)).collect();
+    let mask = |with: MaskWith| match with {
+        MaskWith::Hash => Mask::Hash,
+        MaskWith::Null => Mask::Null,
+    };
+    Options {
+        filter: config.filter.clone(),
+        include: config.include.clone(),
+        exclude: config.exclude.clone(),
+        mask: config.mask.iter().map(|(path, with)| (path.clone(), mask(*with))).collect(),
+        mask_salt: config.mask_salt.clone(),
+        keep_bson: config.keep_bson,
+        on_mismatch: match config.on_mismatch {
+            ForMismatch::Fail => OnMismatch::Fail,
+            ForMismatch::Rescue if columns.is_empty() => OnMismatch::Rescue,
+            ForMismatch::Rescue => OnMismatch::FailAt(columns),
+        },
+        fail_on_malformed: config.on_malformed == OnMalformed::Fail,
+        read_concern: config.read_concern.clone(),
+        batch_size: config.batch_size.unwrap_or(BATCH_SIZE),
+        range_size: config.range_size,
+    }
 }

@@ -29,6 +29,8 @@ pub struct NodeResult {
     pub compiled: Option<String>,
     /// Bytes read, for extraction.
     pub bytes: u64,
+    /// More for programs: a load's proof. Null if there is none.
+    pub details: serde_json::Value,
 }
 
 impl NodeResult {
@@ -47,6 +49,7 @@ impl NodeResult {
             relation: None,
             compiled: None,
             bytes: 0,
+            details: serde_json::Value::Null,
         }
     }
 

@@ -91,6 +91,7 @@ impl Results {
                         "execution_time": result.seconds,
                         "note": result.note,
                         "message": result.message,
+                        "proof": result.details,
                     })
                 })
                 .collect()

@@ -9,7 +9,7 @@ use arrow::array::StringArray;
 use crate::error::{Error, Result};
 use crate::failpoint::failpoint;
 use crate::land::{LoadMode, Manifest, Segment};
-use crate::schema::{Column, ColumnType, ID, LOAD_ID, LOADED_AT, RESCUED, literal, quote, widen_columns};
+use crate::schema::{Column, ColumnType, DELETED_AT, ID, LOAD_ID, LOADED_AT, RESCUED, literal, quote, widen_columns};
 
 use super::session::Session;
 use super::sql_error::SqlError;
@@ -43,7 +43,12 @@ pub struct Intake<'a> {
     pub watermark_path: Option<&'a str>,
     /// Whether `stage_ids` holds every id of the source, so that rows of other ids go.
     pub sweep: bool,
+    /// Whether such rows stay, with the time in `_elt_deleted_at`.
+    pub mark: bool,
 }
+
+/// See `Session::take_in`.
+pub type Check<'c> = dyn FnMut(u64) -> Result<(Option<u64>, Option<u64>)> + 'c;
 
 impl Session {
     /// Empties the list of ids that a sweep compares with.
@@ -57,15 +62,17 @@ impl Session {
     }
 
     /// Takes a finished load into its raw table; raw data, watermark and census commit together. A load that was
-    /// taken in before changes nothing, and one that brings nothing new is not recorded either.
-    pub fn take_in(&self, manifest: &Manifest, intake: &Intake<'_>) -> Result<Applied> {
+    /// taken in before changes nothing, and one that brings nothing new is not recorded either. `check` hears how many
+    /// rows the table has afterwards, but those marked as deleted, and gives the source's own counts at the load's start
+    /// and end; if it refuses, all stays as it was.
+    pub fn take_in(&self, manifest: &Manifest, intake: &Intake<'_>, check: &mut Check<'_>) -> Result<Applied> {
         let shown = format!("{}.{}", intake.schema, intake.table);
         let loaded = self.loaded(&manifest.source, &manifest.collection)?;
         if loaded.as_ref().is_some_and(|loaded| loaded.load_id >= manifest.load_id) {
             return Ok(Applied::default());
         }
         self.begin()?;
-        let applied = self.apply(manifest, intake, loaded.as_ref(), &shown);
+        let applied = self.apply(manifest, intake, loaded.as_ref(), &shown, check);
         match applied.and_then(|applied| {
             failpoint("load.before_commit");
             if applied.is_recorded {
@@ -86,7 +93,14 @@ impl Session {
         }
     }
 
-    fn apply(&self, manifest: &Manifest, intake: &Intake<'_>, loaded: Option<&Loaded>, shown: &str) -> Result<Applied> {
+    fn apply(
+        &self,
+        manifest: &Manifest,
+        intake: &Intake<'_>,
+        loaded: Option<&Loaded>,
+        shown: &str,
+        check: &mut Check<'_>,
+    ) -> Result<Applied> {
         let failed = |cause: SqlError| if cause.is_interrupt() { cause.into() } else { Error::raw_load(shown, &cause) };
         let table = format!("{}.{}", quote(intake.schema), quote(intake.table));
         let loaded = loaded.filter(|_| manifest.mode == LoadMode::Incremental);
@@ -111,16 +125,25 @@ impl Session {
                 for statement in widening(&table, &loaded.columns, &columns) {
                     self.execute(&statement).map_err(failed)?;
                 }
+                if intake.mark {
+                    self.execute(&format!("alter table {table} add column if not exists {DELETED_AT} timestamptz"))
+                        .map_err(failed)?;
+                }
                 if !manifest.segments.is_empty() {
-                    (applied.rows, applied.updated) = self.merge(&table, &select, &columns).map_err(failed)?;
+                    (applied.rows, applied.updated) =
+                        self.merge(&table, &select, &columns, intake.mark).map_err(failed)?;
                 }
             }
         }
-        if intake.sweep {
-            applied.deleted = self
-                .change(&format!("delete from {table} where _id not in (select _id from temp.main.{SWEEP})"))
-                .map_err(failed)?;
+        if intake.mark && loaded.is_none() {
+            self.execute(&format!("alter table {table} add column {DELETED_AT} timestamptz")).map_err(failed)?;
         }
+        if intake.sweep {
+            applied.deleted = self.sweep(&table, intake.mark, &manifest.load_id, &loaded_at).map_err(failed)?;
+        }
+        let here = if intake.mark { format!(" where {DELETED_AT} is null") } else { String::new() };
+        let rows = self.count(&format!("select count(*) from {table}{here}")).map_err(failed)?;
+        let counts = check(rows)?;
         let watermark = manifest.reading.watermark.as_deref().or(loaded.and_then(|loaded| loaded.watermark.as_deref()));
         applied.is_recorded = loaded.is_none_or(|loaded| {
             applied.rows + applied.deleted > 0
@@ -149,14 +172,44 @@ impl Session {
             columns: &columns,
             id_kind: manifest.reading.id_kind.or(loaded.and_then(|loaded| loaded.id_kind)),
             reading: &manifest.reading,
+            counts,
+            rows,
         })
         .map_err(failed)?;
         Ok(applied)
     }
 
+    /// Removes or marks the rows whose ids the source does not have; says how many. One that was marked and is there again
+    /// is no longer marked. Both count as loaded now, for models find by that what changed.
+    fn sweep(&self, table: &str, mark: bool, load_id: &str, loaded_at: &str) -> Result<u64, SqlError> {
+        let ids = format!("select _id from temp.main.{SWEEP}");
+        if !mark {
+            return self.change(&format!("delete from {table} where _id not in ({ids})"));
+        }
+        let set = |time: &str| {
+            format!(
+                "update {table} set {DELETED_AT} = {time}, {LOAD_ID} = {}, {LOADED_AT} = {loaded_at}",
+                literal(load_id)
+            )
+        };
+        self.change(&format!("{} where {DELETED_AT} is not null and _id in ({ids})", set("null")))?;
+        self.change(&format!("{} where {DELETED_AT} is null and _id not in ({ids})", set(loaded_at)))
+    }
+
+    /// How many rows a raw table has, but those marked as deleted.
+    pub fn raw_rows(&self, schema: &str, table: &str) -> Result<u64> {
+        let shown = format!("{schema}.{table}");
+        let failed = |cause: SqlError| Error::raw_load(&shown, &cause);
+        let table = format!("{}.{}", quote(schema), quote(table));
+        let columns = self.describe(&table).map_err(failed)?;
+        let marks = columns.iter().any(|(name, _)| name == DELETED_AT);
+        let here = if marks { format!(" where {DELETED_AT} is null") } else { String::new() };
+        self.count(&format!("select count(*) from {table}{here}")).map_err(failed)
+    }
+
     /// Replaces rows of the same `_id` and adds the others. A document that was read twice counts once, its last
     /// version; one that is as the raw table has it already changes nothing, so that a window may overlap the last.
-    fn merge(&self, table: &str, select: &str, columns: &[Column]) -> Result<(u64, u64), SqlError> {
+    fn merge(&self, table: &str, select: &str, columns: &[Column], mark: bool) -> Result<(u64, u64), SqlError> {
         let content = |alias: &str| {
             let fields = columns.iter().map(|column| format!("{alias}.{}", quote(&column.name)));
             fields.chain([format!("{alias}.{}", quote(RESCUED))]).collect::<Vec<_>>().join(", ")
@@ -166,9 +219,10 @@ impl Session {
              with read as (select * from ({select}) \
              qualify row_number() over (partition by _id order by _elt_segment desc, _elt_row desc) = 1) \
              select read.* exclude (_elt_segment, _elt_row) from read left join {table} as have on have._id = read._id \
-             where have._id is null or row({}) is distinct from row({})",
+             where have._id is null or row({}) is distinct from row({}){}",
             content("read"),
             content("have"),
+            if mark { format!(" or have.{DELETED_AT} is not null") } else { String::new() },
         ))?;
         let updated = self.change(&format!("delete from {table} where _id in (select _id from temp.main._elt_new)"))?;
         let names = names(columns);
@@ -205,7 +259,8 @@ fn select(manifest: &Manifest, columns: &[Column], loaded_at: &str) -> String {
         let files: Vec<_> =
             segments.iter().map(|segment| literal(&path_text(&manifest.folder.join(&segment.file)))).collect();
         let (position, numbered) = if incremental {
-            (", filename as _elt_segment, file_row_number as _elt_row", ", filename = true, file_row_number = true")
+            // A document may have a field of either name.
+            (", _elt_segment, file_row_number as _elt_row", ", filename = '_elt_segment', file_row_number = true")
         } else {
             ("", "")
         };
@@ -231,7 +286,9 @@ fn field(column: &Column, have: &[Column]) -> String {
     let name = quote(&column.name);
     match have.iter().find(|have| have.name.eq_ignore_ascii_case(&column.name)) {
         None => missing(column),
-        Some(have) if have.column_type == column.column_type && column.column_type != ColumnType::Null => name,
+        Some(have) if have.column_type.sql() == column.column_type.sql() && have.column_type != ColumnType::Null => {
+            name
+        }
         Some(_) => format!("cast({name} as {}) as {name}", column.column_type.sql()),
     }
 }

@@ -11,7 +11,7 @@ use super::sql_error::SqlError;
 use crate::error::{Error, Result};
 
 /// The format of these tables. A warehouse of another format is refused.
-const VERSION: &str = "1";
+const VERSION: &str = "2";
 
 const TABLES: &str = "
 begin transaction;
@@ -21,14 +21,25 @@ create table if not exists _elt.loads (
     load_id varchar not null, source varchar not null, collection varchar not null, mode varchar not null,
     started_at timestamptz not null, finished_at timestamptz not null, loaded_at timestamptz not null,
     documents ubigint not null, bytes ubigint not null, rescued ubigint not null, deleted ubigint not null,
-    watermark json);
+    watermark json, quarantined ubigint, source_count_start ubigint, source_count_end ubigint, table_rows ubigint);
 create table if not exists _elt.collections (
     source varchar not null, collection varchar not null, load_id varchar not null, full_load_id varchar not null,
     watermark json, watermark_path varchar, columns json not null, id_kind varchar);
 create table if not exists _elt.census (
     load_id varchar not null, source varchar not null, collection varchar not null, path varchar not null,
     bson_type varchar not null, \"values\" ubigint not null, rescued ubigint not null, example_id varchar not null);
-insert into _elt.meta select 'version', '1' where not exists (from _elt.meta where key = 'version');
+insert into _elt.meta select 'version', '2' where not exists (from _elt.meta where key = 'version');
+commit;
+";
+
+/// From version 1.
+const UPGRADE: &str = "
+begin transaction;
+alter table _elt.loads add column quarantined ubigint;
+alter table _elt.loads add column source_count_start ubigint;
+alter table _elt.loads add column source_count_end ubigint;
+alter table _elt.loads add column table_rows ubigint;
+update _elt.meta set value = '2' where key = 'version';
 commit;
 ";
 
@@ -49,10 +60,12 @@ pub struct Loaded {
 
 /// Creates the tables if they are missing.
 pub(super) fn prepare(session: &Session) -> Result<(), SqlError> {
-    if version(session).is_err() {
-        session.execute(TABLES).inspect_err(|_| session.rollback())?;
-    }
-    Ok(())
+    let script = match version(session) {
+        Err(_) => TABLES,
+        Ok(Some(version)) if version == "1" => UPGRADE,
+        Ok(_) => return Ok(()),
+    };
+    session.execute(script).inspect_err(|_| session.rollback())
 }
 
 fn version(session: &Session) -> Result<Option<String>, SqlError> {
@@ -119,7 +132,7 @@ impl Session {
         let (load, source, collection) = (literal(load_id), literal(source), literal(collection));
         self.execute(&format!(
             "insert into _elt.loads values ({load}, {source}, {collection}, {}, {}, {}, {loaded_at}, {}, {}, {}, {deleted}, \
-             {watermark}); \
+             {watermark}, {}, {}, {}, {}); \
              delete from _elt.collections where source = {source} and collection = {collection}; \
              insert into _elt.collections values ({source}, {collection}, {load}, {}, {watermark}, {path}, {}, \
              {id_kind})",
@@ -129,6 +142,10 @@ impl Session {
             reading.documents,
             reading.bytes,
             reading.rescued,
+            reading.quarantined,
+            number(record.counts.0),
+            number(record.counts.1),
+            record.rows,
             literal(full_load_id),
             literal(&columns),
         ))?;
@@ -169,4 +186,12 @@ pub(super) struct LoadRecord<'a> {
     pub columns: &'a [Column],
     pub id_kind: Option<IdKind>,
     pub reading: &'a Reading,
+    /// What the source's own count said when the load began and when it ended.
+    pub counts: (Option<u64>, Option<u64>),
+    /// Of the raw table afterwards.
+    pub rows: u64,
+}
+
+fn number(number: Option<u64>) -> String {
+    number.map_or("null".into(), |number| number.to_string())
 }

@@ -32,9 +32,10 @@ const MARTS: [&str; 17] = [
 ];
 
 /// Where the tool dies when `ELT_FAILPOINT` names it: all there are (`tidy` checks it).
-pub const FAILPOINTS: [&str; 10] = [
+pub const FAILPOINTS: [&str; 11] = [
     "extract.batch",
     "land.batch",
+    "land.part",
     "land.manifest",
     "load.before_commit",
     "load.after_commit",

@@ -17,7 +17,8 @@ use chrono::DateTime;
 
 use crate::error::{Error, Result};
 use crate::extract::Request;
-use crate::extract::files::{Each, placed};
+use crate::extract::decode::Fault;
+use crate::extract::files::Taker;
 use crate::schema::{ColumnType, ID};
 
 /// Rows read at once; the first ones are the sample.
@@ -35,7 +36,12 @@ enum Type {
     Text,
 }
 
-pub fn documents(path: &Path, mut input: Box<dyn Read>, request: Option<&Request>, each: &mut Each<'_>) -> Result<()> {
+pub fn documents(
+    path: &Path,
+    mut input: Box<dyn Read>,
+    request: Option<&Request>,
+    taker: &mut dyn Taker,
+) -> Result<()> {
     let mut header = Vec::new();
     let mut byte = [0];
     let mut quoted = false;
@@ -90,8 +96,10 @@ pub fn documents(path: &Path, mut input: Box<dyn Read>, request: Option<&Request
             let bson = document
                 .to_vec()
                 .map_err(|_| Error::malformed_csv(path, row_number + 1, "a column's name contains a zero byte"))?;
-            each(&bson)
-                .map_err(|fault| placed(fault, |broken| Error::malformed_csv(path, row_number + 1, broken.what)))?;
+            taker.document(&bson).map_err(|fault| match fault {
+                Fault::Malformed(malformed) => Error::malformed_csv(path, row_number + 1, malformed.what),
+                Fault::Stopped(error) => error,
+            })?;
         }
     }
     Ok(())
@@ -166,19 +174,32 @@ fn value(text: &str, kind: Type) -> Bson {
 
 #[cfg(test)]
 mod tests {
-    use super::documents;
     use std::path::Path;
+
+    use super::documents;
+    use crate::error::{Error, Result};
+    use crate::extract::decode::Fault;
+    use crate::extract::files::{Broken, Taker};
+
+    struct Found(Vec<String>);
+
+    impl Taker for Found {
+        fn document(&mut self, document: &[u8]) -> Result<(), Fault> {
+            self.0.push(bson::Document::from_reader(document).unwrap().to_string());
+            Ok(())
+        }
+
+        fn broken(&mut self, _: Broken<'_>, error: Error) -> Result<()> {
+            Err(error)
+        }
+    }
 
     #[track_caller]
     fn check(text: &str, expected: &[&str]) {
-        let mut found = Vec::new();
+        let mut found = Found(Vec::new());
         let input = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
-        documents(Path::new("loans.csv"), input, None, &mut |document| {
-            found.push(bson::Document::from_reader(document).unwrap().to_string());
-            Ok(())
-        })
-        .unwrap();
-        assert_eq!(found, expected);
+        documents(Path::new("loans.csv"), input, None, &mut found).unwrap();
+        assert_eq!(found.0, expected);
     }
 
     #[test]

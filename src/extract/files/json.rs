@@ -1,24 +1,25 @@
 //! Extended JSON v2, canonical or relaxed: one document a line, or one after the other, or the elements of one array.
 //!
 //! Documents are cut out of the stream by their brackets, so that a file of any size is read in bounded memory and an
-//! error names the line of its document.
+//! error names the line of its document. A document that is not sound is set apart, and what follows it is read.
 
+use std::borrow::Cow;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use crate::error::{Error, Result};
 use crate::extract::bson::DOCUMENT_BYTES_MAX;
-use crate::extract::files::{Each, json_bson, placed};
+use crate::extract::decode::Fault;
+use crate::extract::files::{Broken, Taker, json_bson};
 
 const BUFFER_BYTES: usize = 1 << 18;
 
 /// Bytes of one document's text, at most: canonical Extended JSON is longer than BSON.
 const TEXT_BYTES_MAX: usize = 4 * DOCUMENT_BYTES_MAX;
 
-pub fn documents(path: &Path, mut input: Box<dyn Read>, each: &mut Each<'_>) -> Result<()> {
+pub fn documents(path: &Path, mut input: Box<dyn Read>, taker: &mut dyn Taker) -> Result<()> {
     let mut buffer = vec![0; BUFFER_BYTES];
-    let mut cutter = Cutter::default();
-    let mut bson = Vec::new();
+    let mut texts = Texts { path, cutter: Cutter::default(), bson: Vec::new(), taker };
     loop {
         let read = match input.read(&mut buffer) {
             Ok(0) => break,
@@ -26,36 +27,120 @@ pub fn documents(path: &Path, mut input: Box<dyn Read>, each: &mut Each<'_>) -> 
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             Err(error) => return Err(Error::source_file(path, &error)),
         };
-        let mut rest = buffer.get(..read).unwrap_or_default();
-        while !rest.is_empty() {
-            let (used, whole) = cutter.feed(rest).map_err(|what| Error::malformed_json(path, cutter.line, what))?;
-            rest = rest.get(used..).unwrap_or_default();
-            if whole {
-                bson.clear();
-                convert(path, &cutter, &mut bson)?;
-                each(&bson).map_err(|fault| {
-                    placed(fault, |malformed| Error::malformed_json(path, cutter.start_line, malformed.what))
-                })?;
-                cutter.text.clear();
-            }
-        }
+        texts.take(buffer.get(..read).unwrap_or_default())?;
     }
-    cutter.end().map_err(|what| Error::malformed_json(path, cutter.start_line, what))
+    texts.end()
 }
 
 /// Of one document a line.
 const CUT_LINE: &str = "the line ends within a document";
 
-/// One document's text as BSON bytes.
-fn convert(path: &Path, cutter: &Cutter, bson: &mut Vec<u8>) -> Result<()> {
-    json_bson::convert(&cutter.text, bson).map_err(|invalid| {
-        if cutter.is_cut_line() {
-            return Error::malformed_json(path, cutter.start_line, CUT_LINE);
+/// The texts of a file on their way to the taker.
+struct Texts<'t> {
+    path: &'t Path,
+    cutter: Cutter,
+    bson: Vec<u8>,
+    taker: &'t mut dyn Taker,
+}
+
+impl Texts<'_> {
+    fn take(&mut self, bytes: &[u8]) -> Result<()> {
+        // What a broken document had swallowed is read again before what follows it.
+        let mut waiting: Vec<(Cow<'_, [u8]>, usize)> = vec![(Cow::Borrowed(bytes), 0)];
+        while let Some((chunk, at)) = waiting.last_mut() {
+            let Some(rest) = chunk.get(*at..).filter(|rest| !rest.is_empty()) else {
+                waiting.pop();
+                continue;
+            };
+            let (used, cut) = self.cutter.feed(rest);
+            *at += used;
+            let again = match cut {
+                Cut::More => None,
+                Cut::Whole => self.whole()?,
+                Cut::Broken(what) => {
+                    // The line end that broke it is read already.
+                    let line = self.cutter.line - u64::from(self.cutter.text.last() == Some(&b'\n'));
+                    self.broken(line, what)?
+                }
+            };
+            if let Some(again) = again {
+                waiting.push((Cow::Owned(again), 0));
+            }
         }
-        let before = cutter.text.get(..invalid.at).unwrap_or_default();
-        let lines = before.iter().filter(|byte| **byte == b'\n').count() as u64;
-        Error::malformed_json(path, cutter.start_line + lines, invalid.what)
-    })
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<()> {
+        while let Err(what) = self.cutter.end() {
+            let line = self.cutter.start_line;
+            match self.broken(line, what)? {
+                Some(again) => self.take(&again)?,
+                None if self.cutter.array == Array::Open => {
+                    // Its elements were read all the same.
+                    self.cutter.array = Array::Closed;
+                }
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the text of one document; gives what must be read again.
+    fn whole(&mut self) -> Result<Option<Vec<u8>>> {
+        self.bson.clear();
+        if let Err(invalid) = json_bson::convert(&self.cutter.text, &mut self.bson) {
+            let before = self.cutter.text.get(..invalid.at).unwrap_or_default();
+            let lines = before.iter().filter(|byte| **byte == b'\n').count() as u64;
+            return self.broken(self.cutter.start_line + lines, invalid.what);
+        }
+        match self.taker.document(&self.bson) {
+            Ok(()) => {
+                self.cutter.text.clear();
+                Ok(None)
+            }
+            Err(Fault::Malformed(malformed)) => self.broken(self.cutter.start_line, malformed.what),
+            Err(Fault::Stopped(error)) => Err(error),
+        }
+    }
+
+    /// Sets apart what was read of a document, or its first line if the next one begins another.
+    fn broken(&mut self, line: u64, what: &str) -> Result<Option<Vec<u8>>> {
+        let cutter = &mut self.cutter;
+        let mut text = std::mem::take(&mut cutter.text);
+        let mut again = None;
+        let (mut line, mut what) = (line, what);
+        if cutter.array == Array::None
+            && let Some(end) = cut_line(&text)
+        {
+            again = Some(text.split_off(end));
+            (line, what) = (cutter.start_line, CUT_LINE);
+        }
+        let broken = Broken { offset: cutter.start, line: Some(line), what: what.to_owned(), bytes: &text };
+        self.taker.broken(broken, Error::malformed_json(self.path, line, what))?;
+        let cutter = &mut self.cutter;
+        if let Some(again) = &again {
+            // As if it had not been read.
+            cutter.at -= again.len() as u64;
+            cutter.line -= again.iter().filter(|byte| **byte == b'\n').count() as u64;
+        }
+        (cutter.depth, cutter.in_string, cutter.escaped) = (0, false, false);
+        Ok(again)
+    }
+}
+
+/// Where the second line of a text begins, if it begins a document: the first should have ended with its line.
+fn cut_line(text: &[u8]) -> Option<usize> {
+    let end = text.iter().position(|byte| *byte == b'\n')? + 1;
+    text.get(end..)?.starts_with(b"{").then_some(end)
+}
+
+/// What became of bytes that were fed.
+enum Cut {
+    More,
+    /// `text` is a document's.
+    Whole,
+    /// `text` cannot become a document.
+    Broken(&'static str),
 }
 
 /// Cuts documents out of a stream, by brackets outside of strings.
@@ -68,8 +153,13 @@ struct Cutter {
     escaped: bool,
     array: Array,
     line: u64,
+    /// Bytes of the file that were fed.
+    at: u64,
     /// Where the document at hand begins.
     start_line: u64,
+    start: u64,
+    /// What follows up to the line's end is of no document.
+    lost: Option<&'static str>,
 }
 
 /// Whether the file is one array, and how far it was read.
@@ -90,110 +180,186 @@ impl Default for Cutter {
             escaped: false,
             array: Array::Unknown,
             line: 1,
+            at: 0,
             start_line: 1,
+            start: 0,
+            lost: None,
         }
     }
 }
 
 impl Cutter {
-    /// Takes bytes up to the end of a document, and says how many and whether `text` is whole.
-    fn feed(&mut self, bytes: &[u8]) -> Result<(usize, bool), &'static str> {
+    /// Takes bytes up to the end of a document, or to where one breaks off, and says how many.
+    fn feed(&mut self, bytes: &[u8]) -> (usize, Cut) {
         for (index, &byte) in bytes.iter().enumerate() {
-            if self.depth == 0 {
-                self.between(byte)?;
-                continue;
-            }
-            self.text.push(byte);
-            if self.in_string {
-                match byte {
-                    b'\n' => return Err("a line ends within a string"),
-                    _ if self.escaped => self.escaped = false,
-                    b'\\' => self.escaped = true,
-                    b'"' => self.in_string = false,
-                    _ => {}
+            let used = index + 1;
+            self.at += 1;
+            if let Some(what) = self.lost {
+                if byte == b'\n' {
+                    self.lost = None;
+                    // The line is told of before it ends.
+                    let broken = Cut::Broken(what);
+                    self.at -= 1;
+                    return (index, broken);
                 }
-                continue;
+                self.text.push(byte);
+            } else if self.depth == 0 {
+                self.between(byte);
+            } else {
+                self.text.push(byte);
+                if let Some(what) = self.within(byte) {
+                    return (used, Cut::Broken(what));
+                }
+                if self.depth == 0 {
+                    return (used, Cut::Whole);
+                }
             }
+            if self.text.len() > TEXT_BYTES_MAX {
+                return (used, Cut::Broken("a document without an end"));
+            }
+        }
+        (bytes.len(), Cut::More)
+    }
+
+    fn within(&mut self, byte: u8) -> Option<&'static str> {
+        if self.in_string {
             match byte {
-                b'"' => self.in_string = true,
-                b'{' | b'[' => self.depth += 1,
-                b'}' | b']' => self.depth -= 1,
                 b'\n' => {
                     self.line += 1;
-                    if self.text.len() > TEXT_BYTES_MAX {
-                        return Err(self.too_long());
-                    }
+                    return Some("a line ends within a string");
                 }
+                _ if self.escaped => self.escaped = false,
+                b'\\' => self.escaped = true,
+                b'"' => self.in_string = false,
                 _ => {}
             }
-            if self.depth == 0 {
-                return Ok((index + 1, true));
-            }
+            return None;
         }
-        if self.text.len() > TEXT_BYTES_MAX {
-            return Err(self.too_long());
+        match byte {
+            b'"' => self.in_string = true,
+            b'{' | b'[' => self.depth += 1,
+            b'}' | b']' => self.depth -= 1,
+            b'\n' => self.line += 1,
+            _ => {}
         }
-        Ok((bytes.len(), false))
+        None
     }
 
-    fn between(&mut self, byte: u8) -> Result<(), &'static str> {
-        match (byte, self.array) {
-            (b'\n', _) => self.line += 1,
-            (b' ' | b'\t' | b'\r', _) => {}
+    fn between(&mut self, byte: u8) {
+        let lost = match (byte, self.array) {
+            (b'\n', _) => {
+                self.line += 1;
+                return;
+            }
+            (b' ' | b'\t' | b'\r', _) => return,
             // A byte order mark before anything else.
-            (0xef | 0xbb | 0xbf, Array::Unknown) => {}
-            (b'[', Array::Unknown) => self.array = Array::Open,
-            (b',', Array::Open) => {}
-            (b']', Array::Open) => self.array = Array::Closed,
-            (_, Array::Closed) => return Err("text after the array's end"),
-            (b'{', _) => {
-                if self.array == Array::Unknown {
-                    self.array = Array::None;
-                }
-                self.start_line = self.line;
-                self.depth = 1;
-                self.text.push(byte);
+            (0xef | 0xbb | 0xbf, Array::Unknown) => return,
+            (b'[', Array::Unknown) => {
+                self.array = Array::Open;
+                return;
             }
-            _ => return Err("a document begins with `{`"),
+            (b',', Array::Open) => return,
+            (b']', Array::Open) => {
+                self.array = Array::Closed;
+                return;
+            }
+            (_, Array::Closed) => Some("text after the array's end"),
+            (b'{', _) => None,
+            _ => Some("a document begins with `{`"),
+        };
+        (self.start_line, self.start) = (self.line, self.at - 1);
+        self.text.push(byte);
+        self.lost = lost;
+        if lost.is_none() {
+            if self.array == Array::Unknown {
+                self.array = Array::None;
+            }
+            self.depth = 1;
         }
-        Ok(())
     }
 
-    fn too_long(&mut self) -> &'static str {
-        self.line = self.start_line;
-        if self.is_cut_line() { CUT_LINE } else { "a document without an end" }
-    }
-
-    /// Whether the document at hand should have ended with its line: the next line begins another.
-    fn is_cut_line(&self) -> bool {
-        let next = self.text.iter().position(|byte| *byte == b'\n').and_then(|end| self.text.get(end + 1..));
-        self.array == Array::None && next.is_some_and(|next| next.starts_with(b"{"))
-    }
-
-    fn end(&self) -> Result<(), &'static str> {
-        if self.depth > 0 {
-            return Err(if self.is_cut_line() { CUT_LINE } else { "the file ends within a document" });
+    fn end(&mut self) -> Result<(), &'static str> {
+        if let Some(what) = self.lost.take() {
+            return Err(what);
         }
-        if self.array == Array::Open { Err("the file ends within its array") } else { Ok(()) }
+        match (self.depth > 0, self.array) {
+            (true, _) => Err("the file ends within a document"),
+            (_, Array::Open) => Err("the file ends within its array"),
+            _ => Ok(()),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::documents;
     use std::path::Path;
+
+    use super::documents;
+    use crate::error::{Error, Result};
+    use crate::extract::decode::Fault;
+    use crate::extract::files::{Broken, Taker};
+
+    /// Documents, and what was broken: `offset line what: text`.
+    #[derive(Default)]
+    struct Taken {
+        documents: Vec<String>,
+        broken: Vec<String>,
+        fails: bool,
+    }
+
+    impl Taker for Taken {
+        fn document(&mut self, document: &[u8]) -> Result<(), Fault> {
+            self.documents.push(bson::Document::from_reader(document).unwrap().to_string());
+            Ok(())
+        }
+
+        fn broken(&mut self, broken: Broken<'_>, error: Error) -> Result<()> {
+            let Broken { offset, line, what, bytes } = broken;
+            self.broken.push(format!("{offset} {} {what}: {}", line.unwrap(), String::from_utf8_lossy(bytes)));
+            if self.fails { Err(error) } else { Ok(()) }
+        }
+    }
+
+    fn take(text: &str, taken: &mut Taken) -> Result<()> {
+        documents(Path::new("loans.json"), Box::new(std::io::Cursor::new(text.as_bytes().to_vec())), taken)
+    }
 
     #[track_caller]
     fn check(text: &str, expected: Result<&[&str], &str>) {
-        let mut found = Vec::new();
-        let input = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
-        let result = documents(Path::new("loans.json"), input, &mut |document| {
-            found.push(bson::Document::from_reader(document).unwrap().to_string());
-            Ok(())
-        });
-        let found: Vec<_> = found.iter().map(String::as_str).collect();
+        let mut taken = Taken { fails: true, ..Taken::default() };
+        let result = take(text, &mut taken);
+        let found: Vec<_> = taken.documents.iter().map(String::as_str).collect();
         let result = result.as_ref().map(|()| found.as_slice()).map_err(|error| error.message());
         assert_eq!(result, expected);
+    }
+
+    #[track_caller]
+    fn check_broken(text: &str, documents: &[&str], broken: &[&str]) {
+        let mut taken = Taken::default();
+        take(text, &mut taken).unwrap();
+        assert_eq!(
+            (taken.documents, taken.broken),
+            (
+                documents.iter().map(|text| (*text).to_owned()).collect(),
+                broken.iter().map(|text| (*text).to_owned()).collect()
+            )
+        );
+    }
+
+    #[test]
+    fn reads_on_behind_what_is_broken() {
+        let two = [r#"{ "a": 1 }"#, r#"{ "a": 4 }"#];
+        check_broken("{\"a\": 1}\nnonsense {\n{\"a\": 4}\n", &two, &["9 2 a document begins with `{`: nonsense {"]);
+        check_broken(
+            "{\"a\": 1}\n{\"a\": \n{\"a\": [2\n{\"a\": 4}\n",
+            &two,
+            &["9 2 the line ends within a document: {\"a\": \n", "16 3 the line ends within a document: {\"a\": [2\n"],
+        );
+        check_broken("{\"a\": 1}\n{\"a\": \"x\n{\"a\": 4}", &two, &["9 2 a line ends within a string: {\"a\": \"x\n"]);
+        check_broken("[{\"a\": 1}, {\"a\": }, {\"a\": 4}]", &two, &["11 1 expected value: {\"a\": }"]);
+        check_broken("[{\"a\": 1}, {\"a\": 4}", &two, &["11 1 the file ends within its array: "]);
+        check_broken("{\"a\": 1}\n{\"a\": 4}\n{\"a\":", &two, &["18 3 the file ends within a document: {\"a\":"]);
+        check_broken("{\"a\": 1}\n{\"a\": 4}\nend", &two, &["18 3 a document begins with `{`: end"]);
     }
 
     #[test]

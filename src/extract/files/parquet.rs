@@ -20,14 +20,13 @@ use bson::Bson;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use crate::batch::{Batch, IdKind, Reading, Window};
+use crate::batch::{Batch, IdKind, Output, Reading, Window};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-use crate::extract::Request;
 use crate::extract::builder::ColumnBuilder;
-use crate::extract::decode::Sink;
 use crate::extract::id;
 use crate::extract::watermark::{Mark, greater};
+use crate::extract::{Request, Sink};
 use crate::schema::{Column, ColumnType, ID, RESCUED};
 
 const BATCH_ROWS: usize = 32_768;
@@ -40,6 +39,10 @@ struct Plan {
 }
 
 pub fn read(path: &Path, request: &Request, sink: &mut Sink<'_>) -> Result<Reading> {
+    if request.options.reshapes() || request.options.keep_bson {
+        let complaint = "a Parquet file has no documents to filter, include, exclude, mask or keep; a model's SQL can";
+        return Err(Error::source_options(&request.collection, complaint));
+    }
     let failed = |error: ArrowError| Error::source_parquet(path, &error);
     let file = File::open(path).map_err(|error| Error::source_file(path, &error))?;
     let builder =
@@ -85,7 +88,7 @@ pub fn read(path: &Path, request: &Request, sink: &mut Sink<'_>) -> Result<Readi
         reading.documents += data.num_rows() as u64;
         reading.bytes += bytes;
         if data.num_rows() > 0 {
-            sink(Batch { data, columns: columns.clone(), bytes })?;
+            sink(Output::Documents(Batch { data, columns: columns.clone(), bytes }))?;
         }
     }
     Ok(reading)
@@ -147,10 +150,9 @@ fn plan(path: &Path, schema: &Schema, request: &Request) -> Result<Vec<Plan>> {
                 plan.column.column_type = wide;
             }
             Some(_) => return Err(Error::parquet_column(path, field.name(), "there twice but for its case", "one")),
-            None => plans.push(Plan {
-                index: Some(index),
-                column: Column { name: field.name().clone(), column_type: pin.unwrap_or(own) },
-            }),
+            None => {
+                plans.push(Plan { index: Some(index), column: Column::new(field.name().clone(), pin.unwrap_or(own)) })
+            }
         }
     }
     Ok(plans)
@@ -181,7 +183,7 @@ fn column_type(field: &FieldRef) -> ColumnType {
         }
         DataType::Utf8 if field.extension_type_name() == Some("arrow.json") => ColumnType::Json,
         DataType::Struct(fields) => ColumnType::Struct(
-            fields.iter().map(|field| Column { name: field.name().clone(), column_type: column_type(field) }).collect(),
+            fields.iter().map(|field| Column::new(field.name().clone(), column_type(field))).collect(),
         ),
         DataType::List(element) | DataType::LargeList(element) | DataType::FixedSizeList(element, _) => {
             ColumnType::List(Box::new(column_type(element)))

@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow::array::AsArray;
 use bson::{Document, doc};
@@ -10,9 +11,8 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 
 use super::{Files, Format, classify};
-use crate::batch::{Batch, IdKind, Window};
-use crate::cancel::Cancel;
-use crate::extract::{Request, Source};
+use crate::batch::{IdKind, Output, Window};
+use crate::extract::{Options, Request, Source};
 
 #[track_caller]
 fn check_name(file: &str, expected: Option<(&str, Format, bool)>) {
@@ -33,24 +33,19 @@ fn names_collections() {
 }
 
 fn request(collection: &str, window: Window) -> Request {
-    let watermark = Some("n".to_owned());
-    Request {
-        collection: collection.into(),
-        window,
-        watermark,
-        known: Vec::new(),
-        pinned: Vec::new(),
-        id_kind: None,
-        cancel: Cancel::default(),
-    }
+    // What is broken ends these readings, so that its message is seen.
+    let options = Arc::new(Options { fail_on_malformed: true, ..Options::default() });
+    Request { collection: collection.into(), window, watermark: Some("n".into()), options, ..Request::default() }
 }
 
 /// What a reading of `loans` yields: rows and watermark, or the message with the folder cut out.
 fn read(folder: &Path, window: Window) -> Result<String, String> {
     let source = Files::open("dump", folder);
     let mut rows = 0;
-    let mut sink = |batch: Batch| {
-        rows += batch.data.num_rows();
+    let mut sink = |output| {
+        if let Output::Documents(batch) = output {
+            rows += batch.data.num_rows();
+        }
         Ok(())
     };
     let reading = source.read(&request("loans", window), &mut sink);
@@ -126,8 +121,10 @@ fn documents_without_id_keep_their_number_in_a_window() {
     fs::write(folder.path().join("loans.jsonl"), "{\"n\": 1}\n{\"n\": 5}\n{\"n\": 2}\n{\"n\": 6}\n").unwrap();
     let source = Files::open("dump", folder.path());
     let mut ids = Vec::new();
-    let mut sink = |batch: Batch| {
-        ids.extend(batch.data.column(0).as_string::<i32>().iter().flatten().map(str::to_owned));
+    let mut sink = |output| {
+        if let Output::Documents(batch) = output {
+            ids.extend(batch.data.column(0).as_string::<i32>().iter().flatten().map(str::to_owned));
+        }
         Ok(())
     };
     source.read(&request("loans", since(r#"{"$numberInt":"5"}"#)), &mut sink).unwrap();
@@ -190,7 +187,7 @@ fn ids_are_those_of_the_rows() {
     let mut ids = Vec::new();
     let source = Files::open("dump", folder.path());
     source
-        .ids("loans", IdKind::Text, &Cancel::default(), &mut |more| {
+        .ids(&Request { id_kind: Some(IdKind::Text), ..request("loans", Window::Full) }, &mut |more| {
             ids.extend(more.iter().flatten().map(str::to_owned));
             Ok(())
         })

@@ -185,9 +185,8 @@ fn refuses_by_path() {
 }
 
 #[test]
-fn shows_no_salt_and_names_its_lists() {
+fn shows_no_salt() {
     let reshape = reshape(&["a"], &[], &[("a", Mask::Hash)]);
-    assert_eq!((reshape.include(), reshape.exclude()), (&owned(&["a"])[..], &[][..]));
     assert!(!format!("{reshape:?}").contains("salt"));
 }
 

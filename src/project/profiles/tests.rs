@@ -73,7 +73,9 @@ fn fills_variables_of_the_chosen_target() {
     let target = &profiles.target;
     assert_eq!(target.warehouse, PathBuf::from("/data/w.duckdb"));
     assert_eq!((target.landing.as_path(), target.threads), (PathBuf::from("/data/landing").as_path(), 3));
-    let Some(SourceProfile::Mongodb { uri, database }) = target.sources.get("loans") else { panic!("no mongodb") };
+    let Some(SourceProfile::Mongodb { uri, database, snapshot: false }) = target.sources.get("loans") else {
+        panic!("no mongodb")
+    };
     assert_eq!((uri.reveal(), database.as_str()), ("mongodb://m", "loans"));
     let Some(ExportProfile::Postgres { uri, schema, connections, .. }) = &target.export else { panic!("no export") };
     assert_eq!((uri.reveal(), schema.as_str(), *connections), ("postgres://ann:hush@db/x", "public", 3));

@@ -1,0 +1,104 @@
+//! The proof of a load: what the source's own count said when it began and when it ended, and what came of it here.
+//!
+//! Decides whether the numbers agree. Pure.
+
+use serde_json::{Value, json};
+
+use crate::error::Error;
+use crate::report::{counted, thousands};
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// The source's count at the load's start and end; None where it cannot tell.
+    pub counts: (Option<u64>, Option<u64>),
+    /// Documents read into segments, those of ranges that an earlier run landed too.
+    pub landed: u64,
+    pub rescued: u64,
+    pub quarantined: u64,
+    /// Rows of the raw table afterwards, but those marked as deleted.
+    pub rows: u64,
+    /// Whether rows of deleted documents stay in the raw table, so that it may have more than the source.
+    pub keeps_deleted: bool,
+}
+
+impl Proof {
+    /// The least and the greatest count; documents come and go while a load reads.
+    fn bounds(&self) -> Option<(u64, u64)> {
+        match self.counts {
+            (Some(one), Some(other)) => Some((one.min(other), one.max(other))),
+            (one, other) => one.or(other).map(|count| (count, count)),
+        }
+    }
+
+    /// Whether what is here can be what was there; None where the source cannot tell.
+    pub fn holds(&self) -> Option<bool> {
+        let (least, most) = self.bounds()?;
+        let here = self.rows + self.quarantined;
+        Some(here >= least && (here <= most || self.keeps_deleted))
+    }
+
+    /// What a difference is told as; None if there is none.
+    pub fn difference(&self, name: &str) -> Option<Error> {
+        if self.holds() != Some(false) {
+            return None;
+        }
+        let (least, most) = self.bounds()?;
+        Some(Error::proof(name, (least, most), self.rows, self.quarantined))
+    }
+
+    /// The part of a load's line that speaks of the source: `source 200`; empty where it cannot tell.
+    pub fn note(&self) -> Option<String> {
+        let (start, end) = match self.counts {
+            (None, None) => return None,
+            (start, end) => (start.or(end)?, end.or(start)?),
+        };
+        let counted =
+            if start == end { thousands(start) } else { format!("{} to {}", thousands(start), thousands(end)) };
+        let equal = start == end && start == self.rows;
+        Some(if equal {
+            format!("source {counted}")
+        } else {
+            format!("source {counted}, table {}", thousands(self.rows))
+        })
+    }
+
+    pub fn quarantine_note(&self) -> Option<String> {
+        (self.quarantined > 0).then(|| format!("{} quarantined", counted(self.quarantined, "documents")))
+    }
+
+    pub fn artifact(&self) -> Value {
+        json!({
+            "source_count_start": self.counts.0,
+            "source_count_end": self.counts.1,
+            "landed": self.landed,
+            "rescued_values": self.rescued,
+            "quarantined": self.quarantined,
+            "table_rows": self.rows,
+            "holds": self.holds(),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Proof;
+
+    #[track_caller]
+    fn check(counts: (Option<u64>, Option<u64>), rows: u64, keeps_deleted: bool, holds: Option<bool>, note: &str) {
+        let proof = Proof { counts, rows, keeps_deleted, ..Proof::default() };
+        assert_eq!((proof.holds(), proof.note().as_deref().unwrap_or_default()), (holds, note));
+        assert_eq!(proof.difference("loans.customers").is_some(), holds == Some(false));
+    }
+
+    #[test]
+    fn documents_may_come_and_go_meanwhile() {
+        check((None, None), 7, false, None, "");
+        check((Some(7), Some(7)), 7, false, Some(true), "source 7");
+        check((Some(7), Some(9)), 8, false, Some(true), "source 7 to 9, table 8");
+        check((Some(9), Some(7)), 8, false, Some(true), "source 9 to 7, table 8");
+        check((Some(7), Some(7)), 6, false, Some(false), "source 7, table 6");
+        check((Some(7), Some(7)), 8, false, Some(false), "source 7, table 8");
+        check((Some(7), Some(7)), 8, true, Some(true), "source 7, table 8");
+        check((None, Some(1_000)), 1_000, false, Some(true), "source 1,000");
+    }
+}

@@ -1,0 +1,180 @@
+//! Reads a collection into a load's parts: range by range, several at once where threads are free, each again if the
+//! source was lost on the way.
+//!
+//! Composes `extract` and `land`; knows nothing of raw tables.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::thread::{self, Scope};
+use std::time::Duration;
+
+use crossbeam_channel::bounded;
+
+use crate::batch::{Output, Range, Reading};
+use crate::cancel::Cancel;
+use crate::error::{Error, Result};
+use crate::extract::{Request, Source};
+use crate::failpoint::failpoint;
+use crate::land::{Load, Part};
+use crate::report::{Activity, Console};
+
+/// Outputs between decoding and Parquet writing. Each is bounded by extraction.
+const OUTPUTS_AHEAD: usize = 2;
+
+/// How often a part is read again after its source was lost, and the first wait; each further one is twice as long.
+const ATTEMPTS_MAX: u32 = 6;
+const WAIT_FIRST: Duration = Duration::from_millis(500);
+
+/// How often a stop is looked for while waiting.
+const CANCEL_EVERY: Duration = Duration::from_millis(50);
+
+/// Threads that no collection uses yet. A collection has one without asking.
+#[derive(Debug)]
+pub struct Spare(AtomicUsize);
+
+impl Spare {
+    pub fn new(threads: usize) -> Self {
+        Self(AtomicUsize::new(threads))
+    }
+
+    /// Takes one, if there is one.
+    pub fn take(&self) -> bool {
+        self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |free| free.checked_sub(1)).is_ok()
+    }
+
+    pub fn give(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+/// What a collection's reading needs.
+pub struct Ranges<'a> {
+    pub source: &'a dyn Source,
+    /// Without its range.
+    pub request: &'a Request,
+    pub load: &'a Load,
+    pub ranges: &'a [Range],
+    /// How messages call the collection.
+    pub name: &'a str,
+    pub spare: &'a Spare,
+    pub cancel: &'a Cancel,
+    pub activity: &'a Activity,
+    pub console: &'a Console,
+}
+
+/// The ranges as they are shared out.
+struct Work {
+    /// Numbers of those to read, from 1.
+    open: Vec<usize>,
+    next: AtomicUsize,
+    done: Mutex<Vec<Part>>,
+    failed: Mutex<Option<Error>>,
+}
+
+impl Ranges<'_> {
+    /// Reads every range that has not landed; gives the new parts.
+    pub fn read(&self) -> Result<Vec<Part>> {
+        let landed = |number: &usize| self.load.landed().iter().any(|part| part.number == *number);
+        let work = Work {
+            open: (1..=self.ranges.len()).filter(|number| !landed(number)).collect(),
+            next: AtomicUsize::new(0),
+            done: Mutex::default(),
+            failed: Mutex::default(),
+        };
+        thread::scope(|scope| self.work(scope, &work));
+        match work.failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            Some(error) => Err(error),
+            None => Ok(work.done.into_inner().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
+
+    /// Takes one range after the other, and other threads along while there are more.
+    fn work<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, work: &'scope Work) {
+        loop {
+            let index = work.next.fetch_add(1, Ordering::SeqCst);
+            let Some(number) = work.open.get(index) else { return };
+            if index + 1 < work.open.len() && self.spare.take() {
+                scope.spawn(|| {
+                    self.work(scope, work);
+                    self.spare.give();
+                });
+            }
+            match self.part(*number) {
+                Ok(part) => work.done.lock().unwrap_or_else(PoisonError::into_inner).push(part),
+                Err(error) => {
+                    // The others end with the range they are at; what they land is kept.
+                    work.next.store(work.open.len(), Ordering::SeqCst);
+                    work.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                    return;
+                }
+            }
+        }
+    }
+
+    /// Reads one range, again and again while the source is lost on the way.
+    fn part(&self, number: usize) -> Result<Part> {
+        let mut request = self.request.clone();
+        request.range = self.ranges.get(number - 1).cloned().unwrap_or_default();
+        let what = match self.ranges.len() {
+            1 => format!("collection `{}`", self.name),
+            all => format!("range {number} of {all} of collection `{}`", self.name),
+        };
+        let mut attempt = 1;
+        loop {
+            let error = match self.attempt(&request, number) {
+                Ok(part) => {
+                    failpoint("land.part");
+                    return Ok(part);
+                }
+                Err(error) => error,
+            };
+            if !error.is_transient() || attempt >= ATTEMPTS_MAX {
+                return Err(if error.is_transient() { Error::source_lost(&what, attempt, error) } else { error });
+            }
+            let wait = WAIT_FIRST * 2_u32.pow(attempt - 1);
+            self.console.warning(&Error::source_again(&what, wait, &error));
+            let mut waited = Duration::ZERO;
+            while waited < wait {
+                self.cancel.check()?;
+                thread::sleep(CANCEL_EVERY);
+                waited += CANCEL_EVERY;
+            }
+            attempt += 1;
+        }
+    }
+
+    /// Decodes in this thread and writes Parquet in another. What a failed attempt wrote is gone.
+    fn attempt(&self, request: &Request, number: usize) -> Result<Part> {
+        let mut writer = self.load.part(number);
+        let (sender, receiver) = bounded::<Output>(OUTPUTS_AHEAD);
+        let mut rows = 0;
+        let part = thread::scope(|scope| {
+            let writing = scope.spawn(move || -> Result<_> {
+                for output in receiver {
+                    writer.write(&output)?;
+                    failpoint("land.batch");
+                }
+                Ok(writer)
+            });
+            let reading: Result<Reading> = self.source.read(request, &mut |output| {
+                failpoint("extract.batch");
+                if let Output::Documents(batch) = &output {
+                    rows += batch.data.num_rows() as u64;
+                    self.activity.advance(batch.data.num_rows() as u64);
+                }
+                // A writer that stopped says why when it is joined.
+                sender.send(output).map_err(|_| Error::interrupted())
+            });
+            drop(sender);
+            let writer = match writing.join() {
+                Ok(writer) => writer?,
+                Err(panic) => std::panic::resume_unwind(panic),
+            };
+            writer.finish(reading?)
+        });
+        if part.is_err() {
+            self.activity.retreat(rows);
+        }
+        part
+    }
+}
