@@ -57,6 +57,7 @@ impl Workspace {
     pub fn warehouse(&self) -> Result<Warehouse> {
         let warehouse = Warehouse::open(&self.target().warehouse, &self.options())?;
         warehouse.check_version()?;
+        warehouse.follow_landing(&self.target().landing)?;
         Ok(warehouse)
     }
 

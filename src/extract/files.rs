@@ -26,7 +26,7 @@ use crate::extract::decode::{Decoder, Fault};
 use crate::extract::id::Ids;
 use crate::extract::query::Query;
 use crate::extract::watermark::{self, Mark};
-use crate::extract::{Options, Request, Sink, Source, Survey};
+use crate::extract::{Count, Options, Request, Sink, Source, Survey};
 
 /// `_id`s given to the sink at once.
 const IDS_MAX: usize = 10_000;
@@ -169,7 +169,7 @@ impl Source for Files {
         Ok(self.scan()?.into_keys().collect())
     }
 
-    fn count(&self, _collection: &str, _options: &Options, _exact: bool) -> Result<Option<u64>> {
+    fn count(&self, _collection: &str, _options: &Options, _how: Count) -> Result<Option<u64>> {
         Ok(None)
     }
 

@@ -25,6 +25,7 @@ mod survey;
 pub mod watermark;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::StringArray;
 
@@ -42,14 +43,24 @@ pub use survey::Survey;
 /// Takes what a reading gives. An error ends the reading and is returned by it.
 pub type Sink<'s> = dyn FnMut(Output) -> Result<()> + 's;
 
+/// How a source counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    /// Those that pass `options.filter`, one by one.
+    Exact,
+    /// What it can tell without reading them, of a collection without a filter.
+    Estimate,
+    /// The same, if it takes no longer than that: some servers have it at hand, others count.
+    AtHand(Duration),
+}
+
 /// A place that holds collections.
 pub trait Source: Send + Sync {
     /// Names of all collections, sorted.
     fn collections(&self) -> Result<Vec<String>>;
 
-    /// Documents in a collection: those that pass `options.filter`, counted one by one, if `exact`; else where the
-    /// source can tell cheaply, for the whole collection. None where it cannot.
-    fn count(&self, collection: &str, options: &Options, exact: bool) -> Result<Option<u64>>;
+    /// Documents in a collection; None where the source cannot tell.
+    fn count(&self, collection: &str, options: &Options, how: Count) -> Result<Option<u64>>;
 
     /// Looks at a collection before it is read: a sample for the columns' types, where to split it, and what its
     /// watermark may not pass.

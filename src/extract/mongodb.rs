@@ -25,7 +25,7 @@ use crate::extract::decode::{Decoder, Fault};
 use crate::extract::id::Ids;
 use crate::extract::options::Options;
 use crate::extract::watermark::Mark;
-use crate::extract::{Request, Sink, Source, Survey};
+use crate::extract::{Count, Request, Sink, Source, Survey};
 use crate::secret::Secret;
 use feed::{Ended, Find, Query, What};
 use window::since;
@@ -248,9 +248,9 @@ impl Source for Mongodb {
         Ok(names)
     }
 
-    fn count(&self, collection: &str, options: &Options, exact: bool) -> Result<Option<u64>> {
+    fn count(&self, collection: &str, options: &Options, how: Count) -> Result<Option<u64>> {
         let started = Instant::now();
-        if exact || self.snapshot.is_some() {
+        if how == Count::Exact || self.snapshot.is_some() {
             self.set_snapshot(collection)?;
             let mut stages = Vec::new();
             if options.filter.is_some() {
@@ -273,12 +273,16 @@ impl Source for Mongodb {
             return Ok(None);
         }
         let database = self.client.database(&self.database);
-        let count = self
-            .runtime
-            .block_on(async { database.collection::<RawDocumentBuf>(collection).estimated_document_count().await });
+        let count = self.runtime.block_on(async {
+            let collection = database.collection::<RawDocumentBuf>(collection);
+            match how {
+                Count::AtHand(time) => collection.estimated_document_count().max_time(time).await,
+                _ => collection.estimated_document_count().await,
+            }
+        });
         match count {
             Ok(count) => Ok(Some(count)),
-            // A view has no such count.
+            // A view has no such count, and a server may not have it at hand.
             Err(error) if matches!(*error.kind, ErrorKind::Command(_)) && !is_transient(&error) => Ok(None),
             Err(error) => Err(self.failed(&error, started, |said| {
                 Error::mongodb_command(&self.name, &format!("count collection `{collection}`"), said)

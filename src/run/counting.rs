@@ -3,17 +3,17 @@
 //! Knows when to wait, not what the number is for.
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
-use crate::extract::Source;
+use crate::extract::{Count, Source};
 
 use super::load::Collection;
 
 /// How long a server that has its count at hand takes to say it.
-pub const AT_HAND: Duration = Duration::from_millis(250);
+const AT_HAND: Duration = Duration::from_millis(50);
 
 /// A count under way, or there.
 #[derive(Debug)]
@@ -23,38 +23,37 @@ pub enum Counting {
 }
 
 impl Counting {
-    /// Asks the source: for all documents that pass the collection's filter, one by one, if its proof must hold; else for
-    /// what the source can tell cheaply.
-    pub fn ask(source: &Arc<dyn Source>, collection: &Collection) -> Self {
+    /// Asks when a load begins. What is not at hand is not waited for, unless the proof must hold or the count decides how
+    /// the collection is split.
+    pub fn begin(source: &Arc<dyn Source>, collection: &Collection) -> Self {
+        let is_split = collection.options.range_size.is_some_and(|size| size > 0);
+        let how = if is_split { Count::Estimate } else { Count::AtHand(AT_HAND) };
+        Self::ask(source, collection, how)
+    }
+
+    /// Asks when a load ends.
+    pub fn end(source: &Arc<dyn Source>, collection: &Collection) -> Self {
+        Self::ask(source, collection, Count::Estimate)
+    }
+
+    fn ask(source: &Arc<dyn Source>, collection: &Collection, how: Count) -> Self {
         let (send, receive) = channel();
         let (source, name, options) = (source.clone(), collection.name.clone(), collection.options.clone());
-        let exact = collection.is_strict;
+        let how = if collection.is_strict { Count::Exact } else { how };
         thread::spawn(move || {
             // Nobody may be waiting any more.
-            let _ = send.send(source.count(&name, &options, exact));
+            let _ = send.send(source.count(&name, &options, how));
         });
         Self::Asked(receive)
     }
 
-    /// The count, if it is there within that time.
-    pub fn within(&mut self, time: Duration) -> Result<Option<u64>> {
-        if let Self::Asked(receive) = self {
-            match receive.recv_timeout(time) {
-                Ok(count) => *self = Self::Known(count?),
-                Err(RecvTimeoutError::Timeout) => return Ok(None),
-                Err(RecvTimeoutError::Disconnected) => *self = Self::Known(None),
-            }
-        }
-        self.wait()
-    }
-
+    /// The count; None where the source cannot tell, and after an error was told once.
     pub fn wait(&mut self) -> Result<Option<u64>> {
-        if let Self::Asked(receive) = self {
-            *self = Self::Known(receive.recv().map_err(|_| Error::interrupted())??);
-        }
-        match self {
-            Self::Known(count) => Ok(*count),
-            Self::Asked(_) => Ok(None),
-        }
+        let answer = match self {
+            Self::Known(count) => return Ok(*count),
+            Self::Asked(receive) => receive.recv().map_err(|_| Error::interrupted()).flatten(),
+        };
+        *self = Self::Known(*answer.as_ref().unwrap_or(&None));
+        answer
     }
 }

@@ -16,7 +16,7 @@ use crate::project::Target;
 use crate::report::{Console, Stage, Status, counted};
 use crate::warehouse::{Session, Warehouse};
 
-use super::counting::{AT_HAND, Counting};
+use super::counting::Counting;
 use super::load::{Collection, LoadMode, LoadOutcome, Loading};
 use super::plan;
 use super::reading::Spare;
@@ -114,21 +114,18 @@ impl Extraction<'_> {
     /// About how many documents each collection has: rows of the raw table or, before the first load, what the source
     /// says, which is asked for here. A count that is not at hand is taken for a large one.
     fn sizes(&self, collections: &[Collection], sources: &BTreeMap<&str, Opened>) -> Result<Vec<(u64, Asked)>> {
-        let rows = self.warehouse.session()?.table_sizes()?;
-        let until = Instant::now() + AT_HAND;
+        let rows = self.warehouse.session()?.raw_sizes()?;
         let size = |collection: &Collection| {
-            let key = (collection.schema.to_lowercase(), collection.table.to_lowercase());
-            if let Some(rows) = rows.get(&key) {
+            if let Some(rows) = rows.get(&(collection.source.clone(), collection.name.clone())) {
                 return (*rows, Mutex::new(None));
             }
-            let left = until.saturating_duration_since(Instant::now());
             match sources.get(collection.source.as_str()) {
-                Some(Ok((source, names))) if names.contains(&collection.name) && !left.is_zero() => {
-                    let mut counting = Counting::ask(source, collection);
-                    let counted = counting.within(left).ok().flatten();
+                Some(Ok((source, names))) if names.contains(&collection.name) => {
+                    let mut counting = Counting::begin(source, collection);
+                    let counted = counting.wait().ok().flatten();
                     (counted.unwrap_or(u64::MAX), Mutex::new(Some(counting)))
                 }
-                _ => (u64::MAX, Mutex::new(None)),
+                _ => (0, Mutex::new(None)),
             }
         };
         Ok(collections.iter().map(size).collect())
@@ -148,9 +145,12 @@ impl Extraction<'_> {
         // What an incremental load will read nobody knows beforehand.
         let whole = self.full_refresh || collection.mode == LoadMode::Full;
         let is_there = names.contains(&collection.name);
-        let mut counting = counting.or_else(|| is_there.then(|| Counting::ask(source, collection)));
-        // An error is told by the load.
-        let counted = counting.as_mut().filter(|_| whole).and_then(|counting| counting.within(AT_HAND).ok().flatten());
+        let mut counting = counting.or_else(|| is_there.then(|| Counting::begin(source, collection)));
+        let counted = match (&mut counting, whole) {
+            // An error is told by the load.
+            (Some(counting), true) => counting.wait().ok().flatten(),
+            _ => None,
+        };
         let activity = self.console.begin(Stage::Extract, &name, "documents", counted);
         let started = Instant::now();
         let outcome = self.load_one(collection, names, |session| {

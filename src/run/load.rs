@@ -19,7 +19,7 @@ use crate::report::{Activity, Console};
 use crate::schema::Column;
 use crate::warehouse::{Applied, Intake, Loaded, Session};
 
-use super::counting::{AT_HAND, Counting};
+use super::counting::Counting;
 use super::proof::Proof;
 use super::reading::{Ranges, Spare};
 
@@ -208,9 +208,7 @@ impl Loading<'_> {
             // Its cuts are known.
             request.is_split = resumed.is_some();
         }
-        // Where ranges are asked for, the count says how many.
-        let ranged = request.options.range_size.is_some_and(|size| size > 0);
-        request.counted = if ranged { start.wait()? } else { start.within(AT_HAND)? };
+        request.counted = start.wait()?;
         let mut survey: Survey = self.source.survey(&request)?;
         let (plan, load) = match resumed {
             Some(resumed) => resumed,
@@ -263,7 +261,7 @@ impl Loading<'_> {
         }
         let is_resumed = !landed.is_empty();
         let start = if is_resumed { Counting::Known(plan.count) } else { start };
-        let counts = Counts { start, end: Counting::ask(self.source, collection) };
+        let counts = Counts { start, end: Counting::end(self.source, collection) };
         let resumed = is_resumed.then_some((landed.len(), plan.ranges.len()));
         Ok(Read { load, parts, reading, counts, resumed })
     }
@@ -311,6 +309,7 @@ impl Collection {
             watermark_path: self.mode.watermark(),
             sweep,
             mark: self.deletes == Deletes::Mark,
+            is_merged: self.mode != LoadMode::Full,
         }
     }
 

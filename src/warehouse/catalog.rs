@@ -15,6 +15,16 @@ pub enum RelationKind {
     View,
 }
 
+impl RelationKind {
+    /// The word of SQL.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Table => "table",
+            Self::View => "view",
+        }
+    }
+}
+
 /// Tables and views by schema and name, in lower case, as DuckDB compares them.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog(HashMap<(String, String), RelationKind>);
@@ -29,22 +39,6 @@ impl Catalog {
 pub type Columns = HashMap<(String, String), Vec<(String, String)>>;
 
 impl Session {
-    /// About how many rows each table has, by schema and name in lower case.
-    pub fn table_sizes(&self) -> Result<HashMap<(String, String), u64>, SqlError> {
-        let rows = self.rows(
-            "select schema_name, table_name, estimated_size from duckdb_tables() where database_name = current_database()",
-        )?;
-        Ok(rows
-            .into_iter()
-            .filter_map(|row| {
-                let [Some(schema), Some(table), Some(size)] = <[Option<String>; 3]>::try_from(row).ok()? else {
-                    return None;
-                };
-                Some(((schema.to_lowercase(), table.to_lowercase()), size.parse().ok()?))
-            })
-            .collect())
-    }
-
     /// The columns of all tables.
     pub fn columns(&self) -> Result<Columns, SqlError> {
         let rows = self.rows(

@@ -5,6 +5,7 @@
 
 mod catalog;
 mod raw;
+mod segments;
 mod session;
 mod sql_error;
 mod state;
@@ -72,6 +73,16 @@ impl Warehouse {
             Connection::open_in_memory_with_flags(config).map_err(|error| cannot_open(Path::new(":memory:"), error))
         })?;
         Ok(Self { path: None, root: Mutex::new(root) })
+    }
+
+    /// Lets raw tables that are views over landed segments follow a landing folder that was moved.
+    pub fn follow_landing(&self, landing: &Path) -> Result<()> {
+        let shown = self.path.as_deref().unwrap_or(Path::new(":memory:"));
+        let session = self.session()?;
+        session.follow_landing(landing).map_err(|error| {
+            session.rollback();
+            Error::warehouse_state(shown, &error)
+        })
     }
 
     /// Another connection, with a transaction of its own, in UTC.

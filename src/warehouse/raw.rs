@@ -1,16 +1,18 @@
 //! Raw tables: takes a finished load in, with its state, in one transaction.
 //!
-//! Knows manifests and columns; not where the documents came from.
-
-use std::path::Path;
+//! What is loaded incrementally is a table, for rows are merged into it. What is loaded whole each time is a view over the
+//! load's own segments: copying them would cost as much again as landing them, and no row of it ever changes. Knows
+//! manifests and columns; not where the documents came from.
 
 use arrow::array::StringArray;
 
 use crate::error::{Error, Result};
 use crate::failpoint::failpoint;
-use crate::land::{LoadMode, Manifest, Segment};
+use crate::land::{LoadMode, Manifest};
 use crate::schema::{Column, ColumnType, DELETED_AT, ID, LOAD_ID, LOADED_AT, RESCUED, literal, quote, widen_columns};
 
+use super::catalog::RelationKind;
+use super::segments::select;
 use super::session::Session;
 use super::sql_error::SqlError;
 use super::state::{LoadRecord, Loaded};
@@ -45,6 +47,8 @@ pub struct Intake<'a> {
     pub sweep: bool,
     /// Whether such rows stay, with the time in `_elt_deleted_at`.
     pub mark: bool,
+    /// Whether later loads merge rows into this one's.
+    pub is_merged: bool,
 }
 
 /// See `Session::take_in`.
@@ -116,12 +120,16 @@ impl Session {
             .map_err(failed)?
             .map(|time| format!("timestamptz {}", literal(&time)))
             .unwrap_or_else(|| "now()".into());
-        let select = select(manifest, &columns, &loaded_at);
+        let mut select = select(manifest, &columns, &loaded_at);
+        if intake.mark && loaded.is_none() {
+            select = format!("select *, null::timestamptz as {DELETED_AT} from ({select})");
+        }
         let mut applied = Applied { rows: manifest.reading.documents, ..Applied::default() };
 
         match loaded {
-            None => self.execute(&format!("create or replace table {table} as {select}")).map_err(failed)?,
+            None => self.replace(intake, &table, &select).map_err(failed)?,
             Some(loaded) => {
+                self.make_table(intake, &table).map_err(failed)?;
                 for statement in widening(&table, &loaded.columns, &columns) {
                     self.execute(&statement).map_err(failed)?;
                 }
@@ -134,9 +142,6 @@ impl Session {
                         self.merge(&table, &select, &columns, intake.mark).map_err(failed)?;
                 }
             }
-        }
-        if intake.mark && loaded.is_none() {
-            self.execute(&format!("alter table {table} add column {DELETED_AT} timestamptz")).map_err(failed)?;
         }
         if intake.sweep {
             applied.deleted = self.sweep(&table, intake.mark, &manifest.load_id, &loaded_at).map_err(failed)?;
@@ -177,6 +182,30 @@ impl Session {
         })
         .map_err(failed)?;
         Ok(applied)
+    }
+
+    /// Puts a full load in the place of what stands under the table's name.
+    fn replace(&self, intake: &Intake<'_>, table: &str, select: &str) -> Result<(), SqlError> {
+        let kind = if intake.is_merged { RelationKind::Table } else { RelationKind::View };
+        self.drop_other(intake, table, kind)?;
+        self.execute(&format!("create or replace {} {table} as {select}", kind.name()))
+    }
+
+    fn drop_other(&self, intake: &Intake<'_>, table: &str, kind: RelationKind) -> Result<(), SqlError> {
+        match self.catalog()?.get(intake.schema, intake.table) {
+            Some(standing) if standing != kind => self.execute(&format!("drop {} {table}", standing.name())),
+            _ => Ok(()),
+        }
+    }
+
+    /// Copies a view's rows, where rows are merged from now on.
+    fn make_table(&self, intake: &Intake<'_>, table: &str) -> Result<(), SqlError> {
+        if self.catalog()?.get(intake.schema, intake.table) != Some(RelationKind::View) {
+            return Ok(());
+        }
+        let copy = format!("{}.{}", quote(intake.schema), quote(&format!("_elt_{}", intake.table)));
+        self.execute(&format!("create or replace table {copy} as from {table}; drop view {table}"))?;
+        self.execute(&format!("alter table {copy} rename to {}", quote(intake.table)))
     }
 
     /// Removes or marks the rows whose ids the source does not have; says how many. One that was marked and is there again
@@ -237,60 +266,6 @@ fn names(columns: &[Column]) -> String {
     let fields = columns.iter().map(|column| quote(&column.name));
     let all = std::iter::once(quote(ID)).chain(fields).chain([RESCUED, LOAD_ID, LOADED_AT].map(quote));
     all.collect::<Vec<_>>().join(", ")
-}
-
-/// A query over a load's segments that gives the raw table's columns; an incremental one also says where a row stood.
-fn select(manifest: &Manifest, columns: &[Column], loaded_at: &str) -> String {
-    let mut groups: Vec<(&[Column], Vec<&Segment>)> = Vec::new();
-    for segment in &manifest.segments {
-        match groups.iter_mut().find(|(columns, _)| *columns == segment.columns.as_slice()) {
-            Some((_, segments)) => segments.push(segment),
-            None => groups.push((&segment.columns, vec![segment])),
-        }
-    }
-    let tail = format!("{} as {}, {loaded_at} as {}", literal(&manifest.load_id), quote(LOAD_ID), quote(LOADED_AT));
-    if groups.is_empty() {
-        let fields: String = columns.iter().map(|column| format!("{}, ", missing(column))).collect();
-        return format!("select null::varchar as _id, {fields}null::json as {}, {tail} limit 0", quote(RESCUED));
-    }
-    let incremental = manifest.mode == LoadMode::Incremental;
-    let selects = groups.iter().map(|(have, segments)| {
-        let fields: String = columns.iter().map(|column| format!("{}, ", field(column, have))).collect();
-        let files: Vec<_> =
-            segments.iter().map(|segment| literal(&path_text(&manifest.folder.join(&segment.file)))).collect();
-        let (position, numbered) = if incremental {
-            // A document may have a field of either name.
-            (", _elt_segment, file_row_number as _elt_row", ", filename = '_elt_segment', file_row_number = true")
-        } else {
-            ("", "")
-        };
-        format!(
-            "select _id, {fields}{rescued}::json as {rescued}, {tail}{position} from read_parquet([{}]{numbered})",
-            files.join(", "),
-            rescued = quote(RESCUED),
-        )
-    });
-    selects.collect::<Vec<_>>().join(" union all ")
-}
-
-fn path_text(path: &Path) -> String {
-    path.to_string_lossy().into_owned()
-}
-
-fn missing(column: &Column) -> String {
-    format!("null::{} as {}", column.column_type.sql(), quote(&column.name))
-}
-
-/// A column as the raw table has it, from a segment that has `have`.
-fn field(column: &Column, have: &[Column]) -> String {
-    let name = quote(&column.name);
-    match have.iter().find(|have| have.name.eq_ignore_ascii_case(&column.name)) {
-        None => missing(column),
-        Some(have) if have.column_type.sql() == column.column_type.sql() && have.column_type != ColumnType::Null => {
-            name
-        }
-        Some(_) => format!("cast({name} as {}) as {name}", column.column_type.sql()),
-    }
 }
 
 /// The statements that bring a raw table from its old columns to the new, wider ones.

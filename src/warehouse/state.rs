@@ -2,6 +2,9 @@
 //!
 //! Everything here changes in the same transaction as the data it speaks of. Knows the tables' shape, not who asks.
 
+use std::collections::HashMap;
+use std::path::Path;
+
 use crate::batch::{IdKind, Reading};
 use crate::schema::{Column, literal};
 
@@ -84,6 +87,47 @@ impl Warehouse {
 }
 
 impl Session {
+    /// Notes where the landing folder is; where it was elsewhere before, the views over its segments are made anew.
+    pub(super) fn follow_landing(&self, landing: &Path) -> Result<(), SqlError> {
+        let now = landing.to_string_lossy().into_owned();
+        let before = self.value("select value from _elt.meta where key = 'landing'")?;
+        if before.as_deref() == Some(now.as_str()) {
+            return Ok(());
+        }
+        self.begin()?;
+        if let Some(before) = before {
+            // As they stand within a literal.
+            let [before, now] = [&before, &now].map(|path| path.replace('\'', "''"));
+            let views = self.rows(&format!(
+                "select sql from duckdb_views() where database_name = current_database() and not internal \
+                 and contains(sql, {})",
+                literal(&format!("'{before}/"))
+            ))?;
+            for sql in views.into_iter().flatten().flatten() {
+                let moved = sql.replacen("CREATE VIEW", "CREATE OR REPLACE VIEW", 1);
+                self.execute(&moved.replace(&format!("'{before}/"), &format!("'{now}/")))?;
+            }
+        }
+        self.execute(&format!(
+            "delete from _elt.meta where key = 'landing'; insert into _elt.meta values ('landing', {})",
+            literal(&now)
+        ))?;
+        self.commit()
+    }
+
+    /// About how many rows each raw table has, by source and collection: as the last load left it.
+    pub fn raw_sizes(&self) -> Result<HashMap<(String, String), u64>, SqlError> {
+        let rows = self.rows(
+            "select source, collection, coalesce(arg_max(table_rows, load_id), arg_max(documents, load_id)) \
+             from _elt.loads group by all",
+        )?;
+        let sizes = rows.into_iter().filter_map(|row| match <[Option<String>; 3]>::try_from(row) {
+            Ok([Some(source), Some(collection), Some(rows)]) => Some(((source, collection), rows.parse().ok()?)),
+            _ => None,
+        });
+        Ok(sizes.collect())
+    }
+
     /// What is known of a collection; None if it was never loaded.
     pub fn loaded(&self, source: &str, collection: &str) -> Result<Option<Loaded>> {
         let rows = self.rows(&format!(

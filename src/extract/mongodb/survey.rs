@@ -21,7 +21,7 @@ const DRAWN: u64 = 1_000;
 
 /// How long the server may take for that: a thousandth of a second for so many documents of the collection, within limits.
 const DRAW_DOCUMENTS_PER_MILLI: u64 = 20_000;
-const DRAW_MILLIS_MIN: u64 = 250;
+const DRAW_MILLIS_MIN: u64 = 50;
 const DRAW_MILLIS_MAX: u64 = 5_000;
 
 /// Bytes from which on a collection is read in ranges of `_id`, if nothing is said: below, one cursor in the order the
@@ -46,9 +46,9 @@ pub fn survey(source: &Mongodb, request: &Request) -> Result<Survey> {
             return Err(Error::unknown_collection(&source.name, &request.collection, near));
         }
         // Behind a filter, a sample would cost the server as much as the reading; a small collection is its own sample.
-        let is_small = request.counted.is_some_and(|count| count <= SAMPLE_DOCUMENTS_MAX as u64);
-        if !is_small && request.options.filter.is_none() {
-            let count = request.counted.unwrap_or_default();
+        // A server that has to read a collection to count it has to do so to draw from it.
+        let count = request.counted.filter(|count| *count > SAMPLE_DOCUMENTS_MAX as u64);
+        if let Some(count) = count.filter(|_| request.options.filter.is_none()) {
             let drawn = draw(source, request, count)?;
             class = drawn.class;
             if kind.as_deref() == Some("collection") && !request.is_split {

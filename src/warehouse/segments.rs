@@ -1,0 +1,62 @@
+//! A load's segments as a query that gives the raw table's columns.
+//!
+//! Pure SQL text. Knows manifests and columns; not what becomes of the rows.
+
+use std::path::Path;
+
+use crate::land::{LoadMode, Manifest, Segment};
+use crate::schema::{Column, ColumnType, LOAD_ID, LOADED_AT, RESCUED, literal, quote};
+
+/// A query over a load's segments that gives the raw table's columns; an incremental one also says where a row stood.
+pub(super) fn select(manifest: &Manifest, columns: &[Column], loaded_at: &str) -> String {
+    let mut groups: Vec<(&[Column], Vec<&Segment>)> = Vec::new();
+    for segment in &manifest.segments {
+        match groups.iter_mut().find(|(columns, _)| *columns == segment.columns.as_slice()) {
+            Some((_, segments)) => segments.push(segment),
+            None => groups.push((&segment.columns, vec![segment])),
+        }
+    }
+    let tail = format!("{} as {}, {loaded_at} as {}", literal(&manifest.load_id), quote(LOAD_ID), quote(LOADED_AT));
+    if groups.is_empty() {
+        let fields: String = columns.iter().map(|column| format!("{}, ", missing(column))).collect();
+        return format!("select null::varchar as _id, {fields}null::json as {}, {tail} limit 0", quote(RESCUED));
+    }
+    let incremental = manifest.mode == LoadMode::Incremental;
+    let selects = groups.iter().map(|(have, segments)| {
+        let fields: String = columns.iter().map(|column| format!("{}, ", field(column, have))).collect();
+        let files: Vec<_> =
+            segments.iter().map(|segment| literal(&path_text(&manifest.folder.join(&segment.file)))).collect();
+        let (position, numbered) = if incremental {
+            // A document may have a field of either name.
+            (", _elt_segment, file_row_number as _elt_row", ", filename = '_elt_segment', file_row_number = true")
+        } else {
+            ("", "")
+        };
+        format!(
+            "select _id, {fields}{rescued}::json as {rescued}, {tail}{position} from read_parquet([{}]{numbered})",
+            files.join(", "),
+            rescued = quote(RESCUED),
+        )
+    });
+    selects.collect::<Vec<_>>().join(" union all ")
+}
+
+fn path_text(path: &Path) -> String {
+    path.to_string_lossy().into_owned()
+}
+
+fn missing(column: &Column) -> String {
+    format!("null::{} as {}", column.column_type.sql(), quote(&column.name))
+}
+
+/// A column as the raw table has it, from a segment that has `have`.
+fn field(column: &Column, have: &[Column]) -> String {
+    let name = quote(&column.name);
+    match have.iter().find(|have| have.name.eq_ignore_ascii_case(&column.name)) {
+        None => missing(column),
+        Some(have) if have.column_type.sql() == column.column_type.sql() && have.column_type != ColumnType::Null => {
+            name
+        }
+        Some(_) => format!("cast({name} as {}) as {name}", column.column_type.sql()),
+    }
+}
