@@ -4,6 +4,7 @@
 //! Everything the driver says passes `Secret::redact`.
 
 mod feed;
+mod pace;
 mod survey;
 mod window;
 
@@ -28,6 +29,7 @@ use crate::extract::watermark::Mark;
 use crate::extract::{Count, Request, Sink, Source, Survey};
 use crate::secret::Secret;
 use feed::{Ended, Find, Query, What};
+use pace::Pace;
 use window::since;
 
 /// How long to look for a server, unless the URI says otherwise.
@@ -57,6 +59,7 @@ pub struct Mongodb {
     hosts: String,
     client: Client,
     runtime: Runtime,
+    pace: Pace,
     /// With `snapshot = true`: the cluster time of all readings, once the first has set it.
     snapshot: Option<Mutex<Option<Timestamp>>>,
 }
@@ -87,6 +90,7 @@ impl Mongodb {
             hosts,
             client,
             runtime,
+            pace: Pace::default(),
             snapshot: snapshot.then(Mutex::default),
         })
     }
@@ -175,6 +179,7 @@ impl Mongodb {
         let listed = listed.map_err(|error| {
             self.failed(&error, started, |said| Error::mongodb_command(&self.name, "list the collections", said))
         })?;
+        self.pace.answered(started.elapsed());
         let found = listed.get_document("cursor").ok().and_then(|cursor| cursor.get_array("firstBatch").ok());
         let first = found.and_then(|found| found.first()).and_then(Bson::as_document);
         Ok(first.map(|entry| entry.get_str("type").unwrap_or("collection").to_owned()))
@@ -243,6 +248,7 @@ impl Source for Mongodb {
         let mut names = names.map_err(|error| {
             self.failed(&error, started, |said| Error::mongodb_command(&self.name, "list the collections", said))
         })?;
+        self.pace.answered(started.elapsed());
         names.retain(|name| !name.starts_with("system."));
         names.sort();
         Ok(names)
@@ -281,7 +287,10 @@ impl Source for Mongodb {
             }
         });
         match count {
-            Ok(count) => Ok(Some(count)),
+            Ok(count) => {
+                self.pace.counted(count, started.elapsed());
+                Ok(Some(count))
+            }
             // A view has no such count, and a server may not have it at hand.
             Err(error) if matches!(*error.kind, ErrorKind::Command(_)) && !is_transient(&error) => Ok(None),
             Err(error) => Err(self.failed(&error, started, |said| {

@@ -115,20 +115,25 @@ impl Extraction<'_> {
     /// says, which is asked for here. A count that is not at hand is taken for a large one.
     fn sizes(&self, collections: &[Collection], sources: &BTreeMap<&str, Opened>) -> Result<Vec<(u64, Asked)>> {
         let rows = self.warehouse.session()?.raw_sizes()?;
-        let size = |collection: &Collection| {
-            if let Some(rows) = rows.get(&(collection.source.clone(), collection.name.clone())) {
-                return (*rows, Mutex::new(None));
-            }
-            match sources.get(collection.source.as_str()) {
-                Some(Ok((source, names))) if names.contains(&collection.name) => {
-                    let mut counting = Counting::begin(source, collection);
-                    let counted = counting.wait().ok().flatten();
-                    (counted.unwrap_or(u64::MAX), Mutex::new(Some(counting)))
-                }
-                _ => (0, Mutex::new(None)),
-            }
+        // All are asked before the first is waited for.
+        let asked: Vec<_> = collections
+            .iter()
+            .map(|collection| {
+                let known = rows.get(&(collection.source.clone(), collection.name.clone())).copied();
+                let counting = match sources.get(collection.source.as_str()) {
+                    Some(Ok((source, names))) if known.is_none() && names.contains(&collection.name) => {
+                        Some(Counting::begin(source, collection))
+                    }
+                    _ => None,
+                };
+                (known, counting)
+            })
+            .collect();
+        let size = |(known, mut counting): (Option<u64>, Option<Counting>)| {
+            let counted = counting.as_mut().map(|counting| counting.wait().ok().flatten().unwrap_or(u64::MAX));
+            (known.or(counted).unwrap_or(0), Mutex::new(counting))
         };
-        Ok(collections.iter().map(size).collect())
+        Ok(asked.into_iter().map(size).collect())
     }
 
     fn load(

@@ -309,7 +309,6 @@ impl Collection {
             watermark_path: self.mode.watermark(),
             sweep,
             mark: self.deletes == Deletes::Mark,
-            is_merged: self.mode != LoadMode::Full,
         }
     }
 

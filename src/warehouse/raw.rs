@@ -1,8 +1,8 @@
 //! Raw tables: takes a finished load in, with its state, in one transaction.
 //!
-//! What is loaded incrementally is a table, for rows are merged into it. What is loaded whole each time is a view over the
-//! load's own segments: copying them would cost as much again as landing them, and no row of it ever changes. Knows
-//! manifests and columns; not where the documents came from.
+//! After a full load it is a view over the load's own segments, for copying them would cost as much again as landing them
+//! did. The first later load that changes a row makes it a table. Knows manifests and columns; not where the documents
+//! came from.
 
 use arrow::array::StringArray;
 
@@ -47,8 +47,6 @@ pub struct Intake<'a> {
     pub sweep: bool,
     /// Whether such rows stay, with the time in `_elt_deleted_at`.
     pub mark: bool,
-    /// Whether later loads merge rows into this one's.
-    pub is_merged: bool,
 }
 
 /// See `Session::take_in`.
@@ -129,8 +127,11 @@ impl Session {
         match loaded {
             None => self.replace(intake, &table, &select).map_err(failed)?,
             Some(loaded) => {
-                self.make_table(intake, &table).map_err(failed)?;
-                for statement in widening(&table, &loaded.columns, &columns) {
+                let widening = widening(&table, &loaded.columns, &columns);
+                if !widening.is_empty() || intake.mark {
+                    self.make_table(intake, &table).map_err(failed)?;
+                }
+                for statement in widening {
                     self.execute(&statement).map_err(failed)?;
                 }
                 if intake.mark {
@@ -138,13 +139,12 @@ impl Session {
                         .map_err(failed)?;
                 }
                 if !manifest.segments.is_empty() {
-                    (applied.rows, applied.updated) =
-                        self.merge(&table, &select, &columns, intake.mark).map_err(failed)?;
+                    (applied.rows, applied.updated) = self.merge(intake, &table, &select, &columns).map_err(failed)?;
                 }
             }
         }
         if intake.sweep {
-            applied.deleted = self.sweep(&table, intake.mark, &manifest.load_id, &loaded_at).map_err(failed)?;
+            applied.deleted = self.sweep(intake, &table, &manifest.load_id, &loaded_at).map_err(failed)?;
         }
         let here = if intake.mark { format!(" where {DELETED_AT} is null") } else { String::new() };
         let rows = self.count(&format!("select count(*) from {table}{here}")).map_err(failed)?;
@@ -186,19 +186,13 @@ impl Session {
 
     /// Puts a full load in the place of what stands under the table's name.
     fn replace(&self, intake: &Intake<'_>, table: &str, select: &str) -> Result<(), SqlError> {
-        let kind = if intake.is_merged { RelationKind::Table } else { RelationKind::View };
-        self.drop_other(intake, table, kind)?;
-        self.execute(&format!("create or replace {} {table} as {select}", kind.name()))
-    }
-
-    fn drop_other(&self, intake: &Intake<'_>, table: &str, kind: RelationKind) -> Result<(), SqlError> {
-        match self.catalog()?.get(intake.schema, intake.table) {
-            Some(standing) if standing != kind => self.execute(&format!("drop {} {table}", standing.name())),
-            _ => Ok(()),
+        if self.catalog()?.get(intake.schema, intake.table) == Some(RelationKind::Table) {
+            self.execute(&format!("drop table {table}"))?;
         }
+        self.execute(&format!("create or replace view {table} as {select}"))
     }
 
-    /// Copies a view's rows, where rows are merged from now on.
+    /// Copies a view's rows, where its rows change from now on.
     fn make_table(&self, intake: &Intake<'_>, table: &str) -> Result<(), SqlError> {
         if self.catalog()?.get(intake.schema, intake.table) != Some(RelationKind::View) {
             return Ok(());
@@ -210,10 +204,15 @@ impl Session {
 
     /// Removes or marks the rows whose ids the source does not have; says how many. One that was marked and is there again
     /// is no longer marked. Both count as loaded now, for models find by that what changed.
-    fn sweep(&self, table: &str, mark: bool, load_id: &str, loaded_at: &str) -> Result<u64, SqlError> {
+    fn sweep(&self, intake: &Intake<'_>, table: &str, load_id: &str, loaded_at: &str) -> Result<u64, SqlError> {
         let ids = format!("select _id from temp.main.{SWEEP}");
-        if !mark {
-            return self.change(&format!("delete from {table} where _id not in ({ids})"));
+        let gone = format!("from {table} where _id not in ({ids})");
+        if !intake.mark {
+            if self.count(&format!("select count(*) {gone}"))? == 0 {
+                return Ok(0);
+            }
+            self.make_table(intake, table)?;
+            return self.change(&format!("delete {gone}"));
         }
         let set = |time: &str| {
             format!(
@@ -238,7 +237,13 @@ impl Session {
 
     /// Replaces rows of the same `_id` and adds the others. A document that was read twice counts once, its last
     /// version; one that is as the raw table has it already changes nothing, so that a window may overlap the last.
-    fn merge(&self, table: &str, select: &str, columns: &[Column], mark: bool) -> Result<(u64, u64), SqlError> {
+    fn merge(
+        &self,
+        intake: &Intake<'_>,
+        table: &str,
+        select: &str,
+        columns: &[Column],
+    ) -> Result<(u64, u64), SqlError> {
         let content = |alias: &str| {
             let fields = columns.iter().map(|column| format!("{alias}.{}", quote(&column.name)));
             fields.chain([format!("{alias}.{}", quote(RESCUED))]).collect::<Vec<_>>().join(", ")
@@ -251,8 +256,13 @@ impl Session {
              where have._id is null or row({}) is distinct from row({}){}",
             content("read"),
             content("have"),
-            if mark { format!(" or have.{DELETED_AT} is not null") } else { String::new() },
+            if intake.mark { format!(" or have.{DELETED_AT} is not null") } else { String::new() },
         ))?;
+        if self.count("select count(*) from temp.main._elt_new")? == 0 {
+            self.execute("drop table temp.main._elt_new")?;
+            return Ok((0, 0));
+        }
+        self.make_table(intake, table)?;
         let updated = self.change(&format!("delete from {table} where _id in (select _id from temp.main._elt_new)"))?;
         let names = names(columns);
         let rows = self.change(&format!("insert into {table} ({names}) select {names} from temp.main._elt_new"))?;

@@ -19,9 +19,12 @@ use crate::extract::{RANGE_SIZE, Request, Source, ejson};
 /// Documents drawn from a larger collection.
 const DRAWN: u64 = 1_000;
 
-/// How long the server may take for that: a thousandth of a second for so many documents of the collection, within limits.
+/// How long the server may take for that. Of a collection of so many documents it may read all for it; of a larger one it
+/// has a thousandth of a second for so many documents, within limits.
+const DRAW_ALL_MAX: u64 = 20_000;
+const DRAW_ALL_MILLIS: u64 = 2_000;
 const DRAW_DOCUMENTS_PER_MILLI: u64 = 20_000;
-const DRAW_MILLIS_MIN: u64 = 50;
+const DRAW_MILLIS_MIN: u64 = 40;
 const DRAW_MILLIS_MAX: u64 = 5_000;
 
 /// Bytes from which on a collection is read in ranges of `_id`, if nothing is said: below, one cursor in the order the
@@ -46,8 +49,8 @@ pub fn survey(source: &Mongodb, request: &Request) -> Result<Survey> {
             return Err(Error::unknown_collection(&source.name, &request.collection, near));
         }
         // Behind a filter, a sample would cost the server as much as the reading; a small collection is its own sample.
-        // A server that has to read a collection to count it has to do so to draw from it.
-        let count = request.counted.filter(|count| *count > SAMPLE_DOCUMENTS_MAX as u64);
+        let is_cheap = |count: u64| count <= DRAW_ALL_MAX || !source.pace.counts_by_reading();
+        let count = request.counted.filter(|count| *count > SAMPLE_DOCUMENTS_MAX as u64 && is_cheap(*count));
         if let Some(count) = count.filter(|_| request.options.filter.is_none()) {
             let drawn = draw(source, request, count)?;
             class = drawn.class;
@@ -75,7 +78,11 @@ struct Drawn {
 fn draw(source: &Mongodb, request: &Request, count: u64) -> Result<Drawn> {
     let mut draw = Draw::new(request)?;
     let mut class = None;
-    let time = Duration::from_millis((count / DRAW_DOCUMENTS_PER_MILLI).clamp(DRAW_MILLIS_MIN, DRAW_MILLIS_MAX));
+    let millis = match count {
+        ..=DRAW_ALL_MAX => DRAW_ALL_MILLIS,
+        _ => (count / DRAW_DOCUMENTS_PER_MILLI).clamp(DRAW_MILLIS_MIN, DRAW_MILLIS_MAX),
+    };
+    let time = Duration::from_millis(millis);
     let stages = vec![doc! { "$sample": { "size": DRAWN as i64 } }];
     let drawn = source.all(request, What::Aggregate(stages, Some(time)), &mut |document| {
         if let Some(path) = &request.watermark {
@@ -130,24 +137,38 @@ fn cuts(source: &Mongodb, request: &Request, count: u64, drawn: &Draw) -> Result
 /// a greater value than there is now.
 fn horizon(source: &Mongodb, request: &Request, class: Option<Class>) -> Result<Horizon> {
     let millis = clock(source)?;
-    let mut greatest = None;
-    if let Some(path) = request.watermark.as_ref().filter(|_| class.is_none_or(|class| !class.is_time())) {
-        let find = Find {
-            filter: filter(&request.options, &request.collection)?,
-            projection: Some(doc! { path: 1 }),
-            sort: Some(doc! { path: -1 }),
-            limit: Some(1),
-            ..Find::default()
-        };
-        source.all(request, What::Find(Box::new(find)), &mut |document| {
-            greatest = match watermark::find(document, path)? {
-                Some(value) if Class::of(value.kind).is_some() => Some(ejson::canonical(value)?),
-                _ => None,
-            };
-            Ok::<_, Fault>(())
-        })?;
+    let mut horizon = Horizon { millis, greatest: None };
+    let Some(path) = &request.watermark else { return Ok(horizon) };
+    // The first document at hand says it where no sample did.
+    let class = match class {
+        Some(class) => Some(class),
+        None => first(source, request, path, None)?.and_then(|mark| Mark::parse(&mark).ok()?.class()),
+    };
+    // Without an index, the server reads the collection for this.
+    if class.is_some_and(|class| !class.is_time()) {
+        horizon.greatest = first(source, request, path, Some(doc! { path: -1 }))?;
     }
-    Ok(Horizon { millis, greatest })
+    Ok(horizon)
+}
+
+/// The watermark of the first document in an order, as canonical Extended JSON; None if it has none.
+fn first(source: &Mongodb, request: &Request, path: &str, sort: Option<Document>) -> Result<Option<String>> {
+    let find = Find {
+        filter: filter(&request.options, &request.collection)?,
+        projection: Some(doc! { path: 1 }),
+        sort,
+        limit: Some(1),
+        ..Find::default()
+    };
+    let mut found = None;
+    source.all(request, What::Find(Box::new(find)), &mut |document| {
+        found = match watermark::find(document, path)? {
+            Some(value) if Class::of(value.kind).is_some() => Some(ejson::canonical(value)?),
+            _ => None,
+        };
+        Ok::<_, Fault>(())
+    })?;
+    Ok(found)
 }
 
 /// The server's clock, in milliseconds since 1970: ours may differ.

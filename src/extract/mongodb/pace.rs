@@ -1,0 +1,76 @@
+//! How a server answers: whether it has its counts at hand, as MongoDB does, or reads a collection to count it.
+//!
+//! One that reads to count also reads to draw a sample, which would cost as much as the load itself. Knows times alone.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Smaller collections tell nothing: the way there takes longer than the count.
+const DOCUMENTS_MIN: u64 = 20_000;
+
+/// Beyond so many nanoseconds a document, beside the way, a count was not at hand.
+const NANOS_A_DOCUMENT_MAX: u64 = 50;
+
+#[derive(Debug)]
+pub struct Pace {
+    /// Of the quickest answer to a question that needs no reading, in nanoseconds.
+    way: AtomicU64,
+    /// Of the quickest count, for each document.
+    count: AtomicU64,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Self { way: AtomicU64::new(u64::MAX), count: AtomicU64::new(u64::MAX) }
+    }
+}
+
+impl Pace {
+    /// Notes how long an answer took that needed no reading.
+    pub fn answered(&self, time: Duration) {
+        self.way.fetch_min(nanos(time), Ordering::Relaxed);
+    }
+
+    /// Notes how long a count took.
+    pub fn counted(&self, documents: u64, time: Duration) {
+        if documents >= DOCUMENTS_MIN {
+            let way = Some(self.way.load(Ordering::Relaxed)).filter(|way| *way < u64::MAX).unwrap_or_default();
+            self.count.fetch_min(nanos(time).saturating_sub(way) / documents, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether every count so far took the time of reading. False where none was large enough to tell.
+    pub fn counts_by_reading(&self) -> bool {
+        let count = self.count.load(Ordering::Relaxed);
+        count < u64::MAX && count > NANOS_A_DOCUMENT_MAX
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Pace;
+    use std::time::Duration;
+
+    #[track_caller]
+    fn check(counts: &[(u64, u64)], expected: bool) {
+        let pace = Pace::default();
+        pace.answered(Duration::from_millis(30));
+        for (documents, millis) in counts {
+            pace.counted(*documents, Duration::from_millis(*millis));
+        }
+        assert_eq!(pace.counts_by_reading(), expected);
+    }
+
+    #[test]
+    fn the_quickest_count_says_it() {
+        check(&[], false);
+        check(&[(10, 500)], false);
+        check(&[(1_000_000, 31)], false);
+        check(&[(1_000_000, 280)], true);
+        check(&[(60_000, 46), (1_000_000, 32)], false);
+    }
+}
