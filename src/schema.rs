@@ -80,6 +80,10 @@ pub enum ColumnType {
     /// Any value as Extended JSON text: objects whose keys are data.
     Json,
     Struct(Vec<Column>),
+    /// STRUCT(t, i) of BSON timestamps: seconds and increment.
+    BsonTimestamp,
+    /// STRUCT(pattern, options) of regular expressions.
+    Regex,
     List(Box<ColumnType>),
 }
 
@@ -101,6 +105,8 @@ impl ColumnType {
             Self::Blob | Self::Binary { .. } => "BLOB".into(),
             Self::Uuid => "UUID".into(),
             Self::Json => "JSON".into(),
+            Self::BsonTimestamp => "STRUCT(\"t\" BIGINT, \"i\" BIGINT)".into(),
+            Self::Regex => "STRUCT(\"pattern\" VARCHAR, \"options\" VARCHAR)".into(),
             Self::List(element) => format!("{}[]", element.sql()),
             Self::Struct(fields) => {
                 let fields: Vec<_> =

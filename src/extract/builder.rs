@@ -24,7 +24,7 @@ use crate::extract::decimal::{DIGITS_MAX, Decimal, rescale, scale_needed};
 use crate::extract::ejson::{self, Form};
 use crate::extract::id;
 use crate::extract::rescue::{Context, Path};
-use crate::schema::{ColumnType, DECIMAL_PRECISION};
+use crate::schema::{Column, ColumnType, DECIMAL_PRECISION};
 
 /// Levels of STRUCT and LIST; what lies deeper lands as JSON.
 pub const LEVELS_MAX: usize = 100;
@@ -103,16 +103,26 @@ impl ColumnBuilder {
             ColumnType::Uuid => Data::Uuid(Vec::new()),
             ColumnType::Json => Data::Json(Bytes::default()),
             ColumnType::Struct(fields) => {
-                let of = struct_of(fields);
-                let mut columns = Columns::nested(pinned || of != StructOf::Object);
+                let mut columns = Columns::nested(pinned);
                 for field in fields {
                     columns.add_known(field, Self::of_type(&field.column_type, pinned));
                 }
-                Data::Struct { columns, of }
+                Data::Struct { columns, of: StructOf::Object }
             }
+            ColumnType::BsonTimestamp => Self::parts(&["t", "i"], &ColumnType::BigInt, StructOf::Timestamp),
+            ColumnType::Regex => Self::parts(&["pattern", "options"], &ColumnType::Varchar, StructOf::Regex),
             ColumnType::List(element) => return Self::list(Self::of_type(element, pinned), pinned),
         };
         Self::new(data, pinned)
+    }
+
+    /// A STRUCT for the parts of one value.
+    fn parts(names: &[&str], column_type: &ColumnType, of: StructOf) -> Data {
+        let mut columns = Columns::nested(true);
+        for name in names {
+            columns.add_known(&Column::new(*name, column_type.clone()), Self::of_type(column_type, true));
+        }
+        Data::Struct { columns, of }
     }
 
     pub fn len(&self) -> usize {
@@ -219,8 +229,8 @@ impl ColumnBuilder {
                 Some(scale) => ColumnType::Decimal { scale },
                 None => return Ok(()),
             },
-            Kind::Timestamp => timestamp_type(),
-            Kind::Regex => regex_type(),
+            Kind::Timestamp => ColumnType::BsonTimestamp,
+            Kind::Regex => ColumnType::Regex,
             Kind::Undefined | Kind::Null | Kind::DbPointer | Kind::CodeWithScope | Kind::MinKey | Kind::MaxKey => {
                 return Ok(());
             }
@@ -255,7 +265,7 @@ impl ColumnBuilder {
                 };
                 return Ok(Stored::whole_if(decimals.push(coefficient, scale, !self.pinned)));
             }
-            (Data::Struct { columns, .. }, Kind::Object) => {
+            (Data::Struct { columns, of: StructOf::Object }, Kind::Object) => {
                 columns.append(row, value.fields()?, path, cx)?;
             }
             (Data::List { offsets, items, element }, Kind::Array) => {
@@ -457,30 +467,6 @@ fn struct_fields(columns: &Columns) -> Fields {
 
 fn list_field(element: &ColumnBuilder) -> FieldRef {
     Arc::new(element.field("element"))
-}
-
-pub fn timestamp_type() -> ColumnType {
-    ColumnType::Struct(["t", "i"].map(|name| named(name, ColumnType::BigInt)).into())
-}
-
-pub fn regex_type() -> ColumnType {
-    ColumnType::Struct(["pattern", "options"].map(|name| named(name, ColumnType::Varchar)).into())
-}
-
-fn named(name: &str, column_type: ColumnType) -> crate::schema::Column {
-    crate::schema::Column::new(name, column_type)
-}
-
-/// What a stored STRUCT was made for, as far as its fields tell.
-pub fn struct_of(fields: &[crate::schema::Column]) -> StructOf {
-    let column_type = ColumnType::Struct(fields.to_vec());
-    if column_type == timestamp_type() {
-        StructOf::Timestamp
-    } else if column_type == regex_type() {
-        StructOf::Regex
-    } else {
-        StructOf::Object
-    }
 }
 
 /// What a column of binaries of that subtype is.

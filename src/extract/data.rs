@@ -93,9 +93,9 @@ impl TextOf {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StructOf {
     Object,
-    /// STRUCT(t, i); takes objects of these fields too, for a stored schema does not say which of the two was meant.
+    /// STRUCT(t, i).
     Timestamp,
-    /// STRUCT(pattern, options); likewise.
+    /// STRUCT(pattern, options).
     Regex,
 }
 
@@ -246,6 +246,8 @@ impl Data {
             Self::Instant { zoned: false, .. } => ColumnType::Timestamp,
             Self::Date(_) => ColumnType::Date,
             Self::Time(_) => ColumnType::Time,
+            Self::Struct { of: StructOf::Timestamp, .. } => ColumnType::BsonTimestamp,
+            Self::Struct { of: StructOf::Regex, .. } => ColumnType::Regex,
             // Another part of the load met an object here, this one none yet.
             Self::Struct { columns, .. } if columns.is_empty() => ColumnType::Null,
             Self::Struct { columns, .. } => ColumnType::Struct(columns.types()),

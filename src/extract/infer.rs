@@ -7,9 +7,7 @@ use std::collections::HashMap;
 
 use crate::batch::IdKind;
 use crate::extract::bson::{DEPTH_MAX, Fields, KINDS, Kind, Malformed, Value};
-use crate::extract::builder::{
-    ColumnBuilder, LEVELS_MAX, blob_type, exact_double, regex_type, struct_of, timestamp_type,
-};
+use crate::extract::builder::{ColumnBuilder, LEVELS_MAX, blob_type, exact_double};
 use crate::extract::columns::{Columns, FIELDS_MAX, TOP_FIELDS_MAX};
 use crate::extract::data::{SCALE_WRITTEN_MAX, StructOf, TextOf};
 use crate::extract::decimal::{DIGITS_MAX, Decimal, integer_digits, rescale, scale_needed};
@@ -216,8 +214,8 @@ impl Shape {
             Some(Class::Boolean) => ColumnType::Boolean,
             Some(Class::Uuid) => ColumnType::Uuid,
             Some(Class::Blob) => blob_type(self.subtype()),
-            Some(Class::Timestamp) => timestamp_type(),
-            Some(Class::Regex) => regex_type(),
+            Some(Class::Timestamp) => ColumnType::BsonTimestamp,
+            Some(Class::Regex) => ColumnType::Regex,
             Some(Class::Object | Class::Array) if level >= LEVELS_MAX => ColumnType::Json,
             Some(Class::Array) => {
                 let element = self.element.as_ref().map_or_else(ColumnBuilder::untyped, |shape| shape.infer(level + 1));
@@ -332,6 +330,14 @@ fn settled(pin: &ColumnType, sample: Option<&Shape>) -> ColumnType {
         ColumnType::Varchar => sample.text_of().column_type(),
         ColumnType::Blob => blob_type(sample.subtype()),
         ColumnType::List(element) => ColumnType::List(Box::new(settled(element, sample.element.as_deref()))),
+        ColumnType::Struct(_)
+            if sample.dominant() == Some(Class::Timestamp) && pin.sql() == ColumnType::BsonTimestamp.sql() =>
+        {
+            ColumnType::BsonTimestamp
+        }
+        ColumnType::Struct(_) if sample.dominant() == Some(Class::Regex) && pin.sql() == ColumnType::Regex.sql() => {
+            ColumnType::Regex
+        }
         ColumnType::Struct(fields) => {
             let settle = |field: &Column| Column {
                 column_type: settled(&field.column_type, sample.field(field.key())),
@@ -351,9 +357,7 @@ fn continued(known: &ColumnType, sample: Option<&Shape>, level: usize) -> Column
         ColumnType::List(element) => {
             ColumnBuilder::list(continued(element, sample.element.as_deref(), level + 1), false)
         }
-        ColumnType::Struct(fields)
-            if struct_of(fields) == StructOf::Object || sample.dominant() == Some(Class::Object) =>
-        {
+        ColumnType::Struct(fields) => {
             let mut columns = Columns::nested(false);
             for field in fields {
                 columns.add_known(field, continued(&field.column_type, sample.field(field.key()), level + 1));

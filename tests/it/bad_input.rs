@@ -1,15 +1,12 @@
 //! Interruptions that a data-driven case cannot stage: two commands at once, Ctrl-C, a source that goes away.
 
-use std::io::{Read, Write};
-use std::net::{Ipv4Addr, TcpListener, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use mongodb::bson::doc;
 
 use crate::project::{Project, Running};
+use crate::relay::Relay;
 use crate::servers::{Mongo, Postgres};
 
 const PROFILES: &str = "[project]\nname = \"slow\"\n\n[target.dev.export]\ntype = \"parquet\"\npath = \"out\"\n";
@@ -82,70 +79,14 @@ fn a_full_disk_leaves_the_last_good_state() {
     assert_eq!(project.number("dev", published), 1_000_000);
 }
 
-/// A relay to a server that cuts every connection after so many bytes from the server, and all later ones at once.
-struct Relay {
-    port: u16,
-    bytes_left: Arc<AtomicU64>,
-}
-
-impl Relay {
-    fn start(server: String, bytes: u64) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
-        let port = listener.local_addr().expect("an address").port();
-        let bytes_left = Arc::new(AtomicU64::new(bytes));
-        let left = bytes_left.clone();
-        thread::spawn(move || {
-            for client in listener.incoming().flatten() {
-                let Ok(upstream) = TcpStream::connect(&server) else { continue };
-                let (Ok(from_client), Ok(to_server)) = (client.try_clone(), upstream.try_clone()) else { continue };
-                let free = Arc::new(AtomicU64::new(u64::MAX));
-                thread::spawn(move || pump(from_client, to_server, &free));
-                let left = left.clone();
-                thread::spawn(move || pump(upstream, client, &left));
-            }
-        });
-        Self { port, bytes_left }
-    }
-
-    fn mend(&self) {
-        self.bytes_left.store(u64::MAX, Ordering::SeqCst);
-    }
-}
-
-fn pump(mut from: TcpStream, mut to: TcpStream, bytes_left: &AtomicU64) {
-    let mut buffer = [0; 4096];
-    loop {
-        let read = match from.read(&mut buffer) {
-            Ok(0) | Err(_) => break,
-            Ok(read) => read,
-        };
-        let left = bytes_left.load(Ordering::SeqCst);
-        if left < read as u64 || to.write_all(&buffer[..read]).is_err() {
-            break;
-        }
-        if left != u64::MAX {
-            bytes_left.fetch_sub(read as u64, Ordering::SeqCst);
-        }
-    }
-    let _ = from.shutdown(std::net::Shutdown::Both);
-    let _ = to.shutdown(std::net::Shutdown::Both);
-}
-
 #[test]
 fn a_mongodb_server_that_goes_away_loses_nothing() {
     const ORDERS: i32 = 4000;
     let mongo = Mongo::shared().database();
     let padding = "x".repeat(500);
     mongo.insert("orders", (0..ORDERS).map(|n| doc! { "n": n, "padding": &padding }).collect());
-    let (scheme, rest) = mongo.uri.split_once("://").expect("an URI");
-    let authority = rest.split(['/', '?']).next().unwrap_or(rest);
-    let (user, host) =
-        authority.rsplit_once('@').map_or((String::new(), authority), |(user, host)| (format!("{user}@"), host));
-    // A relay stands before one server; no other kind of URI is of use here.
-    assert!(scheme == "mongodb" && !host.contains(','), "`MONGODB_URI` is to name one host");
-    let host = if host.contains(':') { host.to_owned() } else { format!("{host}:27017") };
     // Half of what the collection has.
-    let relay = Relay::start(host, 1_000_000);
+    let relay = Relay::before_mongo(&mongo, 1_000_000);
     let mut project = Project::of(&[
         (
             "profiles.toml",
@@ -155,12 +96,7 @@ fn a_mongodb_server_that_goes_away_loses_nothing() {
         ("models/sources.yml", "version: 2\nsources:\n  - name: shop\n    tables:\n      - name: orders\n"),
         ("models/marts/orders.sql", "select _id as order_id, n from {{ source('shop', 'orders') }}\n"),
     ]);
-    project
-        .set(
-            "MONGODB_URI",
-            format!("mongodb://{user}127.0.0.1:{}/?directConnection=true&serverSelectionTimeoutMS=1000", relay.port),
-        )
-        .set("MONGODB_DATABASE", &mongo.name);
+    project.set("MONGODB_URI", &relay.uri).set("MONGODB_DATABASE", &mongo.name);
     let run = project.elt(&["build"]).exits(1).says("orders");
     assert!(!run.stderr.contains("panicked"), "{run}");
     relay.mend();

@@ -5,8 +5,11 @@
 
 mod bad_input;
 mod cases;
+mod extraction;
 mod main_job;
 mod project;
+mod relay;
+mod roundtrip;
 mod security;
 mod servers;
 mod tidy;

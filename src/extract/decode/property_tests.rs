@@ -62,14 +62,16 @@ fn is_kept(
     }
     let text = || shown(array, row).as_str().map(str::to_owned).unwrap_or_default();
     match (value, array.data_type()) {
-        (Bson::Document(document), DataType::Struct(_)) => document.iter().all(|(key, value)| {
-            let mut path = path.to_owned();
-            crate::extract::rescue::push_key(&mut path, key);
-            let ColumnType::Struct(fields) = column_type else { return false };
-            let column =
-                column_of(fields, key).map(|(index, field)| (array.as_struct().column(index), row, &field.column_type));
-            is_kept(value, &path, column, rescued)
-        }),
+        (Bson::Document(document), DataType::Struct(_)) if matches!(column_type, ColumnType::Struct(_)) => {
+            document.iter().all(|(key, value)| {
+                let mut path = path.to_owned();
+                crate::extract::rescue::push_key(&mut path, key);
+                let ColumnType::Struct(fields) = column_type else { return false };
+                let column = column_of(fields, key)
+                    .map(|(index, field)| (array.as_struct().column(index), row, &field.column_type));
+                is_kept(value, &path, column, rescued)
+            })
+        }
         (Bson::Array(items), DataType::List(_)) => {
             let ColumnType::List(element) = column_type else { return false };
             let values = array.as_list::<i32>().value(row);
@@ -78,10 +80,10 @@ fn is_kept(
                     is_kept(item, &format!("{path}[{index}]"), Some((&values, index, element)), rescued)
                 })
         }
-        (Bson::Timestamp(value), DataType::Struct(_)) => {
+        (Bson::Timestamp(value), DataType::Struct(_)) if *column_type == ColumnType::BsonTimestamp => {
             shown(array, row) == serde_json::json!({ "t": value.time, "i": value.increment })
         }
-        (Bson::RegularExpression(_), DataType::Struct(_)) => {
+        (Bson::RegularExpression(_), DataType::Struct(_)) if *column_type == ColumnType::Regex => {
             shown(array, row) == serde_json::json!({ "pattern": "a", "options": "i" })
         }
         (Bson::Int32(value), DataType::Int64) => shown(array, row) == *value,

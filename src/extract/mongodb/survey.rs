@@ -51,13 +51,15 @@ pub fn survey(source: &Mongodb, request: &Request) -> Result<Survey> {
         // Behind a filter, a sample would cost the server as much as the reading; a small collection is its own sample.
         let is_cheap = |count: u64| count <= DRAW_ALL_MAX || !source.pace.counts_by_reading();
         let count = request.counted.filter(|count| *count > SAMPLE_DOCUMENTS_MAX as u64 && is_cheap(*count));
+        let mut bytes = 0;
         if let Some(count) = count.filter(|_| request.options.filter.is_none()) {
             let drawn = draw(source, request, count)?;
             class = drawn.class;
-            if kind.as_deref() == Some("collection") && !request.is_split {
-                survey.cuts = cuts(source, request, count, &drawn.draw)?;
-            }
+            bytes = drawn.draw.bytes / drawn.draw.documents.max(1) * count;
             survey.shape = drawn.draw.shape();
+        }
+        if kind.as_deref() == Some("collection") && request.options.filter.is_none() && !request.is_split {
+            survey.cuts = cuts(source, request, bytes)?;
         }
     }
     if request.watermark.is_some() {
@@ -98,13 +100,16 @@ fn draw(source: &Mongodb, request: &Request, count: u64) -> Result<Drawn> {
     }
 }
 
-/// The `_id`s that part a collection into ranges of about `range_size` documents; none where it is read as one.
-fn cuts(source: &Mongodb, request: &Request, count: u64, drawn: &Draw) -> Result<Vec<String>> {
-    let size = request.options.range_size.unwrap_or(RANGE_SIZE);
-    let asked = request.options.range_size.is_some();
-    // Without a sample, what is known is that the server cannot draw one at once.
-    let large = count.saturating_mul(drawn.bytes) / drawn.documents.max(1) >= RANGES_FROM_BYTES;
-    if size == 0 || count < size.saturating_mul(2) || !(asked || large) {
+/// The `_id`s that part a collection into ranges of about `range_size` documents; none where it is read as one. `bytes`
+/// is what the collection has, about; 0 if that is not known.
+fn cuts(source: &Mongodb, request: &Request, bytes: u64) -> Result<Vec<String>> {
+    let size = match request.options.range_size {
+        Some(size) => size,
+        None if bytes >= RANGES_FROM_BYTES => RANGE_SIZE,
+        None => 0,
+    };
+    let count = request.counted.unwrap_or_default();
+    if size == 0 || count < size.saturating_mul(2) {
         return Ok(Vec::new());
     }
     let ranges = count / size;

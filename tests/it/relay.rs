@@ -1,0 +1,76 @@
+//! A relay that loses connections, for a server that goes away in the midst of an answer.
+//!
+//! Knows bytes alone.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use crate::servers::MongoDatabase;
+
+/// A relay to a server that cuts every connection after so many bytes from the server, and all later ones at once.
+pub struct Relay {
+    /// The server's, through the relay.
+    pub uri: String,
+    bytes_left: Arc<AtomicU64>,
+}
+
+impl Relay {
+    /// Before the one host that the test's MongoDB has.
+    pub fn before_mongo(mongo: &MongoDatabase, bytes: u64) -> Self {
+        let (scheme, rest) = mongo.uri.split_once("://").expect("an URI");
+        let authority = rest.split(['/', '?']).next().unwrap_or(rest);
+        let (user, host) =
+            authority.rsplit_once('@').map_or((String::new(), authority), |(user, host)| (format!("{user}@"), host));
+        // A relay stands before one server; no other kind of URI is of use here.
+        assert!(scheme == "mongodb" && !host.contains(','), "`MONGODB_URI` is to name one host");
+        let host = if host.contains(':') { host.to_owned() } else { format!("{host}:27017") };
+        let (port, bytes_left) = Self::start(host, bytes);
+        let uri = format!("mongodb://{user}127.0.0.1:{port}/?directConnection=true&serverSelectionTimeoutMS=1000");
+        Self { uri, bytes_left }
+    }
+
+    fn start(server: String, bytes: u64) -> (u16, Arc<AtomicU64>) {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let bytes_left = Arc::new(AtomicU64::new(bytes));
+        let left = bytes_left.clone();
+        thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let Ok(upstream) = TcpStream::connect(&server) else { continue };
+                let (Ok(from_client), Ok(to_server)) = (client.try_clone(), upstream.try_clone()) else { continue };
+                let free = Arc::new(AtomicU64::new(u64::MAX));
+                thread::spawn(move || pump(from_client, to_server, &free));
+                let left = left.clone();
+                thread::spawn(move || pump(upstream, client, &left));
+            }
+        });
+        (port, bytes_left)
+    }
+
+    /// Lets everything through from now on.
+    pub fn mend(&self) {
+        self.bytes_left.store(u64::MAX, Ordering::SeqCst);
+    }
+}
+
+fn pump(mut from: TcpStream, mut to: TcpStream, bytes_left: &AtomicU64) {
+    let mut buffer = [0; 4096];
+    loop {
+        let read = match from.read(&mut buffer) {
+            Ok(0) | Err(_) => break,
+            Ok(read) => read,
+        };
+        let left = bytes_left.load(Ordering::SeqCst);
+        if left < read as u64 || to.write_all(&buffer[..read]).is_err() {
+            break;
+        }
+        if left != u64::MAX {
+            bytes_left.fetch_sub(read as u64, Ordering::SeqCst);
+        }
+    }
+    let _ = from.shutdown(std::net::Shutdown::Both);
+    let _ = to.shutdown(std::net::Shutdown::Both);
+}
