@@ -256,8 +256,8 @@ impl Loading<'_> {
         let mut all: Vec<&Part> = landed.iter().chain(&parts).collect();
         all.sort_by_key(|part| part.number);
         let mut reading = extract::merged(&collection.name, all.into_iter().map(|part| part.reading.clone()))?;
-        if let (Some(mark), Some(horizon)) = (reading.watermark.take(), &plan.horizon) {
-            reading.watermark = Some(watermark::cap(mark, horizon)?);
+        if let Some(horizon) = &plan.horizon {
+            reading.watermark = reading.watermark.take().map(|mark| watermark::cap(mark, horizon)).transpose()?;
         }
         let is_resumed = !landed.is_empty();
         let start = if is_resumed { Counting::Known(plan.count) } else { start };

@@ -7,6 +7,9 @@ use std::path::Path;
 use crate::land::{LoadMode, Manifest, Segment};
 use crate::schema::{Column, ColumnType, LOAD_ID, LOADED_AT, RESCUED, literal, quote};
 
+/// DuckDB's name for a row's number within its file.
+const ROW_NUMBER: &str = "file_row_number";
+
 /// A query over a load's segments that gives the raw table's columns; an incremental one also says where a row stood.
 pub(super) fn select(manifest: &Manifest, columns: &[Column], loaded_at: &str) -> String {
     let mut groups: Vec<(&[Column], Vec<&Segment>)> = Vec::new();
@@ -26,11 +29,16 @@ pub(super) fn select(manifest: &Manifest, columns: &[Column], loaded_at: &str) -
         let fields: String = columns.iter().map(|column| format!("{}, ", field(column, have))).collect();
         let files: Vec<_> =
             segments.iter().map(|segment| literal(&path_text(&manifest.folder.join(&segment.file)))).collect();
-        let (position, numbered) = if incremental {
-            // A document may have a field of either name.
-            (", _elt_segment, file_row_number as _elt_row", ", filename = '_elt_segment', file_row_number = true")
-        } else {
-            ("", "")
+        // DuckDB cannot number the rows of a file that has a field of that name; then which of a document's versions within
+        // one load is the last is not known, and any is taken.
+        let is_numbered = !have.iter().any(|column| column.name.eq_ignore_ascii_case(ROW_NUMBER));
+        let (position, numbered) = match (incremental, is_numbered) {
+            (false, _) => (String::new(), String::new()),
+            (true, true) => (
+                format!(", _elt_segment, {ROW_NUMBER} as _elt_row"),
+                format!(", filename = '_elt_segment', {ROW_NUMBER} = true"),
+            ),
+            (true, false) => (", _elt_segment, 0 as _elt_row".into(), ", filename = '_elt_segment'".into()),
         };
         format!(
             "select _id, {fields}{rescued}::json as {rescued}, {tail}{position} from read_parquet([{}]{numbered})",
