@@ -91,6 +91,7 @@ fn only_command_and_run_compose_stages() {
 fn files_say_what_they_are() {
     let mut all = rust_files(&repository().join("src"));
     all.extend(rust_files(&repository().join("tests/it")));
+    all.extend(rust_files(&repository().join("benches")));
     all.push(repository().join("build.rs"));
     let wrong = all
         .iter()
