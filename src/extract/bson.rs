@@ -169,7 +169,7 @@ impl<'a> Fields<'a> {
         let Some(kind) = Kind::from_tag(tag) else {
             return Err(Malformed { offset: self.offset, what: "an unknown element type" });
         };
-        let guessed = !guess.is_empty() && rest.starts_with(guess);
+        let guessed = !guess.is_empty() && starts_with(rest, guess);
         let key_length = if guessed {
             guess.len() - 1
         } else {
@@ -189,6 +189,16 @@ impl<'a> Fields<'a> {
         self.offset = offset + length;
         Ok(Some(Element { key, value: Value { kind, bytes, offset }, guessed }))
     }
+}
+
+/// As `[u8]::starts_with`, without the call that it makes even for the few bytes that a key has.
+#[inline]
+fn starts_with(bytes: &[u8], key: &[u8]) -> bool {
+    let Some(bytes) = bytes.get(..key.len()) else { return false };
+    let (chunks, rest) = key.as_chunks::<8>();
+    let (own_chunks, own_rest) = bytes.as_chunks::<8>();
+    chunks.iter().zip(own_chunks).all(|(chunk, own)| u64::from_ne_bytes(*chunk) == u64::from_ne_bytes(*own))
+        && rest.iter().zip(own_rest).all(|(byte, own)| byte == own)
 }
 
 fn read_length(bytes: &[u8], offset: usize) -> Result<usize, Malformed> {

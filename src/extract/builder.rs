@@ -485,7 +485,7 @@ fn store_text(bytes: &mut Bytes, of: TextOf, value: Value<'_>) -> Stored {
         bytes.end();
     } else {
         let text = value.text();
-        if std::str::from_utf8(text).is_err() {
+        if simdutf8::basic::from_utf8(text).is_err() {
             return Stored::Not;
         }
         bytes.push(text);

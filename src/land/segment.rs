@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::DataType;
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
@@ -23,6 +23,9 @@ use crate::schema::{Column, ID};
 
 /// Rows of a row group: DuckDB's own, so that it reads one a thread.
 const ROW_GROUP_ROWS: usize = 122_880;
+
+/// Bytes of a row group in memory, encoded: large documents fill it long before the rows do.
+const ROW_GROUP_BYTES_MAX: usize = 48 * 1024 * 1024;
 
 /// A segment is closed after the batch that brings it here.
 const SEGMENT_ROWS_MAX: u64 = 1_000_000;
@@ -70,7 +73,10 @@ impl SegmentWriter {
 
     pub fn write(&mut self, batch: &Batch) -> Result<()> {
         if let Some(writer) = &mut self.writer {
-            let written = writer.write(&batch.data);
+            let mut written = writer.write(&batch.data);
+            if written.is_ok() && writer.in_progress_size() >= ROW_GROUP_BYTES_MAX {
+                written = writer.flush();
+            }
             written.map_err(|error| self.failed(&error))?;
             self.rows += batch.data.num_rows() as u64;
         }
@@ -112,9 +118,8 @@ impl Drop for SegmentWriter {
 }
 
 fn properties(first: &Batch) -> WriterProperties {
-    let level = ZstdLevel::try_new(1).unwrap_or_default();
     let mut builder = WriterProperties::builder()
-        .set_compression(Compression::ZSTD(level))
+        .set_compression(Compression::LZ4_RAW)
         .set_max_row_group_row_count(Some(ROW_GROUP_ROWS))
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_offset_index_disabled(true)
