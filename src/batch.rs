@@ -52,6 +52,9 @@ pub struct Reading {
     /// Documents that could not be decoded.
     #[serde(default)]
     pub quarantined: u64,
+    /// Documents that lay outside of the window or did not pass the filter, as far as the source gave them.
+    #[serde(default)]
+    pub skipped: u64,
     /// The columns after the last batch, without `_id` and the `_elt_` ones: at least those of every batch.
     pub columns: Vec<Column>,
     /// The greatest watermark seen, as canonical Extended JSON; None if the load has no watermark or saw no document.

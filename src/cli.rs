@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::command::{
-    self, BuildOptions, Common, GenerateOptions, Invocation, LsOptions, LsOutput, Selection, ShowOptions,
+    self, BuildOptions, Common, GenerateOptions, Invocation, LsOptions, LsOutput, QuarantineAction, QuarantineOptions,
+    Selection, ShowOptions, StateAction, StateOptions,
 };
 use crate::report::LogFormat;
 use crate::report::table::Output;
@@ -138,6 +139,10 @@ enum Sub {
     Ls(LsArgs),
     /// Print rows of a model, or of a query
     Show(ShowArgs),
+    /// Show how far each collection is loaded, or change where its next load begins
+    State(StateArgs),
+    /// List documents that could not be decoded, write out their bytes, or try them again
+    Quarantine(QuarantineArgs),
     /// Check the selected models and render their SQL to target/compiled
     Compile(CompileArgs),
     /// Remove what can be made again: compiled SQL and artifacts under target/
@@ -216,6 +221,73 @@ struct ShowArgs {
     output: OutputArg,
 }
 
+#[derive(Args)]
+#[command(args_conflicts_with_subcommands = true)]
+struct StateArgs {
+    #[command(subcommand)]
+    change: Option<StateSub>,
+    /// Only these, such as `loans.customers`
+    #[arg(value_name = "COLLECTION")]
+    collections: Vec<String>,
+    /// The form of the rows: `table`, `json` (one object a line), or `csv`
+    #[arg(long, value_name = "FORM", value_enum, default_value = "table", hide_possible_values = true)]
+    output: OutputArg,
+}
+
+#[derive(Subcommand)]
+enum StateSub {
+    /// Let the next load of a collection begin at this watermark
+    Set {
+        /// The collection, such as `loans.customers`
+        #[arg(value_name = "COLLECTION", required = true)]
+        collections: Vec<String>,
+        /// Extended JSON, such as '{"$date": "2024-06-01T00:00:00Z"}', or a number; other text is a string
+        #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
+        watermark: String,
+        /// Also if the stored watermark is of another type
+        #[arg(long)]
+        force: bool,
+    },
+    /// Forget watermarks: the next load of these collections is a full one
+    #[command(group = ArgGroup::new("which").args(["collections", "all"]).required(true))]
+    Reset {
+        /// The collections, such as `loans.customers`
+        #[arg(value_name = "COLLECTION")]
+        collections: Vec<String>,
+        /// All that have one
+        #[arg(long)]
+        all: bool,
+    },
+}
+
+#[derive(Args)]
+#[group(skip)]
+#[command(group = ArgGroup::new("what").args(["show", "retry"]))]
+struct QuarantineArgs {
+    /// Only of these collections, such as `loans.customers`
+    #[arg(value_name = "COLLECTION")]
+    collections: Vec<String>,
+    /// The bytes of the collection's document of this number, as they stood at the source
+    #[arg(long, value_name = "N")]
+    show: Option<u64>,
+    /// Write them to this file, instead of stdout
+    #[arg(long, value_name = "FILE", requires = "show")]
+    out: Option<PathBuf>,
+    /// Load the collections that have such documents again, whole; exits with 1 if some are left
+    #[arg(long)]
+    retry: bool,
+    /// The form of the rows: `table`, `json` (one object a line), or `csv`
+    #[arg(
+        long,
+        value_name = "FORM",
+        value_enum,
+        default_value = "table",
+        hide_possible_values = true,
+        conflicts_with = "what"
+    )]
+    output: OutputArg,
+}
+
 #[derive(Clone, Copy, ValueEnum)]
 enum OutputArg {
     Table,
@@ -273,12 +345,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
             },
             inline: args.inline,
             limit: args.limit,
-            output: match args.output {
-                OutputArg::Table => Output::Table,
-                OutputArg::Json => Output::Json,
-                OutputArg::Csv => Output::Csv,
-            },
+            output: output(args.output),
         }),
+        Sub::State(args) => command::Command::State(state(args)),
+        Sub::Quarantine(args) => command::Command::Quarantine(quarantine(args)),
         Sub::Compile(args) => command::Command::Compile(BuildOptions {
             selection: selection(args.selection),
             full_refresh: args.full_refresh,
@@ -301,6 +371,33 @@ fn build(args: BuildArgs) -> BuildOptions {
         fail_fast: args.fail_fast,
         dry_run: args.dry_run,
     }
+}
+
+fn output(arg: OutputArg) -> Output {
+    match arg {
+        OutputArg::Table => Output::Table,
+        OutputArg::Json => Output::Json,
+        OutputArg::Csv => Output::Csv,
+    }
+}
+
+fn state(args: StateArgs) -> StateOptions {
+    match args.change {
+        None => StateOptions { collections: args.collections, action: StateAction::List(output(args.output)) },
+        Some(StateSub::Set { collections, watermark, force }) => {
+            StateOptions { collections, action: StateAction::Set { watermark, force } }
+        }
+        Some(StateSub::Reset { collections, all: _ }) => StateOptions { collections, action: StateAction::Reset },
+    }
+}
+
+fn quarantine(args: QuarantineArgs) -> QuarantineOptions {
+    let action = match args.show {
+        Some(number) => QuarantineAction::Show { number, out: args.out },
+        None if args.retry => QuarantineAction::Retry,
+        None => QuarantineAction::List(output(args.output)),
+    };
+    QuarantineOptions { collections: args.collections, action }
 }
 
 fn generate(args: GenerateArgs) -> GenerateOptions {

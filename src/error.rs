@@ -7,6 +7,7 @@
 //! Messages are lowercase, put names in backquotes and end without a period. They never hold a row's
 //! values or a secret.
 
+mod collections;
 mod export;
 mod extract;
 mod generate;

@@ -8,7 +8,7 @@ use crate::export;
 use crate::failpoint::failpoint;
 use crate::model::{Graph, Materialized, Node, NodeId, NodeKind, Selection};
 use crate::report::{Console, artifacts, counted};
-use crate::run::{Build, Extraction, NodeResult, Plan, Publish, Results, Scope, binder, plan, summary};
+use crate::run::{Build, Extent, Extraction, NodeResult, Plan, Publish, Results, Scope, binder, plan, summary};
 use crate::warehouse::{Session, Warehouse};
 
 use super::workspace::{self, Workspace};
@@ -143,7 +143,7 @@ impl Command<'_> {
             console: self.console,
             results: self.results,
             cancel: self.cancel,
-            full_refresh: self.options.full_refresh,
+            extent: if self.options.full_refresh { Extent::Anew } else { Extent::Usual },
             fail_fast: self.options.fail_fast,
             threads: self.workspace.target().threads,
         }

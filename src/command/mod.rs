@@ -4,12 +4,15 @@
 
 mod build;
 mod clean;
+mod collections;
 mod compile;
 mod debug;
 mod generate;
 mod init;
 mod ls;
+mod quarantine;
 mod show;
+mod state;
 mod workspace;
 
 use std::path::PathBuf;
@@ -52,6 +55,8 @@ pub enum Command {
     Export(BuildOptions),
     Ls(LsOptions),
     Show(ShowOptions),
+    State(StateOptions),
+    Quarantine(QuarantineOptions),
     Compile(BuildOptions),
     Clean,
 }
@@ -106,6 +111,42 @@ pub struct ShowOptions {
     pub output: Output,
 }
 
+/// The collections are `source.table`; none are all.
+#[derive(Debug, Clone)]
+pub struct StateOptions {
+    pub collections: Vec<String>,
+    pub action: StateAction,
+}
+
+#[derive(Debug, Clone)]
+pub enum StateAction {
+    List(Output),
+    /// Extended JSON, or a text. `force` takes a value of another type.
+    Set {
+        watermark: String,
+        force: bool,
+    },
+    Reset,
+}
+
+/// The collections are `source.table`; none are all.
+#[derive(Debug, Clone)]
+pub struct QuarantineOptions {
+    pub collections: Vec<String>,
+    pub action: QuarantineAction,
+}
+
+#[derive(Debug, Clone)]
+pub enum QuarantineAction {
+    List(Output),
+    /// The bytes of a collection's n-th document, counted from 1, into a file or to stdout.
+    Show {
+        number: u64,
+        out: Option<PathBuf>,
+    },
+    Retry,
+}
+
 /// Runs a subcommand. `Ok(false)`: it ran, and something in it failed that was already reported.
 pub fn run(invocation: &Invocation, console: &Console, cancel: &Cancel) -> Result<bool> {
     const NOTHING: Scope = Scope { extract: false, build: false, test: false, export: false };
@@ -122,6 +163,8 @@ pub fn run(invocation: &Invocation, console: &Console, cancel: &Cancel) -> Resul
         Command::Export(options) => stages(options, Scope { export: true, ..NOTHING }),
         Command::Ls(options) => ls::run(common, options, console),
         Command::Show(options) => show::run(common, options, console),
+        Command::State(options) => state::run(common, options, console),
+        Command::Quarantine(options) => quarantine::run(common, options, console, cancel),
         Command::Compile(options) => compile::run(common, options, console),
         Command::Clean => clean::run(common, console),
     }

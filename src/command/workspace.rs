@@ -66,6 +66,19 @@ impl Workspace {
         Warehouse::open_read_only(&self.target().warehouse, &self.options())
     }
 
+    /// Opens it for writing; an error if there is none yet.
+    pub fn warehouse_there(&self) -> Result<Warehouse> {
+        let path = &self.target().warehouse;
+        if path.exists() { self.warehouse() } else { Err(Error::no_warehouse(path)) }
+    }
+
+    /// A session that only reads; an error if there is no warehouse yet, or one of another version.
+    pub fn session_read_only(&self) -> Result<Session> {
+        let warehouse = self.warehouse_read_only()?.ok_or_else(|| Error::no_warehouse(&self.target().warehouse))?;
+        warehouse.check_version()?;
+        warehouse.session()
+    }
+
     /// `target/`: what can be made again.
     pub fn artifacts(&self) -> PathBuf {
         self.project.profiles.root.join("target")

@@ -25,6 +25,11 @@ impl Error {
         Self::failed(format!("the load `{}` is finished already", path.display()))
     }
 
+    /// A file of quarantined documents of another shape.
+    pub fn malformed_quarantine(path: &Path) -> Self {
+        Self::failed(format!("`{}` does not hold quarantined documents as elt writes them", path.display()))
+    }
+
     pub fn malformed_manifest(path: &Path, cause: &(dyn std::error::Error + 'static)) -> Self {
         Self::failed(format!("the load's manifest `{}` is malformed", path.display()))
             .caused_by(cause)

@@ -72,6 +72,7 @@ pub struct Decoder<'r> {
     documents: u64,
     bytes: u64,
     quarantined: u64,
+    skipped: u64,
     tracker: Option<Tracker>,
     /// The request's, else the sample's; None while there is no document.
     id_kind: Option<IdKind>,
@@ -102,6 +103,7 @@ impl<'r> Decoder<'r> {
             documents: 0,
             bytes: 0,
             quarantined: 0,
+            skipped: 0,
             tracker: request.watermark.as_deref().map(Tracker::new),
             id_kind: request.id_kind,
         };
@@ -130,6 +132,7 @@ impl<'r> Decoder<'r> {
     /// Counts a document that lies outside of the window.
     pub fn skip(&mut self) {
         self.number += 1;
+        self.skipped += 1;
     }
 
     /// Takes a document in, and gives a batch to `sink` when one is full. If the document is malformed, nothing of it
@@ -280,6 +283,7 @@ impl<'r> Decoder<'r> {
             bytes: self.bytes,
             rescued: self.rescued.total,
             quarantined: self.quarantined,
+            skipped: self.skipped,
             columns: self.column_list(),
             watermark: self.tracker.as_ref().and_then(Tracker::greatest),
             id_kind: self.id_kind,

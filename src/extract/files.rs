@@ -221,19 +221,27 @@ struct Documents<'r, 's> {
     sink: &'s mut Sink<'s>,
 }
 
+impl Documents<'_, '_> {
+    /// Passes over a document that is not wanted. One that is not sound is told of all the same: what it seems to be, its
+    /// length included, may be another document's.
+    fn skip(&mut self, document: &[u8]) -> Result<(), Fault> {
+        raw::validate(document)?;
+        self.decoder.skip();
+        Ok(())
+    }
+}
+
 impl Taker for Documents<'_, '_> {
     fn document(&mut self, document: &[u8]) -> Result<(), Fault> {
         if let Some(query) = &self.query
             && !query.matches(document)?
         {
-            self.decoder.skip();
-            return Ok(());
+            return self.skip(document);
         }
         if let Some((path, from)) = &self.since
             && !watermark::is_since(document, path, from)?
         {
-            self.decoder.skip();
-            return Ok(());
+            return self.skip(document);
         }
         self.decoder.push(document, self.sink)
     }

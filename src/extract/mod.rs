@@ -135,6 +135,7 @@ pub fn merged(collection: &str, parts: impl IntoIterator<Item = Reading>) -> Res
         all.bytes += part.bytes;
         all.rescued += part.rescued;
         all.quarantined += part.quarantined;
+        all.skipped += part.skipped;
         all.columns = widen_columns(&all.columns, &part.columns).ok_or_else(|| Error::parts_conflict(collection))?;
         all.watermark = match (all.watermark, part.watermark) {
             (Some(one), Some(other)) => Some(watermark::greater(&one, &other)?),

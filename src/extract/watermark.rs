@@ -42,6 +42,17 @@ impl Class {
         matches!(self, Self::ObjectId | Self::Date | Self::Timestamp)
     }
 
+    /// A value of the class as it is written in Extended JSON.
+    pub fn example(self) -> &'static str {
+        match self {
+            Self::Number => "42",
+            Self::Text => r#""text""#,
+            Self::ObjectId => r#"{"$oid": "665a5f80a1b2c3d4e5f60718"}"#,
+            Self::Date => r#"{"$date": "2024-06-01T00:00:00Z"}"#,
+            Self::Timestamp => r#"{"$timestamp": {"t": 1717200000, "i": 1}}"#,
+        }
+    }
+
     /// What MongoDB's `$type` calls it.
     pub fn alias(self) -> &'static str {
         match self {
@@ -178,6 +189,37 @@ impl Mark {
     }
 }
 
+/// What someone wrote as a watermark, as canonical Extended JSON with its class: Extended JSON in either form, or a text
+/// that is no JSON, as it is. `Err` is what is wrong with it.
+pub fn written(text: &str) -> Result<(String, Class), &'static str> {
+    let value = match serde_json::from_str::<serde_json::Value>(text) {
+        Ok(json) => Bson::try_from(json).map_err(|_| "it is not valid Extended JSON")?,
+        Err(_) if text.trim_start().starts_with(['{', '[', '"']) => return Err("it is not valid JSON"),
+        Err(_) => Bson::String(text.to_owned()),
+    };
+    let mark = doc! { "v": value }.to_vec().map(|document| Mark { document });
+    let mark = mark.map_err(|_| "it cannot be written as BSON")?;
+    let class = mark.class().ok_or("it is no number, string, objectId, date or timestamp")?;
+    Ok((mark.ejson().ok_or("it is not valid Extended JSON")?, class))
+}
+
+/// A watermark for people: a date in ISO 8601, a number plain, another value as canonical Extended JSON.
+pub fn shown(ejson: &str) -> String {
+    let Ok(mark) = Mark::parse(ejson) else { return ejson.to_owned() };
+    match mark.bson() {
+        Bson::Int32(number) => number.to_string(),
+        Bson::Int64(number) => number.to_string(),
+        Bson::Double(number) => number.to_string(),
+        Bson::Decimal128(number) => number.to_string(),
+        Bson::DateTime(date) => {
+            let date = chrono::DateTime::from_timestamp_millis(date.timestamp_millis());
+            let form = |date: chrono::DateTime<chrono::Utc>| date.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
+            date.map_or_else(|| ejson.to_owned(), form)
+        }
+        _ => mark.ejson().unwrap_or_else(|| ejson.to_owned()),
+    }
+}
+
 /// Keeps the greatest value at a path.
 #[derive(Debug)]
 pub struct Tracker {
@@ -276,7 +318,7 @@ pub fn greater(a: &str, b: &str) -> Result<String> {
 mod tests {
     use std::time::Duration;
 
-    use super::{Horizon, Mark, Tracker, cap, greater, is_since, minus};
+    use super::{Class, Horizon, Mark, Tracker, cap, greater, is_since, minus, shown, written};
     use bson::{Bson, Document, doc};
 
     #[track_caller]
@@ -332,6 +374,32 @@ mod tests {
         assert_eq!(greater(r#"{"$numberInt":"7"}"#, r#"{"$numberLong":"8"}"#).unwrap(), r#"{"$numberLong":"8"}"#);
         assert_eq!(greater(date, r#"{"$numberInt":"7"}"#).unwrap(), date);
         assert!(minus("{", Duration::ZERO).is_err());
+    }
+
+    #[test]
+    fn people_write_and_read_them() {
+        #[track_caller]
+        fn check(text: &str, expected: Result<(&str, Class, &str), &str>) {
+            let found = written(text).map(|(ejson, class)| (ejson.clone(), class, shown(&ejson)));
+            assert_eq!(found, expected.map(|(ejson, class, shown)| (ejson.to_owned(), class, shown.to_owned())));
+        }
+        let date = (r#"{"$date":{"$numberLong":"1717200000000"}}"#, Class::Date, "2024-06-01T00:00:00Z");
+        check(r#"{"$date": "2024-06-01T00:00:00Z"}"#, Ok(date));
+        check(r#"{"$date": {"$numberLong": "1717200000000"}}"#, Ok(date));
+        check("7", Ok((r#"{"$numberInt":"7"}"#, Class::Number, "7")));
+        check("-1.5", Ok((r#"{"$numberDouble":"-1.5"}"#, Class::Number, "-1.5")));
+        check(r#"{"$numberDecimal": "1.50"}"#, Ok((r#"{"$numberDecimal":"1.50"}"#, Class::Number, "1.50")));
+        check("2024-06-01", Ok((r#""2024-06-01""#, Class::Text, r#""2024-06-01""#)));
+        check(r#""7""#, Ok((r#""7""#, Class::Text, r#""7""#)));
+        let oid = r#"{"$oid":"665a5f80a1b2c3d4e5f60718"}"#;
+        check(oid, Ok((oid, Class::ObjectId, oid)));
+        check(r#"{"$date": "soon"}"#, Err("it is not valid Extended JSON"));
+        check(r#"{"$date": "#, Err("it is not valid JSON"));
+        check("true", Err("it is no number, string, objectId, date or timestamp"));
+        check(r#"{"a": 1}"#, Err("it is no number, string, objectId, date or timestamp"));
+        for class in [Class::Number, Class::Text, Class::ObjectId, Class::Date, Class::Timestamp] {
+            assert_eq!(written(class.example()).unwrap().1, class);
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod folder;
 mod load;
 mod part;
 mod quarantine;
+mod quarantine_reader;
 mod segment;
 
 use std::fs::{self, File};
@@ -24,6 +25,7 @@ use crate::schema::Column;
 
 pub use load::Load;
 pub use part::{Part, PartWriter};
+pub use quarantine_reader::QuarantineEntry;
 
 /// How a load relates to the raw table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,6 +35,23 @@ pub enum LoadMode {
     Full,
     /// Merges into it by `_id`.
     Incremental,
+    /// Merges into it by `_id` too, but read every document: what it set apart is all there is.
+    Whole,
+}
+
+impl LoadMode {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Incremental => "incremental",
+            Self::Whole => "whole",
+        }
+    }
+
+    /// Whether the raw table is the load and nothing else.
+    pub fn replaces(self) -> bool {
+        self == Self::Full
+    }
 }
 
 /// One finished load on disk: everything the warehouse needs to take it in.
@@ -180,7 +199,8 @@ impl Landing {
         let is_alike = earlier.reading.columns == manifest.reading.columns
             && earlier.reading.id_kind == manifest.reading.id_kind
             && earlier.segments.len() == manifest.segments.len()
-            && earlier.reading.quarantined == manifest.reading.quarantined;
+            && earlier.reading.quarantined == manifest.reading.quarantined
+            && earlier.quarantine.len() == manifest.quarantine.len();
         if !is_alike {
             return Ok(false);
         }
@@ -190,7 +210,17 @@ impl Landing {
                 return Ok(false);
             }
         }
+        for (old, new) in earlier.quarantine.iter().zip(&manifest.quarantine) {
+            if !same_bytes(&earlier.folder.join(old), &manifest.folder.join(new))? {
+                return Ok(false);
+            }
+        }
         Ok(true)
+    }
+
+    /// One finished load of a collection; None if it is not there.
+    pub fn load(&self, source: &str, collection: &str, load_id: &str) -> Result<Option<Manifest>> {
+        read_manifest(self.collection(source, collection).join(folder::encode(load_id)))
     }
 
     /// Removes a finished load.

@@ -18,6 +18,9 @@ use crate::error::{Error, Result};
 const WAITING_MAX: usize = 1_000;
 const WAITING_BYTES_MAX: usize = 16 << 20;
 
+/// Bytes of a row group, which stays in memory until it is whole.
+const GROUP_BYTES_MAX: usize = 64 << 20;
+
 #[derive(Debug)]
 pub struct QuarantineWriter {
     /// None once the file is closed.
@@ -80,7 +83,11 @@ impl QuarantineWriter {
             Arc::new(bytes.finish()),
         ];
         let batch = RecordBatch::try_new(schema(), columns).map_err(|error| self.failed(&error))?;
-        let written = self.writer.as_mut().map_or(Ok(()), |writer| writer.write(&batch));
+        let write = |writer: &mut ArrowWriter<File>| {
+            writer.write(&batch)?;
+            if writer.in_progress_size() >= GROUP_BYTES_MAX { writer.flush() } else { Ok(()) }
+        };
+        let written = self.writer.as_mut().map_or(Ok(()), write);
         written.map_err(|error| self.failed(&error))
     }
 

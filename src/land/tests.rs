@@ -161,3 +161,31 @@ fn a_ranged_load_is_gone_on_with() {
     check(&landing, &["1: 1 of _id x _elt_rescued; 3 of _id x _elt_rescued; 3 of _id x _elt_rescued"]);
     assert!(landing.resume("loans", "a/b", "same", day).unwrap().is_none(), "it is finished");
 }
+
+#[test]
+fn what_was_set_apart_is_read_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let landing = Landing::new(folder.path());
+    let broken = |offset: u64| Quarantined {
+        offset: Some(offset),
+        line: None,
+        reason: "odd".into(),
+        bytes: (offset != 5).then(|| vec![offset as u8; offset as usize]),
+    };
+    let land = |id: &str, offsets: std::ops::Range<u64>| {
+        let (load, mut part) = load(&landing, id, &[batch(&["x"], 1)]);
+        let reading = Reading { quarantined: offsets.end - offsets.start, ..Reading::default() };
+        offsets.for_each(|offset| part.write(&Output::Quarantined(broken(offset))).unwrap());
+        finish((load, part), reading)
+    };
+    let manifest = land("1", 0..20);
+    let entries = manifest.quarantined().unwrap();
+    assert_eq!(entries.iter().map(|entry| entry.offset).collect::<Vec<_>>(), (0..20).map(Some).collect::<Vec<_>>());
+    for (offset, entry) in (0..20).zip(&entries) {
+        assert_eq!((entry.load_id.as_str(), entry.line, entry.reason.as_str()), ("1", None, "odd"));
+        assert_eq!(entry.size, (offset != 5).then_some(offset));
+        assert_eq!(entry.bytes().unwrap(), broken(offset).bytes);
+    }
+    assert!(landing.repeats(&land("2", 0..20), "1").unwrap());
+    assert!(!landing.repeats(&land("3", 1..21), "1").unwrap(), "as many, but others");
+}

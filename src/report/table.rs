@@ -5,11 +5,12 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
-use arrow::array::{ArrayData, ArrayRef, RecordBatch, make_array};
+use arrow::array::{ArrayData, ArrayRef, RecordBatch, StringArray, UInt64Array, make_array};
 use arrow::datatypes::{DataType, Field, FieldRef, SchemaRef};
 use arrow::error::ArrowError;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
+use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 
@@ -52,6 +53,35 @@ pub fn write(out: &mut dyn Write, output: Output, schema: &SchemaRef, batches: &
         Output::Json => json(&mut out, batches),
         Output::Csv => csv(&mut out, schema, batches),
     }
+}
+
+/// Writes rows that no query gave, as `write` does. Each has a value a column: a number, a text, or null.
+pub fn write_values(out: &mut dyn Write, output: Output, columns: &[&str], values: &[Vec<Value>]) -> Result<()> {
+    if output == Output::Json {
+        return values.iter().try_for_each(|row| {
+            let object: Map<String, Value> =
+                columns.iter().map(|name| (*name).to_owned()).zip(row.iter().cloned()).collect();
+            writeln!(out, "{}", Value::Object(object)).map_err(|cause| Error::output(&cause))
+        });
+    }
+    let mut arrays: Vec<(&str, ArrayRef, bool)> = Vec::new();
+    for (index, name) in columns.iter().enumerate() {
+        let column = values.iter().filter_map(|row| row.get(index));
+        let is_number = column.clone().any(Value::is_number) && column.clone().all(|value| !value.is_string());
+        let array: ArrayRef = if is_number {
+            Arc::new(column.map(Value::as_u64).collect::<UInt64Array>())
+        } else {
+            let text = |value: &Value| match value {
+                Value::Null => None,
+                Value::String(text) => Some(text.clone()),
+                other => Some(other.to_string()),
+            };
+            Arc::new(column.map(text).collect::<StringArray>())
+        };
+        arrays.push((name, array, true));
+    }
+    let batch = RecordBatch::try_from_iter_with_nullable(arrays).map_err(|cause| Error::output(&cause))?;
+    write(out, output, &batch.schema(), &[batch])
 }
 
 /// Takes what a closed pipe does not.
@@ -205,7 +235,9 @@ mod tests {
     use arrow::array::{ArrayRef, Int64Array, RecordBatch, StructArray, TimestampMicrosecondArray};
     use arrow::datatypes::{DataType, Field, TimeUnit};
 
-    use super::{Output, records, write};
+    use serde_json::{Value, json};
+
+    use super::{Output, records, write, write_values};
 
     #[track_caller]
     fn check(output: Output, expected: &str) {
@@ -232,6 +264,18 @@ mod tests {
              1,2023-11-14 22:13:20.500+00,{at: 2023-11-14 22:13:20.500+00}\n\
              ,1970-01-01 00:00:00+00,{at: 1970-01-01 00:00:00+00}\n",
         );
+    }
+
+    #[test]
+    fn values_of_ours_are_rows_too() {
+        let rows = [vec![json!(1), json!("a,b")], vec![Value::Null, Value::Null]];
+        let written = |output| {
+            let mut out = Vec::new();
+            write_values(&mut out, output, &["n", "name"], &rows).expect("it can be written");
+            String::from_utf8(out).expect("a text")
+        };
+        assert_eq!(written(Output::Csv), "n,name\n1,\"a,b\"\n,\n");
+        assert_eq!(written(Output::Json), "{\"n\":1,\"name\":\"a,b\"}\n{\"n\":null,\"name\":null}\n");
     }
 
     #[test]

@@ -17,7 +17,7 @@ use crate::report::{Console, Stage, Status, counted};
 use crate::warehouse::{Session, Warehouse};
 
 use super::counting::Counting;
-use super::load::{Collection, LoadMode, LoadOutcome, Loading};
+use super::load::{Collection, Extent, LoadMode, LoadOutcome, Loading};
 use super::plan;
 use super::reading::Spare;
 use super::results::{NodeResult, Results};
@@ -31,7 +31,7 @@ pub struct Extraction<'a> {
     pub console: &'a Console,
     pub results: &'a Results,
     pub cancel: &'a Cancel,
-    pub full_refresh: bool,
+    pub extent: Extent,
     pub fail_fast: bool,
     pub threads: usize,
 }
@@ -148,7 +148,7 @@ impl Extraction<'_> {
         let name = format!("{}.{}", collection.source, collection.table);
         let unique_id = format!("load.{}.{name}", self.graph.project);
         // What an incremental load will read nobody knows beforehand.
-        let whole = self.full_refresh || collection.mode == LoadMode::Full;
+        let whole = self.extent != Extent::Usual || collection.mode == LoadMode::Full;
         let is_there = names.contains(&collection.name);
         let mut counting = counting.or_else(|| is_there.then(|| Counting::begin(source, collection)));
         let counted = match (&mut counting, whole) {
@@ -164,7 +164,7 @@ impl Extraction<'_> {
                 source,
                 landing,
                 session,
-                full_refresh: self.full_refresh,
+                extent: self.extent,
                 spare,
                 cancel: self.cancel,
                 activity: &activity,

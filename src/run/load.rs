@@ -13,7 +13,7 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::extract::{self, Agreed, Options, Request, Source, Survey, watermark};
 use crate::failpoint::failpoint;
-use crate::land::{self, Landing, Load, Part, Plan};
+use crate::land::{self, Landing, Load, Manifest, Part, Plan};
 use crate::model::Deletes;
 use crate::report::{Activity, Console};
 use crate::schema::Column;
@@ -21,6 +21,7 @@ use crate::warehouse::{Applied, Intake, Loaded, Session};
 
 use super::counting::Counting;
 use super::proof::Proof;
+use super::quarantine;
 use super::reading::{Ranges, Spare};
 
 /// How old a load may be that another run did not finish and this one goes on with.
@@ -55,6 +56,17 @@ pub enum LoadMode {
     Incremental { watermark: String, lookback: Duration },
 }
 
+/// How much of a collection a load reads, and what it keeps of the loads before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// What its mode says.
+    Usual,
+    /// Every document, into the columns that are there; where a mode would merge, rows of documents that are gone stay.
+    Whole,
+    /// Every document, and the columns from nothing.
+    Anew,
+}
+
 /// What a load came to.
 #[derive(Debug, Clone, Default)]
 pub struct LoadOutcome {
@@ -78,7 +90,7 @@ pub struct Loading<'a> {
     pub source: &'a Arc<dyn Source>,
     pub landing: &'a Landing,
     pub session: &'a Session,
-    pub full_refresh: bool,
+    pub extent: Extent,
     pub spare: &'a Spare,
     pub cancel: &'a Cancel,
     pub activity: &'a Activity,
@@ -112,12 +124,18 @@ impl Loading<'_> {
         let Self { collection, session, landing, .. } = *self;
         let mut loaded = session.loaded(&collection.source, &collection.name)?;
         let incremental = matches!(collection.mode, LoadMode::Incremental { .. });
-        if incremental && !self.full_refresh && self.take_in_landed(loaded.as_ref())? {
+        let anew = self.extent == Extent::Anew;
+        if incremental && !anew && self.take_in_landed(loaded.as_ref())? {
             loaded = session.loaded(&collection.source, &collection.name)?;
         }
-        let window = if self.full_refresh { Window::Full } else { window(&collection.mode, loaded.as_ref())? };
-        let full = window == Window::Full;
-        let known = loaded.as_ref().filter(|_| !self.full_refresh);
+        let window = if anew { Window::Full } else { window(&collection.mode, loaded.as_ref())? };
+        let (window, mode) = match (window, self.extent) {
+            (Window::Full, _) => (Window::Full, land::LoadMode::Full),
+            (_, Extent::Whole) => (Window::Full, land::LoadMode::Whole),
+            (since, _) => (since, land::LoadMode::Incremental),
+        };
+        let full = mode.replaces();
+        let known = loaded.as_ref().filter(|_| !anew);
         let request = Request {
             collection: collection.name.clone(),
             window,
@@ -131,9 +149,9 @@ impl Loading<'_> {
             ..Request::default()
         };
         let Read { load, parts, reading, mut counts, resumed } =
-            self.read(request.clone(), counting, loaded.as_ref().map(|loaded| loaded.load_id.as_str()))?;
+            self.read(request.clone(), mode, counting, loaded.as_ref().map(|loaded| loaded.load_id.as_str()))?;
         self.cancel.check()?;
-        if reading.documents == 0 && reading.quarantined > 0 {
+        if reading.documents + reading.skipped == 0 && reading.quarantined > 0 {
             return Err(Error::all_quarantined(&collection.shown(), reading.quarantined));
         }
 
@@ -154,7 +172,8 @@ impl Loading<'_> {
             },
             ..LoadOutcome::default()
         };
-        if !full && reading.documents + reading.quarantined == 0 && !sweep {
+        let is_empty = reading.documents + reading.quarantined == 0;
+        if mode == land::LoadMode::Incremental && is_empty && !sweep {
             outcome.proof.rows = session.raw_rows(&collection.schema, &collection.table)?;
             outcome.proof.counts = counts.wait()?;
             self.verify(&outcome.proof)?;
@@ -166,7 +185,7 @@ impl Loading<'_> {
         failpoint("land.manifest");
         if let Some(loaded) = &loaded
             && collection.mode == LoadMode::Full
-            && !self.full_refresh
+            && !anew
             && session.catalog()?.get(&collection.schema, &collection.table).is_some()
             && landing.repeats(&manifest, &loaded.load_id)?
         {
@@ -181,7 +200,8 @@ impl Loading<'_> {
             self.source.ids(&request, &mut |ids| Ok(session.stage_ids(ids)?))?;
         }
         let mut proof = outcome.proof.clone();
-        outcome.applied = session.take_in(&manifest, &collection.intake(sweep), &mut |rows| {
+        let intake = self.intake(&manifest, loaded.as_ref(), sweep)?;
+        outcome.applied = session.take_in(&manifest, &intake, &mut |rows| {
             proof.rows = rows;
             proof.counts = counts.wait()?;
             self.verify(&proof).map(|()| proof.counts)
@@ -197,12 +217,17 @@ impl Loading<'_> {
     }
 
     /// Reads what the request asks for into a load; one that an earlier run began is gone on with.
-    fn read(&self, mut request: Request, mut start: Counting, last: Option<&str>) -> Result<Read> {
+    fn read(
+        &self,
+        mut request: Request,
+        mode: land::LoadMode,
+        mut start: Counting,
+        last: Option<&str>,
+    ) -> Result<Read> {
         let Self { collection, landing, .. } = *self;
-        let full = request.window == Window::Full;
         let fingerprint = collection.fingerprint(&request);
         let mut resumed = None;
-        if full && collection.is_resumable {
+        if mode.replaces() && collection.is_resumable {
             let age_max = TimeDelta::hours(RESUME_HOURS_MAX);
             resumed = landing.resume(&collection.source, &collection.name, &fingerprint, age_max)?;
             // Its cuts are known.
@@ -214,7 +239,6 @@ impl Loading<'_> {
             Some(resumed) => resumed,
             None => {
                 let load_id = next_load_id(Utc::now(), last);
-                let mode = if full { land::LoadMode::Full } else { land::LoadMode::Incremental };
                 let mut load = landing.begin(&collection.source, &collection.name, &load_id, mode)?;
                 let plan = Plan {
                     version: 1,
@@ -285,7 +309,9 @@ impl Loading<'_> {
         for manifest in landing.finished(&collection.source, &collection.name, after)? {
             // An incremental load says nothing without the full one before it.
             if any || loaded.is_some() || manifest.mode == land::LoadMode::Full {
-                let applied = session.take_in(&manifest, &collection.intake(false), &mut |_| Ok((None, None)))?;
+                let before = session.loaded(&collection.source, &collection.name)?;
+                let intake = self.intake(&manifest, before.as_ref(), false)?;
+                let applied = session.take_in(&manifest, &intake, &mut |_| Ok((None, None)))?;
                 if !applied.is_recorded {
                     landing.discard(&manifest)?;
                 }
@@ -294,22 +320,27 @@ impl Loading<'_> {
         }
         Ok(any)
     }
+
+    /// How a load is taken in. `loaded` is what stands: a load is worth a record for what it set apart, if the last one did
+    /// not set apart the same.
+    fn intake(&self, manifest: &Manifest, loaded: Option<&Loaded>, sweep: bool) -> Result<Intake<'_>> {
+        let Self { collection, landing, .. } = *self;
+        let last = loaded.map(|loaded| loaded.load_id.as_str());
+        Ok(Intake {
+            schema: &collection.schema,
+            table: &collection.table,
+            watermark_path: collection.mode.watermark(),
+            sweep,
+            mark: collection.deletes == Deletes::Mark,
+            is_kept: manifest.mode == land::LoadMode::Whole || quarantine::is_other(landing, manifest, last)?,
+        })
+    }
 }
 
 impl Collection {
     /// How messages call it.
     pub fn shown(&self) -> String {
         format!("{}.{}", self.source, self.name)
-    }
-
-    fn intake(&self, sweep: bool) -> Intake<'_> {
-        Intake {
-            schema: &self.schema,
-            table: &self.table,
-            watermark_path: self.mode.watermark(),
-            sweep,
-            mark: self.deletes == Deletes::Mark,
-        }
     }
 
     /// What a load depends on, beside the documents.

@@ -12,6 +12,7 @@ mod pinned;
 pub mod plan;
 mod proof;
 mod publish;
+pub mod quarantine;
 mod reading;
 mod results;
 mod schedule;
@@ -20,7 +21,7 @@ pub mod summary;
 
 pub use build::{Build, write_compiled};
 pub use extraction::Extraction;
-pub use load::{Collection, LoadMode, LoadOutcome};
+pub use load::{Collection, Extent, LoadMode, LoadOutcome};
 pub use plan::{Plan, Scope};
 pub use publish::Publish;
 pub use results::{NodeResult, Results, StageTotal};

@@ -12,6 +12,10 @@ use super::results::{NodeResult, Results};
 /// Shows the summary.
 pub fn show(console: &Console, results: &Results, target: &Target, ok: bool) {
     let all = results.all();
+    let quarantined: u64 = all.iter().filter_map(|result| result.details.get("quarantined")?.as_u64()).sum();
+    if quarantined > 0 {
+        console.say(&format!("{} quarantined; `elt quarantine` lists them", counted(quarantined, "documents")));
+    }
     let seconds = results.elapsed();
     let of = |stage: Stage| all.iter().filter(move |result| result.stage == stage);
     let mut parts = Vec::new();

@@ -4,6 +4,7 @@
 //! finished loads and lists of ids, and gives rows.
 
 mod catalog;
+mod history;
 mod raw;
 mod segments;
 mod session;
@@ -19,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::schema::literal;
 
 pub use catalog::{Catalog, Columns, RelationKind};
+pub use history::{LastLoad, WatermarkChange};
 pub use raw::{Applied, Intake};
 pub use session::{Interrupter, Session};
 pub use sql_error::SqlError;

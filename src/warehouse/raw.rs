@@ -8,7 +8,7 @@ use arrow::array::StringArray;
 
 use crate::error::{Error, Result};
 use crate::failpoint::failpoint;
-use crate::land::{LoadMode, Manifest};
+use crate::land::Manifest;
 use crate::schema::{Column, ColumnType, DELETED_AT, ID, LOAD_ID, LOADED_AT, RESCUED, literal, quote, widen_columns};
 
 use super::catalog::RelationKind;
@@ -30,7 +30,7 @@ pub struct Applied {
     /// Rows that the sweep removed because the source no longer has them.
     pub deleted: u64,
     /// Whether the load is among those that the raw table is made of. One that brought nothing is not: an incremental
-    /// load whose documents are all known already.
+    /// load whose documents are all known already, those it set apart included.
     pub is_recorded: bool,
 }
 
@@ -47,6 +47,8 @@ pub struct Intake<'a> {
     pub sweep: bool,
     /// Whether such rows stay, with the time in `_elt_deleted_at`.
     pub mark: bool,
+    /// Whether the load is recorded even if it changes no row: for what it set apart.
+    pub is_kept: bool,
 }
 
 /// See `Session::take_in`.
@@ -105,7 +107,7 @@ impl Session {
     ) -> Result<Applied> {
         let failed = |cause: SqlError| if cause.is_interrupt() { cause.into() } else { Error::raw_load(shown, &cause) };
         let table = format!("{}.{}", quote(intake.schema), quote(intake.table));
-        let loaded = loaded.filter(|_| manifest.mode == LoadMode::Incremental);
+        let loaded = loaded.filter(|_| !manifest.mode.replaces());
         let columns = match loaded {
             Some(loaded) => {
                 widen_columns(&loaded.columns, &manifest.reading.columns).ok_or_else(|| Error::raw_conflict(shown))?
@@ -151,7 +153,8 @@ impl Session {
         let counts = check(rows)?;
         let watermark = manifest.reading.watermark.as_deref().or(loaded.and_then(|loaded| loaded.watermark.as_deref()));
         applied.is_recorded = loaded.is_none_or(|loaded| {
-            applied.rows + applied.deleted > 0
+            intake.is_kept
+                || applied.rows + applied.deleted > 0
                 || columns != loaded.columns
                 || watermark != loaded.watermark.as_deref()
                 || intake.watermark_path != loaded.watermark_path.as_deref()
@@ -163,10 +166,7 @@ impl Session {
             load_id: &manifest.load_id,
             source: &manifest.source,
             collection: &manifest.collection,
-            mode: match manifest.mode {
-                LoadMode::Full => "full",
-                LoadMode::Incremental => "incremental",
-            },
+            mode: manifest.mode.name(),
             started_at: &manifest.started_at,
             finished_at: &manifest.finished_at,
             loaded_at: &loaded_at,

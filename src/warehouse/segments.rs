@@ -4,7 +4,7 @@
 
 use std::path::Path;
 
-use crate::land::{LoadMode, Manifest, Segment};
+use crate::land::{Manifest, Segment};
 use crate::schema::{Column, ColumnType, LOAD_ID, LOADED_AT, RESCUED, literal, quote};
 
 /// DuckDB's name for a row's number within its file.
@@ -24,7 +24,7 @@ pub(super) fn select(manifest: &Manifest, columns: &[Column], loaded_at: &str) -
         let fields: String = columns.iter().map(|column| format!("{}, ", missing(column))).collect();
         return format!("select null::varchar as _id, {fields}null::json as {}, {tail} limit 0", quote(RESCUED));
     }
-    let incremental = manifest.mode == LoadMode::Incremental;
+    let incremental = !manifest.mode.replaces();
     let selects = groups.iter().map(|(have, segments)| {
         let fields: String = columns.iter().map(|column| format!("{}, ", field(column, have))).collect();
         let files: Vec<_> =

@@ -274,6 +274,7 @@ fn steady(text: &str, project: &Project) -> String {
             (r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "[id]"),
             (r"\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d(:?\d\d)?)?", "[timestamp]"),
             (r"\b\d\d:\d\d:\d\d(\.\d+)?\b", "[clock]"),
+            (r"\b\d{8}T\d{12}Z\b", "[load]"),
             (r"elt_it_\d+_\d+", "[database]"),
             (r"(127\.0\.0\.1|localhost):\d{4,5}\b", "$1:[port]"),
             (r"\b(pid|PID|process) \d+", "$1 [pid]"),

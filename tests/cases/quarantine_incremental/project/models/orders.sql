@@ -1,0 +1,1 @@
+select _id, name from {{ source('shop', 'orders') }}

@@ -1,0 +1,1 @@
+select m from {{ source('shop', 'lines') }}
