@@ -78,7 +78,7 @@ pub enum IdKind {
     Other,
 }
 
-/// Exact counts of the BSON types met at each path. Array elements stand under `path[]`.
+/// Exact counts of the BSON types met at each path (see `path`), within values that are rescued or land as JSON too.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Census(pub BTreeMap<String, BTreeMap<String, Count>>);
 
@@ -88,8 +88,30 @@ pub struct Count {
     pub values: u64,
     /// How many of them were rescued.
     pub rescued: u64,
-    /// The `_id` (text form) of the first document that had one.
+    /// The `_id` (text form) of the first document that had one; if any was rescued, of the first of those.
     pub example: String,
+}
+
+/// The censuses of some loads of a collection, added up.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CensusSum {
+    pub loads: u64,
+    /// Documents read. One that several loads read counts as often.
+    pub documents: u64,
+    /// Values that stand in `_elt_rescued`.
+    pub rescued: u64,
+    pub census: Census,
+}
+
+/// What a collection's loads counted, and what the last one is compared with.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Censuses {
+    /// Of the loads that the raw table is made of: the last full one and those since.
+    pub standing: CensusSum,
+    /// Of the last load alone; None if it is the full one, and so `standing`.
+    pub last: Option<CensusSum>,
+    /// Of the loads before the last one, from the full one before it on; None if it is the first.
+    pub before: Option<CensusSum>,
 }
 
 /// Which documents of a collection a reading covers.

@@ -9,7 +9,7 @@ use clap::{ArgGroup, Args, Parser, Subcommand, ValueEnum};
 
 use crate::command::{
     self, BuildOptions, Common, GenerateOptions, Invocation, LsOptions, LsOutput, QuarantineAction, QuarantineOptions,
-    Selection, ShowOptions, StateAction, StateOptions,
+    SchemaOptions, SchemaOutput, Selection, ShowOptions, StateAction, StateOptions,
 };
 use crate::report::LogFormat;
 use crate::report::table::Output;
@@ -137,6 +137,8 @@ enum Sub {
     Export(ExportArgs),
     /// List what a selection holds
     Ls(LsArgs),
+    /// Print the fields of loaded collections: columns, types as met, rescued values, what changed
+    Schema(SchemaArgs),
     /// Print rows of a model, or of a query
     Show(ShowArgs),
     /// Show how far each collection is loaded, or change where its next load begins
@@ -200,6 +202,25 @@ enum LsOutputArg {
     Selector,
     Name,
     Path,
+    Json,
+}
+
+#[derive(Args)]
+struct SchemaArgs {
+    /// Which: `loans.customers`, or `customers` where only one source has it; by default all, a line each
+    #[arg(value_name = "COLLECTION")]
+    collections: Vec<String>,
+    /// `tree`, or `json`: one object a path (without COLLECTION one a collection)
+    #[arg(long, value_name = "FORM", value_enum, default_value = "tree", hide_possible_values = true)]
+    output: SchemaOutputArg,
+    /// Print the sources' YAML instead, with each column's present type, ready to pin
+    #[arg(long, conflicts_with = "output")]
+    yaml: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum SchemaOutputArg {
+    Tree,
     Json,
 }
 
@@ -336,6 +357,14 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
                 LsOutputArg::Name => LsOutput::Name,
                 LsOutputArg::Path => LsOutput::Path,
                 LsOutputArg::Json => LsOutput::Json,
+            },
+        }),
+        Sub::Schema(args) => command::Command::Schema(SchemaOptions {
+            collections: args.collections,
+            output: match (args.yaml, args.output) {
+                (true, _) => SchemaOutput::Yaml,
+                (false, SchemaOutputArg::Tree) => SchemaOutput::Tree,
+                (false, SchemaOutputArg::Json) => SchemaOutput::Json,
             },
         }),
         Sub::Show(args) => command::Command::Show(ShowOptions {

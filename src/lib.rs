@@ -9,7 +9,8 @@
 //! - `cli`: clap's definitions; gives a `command::Invocation`.
 //! - `command`: one short file per subcommand; composes the stages.
 //! - `project`: disk → `Project` value; the only place that walks `models/`.
-//! - `schema`, `batch`: what crosses between stages: columns and their types, batches, census (pure).
+//! - `schema`, `path`, `batch`: what crosses between stages: columns and their types, how a place in a document is
+//!   written, batches, census (pure).
 //! - `extract`: trait `Source`; MongoDB and files; BSON → Arrow.
 //! - `land`: batches → Parquet segments and a manifest.
 //! - `warehouse`: the only module that names the `duckdb` crate: sessions, raw loads, the tool's own state.
@@ -34,6 +35,7 @@ pub mod failpoint;
 pub mod generate;
 pub mod land;
 pub mod model;
+pub mod path;
 pub mod project;
 pub mod report;
 pub mod run;

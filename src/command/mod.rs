@@ -11,6 +11,7 @@ mod generate;
 mod init;
 mod ls;
 mod quarantine;
+mod schema;
 mod show;
 mod state;
 mod workspace;
@@ -54,6 +55,7 @@ pub enum Command {
     Build(BuildOptions),
     Export(BuildOptions),
     Ls(LsOptions),
+    Schema(SchemaOptions),
     Show(ShowOptions),
     State(StateOptions),
     Quarantine(QuarantineOptions),
@@ -100,6 +102,20 @@ pub enum LsOutput {
     Name,
     Path,
     Json,
+}
+
+#[derive(Debug, Clone)]
+pub struct SchemaOptions {
+    /// As people write them; empty is all that were loaded, in short.
+    pub collections: Vec<String>,
+    pub output: SchemaOutput,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SchemaOutput {
+    Tree,
+    Json,
+    Yaml,
 }
 
 #[derive(Debug, Clone)]
@@ -162,6 +178,7 @@ pub fn run(invocation: &Invocation, console: &Console, cancel: &Cancel) -> Resul
         Command::Build(options) => stages(options, Scope { extract: true, build: true, test: true, export: true }),
         Command::Export(options) => stages(options, Scope { export: true, ..NOTHING }),
         Command::Ls(options) => ls::run(common, options, console),
+        Command::Schema(options) => schema::run(common, options, console),
         Command::Show(options) => show::run(common, options, console),
         Command::State(options) => state::run(common, options, console),
         Command::Quarantine(options) => quarantine::run(common, options, console, cancel),

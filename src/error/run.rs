@@ -92,6 +92,25 @@ impl Error {
         Self::failed(format!("there is no warehouse `{}` yet", path.display())).hint("`elt build` makes it")
     }
 
+    /// A collection that no source is known to have. `known`: all that could have been meant.
+    pub fn table_unknown<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
+        let near = nearest(written, known).map(|near| format!("did you mean `{near}`?"));
+        let how = "`elt ls --resource-type source` lists the sources' tables, `elt schema` what was loaded of them";
+        Self::usage(format!("no source has a table `{written}`")).hint(near.unwrap_or_else(|| how.into()))
+    }
+
+    /// A table's name alone, where several sources have such a table.
+    pub fn collection_of_several(written: &str, names: &[String]) -> Self {
+        let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+        Self::usage(format!("`{written}` is a table of several sources"))
+            .hint(format!("write one of {}", names.join(", ")))
+    }
+
+    pub fn nothing_loaded() -> Self {
+        Self::failed("no collection was loaded yet")
+            .hint("`elt build` loads what the models read; `elt extract` loads only")
+    }
+
     pub fn never_built(name: &str) -> Self {
         Self::failed(format!("`{name}` was never built"))
             .hint(format!("`elt build --select {name}` builds and publishes it"))

@@ -17,7 +17,7 @@ use arrow::error::ArrowError;
 
 use crate::batch::{Census, IdKind};
 use crate::extract::bson::{Kind, Malformed, Value};
-use crate::extract::census::Counts;
+use crate::extract::census::{Counts, Keys};
 use crate::extract::columns::Columns;
 use crate::extract::data::{Bytes, Data, Decimals, SCALE_WRITTEN_MAX, StructOf, TextOf};
 use crate::extract::decimal::{DIGITS_MAX, Decimal, rescale, scale_needed};
@@ -151,7 +151,9 @@ impl ColumnBuilder {
     /// A further value of a key that the same object had before: rescued, the first stays.
     pub fn repeat(&mut self, value: Value<'_>, path: &Path<'_>, cx: &mut Context<'_>) -> Result<(), Malformed> {
         self.counts.saw(value.kind, cx);
-        self.counts.rescued(value.kind);
+        self.counts.rescued(value.kind, cx);
+        let keys = if matches!(self.data, Data::Json(_)) { Keys::Any } else { Keys::Named };
+        self.counts.look_within(value, keys, cx)?;
         cx.rescue(path, value, true)
     }
 
@@ -183,7 +185,8 @@ impl ColumnBuilder {
             }
         }
         self.pad(row + 1);
-        self.counts.rescued(value.kind);
+        self.counts.rescued(value.kind, cx);
+        self.counts.look_within(value, Keys::Named, cx)?;
         cx.rescue(path, value, false)
     }
 
@@ -313,11 +316,13 @@ impl ColumnBuilder {
             (Data::Id(bytes, kind), _) => {
                 id::push(&mut bytes.bytes, value, *kind)?;
                 bytes.end();
+                self.counts.look_within(value, Keys::Named, cx)?;
             }
             (Data::Json(bytes), _) => {
                 let mut text = String::new();
                 ejson::write(&mut text, value, Form::Relaxed)?;
                 bytes.push(text.as_bytes());
+                self.counts.look_within(value, Keys::Any, cx)?;
             }
             (Data::Struct { columns, of: StructOf::Timestamp }, Kind::Timestamp) => {
                 let (t, i) = value.timestamp();

@@ -10,9 +10,10 @@ use std::collections::HashMap;
 use crate::batch::{Census, IdKind};
 use crate::extract::bson::{Fields, Malformed};
 use crate::extract::builder::ColumnBuilder;
-use crate::extract::census::Counts;
+use crate::extract::census::{Counts, Keys};
 use crate::extract::names::Names;
-use crate::extract::rescue::{Context, Path, push_key};
+use crate::extract::rescue::{Context, Path};
+use crate::path::{Step, push_key};
 use crate::schema::{Column, ColumnType, ID};
 
 /// Columns of one nested object, at most: beyond, new keys are data.
@@ -152,7 +153,10 @@ impl Columns {
                 Slot::Odd(index) => {
                     let odd = &mut self.odd[index];
                     odd.counts.saw(element.value.kind, cx);
-                    odd.counts.rescued(element.value.kind);
+                    odd.counts.rescued(element.value.kind, cx);
+                    // Where keys share one count, those within are data too.
+                    let keys = if index < ODD_MAX { Keys::Named } else { Keys::Any };
+                    odd.counts.look_within(element.value, keys, cx)?;
                     let repeated = odd.seen_until > row && index < ODD_MAX;
                     odd.seen_until = row + 1;
                     cx.rescue(&path, element.value, repeated)?;
@@ -227,7 +231,7 @@ impl Columns {
             if index < ODD_MAX {
                 push_key(&mut path, &String::from_utf8_lossy(&odd.key));
             } else {
-                path.push_str(".…");
+                Step::OtherKeys.push(&mut path);
             }
             odd.counts.gather(&path, census);
         }

@@ -11,7 +11,7 @@ use crate::extract::builder::{ColumnBuilder, LEVELS_MAX, blob_type, exact_double
 use crate::extract::columns::{Columns, FIELDS_MAX, TOP_FIELDS_MAX};
 use crate::extract::data::{SCALE_WRITTEN_MAX, StructOf, TextOf};
 use crate::extract::decimal::{DIGITS_MAX, Decimal, integer_digits, rescale, scale_needed};
-use crate::extract::names::plain_name;
+use crate::extract::names::Names;
 use crate::schema::{Column, ColumnType, ID};
 
 /// Keys that look like data make a map only from this many on.
@@ -204,6 +204,16 @@ impl Shape {
         self.by_key.get(name.as_bytes()).and_then(|index| self.fields.get(*index)).map(|(_, shape)| shape)
     }
 
+    /// The name that each key's column would have if nothing else gave names.
+    fn names(&self, top: bool) -> Vec<(String, &str)> {
+        let mut names = if top { Names::of_document() } else { Names::default() };
+        if top {
+            names.take(ID);
+        }
+        let keys = self.fields.iter().filter_map(|(key, _)| std::str::from_utf8(key).ok());
+        keys.filter(|key| !(top && *key == ID)).map(|key| (names.take_for(key), key)).collect()
+    }
+
     /// The column that a first load would make of these values.
     fn infer(&self, level: usize) -> ColumnBuilder {
         let column_type = match self.dominant() {
@@ -300,53 +310,93 @@ fn is_data(key: &[u8]) -> bool {
 /// The columns a reading starts with: `known` in their order with their types, `pinned` with theirs, then the sample's.
 pub fn columns(known: &[Column], pinned: &[Column], id_kind: IdKind, sample: &Shape) -> Columns {
     let mut columns = Columns::of_document(id_kind);
-    let like = |column: &Column, name: &str| column.name.eq_ignore_ascii_case(name);
     for column in known {
-        let pin = pinned.iter().find(|pin| like(pin, &column.name));
+        let pin = pinned.iter().find(|pin| is_called(&column.name, &pin.name));
         let shape = sample.field(column.key());
         let builder = match pin {
-            Some(pin) => ColumnBuilder::of_type(&settled(&pin.column_type, shape), true),
+            Some(pin) => ColumnBuilder::of_type(&settled(&pin.column_type, Some(&column.column_type), shape), true),
             None => continued(&column.column_type, shape, 1),
         };
         columns.add_known(column, builder);
     }
-    for pin in pinned.iter().filter(|pin| !known.iter().any(|column| like(column, &pin.name))) {
-        // The documents' spelling, if they have the field, for their keys are compared exactly.
-        let keys = sample.fields.iter().filter_map(|(key, _)| std::str::from_utf8(key).ok());
-        let key = keys.into_iter().find(|key| like(pin, plain_name(key, true))).unwrap_or(&pin.name);
-        columns.add_key(key, ColumnBuilder::of_type(&settled(&pin.column_type, sample.field(key)), true));
+    let names = sample.names(true);
+    for pin in pinned.iter().filter(|pin| !known.iter().any(|column| is_called(&column.name, &pin.name))) {
+        let found = names.iter().find(|(name, _)| is_called(name, &pin.name));
+        let shape = found.and_then(|(_, key)| sample.field(key));
+        let builder = ColumnBuilder::of_type(&settled(&pin.column_type, None, shape), true);
+        match found {
+            // The documents' spelling, for their keys are compared exactly.
+            Some((name, key)) => columns.add_known(&called(name, key, ColumnType::Null), builder),
+            None => columns.add_key(&pin.name, builder),
+        }
     }
     sample.add_new_fields(&mut columns, 0);
     columns
 }
 
-/// A pinned type, with what it leaves open filled in: of which kind the texts and binaries are.
-fn settled(pin: &ColumnType, sample: Option<&Shape>) -> ColumnType {
-    let Some(sample) = sample else { return pin.clone() };
-    match pin {
-        ColumnType::Varchar if sample.count(&[Kind::Decimal128]) > 0 && sample.dominant() == Some(Class::Number) => {
-            ColumnType::DecimalText
+/// A pinned type, with what it leaves open filled in, from the stored column or else the sample: of which kind the texts
+/// and binaries are, and which keys a STRUCT's fields have.
+fn settled(pin: &ColumnType, known: Option<&ColumnType>, sample: Option<&Shape>) -> ColumnType {
+    let sampled = |class: Class| sample.is_some_and(|sample| sample.dominant() == Some(class));
+    match (pin, known) {
+        (ColumnType::List(element), _) => {
+            let known = match known {
+                Some(ColumnType::List(element)) => Some(&**element),
+                _ => None,
+            };
+            let sample = sample.and_then(|sample| sample.element.as_deref());
+            ColumnType::List(Box::new(settled(element, known, sample)))
         }
-        ColumnType::Varchar => sample.text_of().column_type(),
-        ColumnType::Blob => blob_type(sample.subtype()),
-        ColumnType::List(element) => ColumnType::List(Box::new(settled(element, sample.element.as_deref()))),
-        ColumnType::Struct(_)
-            if sample.dominant() == Some(Class::Timestamp) && pin.sql() == ColumnType::BsonTimestamp.sql() =>
+        (ColumnType::Varchar | ColumnType::Blob, Some(known))
+            if *known != ColumnType::Null && known.sql() == pin.sql() =>
         {
+            known.clone()
+        }
+        (ColumnType::Struct(_), Some(known @ (ColumnType::BsonTimestamp | ColumnType::Regex)))
+            if known.sql() == pin.sql() =>
+        {
+            known.clone()
+        }
+        (ColumnType::Struct(_), _) if sampled(Class::Timestamp) && pin.sql() == ColumnType::BsonTimestamp.sql() => {
             ColumnType::BsonTimestamp
         }
-        ColumnType::Struct(_) if sample.dominant() == Some(Class::Regex) && pin.sql() == ColumnType::Regex.sql() => {
+        (ColumnType::Struct(_), _) if sampled(Class::Regex) && pin.sql() == ColumnType::Regex.sql() => {
             ColumnType::Regex
         }
-        ColumnType::Struct(fields) => {
-            let settle = |field: &Column| Column {
-                column_type: settled(&field.column_type, sample.field(field.key())),
-                ..field.clone()
-            };
-            ColumnType::Struct(fields.iter().map(settle).collect())
-        }
-        other => other.clone(),
+        (ColumnType::Struct(fields), _) => ColumnType::Struct(settled_fields(fields, known, sample)),
+        (ColumnType::Varchar, _) => match sample {
+            Some(sample) if sample.count(&[Kind::Decimal128]) > 0 && sampled(Class::Number) => ColumnType::DecimalText,
+            Some(sample) => sample.text_of().column_type(),
+            None => pin.clone(),
+        },
+        (ColumnType::Blob, _) => sample.map_or(ColumnType::Blob, |sample| blob_type(sample.subtype())),
+        (other, _) => other.clone(),
     }
+}
+
+fn settled_fields(pins: &[Column], known: Option<&ColumnType>, sample: Option<&Shape>) -> Vec<Column> {
+    let known: &[Column] = match known {
+        Some(ColumnType::Struct(fields)) => fields,
+        _ => &[],
+    };
+    let names = sample.map(|sample| sample.names(false)).unwrap_or_default();
+    let settle = |pin: &Column| {
+        let stored = known.iter().find(|field| is_called(&field.name, &pin.name));
+        let sampled = names.iter().find(|(name, _)| is_called(name, &pin.name));
+        let key = stored.map(Column::key).or(sampled.map(|(_, key)| *key)).unwrap_or(pin.key());
+        let shape = sample.and_then(|sample| sample.field(key));
+        let column_type = settled(&pin.column_type, stored.map(|field| &field.column_type), shape);
+        called(&pin.name, key, column_type)
+    };
+    pins.iter().map(settle).collect()
+}
+
+fn is_called(name: &str, pin: &str) -> bool {
+    name.eq_ignore_ascii_case(pin)
+}
+
+fn called(name: &str, key: &str, column_type: ColumnType) -> Column {
+    Column { name: name.to_owned(), key: (key != name).then(|| key.to_owned()), column_type }
 }
 
 /// A stored column, with what the sample adds to it.

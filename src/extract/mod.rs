@@ -32,6 +32,7 @@ use arrow::array::StringArray;
 use crate::batch::{Census, IdKind, Output, Range, Reading, Window};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
+use crate::path::push_key;
 use crate::project::SourceProfile;
 use crate::schema::{Column, widen_columns};
 use reshape::Reshape;
@@ -113,7 +114,7 @@ impl Request {
 /// How paths, of the census and elsewhere, call a top-level key.
 pub fn path_of_key(key: &str) -> String {
     let mut path = String::new();
-    rescue::push_key(&mut path, key);
+    push_key(&mut path, key);
     path
 }
 
@@ -153,6 +154,9 @@ fn add(all: &mut Census, part: Census) {
         for (kind, count) in kinds {
             match have.get_mut(&kind) {
                 Some(sum) => {
+                    if sum.rescued == 0 && count.rescued > 0 {
+                        sum.example = count.example;
+                    }
                     sum.values += count.values;
                     sum.rescued += count.rescued;
                 }

@@ -1,14 +1,15 @@
 //! Where a value stands in its document, and the object of those that fit no column: `_elt_rescued`.
 //!
-//! The object maps a path to the value's canonical Extended JSON: `address`, `address.city`, `phones[0].number`; a key
-//! that is no plain name stands as `["odd key"]`. When a document repeats a key, the first value is the column's and
-//! the others stand here under their path with `#2`, `#3` …, counted over the document. Knows no column types.
+//! The object maps a path (see `path`) to the value's canonical Extended JSON: `address`, `address.city`, or with an
+//! element's number `phones[0].number`. When a document repeats a key, the first value is the column's and the others
+//! stand here under their path with `#2`, `#3` …, counted over the document. Knows no column types.
 
 use crate::batch::IdKind;
 use crate::extract::agreed::Agreed;
 use crate::extract::bson::{self, Kind, Malformed, Value};
 use crate::extract::ejson::{self, Form};
 use crate::extract::id;
+use crate::path::push_key;
 
 /// A path as it grows on the call stack while a document is walked; nothing is allocated unless it is written.
 #[derive(Debug, Clone, Copy)]
@@ -58,21 +59,6 @@ impl<'p> Path<'p> {
                 out.push(']');
             }
         }
-    }
-}
-
-/// Appends a key to a path's text.
-pub fn push_key(out: &mut String, key: &str) {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$';
-    if !key.is_empty() && key.bytes().all(plain) && !key.starts_with(|first: char| first.is_ascii_digit()) {
-        if !out.is_empty() {
-            out.push('.');
-        }
-        out.push_str(key);
-    } else {
-        out.push('[');
-        ejson::write_json_string(out, key);
-        out.push(']');
     }
 }
 

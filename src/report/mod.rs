@@ -1,9 +1,10 @@
-//! What people and programs see of a run: progress, the lines of finished work, the summary, the artifacts.
+//! What people and programs see: a run's progress, its finished work, summary and artifacts; rows; a collection's fields.
 //!
 //! Knows names, counts and seconds; not what was done or why. Decides nothing about the run.
 
 pub mod artifacts;
 mod console;
+pub mod schema_tree;
 pub mod table;
 
 pub use console::{Activity, Console, LogFormat};

@@ -4,6 +4,7 @@
 //! finished loads and lists of ids, and gives rows.
 
 mod catalog;
+mod census;
 mod history;
 mod raw;
 mod segments;

@@ -72,7 +72,8 @@ fn stages_do_not_import_each_other() {
 
 #[test]
 fn only_command_and_run_compose_stages() {
-    const LEAVES: [&str; 7] = ["schema.rs", "batch.rs", "cancel.rs", "secret.rs", "error.rs", "error/", "project/"];
+    const LEAVES: [&str; 8] =
+        ["schema.rs", "path.rs", "batch.rs", "cancel.rs", "secret.rs", "error.rs", "error/", "project/"];
     let stage = Regex::new(r"\bcrate::(extract|land|model|export|command|run)\b").expect("a pattern");
     // It reads what `land` wrote down.
     let stage_of_warehouse = Regex::new(r"\bcrate::(extract|model|export|command|run)\b").expect("a pattern");

@@ -65,7 +65,7 @@ fn is_kept(
         (Bson::Document(document), DataType::Struct(_)) if matches!(column_type, ColumnType::Struct(_)) => {
             document.iter().all(|(key, value)| {
                 let mut path = path.to_owned();
-                crate::extract::rescue::push_key(&mut path, key);
+                crate::path::push_key(&mut path, key);
                 let ColumnType::Struct(fields) = column_type else { return false };
                 let column = column_of(fields, key)
                     .map(|(index, field)| (array.as_struct().column(index), row, &field.column_type));
@@ -185,7 +185,7 @@ proptest! {
                 let rescued = rescued.as_str().map(|text| serde_json::from_str(text).unwrap()).unwrap_or_default();
                 for (key, value) in &documents[row] {
                     let mut path = String::new();
-                    crate::extract::rescue::push_key(&mut path, key);
+                    crate::path::push_key(&mut path, key);
                     // Its forms have tests of their own.
                     if key == "_id" {
                         continue;

@@ -299,34 +299,146 @@ fn stored_and_pinned_columns_win() {
 }
 
 #[test]
-fn the_census_counts_exactly() {
-    let documents = [
-        doc! { "_id": "a", "p": [1, "x"] },
-        doc! { "_id": "b", "p": [2], "o": { "k k": 1.5 } },
-        doc! { "_id": "c", "p": "x" },
+fn a_pin_finds_its_key_by_the_name_of_its_column() {
+    let field = |name: &str| Column::new(name, ColumnType::BigInt);
+    let pinned = vec![
+        field("name_2"),
+        field("_empty"),
+        field("elt_x"),
+        Column::new("o", ColumnType::Struct(vec![field("A_2"), field("_empty"), field("a")])),
     ];
-    let (_, reading) = decode(&request(), &documents, 1);
-    let shown: Vec<_> = reading
-        .census
-        .0
-        .iter()
-        .flat_map(|(path, kinds)| {
-            kinds
-                .iter()
-                .map(move |(kind, count)| format!("{path} {kind} {} {} {}", count.values, count.rescued, count.example))
-        })
-        .collect();
-    let expected = [
-        "_id string 3 0 a",
-        "o object 1 0 b",
-        "o[\"k k\"] double 1 0 b",
-        "p array 2 0 a",
-        "p string 1 1 c",
-        "p[] int 2 0 a",
-        "p[] string 1 1 a",
-    ];
+    let document = || doc! { "_id": "x", "Name": 1, "name": 2, "": 3, "_elt_x": 4, "o": { "a": 5, "A": 6, "": 7 } };
+    let (batches, first) = decode(&Request { pinned: pinned.clone(), ..request() }, &[document()], 1);
+    let object = r#""o":{"A_2":6,"_empty":7,"a":5}"#;
+    assert_eq!(rows(&batches), [format!(r#"{{"_id":"x","name_2":2,"_empty":3,"elt_x":4,{object},"Name":1}}"#)]);
+    // Where the sample lacks a key, the stored columns know it.
+    let request = Request { pinned, known: first.columns, ..request() };
+    let (batches, second) = decode(&request, &[doc! { "_id": "y" }, document()], 1);
+    assert_eq!(
+        rows(&batches)[1],
+        format!(r#"{{"_id":"x","name_2":2,"_empty":3,"elt_x":4,{object},"Name":1}}"#),
+        "{}",
+        types(&second.columns)
+    );
+}
+
+/// The census as lines: path, type, values, rescued values, the first document's `_id`.
+#[track_caller]
+fn check_census(request: &Request, documents: &[Document], sample: usize, expected: &[&str]) {
+    let (_, reading) = decode(request, documents, sample);
+    let mut rescued = 0;
+    let mut shown = Vec::new();
+    for (path, kinds) in &reading.census.0 {
+        for (kind, count) in kinds {
+            rescued += count.rescued;
+            shown.push(format!("{path} {kind} {} {} {}", count.values, count.rescued, count.example));
+        }
+    }
     assert_eq!(shown, expected);
-    assert_eq!(reading.rescued, 2);
+    assert_eq!(reading.rescued, rescued);
+}
+
+#[test]
+fn the_census_counts_exactly() {
+    check_census(
+        &request(),
+        &[
+            doc! { "_id": "a", "p": [1, "x"] },
+            doc! { "_id": "b", "p": [2], "o": { "k k": 1.5 } },
+            doc! { "_id": "c", "p": "x" },
+            doc! { "_id": "d", "o": { "k k": 2 } },
+            doc! { "_id": "e", "o": { "k k": i64::MAX } },
+            doc! { "_id": "f", "o": { "k k": 7_i64 } },
+        ],
+        1,
+        &[
+            "_id string 6 0 a",
+            "o object 4 0 b",
+            "o[\"k k\"] double 1 0 b",
+            "o[\"k k\"] int 1 0 d",
+            "o[\"k k\"] long 2 1 e",
+            "p array 2 0 a",
+            "p string 1 1 c",
+            "p[] int 2 0 a",
+            "p[] string 1 1 a",
+        ],
+    );
+}
+
+#[test]
+fn the_census_counts_within_rescued_values() {
+    let pinned = vec![Column::new("closed", ColumnType::Struct(vec![Column::new("a", ColumnType::BigInt)]))];
+    check_census(
+        &Request { pinned, ..request() },
+        &[
+            doc! { "_id": "a", "s": "x", "l": [{ "k": 1 }] },
+            doc! { "_id": "b", "s": { "k": [1, { "z z": Bson::Null }] }, "l": { "k": 2 } },
+            doc! { "_id": "c", "s": { "k": true }, "closed": { "a": 1, "b": { "c": 1.5 } }, "l": [[7]] },
+            doc! { "_id": { "y": 1, "m": [2] } },
+        ],
+        1,
+        &[
+            r#"_id object 1 0 {"$value":{"y":{"$numberInt":"1"},"m":[{"$numberInt":"2"}]}}"#,
+            "_id string 3 0 a",
+            r#"_id.m array 1 0 {"$value":{"y":{"$numberInt":"1"},"m":[{"$numberInt":"2"}]}}"#,
+            r#"_id.m[] int 1 0 {"$value":{"y":{"$numberInt":"1"},"m":[{"$numberInt":"2"}]}}"#,
+            r#"_id.y int 1 0 {"$value":{"y":{"$numberInt":"1"},"m":[{"$numberInt":"2"}]}}"#,
+            "closed object 1 0 c",
+            "closed.a int 1 0 c",
+            "closed.b object 1 1 c",
+            "closed.b.c double 1 0 c",
+            "l array 2 0 a",
+            "l object 1 1 b",
+            "l.k int 1 0 b",
+            "l[] array 1 1 c",
+            "l[] object 1 0 a",
+            "l[].k int 1 0 a",
+            "l[][] int 1 0 c",
+            "s object 2 2 b",
+            "s string 1 0 a",
+            "s.k array 1 0 b",
+            "s.k bool 1 0 c",
+            "s.k[] int 1 0 b",
+            "s.k[] object 1 0 b",
+            r#"s.k[]["z z"] null 1 0 b"#,
+        ],
+    );
+}
+
+#[test]
+fn the_census_counts_the_keys_of_a_map_as_one() {
+    let map = |value: Bson| (0..20).map(|day| (format!("2024-01-{:02}", day + 1), value.clone())).collect::<Document>();
+    check_census(
+        &request(),
+        &[
+            doc! { "_id": "a", "m": map(1.into()) },
+            doc! { "_id": "b", "m": map(Bson::Array(vec![doc! { "x": 1, "y": "t" }.into()])) },
+            doc! { "_id": "c", "m": 7 },
+        ],
+        1,
+        &[
+            "_id string 3 0 a",
+            "m int 1 0 c",
+            "m object 2 0 a",
+            "m.* array 20 0 b",
+            "m.* int 20 0 a",
+            "m.*[] object 20 0 b",
+            "m.*[].* int 20 0 b",
+            "m.*[].* string 20 0 b",
+        ],
+    );
+}
+
+#[test]
+fn the_census_of_a_rescued_value_is_bounded() {
+    let crowd: Document = (0..1_500).map(|number| (format!("k{number}"), doc! { "x": number }.into())).collect();
+    let documents = [doc! { "_id": "a", "s": "x" }, doc! { "_id": "b", "s": crowd }];
+    let (_, reading) = decode(&request(), &documents, 1);
+    let values = |path: &str| reading.census.0.get(path).map(|kinds| kinds.values().map(|count| count.values).sum());
+    assert_eq!(values("s.k999"), Some(1_u64));
+    assert_eq!(values("s.k1000"), None);
+    assert_eq!(values("s.…"), Some(500));
+    assert_eq!(values("s.….x"), Some(500));
 }
 
 #[test]

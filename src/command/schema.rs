@@ -1,0 +1,128 @@
+//! `elt schema`: the fields of loaded collections as their censuses saw them, on stdout. Reads the warehouse only.
+
+use std::io::Write;
+
+use crate::error::{Error, Result};
+use crate::model::NodeKind;
+use crate::report::schema_tree::yaml::{SourceTable, sources_yaml};
+use crate::report::schema_tree::{Tree, fields_json, summaries_text, summary_json, tree_text};
+use crate::report::{Console, table};
+use crate::schema::Column;
+use crate::warehouse::Session;
+
+use super::workspace::Workspace;
+use super::{Common, SchemaOptions, SchemaOutput};
+
+pub fn run(common: &Common, options: &SchemaOptions, console: &Console) -> Result<bool> {
+    let workspace = Workspace::open(common, console)?;
+    let warehouse = workspace.warehouse_read_only()?;
+    let session = warehouse.as_ref().map(|warehouse| warehouse.session()).transpose()?;
+    let loaded = session.as_ref().map(Session::loaded_collections).transpose()?.unwrap_or_default();
+    let tables = tables(&workspace, &loaded);
+    let mut chosen = Vec::new();
+    for written in &options.collections {
+        let table = named(written, &tables, &workspace.graph.project)?;
+        if !chosen.contains(&table) {
+            chosen.push(table);
+        }
+    }
+    let Some(session) = session else { return Err(Error::no_warehouse(&workspace.target().warehouse)) };
+    if options.collections.is_empty() {
+        chosen = tables.iter().filter(|table| is_loaded(table, &loaded)).collect();
+    }
+    if chosen.is_empty() {
+        return Err(Error::nothing_loaded());
+    }
+    if let Some(table) = chosen.iter().find(|table| !is_loaded(table, &loaded)) {
+        return Err(Error::collection_never_loaded(&shown(table)));
+    }
+    let text = text(&session, &chosen, options)?;
+    table::stdout().write_all(text.as_bytes()).map_err(|cause| Error::output(&cause))?;
+    Ok(true)
+}
+
+fn text(session: &Session, chosen: &[&SourceTable], options: &SchemaOptions) -> Result<String> {
+    if options.output == SchemaOutput::Yaml {
+        let mut chosen = chosen.to_vec();
+        chosen.sort_by(|one, other| one.source.cmp(&other.source));
+        let columns = chosen.iter().map(|table| columns(session, table)).collect::<Result<Vec<_>>>()?;
+        let pairs: Vec<_> = chosen.into_iter().zip(columns.iter().map(Vec::as_slice)).collect();
+        return Ok(sources_yaml(&pairs));
+    }
+    let trees = chosen.iter().map(|table| tree(session, table)).collect::<Result<Vec<_>>>()?;
+    let lines = |objects: Vec<serde_json::Value>| objects.iter().map(|object| format!("{object}\n")).collect();
+    Ok(match (options.output, options.collections.is_empty()) {
+        (SchemaOutput::Json, true) => lines(trees.iter().map(summary_json).collect()),
+        (SchemaOutput::Json, false) => lines(trees.iter().flat_map(fields_json).collect()),
+        (_, true) => summaries_text(&trees),
+        (_, false) => trees.iter().map(tree_text).collect::<Vec<_>>().join("\n"),
+    })
+}
+
+fn tree(session: &Session, table: &SourceTable) -> Result<Tree> {
+    let SourceTable { source, collection, .. } = table;
+    let loaded = session.loaded(source, collection)?.ok_or_else(|| Error::collection_never_loaded(&shown(table)))?;
+    let censuses = session.censuses(source, collection, &loaded)?;
+    Ok(Tree::new(shown(table), &loaded.columns, &censuses))
+}
+
+fn columns(session: &Session, table: &SourceTable) -> Result<Vec<Column>> {
+    let loaded = session.loaded(&table.source, &table.collection)?;
+    Ok(loaded.map(|loaded| loaded.columns).unwrap_or_default())
+}
+
+/// The project's tables of sources, and what was loaded when they still were such.
+fn tables(workspace: &Workspace, loaded: &[(String, String)]) -> Vec<SourceTable> {
+    let sources = workspace.graph.nodes().filter(|node| node.kind == NodeKind::Source);
+    let mut tables: Vec<SourceTable> = sources
+        .map(|node| SourceTable {
+            source: node.source_name.clone().unwrap_or_default(),
+            schema: node.relation.schema.clone(),
+            table: node.name.clone(),
+            collection: node.collection.clone().unwrap_or_else(|| node.name.clone()),
+        })
+        .collect();
+    for (source, collection) in loaded {
+        if !tables.iter().any(|table| table.source == *source && table.collection == *collection) {
+            tables.push(SourceTable {
+                source: source.clone(),
+                schema: source.clone(),
+                table: collection.clone(),
+                collection: collection.clone(),
+            });
+        }
+    }
+    tables.sort_by_key(shown);
+    tables
+}
+
+/// The table that `source.table` means, or a table's name alone. A selector, as `elt ls` prints it, means the same.
+fn named<'t>(written: &str, tables: &'t [SourceTable], project: &str) -> Result<&'t SourceTable> {
+    let name = written.strip_prefix("source:").unwrap_or(written);
+    let short = name.strip_prefix(project).and_then(|name| name.strip_prefix('.')).unwrap_or(name);
+    for name in [name, short] {
+        if let Some(table) = tables.iter().find(|table| shown(table) == name) {
+            return Ok(table);
+        }
+    }
+    let alike: Vec<&SourceTable> = tables.iter().filter(|table| table.table == name).collect();
+    match alike.as_slice() {
+        [table] => Ok(table),
+        [] => {
+            let names: Vec<String> = tables.iter().flat_map(|table| [shown(table), table.table.clone()]).collect();
+            Err(Error::table_unknown(name, names.iter().map(String::as_str)))
+        }
+        several => {
+            Err(Error::collection_of_several(name, &several.iter().map(|table| shown(table)).collect::<Vec<_>>()))
+        }
+    }
+}
+
+fn is_loaded(table: &SourceTable, loaded: &[(String, String)]) -> bool {
+    loaded.iter().any(|(source, collection)| *source == table.source && *collection == table.collection)
+}
+
+/// The name that people know it by.
+fn shown(table: &SourceTable) -> String {
+    format!("{}.{}", table.source, table.table)
+}

@@ -1,0 +1,1 @@
+select o._id from {{ source('shop', 'orders') }} as o cross join {{ source('shop', 'customers') }}
