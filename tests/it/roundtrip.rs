@@ -13,7 +13,7 @@ use elt::land::{Landing, Manifest};
 use elt::schema::ColumnType;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use proptest::prelude::*;
-use proptest::test_runner::{Config, TestRunner};
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
 use crate::project::Project;
 
@@ -322,7 +322,9 @@ fn values() -> impl Strategy<Value = Bson> {
 /// One landing takes a command, so each holds many documents.
 #[test]
 fn any_document_is_given_back() {
-    let mut runner = TestRunner::new(Config { cases: 24, failure_persistence: None, ..Config::default() });
+    // The same documents each time: a run of the suite says what this change did.
+    let config = Config { cases: 24, failure_persistence: None, ..Config::default() };
+    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let documents = prop::collection::vec(prop::collection::vec((keys(), values()), 0..6), 1..60);
     let outcome = runner.run(&documents, |documents| {
         let documents: Vec<Document> = documents
