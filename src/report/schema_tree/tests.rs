@@ -173,7 +173,11 @@ fn programs_get_an_object_a_path() {
         &[column("n", ColumnType::BigInt)],
         &Censuses { standing, last: None, before: Some(before) },
     );
-    let kind = |name: &str, values: u64, share: f64, rescued: u64| json!({ "type": name, "values": values, "share": share, "rescued": rescued, "example_id": "7" });
+    let kind = |name: &str, values: u64, share: f64, rescued: u64| {
+        json!({
+            "type": name, "values": values, "share": share, "rescued": rescued, "example_id": "7",
+        })
+    };
     let field = |name: &str, column_type: &str, kinds: &[Value], drift: &[Value]| {
         json!({
             "collection": "shop.orders", "path": name, "column": name, "type": column_type, "of": 4,

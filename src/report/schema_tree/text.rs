@@ -31,10 +31,11 @@ pub fn summaries_text(trees: &[Tree]) -> String {
 }
 
 fn noted(tree: &Tree) -> String {
+    let loads = (tree.loads > 1).then(|| counted(tree.loads, "loads"));
     let rescued = (tree.rescued > 0).then(|| rescued(tree.rescued));
     let changes = tree.changes() as u64;
     let changed = (changes > 0).then(|| format!("{} by the last load", counted(changes, "changes")));
-    rescued.into_iter().chain(changed).collect::<Vec<_>>().join(", ")
+    loads.into_iter().chain(rescued).chain(changed).collect::<Vec<_>>().join(", ")
 }
 
 fn rescued(values: u64) -> String {

@@ -89,7 +89,6 @@ fn scalar(text: &str) -> String {
     if (is_name || is_type) && !WORDS.contains(&text.to_ascii_lowercase().as_str()) {
         return text.to_owned();
     }
-    let is_printable = |c: char| matches!(c, ' '..='~' | '\u{a0}'..='\u{2027}' | '\u{202a}'..='\u{fefe}' | '\u{ff00}'..='\u{fffd}' | '\u{10000}'..);
     if text.chars().all(is_printable) {
         return format!("'{}'", text.replace('\'', "''"));
     }
@@ -104,6 +103,11 @@ fn scalar(text: &str) -> String {
     }
     quoted.push('"');
     quoted
+}
+
+/// What may stand in a YAML text as it is (YAML 1.2.2, section 5.1), but for what ends a line in older parsers.
+fn is_printable(c: char) -> bool {
+    matches!(c, ' '..='~' | '\u{a0}'..='\u{2027}' | '\u{202a}'..='\u{fefe}' | '\u{ff00}'..='\u{fffd}' | '\u{10000}'..)
 }
 
 #[cfg(test)]
