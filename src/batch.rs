@@ -36,7 +36,7 @@ pub struct Quarantined {
     pub line: Option<u64>,
     /// What is wrong with it; never a value.
     pub reason: String,
-    /// None where they may not be kept, for a masked field may be among them.
+    /// None where they may not be kept, for a field that is masked or left out may be among them.
     pub bytes: Option<Vec<u8>>,
 }
 

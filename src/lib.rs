@@ -18,6 +18,7 @@
 //! - `run`: executes the plan: threads, transactions, tests, results, publication.
 //! - `export`: trait `Exporter`; contract, delta; Postgres and Parquet.
 //! - `report`: console, tables, artifacts. `diagnostic`: the one renderer of errors. `error`: every message.
+//! - `digest`: checksums (pure).
 //! - `generate`: the micro-finance sample data.
 //!
 //! Invariants, checked by `tests/it/tidy.rs`: each driver crate is named in one module; `extract`, `land`, `model` and
@@ -28,6 +29,7 @@ pub mod cancel;
 mod cli;
 pub mod command;
 pub mod diagnostic;
+mod digest;
 pub mod error;
 pub mod export;
 pub mod extract;

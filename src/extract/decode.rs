@@ -175,7 +175,7 @@ impl<'r> Decoder<'r> {
     }
 
     /// Puts a document aside that cannot be decoded, or fails with `error` if the options say so. Its bytes are kept
-    /// only where no field is to be masked.
+    /// only where no field is to be masked or left out.
     pub fn quarantine(&mut self, mut document: Quarantined, error: Error, sink: &mut Sink<'_>) -> Result<()> {
         if self.request.options.fail_on_malformed {
             return Err(error);

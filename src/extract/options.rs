@@ -2,6 +2,7 @@
 //!
 //! Values only. Knows neither the project's files nor a driver.
 
+use crate::digest::sha256;
 use crate::secret::Secret;
 
 pub use crate::extract::reshape::Mask;
@@ -75,12 +76,11 @@ impl Options {
     /// What these options say that changes which documents and columns land; two loads may be parts of one only if
     /// theirs are alike.
     pub fn fingerprint(&self) -> String {
-        use sha2::{Digest, Sha256};
-        let salt = self.mask_salt.as_ref().map(|salt| Sha256::digest(salt.reveal().as_bytes()).to_vec());
+        let salt = self.mask_salt.as_ref().map(|salt| sha256(salt.reveal()));
         let text = format!(
             "{:?}",
             (&self.filter, &self.include, &self.exclude, &self.mask, salt, self.keep_bson, &self.on_mismatch)
         );
-        Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+        sha256(&text)
     }
 }

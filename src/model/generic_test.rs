@@ -10,12 +10,12 @@ use serde_json::{Map, Value};
 
 use super::config::Of;
 use super::config_value::merge;
-use super::digest::md5;
 use super::jinja::{Heard as Said, RelationValue};
 use super::node::{DataTest, GenericTest, Node, NodeKind};
 use super::parse::{Draft, Heard, Parser, blank_node, by_name};
 use super::relation::Relation;
 use super::template::{Setting, Templates};
+use crate::digest::{self, md5};
 use crate::error::{Error, Place};
 use crate::project::{ColumnProperties, TestProperties};
 use crate::schema::{literal, quote};
@@ -124,7 +124,7 @@ impl Parser<'_> {
         node.relation = self.audit_relation(&short);
         node.patch = Some(test.place.clone());
         node.raw_config = raw;
-        node.checksum = super::digest::sha256("");
+        node.checksum = digest::sha256("");
         let number = u32::try_from(owner.draft).unwrap_or(u32::MAX);
         node.test = Some(DataTest { owner: Some(super::node::NodeId(number)), generic: Some(generic) });
         self.drafts.push(Draft { node, calls });

@@ -11,7 +11,6 @@ mod check;
 mod compile;
 mod config;
 mod config_value;
-mod digest;
 mod generic_test;
 mod jinja;
 mod manifest;

@@ -9,11 +9,11 @@ use serde_json::{Map, Value};
 
 use super::config::{Config, Of};
 use super::config_value::{Misspelt, canonical, folder_defaults, merge};
-use super::digest::sha256;
 use super::jinja::Call;
 use super::node::{DataTest, Graph, Node, NodeId, NodeKind};
 use super::relation::Relation;
 use super::template::{Setting, Templates};
+use crate::digest::sha256;
 use crate::error::{Error, Place, Result, SourceText};
 use crate::project::{NodeProperties, Project, ProjectFile};
 

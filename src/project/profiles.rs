@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 
 use super::environment::Environment;
 use super::toml_text;
 use super::written::{Entry, Written, clamp, find, to_json_map, unknown_keys};
+use crate::digest::sha256;
 use crate::error::{Error, Place, Result, SourceText};
 use crate::secret::Secret;
 
@@ -85,7 +85,7 @@ impl SourceProfile {
             }
             Self::Files { path } => format!("files {}", path.display()),
         };
-        Sha256::digest(text.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+        sha256(&text)
     }
 }
 

@@ -177,7 +177,7 @@ impl Extraction<'_> {
         result.seconds = started.elapsed().as_secs_f64();
         let done = match outcome {
             Ok(outcome) => {
-                result.amount = Some((outcome.documents, "documents"));
+                result.amount = Some((outcome.proof.landed, "documents"));
                 result.bytes = outcome.bytes;
                 result.note = note(&outcome);
                 result.details = outcome.proof.artifact();

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sha2::{Digest, Sha256};
 
 use crate::batch::{IdKind, Range, Reading, Window};
 use crate::cancel::Cancel;
+use crate::digest::sha256;
 use crate::error::{Error, Result};
 use crate::extract::{self, Agreed, Options, Request, Source, Survey, watermark};
 use crate::failpoint::failpoint;
@@ -73,8 +73,6 @@ pub struct LoadOutcome {
     pub full: bool,
     /// Whether rows of deleted documents are marked, not removed.
     pub marks: bool,
-    /// Documents read at the source.
-    pub documents: u64,
     pub bytes: u64,
     pub applied: Applied,
     /// Whether a full load brought the very same as the one before it, so that the raw table stands as it is.
@@ -159,7 +157,6 @@ impl Loading<'_> {
         let mut outcome = LoadOutcome {
             full,
             marks: collection.deletes == Deletes::Mark,
-            documents: reading.documents,
             bytes: reading.bytes,
             resumed,
             proof: Proof {
@@ -233,7 +230,10 @@ impl Loading<'_> {
             // Its cuts are known.
             request.is_split = resumed.is_some();
         }
-        request.counted = start.wait()?;
+        // A window is neither split nor sampled by it; what must hold is counted before anything is read.
+        if request.window == Window::Full || collection.is_strict {
+            request.counted = start.wait()?;
+        }
         let mut survey: Survey = self.source.survey(&request)?;
         let (plan, load) = match resumed {
             Some(resumed) => resumed,
@@ -346,14 +346,8 @@ impl Collection {
     /// What a load depends on, beside the documents.
     fn fingerprint(&self, request: &Request) -> String {
         let known = serde_json::to_string(&(&request.known, &request.pinned)).unwrap_or_default();
-        let mut digest = Sha256::new();
-        for part in
-            [&self.origin, &self.options.fingerprint(), &known, request.watermark.as_deref().unwrap_or_default()]
-        {
-            digest.update((part.len() as u64).to_le_bytes());
-            digest.update(part.as_bytes());
-        }
-        digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+        let watermark = request.watermark.as_deref().unwrap_or_default();
+        sha256(&format!("{:?}", (&self.origin, self.options.fingerprint(), known, watermark)))
     }
 }
 

@@ -1,13 +1,14 @@
-//! Checksums as dbt writes them: SHA-256 of a file's text, MD5 in the names of generic tests.
+//! Checksums in hexadecimal: SHA-256 of a file's text and of whatever tells one thing from another, MD5 in the names of dbt's
+//! generic tests. Pure.
 
 use md5::Md5;
 use sha2::{Digest, Sha256};
 
-pub(super) fn sha256(text: &str) -> String {
+pub fn sha256(text: &str) -> String {
     hex(&Sha256::digest(text.as_bytes()))
 }
 
-pub(super) fn md5(text: &str) -> String {
+pub fn md5(text: &str) -> String {
     hex(&Md5::digest(text.as_bytes()))
 }
 
