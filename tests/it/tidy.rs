@@ -19,7 +19,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("postgres_types", &["export/postgres"]),
     ("tokio_postgres", &["export/postgres"]),
     ("tokio_postgres_rustls", &["export/postgres"]),
-    ("clap", &["cli.rs"]),
+    ("clap", &["cli.rs", "cli/"]),
     ("minijinja", &["model/", "project/yaml_template"]),
     ("indicatif", &["report/"]),
     ("annotate_snippets", &["diagnostic"]),

@@ -1,0 +1,126 @@
+//! The flags of the commands that only look: `ls`, `schema`, `show`.
+//!
+//! Definitions, and their way to `command`'s options.
+
+use clap::{Args, ValueEnum};
+
+use super::stages::SelectionArgs;
+use crate::command::{LsOptions, LsOutput, SchemaOptions, SchemaOutput, Selection, ShowOptions};
+use crate::report::table::Output;
+
+#[derive(Args)]
+pub(super) struct LsArgs {
+    #[command(flatten)]
+    pub(super) selection: SelectionArgs,
+    /// Only resources of these kinds
+    #[arg(long, value_name = "KIND", num_args = 1.., value_parser = ["model", "seed", "source", "test"])]
+    pub(super) resource_type: Vec<String>,
+    /// What a line shows: `selector` (project.staging.stg_loans__customers), `name`, `path` of the file, or `json`
+    #[arg(long, value_name = "FORM", value_enum, default_value = "selector", hide_possible_values = true)]
+    pub(super) output: LsOutputArg,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum LsOutputArg {
+    Selector,
+    Name,
+    Path,
+    Json,
+}
+
+#[derive(Args)]
+pub(super) struct SchemaArgs {
+    /// Which: `loans.customers`, or `customers` where only one source has it; by default all, a line each
+    #[arg(value_name = "COLLECTION")]
+    pub(super) collections: Vec<String>,
+    /// `tree`, or `json`: one object a path (without COLLECTION one a collection)
+    #[arg(long, value_name = "FORM", value_enum, default_value = "tree", hide_possible_values = true)]
+    pub(super) output: SchemaOutputArg,
+    /// Print the sources' YAML instead, with each column's present type, ready to pin
+    #[arg(long, conflicts_with = "output")]
+    pub(super) yaml: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum SchemaOutputArg {
+    Tree,
+    Json,
+}
+
+#[derive(Args)]
+pub(super) struct ShowArgs {
+    /// The model: `elt show customers` is `elt show --select customers`
+    #[arg(value_name = "MODEL", conflicts_with_all = ["select", "inline"])]
+    pub(super) model: Option<String>,
+    #[command(flatten)]
+    pub(super) selection: SelectionArgs,
+    /// A query instead of a model; may use ref() and source()
+    #[arg(long, value_name = "SQL", conflicts_with_all = ["select", "exclude"])]
+    pub(super) inline: Option<String>,
+    /// Rows to print; 0 prints all
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    pub(super) limit: u64,
+    /// The form of the rows: `table`, `json` (one object a line), or `csv` (NULL is empty, an empty text is "")
+    #[arg(long, value_name = "FORM", value_enum, default_value = "table", hide_possible_values = true)]
+    pub(super) output: OutputArg,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(super) enum OutputArg {
+    Table,
+    Json,
+    Csv,
+}
+
+impl From<OutputArg> for Output {
+    fn from(arg: OutputArg) -> Self {
+        match arg {
+            OutputArg::Table => Self::Table,
+            OutputArg::Json => Self::Json,
+            OutputArg::Csv => Self::Csv,
+        }
+    }
+}
+
+impl From<LsArgs> for LsOptions {
+    fn from(args: LsArgs) -> Self {
+        Self {
+            selection: args.selection.into(),
+            resource_types: args.resource_type,
+            output: match args.output {
+                LsOutputArg::Selector => LsOutput::Selector,
+                LsOutputArg::Name => LsOutput::Name,
+                LsOutputArg::Path => LsOutput::Path,
+                LsOutputArg::Json => LsOutput::Json,
+            },
+        }
+    }
+}
+
+impl From<SchemaArgs> for SchemaOptions {
+    fn from(args: SchemaArgs) -> Self {
+        Self {
+            collections: args.collections,
+            output: match (args.yaml, args.output) {
+                (true, _) => SchemaOutput::Yaml,
+                (false, SchemaOutputArg::Tree) => SchemaOutput::Tree,
+                (false, SchemaOutputArg::Json) => SchemaOutput::Json,
+            },
+        }
+    }
+}
+
+impl From<ShowArgs> for ShowOptions {
+    fn from(args: ShowArgs) -> Self {
+        let selection: Selection = args.selection.into();
+        Self {
+            selection: match args.model {
+                Some(model) => Selection { select: vec![model], ..selection },
+                None => selection,
+            },
+            inline: args.inline,
+            limit: args.limit,
+            output: args.output.into(),
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The flags of the commands that run stages: `build`, `extract`, `run`, `seed`, `snapshot`, `test`, `export`, `compile`.
+//!
+//! Definitions, and their way to `command`'s options.
+
+use clap::Args;
+
+use crate::command::{BuildOptions, Selection};
+
+#[derive(Args)]
+pub(super) struct SelectionArgs {
+    /// What to work on: names, globs ('loan_*'), +model, model+, 2+model, @model, tag:, path:, source: …; several are a
+    /// union, a comma is an intersection
+    #[arg(long, short, num_args = 1.., value_name = "SELECTOR", visible_alias = "models", short_alias = 'm')]
+    pub(super) select: Vec<String>,
+    /// What to leave out of that, in the same words
+    #[arg(long, num_args = 1.., value_name = "SELECTOR")]
+    pub(super) exclude: Vec<String>,
+}
+
+/// The flags of `build`, `extract` and `run`; the commands below have those of them that mean something there.
+#[derive(Args)]
+pub(super) struct BuildArgs {
+    #[command(flatten)]
+    pub(super) selection: SelectionArgs,
+    /// Load collections and build incremental models from nothing
+    #[arg(long, short)]
+    pub(super) full_refresh: bool,
+    /// Stop at the first failure
+    #[arg(long, short = 'x')]
+    pub(super) fail_fast: bool,
+    /// Print the plan and do nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+#[derive(Args)]
+pub(super) struct TestArgs {
+    #[command(flatten)]
+    pub(super) selection: SelectionArgs,
+    /// Stop at the first failure
+    #[arg(long, short = 'x')]
+    pub(super) fail_fast: bool,
+    /// Print the plan and do nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+#[derive(Args)]
+pub(super) struct ExportArgs {
+    #[command(flatten)]
+    pub(super) selection: SelectionArgs,
+    /// Print the plan and do nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+#[derive(Args)]
+pub(super) struct CompileArgs {
+    #[command(flatten)]
+    pub(super) selection: SelectionArgs,
+    /// Render incremental models as a full refresh would
+    #[arg(long, short)]
+    pub(super) full_refresh: bool,
+    /// Check only, write nothing
+    #[arg(long)]
+    pub(super) dry_run: bool,
+}
+
+impl From<SelectionArgs> for Selection {
+    fn from(args: SelectionArgs) -> Self {
+        Self { select: args.select, exclude: args.exclude }
+    }
+}
+
+impl From<BuildArgs> for BuildOptions {
+    fn from(args: BuildArgs) -> Self {
+        Self {
+            selection: args.selection.into(),
+            full_refresh: args.full_refresh,
+            fail_fast: args.fail_fast,
+            dry_run: args.dry_run,
+        }
+    }
+}
+
+impl From<TestArgs> for BuildOptions {
+    fn from(args: TestArgs) -> Self {
+        Self { selection: args.selection.into(), fail_fast: args.fail_fast, dry_run: args.dry_run, ..Self::default() }
+    }
+}
+
+impl From<ExportArgs> for BuildOptions {
+    fn from(args: ExportArgs) -> Self {
+        Self { selection: args.selection.into(), dry_run: args.dry_run, ..Self::default() }
+    }
+}
+
+impl From<CompileArgs> for BuildOptions {
+    fn from(args: CompileArgs) -> Self {
+        Self {
+            selection: args.selection.into(),
+            full_refresh: args.full_refresh,
+            dry_run: args.dry_run,
+            ..Self::default()
+        }
+    }
+}
