@@ -51,6 +51,8 @@ pub enum Command {
     Generate(GenerateOptions),
     Extract(BuildOptions),
     Run(BuildOptions),
+    Seed(BuildOptions),
+    Snapshot(BuildOptions),
     Test(BuildOptions),
     Build(BuildOptions),
     Export(BuildOptions),
@@ -165,7 +167,9 @@ pub enum QuarantineAction {
 
 /// Runs a subcommand. `Ok(false)`: it ran, and something in it failed that was already reported.
 pub fn run(invocation: &Invocation, console: &Console, cancel: &Cancel) -> Result<bool> {
-    const NOTHING: Scope = Scope { extract: false, build: false, test: false, export: false };
+    const NOTHING: Scope =
+        Scope { extract: false, seeds: false, snapshots: false, models: false, tests: false, export: false };
+    const ALL: Scope = Scope { extract: true, seeds: true, snapshots: true, models: true, tests: true, export: true };
     let common = &invocation.common;
     let stages = |options: &BuildOptions, scope: Scope| build::run(common, options, scope, console, cancel);
     match &invocation.command {
@@ -173,9 +177,11 @@ pub fn run(invocation: &Invocation, console: &Console, cancel: &Cancel) -> Resul
         Command::Debug => debug::run(common, console, cancel),
         Command::Generate(options) => generate::run(options, console),
         Command::Extract(options) => stages(options, Scope { extract: true, ..NOTHING }),
-        Command::Run(options) => stages(options, Scope { build: true, ..NOTHING }),
-        Command::Test(options) => stages(options, Scope { test: true, ..NOTHING }),
-        Command::Build(options) => stages(options, Scope { extract: true, build: true, test: true, export: true }),
+        Command::Run(options) => stages(options, Scope { models: true, ..NOTHING }),
+        Command::Seed(options) => stages(options, Scope { seeds: true, ..NOTHING }),
+        Command::Snapshot(options) => stages(options, Scope { snapshots: true, ..NOTHING }),
+        Command::Test(options) => stages(options, Scope { tests: true, ..NOTHING }),
+        Command::Build(options) => stages(options, ALL),
         Command::Export(options) => stages(options, Scope { export: true, ..NOTHING }),
         Command::Ls(options) => ls::run(common, options, console),
         Command::Schema(options) => schema::run(common, options, console),

@@ -90,6 +90,8 @@ impl Work<'_> {
                 self.compiled(node, false);
             }
             NodeKind::Model => self.model(node),
+            // Bound by what each of them is; see the modules of their kinds.
+            NodeKind::Snapshot | NodeKind::Analysis | NodeKind::UnitTest | NodeKind::Exposure => {}
             NodeKind::Test => {
                 if !self.is_plainly_bound(node)
                     && let Some(compiled) = self.compiled(node, false)

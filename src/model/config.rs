@@ -77,12 +77,16 @@ choices! {
         Table = "table",
         Incremental = "incremental",
         Ephemeral = "ephemeral",
+        /// Snapshots only.
+        Snapshot = "snapshot",
         /// Seeds only.
         Seed = "seed",
         /// Sources only: a raw table.
         Raw = "raw",
         /// Data tests only.
         Test = "test",
+        /// Rendered only: analyses, and what is described alone.
+        Nothing = "none",
     }
 }
 
@@ -170,8 +174,11 @@ choices! {
 pub(super) enum Of {
     Model,
     Seed,
+    Snapshot,
     Source,
     Test,
+    /// Analyses, unit tests, exposures: what all nodes have, and no more.
+    Other,
 }
 
 impl Config {
@@ -183,7 +190,9 @@ impl Config {
         let unique_key = read.names("unique_key");
         let materialized = match of {
             Of::Model => read.choice("materialized", &Materialized::CHOICES[..4]).unwrap_or(Materialized::View),
-            Of::Seed => read.choice("materialized", &Materialized::CHOICES[4..5]).unwrap_or(Materialized::Seed),
+            Of::Seed => read.choice("materialized", &Materialized::CHOICES[5..6]).unwrap_or(Materialized::Seed),
+            Of::Snapshot => Materialized::Snapshot,
+            Of::Other => Materialized::Nothing,
             Of::Source => Materialized::Raw,
             Of::Test => Materialized::Test,
         };

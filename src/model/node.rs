@@ -1,4 +1,5 @@
-//! The graph and its nodes: sources, seeds, models and data tests, each with its configuration and parents.
+//! The graph and its nodes: sources, seeds, snapshots, models, analyses, tests and exposures, each with its
+//! configuration and parents.
 //!
 //! Values only: how they come to be is `parse`, what is done with them is in the modules beside it.
 
@@ -29,8 +30,15 @@ impl NodeId {
 pub enum NodeKind {
     Source,
     Seed,
+    Snapshot,
     Model,
+    /// Rendered and checked, never built.
+    Analysis,
+    /// A data test, generic or singular.
     Test,
+    UnitTest,
+    /// What reads models outside of the project. Nothing is run for it.
+    Exposure,
 }
 
 impl NodeKind {
@@ -39,9 +47,35 @@ impl NodeKind {
         match self {
             Self::Source => "source",
             Self::Seed => "seed",
+            Self::Snapshot => "snapshot",
             Self::Model => "model",
+            Self::Analysis => "analysis",
             Self::Test => "test",
+            Self::UnitTest => "unit_test",
+            Self::Exposure => "exposure",
         }
+    }
+
+    /// All kinds, in the order of the graph.
+    pub const ALL: [Self; 8] = [
+        Self::Source,
+        Self::Seed,
+        Self::Snapshot,
+        Self::Model,
+        Self::Analysis,
+        Self::Test,
+        Self::UnitTest,
+        Self::Exposure,
+    ];
+
+    /// Whether `ref()` can name it, and a run makes its relation.
+    pub fn is_referable(self) -> bool {
+        matches!(self, Self::Seed | Self::Snapshot | Self::Model)
+    }
+
+    /// Whether it is run to find out whether something is right.
+    pub fn is_test(self) -> bool {
+        matches!(self, Self::Test | Self::UnitTest)
     }
 }
 
@@ -95,7 +129,8 @@ impl Node {
     /// Jinja as written (empty for sources, seeds and generic tests).
     pub fn raw_text(&self) -> &str {
         match (self.kind, &self.test) {
-            (NodeKind::Model, _) | (NodeKind::Test, Some(DataTest { generic: None, .. })) => &self.source.text,
+            (NodeKind::Model | NodeKind::Snapshot | NodeKind::Analysis, _)
+            | (NodeKind::Test, Some(DataTest { generic: None, .. })) => &self.source.text,
             _ => "",
         }
     }
@@ -113,14 +148,18 @@ impl Node {
         if self.source.path == std::path::Path::new(crate::project::INLINE_PATH) {
             return "the query".into();
         }
-        let kind = if self.kind == NodeKind::Test { "data test" } else { self.kind.name() };
+        let kind = match self.kind {
+            NodeKind::Test => "data test",
+            NodeKind::UnitTest => "unit test",
+            kind => kind.name(),
+        };
         format!("{kind} `{}`", self.display_name())
     }
 
     /// Where to point when the whole node is meant: its YAML entry for a source or generic test, else its first line.
     pub fn place(&self) -> Place {
         match (&self.kind, &self.test, &self.patch) {
-            (NodeKind::Source, _, Some(place)) => place.clone(),
+            (NodeKind::Source | NodeKind::UnitTest | NodeKind::Exposure, _, Some(place)) => place.clone(),
             (_, Some(DataTest { generic: Some(_), .. }), Some(place)) => place.clone(),
             _ => Place::line(&self.source, 1),
         }
@@ -145,8 +184,8 @@ pub struct GenericTest {
     pub arguments: Map<String, Value>,
 }
 
-/// All nodes of a project, resolved and free of cycles. Sources come first, then seeds, models, tests, each kind in
-/// the order of its files.
+/// All nodes of a project, resolved and free of cycles. Kinds come in the order of `NodeKind`, each in the order of its
+/// files.
 #[derive(Debug)]
 pub struct Graph {
     pub project: String,
@@ -174,9 +213,9 @@ impl Graph {
         self.by_unique_id.get(unique_id).map(|id| self.node(*id))
     }
 
-    /// A model or seed by its name.
+    /// A model, seed or snapshot by its name.
     pub fn by_name(&self, name: &str) -> Option<&Node> {
-        self.nodes.iter().find(|node| matches!(node.kind, NodeKind::Model | NodeKind::Seed) && node.name == name)
+        self.nodes.iter().find(|node| node.kind.is_referable() && node.name == name)
     }
 
     pub fn parents(&self, id: NodeId) -> impl Iterator<Item = &Node> {

@@ -32,7 +32,8 @@ impl Graph {
         let step = |node, builds| Step { node, builds, tests: Vec::new(), waits_for: Vec::new() };
         for id in selection.iter() {
             let node = self.node(id);
-            let is_real = node.kind != NodeKind::Test && node.config.materialized != Materialized::Ephemeral;
+            let is_real = (node.kind.is_referable() || node.kind == NodeKind::Source)
+                && node.config.materialized != Materialized::Ephemeral;
             if is_real {
                 steps.insert(id, step(id, true));
             }

@@ -104,7 +104,7 @@ impl Parser<'_> {
         for draft in &self.drafts {
             let node = &draft.node;
             let call = match (node.kind, &node.source_name) {
-                (NodeKind::Model | NodeKind::Seed, _) => Call::Ref(node.name.clone()),
+                (kind, _) if kind.is_referable() => Call::Ref(node.name.clone()),
                 (NodeKind::Source, Some(source)) => Call::Source(source.clone(), node.name.clone()),
                 _ => continue,
             };
@@ -133,7 +133,8 @@ impl Parser<'_> {
         let mut errors = Vec::new();
         for draft in &self.drafts {
             let node = &draft.node;
-            if node.kind == NodeKind::Test || node.config.materialized == Materialized::Ephemeral {
+            let has_relation = node.kind.is_referable() || node.kind == NodeKind::Source;
+            if !has_relation || node.config.materialized == Materialized::Ephemeral {
                 continue;
             }
             // DuckDB's names compare without letter case.
@@ -176,7 +177,7 @@ impl Parser<'_> {
                 let known = self
                     .drafts
                     .iter()
-                    .filter(|draft| matches!(draft.node.kind, NodeKind::Model | NodeKind::Seed))
+                    .filter(|draft| draft.node.kind.is_referable())
                     .map(|draft| draft.node.name.as_str());
                 Error::unknown_ref(&owner, name, known, place)
             }

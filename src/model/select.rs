@@ -160,7 +160,7 @@ impl Graph {
         let tests: Vec<NodeId> = found
             .iter()
             .flat_map(|id| &self.children[id.index()])
-            .filter(|id| self.node(**id).kind == NodeKind::Test)
+            .filter(|id| self.node(**id).kind.is_test())
             .copied()
             .collect();
         found.extend(tests);
@@ -196,12 +196,7 @@ impl Graph {
                     .map(|source| format!("source:{source}"))
                     .collect(),
                 "path" => self.folders().into_iter().map(|folder| format!("path:{folder}")).collect(),
-                _ => self
-                    .nodes
-                    .iter()
-                    .filter(|node| matches!(node.kind, NodeKind::Model | NodeKind::Seed))
-                    .map(|node| node.name.clone())
-                    .collect(),
+                _ => self.nodes.iter().filter(|node| node.kind.is_referable()).map(|node| node.name.clone()).collect(),
             };
             let bare = |name: &str| name.split_once(':').map_or(name, |(_, value)| value).to_owned();
             let mut left: Vec<(String, String)> = names.into_iter().map(|name| (bare(&name), name)).collect();
@@ -338,7 +333,7 @@ impl Selector {
             "source" => self.source_matcher()?,
             "package" => Box::new(move |graph, _| value == "this" || value == graph.project || value == "*"),
             "resource_type" => {
-                let kinds = [NodeKind::Source, NodeKind::Seed, NodeKind::Model, NodeKind::Test];
+                let kinds = NodeKind::ALL;
                 let Some(kind) = kinds.into_iter().find(|kind| kind.name() == value) else {
                     let names: Vec<&str> = kinds.iter().map(|kind| kind.name()).collect();
                     return Err(Error::bad_selector_value(&self.spec, &value, &names));

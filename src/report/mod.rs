@@ -17,6 +17,7 @@ use std::path::Path;
 pub enum Stage {
     Extract,
     Seed,
+    Snapshot,
     Model,
     Test,
     Export,
@@ -27,6 +28,7 @@ impl Stage {
         match self {
             Self::Extract => "extract",
             Self::Seed => "seed",
+            Self::Snapshot => "snapshot",
             Self::Model => "model",
             Self::Test => "test",
             Self::Export => "export",

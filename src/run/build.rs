@@ -327,9 +327,10 @@ pub fn write_compiled(folder: &std::path::Path, node: &Node, sql: &str) -> Resul
 fn stage(node: &Node) -> Stage {
     match node.kind {
         NodeKind::Seed => Stage::Seed,
-        NodeKind::Test => Stage::Test,
+        NodeKind::Test | NodeKind::UnitTest => Stage::Test,
+        NodeKind::Snapshot => Stage::Snapshot,
         NodeKind::Source => Stage::Extract,
-        NodeKind::Model => Stage::Model,
+        NodeKind::Model | NodeKind::Analysis | NodeKind::Exposure => Stage::Model,
     }
 }
 

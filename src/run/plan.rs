@@ -36,12 +36,32 @@ pub struct Plan {
 }
 
 /// Which parts of the work a command does.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Scope {
     pub extract: bool,
-    pub build: bool,
-    pub test: bool,
+    pub seeds: bool,
+    pub snapshots: bool,
+    pub models: bool,
+    pub tests: bool,
     pub export: bool,
+}
+
+impl Scope {
+    /// Whether it makes relations.
+    pub fn builds(self) -> bool {
+        self.seeds || self.snapshots || self.models
+    }
+
+    /// Whether nodes of a kind are made or run.
+    fn takes(self, kind: NodeKind) -> bool {
+        match kind {
+            NodeKind::Seed => self.seeds,
+            NodeKind::Snapshot => self.snapshots,
+            NodeKind::Model => self.models,
+            NodeKind::Test | NodeKind::UnitTest => self.tests,
+            NodeKind::Source | NodeKind::Analysis | NodeKind::Exposure => false,
+        }
+    }
 }
 
 impl Plan {
@@ -49,28 +69,30 @@ impl Plan {
     pub fn new(graph: &Graph, selected: Selection, scope: Scope, catalog: &Catalog, target: &Target) -> Result<Self> {
         let exists = |node: &Node| exists(node, catalog);
         let mut selection = selected;
-        if !scope.test {
-            selection.retain(|id| graph.node(id).kind != NodeKind::Test);
+        if scope.builds() {
+            selection.retain(|id| {
+                let kind = graph.node(id).kind;
+                scope.takes(kind) || scope.extract && kind == NodeKind::Source
+            });
+        } else if !scope.tests {
+            selection.retain(|id| !graph.node(id).kind.is_test());
         }
         // A test is run once all that it reads is there; it is no reason to build more.
-        let tests: Vec<NodeId> = selection.iter().filter(|id| scope.build && is_test(graph.node(*id))).collect();
+        let tests: Vec<NodeId> =
+            selection.iter().filter(|id| scope.builds() && graph.node(*id).kind.is_test()).collect();
         selection.retain(|id| !tests.contains(&id));
-        let added = if scope.build { graph.with_missing_parents(&selection, &exists) } else { Vec::new() };
+        let added = if scope.builds() { graph.with_missing_parents(&selection, &exists) } else { Vec::new() };
         let added: Vec<NodeId> = added.into_iter().filter(|id| graph.node(*id).kind != NodeKind::Source).collect();
         selection.extend(added.iter().copied());
         let loads = if scope.extract { loads(graph, &selection, catalog) } else { Vec::new() };
         let is_there = |node: &Node| selection.contains(node.id) || loads.contains(&node.id) || exists(node);
-        let of_added = added.iter().filter(|_| scope.test).flat_map(|id| graph.tests_of(*id)).map(|test| test.id);
+        let of_added = added.iter().filter(|_| scope.tests).flat_map(|id| graph.tests_of(*id)).map(|test| test.id);
         let wanted: BTreeSet<NodeId> = tests.into_iter().chain(of_added).collect();
         let (ready, waiting): (Vec<NodeId>, Vec<NodeId>) =
             wanted.into_iter().partition(|id| unmet(graph, *id, &is_there).is_empty());
         selection.extend(ready);
         let exports = if scope.export { exports(graph, &selection, target)? } else { Vec::new() };
-        selection.retain(|id| match graph.node(id).kind {
-            NodeKind::Test => true,
-            NodeKind::Source => false,
-            NodeKind::Seed | NodeKind::Model => scope.build,
-        });
+        selection.retain(|id| scope.takes(graph.node(id).kind) || added.contains(&id));
         let steps = graph.order(&selection);
         Ok(Self { loads, selection, added, waiting, steps, exports })
     }
@@ -113,6 +135,7 @@ impl Plan {
             let stage = match (step.builds, node.kind) {
                 (false, _) => Stage::Test,
                 (true, NodeKind::Seed) => Stage::Seed,
+                (true, NodeKind::Snapshot) => Stage::Snapshot,
                 (true, _) => Stage::Model,
             };
             console.say(&format!("  {stage:<8} {:<34} {}", node.display_name(), notes.join(", ")));
@@ -124,10 +147,6 @@ impl Plan {
     }
 }
 
-fn is_test(node: &Node) -> bool {
-    node.kind == NodeKind::Test
-}
-
 /// The collections that the selected nodes read: directly, or through ephemeral models and views that are not built anew.
 fn loads(graph: &Graph, selection: &Selection, catalog: &Catalog) -> Vec<NodeId> {
     let is_view = |node: &Node| {
@@ -137,7 +156,7 @@ fn loads(graph: &Graph, selection: &Selection, catalog: &Catalog) -> Vec<NodeId>
     };
     let mut found = BTreeSet::new();
     let mut seen = BTreeSet::new();
-    let mut open: Vec<NodeId> = selection.iter().filter(|id| graph.node(*id).kind != NodeKind::Test).collect();
+    let mut open: Vec<NodeId> = selection.iter().filter(|id| !graph.node(*id).kind.is_test()).collect();
     while let Some(id) = open.pop() {
         let node = graph.node(id);
         if node.kind == NodeKind::Source {
@@ -193,7 +212,7 @@ fn exports(graph: &Graph, selection: &Selection, target: &Target) -> Result<Vec<
         .map_err(|error| Error::nothing_to_export(&target.name, export.select(), &error))?;
     let is_table = |id: &NodeId| {
         let node = graph.node(*id);
-        matches!(node.kind, NodeKind::Model | NodeKind::Seed) && node.config.materialized != Materialized::Ephemeral
+        node.kind.is_referable() && node.config.materialized != Materialized::Ephemeral
     };
     Ok(selection.iter().filter(|id| exported.contains(*id)).filter(is_table).collect())
 }

@@ -20,9 +20,13 @@ pub fn show(console: &Console, results: &Results, target: &Target, ok: bool) {
     let of = |stage: Stage| all.iter().filter(move |result| result.stage == stage);
     let mut parts = Vec::new();
     let mut object = Map::new();
-    for (stage, noun) in
-        [(Stage::Extract, "collections"), (Stage::Seed, "seeds"), (Stage::Model, "models"), (Stage::Test, "tests")]
-    {
+    for (stage, noun) in [
+        (Stage::Extract, "collections"),
+        (Stage::Seed, "seeds"),
+        (Stage::Snapshot, "snapshots"),
+        (Stage::Model, "models"),
+        (Stage::Test, "tests"),
+    ] {
         let done = of(stage).filter(|result| result.status != Status::Skipped).count() as u64;
         if done == 0 {
             continue;
@@ -81,7 +85,8 @@ impl Results {
     /// `run_results.json` in dbt's shape (schema v6), with loads, publications and stage totals under `elt`.
     pub fn artifact(&self, metadata: Value) -> Value {
         let all = self.all();
-        let is_node = |result: &&NodeResult| matches!(result.stage, Stage::Seed | Stage::Model | Stage::Test);
+        let is_node =
+            |result: &&NodeResult| matches!(result.stage, Stage::Seed | Stage::Snapshot | Stage::Model | Stage::Test);
         let nodes: Vec<Value> = all.iter().filter(is_node).map(node).collect();
         let others = |stage: Stage| -> Vec<Value> {
             let of_stage = all.iter().filter(|result| result.stage == stage);
