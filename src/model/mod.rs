@@ -11,6 +11,7 @@ mod check;
 mod compile;
 mod config;
 mod config_value;
+mod exposure;
 mod generic_test;
 mod jinja;
 mod manifest;
@@ -19,6 +20,7 @@ mod materialize;
 mod node;
 mod order;
 mod parse;
+mod python;
 mod relation;
 mod resolve;
 #[cfg(test)]
@@ -28,6 +30,7 @@ mod select;
 mod source_config;
 mod source_map;
 mod template;
+mod unrendered;
 
 pub use check::{Binder, Checked, KnownColumns, check};
 pub use compile::{Compile, Compiled};
@@ -35,6 +38,7 @@ pub use config::{
     Config, Deletes, Load, MaskWith, Materialized, OnMalformed, OnMismatch, OnSchemaChange, Severity, Strategy,
     TestConfig, Verify,
 };
+pub use exposure::Access;
 pub use materialize::{Existing, Incremental, Key, create_table, create_view, drop_existing, duplicate_keys, sweep};
 pub use node::{DataTest, GenericTest, Graph, Node, NodeId, NodeKind};
 pub use order::{Step, Steps};
