@@ -4,6 +4,7 @@
 
 mod collections;
 mod look;
+mod selection;
 mod stages;
 
 use std::ffi::OsString;
@@ -83,7 +84,10 @@ enum Sub {
     /// Publish the selected models as they stand in the warehouse
     Export(ExportArgs),
     /// List what a selection holds
+    #[command(visible_alias = "list")]
     Ls(LsArgs),
+    /// Read and check the project, write target/manifest.json, and say how long that took
+    Parse,
     /// Print the fields of loaded collections: columns, types as met, rescued values, what changed
     Schema(SchemaArgs),
     /// Print rows of a model, or of a query
@@ -124,6 +128,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
         Sub::Build(args) => Command::Build(args.into()),
         Sub::Export(args) => Command::Export(args.into()),
         Sub::Ls(args) => Command::Ls(args.into()),
+        Sub::Parse => Command::Parse,
         Sub::Schema(args) => Command::Schema(args.into()),
         Sub::Show(args) => Command::Show(args.into()),
         Sub::State(args) => Command::State(args.into()),

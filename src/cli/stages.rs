@@ -4,18 +4,8 @@
 
 use clap::Args;
 
-use crate::command::{BuildOptions, Selection};
-
-#[derive(Args)]
-pub(super) struct SelectionArgs {
-    /// What to work on: names, globs ('loan_*'), +model, model+, 2+model, @model, tag:, path:, source: …; several are a
-    /// union, a comma is an intersection
-    #[arg(long, short, num_args = 1.., value_name = "SELECTOR", visible_alias = "models", short_alias = 'm')]
-    pub(super) select: Vec<String>,
-    /// What to leave out of that, in the same words
-    #[arg(long, num_args = 1.., value_name = "SELECTOR")]
-    pub(super) exclude: Vec<String>,
-}
+use super::selection::SelectionArgs;
+use crate::command::BuildOptions;
 
 /// The flags of `build`, `extract` and `run`; the commands below have those of them that mean something there.
 #[derive(Args)]
@@ -64,12 +54,6 @@ pub(super) struct CompileArgs {
     /// Check only, write nothing
     #[arg(long)]
     pub(super) dry_run: bool,
-}
-
-impl From<SelectionArgs> for Selection {
-    fn from(args: SelectionArgs) -> Self {
-        Self { select: args.select, exclude: args.exclude }
-    }
 }
 
 impl From<BuildArgs> for BuildOptions {

@@ -2,6 +2,8 @@
 //!
 //! One order for all of them: plan, extract, check, build with tests, publish, summarise.
 
+use serde_json::{Value, json};
+
 use crate::cancel::Cancel;
 use crate::error::{Error, Exit, Result};
 use crate::export;
@@ -16,7 +18,11 @@ use super::{BuildOptions, Common};
 
 pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Console, cancel: &Cancel) -> Result<bool> {
     let workspace = Workspace::open(common, console)?;
-    let selected = workspace.select(&options.selection)?;
+    let selected = workspace.select(&options.selection, console)?;
+    let kinds = &options.selection.kinds;
+    // Collections are no part of what is built if sources are left out.
+    let extract = scope.extract && (kinds.is_empty() || kinds.contains(&NodeKind::Source));
+    let scope = Scope { extract, ..scope };
     if options.dry_run {
         return dry_run(&workspace, selected, scope, options, console);
     }
@@ -40,7 +46,7 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
         drop(session);
         drop(warehouse);
     });
-    let written = write_artifacts(&workspace, &results);
+    let written = write_artifacts(&workspace, &results, arguments(common, options));
     failpoint("build.end");
     if let Err(error) = outcome {
         if cancel.is_requested() {
@@ -226,13 +232,30 @@ impl Command<'_> {
     }
 }
 
-fn write_artifacts(workspace: &Workspace, results: &Results) -> Result<()> {
+fn write_artifacts(workspace: &Workspace, results: &Results, arguments: Value) -> Result<()> {
     let folder = workspace.artifacts();
-    let invocation = uuid::Uuid::now_v7().to_string();
-    let manifest = workspace.graph.manifest(artifacts::metadata("manifest/v12", &invocation));
-    artifacts::write(&folder.join("manifest.json"), &manifest)?;
-    let results = results.artifact(artifacts::metadata("run-results/v6", &invocation));
+    let invocation = workspace.invocation();
+    workspace.write_manifest(&invocation, &results.compiled())?;
+    let results = results.artifact(artifacts::metadata("run-results/v6", &invocation), arguments);
     artifacts::write(&folder.join("run_results.json"), &results)
+}
+
+/// dbt's `args`: what the command was asked for.
+fn arguments(common: &Common, options: &BuildOptions) -> Value {
+    let selection = &options.selection;
+    json!({
+        "select": selection.select,
+        "exclude": selection.exclude,
+        "selector": selection.selector,
+        "resource_types": selection.kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>(),
+        "state": selection.state,
+        "full_refresh": options.full_refresh,
+        "fail_fast": options.fail_fast,
+        "target": common.target,
+        "project_dir": common.project_dir,
+        "threads": common.threads,
+        "quiet": common.quiet,
+    })
 }
 
 /// The models to publish as tables, with their relations, in foreign-key order.

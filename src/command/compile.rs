@@ -13,7 +13,7 @@ use super::{BuildOptions, Common};
 pub fn run(common: &Common, options: &BuildOptions, console: &Console) -> Result<bool> {
     let workspace = Workspace::open(common, console)?;
     let graph = &workspace.graph;
-    let selected = workspace.select(&options.selection)?;
+    let selected = workspace.select(&options.selection, console)?;
     let warehouse = workspace.warehouse_read_only()?;
     let session = warehouse.as_ref().map(Warehouse::session).transpose()?;
     let catalog = workspace::catalog(session.as_ref())?;

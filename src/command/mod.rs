@@ -10,6 +10,7 @@ mod debug;
 mod generate;
 mod init;
 mod ls;
+mod parse;
 mod quarantine;
 mod schema;
 mod show;
@@ -20,6 +21,7 @@ use std::path::PathBuf;
 
 use crate::cancel::Cancel;
 use crate::error::Result;
+use crate::model::{Indirect, NodeKind};
 use crate::report::table::Output;
 use crate::report::{Console, LogFormat};
 use crate::run::Scope;
@@ -57,6 +59,7 @@ pub enum Command {
     Build(BuildOptions),
     Export(BuildOptions),
     Ls(LsOptions),
+    Parse,
     Schema(SchemaOptions),
     Show(ShowOptions),
     State(StateOptions),
@@ -65,11 +68,18 @@ pub enum Command {
     Clean,
 }
 
-/// `--select` and `--exclude`; an empty `select` is everything.
+/// What is selected; an empty `select` is everything.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
     pub select: Vec<String>,
     pub exclude: Vec<String>,
+    /// A selector of `selectors.yml`.
+    pub selector: Option<String>,
+    pub indirect: Indirect,
+    /// Kinds that are kept; empty is all.
+    pub kinds: Vec<NodeKind>,
+    /// The folder with an earlier run's artifacts.
+    pub state: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -94,8 +104,9 @@ pub struct GenerateOptions {
 #[derive(Debug, Clone)]
 pub struct LsOptions {
     pub selection: Selection,
-    pub resource_types: Vec<String>,
     pub output: LsOutput,
+    /// Empty is dbt's usual keys.
+    pub output_keys: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,6 +195,7 @@ pub fn run(invocation: &Invocation, console: &Console, cancel: &Cancel) -> Resul
         Command::Build(options) => stages(options, ALL),
         Command::Export(options) => stages(options, Scope { export: true, ..NOTHING }),
         Command::Ls(options) => ls::run(common, options, console),
+        Command::Parse => parse::run(common, console),
         Command::Schema(options) => schema::run(common, options, console),
         Command::Show(options) => show::run(common, options, console),
         Command::State(options) => state::run(common, options, console),

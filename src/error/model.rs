@@ -221,6 +221,31 @@ impl Error {
         Self::usage(format!("selector `{spec}` cannot have `{value}`")).hint(format!("it takes {}", listed(&names)))
     }
 
+    pub(crate) fn selector_missing(name: &str, near: Option<&str>, known: &[&str]) -> Self {
+        let names: Vec<String> = known.iter().map(|name| (*name).to_owned()).collect();
+        let hint = match (near, names.as_slice()) {
+            (Some(near), _) => format!("did you mean `{near}`?"),
+            (None, []) => "`selectors.yml` in the project's root defines selectors".into(),
+            (None, names) => format!("the selectors are {}", listed(names)),
+        };
+        Self::usage(format!("no selector `{name}` is defined")).hint(hint)
+    }
+
+    pub(crate) fn bad_indirect(word: &str) -> Self {
+        Self::usage(format!("`indirect_selection` cannot be `{word}`"))
+            .hint("it takes `eager`, `cautious`, `buildable`, `empty`")
+    }
+
+    /// `what`: ``a manifest.json``.
+    pub(crate) fn no_state(spec: &str, what: &str) -> Self {
+        Self::usage(format!("selector `{spec}` compares with an earlier state, and there is no {what}"))
+            .hint("`--state DIR` names the folder that holds it, such as a copy of an earlier run's `target/`")
+    }
+
+    pub(crate) fn state_unreadable(path: &std::path::Path, reason: &str) -> Self {
+        Self::usage(format!("cannot read the state in `{}`: {reason}", path.display()))
+    }
+
     /// An empty shell variable must not select everything.
     pub(crate) fn empty_selector() -> Self {
         Self::usage("`--select` is empty").hint("without `--select` everything is selected")

@@ -39,11 +39,12 @@ pub use config::{
     TestConfig, Verify,
 };
 pub use exposure::Access;
+pub use manifest::CompiledSql;
 pub use materialize::{Existing, Incremental, Key, create_table, create_view, drop_existing, duplicate_keys, sweep};
 pub use node::{DataTest, GenericTest, Graph, Node, NodeId, NodeKind};
 pub use order::{Step, Steps};
 pub use relation::Relation;
 pub use schema_change::{NewColumn, SchemaChange};
-pub use select::Selection;
+pub use select::{Indirect, Previous, Request, Selection};
 pub use source_config::SourceConfig;
 pub use source_map::SourceMap;

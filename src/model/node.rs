@@ -14,7 +14,7 @@ use super::config::Config;
 use super::relation::Relation;
 use super::template::Templates;
 use crate::error::{Place, SourceText};
-use crate::project::{ColumnProperties, Constraint, ExposureProperties, GroupProperties};
+use crate::project::{ColumnProperties, Constraint, ExposureProperties, GroupProperties, SelectorDefinition};
 
 /// A node's place in its graph; valid for the graph that gave it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -201,6 +201,11 @@ pub struct Graph {
     pub(super) by_unique_id: HashMap<String, NodeId>,
     /// What is odd but stops nothing, such as YAML entries without a file.
     pub warnings: Vec<crate::error::Error>,
+    /// The name of the database that relations lie in: DuckDB's own for the warehouse's file.
+    pub(super) database: String,
+    /// The project's folder.
+    pub(super) root: std::path::PathBuf,
+    pub(super) selectors: Vec<SelectorDefinition>,
     pub(super) groups: Vec<GroupProperties>,
     /// Models, seeds and tests that are switched off, in no relation to the others.
     pub(super) disabled: Vec<Node>,

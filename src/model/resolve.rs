@@ -69,6 +69,9 @@ impl Parser<'_> {
             children,
             ranks,
             warnings: self.warnings,
+            database: database(&self.project.profiles.target.warehouse),
+            root: self.project.profiles.root.clone(),
+            selectors: self.project.selectors.clone(),
             groups: self.project.properties.groups.clone(),
             disabled: self.disabled_nodes,
             templates: Arc::new(self.templates),
@@ -279,6 +282,11 @@ fn circle(graph: &DiGraph<(), ()>, start: NodeIndex, component: &[NodeIndex]) ->
         }
     }
     vec![start]
+}
+
+/// DuckDB names a database after its file, without the ending.
+fn database(file: &std::path::Path) -> String {
+    file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 pub(super) fn cte_name(model: &str) -> String {

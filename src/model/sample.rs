@@ -42,6 +42,7 @@ pub(super) fn project(files: &[(&str, &str)]) -> Project {
         macros: Vec::new(),
         seeds: Vec::new(),
         properties: Properties::default(),
+        selectors: Vec::new(),
         environment: Environment::default(),
     };
     for (path, text) in files {

@@ -100,6 +100,13 @@ impl Templates {
         self.names.macros.binary_search_by(|known| known.as_str().cmp(name)).is_ok()
     }
 
+    /// The files that macros stand in, in the order of their paths.
+    pub fn macro_sources(&self) -> Vec<&SourceText> {
+        let mut all: Vec<&SourceText> = self.macro_files.values().map(|(source, _)| source.as_ref()).collect();
+        all.sort_by(|a, b| a.path.cmp(&b.path));
+        all
+    }
+
     fn scope(&self, setting: Setting) -> Arc<Scope> {
         Arc::new(Scope {
             names: self.names.clone(),

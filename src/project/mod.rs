@@ -9,6 +9,7 @@ mod init;
 mod profiles;
 mod properties;
 mod property_file;
+mod selectors;
 mod toml_text;
 mod written;
 mod yaml_template;
@@ -25,12 +26,14 @@ use yaml_template::YamlTemplate;
 
 pub use environment::Environment;
 pub use exposures::{ExposureProperties, GroupProperties, Owner};
+pub use files::seed_checksum;
 pub use init::init;
 pub use profiles::{ExportProfile, PROFILES_FILE, Profiles, SourceProfile, Target};
 pub use properties::{
     ColumnProperties, Constraint, ConstraintKind, NodeProperties, Properties, SourceProperties, TableProperties,
     TestProperties,
 };
+pub use selectors::{Criterion, Definition, SelectorDefinition};
 
 /// A project as it lies on disk, read once; nothing in it is rendered or resolved yet.
 #[derive(Debug, Clone)]
@@ -47,6 +50,8 @@ pub struct Project {
     pub seeds: Vec<ProjectFile>,
     /// All YAML files beside models and seeds, merged.
     pub properties: Properties,
+    /// `selectors.yml`, in its order.
+    pub selectors: Vec<SelectorDefinition>,
     /// What `env_var` reads in models.
     pub environment: Environment,
 }
@@ -88,6 +93,7 @@ impl Project {
         for file in &files.properties {
             property_file::read(&file.source, &template, &mut properties, &mut errors);
         }
+        let selectors = selectors::read(&profiles.root, &template, &mut errors);
         errors.extend(twice("model", properties.models.iter().map(|node| (node.name.as_str(), &node.place))));
         errors.extend(twice("seed", properties.seeds.iter().map(|node| (node.name.as_str(), &node.place))));
         errors.extend(twice("data test", properties.tests.iter().map(|node| (node.name.as_str(), &node.place))));
@@ -107,6 +113,7 @@ impl Project {
                 macros: files.macros,
                 seeds: files.seeds,
                 properties,
+                selectors,
                 environment: environment.clone(),
             }),
         }

@@ -33,3 +33,13 @@ pub fn write(path: &Path, value: &Value) -> Result<()> {
     };
     write().map_err(|cause| Error::artifact(path, &cause))
 }
+
+/// Reads an artifact; None if there is none.
+pub fn read(path: &Path) -> Result<Option<Value>> {
+    let text = match std::fs::read(path) {
+        Ok(text) => text,
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(cause) => return Err(Error::state_unreadable(path, &cause.to_string())),
+    };
+    serde_json::from_slice(&text).map(Some).map_err(|cause| Error::state_unreadable(path, &cause.to_string()))
+}

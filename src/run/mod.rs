@@ -2,6 +2,7 @@
 //!
 //! The place where the stages meet. Knows neither command line nor drivers.
 
+mod artifact;
 pub mod binder;
 mod build;
 mod counting;
