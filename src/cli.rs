@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::collections::{GenerateArgs, QuarantineArgs, StateArgs};
 use self::look::{LsArgs, SchemaArgs, ShowArgs};
-use self::stages::{BuildArgs, CompileArgs, ExportArgs, TestArgs};
+use self::stages::{AllArgs, BuildArgs, CompileArgs, ExportArgs, TestArgs};
 use crate::command::{Command, Common, Invocation};
 use crate::report::LogFormat;
 
@@ -79,7 +79,7 @@ enum Sub {
     /// Run the data tests of the selected models
     Test(TestArgs),
     /// The whole way: extract, build, test and export
-    Build(BuildArgs),
+    Build(AllArgs),
     /// Publish the selected models as they stand in the warehouse
     Export(ExportArgs),
     /// List what a selection holds

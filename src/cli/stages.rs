@@ -33,6 +33,16 @@ pub(super) struct BuildArgs {
     pub(super) dry_run: bool,
 }
 
+/// The flags of `build`.
+#[derive(Args)]
+pub(super) struct AllArgs {
+    #[command(flatten)]
+    pub(super) build: BuildArgs,
+    /// Commit models before their tests run, as dbt does: a failing test holds back only what has all of its parents above
+    #[arg(long)]
+    pub(super) no_gate: bool,
+}
+
 #[derive(Args)]
 pub(super) struct TestArgs {
     #[command(flatten)]
@@ -79,7 +89,14 @@ impl From<BuildArgs> for BuildOptions {
             full_refresh: args.full_refresh,
             fail_fast: args.fail_fast,
             dry_run: args.dry_run,
+            ..Self::default()
         }
+    }
+}
+
+impl From<AllArgs> for BuildOptions {
+    fn from(args: AllArgs) -> Self {
+        Self { no_gate: args.no_gate, ..args.build.into() }
     }
 }
 

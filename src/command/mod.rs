@@ -20,6 +20,7 @@ use std::path::PathBuf;
 
 use crate::cancel::Cancel;
 use crate::error::Result;
+use crate::model::Gate;
 use crate::report::table::Output;
 use crate::report::{Console, LogFormat};
 use crate::run::Scope;
@@ -78,6 +79,8 @@ pub struct BuildOptions {
     pub full_refresh: bool,
     pub fail_fast: bool,
     pub dry_run: bool,
+    /// Tests run after the commit and hold back what is below, as in dbt.
+    pub no_gate: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -167,9 +170,24 @@ pub enum QuarantineAction {
 
 /// Runs a subcommand. `Ok(false)`: it ran, and something in it failed that was already reported.
 pub fn run(invocation: &Invocation, console: &Console, cancel: &Cancel) -> Result<bool> {
-    const NOTHING: Scope =
-        Scope { extract: false, seeds: false, snapshots: false, models: false, tests: false, export: false };
-    const ALL: Scope = Scope { extract: true, seeds: true, snapshots: true, models: true, tests: true, export: true };
+    const NOTHING: Scope = Scope {
+        extract: false,
+        seeds: false,
+        snapshots: false,
+        models: false,
+        tests: false,
+        export: false,
+        gate: Gate::Commit,
+    };
+    const ALL: Scope = Scope {
+        extract: true,
+        seeds: true,
+        snapshots: true,
+        models: true,
+        tests: true,
+        export: true,
+        gate: Gate::Commit,
+    };
     let common = &invocation.common;
     let stages = |options: &BuildOptions, scope: Scope| build::run(common, options, scope, console, cancel);
     match &invocation.command {
@@ -181,7 +199,10 @@ pub fn run(invocation: &Invocation, console: &Console, cancel: &Cancel) -> Resul
         Command::Seed(options) => stages(options, Scope { seeds: true, ..NOTHING }),
         Command::Snapshot(options) => stages(options, Scope { snapshots: true, ..NOTHING }),
         Command::Test(options) => stages(options, Scope { tests: true, ..NOTHING }),
-        Command::Build(options) => stages(options, ALL),
+        Command::Build(options) => {
+            let gate = if options.no_gate { Gate::Children } else { Gate::Commit };
+            stages(options, Scope { gate, ..ALL })
+        }
         Command::Export(options) => stages(options, Scope { export: true, ..NOTHING }),
         Command::Ls(options) => ls::run(common, options, console),
         Command::Schema(options) => schema::run(common, options, console),

@@ -168,12 +168,14 @@ impl Build<'_> {
         result.note = built.note;
         result.relation = Some(node.relation.to_string());
         result.compiled = Some(built.compiled).filter(|sql| !sql.is_empty());
+        failpoint("model.before_tests");
         let tested = self.tests(session, &step.tests, Some(&node.name))?;
         failpoint("model.before_commit");
         if tested.failed > 0 {
             session.rollback();
         } else {
             session.commit().map_err(|error| Error::model_failed(&node.name, &error))?;
+            failpoint("model.after_commit");
         }
         Ok(tested)
     }

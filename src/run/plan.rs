@@ -8,8 +8,8 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::extract::{self, BATCH_SIZE, Mask, OnMismatch, Options};
 use crate::model::{
-    Graph, Load, MaskWith, Materialized, Node, NodeId, NodeKind, OnMalformed, OnMismatch as ForMismatch, Selection,
-    Steps, Verify,
+    Gate, Graph, Load, MaskWith, Materialized, Node, NodeId, NodeKind, OnMalformed, OnMismatch as ForMismatch,
+    Selection, Steps, Verify,
 };
 use crate::project::{ColumnProperties, SourceProfile, Target};
 use crate::report::{Console, Stage, counted};
@@ -44,6 +44,8 @@ pub struct Scope {
     pub models: bool,
     pub tests: bool,
     pub export: bool,
+    /// What a failing test holds back.
+    pub gate: Gate,
 }
 
 impl Scope {
@@ -93,7 +95,7 @@ impl Plan {
         selection.extend(ready);
         let exports = if scope.export { exports(graph, &selection, target)? } else { Vec::new() };
         selection.retain(|id| scope.takes(graph.node(id).kind) || added.contains(&id));
-        let steps = graph.order(&selection);
+        let steps = graph.order(&selection, scope.gate);
         Ok(Self { loads, selection, added, waiting, steps, exports })
     }
 }
