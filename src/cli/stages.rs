@@ -4,7 +4,7 @@
 
 use clap::Args;
 
-use crate::command::{BuildOptions, Selection};
+use crate::command::{BuildOptions, CloneOptions, Selection};
 
 #[derive(Args)]
 pub(super) struct SelectionArgs {
@@ -74,6 +74,24 @@ pub(super) struct CompileArgs {
     /// Check only, write nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+#[derive(Args)]
+pub(super) struct CloneArgs {
+    #[command(flatten)]
+    pub(super) selection: SelectionArgs,
+    /// The target whose warehouse is copied from
+    #[arg(long, value_name = "NAME")]
+    pub(super) from: String,
+    /// Also replace what stands here already
+    #[arg(long, short)]
+    pub(super) full_refresh: bool,
+}
+
+impl From<CloneArgs> for CloneOptions {
+    fn from(args: CloneArgs) -> Self {
+        Self { selection: args.selection.into(), from: args.from, full_refresh: args.full_refresh }
+    }
 }
 
 impl From<SelectionArgs> for Selection {

@@ -4,6 +4,7 @@
 
 mod build;
 mod clean;
+mod clone;
 mod collections;
 mod compile;
 mod debug;
@@ -63,6 +64,7 @@ pub enum Command {
     State(StateOptions),
     Quarantine(QuarantineOptions),
     Compile(BuildOptions),
+    Clone(CloneOptions),
     Clean,
 }
 
@@ -81,6 +83,15 @@ pub struct BuildOptions {
     pub dry_run: bool,
     /// Tests run after the commit and hold back what is below, as in dbt.
     pub no_gate: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct CloneOptions {
+    pub selection: Selection,
+    /// The target whose warehouse is read.
+    pub from: String,
+    /// Also what stands here already.
+    pub full_refresh: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -210,6 +221,7 @@ pub fn run(invocation: &Invocation, console: &Console, cancel: &Cancel) -> Resul
         Command::State(options) => state::run(common, options, console),
         Command::Quarantine(options) => quarantine::run(common, options, console, cancel),
         Command::Compile(options) => compile::run(common, options, console),
+        Command::Clone(options) => clone::run(common, options, console, cancel),
         Command::Clean => clean::run(common, console),
     }
 }

@@ -326,7 +326,8 @@ pub fn write_compiled(folder: &std::path::Path, node: &Node, sql: &str) -> Resul
     write().map_err(|cause| Error::artifact(&path, &cause))
 }
 
-fn stage(node: &Node) -> Stage {
+/// The stage that a node's lines speak of.
+pub fn stage(node: &Node) -> Stage {
     match node.kind {
         NodeKind::Seed => Stage::Seed,
         NodeKind::Test | NodeKind::UnitTest => Stage::Test,

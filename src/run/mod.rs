@@ -19,7 +19,7 @@ mod schedule;
 mod stored_failures;
 pub mod summary;
 
-pub use build::{Build, write_compiled};
+pub use build::{Build, stage, write_compiled};
 pub use extraction::Extraction;
 pub use load::{Collection, Extent, LoadMode, LoadOutcome};
 pub use plan::{Plan, Scope};

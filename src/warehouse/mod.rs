@@ -5,6 +5,7 @@
 
 mod catalog;
 mod census;
+mod clone;
 mod history;
 mod raw;
 mod segments;
