@@ -15,6 +15,7 @@ mod land;
 mod model;
 mod project;
 mod run;
+mod unit_test;
 mod warehouse;
 
 use std::fmt;
@@ -97,6 +98,7 @@ struct Inner {
     places: Vec<Place>,
     causes: Vec<String>,
     hints: Vec<String>,
+    picture: Option<String>,
     more: Vec<Error>,
     is_transient: bool,
     is_timeout: bool,
@@ -120,6 +122,7 @@ impl Error {
             places: Vec::new(),
             causes: Vec::new(),
             hints: Vec::new(),
+            picture: None,
             more: Vec::new(),
             is_transient: false,
             is_timeout: false,
@@ -165,6 +168,12 @@ impl Error {
             Some(place) => self.at(place),
             None => self,
         }
+    }
+
+    /// Lines that show what the message speaks of, such as rows side by side.
+    pub fn picture(mut self, lines: String) -> Self {
+        self.0.picture = Some(lines);
+        self
     }
 
     /// A statement of what to do next, without a period.
@@ -213,6 +222,10 @@ impl Error {
 
     pub fn causes(&self) -> &[String] {
         &self.0.causes
+    }
+
+    pub fn shown_picture(&self) -> Option<&str> {
+        self.0.picture.as_deref()
     }
 
     pub fn hints(&self) -> &[String] {

@@ -8,11 +8,11 @@ use crate::export;
 use crate::failpoint::failpoint;
 use crate::model::{Graph, Materialized, Node, NodeId, NodeKind, Selection};
 use crate::report::{Console, artifacts, counted};
-use crate::run::{Build, Extent, Extraction, NodeResult, Plan, Publish, Results, Scope, binder, plan, summary};
+use crate::run::{Build, Extent, Extraction, NodeResult, Plan, Publish, Results, Scope, UnitTests, binder, plan, summary};
 use crate::warehouse::{Session, Warehouse};
 
 use super::workspace::{self, Workspace};
-use super::{BuildOptions, Common};
+use super::{BuildOptions, Common, unit_tests};
 
 pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Console, cancel: &Cancel) -> Result<bool> {
     let workspace = Workspace::open(common, console)?;
@@ -21,6 +21,9 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
         return dry_run(&workspace, selected, scope, options, console);
     }
     let results = Results::default();
+    if scope.tests && selected.iter().all(|id| workspace.graph.node(id).kind == NodeKind::UnitTest) {
+        return unit_tests::run(&workspace, &selected, options, console, cancel, &results);
+    }
     let warehouse = results.stage("open", || workspace.warehouse())?;
     let session = warehouse.session()?;
     let plan = Plan::new(&workspace.graph, selected, scope, &session.catalog()?, workspace.target())?;
@@ -112,7 +115,12 @@ impl Command<'_> {
                 // Again, with the columns that the loads brought.
                 self.results.stage("check", || binder::check(graph, &plan.selection, &now))?;
             }
+            let unit_tests: Vec<NodeId> = plan.steps.iter().flat_map(|step| step.unit_tests.clone()).collect();
+            let unit_tests = (!unit_tests.is_empty())
+                .then(|| UnitTests::prepare(graph, &unit_tests, &now, self.cancel))
+                .transpose()?;
             let build = Build {
+                unit_tests,
                 graph,
                 warehouse: self.warehouse,
                 console: self.console,
@@ -226,7 +234,7 @@ impl Command<'_> {
     }
 }
 
-fn write_artifacts(workspace: &Workspace, results: &Results) -> Result<()> {
+pub(super) fn write_artifacts(workspace: &Workspace, results: &Results) -> Result<()> {
     let folder = workspace.artifacts();
     let invocation = uuid::Uuid::now_v7().to_string();
     let manifest = workspace.graph.manifest(artifacts::metadata("manifest/v12", &invocation));

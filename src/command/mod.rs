@@ -15,6 +15,7 @@ mod quarantine;
 mod schema;
 mod show;
 mod state;
+mod unit_tests;
 mod workspace;
 
 use std::path::PathBuf;

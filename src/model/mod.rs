@@ -11,6 +11,7 @@ mod check;
 mod compile;
 mod config;
 mod config_value;
+mod fixture;
 mod generic_test;
 mod jinja;
 mod manifest;
@@ -18,6 +19,7 @@ mod markup;
 mod materialize;
 mod node;
 mod order;
+mod overrides;
 mod parse;
 mod relation;
 mod resolve;
@@ -28,13 +30,15 @@ mod select;
 mod source_config;
 mod source_map;
 mod template;
+mod unit_test;
 
-pub use check::{Binder, Checked, KnownColumns, check};
+pub use check::{Binder, Checked, KnownColumns, bind, bound_ephemeral, check};
 pub use compile::{Compile, Compiled};
 pub use config::{
     Config, Deletes, Load, MaskWith, Materialized, OnMalformed, OnMismatch, OnSchemaChange, Severity, Strategy,
     TestConfig, Verify,
 };
+pub use fixture::{own_types, value_sql};
 pub use materialize::{Existing, Incremental, Key, create_table, create_view, drop_existing, duplicate_keys, sweep};
 pub use node::{DataTest, GenericTest, Graph, Node, NodeId, NodeKind};
 pub use order::{Gate, Step, Steps};
@@ -43,3 +47,4 @@ pub use schema_change::{NewColumn, SchemaChange};
 pub use select::Selection;
 pub use source_config::SourceConfig;
 pub use source_map::SourceMap;
+pub use unit_test::{Given, Rows, UnitTest};

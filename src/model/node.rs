@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::config::Config;
 use super::relation::Relation;
 use super::template::Templates;
+use super::unit_test::UnitTest;
 use crate::error::{Place, SourceText};
 use crate::project::{ColumnProperties, Constraint};
 
@@ -118,6 +119,8 @@ pub struct Node {
     pub checksum: String,
     /// For a test what it tests.
     pub test: Option<DataTest>,
+    /// For a unit test what it gives and expects.
+    pub unit_test: Option<Arc<UnitTest>>,
 }
 
 impl Node {

@@ -16,6 +16,8 @@ pub struct Step {
     /// False if the node itself is not selected and only its tests run, or if it is ephemeral: nothing to build.
     pub builds: bool,
     pub tests: Vec<NodeId>,
+    /// Those of the model; they come before it.
+    pub unit_tests: Vec<NodeId>,
     /// Nodes of earlier steps that have to be done before.
     pub waits_for: Vec<NodeId>,
 }
@@ -39,7 +41,7 @@ impl Graph {
     /// Selected sources are steps too; tests that read nothing of the graph have no step (see `loose_tests`).
     pub fn order(&self, selection: &Selection, gate: Gate) -> Steps {
         let mut steps: BTreeMap<NodeId, Step> = BTreeMap::new();
-        let step = |node, builds| Step { node, builds, tests: Vec::new(), waits_for: Vec::new() };
+        let step = |node, builds| Step { node, builds, tests: Vec::new(), unit_tests: Vec::new(), waits_for: Vec::new() };
         for id in selection.iter() {
             let node = self.node(id);
             let is_real = (node.kind.is_referable() || node.kind == NodeKind::Source)
@@ -55,6 +57,11 @@ impl Graph {
         for test in &tests {
             if let Some(owner) = self.node(*test).test.as_ref().and_then(|test| test.owner) {
                 steps.entry(owner).or_insert_with(|| step(owner, false));
+            }
+        }
+        for id in selection.iter() {
+            if let Some(test) = &self.node(id).unit_test {
+                steps.entry(test.model).or_insert_with(|| step(test.model, false)).unit_tests.push(id);
             }
         }
         let mut waits: BTreeMap<NodeId, BTreeSet<NodeId>> =

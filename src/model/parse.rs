@@ -56,6 +56,7 @@ impl Graph {
         parser.models();
         parser.singular_tests();
         parser.generic_tests();
+        parser.unit_tests();
         parser.resolve()
     }
 }
@@ -82,6 +83,7 @@ pub(super) fn blank_node(kind: NodeKind, name: &str, source: &Arc<SourceText>, c
         parents: Vec::new(),
         checksum: String::new(),
         test: None,
+        unit_test: None,
     }
 }
 

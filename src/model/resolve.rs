@@ -24,6 +24,7 @@ impl Parser<'_> {
             draft.node.id = NodeId(u32::try_from(number).unwrap_or(u32::MAX));
         }
         let targets = self.targets();
+        self.unit_test_inputs(&targets);
         self.doubled_relations();
         for number in 0..self.drafts.len() {
             let (parents, errors) = self.parents(&self.drafts[number], &targets);

@@ -9,6 +9,7 @@ mod profiles;
 mod properties;
 mod property_file;
 mod toml_text;
+mod unit_test;
 mod written;
 mod yaml_template;
 mod yaml_text;
@@ -29,6 +30,9 @@ pub use properties::{
     ColumnProperties, Constraint, ConstraintKind, NodeProperties, Properties, SourceProperties, TableProperties,
     TestProperties,
 };
+pub use unit_test::{
+    FixtureCell, FixtureProperties, FixtureRow, FixtureRows, GivenProperties, OverrideProperties, UnitTestProperties,
+};
 
 /// A project as it lies on disk, read once; nothing in it is rendered or resolved yet.
 #[derive(Debug, Clone)]
@@ -39,6 +43,8 @@ pub struct Project {
     /// `tests/*.sql` and below: singular data tests. `tests/generic/` holds macros; `tests/it/` and `tests/cases/`
     /// are no part of a project.
     pub tests: Vec<ProjectFile>,
+    /// `tests/fixtures/**/*.csv` and `.sql`: rows of unit tests.
+    pub fixtures: Vec<ProjectFile>,
     /// `macros/**/*.sql` and `tests/generic/**/*.sql`.
     pub macros: Vec<ProjectFile>,
     /// `seeds/**/*.csv`; their text is not read here (`source.text` is empty).
@@ -100,6 +106,7 @@ impl Project {
                 profiles,
                 models: files.models,
                 tests: files.tests,
+                fixtures: files.fixtures,
                 macros: files.macros,
                 seeds: files.seeds,
                 properties,

@@ -6,10 +6,21 @@ use crate::error::Result;
 use crate::model::{self, Binder, Graph, KnownColumns, NodeKind, Relation, Selection};
 use crate::warehouse::{Session, SqlError, Warehouse};
 
-struct InMemory {
+pub(super) struct InMemory {
     session: Session,
-    // Held so that the database lives as long as its session.
-    _database: Warehouse,
+    // Held so that it lives as long as its session.
+    database: Warehouse,
+}
+
+impl InMemory {
+    pub fn new(database: Warehouse, session: Session) -> Self {
+        Self { session, database }
+    }
+
+    /// The database as it was bound, and its session.
+    pub fn parts(self) -> (Warehouse, Session) {
+        (self.database, self.session)
+    }
 }
 
 impl Binder for InMemory {
@@ -37,6 +48,7 @@ pub fn known(graph: &Graph, warehouse: &Session) -> Result<KnownColumns> {
 /// Checks the selected nodes and all that they read; what reads unknown columns is left unchecked.
 pub fn check(graph: &Graph, selection: &Selection, known: &KnownColumns) -> Result<()> {
     let database = Warehouse::in_memory()?;
-    let mut binder = InMemory { session: database.session()?, _database: database };
+    let session = database.session()?;
+    let mut binder = InMemory::new(database, session);
     model::check(graph, selection, known, &mut binder).map(drop)
 }

@@ -19,6 +19,8 @@ use super::plan;
 use super::results::{NodeResult, Results};
 use super::schedule::{self, Outcome, Skip};
 use super::stored_failures;
+use super::unit_test::UnitTests;
+use super::unit_test_step::run_unit_tests;
 
 /// What building needs to know.
 pub struct Build<'a> {
@@ -36,6 +38,8 @@ pub struct Build<'a> {
     pub scratch: PathBuf,
     /// Nodes that cannot be built because a collection they read could not be loaded, with that collection.
     pub blocked: Vec<(NodeId, String)>,
+    /// For the steps' unit tests; None if they have none.
+    pub unit_tests: Option<UnitTests>,
     /// What stood in the warehouse when building began; no step changes another's relation.
     pub catalog: Catalog,
 }
@@ -115,6 +119,13 @@ impl Build<'_> {
             self.skip(step, collection);
             return Outcome::Failed;
         }
+        let failed = self.run_unit_tests(&step.unit_tests);
+        if let Some(first) = failed.first().filter(|_| step.builds) {
+            // As in dbt: the model is not even tried, and nothing below it.
+            self.skip_node(step, first);
+            return Outcome::Failed;
+        }
+        let unit_tests_failed = !failed.is_empty();
         let mut result = NodeResult::new(stage(node), &node.unique_id, node.display_name(), Status::Success);
         let activity = self.console.begin(result.stage, &result.name, "", None);
         let started = Instant::now();
@@ -138,7 +149,7 @@ impl Build<'_> {
                     }
                     self.finish(result, None);
                 }
-                if failed { Outcome::Failed } else { Outcome::Done }
+                if failed || unit_tests_failed { Outcome::Failed } else { Outcome::Done }
             }
             Err(error) => {
                 session.rollback();
@@ -282,8 +293,14 @@ impl Build<'_> {
     }
 
     fn skip(&self, step: &Step, because: &str) {
+        step.unit_tests.iter().for_each(|id| self.results.push(self.skipped(*id, &because_of(because))));
+        self.skip_node(step, because);
+    }
+
+    /// Skips a step whose unit tests have been run.
+    fn skip_node(&self, step: &Step, because: &str) {
         let node = self.graph.node(step.node);
-        let note = if because.is_empty() { String::new() } else { format!("because of `{because}`") };
+        let note = because_of(because);
         let ids = step.builds.then_some(step.node).into_iter().chain(step.tests.iter().copied());
         for id in ids {
             let result = self.skipped(id, &note);
@@ -295,7 +312,7 @@ impl Build<'_> {
     }
 
     fn skip_one(&self, id: NodeId, because: &str) {
-        self.results.push(self.skipped(id, &format!("because of `{because}`")));
+        self.results.push(self.skipped(id, &because_of(because)));
     }
 
     fn skipped(&self, id: NodeId, note: &str) -> NodeResult {
@@ -305,9 +322,29 @@ impl Build<'_> {
         result
     }
 
+    /// Gives the names of those that failed.
+    fn run_unit_tests(&self, tests: &[NodeId]) -> Vec<String> {
+        match &self.unit_tests {
+            Some(unit_tests) if !tests.is_empty() => run_unit_tests(
+                self.graph,
+                unit_tests,
+                tests,
+                self.fail_fast,
+                self.console,
+                self.results,
+                self.cancel,
+            ),
+            _ => Vec::new(),
+        }
+    }
+
     fn write_compiled(&self, node: &Node, sql: &str) -> Result<()> {
         write_compiled(&self.compiled, node, sql)
     }
+}
+
+fn because_of(cause: &str) -> String {
+    if cause.is_empty() { String::new() } else { format!("because of `{cause}`") }
 }
 
 /// Writes a node's compiled SQL where dbt does: below `target/compiled/<project>/`, at the path of its file.

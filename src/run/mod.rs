@@ -15,9 +15,12 @@ mod publish;
 pub mod quarantine;
 mod reading;
 mod results;
+mod row_diff;
 mod schedule;
 mod stored_failures;
 pub mod summary;
+mod unit_test;
+mod unit_test_step;
 
 pub use build::{Build, stage, write_compiled};
 pub use extraction::Extraction;
@@ -25,3 +28,5 @@ pub use load::{Collection, Extent, LoadMode, LoadOutcome};
 pub use plan::{Plan, Scope};
 pub use publish::Publish;
 pub use results::{NodeResult, Results, StageTotal};
+pub use unit_test::UnitTests;
+pub use unit_test_step::run_unit_tests;

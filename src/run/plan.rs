@@ -88,10 +88,10 @@ impl Plan {
         selection.extend(added.iter().copied());
         let loads = if scope.extract { loads(graph, &selection, catalog) } else { Vec::new() };
         let is_there = |node: &Node| selection.contains(node.id) || loads.contains(&node.id) || exists(node);
-        let of_added = added.iter().filter(|_| scope.tests).flat_map(|id| graph.tests_of(*id)).map(|test| test.id);
+        let of_added = added.iter().filter(|_| scope.tests).flat_map(|id| graph.tests_of(*id).chain(graph.unit_tests_of(*id))).map(|test| test.id);
         let wanted: BTreeSet<NodeId> = tests.into_iter().chain(of_added).collect();
         let (ready, waiting): (Vec<NodeId>, Vec<NodeId>) =
-            wanted.into_iter().partition(|id| unmet(graph, *id, &is_there).is_empty());
+            wanted.into_iter().partition(|id| is_unit_test(graph, *id) || unmet(graph, *id, &is_there).is_empty());
         selection.extend(ready);
         let exports = if scope.export { exports(graph, &selection, target)? } else { Vec::new() };
         selection.retain(|id| scope.takes(graph.node(id).kind) || added.contains(&id));
@@ -131,6 +131,9 @@ impl Plan {
             if !step.tests.is_empty() {
                 notes.push(counted(step.tests.len() as u64, "tests"));
             }
+            if !step.unit_tests.is_empty() {
+                notes.push(counted(step.unit_tests.len() as u64, "unit tests"));
+            }
             if self.added.contains(&step.node) {
                 notes.push("added, for it was never built".into());
             }
@@ -147,6 +150,11 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// Unit tests read nothing of the warehouse.
+fn is_unit_test(graph: &Graph, id: NodeId) -> bool {
+    graph.node(id).kind == NodeKind::UnitTest
 }
 
 /// The collections that the selected nodes read: directly, or through ephemeral models and views that are not built anew.
