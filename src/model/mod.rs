@@ -13,6 +13,7 @@ mod config;
 mod config_value;
 mod generic_test;
 mod jinja;
+pub mod lineage;
 mod manifest;
 mod markup;
 mod materialize;
