@@ -22,6 +22,9 @@ pub trait Binder {
     /// A relation's columns in order, as `(name, DuckDB type)`. Asked once a model: `describe` answers in under a
     /// millisecond, `information_schema` does not.
     fn columns(&mut self, relation: &Relation) -> Result<Vec<(String, String)>, SqlError>;
+
+    /// DuckDB's JSON of a query's bound plan, not optimised (`json_serialize_plan`).
+    fn plan(&mut self, query: &str) -> Result<String, SqlError>;
 }
 
 /// Columns of sources and seeds as they are known from loads, by node; `(name, DuckDB type)` each.
@@ -308,6 +311,10 @@ mod tests {
 
         fn columns(&mut self, _: &Relation) -> Result<Vec<(String, String)>, SqlError> {
             Ok(vec![("id".into(), "INTEGER".into())])
+        }
+
+        fn plan(&mut self, _: &str) -> Result<String, SqlError> {
+            Ok("{}".into())
         }
     }
 

@@ -14,6 +14,7 @@ mod config_value;
 mod fixture;
 mod generic_test;
 mod jinja;
+pub mod lineage;
 mod manifest;
 mod markup;
 mod materialize;

@@ -279,8 +279,11 @@ fn circle(graph: &DiGraph<(), ()>, start: NodeIndex, component: &[NodeIndex]) ->
     vec![start]
 }
 
+/// What begins the names of the common table expressions that ephemeral models become.
+pub(super) const CTE_PREFIX: &str = "__dbt__cte__";
+
 pub(super) fn cte_name(model: &str) -> String {
-    format!("__dbt__cte__{model}")
+    format!("{CTE_PREFIX}{model}")
 }
 
 fn children(drafts: &[Draft]) -> Vec<Vec<NodeId>> {

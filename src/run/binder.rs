@@ -4,6 +4,7 @@
 
 use crate::error::Result;
 use crate::model::{self, Binder, Graph, KnownColumns, NodeKind, Relation, Selection};
+use crate::schema::literal;
 use crate::warehouse::{Session, SqlError, Warehouse};
 
 pub(super) struct InMemory {
@@ -30,6 +31,11 @@ impl Binder for InMemory {
 
     fn columns(&mut self, relation: &Relation) -> Result<Vec<(String, String)>, SqlError> {
         self.session.describe(&relation.to_string())
+    }
+
+    fn plan(&mut self, query: &str) -> Result<String, SqlError> {
+        let plan = self.session.value(&format!("select json_serialize_plan({}, optimize := false)", literal(query)))?;
+        Ok(plan.unwrap_or_default())
     }
 }
 
