@@ -8,7 +8,9 @@ use crate::export;
 use crate::failpoint::failpoint;
 use crate::model::{Graph, Materialized, Node, NodeId, NodeKind, Selection};
 use crate::report::{Console, artifacts, counted};
-use crate::run::{Build, Extent, Extraction, NodeResult, Plan, Publish, Results, Scope, UnitTests, binder, plan, summary};
+use crate::run::{
+    Build, Extent, Extraction, NodeResult, Plan, Publish, Results, Scope, UnitTests, binder, plan, summary,
+};
 use crate::warehouse::{Session, Warehouse};
 
 use super::workspace::{self, Workspace};

@@ -68,7 +68,11 @@ fn expression(value: &Value, of: &SqlType) -> Result<String, String> {
 /// The column type that values have by themselves, in DuckDB's text: BIGINT, DOUBLE, BOOLEAN, DATE, TIMESTAMP (WITH TIME
 /// ZONE), VARCHAR, JSON, and STRUCT and LIST of those. In CSV every value is text, and numbers are told by their look.
 pub fn own_types<'a>(values: impl IntoIterator<Item = &'a Value>, is_csv: bool) -> String {
-    let values: Vec<&Value> = values.into_iter().filter(|value| !value.is_null()).collect();
+    own_type(values.into_iter().collect(), is_csv)
+}
+
+fn own_type(mut values: Vec<&Value>, is_csv: bool) -> String {
+    values.retain(|value| !value.is_null());
     let all = |is: &dyn Fn(&Value) -> bool| values.iter().all(|value| is(value));
     let looks = |pattern: &Regex| all(&|value| value.as_str().is_some_and(|text| pattern.is_match(text)));
     if values.is_empty() {
@@ -92,21 +96,24 @@ pub fn own_types<'a>(values: impl IntoIterator<Item = &'a Value>, is_csv: bool) 
                 }
             }
         }
-        let field = |map: &'a Map<String, Value>, name: &str| map.get(name);
         let fields: Vec<String> = names
             .iter()
             .map(|name| {
-                let inner = values.iter().filter_map(|value| field(value.as_object()?, name));
-                format!("{} {}", quote(name), own_types(inner, is_csv))
+                let inner = values.iter().filter_map(|value| value.as_object()?.get(*name)).collect();
+                format!("{} {}", quote(name), own_type(inner, is_csv))
             })
             .collect();
         return if fields.is_empty() { "JSON".into() } else { format!("STRUCT({})", fields.join(", ")) };
     }
     if all(&Value::is_array) {
-        return format!("{}[]", own_types(values.iter().filter_map(|value| value.as_array()).flatten(), is_csv));
+        return format!(
+            "{}[]",
+            own_type(values.iter().filter_map(|value| value.as_array()).flatten().collect(), is_csv)
+        );
     }
     if !all(&Value::is_string) {
-        return if values.iter().any(|value| value.is_object() || value.is_array()) { "JSON" } else { "VARCHAR" }.into();
+        return if values.iter().any(|value| value.is_object() || value.is_array()) { "JSON" } else { "VARCHAR" }
+            .into();
     }
     for (name, pattern, in_csv_only) in LOOKS.iter() {
         if (is_csv || !in_csv_only) && looks(pattern) {

@@ -11,6 +11,7 @@ mod check;
 mod compile;
 mod config;
 mod config_value;
+mod exposure;
 mod fixture;
 mod generic_test;
 mod jinja;
@@ -22,6 +23,7 @@ mod node;
 mod order;
 mod overrides;
 mod parse;
+mod python;
 mod relation;
 mod resolve;
 #[cfg(test)]
@@ -32,6 +34,7 @@ mod source_config;
 mod source_map;
 mod template;
 mod unit_test;
+mod unrendered;
 
 pub use check::{Binder, Checked, KnownColumns, bind, bound_ephemeral, check};
 pub use compile::{Compile, Compiled};
@@ -39,6 +42,7 @@ pub use config::{
     Config, Deletes, Load, MaskWith, Materialized, OnMalformed, OnMismatch, OnSchemaChange, Severity, Strategy,
     TestConfig, Verify,
 };
+pub use exposure::Access;
 pub use fixture::{own_types, value_sql};
 pub use materialize::{Existing, Incremental, Key, create_table, create_view, drop_existing, duplicate_keys, sweep};
 pub use node::{DataTest, GenericTest, Graph, Node, NodeId, NodeKind};

@@ -59,9 +59,7 @@ impl Object for Package {
         let own = state.env().globals().find(|(name, _)| *name == self.name).map(|(_, value)| value);
         match own {
             Some(own) => own.call_method(state, method, args),
-            None => {
-                Err(Error::new(ErrorKind::UnknownMethod, format!("`{}.{method}` does not exist", self.name)))
-            }
+            None => Err(Error::new(ErrorKind::UnknownMethod, format!("`{}.{method}` does not exist", self.name))),
         }
     }
 }

@@ -37,6 +37,7 @@ impl Parser<'_> {
             self.errors.extend(errors);
         }
         let children = children(&self.drafts);
+        self.access_errors(&targets);
         self.cycles();
         // File by file, from top to bottom; what has no place comes first.
         self.errors.sort_by_cached_key(|error| {
@@ -69,6 +70,8 @@ impl Parser<'_> {
             children,
             ranks,
             warnings: self.warnings,
+            groups: self.project.properties.groups.clone(),
+            disabled: self.disabled_nodes,
             templates: Arc::new(self.templates),
         })
     }
@@ -198,7 +201,7 @@ impl Parser<'_> {
     }
 
     /// The place of a call: the template is rendered again and made to fail there.
-    fn call_place(&self, draft: &Draft, heard: &Heard) -> Option<Place> {
+    pub(super) fn call_place(&self, draft: &Draft, heard: &Heard) -> Option<Place> {
         let node = &draft.node;
         let Some((is_incremental, number)) = heard.number else { return Some(node.place()) };
         let setting = Setting {

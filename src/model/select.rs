@@ -14,8 +14,19 @@ use super::node::{Graph, Node, NodeId, NodeKind};
 use crate::error::{Error, Result, nearest};
 
 /// The methods that a selector can name.
-const METHODS: [&str; 11] =
-    ["config", "file", "fqn", "package", "path", "resource_type", "source", "tag", "test_name", "test_type", "unit_test"];
+const METHODS: [&str; 11] = [
+    "config",
+    "file",
+    "fqn",
+    "package",
+    "path",
+    "resource_type",
+    "source",
+    "tag",
+    "test_name",
+    "test_type",
+    "unit_test",
+];
 
 /// The selected nodes, tests among them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

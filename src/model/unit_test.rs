@@ -182,12 +182,7 @@ impl Parser<'_> {
         })
     }
 
-    fn csv(
-        &mut self,
-        text: &str,
-        whole: &Place,
-        at: &dyn Fn(&str, std::ops::Range<usize>) -> Place,
-    ) -> Option<Rows> {
+    fn csv(&mut self, text: &str, whole: &Place, at: &dyn Fn(&str, std::ops::Range<usize>) -> Place) -> Option<Rows> {
         let mut records = records(text).into_iter();
         let Some(header) = records.next() else {
             self.errors.push(Error::unit_test_csv("it has no header", whole.clone()));

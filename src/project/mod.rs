@@ -3,6 +3,7 @@
 //! The only module that walks the project's folders. Renders no model and opens no connection.
 
 mod environment;
+mod exposures;
 mod files;
 mod init;
 mod profiles;
@@ -24,6 +25,7 @@ use crate::error::{Error, Place, Result, SourceText};
 use yaml_template::YamlTemplate;
 
 pub use environment::Environment;
+pub use exposures::{ExposureProperties, GroupProperties, Owner};
 pub use init::init;
 pub use profiles::{ExportProfile, PROFILES_FILE, Profiles, SourceProfile, Target};
 pub use properties::{
@@ -95,6 +97,8 @@ impl Project {
         errors.extend(twice("model", properties.models.iter().map(|node| (node.name.as_str(), &node.place))));
         errors.extend(twice("seed", properties.seeds.iter().map(|node| (node.name.as_str(), &node.place))));
         errors.extend(twice("data test", properties.tests.iter().map(|node| (node.name.as_str(), &node.place))));
+        errors.extend(twice("exposure", properties.exposures.iter().map(|node| (node.name.as_str(), &node.place))));
+        errors.extend(twice("group", properties.groups.iter().map(|group| (group.name.as_str(), &group.place))));
         let (sources, source_errors) = join_sources(std::mem::take(&mut properties.sources));
         properties.sources = sources;
         errors.extend(source_errors);

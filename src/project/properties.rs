@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value};
 
+use super::exposures::{ExposureProperties, GroupProperties};
 use super::unit_test::UnitTestProperties;
 use crate::error::Place;
 
@@ -16,6 +17,8 @@ pub struct Properties {
     /// `data_tests:` of singular tests (config and description only).
     pub tests: Vec<NodeProperties>,
     pub unit_tests: Vec<UnitTestProperties>,
+    pub exposures: Vec<ExposureProperties>,
+    pub groups: Vec<GroupProperties>,
 }
 
 /// A `models:`, `seeds:` or singular `data_tests:` entry.

@@ -14,11 +14,10 @@ use super::yaml_text;
 use crate::error::{Error, Place, Result, SourceText};
 use std::sync::Arc;
 
-const TOP_KEYS: &[&str] = &["version", "models", "seeds", "sources", "data_tests", "unit_tests"];
+const TOP_KEYS: &[&str] = &["version", "models", "seeds", "sources", "data_tests", "unit_tests", "exposures", "groups"];
 /// Descriptions of things that need none to be built.
 const TOP_IGNORED: &[&str] = &["analyses", "macros", "tests"];
-const TOP_UNSUPPORTED: &[&str] =
-    &["exposures", "functions", "groups", "metrics", "saved_queries", "semantic_models", "snapshots"];
+const TOP_UNSUPPORTED: &[&str] = &["functions", "metrics", "saved_queries", "semantic_models", "snapshots"];
 const NODE_KEYS: &[&str] = &["name", "description", "config", "columns", "data_tests", "tests", "constraints"];
 const NODE_UNSUPPORTED: &[&str] = &["versions", "latest_version", "semantic_model", "time_spine"];
 const SOURCE_KEYS: &[&str] = &["name", "description", "schema", "config", "tables"];
@@ -89,6 +88,16 @@ pub(super) fn read(
             "sources" => {
                 for item in file.keep(value.list(key)).unwrap_or_default() {
                     properties.sources.extend(file.source(item));
+                }
+            }
+            "exposures" => {
+                for item in file.keep(value.list(key)).unwrap_or_default() {
+                    properties.exposures.extend(file.exposure(item));
+                }
+            }
+            "groups" => {
+                for item in file.keep(value.list(key)).unwrap_or_default() {
+                    properties.groups.extend(file.group(item));
                 }
             }
             _ if TOP_UNSUPPORTED.contains(&key) => {
@@ -227,7 +236,7 @@ impl PropertyFile<'_> {
         self.keep(written.text(key)).map(str::to_owned)
     }
 
-    fn rendered_text(&mut self, entries: &[Entry], key: &str) -> Option<String> {
+    pub(super) fn rendered_text(&mut self, entries: &[Entry], key: &str) -> Option<String> {
         let mut written = find(entries, key).filter(|written| !written.is_null())?.clone();
         let rendered = self.template.render(&mut written);
         self.keep(rendered)?;

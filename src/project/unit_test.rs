@@ -54,7 +54,10 @@ pub enum FixtureRows {
     Csv(String),
     Sql(String),
     /// A file of the fixtures folder, by its name without ending.
-    File { name: String, is_sql: bool },
+    File {
+        name: String,
+        is_sql: bool,
+    },
 }
 
 /// One row; what it does not name is NULL.

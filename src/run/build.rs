@@ -325,15 +325,9 @@ impl Build<'_> {
     /// Gives the names of those that failed.
     fn run_unit_tests(&self, tests: &[NodeId]) -> Vec<String> {
         match &self.unit_tests {
-            Some(unit_tests) if !tests.is_empty() => run_unit_tests(
-                self.graph,
-                unit_tests,
-                tests,
-                self.fail_fast,
-                self.console,
-                self.results,
-                self.cancel,
-            ),
+            Some(unit_tests) if !tests.is_empty() => {
+                run_unit_tests(self.graph, unit_tests, tests, self.fail_fast, self.console, self.results, self.cancel)
+            }
             _ => Vec::new(),
         }
     }

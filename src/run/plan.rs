@@ -88,7 +88,11 @@ impl Plan {
         selection.extend(added.iter().copied());
         let loads = if scope.extract { loads(graph, &selection, catalog) } else { Vec::new() };
         let is_there = |node: &Node| selection.contains(node.id) || loads.contains(&node.id) || exists(node);
-        let of_added = added.iter().filter(|_| scope.tests).flat_map(|id| graph.tests_of(*id).chain(graph.unit_tests_of(*id))).map(|test| test.id);
+        let of_added = added
+            .iter()
+            .filter(|_| scope.tests)
+            .flat_map(|id| graph.tests_of(*id).chain(graph.unit_tests_of(*id)))
+            .map(|test| test.id);
         let wanted: BTreeSet<NodeId> = tests.into_iter().chain(of_added).collect();
         let (ready, waiting): (Vec<NodeId>, Vec<NodeId>) =
             wanted.into_iter().partition(|id| is_unit_test(graph, *id) || unmet(graph, *id, &is_there).is_empty());

@@ -341,15 +341,16 @@ impl Running<'_> {
         self.session.rollback();
         let mut errors = Vec::new();
         for cell in rows.iter().flat_map(|row| row.iter()) {
-            let Some((_, sql)) = types.iter().find(|(name, _)| name.eq_ignore_ascii_case(&cell.column)) else { continue };
+            let Some((_, sql)) = types.iter().find(|(name, _)| name.eq_ignore_ascii_case(&cell.column)) else {
+                continue;
+            };
             if let Ok(value) = cell_sql(cell, sql)
                 && let Err(refused) = self.session.rows(&format!("select {value}::varchar"))
             {
                 errors.push(Error::unit_test_value(&cell.column, sql, &refused.message, cell.place.clone()));
             }
         }
-        Error::many(errors)
-            .unwrap_or_else(|| Error::unit_test_broken(&self.node.name, error).at(self.node.place()))
+        Error::many(errors).unwrap_or_else(|| Error::unit_test_broken(&self.node.name, error).at(self.node.place()))
     }
 
     /// A query that failed, at its place, with the test's.
@@ -404,7 +405,11 @@ fn names(types: &[(String, String)]) -> Vec<String> {
 
 /// The named columns as they are spelt and typed where they are from.
 fn types_of(named: &[(String, Place)], columns: &[(String, String)]) -> ColumnList {
-    named.iter().filter_map(|(name, _)| columns.iter().find(|(own, _)| own.eq_ignore_ascii_case(name))).cloned().collect()
+    named
+        .iter()
+        .filter_map(|(name, _)| columns.iter().find(|(own, _)| own.eq_ignore_ascii_case(name)))
+        .cloned()
+        .collect()
 }
 
 fn check_names(of: &str, named: &[(String, Place)], columns: &[(String, String)]) -> Result<()> {

@@ -121,7 +121,7 @@ fn refusals() {
         "tagg:x",
         &["selector `tagg:x` uses the method `tagg:`, which does not exist | did you mean `tag`? | known methods are \
            `config:`, `file:`, `fqn:`, `package:`, `path:`, `resource_type:`, `source:`, `tag:`, `test_name:`, \
-           `test_type:`"],
+           `test_type:`, `unit_test:`"],
     );
     check("@a+", &["selector `@a+` has both `@` and a `+` at its end; `@` includes the descendants"]);
     check("+", &["selector `+` names nothing"]);
