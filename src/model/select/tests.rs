@@ -128,8 +128,9 @@ fn refusals() {
     check("", &["`--select` is empty | without `--select` everything is selected"]);
     check(
         "resource_type:modell",
-        &["selector `resource_type:modell` cannot have `modell` | it takes `source`, `seed`, \
-                                     `model`, `test`"],
+        &[
+            "selector `resource_type:modell` cannot have `modell` | it takes `source`, `seed`, `snapshot`, `model`, `analysis`, `test`, `unit_test`, `exposure`",
+        ],
     );
     check_excluding("stg_a", "stg_*", &["`--exclude stg_*` leaves nothing of `stg_a`"]);
 }
