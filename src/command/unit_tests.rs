@@ -2,6 +2,8 @@
 //!
 //! Reads the columns of a warehouse that can be read; does without where there is none.
 
+use serde_json::{Map, Value};
+
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::model::{KnownColumns, NodeId, Selection};
@@ -19,14 +21,18 @@ pub fn run(
     console: &Console,
     cancel: &Cancel,
     results: &Results,
+    args: &Map<String, Value>,
 ) -> Result<bool> {
     let graph = &workspace.graph;
-    let tests: Vec<NodeId> = selected.iter().collect();
+    let is_again = |id: &NodeId| {
+        options.retries.as_ref().is_none_or(|previous| previous.undone.contains(&graph.node(*id).unique_id))
+    };
+    let tests: Vec<NodeId> = selected.iter().filter(is_again).collect();
     let unit_tests = results.stage("check", || UnitTests::prepare(graph, &tests, &known(workspace), cancel))?;
     results.stage("models", || {
         run_unit_tests(graph, &unit_tests, &tests, options.fail_fast, console, results, cancel);
     });
-    write_artifacts(workspace, results)?;
+    write_artifacts(workspace, results, args)?;
     let ok = !results.any_failed();
     summary::show(console, results, workspace.target(), ok && !cancel.is_requested());
     if cancel.is_requested() {

@@ -18,6 +18,7 @@ use crate::warehouse::{Catalog, RelationKind};
 
 use super::load::{Collection, LoadMode};
 use super::pinned::pinned_columns;
+use super::previous::Previous;
 
 /// A command's work.
 #[derive(Debug)]
@@ -44,6 +45,8 @@ pub struct Scope {
     pub models: bool,
     pub tests: bool,
     pub export: bool,
+    /// The command's name.
+    pub name: &'static str,
     /// What a failing test holds back.
     pub gate: Gate,
 }
@@ -80,9 +83,9 @@ impl Plan {
             selection.retain(|id| !graph.node(id).kind.is_test());
         }
         // A test is run once all that it reads is there; it is no reason to build more.
-        let tests: Vec<NodeId> =
-            selection.iter().filter(|id| scope.builds() && graph.node(*id).kind.is_test()).collect();
-        selection.retain(|id| !tests.contains(&id));
+        let is_later = |id: NodeId| scope.builds() && graph.node(id).kind.is_test();
+        let tests: Vec<NodeId> = selection.iter().filter(|id| is_later(*id)).collect();
+        selection.retain(|id| !is_later(id));
         let added = if scope.builds() { graph.with_missing_parents(&selection, &exists) } else { Vec::new() };
         let added: Vec<NodeId> = added.into_iter().filter(|id| graph.node(*id).kind != NodeKind::Source).collect();
         selection.extend(added.iter().copied());
@@ -105,6 +108,27 @@ impl Plan {
 }
 
 impl Plan {
+    /// Keeps what a previous run of the same plan left undone: what failed or was skipped, the tests that run with it,
+    /// and the publication that it held back.
+    pub fn keep_undone(&mut self, graph: &Graph, previous: &Previous, gate: Gate) {
+        let is_undone = |id: NodeId| previous.undone.contains(&graph.node(id).unique_id);
+        let again: BTreeSet<NodeId> =
+            self.steps.iter().filter(|step| step.builds && is_undone(step.node)).map(|step| step.node).collect();
+        let tests_of_again: BTreeSet<NodeId> = self
+            .steps
+            .iter()
+            .filter(|step| again.contains(&step.node))
+            .flat_map(|step| step.tests.iter().chain(&step.unit_tests).copied())
+            .collect();
+        self.selection.retain(|id| is_undone(id) || tests_of_again.contains(&id));
+        self.added.retain(|id| self.selection.contains(*id));
+        self.loads.retain(|id| previous.unloaded.contains(&graph.node(*id).display_name()));
+        if previous.is_published {
+            self.exports.clear();
+        }
+        self.steps = graph.order(&self.selection, gate);
+    }
+
     /// Prints the plan for people, one line a piece of work, in the order it would be done.
     pub fn print(
         &self,
