@@ -14,7 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::collections::{GenerateArgs, QuarantineArgs, StateArgs};
 use self::look::{LsArgs, SchemaArgs, ShowArgs};
-use self::stages::{BuildArgs, CompileArgs, ExportArgs, TestArgs};
+use self::stages::{AllArgs, BuildArgs, CloneArgs, CompileArgs, ExportArgs, RetryArgs, TestArgs};
 use crate::command::{Command, Common, Invocation};
 use crate::report::LogFormat;
 
@@ -80,7 +80,7 @@ enum Sub {
     /// Run the data tests of the selected models
     Test(TestArgs),
     /// The whole way: extract, build, test and export
-    Build(BuildArgs),
+    Build(AllArgs),
     /// Publish the selected models as they stand in the warehouse
     Export(ExportArgs),
     /// List what a selection holds
@@ -98,6 +98,10 @@ enum Sub {
     Quarantine(QuarantineArgs),
     /// Check the selected models and render their SQL to target/compiled
     Compile(CompileArgs),
+    /// Run the last command again, with what failed or was skipped in it
+    Retry(RetryArgs),
+    /// Copy relations from another target's warehouse into this one's
+    Clone(CloneArgs),
     /// Remove what can be made again: compiled SQL and artifacts under target/
     Clean,
 }
@@ -134,6 +138,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
         Sub::State(args) => Command::State(args.into()),
         Sub::Quarantine(args) => Command::Quarantine(args.into()),
         Sub::Compile(args) => Command::Compile(args.into()),
+        Sub::Clone(args) => Command::Clone(args.into()),
+        Sub::Retry(args) => Command::Retry(args.into()),
         Sub::Clean => Command::Clean,
     };
     Ok(Invocation { common, command })

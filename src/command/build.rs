@@ -2,19 +2,22 @@
 //!
 //! One order for all of them: plan, extract, check, build with tests, publish, summarise.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value};
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Exit, Result};
 use crate::export;
 use crate::failpoint::failpoint;
 use crate::model::{Graph, Materialized, Node, NodeId, NodeKind, Selection};
+use crate::project::Target;
 use crate::report::{Console, artifacts, counted};
-use crate::run::{Build, Extent, Extraction, NodeResult, Plan, Publish, Results, Scope, binder, plan, summary};
+use crate::run::{
+    Build, Extent, Extraction, NodeResult, Plan, Publish, Results, Scope, UnitTests, binder, plan, summary,
+};
 use crate::warehouse::{Session, Warehouse};
 
 use super::workspace::{self, Workspace};
-use super::{BuildOptions, Common};
+use super::{BuildOptions, Common, unit_tests};
 
 pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Console, cancel: &Cancel) -> Result<bool> {
     let workspace = Workspace::open(common, console)?;
@@ -27,9 +30,16 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
         return dry_run(&workspace, selected, scope, options, console);
     }
     let results = Results::default();
+    let args = args(common, options, scope, workspace.target());
+    if scope.tests && selected.iter().all(|id| workspace.graph.node(id).kind == NodeKind::UnitTest) {
+        return unit_tests::run(&workspace, &selected, options, console, cancel, &results, &args);
+    }
     let warehouse = results.stage("open", || workspace.warehouse())?;
     let session = warehouse.session()?;
-    let plan = Plan::new(&workspace.graph, selected, scope, &session.catalog()?, workspace.target())?;
+    let mut plan = Plan::new(&workspace.graph, selected, scope, &session.catalog()?, workspace.target())?;
+    if let Some(previous) = &options.retries {
+        plan.keep_undone(&workspace.graph, previous, scope.gate);
+    }
     if !plan.added.is_empty() {
         console.say(&format!("also building what was never built: {}", names(&workspace.graph, &plan.added)));
     }
@@ -46,7 +56,7 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
         drop(session);
         drop(warehouse);
     });
-    let written = write_artifacts(&workspace, &results, arguments(common, options));
+    let written = write_artifacts(&workspace, &results, &args);
     failpoint("build.end");
     if let Err(error) = outcome {
         if cancel.is_requested() {
@@ -118,7 +128,12 @@ impl Command<'_> {
                 // Again, with the columns that the loads brought.
                 self.results.stage("check", || binder::check(graph, &plan.selection, &now))?;
             }
+            let unit_tests: Vec<NodeId> = plan.steps.iter().flat_map(|step| step.unit_tests.clone()).collect();
+            let unit_tests = (!unit_tests.is_empty())
+                .then(|| UnitTests::prepare(graph, &unit_tests, &now, self.cancel))
+                .transpose()?;
             let build = Build {
+                unit_tests,
                 graph,
                 warehouse: self.warehouse,
                 console: self.console,
@@ -232,30 +247,33 @@ impl Command<'_> {
     }
 }
 
-fn write_artifacts(workspace: &Workspace, results: &Results, arguments: Value) -> Result<()> {
+/// What the run was asked for, under dbt's names: what `retry` asks for again.
+pub(super) fn args(common: &Common, options: &BuildOptions, scope: Scope, target: &Target) -> Map<String, Value> {
+    let mut args = Map::new();
+    args.insert("which".into(), scope.name.into());
+    args.insert("select".into(), options.selection.select.clone().into());
+    args.insert("exclude".into(), options.selection.exclude.clone().into());
+    args.insert("selector".into(), options.selection.selector.clone().into());
+    let kinds: Vec<&str> = options.selection.kinds.iter().map(|kind| kind.name()).collect();
+    args.insert("resource_types".into(), kinds.into());
+    let state = options.selection.state.as_ref().map(|folder| folder.display().to_string());
+    args.insert("state".into(), state.into());
+    args.insert("indirect_selection".into(), options.selection.indirect.name().into());
+    args.insert("full_refresh".into(), options.full_refresh.into());
+    args.insert("fail_fast".into(), options.fail_fast.into());
+    args.insert("no_gate".into(), options.no_gate.into());
+    args.insert("target".into(), target.name.clone().into());
+    let vars = workspace::vars(common.vars.as_deref()).unwrap_or_default();
+    args.insert("vars".into(), vars.into());
+    args
+}
+
+pub(super) fn write_artifacts(workspace: &Workspace, results: &Results, args: &Map<String, Value>) -> Result<()> {
     let folder = workspace.artifacts();
     let invocation = workspace.invocation();
     workspace.write_manifest(&invocation, &results.compiled())?;
-    let results = results.artifact(artifacts::metadata("run-results/v6", &invocation), arguments);
+    let results = results.artifact(artifacts::metadata("run-results/v6", &invocation), args);
     artifacts::write(&folder.join("run_results.json"), &results)
-}
-
-/// dbt's `args`: what the command was asked for.
-fn arguments(common: &Common, options: &BuildOptions) -> Value {
-    let selection = &options.selection;
-    json!({
-        "select": selection.select,
-        "exclude": selection.exclude,
-        "selector": selection.selector,
-        "resource_types": selection.kinds.iter().map(|kind| kind.name()).collect::<Vec<_>>(),
-        "state": selection.state,
-        "full_refresh": options.full_refresh,
-        "fail_fast": options.fail_fast,
-        "target": common.target,
-        "project_dir": common.project_dir,
-        "threads": common.threads,
-        "quiet": common.quiet,
-    })
 }
 
 /// The models to publish as tables, with their relations, in foreign-key order.

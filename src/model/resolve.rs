@@ -24,6 +24,7 @@ impl Parser<'_> {
             draft.node.id = NodeId(u32::try_from(number).unwrap_or(u32::MAX));
         }
         let targets = self.targets();
+        self.unit_test_inputs(&targets);
         self.doubled_relations();
         for number in 0..self.drafts.len() {
             let (parents, errors) = self.parents(&self.drafts[number], &targets);
@@ -289,8 +290,11 @@ fn database(file: &std::path::Path) -> String {
     file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
+/// What begins the names of the common table expressions that ephemeral models become.
+pub(super) const CTE_PREFIX: &str = "__dbt__cte__";
+
 pub(super) fn cte_name(model: &str) -> String {
-    format!("__dbt__cte__{model}")
+    format!("{CTE_PREFIX}{model}")
 }
 
 fn children(drafts: &[Draft]) -> Vec<Vec<NodeId>> {

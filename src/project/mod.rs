@@ -11,6 +11,7 @@ mod properties;
 mod property_file;
 mod selectors;
 mod toml_text;
+mod unit_test;
 mod written;
 mod yaml_template;
 mod yaml_text;
@@ -34,6 +35,9 @@ pub use properties::{
     TestProperties,
 };
 pub use selectors::{Criterion, Definition, SelectorDefinition};
+pub use unit_test::{
+    FixtureCell, FixtureProperties, FixtureRow, FixtureRows, GivenProperties, OverrideProperties, UnitTestProperties,
+};
 
 /// A project as it lies on disk, read once; nothing in it is rendered or resolved yet.
 #[derive(Debug, Clone)]
@@ -44,11 +48,15 @@ pub struct Project {
     /// `tests/*.sql` and below: singular data tests. `tests/generic/` holds macros; `tests/it/` and `tests/cases/`
     /// are no part of a project.
     pub tests: Vec<ProjectFile>,
+    /// `tests/fixtures/**/*.csv` and `.sql`: rows of unit tests.
+    pub fixtures: Vec<ProjectFile>,
     /// `macros/**/*.sql` and `tests/generic/**/*.sql`.
     pub macros: Vec<ProjectFile>,
     /// `seeds/**/*.csv`; their text is not read here (`source.text` is empty).
     pub seeds: Vec<ProjectFile>,
-    /// All YAML files beside models and seeds, merged.
+    /// `snapshots/**/*.sql`: each holds `{% snapshot name %}` blocks.
+    pub snapshots: Vec<ProjectFile>,
+    /// All YAML files beside models, seeds and snapshots, merged.
     pub properties: Properties,
     /// `selectors.yml`, in its order.
     pub selectors: Vec<SelectorDefinition>,
@@ -96,6 +104,7 @@ impl Project {
         let selectors = selectors::read(&profiles.root, &template, &mut errors);
         errors.extend(twice("model", properties.models.iter().map(|node| (node.name.as_str(), &node.place))));
         errors.extend(twice("seed", properties.seeds.iter().map(|node| (node.name.as_str(), &node.place))));
+        errors.extend(twice("snapshot", properties.snapshots.iter().map(|node| (node.name.as_str(), &node.place))));
         errors.extend(twice("data test", properties.tests.iter().map(|node| (node.name.as_str(), &node.place))));
         errors.extend(twice("exposure", properties.exposures.iter().map(|node| (node.name.as_str(), &node.place))));
         errors.extend(twice("group", properties.groups.iter().map(|group| (group.name.as_str(), &group.place))));
@@ -110,8 +119,10 @@ impl Project {
                 profiles,
                 models: files.models,
                 tests: files.tests,
+                fixtures: files.fixtures,
                 macros: files.macros,
                 seeds: files.seeds,
+                snapshots: files.snapshots,
                 properties,
                 selectors,
                 environment: environment.clone(),

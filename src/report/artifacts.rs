@@ -16,7 +16,6 @@ pub fn metadata(kind: &str, invocation_id: &str) -> Value {
         "generated_at": chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
         "invocation_id": invocation_id,
         "adapter_type": "duckdb",
-        "elt_version": env!("CARGO_PKG_VERSION"),
         "env": {},
     })
 }

@@ -20,7 +20,11 @@ impl Graph {
                     shown.insert(key.replace('_', "-"), hooks(value));
                 }
                 ("tags", value) => {
-                    shown.insert("tags".into(), texts(Some(value)).into());
+                    let mut tags = texts(Some(value));
+                    if node.kind == NodeKind::Source {
+                        tags.sort();
+                    }
+                    shown.insert("tags".into(), tags.into());
                 }
                 ("docs" | "contract" | "snapshot_meta_column_names", Value::Object(over)) => {
                     if let Some(Value::Object(under)) = shown.get_mut(key) {
@@ -49,6 +53,9 @@ impl Graph {
     pub(in crate::model) fn unrendered_config(&self, node: &Node) -> Map<String, Value> {
         let mut shown = node.unrendered_config.clone();
         if node.kind == NodeKind::Source {
+            let mut tags = texts(shown.get("tags"));
+            tags.sort();
+            shown.insert("tags".into(), tags.into());
             shown.entry("loaded_at_field").or_insert(Value::Null);
             shown.entry("loaded_at_query").or_insert(Value::Null);
             shown.entry("meta").or_insert_with(|| json!({}));
@@ -119,6 +126,7 @@ pub(super) fn constraint_name(kind: ConstraintKind) -> &'static str {
         ConstraintKind::PrimaryKey => "primary_key",
         ConstraintKind::ForeignKey => "foreign_key",
         ConstraintKind::Check => "check",
+        ConstraintKind::Custom => "custom",
     }
 }
 

@@ -252,7 +252,7 @@ impl Graph {
             "columns": columns(&node.columns),
             "meta": node.config.meta,
             "source_meta": {},
-            "tags": node.config.tags,
+            "tags": config["tags"].clone(),
             "config": config,
             "patch_path": null,
             "unrendered_config": self.unrendered_config(node),

@@ -49,6 +49,11 @@ impl Indirect {
     pub const CHOICES: [(&str, Self); 4] =
         [("eager", Self::Eager), ("cautious", Self::Cautious), ("buildable", Self::Buildable), ("empty", Self::Empty)];
 
+    /// Its word.
+    pub fn name(self) -> &'static str {
+        Self::CHOICES.iter().find(|(_, mode)| *mode == self).map_or("eager", |(name, _)| *name)
+    }
+
     /// By its word.
     pub fn named(word: &str) -> Option<Self> {
         Self::CHOICES.iter().find(|(name, _)| *name == word).map(|(_, mode)| *mode)
