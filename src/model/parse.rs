@@ -218,7 +218,10 @@ impl Parser<'_> {
         let query = snapshot_file::query_of(relation);
         match self.templates.render_text(&owner, &query, &entry.place, Setting::default()) {
             Ok(rendered) => {
+                let defaults = &self.project.profiles.snapshots;
+                let written = self.unrendered(defaults, &file, Some(entry), &Map::new());
                 let mut node = self.file_node(NodeKind::Snapshot, &file, Some(entry), config, raw);
+                node.unrendered_config = written;
                 node.reads = Some(relation.clone());
                 node.checksum = sha256(&query);
                 let calls = rendered.heard.calls.into_iter().map(|call| Heard { call, number: None });
@@ -291,7 +294,11 @@ impl Parser<'_> {
         }
         let said_keys: HashSet<String> = said.keys().cloned().collect();
         let nothing = Map::new();
-        let folder_defaults = if kind == NodeKind::Model { &self.project.profiles.models } else { &nothing };
+        let folder_defaults = match kind {
+            NodeKind::Model => &self.project.profiles.models,
+            NodeKind::Snapshot => &self.project.profiles.snapshots,
+            _ => &nothing,
+        };
         let written = self.unrendered(folder_defaults, file, patch, &said);
         merge(&mut raw, said);
         let (of, default) = match kind {

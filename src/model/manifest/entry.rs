@@ -296,10 +296,15 @@ impl Graph {
 
     fn unit_test_entry(&self, node: &Node) -> Value {
         let path = node.original_path().to_string_lossy();
+        let inputs = node.unit_test.iter().flat_map(|test| &test.given);
+        // Rows stay in the YAML: what they give is the analyst's own.
+        let given: Vec<Value> = inputs
+            .map(|given| json!({ "input": given.written, "rows": null, "format": "dict", "fixture": null }))
+            .collect();
         let model = node.parents.first().map(|id| self.node(*id).name.as_str()).unwrap_or_default();
         json!({
             "model": model,
-            "given": [],
+            "given": given,
             "expect": { "rows": [], "format": "dict", "fixture": null },
             "name": node.name,
             "resource_type": "unit_test",
