@@ -10,14 +10,17 @@ use crate::error::{Error, Result};
 
 /// dbt's `metadata` of an artifact. `kind` is `run-results/v6` or `manifest/v12`.
 pub fn metadata(kind: &str, invocation_id: &str) -> Value {
-    json!({
+    let mut metadata = json!({
         "dbt_schema_version": format!("https://schemas.getdbt.com/dbt/{kind}.json"),
         "dbt_version": "1.12.0",
         "generated_at": chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
         "invocation_id": invocation_id,
-        "adapter_type": "duckdb",
         "env": {},
-    })
+    });
+    if let Some(object) = metadata.as_object_mut().filter(|_| kind.starts_with("manifest/")) {
+        object.insert("adapter_type".into(), "duckdb".into());
+    }
+    metadata
 }
 
 /// Writes an artifact whole or not at all.

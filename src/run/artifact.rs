@@ -16,7 +16,7 @@ impl Results {
         self.all().into_iter().filter_map(|result| Some((result.unique_id, result.compiled?))).collect()
     }
 
-    /// `run_results.json` in dbt's shape (schema v6), with loads, publications and stage totals under `elt`.
+    /// `run_results.json` in dbt's shape (schema v6), with loads, publications and stage totals under `args.elt`.
     pub fn artifact(&self, metadata: Value, args: &Map<String, Value>) -> Value {
         let all = self.all();
         let is_node =
@@ -44,13 +44,11 @@ impl Results {
             .iter()
             .map(|stage| json!({ "name": stage.name, "seconds": stage.seconds, "rows": stage.rows, "bytes": stage.bytes }))
             .collect();
-        json!({
-            "metadata": metadata,
-            "results": nodes,
-            "elapsed_time": self.elapsed(),
-            "args": args,
-            "elt": { "stages": stages, "loads": others(Stage::Extract), "exports": others(Stage::Export) },
-        })
+        // `args` is the one place where the schema takes more than it knows.
+        let mut args = args.clone();
+        let own = json!({ "stages": stages, "loads": others(Stage::Extract), "exports": others(Stage::Export) });
+        args.insert("elt".into(), own);
+        json!({ "metadata": metadata, "results": nodes, "elapsed_time": self.elapsed(), "args": args })
     }
 }
 

@@ -39,8 +39,8 @@ impl Previous {
             list.iter().filter(is_undone).filter_map(|value| value[key].as_str().map(str::to_owned)).collect()
         };
         let none = Vec::new();
-        let loads = artifact["elt"]["loads"].as_array().unwrap_or(&none);
-        let exports = artifact["elt"]["exports"].as_array().unwrap_or(&none);
+        let loads = artifact["args"]["elt"]["loads"].as_array().unwrap_or(&none);
+        let exports = artifact["args"]["elt"]["exports"].as_array().unwrap_or(&none);
         Ok(Self {
             args: args.clone(),
             undone: names(results, "unique_id"),
@@ -75,7 +75,7 @@ mod tests {
             Ok((2, 1, false)),
         );
         check(
-            r#"{"args": {}, "results": [], "elt": {"loads": [], "exports": [{"name": "a", "status": "success"}]}}"#,
+            r#"{"args": {"elt": {"loads": [], "exports": [{"name": "a", "status": "success"}]}}, "results": []}"#,
             Ok((0, 0, true)),
         );
         check(r#"{"args": {}, "results": []}"#, Ok((0, 0, false)));

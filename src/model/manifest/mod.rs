@@ -101,7 +101,7 @@ impl Graph {
     }
 }
 
-fn sorted_ids<'a>(nodes: &mut dyn Iterator<Item = &'a Node>) -> Value {
+fn sorted_ids(nodes: &mut dyn Iterator<Item = &Node>) -> Value {
     let mut ids: Vec<&str> = nodes.map(|node| node.unique_id.as_str()).collect();
     ids.sort_unstable();
     ids.into()

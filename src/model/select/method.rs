@@ -14,7 +14,7 @@ use crate::error::{Error, Result};
 use crate::model::exposure::Access;
 use crate::model::node::{Graph, Node, NodeId, NodeKind};
 
-type Matcher<'a> = Box<dyn Fn(&Node) -> bool + 'a>;
+pub(super) type Matcher<'a> = Box<dyn Fn(&Node) -> bool + 'a>;
 
 impl Graph {
     /// The nodes that a criterion matches, without relatives.

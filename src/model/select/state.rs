@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
-use super::method::one_of;
+use super::method::{Matcher, one_of};
 use super::spec::Criterion;
 use crate::error::{Error, Result};
 use crate::model::node::{Graph, Node, NodeKind};
@@ -46,7 +46,7 @@ impl Graph {
         &'a self,
         criterion: &'a Criterion,
         previous: Option<&'a Previous>,
-    ) -> Result<Box<dyn Fn(&Node) -> bool + 'a>> {
+    ) -> Result<Matcher<'a>> {
         let missing = |what: &str| Error::no_state(&criterion.spec, what);
         let value = criterion.value.as_str();
         match criterion.method.as_str() {
