@@ -17,6 +17,8 @@ mod project;
 mod run;
 mod warehouse;
 
+pub(crate) use model::sql_said;
+
 use std::fmt;
 use std::ops::Range;
 use std::path::PathBuf;
@@ -165,6 +167,12 @@ impl Error {
             Some(place) => self.at(place),
             None => self,
         }
+    }
+
+    /// Several places, the primary one first.
+    pub fn at_all(mut self, places: Vec<Place>) -> Self {
+        self.0.places.extend(places);
+        self
     }
 
     /// A statement of what to do next, without a period.

@@ -174,6 +174,11 @@ impl Error {
         }
     }
 
+    pub fn header_failed(name: &str, error: &SqlError) -> Self {
+        Self::failed(format!("the SQL header of `{name}` failed: {}", our_manner(&error.message)))
+            .hint_maybe(candidates(error))
+    }
+
     pub fn hook_failed(name: &str, error: &SqlError) -> Self {
         Self::failed(format!("a hook of `{name}` failed: {}", our_manner(&error.message))).hint_maybe(candidates(error))
     }

@@ -12,11 +12,14 @@ mod compile;
 mod config;
 mod config_value;
 mod generic_test;
+mod host;
+mod invocation;
 mod jinja;
 mod manifest;
 mod markup;
 mod materialize;
 mod node;
+mod node_value;
 mod order;
 mod parse;
 mod relation;
@@ -35,6 +38,8 @@ pub use config::{
     Config, Deletes, Load, MaskWith, Materialized, OnMalformed, OnMismatch, OnSchemaChange, Severity, Strategy,
     TestConfig, Verify,
 };
+pub use host::{Answer, Cell, Host, Said};
+pub use invocation::Invocation;
 pub use materialize::{Existing, Incremental, Key, create_table, create_view, drop_existing, duplicate_keys, sweep};
 pub use node::{DataTest, GenericTest, Graph, Node, NodeId, NodeKind};
 pub use order::{Step, Steps};

@@ -2,14 +2,14 @@
 //!
 //! Gives `model::check` its database; decides nothing.
 
+use super::host::SessionHost;
 use crate::error::Result;
 use crate::model::{self, Binder, Graph, KnownColumns, NodeKind, Relation, Selection};
+use crate::report::Console;
 use crate::warehouse::{Session, SqlError, Warehouse};
 
 struct InMemory {
     session: Session,
-    // Held so that the database lives as long as its session.
-    _database: Warehouse,
 }
 
 impl Binder for InMemory {
@@ -34,9 +34,18 @@ pub fn known(graph: &Graph, warehouse: &Session) -> Result<KnownColumns> {
         .collect())
 }
 
-/// Checks the selected nodes and all that they read; what reads unknown columns is left unchecked.
-pub fn check(graph: &Graph, selection: &Selection, known: &KnownColumns) -> Result<()> {
+/// Checks the selected nodes and all that they read; what reads unknown columns is left unchecked. Templates ask
+/// `warehouse`, or an empty database where there is none yet; nothing is changed by that.
+pub fn check(
+    graph: &Graph,
+    selection: &Selection,
+    known: &KnownColumns,
+    warehouse: Option<&Session>,
+    console: &Console,
+) -> Result<()> {
     let database = Warehouse::in_memory()?;
-    let mut binder = InMemory { session: database.session()?, _database: database };
-    model::check(graph, selection, known, &mut binder).map(drop)
+    let empty = database.session()?;
+    let host = SessionHost::reading(warehouse.unwrap_or(&empty), console);
+    let mut binder = InMemory { session: database.session()? };
+    model::check(graph, selection, known, &mut binder, Some(&host)).map(drop)
 }

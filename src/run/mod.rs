@@ -6,6 +6,7 @@ pub mod binder;
 mod build;
 mod counting;
 mod extraction;
+mod host;
 mod load;
 mod materialize;
 mod pinned;
@@ -21,6 +22,7 @@ pub mod summary;
 
 pub use build::{Build, write_compiled};
 pub use extraction::Extraction;
+pub use host::SessionHost;
 pub use load::{Collection, Extent, LoadMode, LoadOutcome};
 pub use plan::{Plan, Scope};
 pub use publish::Publish;

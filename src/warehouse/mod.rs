@@ -18,7 +18,7 @@ use std::sync::Mutex;
 use duckdb::{Config, Connection};
 
 use crate::error::{Error, Result};
-use crate::schema::literal;
+use crate::schema::{CATALOG, literal};
 
 pub use catalog::{Catalog, Columns, RelationKind};
 pub use history::{LastLoad, WatermarkChange};
@@ -30,9 +30,6 @@ pub use state::Loaded;
 /// Rows of a row group, a quarter of DuckDB's own. A table shorter than one group is written to the log first and
 /// compressed by one thread when the database closes; longer ones are compressed where they are made, by all.
 const ROW_GROUP_ROWS: u32 = 30_720;
-
-/// The catalog's name within this program.
-const CATALOG: &str = "elt_warehouse";
 
 /// An open database. Sessions may be used on other threads; the database closes with the last of them.
 pub struct Warehouse {
