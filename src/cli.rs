@@ -4,6 +4,7 @@
 
 mod collections;
 mod look;
+mod operation;
 mod stages;
 
 use std::ffi::OsString;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::collections::{GenerateArgs, QuarantineArgs, StateArgs};
 use self::look::{LsArgs, SchemaArgs, ShowArgs};
+use self::operation::OperationArgs;
 use self::stages::{BuildArgs, CompileArgs, ExportArgs, TestArgs};
 use crate::command::{Command, Common, Invocation};
 use crate::report::LogFormat;
@@ -94,6 +96,8 @@ enum Sub {
     Quarantine(QuarantineArgs),
     /// Check the selected models and render their SQL to target/compiled
     Compile(CompileArgs),
+    /// Call a macro of the project for what it does, in one transaction
+    RunOperation(OperationArgs),
     /// Remove what can be made again: compiled SQL and artifacts under target/
     Clean,
 }
@@ -101,7 +105,10 @@ enum Sub {
 /// Reads the arguments. `Err` is clap's text for help, version or misuse, with the exit code.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, clap::Error> {
     let cli = Cli::try_parse_from(args)?;
+    let (which, full_refresh) = asked(&cli.command);
     let common = Common {
+        which: which.into(),
+        full_refresh,
         project_dir: cli.common.project_dir,
         target: cli.common.target,
         vars: cli.common.vars,
@@ -129,7 +136,25 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
         Sub::State(args) => Command::State(args.into()),
         Sub::Quarantine(args) => Command::Quarantine(args.into()),
         Sub::Compile(args) => Command::Compile(args.into()),
+        Sub::RunOperation(args) => Command::RunOperation(args.into()),
         Sub::Clean => Command::Clean,
     };
     Ok(Invocation { common, command })
+}
+
+/// dbt's name of a command, and whether it is a full refresh.
+fn asked(command: &Sub) -> (&'static str, bool) {
+    match command {
+        Sub::Build(args) => ("build", args.full_refresh),
+        Sub::Run(args) => ("run", args.full_refresh),
+        Sub::Extract(args) => ("extract", args.full_refresh),
+        Sub::Seed(args) => ("seed", args.full_refresh),
+        Sub::Snapshot(args) => ("snapshot", args.full_refresh),
+        Sub::Compile(args) => ("compile", args.full_refresh),
+        Sub::Test(_) => ("test", false),
+        Sub::Show(_) => ("show", false),
+        Sub::Ls(_) => ("list", false),
+        Sub::RunOperation(_) => ("run-operation", false),
+        _ => ("parse", false),
+    }
 }

@@ -128,6 +128,12 @@ impl Error {
         }))
     }
 
+    /// The same error where it ends the program otherwise, such as a template that fails while it runs.
+    pub fn exiting(mut self, exit: Exit) -> Self {
+        self.0.exit = exit;
+        self
+    }
+
     /// Marks an error that the same attempt may not meet again, after a while.
     pub fn transient(mut self) -> Self {
         self.0.is_transient = true;

@@ -11,6 +11,7 @@ mod generate;
 mod init;
 mod ls;
 mod quarantine;
+mod run_operation;
 mod schema;
 mod show;
 mod state;
@@ -42,6 +43,10 @@ pub struct Common {
     pub threads: Option<usize>,
     pub log_format: LogFormat,
     pub quiet: bool,
+    /// dbt's name of the command, for `flags.WHICH`.
+    pub which: String,
+    /// `--full-refresh`, for `flags.FULL_REFRESH`.
+    pub full_refresh: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -62,6 +67,7 @@ pub enum Command {
     State(StateOptions),
     Quarantine(QuarantineOptions),
     Compile(BuildOptions),
+    RunOperation(OperationOptions),
     Clean,
 }
 
@@ -118,6 +124,14 @@ pub enum SchemaOutput {
     Tree,
     Json,
     Yaml,
+}
+
+#[derive(Debug, Clone)]
+pub struct OperationOptions {
+    /// The macro's name.
+    pub name: String,
+    /// A JSON or YAML object.
+    pub args: Option<String>,
 }
 
 #[derive(Debug, Clone)]
@@ -189,6 +203,7 @@ pub fn run(invocation: &Invocation, console: &Console, cancel: &Cancel) -> Resul
         Command::State(options) => state::run(common, options, console),
         Command::Quarantine(options) => quarantine::run(common, options, console, cancel),
         Command::Compile(options) => compile::run(common, options, console),
+        Command::RunOperation(options) => run_operation::run(common, options, console),
         Command::Clean => clean::run(common, console),
     }
 }

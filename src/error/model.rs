@@ -18,6 +18,14 @@ impl Error {
         Self::usage(format!("{owner} cannot be rendered: {reason}"))
     }
 
+    pub(crate) fn unknown_macro<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Self {
+        let error = Self::usage(format!("the project has no macro `{name}`"));
+        match did_you_mean(name, known) {
+            Some(near) => error.hint(near),
+            None => error.hint("`run-operation` calls a macro of the project's macro folders"),
+        }
+    }
+
     pub(crate) fn empty_sql(owner: &str, place: Place) -> Self {
         Self::usage(format!("{owner} renders to nothing"))
             .at(place)

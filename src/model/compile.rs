@@ -336,7 +336,7 @@ mod tests {
                 ("b as", "models/m.sql:5 {{ name }}"),
                 ("x_b", "models/m.sql:5 x_"),
                 ("wrong_one", "models/m.sql:7 wrong_one"),
-                ("+ q", "models/m.sql:8 {{ twice('q') }}"),
+                ("+ q", "macros/twice.sql:1 +"),
                 ("z\n", "models/m.sql:8 z"),
                 ("t --", "models/m.sql:9 t"),
             ],
@@ -388,7 +388,7 @@ mod tests {
                 ("macros/c.sql", "{% macro listed() %}{{ return(['a', 'b']) }}{% endmacro %}"),
             ],
             "select oi3m, a+b, d",
-            &[("oi3m", "models/m.sql:1 {{ outer(2) }}")],
+            &[("oi3m", "macros/a.sql:1 o")],
         );
     }
 

@@ -20,6 +20,7 @@ mod markup;
 mod materialize;
 mod node;
 mod node_value;
+mod operation;
 mod order;
 mod parse;
 mod relation;

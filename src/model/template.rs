@@ -87,7 +87,6 @@ impl Templates {
             vars: merged_vars(project, vars),
             macros,
             macro_files: recipe.macro_files(),
-            invocation: invocation.clone(),
             ..Names::default()
         };
         let templates =

@@ -16,7 +16,11 @@ pub(super) struct Arguments {
 impl Arguments {
     pub fn read(function: &'static str, args: &[Value]) -> Result<Self, Error> {
         let (positional, named): (Rest<Value>, Kwargs) = from_args(args)?;
-        Ok(Self { function, positional: positional.0, named })
+        Ok(Self::of(function, positional, named))
+    }
+
+    pub fn of(function: &'static str, positional: Rest<Value>, named: Kwargs) -> Self {
+        Self { function, positional: positional.0, named }
     }
 
     /// The argument at a position, or of that name; None if it was not given, or as none.

@@ -76,8 +76,8 @@ fn refused(what: &str, cause: impl std::fmt::Display) -> Error {
     Refusal::new(format!("cannot be read or written as {what}: {cause}")).into()
 }
 
-fn to_json(value: Value, args: Rest<Value>) -> Result<Value, Error> {
-    let arguments = Arguments::read("tojson", &args.0)?;
+fn to_json(value: Value, args: Rest<Value>, named: Kwargs) -> Result<Value, Error> {
+    let arguments = Arguments::of("tojson", args, named);
     let Ok(json) = serde_json::to_value(&value) else {
         return arguments.get(0, "default").ok_or_else(|| refused("JSON", value.kind()));
     };
@@ -139,8 +139,8 @@ fn from_json(text: Value, default: Option<Value>) -> Result<Value, Error> {
     }
 }
 
-fn to_yaml(value: Value, args: Rest<Value>) -> Result<Value, Error> {
-    let arguments = Arguments::read("toyaml", &args.0)?;
+fn to_yaml(value: Value, args: Rest<Value>, named: Kwargs) -> Result<Value, Error> {
+    let arguments = Arguments::of("toyaml", args, named);
     let Ok(json) = serde_json::to_value(&value) else {
         return arguments.get(0, "default").ok_or_else(|| refused("YAML", value.kind()));
     };
@@ -265,8 +265,8 @@ fn modulo(state: &mut State, a: Value, b: Value) -> Result<Value, Error> {
 }
 
 /// `log(message, info=false)`: what is not for the console is for a log file that is not kept.
-fn log(state: &mut State, args: Rest<Value>) -> Result<Value, Error> {
-    let arguments = Arguments::read("log", &args.0)?;
+fn log(state: &mut State, args: Rest<Value>, named: Kwargs) -> Result<Value, Error> {
+    let arguments = Arguments::of("log", args, named);
     if arguments.flag(1, "info", false) {
         let message = arguments.positional.first().map(ToString::to_string);
         let message = message.or_else(|| arguments.get(0, "msg").map(|value| value.to_string()));

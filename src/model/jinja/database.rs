@@ -1,6 +1,6 @@
 //! `run_query`, `statement` blocks and `load_result`: templates that ask the database.
 
-use minijinja::value::{Rest, Value};
+use minijinja::value::{Kwargs, Rest, Value};
 use minijinja::{Environment, Error, State};
 
 use super::arguments::Arguments;
@@ -17,8 +17,8 @@ pub(super) fn install(env: &mut Environment<'static>) {
     env.add_function("set_sql_header", set_sql_header);
 }
 
-fn run_query(state: &mut State, args: Rest<Value>) -> Result<Value, Error> {
-    let arguments = Arguments::read("run_query", &args.0)?;
+fn run_query(state: &mut State, args: Rest<Value>, named: Kwargs) -> Result<Value, Error> {
+    let arguments = Arguments::of("run_query", args, named);
     let sql = arguments.text(0, "sql")?;
     Ok(match scope(state)?.query(&sql)? {
         Some(answer) => Value::from_dyn_object(Table::new(&answer)),
@@ -27,8 +27,8 @@ fn run_query(state: &mut State, args: Rest<Value>) -> Result<Value, Error> {
 }
 
 /// `{% call statement('name', fetch_result=true) %} select … {% endcall %}`.
-fn statement(state: &mut State, args: Rest<Value>) -> Result<Value, Error> {
-    let arguments = Arguments::read("statement", &args.0)?;
+fn statement(state: &mut State, args: Rest<Value>, named: Kwargs) -> Result<Value, Error> {
+    let arguments = Arguments::of("statement", args, named);
     let sql = called(state, &arguments, "statement")?;
     let scope = scope(state)?;
     let Some(answer) = scope.query(&sql)? else { return Ok(Value::from("")) };
@@ -57,8 +57,8 @@ fn load_result(state: &mut State, name: String) -> Result<Value, Error> {
     Ok(lock(&scope(state)?.results).get(&name).cloned().unwrap_or(Value::from(())))
 }
 
-fn store_result(state: &mut State, args: Rest<Value>) -> Result<Value, Error> {
-    let arguments = Arguments::read("store_result", &args.0)?;
+fn store_result(state: &mut State, args: Rest<Value>, named: Kwargs) -> Result<Value, Error> {
+    let arguments = Arguments::of("store_result", args, named);
     let name = arguments.text(0, "name")?;
     let response = arguments.get(1, "response").unwrap_or(Value::from("OK"));
     let table = arguments.get(2, "agate_table").unwrap_or(Value::from(()));
@@ -68,8 +68,8 @@ fn store_result(state: &mut State, args: Rest<Value>) -> Result<Value, Error> {
 }
 
 /// `{% call set_sql_header(config) %} … {% endcall %}`.
-fn set_sql_header(state: &mut State, args: Rest<Value>) -> Result<Value, Error> {
-    let arguments = Arguments::read("set_sql_header", &args.0)?;
+fn set_sql_header(state: &mut State, args: Rest<Value>, named: Kwargs) -> Result<Value, Error> {
+    let arguments = Arguments::of("set_sql_header", args, named);
     let header = called(state, &arguments, "set_sql_header")?;
     lock(&scope(state)?.heard).header = Some(header);
     Ok(Value::from(""))

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use chrono::{Datelike, Duration, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Timelike, Utc};
 use chrono_tz::Tz;
-use minijinja::value::{DynObject, Object, ObjectRepr, Rest, Tuple, Value};
+use minijinja::value::{DynObject, Kwargs, Object, ObjectRepr, Rest, Tuple, Value};
 use minijinja::{Environment, Error, ErrorKind, State, context};
 
 use super::arguments::Arguments;
@@ -318,8 +318,8 @@ pub(super) fn zones() -> Value {
     Value::from_pairs([("utc", utc.clone()), ("UTC", utc), ("timezone", Value::from_function(named))])
 }
 
-fn timedelta(args: Rest<Value>) -> Result<Value, Error> {
-    let arguments = Arguments::read("timedelta", &args.0)?;
+fn timedelta(args: Rest<Value>, named: Kwargs) -> Result<Value, Error> {
+    let arguments = Arguments::of("timedelta", args, named);
     let units = [
         ("days", 86_400.0),
         ("seconds", 1.0),

@@ -15,7 +15,6 @@ use serde_json::{Map, Value as Json};
 use super::reference::RelationValue;
 use crate::error::{Place, SourceText};
 use crate::model::host::{Answer, Asker, Said};
-use crate::model::invocation::Invocation;
 use crate::model::markup;
 use crate::model::node::NodeId;
 use crate::model::relation::Relation;
@@ -82,7 +81,6 @@ pub(in crate::model) struct Names {
     pub macro_files: HashMap<String, Arc<SourceText>>,
     /// `graph`, once something asked for it.
     pub graph: OnceLock<Value>,
-    pub invocation: Invocation,
 }
 
 impl Names {
