@@ -4,6 +4,7 @@
 
 mod collections;
 mod look;
+mod operation;
 mod stages;
 
 use std::ffi::OsString;
@@ -13,6 +14,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::collections::{GenerateArgs, QuarantineArgs, StateArgs};
 use self::look::{LsArgs, SchemaArgs, ShowArgs};
+use self::operation::OperationArgs;
 use self::stages::{AllArgs, BuildArgs, CloneArgs, CompileArgs, ExportArgs, RetryArgs, TestArgs};
 use crate::command::{Command, Common, Invocation};
 use crate::report::LogFormat;
@@ -98,6 +100,8 @@ enum Sub {
     Retry(RetryArgs),
     /// Copy relations from another target's warehouse into this one's
     Clone(CloneArgs),
+    /// Call a macro of the project for what it does, in one transaction
+    RunOperation(OperationArgs),
     /// Remove what can be made again: compiled SQL and artifacts under target/
     Clean,
 }
@@ -105,7 +109,10 @@ enum Sub {
 /// Reads the arguments. `Err` is clap's text for help, version or misuse, with the exit code.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, clap::Error> {
     let cli = Cli::try_parse_from(args)?;
+    let (which, full_refresh) = asked(&cli.command);
     let common = Common {
+        which: which.into(),
+        full_refresh,
         project_dir: cli.common.project_dir,
         target: cli.common.target,
         vars: cli.common.vars,
@@ -135,7 +142,27 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
         Sub::Compile(args) => Command::Compile(args.into()),
         Sub::Clone(args) => Command::Clone(args.into()),
         Sub::Retry(args) => Command::Retry(args.into()),
+        Sub::RunOperation(args) => Command::RunOperation(args.into()),
         Sub::Clean => Command::Clean,
     };
     Ok(Invocation { common, command })
+}
+
+/// dbt's name of a command, and whether it is a full refresh.
+fn asked(command: &Sub) -> (&'static str, bool) {
+    match command {
+        Sub::Build(args) => ("build", args.build.full_refresh),
+        Sub::Run(args) => ("run", args.full_refresh),
+        Sub::Extract(args) => ("extract", args.full_refresh),
+        Sub::Seed(args) => ("seed", args.full_refresh),
+        Sub::Snapshot(args) => ("snapshot", args.full_refresh),
+        Sub::Compile(args) => ("compile", args.full_refresh),
+        Sub::Test(_) => ("test", false),
+        Sub::Show(_) => ("show", false),
+        Sub::Ls(_) => ("list", false),
+        Sub::Retry(args) => ("retry", args.full_refresh),
+        Sub::Clone(args) => ("clone", args.full_refresh),
+        Sub::RunOperation(_) => ("run-operation", false),
+        _ => ("parse", false),
+    }
 }

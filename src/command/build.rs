@@ -105,7 +105,7 @@ impl Command<'_> {
         let graph = &self.workspace.graph;
         // What needs no data is said before anything is read.
         let before = binder::known(graph, session)?;
-        self.results.stage("check", || binder::check(graph, &plan.selection, &before))?;
+        self.results.stage("check", || binder::check(graph, &plan.selection, &before, Some(session), self.console))?;
         let mut blocked = Vec::new();
         if !plan.loads.is_empty() {
             let failed = self.results.stage("extract", || self.extraction().run(&plan.loads))?;
@@ -122,7 +122,8 @@ impl Command<'_> {
             let now = binder::known(graph, session)?;
             if blocked.is_empty() && now != before {
                 // Again, with the columns that the loads brought.
-                self.results.stage("check", || binder::check(graph, &plan.selection, &now))?;
+                self.results
+                    .stage("check", || binder::check(graph, &plan.selection, &now, Some(session), self.console))?;
             }
             let unit_tests: Vec<NodeId> = plan.steps.iter().flat_map(|step| step.unit_tests.clone()).collect();
             let unit_tests = (!unit_tests.is_empty())

@@ -13,6 +13,7 @@ mod init;
 mod ls;
 mod quarantine;
 mod retry;
+mod run_operation;
 mod schema;
 mod show;
 mod state;
@@ -46,6 +47,10 @@ pub struct Common {
     pub threads: Option<usize>,
     pub log_format: LogFormat,
     pub quiet: bool,
+    /// dbt's name of the command, for `flags.WHICH`.
+    pub which: String,
+    /// `--full-refresh`, for `flags.FULL_REFRESH`.
+    pub full_refresh: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -68,6 +73,7 @@ pub enum Command {
     Compile(BuildOptions),
     Clone(CloneOptions),
     Retry(RetryOptions),
+    RunOperation(OperationOptions),
     Clean,
 }
 
@@ -148,6 +154,14 @@ pub enum SchemaOutput {
 }
 
 #[derive(Debug, Clone)]
+pub struct OperationOptions {
+    /// The macro's name.
+    pub name: String,
+    /// A JSON or YAML object.
+    pub args: Option<String>,
+}
+
+#[derive(Debug, Clone)]
 pub struct ShowOptions {
     pub selection: Selection,
     pub inline: Option<String>,
@@ -218,6 +232,7 @@ pub fn run(invocation: &Invocation, console: &Console, cancel: &Cancel) -> Resul
         Command::Quarantine(options) => quarantine::run(common, options, console, cancel),
         Command::Compile(options) => compile::run(common, options, console),
         Command::Clone(options) => clone::run(common, options, console, cancel),
+        Command::RunOperation(options) => run_operation::run(common, options, console),
         Command::Clean => clean::run(common, console),
     }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
-use crate::model::{Graph, Selection as Selected};
+use crate::model::{Graph, Invocation, Selection as Selected};
 use crate::project::{Environment, Project, ProjectFile, Target};
 use crate::report::Console;
 use crate::warehouse::{Catalog, Options, Session, Warehouse};
@@ -35,7 +35,13 @@ impl Workspace {
             project.profiles.target.threads = threads;
         }
         project.models.extend(inline);
-        let graph = Graph::parse(&project, &vars)?;
+        let invocation = Invocation {
+            command: common.which.clone(),
+            full_refresh: common.full_refresh,
+            vars: vars.clone(),
+            ..Invocation::default()
+        };
+        let graph = Graph::parse_for(&project, &vars, &invocation)?;
         graph.warnings.iter().for_each(|warning| console.warning(warning));
         Ok(Self { project, graph })
     }

@@ -18,6 +18,14 @@ impl Error {
         Self::usage(format!("{owner} cannot be rendered: {reason}"))
     }
 
+    pub(crate) fn unknown_macro<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Self {
+        let error = Self::usage(format!("the project has no macro `{name}`"));
+        match did_you_mean(name, known) {
+            Some(near) => error.hint(near),
+            None => error.hint("`run-operation` calls a macro of the project's macro folders"),
+        }
+    }
+
     pub(crate) fn empty_sql(owner: &str, place: Place) -> Self {
         Self::usage(format!("{owner} renders to nothing"))
             .at(place)
@@ -302,23 +310,35 @@ pub(super) fn unknown_name(message: &str) -> Option<&str> {
     }
 }
 
+/// DuckDB's message in our manner, and the name that may be meant. `candidates`: names DuckDB knows.
+pub(crate) fn sql_said(message: &str, candidates: &[String]) -> (String, Option<String>) {
+    const SHOWN_MAX: usize = 8;
+    let message = our_manner(message);
+    let written = unknown_name(&message);
+    let near = written.and_then(|name| nearest(name, candidates.iter().map(String::as_str)));
+    let is_column = message.contains("column");
+    let hint = match (near, candidates) {
+        (Some(near), _) => Some(format!("did you mean `{near}`?")),
+        (None, []) => None,
+        (None, known) if is_column => Some(format!("known are {}", listed(&known[..known.len().min(SHOWN_MAX)]))),
+        // The nearest of all tables is often far.
+        (None, _) => None,
+    };
+    (message, hint)
+}
+
 // SQL.
 impl Error {
     /// A model's or test's SQL that DuckDB does not take. `owner`: ``model `x` ``; `candidates`: names DuckDB knows.
-    pub(crate) fn sql(owner: &str, message: &str, candidates: &[String], place: Place) -> Self {
-        const SHOWN_MAX: usize = 8;
-        let message = our_manner(message);
-        let written = unknown_name(&message);
-        let near = written.and_then(|name| nearest(name, candidates.iter().map(String::as_str)));
-        let is_column = message.contains("column");
-        let hint = match (near, candidates) {
-            (Some(near), _) => Some(format!("did you mean `{near}`?")),
-            (None, []) => None,
-            (None, known) if is_column => Some(format!("known are {}", listed(&known[..known.len().min(SHOWN_MAX)]))),
-            // The nearest of all tables is often far.
-            (None, _) => None,
-        };
-        Self::failed(format!("{owner}: {message}")).at(place).hint_maybe(hint)
+    /// `places`: where it stands, then the calls of the macros that wrote it.
+    pub(crate) fn sql(owner: &str, message: &str, candidates: &[String], places: Vec<Place>) -> Self {
+        let (message, hint) = sql_said(message, candidates);
+        Self::failed(format!("{owner}: {message}")).at_all(places).hint_maybe(hint)
+    }
+
+    /// What `exceptions.warn` of a template says.
+    pub(crate) fn template_warning(text: &str, place: Option<Place>) -> Self {
+        Self::failed(text.trim()).at_maybe(place)
     }
 
     pub(crate) fn schema_changed(model: &str, changes: &[String]) -> Self {

@@ -33,6 +33,14 @@ impl Error {
             .hint("write `--vars '{as_of: 2024-06-30}'`, JSON or YAML")
     }
 
+    pub fn args_malformed(cause: &str) -> Self {
+        Self::usage("`--args` is not an object").because(cause).hint("write `--args '{days: 30}'`, JSON or YAML")
+    }
+
+    pub fn operation_commit(name: &str, error: &SqlError) -> Self {
+        Self::failed(format!("what macro `{name}` did could not be committed: {}", our_manner(&error.message)))
+    }
+
     /// A source that the models read and the target does not name.
     pub fn source_without_profile<'a>(source: &str, target: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         let near = nearest(source, known).map(|near| format!("target `{target}` has a source `{near}`"));
@@ -203,6 +211,11 @@ impl Error {
             ),
             None => error.hint(format!("`elt show --select {name}` shows the rows")),
         }
+    }
+
+    pub fn header_failed(name: &str, error: &SqlError) -> Self {
+        Self::failed(format!("the SQL header of `{name}` failed: {}", our_manner(&error.message)))
+            .hint_maybe(candidates(error))
     }
 
     pub fn hook_failed(name: &str, error: &SqlError) -> Self {

@@ -3,10 +3,12 @@
 //! Knows a database only as `Binder`. Each error stands at its place in the analyst's file; what depends on something
 //! that failed is not reported again.
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::compile::{Compile, Compiled};
 use super::config::Materialized;
+use super::host::{Answer, Host, Said};
 use super::node::{Graph, Node, NodeId, NodeKind};
 use super::relation::Relation;
 use super::select::Selection;
@@ -41,12 +43,20 @@ pub struct Checked {
     pub unchecked: BTreeSet<NodeId>,
 }
 
-/// Binds the selected models, all that they read, and the selected tests.
+/// Binds the selected models, all that they read, and the selected tests. Templates may ask `host`, who changes nothing:
+/// what they make of its answers need not be what they make of them when they run, so that nothing that is wrong with it
+/// is an error yet.
 ///
 /// # Errors
 /// All errors of all queries; exit code 1 (2 for those that a template raises).
-pub fn check(graph: &Graph, selection: &Selection, known: &KnownColumns, binder: &mut dyn Binder) -> Result<Checked> {
-    let (checked, errors) = bind(graph, selection, known, binder);
+pub fn check(
+    graph: &Graph,
+    selection: &Selection,
+    known: &KnownColumns,
+    binder: &mut dyn Binder,
+    host: Option<&dyn Host>,
+) -> Result<Checked> {
+    let (checked, errors) = bind(graph, selection, known, binder, host);
     match Error::many(errors) {
         Some(error) => Err(error),
         None => Ok(checked),
@@ -59,10 +69,13 @@ pub fn bind(
     selection: &Selection,
     known: &KnownColumns,
     binder: &mut dyn Binder,
+    host: Option<&dyn Host>,
 ) -> (Checked, Vec<Error>) {
     let mut work = Work {
         graph,
         binder,
+        host,
+        by_data: BTreeSet::new(),
         schemas: BTreeSet::new(),
         broken: BTreeSet::new(),
         errors: Vec::new(),
@@ -88,6 +101,9 @@ pub fn bound_ephemeral(id: NodeId) -> Relation {
 struct Work<'a> {
     graph: &'a Graph,
     binder: &'a mut dyn Binder,
+    host: Option<&'a dyn Host>,
+    /// Rendered from what is in the warehouse now, or below such a node.
+    by_data: BTreeSet<NodeId>,
     schemas: BTreeSet<String>,
     /// Failed, or below something that failed: said once.
     broken: BTreeSet<NodeId>,
@@ -100,6 +116,9 @@ impl Work<'_> {
         if node.parents.iter().any(|parent| self.broken.contains(parent)) {
             self.broken.insert(node.id);
             return;
+        }
+        if node.parents.iter().any(|parent| self.by_data.contains(parent)) {
+            self.by_data.insert(node.id);
         }
         let is_unknown = node.parents.iter().any(|parent| self.checked.unchecked.contains(parent));
         match node.kind {
@@ -155,7 +174,7 @@ impl Work<'_> {
             Ok(()) => {
                 self.checked.columns.insert(node.id, columns.to_vec());
             }
-            Err(error) => self.fail(node, &error, node.place()),
+            Err(error) => self.fail(node, &error, vec![node.place()]),
         }
     }
 
@@ -204,7 +223,7 @@ impl Work<'_> {
         let versions = format!("create view {} as {}", node.relation, snapshot.versions());
         for statement in [named, versions] {
             if let Err(error) = self.binder.create(&statement) {
-                return self.fail(node, &error, node.place());
+                return self.fail(node, &error, vec![node.place()]);
             }
         }
         match self.binder.columns(&node.relation) {
@@ -216,7 +235,7 @@ impl Work<'_> {
                     self.table(node, Some(&columns));
                 }
             }
-            Err(error) => self.fail(node, &error, node.place()),
+            Err(error) => self.fail(node, &error, vec![node.place()]),
         }
     }
 
@@ -241,13 +260,23 @@ impl Work<'_> {
                 }
                 self.checked.columns.insert(node.id, columns);
             }
-            Err(error) => self.fail(node, &error, node.place()),
+            Err(error) => self.fail(node, &error, vec![node.place()]),
         }
     }
 
     fn compiled(&mut self, node: &Node, is_incremental: bool) -> Option<Compiled> {
-        match self.graph.compile(node, &Compile { is_incremental }) {
+        let watched = self.host.map(Watched::new);
+        let host = watched.as_ref().map(|watched| watched as &dyn Host);
+        let compiled = self.graph.compile(node, &Compile { is_incremental, host });
+        if watched.as_ref().is_some_and(|watched| watched.asked.get()) {
+            self.by_data.insert(node.id);
+        }
+        match compiled {
             Ok(compiled) => Some(compiled),
+            Err(_) if self.by_data.contains(&node.id) => {
+                self.checked.unchecked.insert(node.id);
+                None
+            }
             Err(error) => {
                 self.errors.push(error);
                 self.broken.insert(node.id);
@@ -267,7 +296,7 @@ impl Work<'_> {
                 false
             }
             Err(error) => {
-                self.fail(node, &error, statement.place(error.position));
+                self.fail(node, &error, statement.places(error.position));
                 false
             }
         }
@@ -301,11 +330,15 @@ impl Work<'_> {
         nearest(written, names).map(str::to_owned)
     }
 
-    fn fail(&mut self, node: &Node, error: &SqlError, place: crate::error::Place) {
+    fn fail(&mut self, node: &Node, error: &SqlError, places: Vec<crate::error::Place>) {
+        if self.by_data.contains(&node.id) {
+            self.checked.unchecked.insert(node.id);
+            return;
+        }
         let owner = format!("{} `{}`", node.kind, node.display_name());
         let read = error.candidates.is_empty().then(|| self.column_read(node, &error.message)).flatten();
         let candidates = read.map_or_else(|| error.candidates.clone(), |near| vec![near]);
-        let said = Error::sql(&owner, &error.message, &candidates, place);
+        let said = Error::sql(&owner, &error.message, &candidates, places);
         // A table by the plain name of a model: said without `ref`.
         let bare = error.message.strip_prefix("Table with name ").and_then(|rest| rest.split(' ').next());
         let hint = bare
@@ -314,6 +347,27 @@ impl Work<'_> {
         self.errors.push(said.hint_maybe(hint));
         self.broken.insert(node.id);
     }
+}
+
+/// Notes that something was asked, and says nothing: what a template says it says when it runs.
+struct Watched<'a> {
+    host: &'a dyn Host,
+    asked: Cell<bool>,
+}
+
+impl<'a> Watched<'a> {
+    fn new(host: &'a dyn Host) -> Self {
+        Self { host, asked: Cell::new(false) }
+    }
+}
+
+impl Host for Watched<'_> {
+    fn query(&self, sql: &str) -> Result<Answer, SqlError> {
+        self.asked.set(true);
+        self.host.query(sql)
+    }
+
+    fn say(&self, _: Said) {}
 }
 
 #[cfg(test)]
@@ -378,7 +432,7 @@ mod tests {
             .collect();
         let selection = graph.select(&[], &[]).unwrap_or_default();
         let mut binder = Refuser::default();
-        let found = check(&graph, &selection, &known, &mut binder).err().map(|error| errors(&error));
+        let found = check(&graph, &selection, &known, &mut binder, None).err().map(|error| errors(&error));
         let said = "referenced column `wrong` not found in FROM clause | did you mean `wrung`?";
         let expected = vec![
             format!("models/a.sql:3:3 [wrong] model `a`: {said}"),

@@ -9,11 +9,12 @@ use serde_json::{Map, Value};
 
 use super::config::{Config, Of};
 use super::config_value::{Misspelt, canonical, folder_defaults, merge};
+use super::invocation::Invocation;
 use super::jinja::Call;
 use super::node::{DataTest, Graph, Node, NodeId, NodeKind};
 use super::relation::Relation;
 use super::snapshot_file;
-use super::template::{Setting, Templates};
+use super::template::{Setting, Templates, Text};
 use super::unrendered::unrendered;
 use crate::digest::sha256;
 use crate::error::{Error, Place, Result, SourceText};
@@ -51,7 +52,15 @@ impl Graph {
     /// All that is wrong with names, configuration and templates, file by file; macro files that cannot be read, if there
     /// are any, alone. Exit code 2.
     pub fn parse(project: &Project, vars: &Map<String, Value>) -> Result<Self> {
-        let (templates, errors) = Templates::new(project, vars);
+        Self::parse_for(project, vars, &Invocation::default())
+    }
+
+    /// The same for a call of the program that templates can ask about.
+    ///
+    /// # Errors
+    /// As `parse`.
+    pub fn parse_for(project: &Project, vars: &Map<String, Value>, invocation: &Invocation) -> Result<Self> {
+        let (templates, errors) = Templates::new(project, vars, invocation);
         let mut parser = Parser {
             project,
             templates,
@@ -269,7 +278,7 @@ impl Parser<'_> {
         for &is_incremental in renderings {
             let setting =
                 Setting { is_incremental, this: Some(this.clone()), config: raw.clone(), ..Setting::default() };
-            match self.templates.render(owner, &file.source, setting) {
+            match self.templates.render(owner, &Text::File(file.source.clone()), setting, None) {
                 Ok(rendered) => {
                     calls.extend(
                         rendered
@@ -352,7 +361,8 @@ impl Parser<'_> {
         let file = self.project.macros.iter().find(|file| file.source.text.contains(macro_name))?;
         let place = Place::line(&file.source, 1);
         let owner = format!("the name of `{node}`");
-        match self.templates.call_macro(&owner, macro_name, arguments, &place, Setting::default()) {
+        let call = Text::Call(macro_name.to_owned(), arguments, place);
+        match self.templates.render(&owner, &call, Setting::default(), None) {
             Ok(rendered) => Some(rendered.sql.trim().to_owned()).filter(|name| !name.is_empty()),
             Err(error) => {
                 if self.errors.iter().all(|known| known.places() != error.places()) {

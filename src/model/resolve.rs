@@ -14,7 +14,7 @@ use super::config::Materialized;
 use super::jinja::{Call, Refusal, Target};
 use super::node::{Graph, Node, NodeId, NodeKind};
 use super::parse::{Draft, Heard, Parser};
-use super::template::Setting;
+use super::template::{Setting, Text};
 use crate::error::{Error, Place, Result};
 
 impl Parser<'_> {
@@ -211,7 +211,7 @@ impl Parser<'_> {
             fail_at: Some((number, Refusal::new("here"))),
             ..Setting::default()
         };
-        let place = match self.templates.render("", &node.source, setting) {
+        let place = match self.templates.render("", &Text::File(node.source.clone()), setting, None) {
             Err(error) => error.places().first().cloned(),
             Ok(_) => None,
         };

@@ -2,8 +2,10 @@
 //!
 //! Gives `model::check` its database; decides nothing.
 
+use super::host::SessionHost;
 use crate::error::Result;
 use crate::model::{self, Binder, Graph, KnownColumns, NodeKind, Relation, Selection};
+use crate::report::Console;
 use crate::schema::literal;
 use crate::warehouse::{Session, SqlError, Warehouse};
 
@@ -52,10 +54,19 @@ pub fn known(graph: &Graph, warehouse: &Session) -> Result<KnownColumns> {
         .collect())
 }
 
-/// Checks the selected nodes and all that they read; what reads unknown columns is left unchecked.
-pub fn check(graph: &Graph, selection: &Selection, known: &KnownColumns) -> Result<()> {
+/// Checks the selected nodes and all that they read; what reads unknown columns is left unchecked. Templates ask
+/// `warehouse`, or an empty database where there is none yet; nothing is changed by that.
+pub fn check(
+    graph: &Graph,
+    selection: &Selection,
+    known: &KnownColumns,
+    warehouse: Option<&Session>,
+    console: &Console,
+) -> Result<()> {
     let database = Warehouse::in_memory()?;
+    let empty = database.session()?;
+    let host = SessionHost::reading(warehouse.unwrap_or(&empty), console);
     let session = database.session()?;
     let mut binder = InMemory::new(database, session);
-    model::check(graph, selection, known, &mut binder).map(drop)
+    model::check(graph, selection, known, &mut binder, Some(&host)).map(drop)
 }

@@ -14,6 +14,7 @@ use crate::model::{Compile, Compiled, Graph, Node, NodeId, NodeKind, Severity, S
 use crate::report::{Console, Stage, Status, counted};
 use crate::warehouse::{Catalog, Session, SqlError, Warehouse};
 
+use super::host::SessionHost;
 use super::materialize;
 use super::plan;
 use super::results::{NodeResult, Results};
@@ -170,13 +171,14 @@ impl Build<'_> {
         session.begin()?;
         let built = match node.kind {
             NodeKind::Snapshot => {
-                let built = snapshot::snapshot(session, self.graph, node, &self.catalog)?;
+                let built = snapshot::snapshot(session, self.console, self.graph, node, &self.catalog)?;
                 self.write_compiled(node, &built.compiled)?;
                 built
             }
-            NodeKind::Seed => materialize::seed(session, self.graph, node, &self.catalog)?,
+            NodeKind::Seed => materialize::seed(session, self.console, self.graph, node, &self.catalog)?,
             _ => {
-                let built = materialize::model(session, self.graph, node, &self.catalog, self.full_refresh)?;
+                let built =
+                    materialize::model(session, self.console, self.graph, node, &self.catalog, self.full_refresh)?;
                 self.write_compiled(node, &built.compiled)?;
                 built
             }
@@ -244,7 +246,8 @@ impl Build<'_> {
 
     fn test(&self, session: &Session, node: &Node, owner: Option<&str>, result: &mut NodeResult) -> Result<()> {
         let config = &node.config.test;
-        let test = self.graph.compile(node, &Compile::default())?;
+        let host = SessionHost::new(session, self.console);
+        let test = self.graph.compile(node, &Compile { host: Some(&host), ..Compile::default() })?;
         let row = if config.store_failures {
             result.compiled = Some(test.sql.clone());
             result.relation = Some(node.relation.to_string());
@@ -386,12 +389,12 @@ pub(super) fn model_error(node: &Node, statement: &Compiled, error: &SqlError) -
     if error.is_interrupt() {
         return Error::interrupted();
     }
-    Error::model_failed(&node.name, error).at(statement.place(error.position))
+    Error::model_failed(&node.name, error).at_all(statement.places(error.position))
 }
 
 pub(super) fn test_error(node: &Node, statement: &Compiled, error: &SqlError) -> Error {
     if error.is_interrupt() {
         return Error::interrupted();
     }
-    Error::test_broken(&node.name, error).at(statement.place(error.position))
+    Error::test_broken(&node.name, error).at_all(statement.places(error.position))
 }

@@ -4,13 +4,15 @@
 
 use crate::error::{Error, Result};
 use crate::model::{
-    Compile, Deletes, Existing, Graph, Incremental, Key, Materialized, Node, Relation, SchemaChange, Strategy,
-    create_table, create_view, drop_existing, duplicate_keys, sweep,
+    Compile, Compiled, Deletes, Existing, Graph, Incremental, Key, Materialized, Node, Relation, SchemaChange,
+    Strategy, create_table, create_view, drop_existing, duplicate_keys, sweep,
 };
+use crate::report::Console;
 use crate::schema::literal;
 use crate::warehouse::{Catalog, RelationKind, Session};
 
 use super::build::{execute, model_error};
+use super::host::SessionHost;
 
 /// A relation that was made.
 pub struct Built {
@@ -23,18 +25,30 @@ pub struct Built {
 }
 
 /// Builds a model. `full_refresh` is the command's flag; the model's own configuration wins over it.
-pub fn model(session: &Session, graph: &Graph, node: &Node, catalog: &Catalog, full_refresh: bool) -> Result<Built> {
+pub fn model(
+    session: &Session,
+    console: &Console,
+    graph: &Graph,
+    node: &Node,
+    catalog: &Catalog,
+    full_refresh: bool,
+) -> Result<Built> {
     let existing = existing(node, catalog);
     let refresh = node.config.full_refresh.unwrap_or(full_refresh);
     let materialized = node.config.materialized;
+    let host = SessionHost::new(session, console);
     let how = Compile {
+        host: Some(&host),
         is_incremental: materialized == Materialized::Incremental && existing == Existing::Table && !refresh,
     };
     let query = graph.compile(node, &how)?;
     let (before, after) = graph.hooks(node, &how)?;
     hooks(session, node, &before)?;
+    if let Some(header) = &query.header {
+        session.execute(header).map_err(|error| Error::header_failed(&node.name, &error).at(node.place()))?;
+    }
     let mut built = if how.is_incremental {
-        incremental(session, graph, node, &query)?
+        incremental(session, graph, node, &query, &how)?
     } else {
         let wanted = if materialized == Materialized::View { Existing::View } else { Existing::Table };
         if existing != wanted
@@ -83,7 +97,7 @@ pub(super) fn hooks(session: &Session, node: &Node, statements: &[String]) -> Re
 }
 
 /// New rows into a table that stands.
-fn incremental(session: &Session, graph: &Graph, node: &Node, query: &crate::model::Compiled) -> Result<Built> {
+fn incremental(session: &Session, graph: &Graph, node: &Node, query: &Compiled, how: &Compile<'_>) -> Result<Built> {
     let staged = Incremental::staged(&node.relation);
     let stage = Incremental::stage(&staged, query);
     execute(session, node, &stage)?;
@@ -108,7 +122,7 @@ fn incremental(session: &Session, graph: &Graph, node: &Node, query: &crate::mod
     if node.config.deletes == Deletes::Sweep
         && let Some(key) = Key::unchecked(&node.config)
     {
-        let full = graph.compile(node, &Compile::default())?;
+        let full = graph.compile(node, &Compile { is_incremental: false, ..*how })?;
         let statement = sweep(&node.relation, key, &full);
         let gone = session.change(&statement.sql).map_err(|error| model_error(node, &statement, &error))?;
         if gone > 0 {
@@ -120,7 +134,7 @@ fn incremental(session: &Session, graph: &Graph, node: &Node, query: &crate::mod
 }
 
 /// Loads a seed's CSV. Types are DuckDB's inference, but for those the configuration names.
-pub fn seed(session: &Session, graph: &Graph, node: &Node, catalog: &Catalog) -> Result<Built> {
+pub fn seed(session: &Session, console: &Console, graph: &Graph, node: &Node, catalog: &Catalog) -> Result<Built> {
     let existing = existing(node, catalog);
     if existing == Existing::View
         && let Some(statement) = drop_existing(&node.relation, existing)
@@ -130,7 +144,8 @@ pub fn seed(session: &Session, graph: &Graph, node: &Node, catalog: &Catalog) ->
     if std::fs::read(&node.path).is_ok_and(|bytes| bytes.iter().all(u8::is_ascii_whitespace)) {
         return Err(Error::seed_empty(&node.name).at(node.place()));
     }
-    let (before, after) = graph.hooks(node, &Compile::default())?;
+    let host = SessionHost::new(session, console);
+    let (before, after) = graph.hooks(node, &Compile { host: Some(&host), ..Compile::default() })?;
     hooks(session, node, &before)?;
     let statement = format!("create or replace table {} as {}", node.relation, seed_query(node));
     session.execute(&statement).map_err(|error| Error::seed_failed(&node.name, &error).at(node.place()))?;

@@ -6,6 +6,7 @@ pub mod binder;
 mod build;
 mod counting;
 mod extraction;
+mod host;
 mod load;
 mod materialize;
 mod pinned;
@@ -26,6 +27,7 @@ mod unit_test_step;
 
 pub use build::{Build, stage, write_compiled};
 pub use extraction::Extraction;
+pub use host::SessionHost;
 pub use load::{Collection, Extent, LoadMode, LoadOutcome};
 pub use plan::{Plan, Scope};
 pub use previous::Previous;

@@ -73,7 +73,7 @@ impl UnitTests {
         let selection: Selection = wanted.into_iter().collect();
         let mut binder = InMemory::new(database, session);
         // What cannot be bound is said where it is checked or read.
-        let (checked, _) = model::bind(graph, &selection, &known, &mut binder);
+        let (checked, _) = model::bind(graph, &selection, &known, &mut binder, None);
         let (database, session) = binder.parts();
         Ok(Self { session: Mutex::new(session), columns: checked.columns, _database: database })
     }
@@ -214,10 +214,8 @@ impl Running<'_> {
                 }
             }
             (_, query) => {
-                let query = query.unwrap_or_else(|| Compiled {
-                    sql: materialize::seed_query(input),
-                    map: model::SourceMap::whole(given.place.clone()),
-                });
+                let query =
+                    query.unwrap_or_else(|| Compiled::plain(materialize::seed_query(input), given.place.clone()));
                 let own = self.session.describe(&format!("({})", query.sql));
                 let own = own.map_err(|error| self.broken(&query, &error))?;
                 let place = given.rows.place().unwrap_or_else(|| given.place.clone());

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 use duckdb::{Config, Connection};
 
 use crate::error::{Error, Result};
-use crate::schema::literal;
+use crate::schema::{CATALOG, literal};
 
 pub use catalog::{Catalog, Columns, RelationKind};
 pub use history::{LastLoad, WatermarkChange};
@@ -39,9 +39,6 @@ const ROW_GROUP_ROWS: u32 = 30_720;
 /// How long a command that writes waits for those that only read.
 const READERS_PATIENCE: Duration = Duration::from_secs(5);
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
-
-/// The catalog's name within this program.
-const CATALOG: &str = "elt_warehouse";
 
 /// An open database. Sessions may be used on other threads; the database closes with the last of them.
 pub struct Warehouse {

@@ -75,6 +75,14 @@ impl Session {
         self.execute("begin transaction")
     }
 
+    /// A transaction that cannot write; one that another process answers is such a one by itself.
+    pub fn begin_reading(&self) -> Result<(), SqlError> {
+        match self.link {
+            Link::Own(_) => self.execute("begin transaction read only"),
+            Link::Asked(_) => Ok(()),
+        }
+    }
+
     pub fn commit(&self) -> Result<(), SqlError> {
         self.execute("commit")
     }

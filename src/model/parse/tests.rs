@@ -107,7 +107,7 @@ fn all_errors_at_their_places() {
         ("models/g.sql", "select {{ var('cutof') }}"),
         ("models/h.sql", "select * from {{ source('raw', 'order') }}"),
         ("models/i.sql", "select {{ centss('x') }}"),
-        ("models/orders.sql", "select {{ adapter.get_columns_in_relation(this) }}"),
+        ("models/orders.sql", "select {{ debug() }}"),
         ("macros/money.sql", "{% macro cents(column) %}\n{{ column / none }}\n{% endmacro %}"),
     ]);
     sample.profiles.vars = map(json!({"cutoff": 1}));
@@ -133,9 +133,8 @@ fn all_errors_at_their_places() {
              not declared | did you mean `orders`?",
             "models/i.sql:1:11 [centss('x')] model `i` cannot be rendered: no function or macro `centss` exists | did \
              you mean `cents`?",
-            "models/orders.sql:1:11 [adapter.get_columns_in_relation(this)] model `orders` cannot be rendered: \
-             `adapter.get_columns_in_relation` is not supported | a template is rendered before any query runs, so it \
-             cannot ask the database",
+            "models/orders.sql:1:11 [debug()] model `orders` cannot be rendered: `debug()` is not supported | `log(…, \
+             info=true)` shows a value on the console",
         ],
     );
 }
