@@ -13,6 +13,7 @@ mod config;
 mod config_value;
 mod exposure;
 mod fixture;
+mod freshness;
 mod generic_test;
 mod jinja;
 pub mod lineage;
@@ -44,6 +45,7 @@ pub use config::{
 };
 pub use exposure::Access;
 pub use fixture::{own_types, value_sql};
+pub use freshness::{Age, Freshness};
 pub use materialize::{Existing, Incremental, Key, create_table, create_view, drop_existing, duplicate_keys, sweep};
 pub use node::{DataTest, GenericTest, Graph, Node, NodeId, NodeKind};
 pub use order::{Gate, Step, Steps};
