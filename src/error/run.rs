@@ -105,8 +105,9 @@ impl Error {
     }
 
     pub fn freshness_unknown(name: &str) -> Self {
-        Self::failed(format!("the age of source `{name}` cannot be found: it was never loaded"))
-            .hint(format!("`elt extract --select source:{name}` loads it; `loaded_at_field` names a column with its time"))
+        Self::failed(format!("the age of source `{name}` cannot be found: it was never loaded")).hint(format!(
+            "`elt extract --select source:{name}` loads it; `loaded_at_field` names a column with its time"
+        ))
     }
 
     pub fn show_what() -> Self {

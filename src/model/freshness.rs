@@ -99,12 +99,13 @@ impl Graph {
             let owner = format!("`loaded_at_query` of source `{}`", node.display_name());
             let rendered = self.templates.render_text(&owner, query, &node.place(), setting)?;
             let sql = rendered.sql.trim_end_matches(|c: char| c.is_whitespace() || c == ';');
-            return Ok(Some(format!("select epoch_us(cast(loaded_at as timestamptz)) from (\n{sql}\n) as t(loaded_at)")));
+            return Ok(Some(format!(
+                "select epoch_us(cast(loaded_at as timestamptz)) from (\n{sql}\n) as t(loaded_at)"
+            )));
         }
         let filter = freshness.filter.as_ref().map_or_else(String::new, |filter| format!(" where {filter}"));
-        Ok(text("loaded_at_field").map(|field| {
-            format!("select epoch_us(cast(max({field}) as timestamptz)) from {}{filter}", node.relation)
-        }))
+        Ok(text("loaded_at_field")
+            .map(|field| format!("select epoch_us(cast(max({field}) as timestamptz)) from {}{filter}", node.relation)))
     }
 }
 
@@ -127,7 +128,10 @@ mod tests {
         check(json!(null), Ok(None));
         check(json!({}), Ok(None));
         check(json!({"warn_after": {"count": 2, "period": "hour"}}), Ok(Some((Some(7_200), None))));
-        check(json!({"error_after": {"count": 1, "period": "day"}, "warn_after": null}), Ok(Some((None, Some(86_400)))));
+        check(
+            json!({"error_after": {"count": 1, "period": "day"}, "warn_after": null}),
+            Ok(Some((None, Some(86_400)))),
+        );
         check(json!({"after": 1}), Err("takes no `after`; it takes `warn_after`, `error_after` and `filter`"));
         check(
             json!({"warn_after": {"count": 2, "period": "week"}}),

@@ -146,7 +146,5 @@ fn loaded_at(
             millis.saturating_mul(1_000)
         }
     };
-    Utc.timestamp_micros(micros)
-        .single()
-        .ok_or_else(|| Error::freshness_unknown(&node.display_name()).at(node.place()))
+    Utc.timestamp_micros(micros).single().ok_or_else(|| Error::freshness_unknown(&node.display_name()).at(node.place()))
 }
