@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::collections::{GenerateArgs, QuarantineArgs, StateArgs};
-use self::look::{LsArgs, SchemaArgs, ShowArgs};
+use self::look::{LsArgs, SchemaArgs, ShowArgs, SourceSub};
 use self::operation::OperationArgs;
 use self::stages::{AllArgs, BuildArgs, CloneArgs, CompileArgs, ExportArgs, RetryArgs, TestArgs};
 use crate::command::{Command, Common, Invocation};
@@ -84,6 +84,11 @@ enum Sub {
     Build(AllArgs),
     /// Publish the selected models as they stand in the warehouse
     Export(ExportArgs),
+    /// Look at the sources: `source freshness` tells how old their data are
+    Source {
+        #[command(subcommand)]
+        what: SourceSub,
+    },
     /// List what a selection holds
     Ls(LsArgs),
     /// Print the fields of loaded collections: columns, types as met, rescued values, what changed
@@ -134,6 +139,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
         Sub::Test(args) => Command::Test(args.into()),
         Sub::Build(args) => Command::Build(args.into()),
         Sub::Export(args) => Command::Export(args.into()),
+        Sub::Source { what: SourceSub::Freshness(args) } => Command::SourceFreshness(args.into()),
         Sub::Ls(args) => Command::Ls(args.into()),
         Sub::Schema(args) => Command::Schema(args.into()),
         Sub::Show(args) => Command::Show(args.into()),

@@ -2,10 +2,12 @@
 //!
 //! Definitions, and their way to `command`'s options.
 
-use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::stages::SelectionArgs;
-use crate::command::{LsOptions, LsOutput, SchemaOptions, SchemaOutput, Selection, ShowOptions};
+use crate::command::{FreshnessOptions, LsOptions, LsOutput, SchemaOptions, SchemaOutput, Selection, ShowOptions};
 use crate::report::table::Output;
 
 #[derive(Args)]
@@ -26,6 +28,27 @@ pub(super) enum LsOutputArg {
     Name,
     Path,
     Json,
+}
+
+#[derive(Subcommand)]
+pub(super) enum SourceSub {
+    /// Tell how old the sources' data are, and write target/sources.json; too old is exit code 1
+    Freshness(FreshnessArgs),
+}
+
+#[derive(Args)]
+pub(super) struct FreshnessArgs {
+    #[command(flatten)]
+    pub(super) selection: SelectionArgs,
+    /// Where sources.json goes instead of target/
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
+
+impl From<FreshnessArgs> for FreshnessOptions {
+    fn from(args: FreshnessArgs) -> Self {
+        Self { selection: args.selection.into(), output: args.output }
+    }
 }
 
 #[derive(Args)]

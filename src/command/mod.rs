@@ -8,6 +8,7 @@ mod clone;
 mod collections;
 mod compile;
 mod debug;
+mod freshness;
 mod generate;
 mod init;
 mod ls;
@@ -65,6 +66,7 @@ pub enum Command {
     Test(BuildOptions),
     Build(BuildOptions),
     Export(BuildOptions),
+    SourceFreshness(FreshnessOptions),
     Ls(LsOptions),
     Schema(SchemaOptions),
     Show(ShowOptions),
@@ -122,6 +124,13 @@ pub struct GenerateOptions {
     pub mongodb: Option<(Secret, String)>,
     pub mutate: Option<f64>,
     pub dirty: f64,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct FreshnessOptions {
+    pub selection: Selection,
+    /// Where `sources.json` goes instead of `target/`.
+    pub output: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone)]
@@ -225,6 +234,7 @@ pub fn run(invocation: &Invocation, console: &Console, cancel: &Cancel) -> Resul
         Command::Build(options) => stages("build", options),
         Command::Export(options) => stages("export", options),
         Command::Retry(options) => retry::run(common, options, console, cancel),
+        Command::SourceFreshness(options) => freshness::run(common, options, console),
         Command::Ls(options) => ls::run(common, options, console),
         Command::Schema(options) => schema::run(common, options, console),
         Command::Show(options) => show::run(common, options, console),

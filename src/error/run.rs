@@ -117,6 +117,23 @@ impl Error {
             .hint("`build`, `extract`, `run`, `seed`, `snapshot`, `test` and `export` can")
     }
 
+    /// `age`: `3 hours ago`; `limit`: `1 hour`.
+    pub fn source_stale(name: &str, age: &str, limit: &str) -> Self {
+        Self::failed(format!("source `{name}` is stale: last written {age}, and at most {limit} are allowed"))
+            .hint(format!("`elt extract --select source:{name}` loads it"))
+    }
+
+    pub fn freshness_failed(name: &str, error: &SqlError) -> Self {
+        Self::failed(format!("the age of source `{name}` cannot be found: {}", our_manner(&error.message)))
+            .hint_maybe(candidates(error))
+    }
+
+    pub fn freshness_unknown(name: &str) -> Self {
+        Self::failed(format!("the age of source `{name}` cannot be found: it was never loaded")).hint(format!(
+            "`elt extract --select source:{name}` loads it; `loaded_at_field` names a column with its time"
+        ))
+    }
+
     pub fn show_what() -> Self {
         Self::usage("nothing to show").hint("`--select NAME` shows a model, `--inline SQL` a query")
     }

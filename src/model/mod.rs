@@ -13,6 +13,7 @@ mod config;
 mod config_value;
 mod exposure;
 mod fixture;
+mod freshness;
 mod generic_test;
 mod host;
 mod invocation;
@@ -51,6 +52,7 @@ pub use config::{
 };
 pub use exposure::Access;
 pub use fixture::{own_types, value_sql};
+pub use freshness::{Age, Freshness};
 pub use host::{Answer, Cell, Host, Said};
 pub use invocation::Invocation;
 pub use materialize::{Existing, Incremental, Key, create_table, create_view, drop_existing, duplicate_keys, sweep};

@@ -130,6 +130,10 @@ impl Parser<'_> {
                     self.disabled.insert(format!("{}.{}", source.name, table.name));
                     continue;
                 }
+                if let Err(complaint) = super::freshness::Freshness::read(&raw) {
+                    let place = key_in_yaml(&table.place, "freshness");
+                    self.errors.push(Error::bad_config(&owner, "freshness", &complaint, place));
+                }
                 let mut node = blank_node(NodeKind::Source, &table.name, &table.place.source, config);
                 let identifier = table.identifier.as_ref().unwrap_or(&table.name);
                 node.unique_id = format!("source.{name}.{}.{}", source.name, table.name);

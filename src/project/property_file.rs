@@ -254,7 +254,8 @@ impl PropertyFile<'_> {
         let mut config = Map::new();
         for entry in entries.iter().filter(|entry| CONFIG_BESIDE.contains(&entry.key.as_str())) {
             let mut value = entry.value.clone();
-            let rendered = self.template.render(&mut value);
+            let is_later = super::yaml_template::RENDERED_LATER.contains(&entry.key.as_str());
+            let rendered = if is_later { Ok(()) } else { self.template.render(&mut value) };
             if self.keep(rendered).is_some() {
                 config.insert(entry.key.clone(), value.to_json());
             }
@@ -419,7 +420,7 @@ fn merge_config(config: &mut Map<String, Value>, key: String, value: Value) {
             }
             *known = Value::Array(tags);
         }
-        ("meta", Some(Value::Object(known)), Value::Object(value)) => known.extend(value),
+        ("meta" | "freshness", Some(Value::Object(known)), Value::Object(value)) => known.extend(value),
         (_, _, value) => {
             config.insert(key, value);
         }

@@ -14,7 +14,8 @@ use super::written::{Written, WrittenValue};
 use crate::error::{Error, Result};
 
 /// Keys whose texts are SQL that runs later, with names known only then.
-const RENDERED_LATER: &[&str] = &["pre_hook", "post_hook", "pre-hook", "post-hook", "where"];
+pub(super) const RENDERED_LATER: &[&str] =
+    &["pre_hook", "post_hook", "pre-hook", "post-hook", "where", "loaded_at_query"];
 
 /// Renders the values of one project's YAML files.
 pub(super) struct YamlTemplate {

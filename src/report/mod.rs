@@ -16,6 +16,8 @@ use std::path::Path;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     Extract,
+    /// How old a source is.
+    Source,
     Seed,
     Snapshot,
     Model,
@@ -27,6 +29,7 @@ impl Stage {
     pub fn name(self) -> &'static str {
         match self {
             Self::Extract => "extract",
+            Self::Source => "source",
             Self::Seed => "seed",
             Self::Snapshot => "snapshot",
             Self::Model => "model",

@@ -6,6 +6,7 @@ pub mod binder;
 mod build;
 mod counting;
 mod extraction;
+mod freshness;
 mod host;
 mod load;
 mod materialize;
@@ -27,6 +28,7 @@ mod unit_test_step;
 
 pub use build::{Build, stage, write_compiled};
 pub use extraction::Extraction;
+pub use freshness::SourceAge;
 pub use host::SessionHost;
 pub use load::{Collection, Extent, LoadMode, LoadOutcome};
 pub use plan::{Plan, Scope};
