@@ -12,8 +12,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::collections::{GenerateArgs, QuarantineArgs, StateArgs};
-use self::look::{LsArgs, SchemaArgs, ShowArgs};
-use self::stages::{BuildArgs, CompileArgs, ExportArgs, TestArgs};
+use self::look::{LineageArgs, LsArgs, SchemaArgs, ShowArgs};
+use self::stages::{BuildArgs, CheckArgs, CompileArgs, ExportArgs, TestArgs};
 use crate::command::{Command, Common, Invocation};
 use crate::report::LogFormat;
 
@@ -86,6 +86,10 @@ enum Sub {
     Ls(LsArgs),
     /// Print the fields of loaded collections: columns, types as met, rescued values, what changed
     Schema(SchemaArgs),
+    /// Print where a column comes from and where it goes, down to the fields of the documents
+    Lineage(LineageArgs),
+    /// Check every query of the project against the real columns, and say all that is wrong
+    Check(CheckArgs),
     /// Print rows of a model, or of a query
     Show(ShowArgs),
     /// Show how far each collection is loaded, or change where its next load begins
@@ -125,6 +129,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
         Sub::Export(args) => Command::Export(args.into()),
         Sub::Ls(args) => Command::Ls(args.into()),
         Sub::Schema(args) => Command::Schema(args.into()),
+        Sub::Lineage(args) => Command::Lineage(args.into()),
+        Sub::Check(args) => Command::Check(args.into()),
         Sub::Show(args) => Command::Show(args.into()),
         Sub::State(args) => Command::State(args.into()),
         Sub::Quarantine(args) => Command::Quarantine(args.into()),

@@ -1,11 +1,11 @@
-//! The flags of the commands that only look: `ls`, `schema`, `show`.
+//! The flags of the commands that only look: `ls`, `schema`, `lineage`, `show`.
 //!
 //! Definitions, and their way to `command`'s options.
 
 use clap::{Args, ValueEnum};
 
 use super::stages::SelectionArgs;
-use crate::command::{LsOptions, LsOutput, SchemaOptions, SchemaOutput, Selection, ShowOptions};
+use crate::command::{LineageOptions, LsOptions, LsOutput, SchemaOptions, SchemaOutput, Selection, ShowOptions};
 use crate::report::table::Output;
 
 #[derive(Args)]
@@ -45,6 +45,27 @@ pub(super) struct SchemaArgs {
 pub(super) enum SchemaOutputArg {
     Tree,
     Json,
+}
+
+#[derive(Args)]
+pub(super) struct LineageArgs {
+    /// `customers.city` for a column, `customers` for all columns of a model in short, `loans.customers.address.city` for
+    /// a field of a source
+    #[arg(value_name = "MODEL[.COLUMN]|SOURCE.TABLE.FIELD")]
+    pub(super) of: String,
+    /// With fields that give no value, but decide which rows there are: those of filters, joins and groups
+    #[arg(long)]
+    pub(super) conditions: bool,
+    /// `tree`, or `json`
+    #[arg(long, value_name = "FORM", value_enum, default_value = "tree", hide_possible_values = true)]
+    pub(super) output: SchemaOutputArg,
+}
+
+impl From<LineageArgs> for LineageOptions {
+    fn from(args: LineageArgs) -> Self {
+        let json = matches!(args.output, SchemaOutputArg::Json);
+        Self { of: args.of, json, conditions: args.conditions }
+    }
 }
 
 #[derive(Args)]

@@ -55,6 +55,18 @@ pub(super) struct ExportArgs {
 }
 
 #[derive(Args)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    pub(super) selection: SelectionArgs,
+}
+
+impl From<CheckArgs> for Selection {
+    fn from(args: CheckArgs) -> Self {
+        args.selection.into()
+    }
+}
+
+#[derive(Args)]
 pub(super) struct CompileArgs {
     #[command(flatten)]
     pub(super) selection: SelectionArgs,

@@ -3,12 +3,14 @@
 //! `run` is the one `match` that shows every mode. Knows no argument parser.
 
 mod build;
+mod check;
 mod clean;
 mod collections;
 mod compile;
 mod debug;
 mod generate;
 mod init;
+mod lineage;
 mod ls;
 mod quarantine;
 mod schema;
@@ -58,6 +60,8 @@ pub enum Command {
     Export(BuildOptions),
     Ls(LsOptions),
     Schema(SchemaOptions),
+    Lineage(LineageOptions),
+    Check(Selection),
     Show(ShowOptions),
     State(StateOptions),
     Quarantine(QuarantineOptions),
@@ -118,6 +122,15 @@ pub enum SchemaOutput {
     Tree,
     Json,
     Yaml,
+}
+
+#[derive(Debug, Clone)]
+pub struct LineageOptions {
+    /// A model, `model.column`, or a source's field.
+    pub of: String,
+    pub json: bool,
+    /// With what only decides which rows there are.
+    pub conditions: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -185,6 +198,8 @@ pub fn run(invocation: &Invocation, console: &Console, cancel: &Cancel) -> Resul
         Command::Export(options) => stages(options, Scope { export: true, ..NOTHING }),
         Command::Ls(options) => ls::run(common, options, console),
         Command::Schema(options) => schema::run(common, options, console),
+        Command::Lineage(options) => lineage::run(common, options, console),
+        Command::Check(selection) => check::run(common, selection, console),
         Command::Show(options) => show::run(common, options, console),
         Command::State(options) => state::run(common, options, console),
         Command::Quarantine(options) => quarantine::run(common, options, console, cancel),

@@ -45,6 +45,17 @@ pub struct Checked {
 /// # Errors
 /// All errors of all queries; exit code 1 (2 for those that a template raises).
 pub fn check(graph: &Graph, selection: &Selection, known: &KnownColumns, binder: &mut dyn Binder) -> Result<Checked> {
+    let (checked, errors) = examine(graph, selection, known, binder);
+    Error::many(errors).map_or(Ok(checked), Err)
+}
+
+/// The same, with all that was found out beside the errors.
+pub fn examine(
+    graph: &Graph,
+    selection: &Selection,
+    known: &KnownColumns,
+    binder: &mut dyn Binder,
+) -> (Checked, Vec<Error>) {
     let mut work = Work {
         graph,
         binder,
@@ -62,10 +73,7 @@ pub fn check(graph: &Graph, selection: &Selection, known: &KnownColumns, binder:
     for id in order {
         work.node(graph.node(id), known);
     }
-    match Error::many(work.errors) {
-        Some(error) => Err(error),
-        None => Ok(work.checked),
-    }
+    (work.checked, work.errors)
 }
 
 struct Work<'a> {

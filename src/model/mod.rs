@@ -30,7 +30,7 @@ mod source_config;
 mod source_map;
 mod template;
 
-pub use check::{Binder, Checked, KnownColumns, check};
+pub use check::{Binder, Checked, KnownColumns, check, examine};
 pub use compile::{Compile, Compiled};
 pub use config::{
     Config, Deletes, Load, MaskWith, Materialized, OnMalformed, OnMismatch, OnSchemaChange, Severity, Strategy,

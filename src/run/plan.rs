@@ -205,7 +205,7 @@ pub fn exists(node: &Node, catalog: &Catalog) -> bool {
 }
 
 /// The selected models that the target's export selects too.
-fn exports(graph: &Graph, selection: &Selection, target: &Target) -> Result<Vec<NodeId>> {
+pub fn exports(graph: &Graph, selection: &Selection, target: &Target) -> Result<Vec<NodeId>> {
     let Some(export) = &target.export else { return Ok(Vec::new()) };
     let exported = graph
         .select(&[export.select().to_owned()], &[])

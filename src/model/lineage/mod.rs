@@ -79,10 +79,14 @@ impl<'g> Lineage<'g> {
             match work.columns(node) {
                 Some(columns) => {
                     let read = columns.edges.iter().map(|edge| edge.from.node).chain(columns.rows.iter().map(|row| row.node));
-                    read.for_each(|parent| drop(lineage.readers.entry(parent).or_default().insert(id)));
+                    for parent in read {
+                        lineage.readers.entry(parent).or_default().insert(id);
+                    }
                     lineage.models.insert(id, columns);
                 }
-                None => drop(lineage.unbound.insert(id)),
+                None => {
+                    lineage.unbound.insert(id);
+                }
             }
         }
         lineage

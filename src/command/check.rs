@@ -1,0 +1,85 @@
+//! `elt check`: renders and binds every selected query against the real columns, and says all that is wrong. Builds
+//! nothing; the warehouse is open only while its columns are read.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use crate::error::{Error, Result};
+use crate::model::{Graph, NodeId, NodeKind};
+use crate::report::{Console, counted};
+use crate::run::binder;
+
+use super::workspace::Workspace;
+use super::{Common, Selection};
+
+pub fn run(common: &Common, options: &Selection, console: &Console) -> Result<bool> {
+    let started = Instant::now();
+    let workspace = Workspace::open(common, console)?;
+    let graph = &workspace.graph;
+    let selected = workspace.select(options)?;
+    let known = match workspace.warehouse_read_only()? {
+        Some(warehouse) => binder::known(graph, &warehouse.session()?)?,
+        None => Default::default(),
+    };
+    let (_, checked, errors) = binder::examine(graph, &selected, known)?;
+    let open: BTreeSet<NodeId> = checked.unchecked.iter().copied().filter(|id| selected.contains(*id)).collect();
+    for line in unchecked(graph, &open, &checked.unchecked) {
+        console.say(&line);
+    }
+    let count = |kinds: &[NodeKind], among: &dyn Fn(NodeId) -> bool| {
+        selected.iter().filter(|id| kinds.contains(&graph.node(*id).kind) && among(*id)).count() as u64
+    };
+    if let Some(error) = Error::many(errors) {
+        return Err(error);
+    }
+    let bound = |id: NodeId| !open.contains(&id);
+    let models = count(&[NodeKind::Model, NodeKind::Snapshot], &bound);
+    let tests = count(&[NodeKind::Test, NodeKind::UnitTest], &bound);
+    let what = [(models, "models"), (tests, "tests")].into_iter().filter(|(number, _)| *number > 0);
+    let what: Vec<String> = what.map(|(number, noun)| counted(number, noun)).collect();
+    let what = if what.is_empty() { "nothing".to_owned() } else { what.join(" and ") };
+    console.say(&format!("checked {what} in {:.2} s", started.elapsed().as_secs_f64()));
+    Ok(true)
+}
+
+/// What could not be checked, a line for each reason.
+fn unchecked(graph: &Graph, open: &BTreeSet<NodeId>, all: &BTreeSet<NodeId>) -> Vec<String> {
+    let mut lines = Vec::new();
+    let is_table = |id: &&NodeId| matches!(graph.node(**id).kind, NodeKind::Source | NodeKind::Seed);
+    let mut told = BTreeSet::new();
+    let name = |id: &NodeId| format!("`{}`", graph.node(*id).display_name());
+    for table in all.iter().filter(is_table) {
+        let below = graph.descendants(*table);
+        let readers: Vec<&NodeId> = below.iter().filter(|id| open.contains(id)).collect();
+        let models: Vec<String> =
+            readers.iter().filter(|id| !graph.node(***id).kind.is_test()).map(|id| name(id)).collect();
+        told.extend(readers.iter().map(|id| **id));
+        if readers.is_empty() {
+            continue;
+        }
+        let tests = (readers.len() - models.len()) as u64;
+        let tests = (tests > 0).then(|| counted(tests, "tests"));
+        let what = short(models).into_iter().chain(tests).collect::<Vec<_>>().join(" and ");
+        let why = match graph.node(*table).kind {
+            NodeKind::Seed => "was never loaded: `elt seed` loads it",
+            _ => "was never loaded: `elt extract` loads it, or give each of its columns a `data_type` in YAML",
+        };
+        lines.push(format!("not checked: {what}, for {} {why}", name(table)));
+    }
+    let rest: Vec<&NodeId> =
+        open.iter().filter(|id| !told.contains(id) && !is_table(id) && !graph.node(**id).kind.is_test()).collect();
+    for model in rest {
+        lines.push(format!("not checked: {}, for its columns depend on the data it pivots", name(model)));
+    }
+    lines
+}
+
+/// Some names, and how many more.
+fn short(names: Vec<String>) -> Option<String> {
+    const SHOWN_MAX: usize = 4;
+    match names.len() {
+        0 => None,
+        number if number <= SHOWN_MAX => Some(names.join(", ")),
+        number => Some(format!("{} and {} more models", names[..SHOWN_MAX - 1].join(", "), number - SHOWN_MAX + 1)),
+    }
+}
