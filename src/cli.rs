@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::collections::{GenerateArgs, QuarantineArgs, StateArgs};
 use self::look::{LineageArgs, LsArgs, SchemaArgs, ShowArgs};
-use self::stages::{BuildArgs, CheckArgs, CompileArgs, ExportArgs, TestArgs};
+use self::stages::{AllArgs, BuildArgs, CheckArgs, CloneArgs, CompileArgs, ExportArgs, RunArgs, TestArgs};
 use crate::command::{Command, Common, Invocation};
 use crate::report::LogFormat;
 
@@ -71,7 +71,7 @@ enum Sub {
     /// Load the collections that the selected models read
     Extract(BuildArgs),
     /// Build the selected models, without extraction, tests or export
-    Run(BuildArgs),
+    Run(RunArgs),
     /// Load the selected seeds
     Seed(BuildArgs),
     /// Take the selected snapshots
@@ -79,7 +79,7 @@ enum Sub {
     /// Run the data tests of the selected models
     Test(TestArgs),
     /// The whole way: extract, build, test and export
-    Build(BuildArgs),
+    Build(AllArgs),
     /// Publish the selected models as they stand in the warehouse
     Export(ExportArgs),
     /// List what a selection holds
@@ -98,6 +98,8 @@ enum Sub {
     Quarantine(QuarantineArgs),
     /// Check the selected models and render their SQL to target/compiled
     Compile(CompileArgs),
+    /// Copy relations from another target's warehouse into this one's
+    Clone(CloneArgs),
     /// Remove what can be made again: compiled SQL and artifacts under target/
     Clean,
 }
@@ -135,6 +137,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
         Sub::State(args) => Command::State(args.into()),
         Sub::Quarantine(args) => Command::Quarantine(args.into()),
         Sub::Compile(args) => Command::Compile(args.into()),
+        Sub::Clone(args) => Command::Clone(args.into()),
         Sub::Clean => Command::Clean,
     };
     Ok(Invocation { common, command })

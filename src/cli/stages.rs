@@ -4,7 +4,7 @@
 
 use clap::Args;
 
-use crate::command::{BuildOptions, Selection};
+use crate::command::{BuildOptions, CloneOptions, Selection};
 
 #[derive(Args)]
 pub(super) struct SelectionArgs {
@@ -31,6 +31,32 @@ pub(super) struct BuildArgs {
     /// Print the plan and do nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+/// The flags of `run`.
+#[derive(Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    pub(super) build: BuildArgs,
+    /// Leave out what would come out as it is: models whose query, configuration and inputs are those of their last build
+    #[arg(long)]
+    pub(super) changed: bool,
+}
+
+impl From<RunArgs> for BuildOptions {
+    fn from(args: RunArgs) -> Self {
+        Self { changed: args.changed, ..args.build.into() }
+    }
+}
+
+/// The flags of `build`.
+#[derive(Args)]
+pub(super) struct AllArgs {
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+    /// Commit models before their tests run, as dbt does: a failing test holds back only what has all of its parents above
+    #[arg(long)]
+    pub(super) no_gate: bool,
 }
 
 #[derive(Args)]
@@ -78,6 +104,24 @@ pub(super) struct CompileArgs {
     pub(super) dry_run: bool,
 }
 
+#[derive(Args)]
+pub(super) struct CloneArgs {
+    #[command(flatten)]
+    pub(super) selection: SelectionArgs,
+    /// The target whose warehouse is copied from
+    #[arg(long, value_name = "NAME")]
+    pub(super) from: String,
+    /// Also replace what stands here already
+    #[arg(long, short)]
+    pub(super) full_refresh: bool,
+}
+
+impl From<CloneArgs> for CloneOptions {
+    fn from(args: CloneArgs) -> Self {
+        Self { selection: args.selection.into(), from: args.from, full_refresh: args.full_refresh }
+    }
+}
+
 impl From<SelectionArgs> for Selection {
     fn from(args: SelectionArgs) -> Self {
         Self { select: args.select, exclude: args.exclude }
@@ -91,7 +135,14 @@ impl From<BuildArgs> for BuildOptions {
             full_refresh: args.full_refresh,
             fail_fast: args.fail_fast,
             dry_run: args.dry_run,
+            ..Self::default()
         }
+    }
+}
+
+impl From<AllArgs> for BuildOptions {
+    fn from(args: AllArgs) -> Self {
+        Self { no_gate: args.no_gate, ..args.run.into() }
     }
 }
 

@@ -8,6 +8,7 @@ use crate::export;
 use crate::failpoint::failpoint;
 use crate::model::{Graph, Materialized, Node, NodeId, NodeKind, Selection};
 use crate::report::{Console, artifacts, counted};
+use crate::run::changed::Changed;
 use crate::run::{Build, Extent, Extraction, NodeResult, Plan, Publish, Results, Scope, binder, plan, summary};
 use crate::warehouse::{Session, Warehouse};
 
@@ -73,7 +74,13 @@ fn dry_run(
     let session = warehouse.as_ref().map(Warehouse::session).transpose()?;
     let catalog = workspace::catalog(session.as_ref())?;
     let plan = Plan::new(&workspace.graph, selected, scope, &catalog, workspace.target())?;
-    plan.print(&workspace.graph, workspace.target(), options.full_refresh, &catalog, console)?;
+    let unchanged = match &session {
+        Some(session) if options.changed && !options.full_refresh => {
+            plan.unchanged(&Changed::new(&workspace.graph, session, true)?, &workspace.graph, &catalog)
+        }
+        _ => Default::default(),
+    };
+    plan.print(&workspace.graph, workspace.target(), options.full_refresh, &catalog, &unchanged, console)?;
     Ok(true)
 }
 
@@ -125,6 +132,7 @@ impl Command<'_> {
                 scratch: self.workspace.artifacts().join("run"),
                 blocked,
                 catalog,
+                changed: Changed::new(graph, session, self.options.changed && !self.options.full_refresh)?,
             };
             self.results.stage("models", || build.run(&plan.steps, &loose))?;
             self.cancel.check()?;

@@ -5,6 +5,7 @@
 mod build;
 mod check;
 mod clean;
+mod clone;
 mod collections;
 mod compile;
 mod debug;
@@ -22,6 +23,7 @@ use std::path::PathBuf;
 
 use crate::cancel::Cancel;
 use crate::error::Result;
+use crate::model::Gate;
 use crate::report::table::Output;
 use crate::report::{Console, LogFormat};
 use crate::run::Scope;
@@ -66,6 +68,7 @@ pub enum Command {
     State(StateOptions),
     Quarantine(QuarantineOptions),
     Compile(BuildOptions),
+    Clone(CloneOptions),
     Clean,
 }
 
@@ -82,6 +85,19 @@ pub struct BuildOptions {
     pub full_refresh: bool,
     pub fail_fast: bool,
     pub dry_run: bool,
+    /// Tests run after the commit and hold back what is below, as in dbt.
+    pub no_gate: bool,
+    /// Only what would come out otherwise than it stands.
+    pub changed: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct CloneOptions {
+    pub selection: Selection,
+    /// The target whose warehouse is read.
+    pub from: String,
+    /// Also what stands here already.
+    pub full_refresh: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -180,9 +196,24 @@ pub enum QuarantineAction {
 
 /// Runs a subcommand. `Ok(false)`: it ran, and something in it failed that was already reported.
 pub fn run(invocation: &Invocation, console: &Console, cancel: &Cancel) -> Result<bool> {
-    const NOTHING: Scope =
-        Scope { extract: false, seeds: false, snapshots: false, models: false, tests: false, export: false };
-    const ALL: Scope = Scope { extract: true, seeds: true, snapshots: true, models: true, tests: true, export: true };
+    const NOTHING: Scope = Scope {
+        extract: false,
+        seeds: false,
+        snapshots: false,
+        models: false,
+        tests: false,
+        export: false,
+        gate: Gate::Commit,
+    };
+    const ALL: Scope = Scope {
+        extract: true,
+        seeds: true,
+        snapshots: true,
+        models: true,
+        tests: true,
+        export: true,
+        gate: Gate::Commit,
+    };
     let common = &invocation.common;
     let stages = |options: &BuildOptions, scope: Scope| build::run(common, options, scope, console, cancel);
     match &invocation.command {
@@ -194,7 +225,10 @@ pub fn run(invocation: &Invocation, console: &Console, cancel: &Cancel) -> Resul
         Command::Seed(options) => stages(options, Scope { seeds: true, ..NOTHING }),
         Command::Snapshot(options) => stages(options, Scope { snapshots: true, ..NOTHING }),
         Command::Test(options) => stages(options, Scope { tests: true, ..NOTHING }),
-        Command::Build(options) => stages(options, ALL),
+        Command::Build(options) => {
+            let gate = if options.no_gate { Gate::Children } else { Gate::Commit };
+            stages(options, Scope { gate, ..ALL })
+        }
         Command::Export(options) => stages(options, Scope { export: true, ..NOTHING }),
         Command::Ls(options) => ls::run(common, options, console),
         Command::Schema(options) => schema::run(common, options, console),
@@ -204,6 +238,7 @@ pub fn run(invocation: &Invocation, console: &Console, cancel: &Cancel) -> Resul
         Command::State(options) => state::run(common, options, console),
         Command::Quarantine(options) => quarantine::run(common, options, console, cancel),
         Command::Compile(options) => compile::run(common, options, console),
+        Command::Clone(options) => clone::run(common, options, console, cancel),
         Command::Clean => clean::run(common, console),
     }
 }

@@ -78,6 +78,21 @@ impl Error {
             .hint("`elt build` loads what the models read; `elt extract` loads only")
     }
 
+    pub fn clone_onto_itself(target: &str) -> Self {
+        Self::usage(format!("target `{target}` cannot be cloned onto itself"))
+            .hint("`--target` is where to, `--from` where from: `elt clone --from prod --target dev`")
+    }
+
+    pub fn clone_unreadable(path: &Path, cause: &SqlError) -> Self {
+        Self::failed(format!("cannot read the warehouse `{}`", path.display()))
+            .because(cause.message.clone())
+            .hint("while another process writes it, it cannot be copied: wait until that process ends")
+    }
+
+    pub fn clone_failed(name: &str, cause: &SqlError) -> Self {
+        Self::failed(format!("`{name}` cannot be copied")).because(cause.message.clone())
+    }
+
     pub fn show_what() -> Self {
         Self::usage("nothing to show").hint("`--select NAME` shows a model, `--inline SQL` a query")
     }

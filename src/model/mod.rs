@@ -29,6 +29,7 @@ mod select;
 mod source_config;
 mod source_map;
 mod template;
+mod volatile;
 
 pub use check::{Binder, Checked, KnownColumns, check, examine};
 pub use compile::{Compile, Compiled};
@@ -38,9 +39,10 @@ pub use config::{
 };
 pub use materialize::{Existing, Incremental, Key, create_table, create_view, drop_existing, duplicate_keys, sweep};
 pub use node::{DataTest, GenericTest, Graph, Node, NodeId, NodeKind};
-pub use order::{Step, Steps};
+pub use order::{Gate, Step, Steps};
 pub use relation::Relation;
 pub use schema_change::{NewColumn, SchemaChange};
 pub use select::Selection;
 pub use source_config::SourceConfig;
 pub use source_map::SourceMap;
+pub use volatile::is_volatile;

@@ -14,6 +14,7 @@ use crate::model::{Compile, Compiled, Graph, Node, NodeId, NodeKind, Severity, S
 use crate::report::{Console, Stage, Status, counted};
 use crate::warehouse::{Catalog, Session, SqlError, Warehouse};
 
+use super::changed::Changed;
 use super::materialize;
 use super::plan;
 use super::results::{NodeResult, Results};
@@ -38,6 +39,8 @@ pub struct Build<'a> {
     pub blocked: Vec<(NodeId, String)>,
     /// What stood in the warehouse when building began; no step changes another's relation.
     pub catalog: Catalog,
+    /// What was built from what, and whether what would come out the same is left out.
+    pub changed: Changed<'a>,
 }
 
 /// What a node's tests came to.
@@ -46,6 +49,10 @@ struct Tested {
     passed: usize,
     warned: usize,
     failed: usize,
+    /// Those that passed.
+    good: Vec<NodeId>,
+    /// Nothing was built, for it would come out as it stands.
+    is_left: bool,
 }
 
 impl Build<'_> {
@@ -55,7 +62,10 @@ impl Build<'_> {
         let storing = tests.filter(|id| self.graph.node(**id).config.test.store_failures).copied();
         let made = steps.iter().filter(|step| step.builds).map(|step| step.node).chain(storing);
         let schemas = made.map(|id| self.graph.node(id).relation.schema.as_str());
-        self.session()?.create_schemas(schemas)?;
+        let session = self.session()?;
+        session.create_schemas(schemas)?;
+        session.prepare_built()?;
+        drop(session);
         let positions: HashMap<NodeId, usize> =
             steps.iter().enumerate().map(|(index, step)| (step.node, index)).collect();
         let position = |id: &NodeId| positions.get(id).copied();
@@ -89,6 +99,7 @@ impl Build<'_> {
         for (index, reason) in skipped {
             self.skip(&steps[index], &reason);
         }
+        self.changed.said().iter().for_each(|said| self.console.say(said));
         let stopped = self.cancel.is_requested() || self.fail_fast && self.results.any_failed();
         if stopped {
             loose_tests.iter().for_each(|id| self.results.push(self.skipped(*id, "")));
@@ -129,7 +140,7 @@ impl Build<'_> {
                     result.note = if result.note.is_empty() { note } else { format!("{}, {note}", result.note) };
                 }
                 let failed = tested.failed > 0;
-                if step.builds {
+                if step.builds && !tested.is_left {
                     if failed {
                         result.status = Status::Error;
                         result.note =
@@ -155,6 +166,10 @@ impl Build<'_> {
             // Tests change nothing: each stands alone, so that one that cannot be run leaves the others be.
             return self.tests(session, &step.tests, None);
         }
+        let print = self.changed.print(node);
+        if self.changed.is_unchanged(node, &print, &self.catalog) {
+            return self.left(session, node, step);
+        }
         session.begin()?;
         let built = match node.kind {
             NodeKind::Seed => materialize::seed(session, self.graph, node, &self.catalog)?,
@@ -168,14 +183,31 @@ impl Build<'_> {
         result.note = built.note;
         result.relation = Some(node.relation.to_string());
         result.compiled = Some(built.compiled).filter(|sql| !sql.is_empty());
+        failpoint("model.before_tests");
         let tested = self.tests(session, &step.tests, Some(&node.name))?;
+        if tested.failed == 0 {
+            let built = self.changed.built(node, print, self.changed.passed(node, &tested.good));
+            session.record_built(&node.unique_id, &built).map_err(|error| Error::model_failed(&node.name, &error))?;
+        }
         failpoint("model.before_commit");
         if tested.failed > 0 {
             session.rollback();
         } else {
             session.commit().map_err(|error| Error::model_failed(&node.name, &error))?;
+            failpoint("model.after_commit");
         }
         Ok(tested)
+    }
+
+    /// A node that stands as it would be built: only tests that did not pass on it are run.
+    fn left(&self, session: &Session, node: &Node, step: &Step) -> Result<Tested> {
+        let open = self.changed.open_tests(node, &step.tests);
+        self.changed.leave(node, step.tests.len() - open.len());
+        let tested = self.tests(session, &open, None)?;
+        if let Some(built) = self.changed.retested(node, &tested.good).filter(|_| !tested.good.is_empty()) {
+            session.record_built(&node.unique_id, &built).map_err(|error| Error::model_failed(&node.name, &error))?;
+        }
+        Ok(Tested { is_left: true, ..tested })
     }
 
     /// Runs data tests; `owner` is the model that is rolled back if one fails.
@@ -213,6 +245,7 @@ impl Build<'_> {
                 }
                 (Ok(()), _) => {
                     tested.passed += 1;
+                    tested.good.push(*id);
                     if owner.is_none() {
                         self.console.line(&result.line());
                     }
@@ -324,7 +357,8 @@ pub fn write_compiled(folder: &std::path::Path, node: &Node, sql: &str) -> Resul
     write().map_err(|cause| Error::artifact(&path, &cause))
 }
 
-fn stage(node: &Node) -> Stage {
+/// The stage that a node's lines speak of.
+pub fn stage(node: &Node) -> Stage {
     match node.kind {
         NodeKind::Seed => Stage::Seed,
         NodeKind::Test | NodeKind::UnitTest => Stage::Test,

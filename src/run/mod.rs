@@ -4,6 +4,7 @@
 
 pub mod binder;
 mod build;
+pub mod changed;
 mod counting;
 mod extraction;
 mod load;
@@ -19,7 +20,7 @@ mod schedule;
 mod stored_failures;
 pub mod summary;
 
-pub use build::{Build, write_compiled};
+pub use build::{Build, stage, write_compiled};
 pub use extraction::Extraction;
 pub use load::{Collection, Extent, LoadMode, LoadOutcome};
 pub use plan::{Plan, Scope};

@@ -8,14 +8,15 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::extract::{self, BATCH_SIZE, Mask, OnMismatch, Options};
 use crate::model::{
-    Graph, Load, MaskWith, Materialized, Node, NodeId, NodeKind, OnMalformed, OnMismatch as ForMismatch, Selection,
-    Steps, Verify,
+    Gate, Graph, Load, MaskWith, Materialized, Node, NodeId, NodeKind, OnMalformed, OnMismatch as ForMismatch,
+    Selection, Steps, Verify,
 };
 use crate::project::{ColumnProperties, SourceProfile, Target};
 use crate::report::{Console, Stage, counted};
 use crate::schema::Column;
 use crate::warehouse::{Catalog, RelationKind};
 
+use super::changed::Changed;
 use super::load::{Collection, LoadMode};
 use super::pinned::pinned_columns;
 
@@ -44,6 +45,8 @@ pub struct Scope {
     pub models: bool,
     pub tests: bool,
     pub export: bool,
+    /// What a failing test holds back.
+    pub gate: Gate,
 }
 
 impl Scope {
@@ -93,12 +96,27 @@ impl Plan {
         selection.extend(ready);
         let exports = if scope.export { exports(graph, &selection, target)? } else { Vec::new() };
         selection.retain(|id| scope.takes(graph.node(id).kind) || added.contains(&id));
-        let steps = graph.order(&selection);
+        let steps = graph.order(&selection, scope.gate);
         Ok(Self { loads, selection, added, waiting, steps, exports })
     }
 }
 
 impl Plan {
+    /// The nodes that `--changed` would leave as they are, if no load brings anything new.
+    pub fn unchanged(&self, changed: &Changed<'_>, graph: &Graph, catalog: &Catalog) -> BTreeSet<NodeId> {
+        let mut unchanged = BTreeSet::new();
+        for step in self.steps.iter().filter(|step| step.builds) {
+            let node = graph.node(step.node);
+            if changed.is_unchanged(node, &changed.print(node), catalog) {
+                changed.leave(node, 0);
+                unchanged.insert(step.node);
+            } else {
+                changed.would_change(node);
+            }
+        }
+        unchanged
+    }
+
     /// Prints the plan for people, one line a piece of work, in the order it would be done.
     pub fn print(
         &self,
@@ -106,6 +124,7 @@ impl Plan {
         target: &Target,
         full_refresh: bool,
         catalog: &Catalog,
+        unchanged: &BTreeSet<NodeId>,
         console: &Console,
     ) -> Result<()> {
         console.say(&format!("plan for target `{}`, nothing is done:", target.name));
@@ -123,7 +142,9 @@ impl Plan {
         for step in &self.steps {
             let node = graph.node(step.node);
             let mut notes = Vec::new();
-            if step.builds {
+            if unchanged.contains(&step.node) {
+                notes.push("unchanged, left as it is".to_owned());
+            } else if step.builds {
                 notes.push(node.config.materialized.name().to_owned());
             }
             if !step.tests.is_empty() {
