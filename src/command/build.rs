@@ -9,7 +9,7 @@ use crate::failpoint::failpoint;
 use crate::model::{Graph, Materialized, Node, NodeId, NodeKind, Selection};
 use crate::report::{Console, artifacts, counted};
 use crate::run::changed::Changed;
-use crate::run::{Build, Extent, Extraction, NodeResult, Plan, Publish, Results, Scope, binder, plan, summary};
+use crate::run::{Build, Extent, Extraction, NodeResult, Plan, Publish, Results, Scope, binder, plan, reach, summary};
 use crate::warehouse::{Session, Warehouse};
 
 use super::workspace::{self, Workspace};
@@ -115,6 +115,12 @@ impl Command<'_> {
             let catalog = session.catalog()?;
             self.all_loaded(plan, &catalog)?;
             let now = binder::known(graph, session)?;
+            if now != before {
+                let everything = graph.select(&[], &[])?;
+                let exports = plan::exports(graph, &everything, self.workspace.target())?;
+                let lines = reach::changes(graph, &everything, &before, &now, &exports)?;
+                lines.iter().for_each(|line| self.console.say(line));
+            }
             if blocked.is_empty() && now != before {
                 // Again, with the columns that the loads brought.
                 self.results.stage("check", || binder::check(graph, &plan.selection, &now))?;

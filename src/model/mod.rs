@@ -11,6 +11,7 @@ mod check;
 mod compile;
 mod config;
 mod config_value;
+mod field_change;
 mod generic_test;
 mod jinja;
 pub mod lineage;
@@ -37,6 +38,7 @@ pub use config::{
     Config, Deletes, Load, MaskWith, Materialized, OnMalformed, OnMismatch, OnSchemaChange, Severity, Strategy,
     TestConfig, Verify,
 };
+pub use field_change::{FieldChange, field_changes};
 pub use materialize::{Existing, Incremental, Key, create_table, create_view, drop_existing, duplicate_keys, sweep};
 pub use node::{DataTest, GenericTest, Graph, Node, NodeId, NodeKind};
 pub use order::{Gate, Step, Steps};

@@ -27,6 +27,7 @@ pub struct Changed<'g> {
     /// Versions of what this run has come past; None where nothing is known.
     versions: Mutex<HashMap<NodeId, Option<String>>>,
     models: AtomicU64,
+    seeds: AtomicU64,
     tests: AtomicU64,
 }
 
@@ -47,6 +48,7 @@ impl<'g> Changed<'g> {
             loads: session.standing_loads()?,
             versions: Mutex::default(),
             models: AtomicU64::new(0),
+            seeds: AtomicU64::new(0),
             tests: AtomicU64::new(0),
         })
     }
@@ -73,7 +75,8 @@ impl<'g> Changed<'g> {
     /// Notes that a node was left as it stands, with this many tests.
     pub fn leave(&self, node: &Node, tests: usize) {
         self.set(node.id, self.stored.get(&node.unique_id).map(|stored| stored.version.clone()));
-        self.models.fetch_add(1, Ordering::Relaxed);
+        let count = if node.kind == NodeKind::Seed { &self.seeds } else { &self.models };
+        count.fetch_add(1, Ordering::Relaxed);
         self.tests.fetch_add(tests as u64, Ordering::Relaxed);
     }
 
@@ -123,12 +126,15 @@ impl<'g> Changed<'g> {
 
     /// What was left out; None if nothing was.
     pub fn said(&self) -> Option<String> {
-        let (models, tests) = (self.models.load(Ordering::Relaxed), self.tests.load(Ordering::Relaxed));
-        if models == 0 {
-            return None;
-        }
-        let tests = if tests > 0 { format!(", with {} that passed", counted(tests, "tests")) } else { String::new() };
-        Some(format!("{} unchanged{tests}", counted(models, "nodes")))
+        let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let counts = [(read(&self.seeds), "seeds"), (read(&self.models), "models")];
+        let names = counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, noun)| counted(count, noun));
+        let names: Vec<String> = names.collect();
+        let tests = match read(&self.tests) {
+            0 => String::new(),
+            tests => format!(", with {} that passed", counted(tests, "tests")),
+        };
+        (!names.is_empty()).then(|| format!("{} unchanged{tests}", names.join(" and ")))
     }
 
     fn set(&self, id: NodeId, version: Option<String>) {

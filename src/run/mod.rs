@@ -14,6 +14,7 @@ pub mod plan;
 mod proof;
 mod publish;
 pub mod quarantine;
+pub mod reach;
 mod reading;
 mod results;
 mod schedule;

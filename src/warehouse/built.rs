@@ -32,7 +32,12 @@ impl Session {
         self.execute(TABLE)
     }
 
-    /// All records, by the nodes' unique ids. None where nothing was ever built.
+    /// Forgets how a node was built.
+    pub fn forget_built(&self, node: &str) -> Result<(), SqlError> {
+        self.execute(&format!("{TABLE}; delete from _elt.built where node = {}", literal(node)))
+    }
+
+    /// All records, by the nodes' unique ids; none where nothing was ever built.
     pub fn built(&self) -> Result<HashMap<String, Built>, SqlError> {
         let is_there = self.count(
             "select count(*) from duckdb_tables() where database_name = current_database() \

@@ -46,6 +46,7 @@ pub fn fields_json(tree: &Tree) -> Vec<Value> {
             "of": field.of,
             "kinds": kinds.collect::<Vec<_>>(),
             "drift": field.changes.iter().map(change).collect::<Vec<_>>(),
+            "reaches": tree.reaches.get(&field.path),
         }));
     });
     objects

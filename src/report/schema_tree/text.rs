@@ -83,7 +83,8 @@ pub fn tree_text(tree: &Tree) -> String {
         let path_width =
             width(&mut changes.iter().map(|(path, _)| (*path).to_owned()).collect::<Vec<_>>().iter(), NAME_MAX);
         for (path, told) in &changes {
-            text.push_str(&format!("  {path:<path_width$}  {told}\n"));
+            let reaches = tree.reaches.get(*path).map(|reaches| format!("; {reaches}")).unwrap_or_default();
+            text.push_str(&format!("  {path:<path_width$}  {told}{reaches}\n"));
         }
     }
     text
