@@ -177,7 +177,10 @@ impl Look<'_> {
             text.push_str("  made of no column: a constant, or a count of rows\n");
         }
         if down.is_empty() && !is_made {
-            text.push_str("  no model reads it\n");
+            text.push_str(match self.lineage.below(field).is_empty() {
+                true => "  no model reads it\n",
+                false => "  goes into no column, but decides which rows there are: `--conditions` shows where\n",
+            });
         }
         let deciding = self.lineage.columns(field.node).map_or(0, |columns| columns.rows.len());
         if !self.conditions && deciding > 0 {

@@ -7,8 +7,7 @@ mod expression;
 mod flow;
 mod plan;
 mod rows;
-#[cfg(test)]
-mod tests;
+
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
