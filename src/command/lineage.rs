@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 use crate::model::lineage::{Columns, Field, How, Lineage, path_text, same_step};
-use crate::model::{Graph, KnownColumns, Node, NodeId, NodeKind};
+use crate::model::{Graph, KnownColumns, Node, NodeId, NodeKind, missing_field};
 use crate::path::{Step, steps};
 use crate::report::lineage_tree::{Branch, columns_text, tree_text};
 use crate::report::{Console, table};
@@ -25,7 +25,8 @@ pub fn run(common: &Common, options: &LineageOptions, console: &Console) -> Resu
     around.insert(node.id);
     around.extend(graph.descendants(node.id));
     // What goes out beside may be made of more than what stands above this node.
-    let all: BTreeSet<NodeId> = around.iter().flat_map(|id| graph.ancestors(*id)).chain(around.iter().copied()).collect();
+    let all: BTreeSet<NodeId> =
+        around.iter().flat_map(|id| graph.ancestors(*id)).chain(around.iter().copied()).collect();
     let known = {
         let warehouse = workspace.warehouse_read_only()?;
         let session = warehouse.as_ref().map(Warehouse::session).transpose()?;
@@ -108,7 +109,8 @@ impl Look<'_> {
     fn field(&self, node: &Node, mut path: Vec<Step>) -> Result<Option<Field>> {
         let Some(names) = self.names(node.id) else {
             let sources = self.graph().ancestors(node.id).into_iter().chain([node.id]);
-            let missing = sources.filter(|id| self.graph().node(*id).kind == NodeKind::Source && !self.known.contains_key(id));
+            let missing =
+                sources.filter(|id| self.graph().node(*id).kind == NodeKind::Source && !self.known.contains_key(id));
             let missing: Vec<String> = missing.map(|id| self.graph().node(id).display_name()).collect();
             return Err(Error::columns_unknown(&node.display_name(), &missing));
         };
@@ -119,6 +121,13 @@ impl Look<'_> {
                 let written = path_text(std::slice::from_ref(first));
                 return Err(Error::column_unknown(&node.display_name(), &written, names));
             }
+        }
+        let types = self.known.get(&node.id).map(Vec::as_slice).unwrap_or_default();
+        let column = types.iter().find(|(name, _)| same_step(&Step::Key(name.clone()), &path[0]));
+        if let Some((at, names)) = column.and_then(|(_, sql)| missing_field(sql, &path[1..])) {
+            let (mut above, written) = (node.display_name(), path_text(&path[at + 1..at + 2]));
+            path[..=at].iter().for_each(|step| step.push(&mut above));
+            return Err(Error::column_unknown(&above, &written, names.iter().map(String::as_str)));
         }
         Ok(Some(Field { node: node.id, path }))
     }
@@ -153,7 +162,10 @@ impl Look<'_> {
             (true, _) => self.lineage.above(field).into_iter().collect(),
             (false, _) => self.lineage.below(field).into_iter().collect(),
         };
-        if is_up && self.conditions && let Some(columns) = self.lineage.columns(field.node) {
+        if is_up
+            && self.conditions
+            && let Some(columns) = self.lineage.columns(field.node)
+        {
             let known: BTreeSet<Field> = next.iter().map(|(field, _)| field.clone()).collect();
             next.extend(columns.rows.iter().filter(|row| !known.contains(row)).map(|row| (row.clone(), How::Decides)));
         }

@@ -6,7 +6,7 @@ use std::io::Write;
 use crate::error::{Error, Result};
 use crate::model::lineage::Field;
 use crate::model::{NodeId, NodeKind};
-use crate::path::steps;
+use crate::path::{Step, steps};
 use crate::report::schema_tree::yaml::{SourceTable, sources_yaml};
 use crate::report::schema_tree::{Tree, fields_json, summaries_text, summary_json, tree_text};
 use crate::report::{Console, table};
@@ -88,7 +88,19 @@ fn reaches(workspace: &Workspace, session: &Session, chosen: &[&SourceTable], tr
     }
     let everything = graph.select(&[], &[])?;
     let exports = plan::exports(graph, &everything, workspace.target())?;
-    let lineage = reach::lineage(graph, &everything, &sources, &binder::known(graph, session)?)?;
+    let mut known = binder::known(graph, session)?;
+    for (table, tree) in chosen.iter().zip(trees.iter()) {
+        let Some(columns) = node(table).and_then(|id| known.get_mut(&id)) else { continue };
+        // With the columns that are gone, so that what still reads them is bound.
+        for field in tree.fields.iter().filter(|field| !field.stands()) {
+            if let Step::Key(name) = &field.step
+                && !columns.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
+            {
+                columns.push((name.clone(), "VARCHAR".into()));
+            }
+        }
+    }
+    let lineage = reach::lineage(graph, &everything, &sources, &known)?;
     for (table, tree) in chosen.iter().zip(trees) {
         let Some(node) = node(table).filter(|id| sources.contains(id)) else { continue };
         let mut said = BTreeMap::new();

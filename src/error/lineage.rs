@@ -15,9 +15,9 @@ impl Error {
         let near = nearest(path, known.clone()).map(|near| format!("did you mean `{near}`?"));
         let all = || {
             let all: Vec<String> = known.into_iter().map(|name| format!("`{name}`")).take(12).collect();
-            (!all.is_empty()).then(|| format!("its columns are {}", all.join(", ")))
+            (!all.is_empty()).then(|| format!("it has {}", all.join(", ")))
         };
-        Self::usage(format!("`{node}` has no column `{path}`")).hint_maybe(near.or_else(all))
+        Self::usage(format!("`{node}` has no column or field `{path}`")).hint_maybe(near.or_else(all))
     }
 
     /// A model whose columns are not known. `sources`: what was never loaded.

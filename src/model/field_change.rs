@@ -14,16 +14,33 @@ pub enum FieldChange {
 }
 
 /// The places that differ. Where a whole field is new or gone, what lies in it is not told apart.
-pub fn field_changes(
-    old: &[(String, String)],
-    new: &[(String, String)],
-) -> Vec<(Vec<Step>, FieldChange)> {
+pub fn field_changes(old: &[(String, String)], new: &[(String, String)]) -> Vec<(Vec<Step>, FieldChange)> {
     let parsed = |columns: &[(String, String)]| {
         SqlType::Struct(columns.iter().map(|(name, sql)| (name.clone(), SqlType::parse(sql))).collect())
     };
     let mut changes = Vec::new();
     compare(&parsed(old), &parsed(new), &mut Vec::new(), &mut changes);
     changes
+}
+
+/// The first step of a path that does not exist in a type, with what does in its place; None if all are there, or where a
+/// type does not tell, as JSON does not.
+pub fn missing_field(sql: &str, path: &[Step]) -> Option<(usize, Vec<String>)> {
+    let mut now = SqlType::parse(sql);
+    for (at, step) in path.iter().enumerate() {
+        now = match (now, step) {
+            (SqlType::Struct(fields), Step::Key(key)) => match find_field(&fields, key) {
+                Some(field) => field.clone(),
+                None => return Some((at, fields.into_iter().map(|(name, _)| name).collect())),
+            },
+            (SqlType::List(element, _), Step::Element) => *element,
+            (SqlType::List(element, _), Step::Key(_)) if matches!(*element, SqlType::Struct(_)) => {
+                return Some((at, vec!["[]".to_owned()]));
+            }
+            _ => return None,
+        };
+    }
+    None
 }
 
 fn compare(old: &SqlType, new: &SqlType, path: &mut Vec<Step>, changes: &mut Vec<(Vec<Step>, FieldChange)>) {

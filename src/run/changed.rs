@@ -158,7 +158,9 @@ impl<'g> Changed<'g> {
             format!("{} {:?} {:?}", column.name, column.data_type, constraints.collect::<Vec<_>>())
         };
         parts.extend(node.columns.iter().map(column));
-        parts.extend(node.constraints.iter().map(|one| format!("{:?} {:?} {:?}", one.kind, one.columns, one.expression)));
+        parts.extend(
+            node.constraints.iter().map(|one| format!("{:?} {:?} {:?}", one.kind, one.columns, one.expression)),
+        );
         if node.kind == NodeKind::Seed {
             parts.push(sha256(&String::from_utf8_lossy(&std::fs::read(&node.path).ok()?)));
         } else {

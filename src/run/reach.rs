@@ -50,9 +50,18 @@ pub fn words(lineage: &Lineage<'_>, field: &Field, exports: &[NodeId]) -> String
     }
     let deciding: BTreeSet<String> =
         lineage.below(field).keys().map(|field| format!("`{}`", graph.node(field.node).display_name())).collect();
-    match deciding.is_empty() {
+    if !deciding.is_empty() {
+        return format!("decides rows of {}", deciding.into_iter().collect::<Vec<_>>().join(", "));
+    }
+    // The first of those that are bound no more are the ones that may have read it.
+    let below = graph.descendants(field.node);
+    let unbound: Vec<NodeId> = lineage.unbound.iter().copied().filter(|id| below.contains(id)).collect();
+    let is_first = |id: &&NodeId| graph.parents(**id).all(|parent| !unbound.contains(&parent.id));
+    let names: Vec<String> =
+        unbound.iter().filter(is_first).map(|id| format!("`{}`", graph.node(*id).display_name())).collect();
+    match names.is_empty() {
         true => "no model reads it".into(),
-        false => format!("decides rows of {}", deciding.into_iter().collect::<Vec<_>>().join(", ")),
+        false => format!("{} cannot be bound: `elt check` says why", listed(&names)),
     }
 }
 
@@ -74,7 +83,8 @@ pub fn changes(
     let mut changed = Vec::new();
     for (id, columns) in now.iter().filter(|(id, _)| graph.node(**id).kind == NodeKind::Source) {
         let Some(old) = before.get(id) else { continue };
-        changed.extend(field_changes(old, columns).into_iter().map(|(path, change)| (Field { node: *id, path }, change)));
+        changed
+            .extend(field_changes(old, columns).into_iter().map(|(path, change)| (Field { node: *id, path }, change)));
     }
     if changed.is_empty() {
         return Ok(Vec::new());

@@ -38,8 +38,16 @@ const SAME_LIST: [&str; 22] = [
 ];
 
 const ELEMENT_OF: [&str; 4] = ["array_extract", "list_extract", "list_element", "element_at"];
-const LISTS_TOGETHER: [&str; 8] =
-    ["list_concat", "list_cat", "array_concat", "array_cat", "list_append", "array_append", "list_prepend", "concat_list"];
+const LISTS_TOGETHER: [&str; 8] = [
+    "list_concat",
+    "list_cat",
+    "array_concat",
+    "array_cat",
+    "list_append",
+    "array_append",
+    "list_prepend",
+    "concat_list",
+];
 const LIST_OF: [&str; 3] = ["list_value", "list_pack", "unpivot_list"];
 const STRUCT_OF: [&str; 3] = ["struct_pack", "row", "struct_concat"];
 const TRANSFORMS: [&str; 5] = ["list_transform", "array_transform", "list_apply", "array_apply", "apply"];
@@ -48,8 +56,22 @@ const IN_JSON: [&str; 6] =
 
 /// Aggregates whose value is one of the first argument's.
 const ONE_OF: [&str; 16] = [
-    "first", "last", "any_value", "arbitrary", "min", "max", "mode", "arg_min", "arg_max", "min_by", "max_by", "arg_min_null",
-    "arg_max_null", "lag", "lead", "nth_value",
+    "first",
+    "last",
+    "any_value",
+    "arbitrary",
+    "min",
+    "max",
+    "mode",
+    "arg_min",
+    "arg_max",
+    "min_by",
+    "max_by",
+    "arg_min_null",
+    "arg_max_null",
+    "lag",
+    "lead",
+    "nth_value",
 ];
 const LISTS_OF_ROWS: [&str; 2] = ["list", "array_agg"];
 

@@ -30,7 +30,8 @@ impl Field {
 
     fn then(&self, step: &Step) -> Self {
         // `_elt_rescued` is one object of paths: what lies in it is no field of its own.
-        let is_whole = self.path.len() >= STEPS_MAX || matches!(self.path.first(), Some(Step::Key(key)) if key == RESCUED);
+        let is_whole =
+            self.path.len() >= STEPS_MAX || matches!(self.path.first(), Some(Step::Key(key)) if key == RESCUED);
         let mut path = self.path.clone();
         if !is_whole {
             path.push(step.clone());

@@ -8,7 +8,6 @@ mod flow;
 mod plan;
 mod rows;
 
-
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use serde_json::Value;
@@ -65,8 +64,11 @@ impl<'g> Lineage<'g> {
         binder: &mut dyn Binder,
     ) -> Self {
         let mut lineage = Self { graph, models: BTreeMap::new(), readers: BTreeMap::new(), unbound: BTreeSet::new() };
-        let relations: HashMap<(String, String), NodeId> =
-            graph.nodes().filter(|node| node.kind.is_referable() || node.kind == NodeKind::Source).map(by_relation).collect();
+        let relations: HashMap<(String, String), NodeId> = graph
+            .nodes()
+            .filter(|node| node.kind.is_referable() || node.kind == NodeKind::Source)
+            .map(by_relation)
+            .collect();
         let mut work = Work { graph, known, binder, relations, made: BTreeSet::new(), schemas: BTreeSet::new() };
         let mut models: Vec<NodeId> = models.into_iter().collect();
         models.sort_by_key(|id| graph.ranks[id.index()]);
@@ -77,7 +79,8 @@ impl<'g> Lineage<'g> {
             }
             match work.columns(node) {
                 Some(columns) => {
-                    let read = columns.edges.iter().map(|edge| edge.from.node).chain(columns.rows.iter().map(|row| row.node));
+                    let read =
+                        columns.edges.iter().map(|edge| edge.from.node).chain(columns.rows.iter().map(|row| row.node));
                     for parent in read {
                         lineage.readers.entry(parent).or_default().insert(id);
                     }
@@ -229,7 +232,8 @@ impl Work<'_> {
     }
 
     fn walk(&self, plan: &Value) -> Result<Rows, String> {
-        let relation = |schema: &str, name: &str| self.relations.get(&(schema.to_lowercase(), name.to_lowercase())).copied();
+        let relation =
+            |schema: &str, name: &str| self.relations.get(&(schema.to_lowercase(), name.to_lowercase())).copied();
         let ephemeral = |name: &str| {
             let node = self.graph.by_name(name)?;
             (node.config.materialized == Materialized::Ephemeral).then_some(node.id)

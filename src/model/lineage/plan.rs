@@ -73,8 +73,12 @@ impl Walk<'_> {
                 Ok(below)
             }
             "LOGICAL_SAMPLE" => self.child(value, 0),
-            "LOGICAL_COMPARISON_JOIN" | "LOGICAL_ASOF_JOIN" | "LOGICAL_DELIM_JOIN" | "LOGICAL_ANY_JOIN" => self.join(value),
-            "LOGICAL_CROSS_PRODUCT" | "LOGICAL_POSITIONAL_JOIN" => Ok(self.child(value, 0)?.beside(self.child(value, 1)?)),
+            "LOGICAL_COMPARISON_JOIN" | "LOGICAL_ASOF_JOIN" | "LOGICAL_DELIM_JOIN" | "LOGICAL_ANY_JOIN" => {
+                self.join(value)
+            }
+            "LOGICAL_CROSS_PRODUCT" | "LOGICAL_POSITIONAL_JOIN" => {
+                Ok(self.child(value, 0)?.beside(self.child(value, 1)?))
+            }
             "LOGICAL_UNION" => {
                 let parts = value["children"].as_array().map_or(0, Vec::len);
                 let parts = (0..parts).map(|at| self.child(value, at)).collect::<Result<Vec<_>, _>>()?;
@@ -155,7 +159,8 @@ impl Walk<'_> {
         let ids = value["column_indexes"].as_array().into_iter().flatten();
         let mut columns: Vec<Flow> = ids.map(|id| column(index(id, "index"))).collect();
         if let Some(chosen) = value["projection_ids"].as_array().filter(|chosen| !chosen.is_empty()) {
-            columns = chosen.iter().filter_map(|at| columns.get(usize::try_from(at.as_u64()?).ok()?).cloned()).collect();
+            columns =
+                chosen.iter().filter_map(|at| columns.get(usize::try_from(at.as_u64()?).ok()?).cloned()).collect();
         }
         let beside = value["projected_input"].as_array().into_iter().flatten().filter_map(Value::as_u64);
         columns.extend(beside.map(|at| below.column(usize::try_from(at).unwrap_or(usize::MAX))));
