@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::collections::{GenerateArgs, QuarantineArgs, StateArgs};
 use self::look::{LineageArgs, LsArgs, SchemaArgs, ShowArgs};
-use self::stages::{AllArgs, BuildArgs, CheckArgs, CloneArgs, CompileArgs, ExportArgs, RunArgs, TestArgs};
+use self::stages::{AllArgs, BuildArgs, CheckArgs, CloneArgs, CompileArgs, ExportArgs, RetryArgs, RunArgs, TestArgs};
 use crate::command::{Command, Common, Invocation};
 use crate::report::LogFormat;
 
@@ -98,6 +98,8 @@ enum Sub {
     Quarantine(QuarantineArgs),
     /// Check the selected models and render their SQL to target/compiled
     Compile(CompileArgs),
+    /// Run the last command again, with what failed or was skipped in it
+    Retry(RetryArgs),
     /// Copy relations from another target's warehouse into this one's
     Clone(CloneArgs),
     /// Remove what can be made again: compiled SQL and artifacts under target/
@@ -138,6 +140,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
         Sub::Quarantine(args) => Command::Quarantine(args.into()),
         Sub::Compile(args) => Command::Compile(args.into()),
         Sub::Clone(args) => Command::Clone(args.into()),
+        Sub::Retry(args) => Command::Retry(args.into()),
         Sub::Clean => Command::Clean,
     };
     Ok(Invocation { common, command })

@@ -24,6 +24,9 @@ fn render_one(error: &Error, level: Level<'static>, color: bool) -> String {
     let group = level.primary_title(error.message()).elements(error.places().iter().map(snippet));
     let mut text = renderer.render(&[group]);
     text.push('\n');
+    if let Some(picture) = error.shown_picture() {
+        text.push_str(&format!("{}\n", picture.trim_end_matches('\n')));
+    }
     let (bold, reset) = if color { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") };
     for (name, lines) in [("caused by", error.causes()), ("hint", error.hints())] {
         for line in lines {

@@ -16,6 +16,7 @@ mod lineage;
 mod model;
 mod project;
 mod run;
+mod unit_test;
 mod warehouse;
 
 use std::fmt;
@@ -98,6 +99,7 @@ struct Inner {
     places: Vec<Place>,
     causes: Vec<String>,
     hints: Vec<String>,
+    picture: Option<String>,
     more: Vec<Error>,
     is_transient: bool,
     is_timeout: bool,
@@ -121,6 +123,7 @@ impl Error {
             places: Vec::new(),
             causes: Vec::new(),
             hints: Vec::new(),
+            picture: None,
             more: Vec::new(),
             is_transient: false,
             is_timeout: false,
@@ -166,6 +169,12 @@ impl Error {
             Some(place) => self.at(place),
             None => self,
         }
+    }
+
+    /// Lines that show what the message speaks of, such as rows side by side.
+    pub fn picture(mut self, lines: String) -> Self {
+        self.0.picture = Some(lines);
+        self
     }
 
     /// A statement of what to do next, without a period.
@@ -214,6 +223,10 @@ impl Error {
 
     pub fn causes(&self) -> &[String] {
         &self.0.causes
+    }
+
+    pub fn shown_picture(&self) -> Option<&str> {
+        self.0.picture.as_deref()
     }
 
     pub fn hints(&self) -> &[String] {

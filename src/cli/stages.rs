@@ -2,9 +2,11 @@
 //!
 //! Definitions, and their way to `command`'s options.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
-use crate::command::{BuildOptions, CloneOptions, Selection};
+use crate::command::{BuildOptions, CloneOptions, RetryOptions, Selection};
 
 #[derive(Args)]
 pub(super) struct SelectionArgs {
@@ -102,6 +104,25 @@ pub(super) struct CompileArgs {
     /// Check only, write nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+#[derive(Args)]
+pub(super) struct RetryArgs {
+    /// The folder with the run's run_results.json; by default the project's own artifacts
+    #[arg(long, value_name = "DIR")]
+    pub(super) state: Option<PathBuf>,
+    /// Load collections and build incremental models from nothing
+    #[arg(long, short)]
+    pub(super) full_refresh: bool,
+    /// Stop at the first failure
+    #[arg(long, short = 'x')]
+    pub(super) fail_fast: bool,
+}
+
+impl From<RetryArgs> for RetryOptions {
+    fn from(args: RetryArgs) -> Self {
+        Self { state: args.state, full_refresh: args.full_refresh, fail_fast: args.fail_fast }
+    }
 }
 
 #[derive(Args)]

@@ -161,6 +161,48 @@ impl Error {
     }
 }
 
+// Groups, access, exposures.
+impl Error {
+    pub(crate) fn unknown_group(owner: &str, group: &str, known: &[&str], place: Place) -> Self {
+        let names: Vec<String> = known.iter().map(|name| (*name).to_owned()).collect();
+        let hint = did_you_mean(group, known.iter().copied()).unwrap_or_else(|| match names.as_slice() {
+            [] => "declare it under `groups:` in a YAML file below `models/`".into(),
+            names => format!("the groups are {}", listed(names)),
+        });
+        Self::usage(format!("{owner} belongs to the group `{group}`, which does not exist")).at(place).hint(hint)
+    }
+
+    pub(crate) fn bad_access(owner: &str, value: &str, place: Place) -> Self {
+        Self::usage(format!("`access` of {owner} cannot be `{value}`"))
+            .at(place)
+            .hint("it takes `private`, `protected`, `public`")
+    }
+
+    pub(crate) fn public_ephemeral(owner: &str, place: Place) -> Self {
+        Self::usage(format!("`access` of {owner} cannot be `public`, for it is ephemeral: nothing of it can be read"))
+            .at(place)
+            .hint("materialize it as a view or table, or make it `protected`")
+    }
+
+    pub(crate) fn private_ref(owner: &str, name: &str, group: Option<&str>, place: Option<Place>) -> Self {
+        let whose = match group {
+            Some(group) => format!("private to the group `{group}`"),
+            None => "private, and belongs to no group".into(),
+        };
+        let hint = match group {
+            Some(group) => format!("put {owner} into the group `{group}`, or make `{name}` `protected`"),
+            None => format!("give `{name}` a `group`, or make it `protected`"),
+        };
+        Self::usage(format!("{owner} refers to `{name}`, which is {whose}")).at_maybe(place).hint(hint)
+    }
+
+    pub(crate) fn exposure_reads_nothing(exposure: &str, place: Place) -> Self {
+        Self::usage(format!("`depends_on` of exposure `{exposure}` names nothing here"))
+            .at(place)
+            .hint("an entry is `ref('model')` or `source('source', 'table')`")
+    }
+}
+
 // Selection.
 impl Error {
     pub(crate) fn bad_selector(spec: &str, complaint: &str) -> Self {

@@ -93,6 +93,22 @@ impl Error {
         Self::failed(format!("`{name}` cannot be copied")).because(cause.message.clone())
     }
 
+    pub fn nothing_to_retry_from(path: &Path, cause: &std::io::Error) -> Self {
+        Self::usage(format!("cannot read `{}`, which tells what to retry", path.display()))
+            .caused_by(cause)
+            .hint("`elt build` and the other commands that run nodes write it; `--state` names another folder")
+    }
+
+    pub fn bad_artifact(path: &Path) -> Self {
+        Self::usage(format!("`{}` is no artifact that can be read", path.display()))
+            .hint("it has to be JSON as dbt or elt writes it")
+    }
+
+    pub fn cannot_retry(which: &str) -> Self {
+        Self::usage(format!("the last command was `{which}`, which cannot be retried"))
+            .hint("`build`, `extract`, `run`, `seed`, `snapshot`, `test` and `export` can")
+    }
+
     pub fn show_what() -> Self {
         Self::usage("nothing to show").hint("`--select NAME` shows a model, `--inline SQL` a query")
     }

@@ -45,12 +45,15 @@ pub struct Checked {
 /// # Errors
 /// All errors of all queries; exit code 1 (2 for those that a template raises).
 pub fn check(graph: &Graph, selection: &Selection, known: &KnownColumns, binder: &mut dyn Binder) -> Result<Checked> {
-    let (checked, errors) = examine(graph, selection, known, binder);
-    Error::many(errors).map_or(Ok(checked), Err)
+    let (checked, errors) = bind(graph, selection, known, binder);
+    match Error::many(errors) {
+        Some(error) => Err(error),
+        None => Ok(checked),
+    }
 }
 
-/// The same, with all that was found out beside the errors.
-pub fn examine(
+/// The same, with whatever could be bound beside the errors.
+pub fn bind(
     graph: &Graph,
     selection: &Selection,
     known: &KnownColumns,
@@ -74,6 +77,11 @@ pub fn examine(
         work.node(graph.node(id), known);
     }
     (work.checked, work.errors)
+}
+
+/// The view that an ephemeral model is bound as.
+pub fn bound_ephemeral(id: NodeId) -> Relation {
+    Relation::new("elt_tests", format!("e{}", id.0))
 }
 
 struct Work<'a> {
@@ -154,7 +162,7 @@ impl Work<'_> {
         match node.config.materialized {
             // Bound where it is read, but also alone, so that its errors are its own.
             Materialized::Ephemeral => {
-                let relation = Relation::new("elt_tests", format!("e{}", node.id.0));
+                let relation = bound_ephemeral(node.id);
                 self.view(node, &relation, &full);
             }
             Materialized::Incremental => {

@@ -11,7 +11,9 @@ mod check;
 mod compile;
 mod config;
 mod config_value;
+mod exposure;
 mod field_change;
+mod fixture;
 mod generic_test;
 mod jinja;
 pub mod lineage;
@@ -20,7 +22,9 @@ mod markup;
 mod materialize;
 mod node;
 mod order;
+mod overrides;
 mod parse;
+mod python;
 mod relation;
 mod resolve;
 #[cfg(test)]
@@ -30,15 +34,19 @@ mod select;
 mod source_config;
 mod source_map;
 mod template;
+mod unit_test;
+mod unrendered;
 mod volatile;
 
-pub use check::{Binder, Checked, KnownColumns, check, examine};
+pub use check::{Binder, Checked, KnownColumns, bind, bound_ephemeral, check};
 pub use compile::{Compile, Compiled};
 pub use config::{
     Config, Deletes, Load, MaskWith, Materialized, OnMalformed, OnMismatch, OnSchemaChange, Severity, Strategy,
     TestConfig, Verify,
 };
+pub use exposure::Access;
 pub use field_change::{FieldChange, field_changes, missing_field};
+pub use fixture::{own_types, value_sql};
 pub use materialize::{Existing, Incremental, Key, create_table, create_view, drop_existing, duplicate_keys, sweep};
 pub use node::{DataTest, GenericTest, Graph, Node, NodeId, NodeKind};
 pub use order::{Gate, Step, Steps};
@@ -47,4 +55,5 @@ pub use schema_change::{NewColumn, SchemaChange};
 pub use select::Selection;
 pub use source_config::SourceConfig;
 pub use source_map::SourceMap;
+pub use unit_test::{Given, Rows, UnitTest};
 pub use volatile::is_volatile;

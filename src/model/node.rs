@@ -13,8 +13,9 @@ use serde_json::{Map, Value};
 use super::config::Config;
 use super::relation::Relation;
 use super::template::Templates;
+use super::unit_test::UnitTest;
 use crate::error::{Place, SourceText};
-use crate::project::{ColumnProperties, Constraint};
+use crate::project::{ColumnProperties, Constraint, ExposureProperties, GroupProperties};
 
 /// A node's place in its graph; valid for the graph that gave it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -109,6 +110,8 @@ pub struct Node {
     pub config: Config,
     /// All configuration as merged, with keys this tool does not know.
     pub raw_config: Map<String, Value>,
+    /// Configuration as its files write it, without what adds up and without defaults.
+    pub unrendered_config: Map<String, Value>,
     pub columns: Vec<ColumnProperties>,
     pub constraints: Vec<Constraint>,
     pub description: String,
@@ -118,6 +121,10 @@ pub struct Node {
     pub checksum: String,
     /// For a test what it tests.
     pub test: Option<DataTest>,
+    /// For a unit test what it gives and expects.
+    pub unit_test: Option<Arc<UnitTest>>,
+    /// For an exposure its entry.
+    pub exposure: Option<Box<ExposureProperties>>,
 }
 
 impl Node {
@@ -197,6 +204,9 @@ pub struct Graph {
     pub(super) by_unique_id: HashMap<String, NodeId>,
     /// What is odd but stops nothing, such as YAML entries without a file.
     pub warnings: Vec<crate::error::Error>,
+    pub(super) groups: Vec<GroupProperties>,
+    /// Models, seeds and tests that are switched off, in no relation to the others.
+    pub(super) disabled: Vec<Node>,
     pub(super) templates: Arc<Templates>,
 }
 

@@ -16,8 +16,16 @@ pub struct Step {
     /// False if the node itself is not selected and only its tests run, or if it is ephemeral: nothing to build.
     pub builds: bool,
     pub tests: Vec<NodeId>,
+    /// Those of the model; they come before it.
+    pub unit_tests: Vec<NodeId>,
     /// Nodes of earlier steps that have to be done before.
     pub waits_for: Vec<NodeId>,
+}
+
+impl Step {
+    fn of(node: NodeId, builds: bool) -> Self {
+        Self { node, builds, tests: Vec::new(), unit_tests: Vec::new(), waits_for: Vec::new() }
+    }
 }
 
 /// Steps in an order that respects what each waits for.
@@ -39,13 +47,17 @@ impl Graph {
     /// Selected sources are steps too; tests that read nothing of the graph have no step (see `loose_tests`).
     pub fn order(&self, selection: &Selection, gate: Gate) -> Steps {
         let mut steps: BTreeMap<NodeId, Step> = BTreeMap::new();
-        let step = |node, builds| Step { node, builds, tests: Vec::new(), waits_for: Vec::new() };
         for id in selection.iter() {
             let node = self.node(id);
             let is_real = (node.kind.is_referable() || node.kind == NodeKind::Source)
                 && node.config.materialized != Materialized::Ephemeral;
             if is_real {
-                steps.insert(id, step(id, true));
+                steps.insert(id, Step::of(id, true));
+            }
+        }
+        for id in selection.iter() {
+            if let Some(test) = &self.node(id).unit_test {
+                steps.entry(test.model).or_insert_with(|| Step::of(test.model, false)).unit_tests.push(id);
             }
         }
         let tests: Vec<NodeId> = selection.iter().filter(|id| self.node(*id).kind == NodeKind::Test).collect();
@@ -54,7 +66,7 @@ impl Graph {
         }
         for test in &tests {
             if let Some(owner) = self.node(*test).test.as_ref().and_then(|test| test.owner) {
-                steps.entry(owner).or_insert_with(|| step(owner, false));
+                steps.entry(owner).or_insert_with(|| Step::of(owner, false));
             }
         }
         let mut waits: BTreeMap<NodeId, BTreeSet<NodeId>> =
@@ -111,7 +123,7 @@ impl Graph {
         }
         for test in tests {
             if waits.contains_key(test) {
-                steps.insert(*test, Step { node: *test, builds: false, tests: vec![*test], waits_for: Vec::new() });
+                steps.insert(*test, Step { tests: vec![*test], ..Step::of(*test, false) });
             }
         }
         for (id, own) in &waits {

@@ -13,6 +13,7 @@ use super::jinja::Call;
 use super::node::{DataTest, Graph, Node, NodeId, NodeKind};
 use super::relation::Relation;
 use super::template::{Setting, Templates};
+use super::unrendered::unrendered;
 use crate::digest::sha256;
 use crate::error::{Error, Place, Result, SourceText};
 use crate::project::{NodeProperties, Project, ProjectFile};
@@ -39,6 +40,7 @@ pub(super) struct Parser<'a> {
     pub warnings: Vec<Error>,
     /// Names of disabled models and seeds, and `source.table` of disabled tables.
     pub disabled: HashSet<String>,
+    pub disabled_nodes: Vec<Node>,
 }
 
 impl Graph {
@@ -49,13 +51,22 @@ impl Graph {
     /// are any, alone. Exit code 2.
     pub fn parse(project: &Project, vars: &Map<String, Value>) -> Result<Self> {
         let (templates, errors) = Templates::new(project, vars);
-        let mut parser =
-            Parser { project, templates, drafts: Vec::new(), errors, warnings: Vec::new(), disabled: HashSet::new() };
+        let mut parser = Parser {
+            project,
+            templates,
+            drafts: Vec::new(),
+            errors,
+            warnings: Vec::new(),
+            disabled: HashSet::new(),
+            disabled_nodes: Vec::new(),
+        };
         parser.sources();
         parser.seeds();
         parser.models();
         parser.singular_tests();
         parser.generic_tests();
+        parser.unit_tests();
+        parser.exposures();
         parser.resolve()
     }
 }
@@ -76,12 +87,15 @@ pub(super) fn blank_node(kind: NodeKind, name: &str, source: &Arc<SourceText>, c
         relation: Relation::new("", ""),
         config,
         raw_config: Map::new(),
+        unrendered_config: Map::new(),
         columns: Vec::new(),
         constraints: Vec::new(),
         description: String::new(),
         parents: Vec::new(),
         checksum: String::new(),
         test: None,
+        unit_test: None,
+        exposure: None,
     }
 }
 
@@ -107,7 +121,9 @@ impl Parser<'_> {
                 let mut node = blank_node(NodeKind::Source, &table.name, &table.place.source, config);
                 let identifier = table.identifier.as_ref().unwrap_or(&table.name);
                 node.unique_id = format!("source.{name}.{}.{}", source.name, table.name);
-                node.fqn = vec![name.clone(), source.name.clone(), table.name.clone()];
+                node.fqn.push(name.clone());
+                node.fqn.extend(self.yaml_folders(&table.place.source.path));
+                node.fqn.extend([source.name.clone(), table.name.clone()]);
                 node.relation = Relation::new(source.schema.as_ref().unwrap_or(&source.name), identifier);
                 node.source_name = Some(source.name.clone());
                 node.collection = Some(identifier.clone());
@@ -115,6 +131,7 @@ impl Parser<'_> {
                 node.raw_config = raw;
                 // Artifacts and `ls` show the rest.
                 node.raw_config.remove("mask_salt");
+                node.unrendered_config = node.raw_config.clone();
                 node.columns = table.columns.clone();
                 node.description = table.description.clone();
                 self.drafts.push(Draft { node, calls: Vec::new() });
@@ -131,11 +148,15 @@ impl Parser<'_> {
             raw.entry("materialized").or_insert_with(|| "seed".into());
             let place = patch.map_or_else(|| Place::new(&file.source, 0..0), |patch| patch.place.clone());
             let config = self.config(&raw, Of::Seed, &format!("seed `{}`", file.name), &place, None);
-            if !config.enabled {
+            let written = self.unrendered(&project.profiles.seeds, file, patch, &Map::new());
+            let is_enabled = config.enabled;
+            let mut node = self.file_node(NodeKind::Seed, file, patch, config, raw);
+            node.unrendered_config = written;
+            if !is_enabled {
                 self.disabled.insert(file.name.clone());
+                self.disabled_nodes.push(node);
                 continue;
             }
-            let node = self.file_node(NodeKind::Seed, file, patch, config, raw);
             self.drafts.push(Draft { node, calls: Vec::new() });
         }
         self.unmatched(&project.properties.seeds, &project.seeds, "seed");
@@ -203,6 +224,9 @@ impl Parser<'_> {
             }
         }
         let said_keys: HashSet<String> = said.keys().cloned().collect();
+        let nothing = Map::new();
+        let folder_defaults = if kind == NodeKind::Model { &self.project.profiles.models } else { &nothing };
+        let written = self.unrendered(folder_defaults, file, patch, &said);
         merge(&mut raw, said);
         let (of, default) = match kind {
             NodeKind::Test => (Of::Test, "test"),
@@ -211,12 +235,15 @@ impl Parser<'_> {
         let yaml_place = patch.map(|patch| patch.place.clone());
         let place = yaml_place.unwrap_or_else(|| Place::line(&file.source, 1));
         let config = self.config(&raw, of, owner, &place, Some((&file.source, &said_keys)));
-        if !config.enabled {
-            self.disabled.insert(file.name.clone());
-            return;
-        }
+        let is_enabled = config.enabled;
         raw.entry("materialized").or_insert_with(|| default.into());
         let mut node = self.file_node(kind, file, patch, config, raw);
+        node.unrendered_config = written;
+        if !is_enabled {
+            self.disabled.insert(file.name.clone());
+            self.disabled_nodes.push(node);
+            return;
+        }
         if kind == NodeKind::Test {
             node.relation = self.audit_relation(&file.name);
             node.test = Some(DataTest { owner: None, generic: None });
@@ -275,6 +302,26 @@ impl Parser<'_> {
             merge(&mut raw, patch.config.clone());
         }
         raw
+    }
+
+    fn unrendered(
+        &self,
+        defaults: &Map<String, Value>,
+        file: &ProjectFile,
+        patch: Option<&NodeProperties>,
+        said: &Map<String, Value>,
+    ) -> Map<String, Value> {
+        let mut path = vec![self.project.profiles.name.clone()];
+        path.extend(file.folders.iter().cloned());
+        path.push(file.name.clone());
+        unrendered(defaults, &path, patch.map(|patch| &patch.config), said)
+    }
+
+    /// The folders between a resource's top folder and one of its YAML files: what names of things declared there begin
+    /// with.
+    pub(super) fn yaml_folders(&self, path: &std::path::Path) -> Vec<String> {
+        let folders = path.parent().map(|parent| parent.iter().skip(1)).into_iter().flatten();
+        folders.map(|part| part.to_string_lossy().into_owned()).collect()
     }
 
     fn file_node(
@@ -384,7 +431,7 @@ pub(super) fn key_in_sql(source: &Arc<SourceText>, key: &str) -> Option<Place> {
 }
 
 /// The `key:` line below an entry; the entry itself if the key is not found, and nothing if it has no text.
-fn key_in_yaml(entry: &Place, key: &str) -> Option<Place> {
+pub(super) fn key_in_yaml(entry: &Place, key: &str) -> Option<Place> {
     let text = &entry.source.text;
     if text.is_empty() || entry.span.start > text.len() {
         return None;

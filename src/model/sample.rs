@@ -39,6 +39,7 @@ pub(super) fn project(files: &[(&str, &str)]) -> Project {
         },
         models: Vec::new(),
         tests: Vec::new(),
+        fixtures: Vec::new(),
         macros: Vec::new(),
         seeds: Vec::new(),
         properties: Properties::default(),

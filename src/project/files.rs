@@ -18,6 +18,7 @@ const NO_TESTS: &[&str] = &["it", "cases"];
 pub(super) struct Files {
     pub models: Vec<ProjectFile>,
     pub tests: Vec<ProjectFile>,
+    pub fixtures: Vec<ProjectFile>,
     pub macros: Vec<ProjectFile>,
     pub seeds: Vec<ProjectFile>,
     pub properties: Vec<ProjectFile>,
@@ -59,6 +60,7 @@ pub(super) fn walk(root: &Path) -> Result<Files> {
                 ("seeds", Some("csv")) => &mut files.seeds,
                 ("macros", Some("sql")) => &mut files.macros,
                 ("tests", Some("sql")) if path.starts_with(folder.join("generic")) => &mut files.macros,
+                ("tests", Some("sql" | "csv")) if path.starts_with(folder.join("fixtures")) => &mut files.fixtures,
                 ("tests", Some("sql")) => &mut files.tests,
                 _ => continue,
             };
@@ -84,7 +86,7 @@ fn read(root: &Path, top: &Path, path: &Path) -> Result<ProjectFile> {
     };
     folders.pop();
     // A seed may be large, and DuckDB reads it by itself.
-    let is_seed = path.extension() == Some(OsStr::new("csv"));
+    let is_seed = path.extension() == Some(OsStr::new("csv")) && top.file_name() == Some(OsStr::new("seeds"));
     let text = if is_seed {
         String::new()
     } else {

@@ -4,6 +4,8 @@
 
 use serde_json::{Map, Value};
 
+use super::exposures::{ExposureProperties, GroupProperties};
+use super::unit_test::UnitTestProperties;
 use crate::error::Place;
 
 /// All properties of a project, in the order of their files' paths.
@@ -14,6 +16,9 @@ pub struct Properties {
     pub seeds: Vec<NodeProperties>,
     /// `data_tests:` of singular tests (config and description only).
     pub tests: Vec<NodeProperties>,
+    pub unit_tests: Vec<UnitTestProperties>,
+    pub exposures: Vec<ExposureProperties>,
+    pub groups: Vec<GroupProperties>,
 }
 
 /// A `models:`, `seeds:` or singular `data_tests:` entry.

@@ -14,11 +14,10 @@ use super::yaml_text;
 use crate::error::{Error, Place, Result, SourceText};
 use std::sync::Arc;
 
-const TOP_KEYS: &[&str] = &["version", "models", "seeds", "sources", "data_tests"];
+const TOP_KEYS: &[&str] = &["version", "models", "seeds", "sources", "data_tests", "unit_tests", "exposures", "groups"];
 /// Descriptions of things that need none to be built.
 const TOP_IGNORED: &[&str] = &["analyses", "macros", "tests"];
-const TOP_UNSUPPORTED: &[&str] =
-    &["exposures", "functions", "groups", "metrics", "saved_queries", "semantic_models", "snapshots", "unit_tests"];
+const TOP_UNSUPPORTED: &[&str] = &["functions", "metrics", "saved_queries", "semantic_models", "snapshots"];
 const NODE_KEYS: &[&str] = &["name", "description", "config", "columns", "data_tests", "tests", "constraints"];
 const NODE_UNSUPPORTED: &[&str] = &["versions", "latest_version", "semantic_model", "time_spine"];
 const SOURCE_KEYS: &[&str] = &["name", "description", "schema", "config", "tables"];
@@ -85,9 +84,20 @@ pub(super) fn read(
             "models" => properties.models.extend(file.nodes(key, value, "a model")),
             "seeds" => properties.seeds.extend(file.nodes(key, value, "a seed")),
             "data_tests" => properties.tests.extend(file.nodes(key, value, "a data test")),
+            "unit_tests" => properties.unit_tests.extend(file.unit_tests(value)),
             "sources" => {
                 for item in file.keep(value.list(key)).unwrap_or_default() {
                     properties.sources.extend(file.source(item));
+                }
+            }
+            "exposures" => {
+                for item in file.keep(value.list(key)).unwrap_or_default() {
+                    properties.exposures.extend(file.exposure(item));
+                }
+            }
+            "groups" => {
+                for item in file.keep(value.list(key)).unwrap_or_default() {
+                    properties.groups.extend(file.group(item));
                 }
             }
             _ if TOP_UNSUPPORTED.contains(&key) => {
@@ -99,13 +109,13 @@ pub(super) fn read(
     }
 }
 
-struct PropertyFile<'a> {
+pub(super) struct PropertyFile<'a> {
     template: &'a YamlTemplate,
-    errors: &'a mut Vec<Error>,
+    pub(super) errors: &'a mut Vec<Error>,
 }
 
 impl PropertyFile<'_> {
-    fn keep<T>(&mut self, result: Result<T>) -> Option<T> {
+    pub(super) fn keep<T>(&mut self, result: Result<T>) -> Option<T> {
         result.map_err(|error| self.errors.extend(error.split())).ok()
     }
 
@@ -193,7 +203,7 @@ impl PropertyFile<'_> {
     }
 
     /// An entry's keys, its name and the name's place; None if it is no table or has no name.
-    fn named<'w>(
+    pub(super) fn named<'w>(
         &mut self,
         item: &'w Written,
         what: &str,
@@ -221,12 +231,12 @@ impl PropertyFile<'_> {
         }
     }
 
-    fn optional_text(&mut self, entries: &[Entry], key: &str) -> Option<String> {
+    pub(super) fn optional_text(&mut self, entries: &[Entry], key: &str) -> Option<String> {
         let written = find(entries, key).filter(|written| !written.is_null())?;
         self.keep(written.text(key)).map(str::to_owned)
     }
 
-    fn rendered_text(&mut self, entries: &[Entry], key: &str) -> Option<String> {
+    pub(super) fn rendered_text(&mut self, entries: &[Entry], key: &str) -> Option<String> {
         let mut written = find(entries, key).filter(|written| !written.is_null())?.clone();
         let rendered = self.template.render(&mut written);
         self.keep(rendered)?;
@@ -234,7 +244,7 @@ impl PropertyFile<'_> {
     }
 
     /// `config:`, and over nothing the keys that stand beside it; `config:` wins.
-    fn config(&mut self, entries: &[Entry]) -> Map<String, Value> {
+    pub(super) fn config(&mut self, entries: &[Entry]) -> Map<String, Value> {
         let mut config = Map::new();
         for entry in entries.iter().filter(|entry| CONFIG_BESIDE.contains(&entry.key.as_str())) {
             let mut value = entry.value.clone();

@@ -10,10 +10,21 @@ use crate::warehouse::{Session, SqlError, Warehouse};
 
 use super::pinned::pinned_columns;
 
-struct InMemory {
+pub(super) struct InMemory {
     session: Session,
-    // Held so that the database lives as long as its session.
-    _database: Warehouse,
+    // Held so that it lives as long as its session.
+    database: Warehouse,
+}
+
+impl InMemory {
+    pub fn new(database: Warehouse, session: Session) -> Self {
+        Self { session, database }
+    }
+
+    /// The database as it was bound, and its session.
+    pub fn parts(self) -> (Warehouse, Session) {
+        (self.database, self.session)
+    }
 }
 
 impl Binder for InMemory {
@@ -34,7 +45,8 @@ impl Binder for InMemory {
 /// An empty database to bind queries in.
 fn in_memory() -> Result<InMemory> {
     let database = Warehouse::in_memory()?;
-    Ok(InMemory { session: database.session()?, _database: database })
+    let session = database.session()?;
+    Ok(InMemory::new(database, session))
 }
 
 /// The columns of raw tables and seeds as the warehouse has them; what was never loaded is not in it.
@@ -85,7 +97,7 @@ pub fn examine(
     if !declared.is_empty() {
         let mut all = known.clone();
         all.extend(declared);
-        let (checked, errors) = model::examine(graph, selection, &all, &mut in_memory()?);
+        let (checked, errors) = model::bind(graph, selection, &all, &mut in_memory()?);
         let is_partial = |error: &Error| {
             let message = error.message();
             message.contains("not found in FROM clause") || message.contains("does not have a column")
@@ -94,7 +106,7 @@ pub fn examine(
             return Ok((all, checked, errors));
         }
     }
-    let (checked, errors) = model::examine(graph, selection, &known, &mut in_memory()?);
+    let (checked, errors) = model::bind(graph, selection, &known, &mut in_memory()?);
     Ok((known, checked, errors))
 }
 

@@ -14,12 +14,14 @@ use crate::model::{Compile, Compiled, Graph, Node, NodeId, NodeKind, Severity, S
 use crate::report::{Console, Stage, Status, counted};
 use crate::warehouse::{Catalog, Session, SqlError, Warehouse};
 
-use super::changed::Changed;
+use super::changed::{Changed, Print};
 use super::materialize;
 use super::plan;
 use super::results::{NodeResult, Results};
 use super::schedule::{self, Outcome, Skip};
 use super::stored_failures;
+use super::unit_test::UnitTests;
+use super::unit_test_step::run_unit_tests;
 
 /// What building needs to know.
 pub struct Build<'a> {
@@ -37,6 +39,8 @@ pub struct Build<'a> {
     pub scratch: PathBuf,
     /// Nodes that cannot be built because a collection they read could not be loaded, with that collection.
     pub blocked: Vec<(NodeId, String)>,
+    /// For the steps' unit tests; None if they have none.
+    pub unit_tests: Option<UnitTests>,
     /// What stood in the warehouse when building began; no step changes another's relation.
     pub catalog: Catalog,
     /// What was built from what, and whether what would come out the same is left out.
@@ -126,10 +130,23 @@ impl Build<'_> {
             self.skip(step, collection);
             return Outcome::Failed;
         }
+        let print = self.changed.print(node);
+        let is_left = step.builds && self.changed.is_unchanged(node, &print, &self.catalog);
+        let open = if is_left { self.changed.open_tests(node, &step.unit_tests) } else { step.unit_tests.clone() };
+        let failed = self.run_unit_tests(&open);
+        if let Some(first) = failed.first().filter(|_| step.builds) {
+            // As in dbt: the model is not even tried, and nothing below it.
+            self.skip_node(step, first);
+            return Outcome::Failed;
+        }
+        let unit_tests_failed = !failed.is_empty();
         let mut result = NodeResult::new(stage(node), &node.unique_id, node.display_name(), Status::Success);
         let activity = self.console.begin(result.stage, &result.name, "", None);
         let started = Instant::now();
-        let outcome = self.build_and_test(session, node, step, &mut result);
+        let outcome = match is_left {
+            true => self.left(session, node, step, open.len()),
+            false => self.build_and_test(session, node, step, print, &mut result),
+        };
         drop(activity);
         result.seconds = started.elapsed().as_secs_f64();
         match outcome {
@@ -149,7 +166,7 @@ impl Build<'_> {
                     }
                     self.finish(result, None);
                 }
-                if failed { Outcome::Failed } else { Outcome::Done }
+                if failed || unit_tests_failed { Outcome::Failed } else { Outcome::Done }
             }
             Err(error) => {
                 session.rollback();
@@ -160,15 +177,18 @@ impl Build<'_> {
         }
     }
 
-    fn build_and_test(&self, session: &Session, node: &Node, step: &Step, result: &mut NodeResult) -> Result<Tested> {
+    fn build_and_test(
+        &self,
+        session: &Session,
+        node: &Node,
+        step: &Step,
+        print: Print,
+        result: &mut NodeResult,
+    ) -> Result<Tested> {
         self.cancel.check()?;
         if !step.builds {
             // Tests change nothing: each stands alone, so that one that cannot be run leaves the others be.
             return self.tests(session, &step.tests, None);
-        }
-        let print = self.changed.print(node);
-        if self.changed.is_unchanged(node, &print, &self.catalog) {
-            return self.left(session, node, step);
         }
         session.begin()?;
         let built = match node.kind {
@@ -186,7 +206,7 @@ impl Build<'_> {
         failpoint("model.before_tests");
         let tested = self.tests(session, &step.tests, Some(&node.name))?;
         if tested.failed == 0 {
-            let built = self.changed.built(node, print, self.changed.passed(node, &tested.good));
+            let built = self.changed.built(node, print, [&tested.good, &step.unit_tests]);
             session.record_built(&node.unique_id, &built).map_err(|error| Error::model_failed(&node.name, &error))?;
         }
         failpoint("model.before_commit");
@@ -199,12 +219,15 @@ impl Build<'_> {
         Ok(tested)
     }
 
-    /// A node that stands as it would be built: only tests that did not pass on it are run.
-    fn left(&self, session: &Session, node: &Node, step: &Step) -> Result<Tested> {
+    /// A node that stands as it would be built: only tests that did not pass on it are run. So many unit tests were.
+    fn left(&self, session: &Session, node: &Node, step: &Step, unit_tests: usize) -> Result<Tested> {
+        self.cancel.check()?;
         let open = self.changed.open_tests(node, &step.tests);
-        self.changed.leave(node, step.tests.len() - open.len());
+        self.changed.leave(node, step.tests.len() + step.unit_tests.len() - open.len() - unit_tests);
         let tested = self.tests(session, &open, None)?;
-        if let Some(built) = self.changed.retested(node, &tested.good).filter(|_| !tested.good.is_empty()) {
+        if tested.good.len() + unit_tests > 0
+            && let Some(built) = self.changed.retested(node, [&tested.good, &step.unit_tests])
+        {
             session.record_built(&node.unique_id, &built).map_err(|error| Error::model_failed(&node.name, &error))?;
         }
         Ok(Tested { is_left: true, ..tested })
@@ -313,8 +336,14 @@ impl Build<'_> {
     }
 
     fn skip(&self, step: &Step, because: &str) {
+        step.unit_tests.iter().for_each(|id| self.results.push(self.skipped(*id, &because_of(because))));
+        self.skip_node(step, because);
+    }
+
+    /// Skips a step whose unit tests have been run.
+    fn skip_node(&self, step: &Step, because: &str) {
         let node = self.graph.node(step.node);
-        let note = if because.is_empty() { String::new() } else { format!("because of `{because}`") };
+        let note = because_of(because);
         let ids = step.builds.then_some(step.node).into_iter().chain(step.tests.iter().copied());
         for id in ids {
             let result = self.skipped(id, &note);
@@ -326,7 +355,7 @@ impl Build<'_> {
     }
 
     fn skip_one(&self, id: NodeId, because: &str) {
-        self.results.push(self.skipped(id, &format!("because of `{because}`")));
+        self.results.push(self.skipped(id, &because_of(because)));
     }
 
     fn skipped(&self, id: NodeId, note: &str) -> NodeResult {
@@ -336,9 +365,23 @@ impl Build<'_> {
         result
     }
 
+    /// Gives the names of those that failed.
+    fn run_unit_tests(&self, tests: &[NodeId]) -> Vec<String> {
+        match &self.unit_tests {
+            Some(unit_tests) if !tests.is_empty() => {
+                run_unit_tests(self.graph, unit_tests, tests, self.fail_fast, self.console, self.results, self.cancel)
+            }
+            _ => Vec::new(),
+        }
+    }
+
     fn write_compiled(&self, node: &Node, sql: &str) -> Result<()> {
         write_compiled(&self.compiled, node, sql)
     }
+}
+
+fn because_of(cause: &str) -> String {
+    if cause.is_empty() { String::new() } else { format!("because of `{cause}`") }
 }
 
 /// Writes a node's compiled SQL where dbt does: below `target/compiled/<project>/`, at the path of its file.

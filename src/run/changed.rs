@@ -81,7 +81,8 @@ impl<'g> Changed<'g> {
     }
 
     /// Notes what a node was built from; to be recorded with it.
-    pub fn built(&self, node: &Node, print: Print, tests: BTreeMap<String, String>) -> Built {
+    pub fn built(&self, node: &Node, print: Print, passed: [&Vec<NodeId>; 2]) -> Built {
+        let tests = self.passed(node, passed);
         // The rows of an incremental table are those of all its runs.
         let is_function = node.config.materialized != Materialized::Incremental && node.kind != NodeKind::Snapshot;
         let version = match &print.fingerprint {
@@ -109,8 +110,8 @@ impl<'g> Changed<'g> {
     }
 
     /// The record of tests that passed.
-    pub fn passed(&self, node: &Node, tests: &[NodeId]) -> BTreeMap<String, String> {
-        let prints = tests.iter().filter_map(|id| {
+    fn passed(&self, node: &Node, tests: [&Vec<NodeId>; 2]) -> BTreeMap<String, String> {
+        let prints = tests.into_iter().flatten().filter_map(|id| {
             let test = self.graph.node(*id);
             Some((test.unique_id.clone(), self.test_print(node, test)?))
         });
@@ -118,7 +119,7 @@ impl<'g> Changed<'g> {
     }
 
     /// The stored record with more tests that passed.
-    pub fn retested(&self, node: &Node, tests: &[NodeId]) -> Option<Built> {
+    pub fn retested(&self, node: &Node, tests: [&Vec<NodeId>; 2]) -> Option<Built> {
         let mut built = self.stored.get(&node.unique_id)?.clone();
         built.tests.extend(self.passed(node, tests));
         Some(built)
@@ -226,8 +227,8 @@ impl<'g> Changed<'g> {
     }
 
     fn test_print(&self, owner: &Node, test: &Node) -> Option<String> {
-        if test.kind != NodeKind::Test {
-            return None;
+        if let Some(unit_test) = &test.unit_test {
+            return Some(sha256(&format!("{unit_test:?}")));
         }
         let sql = self.graph.compile(test, &Compile::default()).ok()?.failures(&test.config.test).sql;
         if is_volatile(&sql) {

@@ -121,15 +121,16 @@ fn refusals() {
         "tagg:x",
         &["selector `tagg:x` uses the method `tagg:`, which does not exist | did you mean `tag`? | known methods are \
            `config:`, `file:`, `fqn:`, `package:`, `path:`, `resource_type:`, `source:`, `tag:`, `test_name:`, \
-           `test_type:`"],
+           `test_type:`, `unit_test:`"],
     );
     check("@a+", &["selector `@a+` has both `@` and a `+` at its end; `@` includes the descendants"]);
     check("+", &["selector `+` names nothing"]);
     check("", &["`--select` is empty | without `--select` everything is selected"]);
     check(
         "resource_type:modell",
-        &["selector `resource_type:modell` cannot have `modell` | it takes `source`, `seed`, \
-                                     `model`, `test`"],
+        &[
+            "selector `resource_type:modell` cannot have `modell` | it takes `source`, `seed`, `snapshot`, `model`, `analysis`, `test`, `unit_test`, `exposure`",
+        ],
     );
     check_excluding("stg_a", "stg_*", &["`--exclude stg_*` leaves nothing of `stg_a`"]);
 }
