@@ -107,7 +107,8 @@ fn reaches(workspace: &Workspace, session: &Session, chosen: &[&SourceTable], tr
         tree.walk(&mut |field, _| {
             if !field.changes.is_empty() {
                 let field_of = Field { node, path: steps(&field.path) };
-                said.insert(field.path.clone(), reach::words(&lineage, &field_of, &exports));
+                let words = reach::words(&lineage, &field_of, &exports);
+                said.extend(words.map(|words| (field.path.clone(), words)));
             }
         });
         tree.reaches = said;

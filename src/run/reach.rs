@@ -28,8 +28,8 @@ pub fn lineage<'g>(
     binder::lineage(graph, below, &columns)
 }
 
-/// `reaches customers.city, exported`, or that nothing reads it.
-pub fn words(lineage: &Lineage<'_>, field: &Field, exports: &[NodeId]) -> String {
+/// `reaches customers.city, exported`; None if nothing reads it.
+pub fn words(lineage: &Lineage<'_>, field: &Field, exports: &[NodeId]) -> Option<String> {
     let graph = lineage.graph();
     let reached = lineage.reached(field);
     let shown = |field: &Field| {
@@ -40,18 +40,18 @@ pub fn words(lineage: &Lineage<'_>, field: &Field, exports: &[NodeId]) -> String
     let is_exported = |field: &&Field| exports.contains(&field.node);
     let exported: Vec<String> = reached.iter().filter(is_exported).map(shown).collect();
     if !exported.is_empty() {
-        return format!("reaches {}, exported", listed(&exported));
+        return Some(format!("reaches {}, exported", listed(&exported)));
     }
     // What goes no further stands for what lies on the way.
     let is_end = |field: &&Field| lineage.reached(field).is_empty();
     let ends: Vec<String> = reached.iter().filter(is_end).map(shown).collect();
     if !ends.is_empty() {
-        return format!("reaches {}", listed(&ends));
+        return Some(format!("reaches {}", listed(&ends)));
     }
     let deciding: BTreeSet<String> =
         lineage.below(field).keys().map(|field| format!("`{}`", graph.node(field.node).display_name())).collect();
     if !deciding.is_empty() {
-        return format!("decides rows of {}", deciding.into_iter().collect::<Vec<_>>().join(", "));
+        return Some(format!("decides rows of {}", deciding.into_iter().collect::<Vec<_>>().join(", ")));
     }
     // The first of those that are bound no more are the ones that may have read it.
     let below = graph.descendants(field.node);
@@ -59,10 +59,7 @@ pub fn words(lineage: &Lineage<'_>, field: &Field, exports: &[NodeId]) -> String
     let is_first = |id: &&NodeId| graph.parents(**id).all(|parent| !unbound.contains(&parent.id));
     let names: Vec<String> =
         unbound.iter().filter(is_first).map(|id| format!("`{}`", graph.node(*id).display_name())).collect();
-    match names.is_empty() {
-        true => "no model reads it".into(),
-        false => format!("{} cannot be bound: `elt check` says why", listed(&names)),
-    }
+    (!names.is_empty()).then(|| format!("{} cannot be bound: `elt check` says why", listed(&names)))
 }
 
 fn listed(names: &[String]) -> String {
@@ -103,7 +100,8 @@ pub fn changes(
             FieldChange::Retyped(from, to) => (format!("was {from} and is {to}"), &then),
         };
         let name = graph.node(field.node).display_name();
-        format!("`{}` of `{name}` {what}: {}", field.text(), words(lineage, field, exports))
+        let words = words(lineage, field, exports).unwrap_or_else(|| "no model reads it".into());
+        format!("`{}` of `{name}` {what}: {words}", field.text())
     };
     Ok(changed.iter().map(line).collect())
 }
