@@ -45,41 +45,49 @@ pub fn run(common: &Common, options: &Selection, console: &Console) -> Result<bo
 /// What could not be checked, a line for each reason.
 fn unchecked(graph: &Graph, open: &BTreeSet<NodeId>, all: &BTreeSet<NodeId>) -> Vec<String> {
     let mut lines = Vec::new();
-    let is_table = |id: &&NodeId| matches!(graph.node(**id).kind, NodeKind::Source | NodeKind::Seed);
     let mut told = BTreeSet::new();
     let name = |id: &NodeId| format!("`{}`", graph.node(*id).display_name());
-    for table in all.iter().filter(is_table) {
-        let below = graph.descendants(*table);
-        let readers: Vec<&NodeId> = below.iter().filter(|id| open.contains(id)).collect();
-        let models: Vec<String> =
-            readers.iter().filter(|id| !graph.node(***id).kind.is_test()).map(|id| name(id)).collect();
-        told.extend(readers.iter().map(|id| **id));
+    let reasons = [
+        (NodeKind::Seed, "`elt seed` loads what is missing"),
+        (
+            NodeKind::Source,
+            "`elt extract` loads what is missing; a `data_type` in YAML for each column does for the check",
+        ),
+    ];
+    for (kind, how) in reasons {
+        let mut readers = BTreeSet::new();
+        let mut tables = Vec::new();
+        for table in all.iter().filter(|id| graph.node(**id).kind == kind) {
+            let below = graph.descendants(*table);
+            let before = readers.len();
+            readers.extend(below.into_iter().filter(|id| open.contains(id)));
+            if readers.len() > before {
+                tables.push(name(table));
+            }
+        }
         if readers.is_empty() {
             continue;
         }
+        let models: Vec<String> = readers.iter().filter(|id| !graph.node(**id).kind.is_test()).map(name).collect();
         let tests = (readers.len() - models.len()) as u64;
         let tests = (tests > 0).then(|| counted(tests, "tests"));
-        let what = short(models).into_iter().chain(tests).collect::<Vec<_>>().join(" and ");
-        let why = match graph.node(*table).kind {
-            NodeKind::Seed => "was never loaded: `elt seed` loads it",
-            _ => "was never loaded: `elt extract` loads it, or give each of its columns a `data_type` in YAML",
-        };
-        lines.push(format!("not checked: {what}, for {} {why}", name(table)));
+        let what = short(models, "models").into_iter().chain(tests).collect::<Vec<_>>().join(" and ");
+        let was = if tables.len() == 1 { "was" } else { "were" };
+        let tables = short(tables, "tables").unwrap_or_default();
+        lines.push(format!("not checked: {what}, for {tables} {was} never loaded: {how}"));
+        told.extend(readers);
     }
-    let rest: Vec<&NodeId> =
-        open.iter().filter(|id| !told.contains(id) && !is_table(id) && !graph.node(**id).kind.is_test()).collect();
-    for model in rest {
-        lines.push(format!("not checked: {}, for its columns depend on the data it pivots", name(model)));
-    }
+    let rest = open.iter().filter(|id| !told.contains(*id) && graph.node(**id).kind == NodeKind::Model);
+    lines.extend(rest.map(|id| format!("not checked: {}, for its columns depend on the data it pivots", name(id))));
     lines
 }
 
 /// Some names, and how many more.
-fn short(names: Vec<String>) -> Option<String> {
+fn short(names: Vec<String>, noun: &str) -> Option<String> {
     const SHOWN_MAX: usize = 4;
     match names.len() {
         0 => None,
         number if number <= SHOWN_MAX => Some(names.join(", ")),
-        number => Some(format!("{} and {} more models", names[..SHOWN_MAX - 1].join(", "), number - SHOWN_MAX + 1)),
+        number => Some(format!("{} and {} more {noun}", names[..SHOWN_MAX - 1].join(", "), number - SHOWN_MAX + 1)),
     }
 }

@@ -130,7 +130,7 @@ impl Build<'_> {
             self.skip(step, collection);
             return Outcome::Failed;
         }
-        let print = self.changed.print(node);
+        let print = if step.builds { self.changed.print(node) } else { Print::default() };
         let is_left = step.builds && self.changed.is_unchanged(node, &print, &self.catalog);
         let open = if is_left { self.changed.open_tests(node, &step.unit_tests) } else { step.unit_tests.clone() };
         let failed = self.run_unit_tests(&open);

@@ -32,7 +32,7 @@ pub struct Changed<'g> {
 }
 
 /// What a node would be built from now.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Print {
     definition: String,
     /// None for what is never the same: volatile, or of inputs whose versions are not known.
