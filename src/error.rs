@@ -40,11 +40,23 @@ pub enum Exit {
 pub struct SourceText {
     pub path: PathBuf,
     pub text: String,
+    /// What the user wrote, where `text` was prepared from it; places are the same in both.
+    original: Option<String>,
 }
 
 impl SourceText {
     pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { path: path.into(), text: text.into() })
+        Arc::new(Self { path: path.into(), text: text.into(), original: None })
+    }
+
+    /// A text in which parts are masked, byte for byte, of what the user wrote.
+    pub fn prepared(path: impl Into<PathBuf>, text: impl Into<String>, original: impl Into<String>) -> Arc<Self> {
+        Arc::new(Self { path: path.into(), text: text.into(), original: Some(original.into()) })
+    }
+
+    /// What is shown to the user.
+    pub fn shown(&self) -> &str {
+        self.original.as_deref().unwrap_or(&self.text)
     }
 
     /// The byte range of a line's text (1-based), without its line end; the text's end if there is no such line.

@@ -24,6 +24,45 @@ impl Error {
             .hint("write a `select`, or disable it with `enabled: false`")
     }
 
+    /// `complaint` follows "a snapshot ".
+    pub(crate) fn snapshot_tag(complaint: &str, place: Place) -> Self {
+        Self::usage(format!("a snapshot {complaint}"))
+            .at(place)
+            .hint("a snapshot is `{% snapshot name %} … {% endsnapshot %}`")
+    }
+
+    pub(crate) fn not_a_snapshot(name: &str) -> Self {
+        Self::usage(format!("`{name}` is no snapshot"))
+    }
+
+    pub(crate) fn snapshot_is_a_view(name: &str) -> Self {
+        Self::failed(format!("a view stands where snapshot `{name}` keeps its history"))
+            .hint("drop the view, or give the snapshot another `alias` or `schema`")
+    }
+
+    /// `column`: one of the snapshot's own.
+    pub(crate) fn snapshot_without_column(name: &str, column: &str) -> Self {
+        Self::failed(format!("the table of snapshot `{name}` has no column `{column}`"))
+            .because("it was begun with other `snapshot_meta_column_names` or `hard_deletes`")
+            .hint("add the column to the table, or configure the snapshot as it was")
+    }
+
+    pub(crate) fn snapshot_null_keys(name: &str, key: &[String], rows: u64) -> Self {
+        Self::failed(format!(
+            "snapshot `{name}` has {} with NULL in its `unique_key` {}",
+            crate::report::counted(rows, "rows"),
+            listed(key)
+        ))
+        .hint("leave such rows out of the query, or choose a key that every row has")
+    }
+
+    pub(crate) fn snapshot_twice(name: &str, place: Place, block: Place) -> Self {
+        Self::usage(format!("snapshot `{name}` has a `relation:` and a block"))
+            .at(place)
+            .at(block.label("the block"))
+            .hint("only one can say what it reads")
+    }
+
     pub(crate) fn bad_macro_file(path: &str, reason: &str) -> Self {
         Self::usage(format!("macro file `{path}` cannot be read: {reason}"))
     }

@@ -10,6 +10,7 @@ use super::config::Materialized;
 use super::node::{Graph, Node, NodeId, NodeKind};
 use super::relation::Relation;
 use super::select::Selection;
+use super::snapshot::Snapshot;
 use crate::error::{Error, Result, nearest};
 use crate::schema::quote;
 use crate::warehouse::SqlError;
@@ -110,7 +111,8 @@ impl Work<'_> {
             }
             NodeKind::Model => self.model(node),
             // Bound by what each of them is; see the modules of their kinds.
-            NodeKind::Snapshot | NodeKind::Analysis | NodeKind::UnitTest | NodeKind::Exposure => {}
+            NodeKind::Analysis | NodeKind::UnitTest | NodeKind::Exposure => {}
+            NodeKind::Snapshot => self.snapshot(node, known.get(&node.id).map(Vec::as_slice).unwrap_or_default()),
             NodeKind::Test => {
                 if !self.is_plainly_bound(node)
                     && let Some(compiled) = self.compiled(node, false)
@@ -183,6 +185,38 @@ impl Work<'_> {
                     self.columns(node, &full);
                 }
             }
+        }
+    }
+
+    /// Binds a snapshot's query, then what its configuration names in it. `held` are the columns of its table, which keeps
+    /// those that the query no longer gives.
+    fn snapshot(&mut self, node: &Node, held: &[(String, String)]) {
+        let Some(config) = &node.config.snapshot else { return };
+        let Some(query) = self.compiled(node, false) else { return };
+        let staged = Relation::new("elt_tests", format!("s{}", node.id.0));
+        if !self.view(node, &staged, &query) {
+            return;
+        }
+        let unique_key = &node.config.unique_key;
+        let snapshot = Snapshot { target: &node.relation, staged: &staged, config, unique_key };
+        self.schema(&node.relation.schema);
+        let named = format!("create view elt_tests.n{} as {}", node.id.0, snapshot.named());
+        let versions = format!("create view {} as {}", node.relation, snapshot.versions());
+        for statement in [named, versions] {
+            if let Err(error) = self.binder.create(&statement) {
+                return self.fail(node, &error, node.place());
+            }
+        }
+        match self.binder.columns(&node.relation) {
+            Ok(mut columns) => {
+                let is_new = |name: &str| !columns.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
+                let gone: Vec<_> = held.iter().filter(|(name, _)| is_new(name)).cloned().collect();
+                columns.extend(gone);
+                if self.binder.create(&format!("drop view {}", node.relation)).is_ok() {
+                    self.table(node, Some(&columns));
+                }
+            }
+            Err(error) => self.fail(node, &error, node.place()),
         }
     }
 

@@ -113,7 +113,13 @@ impl Graph {
                 (sql, SourceMap::whole(node.place()))
             }
             None => {
-                let rendered = self.templates.render(&owner, &node.source, setting)?;
+                let rendered = match &node.reads {
+                    Some(relation) => {
+                        let query = super::snapshot_file::query_of(relation);
+                        self.templates.render_text(&owner, &query, &node.place(), setting)?
+                    }
+                    None => self.templates.render(&owner, &node.source, setting)?,
+                };
                 ephemerals.extend(rendered.heard.ephemerals);
                 (rendered.sql, rendered.map)
             }

@@ -38,6 +38,7 @@ impl Parser<'_> {
         let patches = [
             (NodeKind::Model, by_name(&project.properties.models)),
             (NodeKind::Seed, by_name(&project.properties.seeds)),
+            (NodeKind::Snapshot, by_name(&project.properties.snapshots)),
         ];
         for draft in 0..self.drafts.len() {
             let node = &self.drafts[draft].node;

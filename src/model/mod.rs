@@ -31,6 +31,9 @@ mod resolve;
 mod sample;
 mod schema_change;
 mod select;
+mod snapshot;
+mod snapshot_config;
+mod snapshot_file;
 mod source_config;
 mod source_map;
 mod template;
@@ -41,8 +44,8 @@ mod volatile;
 pub use check::{Binder, Checked, KnownColumns, bind, bound_ephemeral, check};
 pub use compile::{Compile, Compiled};
 pub use config::{
-    Config, Deletes, Load, MaskWith, Materialized, OnMalformed, OnMismatch, OnSchemaChange, Severity, Strategy,
-    TestConfig, Verify,
+    Config, Deletes, HardDeletes, Load, MaskWith, Materialized, OnMalformed, OnMismatch, OnSchemaChange, Severity,
+    SnapshotStrategy, Strategy, TestConfig, Verify,
 };
 pub use exposure::Access;
 pub use field_change::{FieldChange, field_changes, missing_field};
@@ -53,6 +56,8 @@ pub use order::{Gate, Step, Steps};
 pub use relation::Relation;
 pub use schema_change::{NewColumn, SchemaChange};
 pub use select::Selection;
+pub use snapshot::Snapshot;
+pub use snapshot_config::{CheckColumns, MetaNames, SnapshotConfig};
 pub use source_config::SourceConfig;
 pub use source_map::SourceMap;
 pub use unit_test::{Given, Rows, UnitTest};

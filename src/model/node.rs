@@ -104,6 +104,8 @@ pub struct Node {
     pub source: Arc<SourceText>,
     /// Absolute path of that file, where the project gives one (empty for sources and generic tests).
     pub path: std::path::PathBuf,
+    /// What a snapshot that stands in YAML alone reads, as written: `ref('customers')`.
+    pub reads: Option<String>,
     /// Its YAML entry, if it has one.
     pub patch: Option<Place>,
     pub relation: Relation,
@@ -136,8 +138,10 @@ impl Node {
     /// Jinja as written (empty for sources, seeds and generic tests).
     pub fn raw_text(&self) -> &str {
         match (self.kind, &self.test) {
-            (NodeKind::Model | NodeKind::Snapshot | NodeKind::Analysis, _)
-            | (NodeKind::Test, Some(DataTest { generic: None, .. })) => &self.source.text,
+            (NodeKind::Snapshot, _) => super::snapshot_file::body(&self.source.text),
+            (NodeKind::Model | NodeKind::Analysis, _) | (NodeKind::Test, Some(DataTest { generic: None, .. })) => {
+                &self.source.text
+            }
             _ => "",
         }
     }
@@ -168,6 +172,8 @@ impl Node {
         match (&self.kind, &self.test, &self.patch) {
             (NodeKind::Source | NodeKind::UnitTest | NodeKind::Exposure, _, Some(place)) => place.clone(),
             (_, Some(DataTest { generic: Some(_), .. }), Some(place)) => place.clone(),
+            (NodeKind::Snapshot, _, Some(place)) if self.reads.is_some() => place.clone(),
+            (NodeKind::Snapshot, ..) => super::snapshot_file::first_line(&self.source),
             _ => Place::line(&self.source, 1),
         }
     }

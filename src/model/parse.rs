@@ -12,6 +12,7 @@ use super::config_value::{Misspelt, canonical, folder_defaults, merge};
 use super::jinja::Call;
 use super::node::{DataTest, Graph, Node, NodeId, NodeKind};
 use super::relation::Relation;
+use super::snapshot_file;
 use super::template::{Setting, Templates};
 use super::unrendered::unrendered;
 use crate::digest::sha256;
@@ -62,6 +63,7 @@ impl Graph {
         };
         parser.sources();
         parser.seeds();
+        parser.snapshots();
         parser.models();
         parser.singular_tests();
         parser.generic_tests();
@@ -80,6 +82,7 @@ pub(super) fn blank_node(kind: NodeKind, name: &str, source: &Arc<SourceText>, c
         name: name.to_owned(),
         source_name: None,
         collection: None,
+        reads: None,
         fqn: Vec::new(),
         source: source.clone(),
         path: std::path::PathBuf::new(),
@@ -162,6 +165,69 @@ impl Parser<'_> {
         self.unmatched(&project.properties.seeds, &project.seeds, "seed");
     }
 
+    /// Those of files with blocks, then those that stand in YAML alone.
+    fn snapshots(&mut self) {
+        let project = self.project;
+        let properties = by_name(&project.properties.snapshots);
+        let mut files = Vec::new();
+        for file in &project.snapshots {
+            let (blocks, errors) = snapshot_file::blocks(file);
+            files.extend(blocks);
+            self.errors.extend(errors);
+        }
+        for file in &files {
+            let patch = properties.get(file.name.as_str()).copied();
+            let mut defaults = self.file_defaults(&project.profiles.snapshots, file, patch);
+            defaults.insert("materialized".into(), "snapshot".into());
+            self.templated(NodeKind::Snapshot, file, patch, &format!("snapshot `{}`", file.name), defaults);
+            if let Some(patch) = patch.filter(|patch| patch.relation.is_some()) {
+                self.errors.push(Error::snapshot_twice(
+                    &file.name,
+                    patch.place.clone(),
+                    snapshot_file::first_line(&file.source),
+                ));
+            }
+        }
+        for entry in project.properties.snapshots.iter().filter(|entry| entry.relation.is_some()) {
+            self.yaml_snapshot(entry);
+        }
+        let patches: Vec<NodeProperties> =
+            project.properties.snapshots.iter().filter(|entry| entry.relation.is_none()).cloned().collect();
+        self.unmatched(&patches, &files, "snapshot");
+    }
+
+    /// A snapshot whose `relation:` says what it reads: all of it.
+    fn yaml_snapshot(&mut self, entry: &NodeProperties) {
+        let Some(relation) = &entry.relation else { return };
+        let path = &entry.place.source.path;
+        let folders = path.parent().into_iter().flat_map(|folder| folder.iter().skip(1));
+        let file = ProjectFile {
+            source: entry.place.source.clone(),
+            name: entry.name.clone(),
+            folders: folders.map(|part| part.to_string_lossy().into_owned()).collect(),
+            path: std::path::PathBuf::new(),
+        };
+        let owner = format!("snapshot `{}`", entry.name);
+        let mut raw = self.file_defaults(&self.project.profiles.snapshots, &file, Some(entry));
+        raw.insert("materialized".into(), "snapshot".into());
+        let config = self.config(&raw, Of::Snapshot, &owner, &entry.place, None);
+        if !config.enabled {
+            self.disabled.insert(entry.name.clone());
+            return;
+        }
+        let query = snapshot_file::query_of(relation);
+        match self.templates.render_text(&owner, &query, &entry.place, Setting::default()) {
+            Ok(rendered) => {
+                let mut node = self.file_node(NodeKind::Snapshot, &file, Some(entry), config, raw);
+                node.reads = Some(relation.clone());
+                node.checksum = sha256(&query);
+                let calls = rendered.heard.calls.into_iter().map(|call| Heard { call, number: None });
+                self.drafts.push(Draft { node, calls: calls.collect() });
+            }
+            Err(error) => self.errors.push(error),
+        }
+    }
+
     fn models(&mut self) {
         let project = self.project;
         let properties = by_name(&project.properties.models);
@@ -230,10 +296,14 @@ impl Parser<'_> {
         merge(&mut raw, said);
         let (of, default) = match kind {
             NodeKind::Test => (Of::Test, "test"),
+            NodeKind::Snapshot => (Of::Snapshot, "snapshot"),
             _ => (Of::Model, "view"),
         };
         let yaml_place = patch.map(|patch| patch.place.clone());
-        let place = yaml_place.unwrap_or_else(|| Place::line(&file.source, 1));
+        let place = yaml_place.unwrap_or_else(|| match kind {
+            NodeKind::Snapshot => snapshot_file::first_line(&file.source),
+            _ => Place::line(&file.source, 1),
+        });
         let config = self.config(&raw, of, owner, &place, Some((&file.source, &said_keys)));
         let is_enabled = config.enabled;
         raw.entry("materialized").or_insert_with(|| default.into());
@@ -257,9 +327,15 @@ impl Parser<'_> {
 
     /// dbt's rules, or the project's own macros `generate_schema_name` and `generate_alias_name`.
     fn relation(&mut self, name: &str, raw: &Map<String, Value>) -> Relation {
+        // As it is, without the target's: dbt's way of before snapshots had `schema`.
+        let own_schema =
+            raw.get("target_schema").filter(|_| raw.get("materialized").is_some_and(|kind| kind == "snapshot"));
         let text = |key: &str| raw.get(key).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
         let (schema, alias) = (text("schema"), text("alias"));
-        let generated_schema = self.named_by_macro("generate_schema_name", "custom_schema_name", schema, name);
+        let generated_schema = match own_schema.and_then(Value::as_str) {
+            Some(own) => Some(own.to_owned()),
+            None => self.named_by_macro("generate_schema_name", "custom_schema_name", schema, name),
+        };
         let generated_alias = self.named_by_macro("generate_alias_name", "custom_alias_name", alias, name);
         Relation::new(
             generated_schema.unwrap_or_else(|| Relation::schema_name(self.target_schema(), schema)),

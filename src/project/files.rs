@@ -21,15 +21,16 @@ pub(super) struct Files {
     pub fixtures: Vec<ProjectFile>,
     pub macros: Vec<ProjectFile>,
     pub seeds: Vec<ProjectFile>,
+    pub snapshots: Vec<ProjectFile>,
     pub properties: Vec<ProjectFile>,
 }
 
-/// Walks `models/`, `seeds/`, `tests/` and `macros/` below `root`; hidden files are passed over, folders that do not
+/// Walks `models/`, `seeds/`, `snapshots/`, `tests/` and `macros/` below `root`; hidden files are passed over, folders that do not
 /// exist are empty. All that cannot be read is reported at once.
 pub(super) fn walk(root: &Path) -> Result<Files> {
     let mut files = Files::default();
     let mut errors = Vec::new();
-    for top in ["models", "seeds", "tests", "macros"] {
+    for top in ["models", "seeds", "snapshots", "tests", "macros"] {
         let folder = root.join(top);
         if !folder.is_dir() {
             continue;
@@ -58,6 +59,7 @@ pub(super) fn walk(root: &Path) -> Result<Files> {
                 (_, Some("yml" | "yaml")) => &mut files.properties,
                 ("models", Some("sql")) => &mut files.models,
                 ("seeds", Some("csv")) => &mut files.seeds,
+                ("snapshots", Some("sql")) => &mut files.snapshots,
                 ("macros", Some("sql")) => &mut files.macros,
                 ("tests", Some("sql")) if path.starts_with(folder.join("generic")) => &mut files.macros,
                 ("tests", Some("sql" | "csv")) if path.starts_with(folder.join("fixtures")) => &mut files.fixtures,

@@ -51,7 +51,9 @@ pub struct Project {
     pub macros: Vec<ProjectFile>,
     /// `seeds/**/*.csv`; their text is not read here (`source.text` is empty).
     pub seeds: Vec<ProjectFile>,
-    /// All YAML files beside models and seeds, merged.
+    /// `snapshots/**/*.sql`: each holds `{% snapshot name %}` blocks.
+    pub snapshots: Vec<ProjectFile>,
+    /// All YAML files beside models, seeds and snapshots, merged.
     pub properties: Properties,
     /// What `env_var` reads in models.
     pub environment: Environment,
@@ -96,6 +98,7 @@ impl Project {
         }
         errors.extend(twice("model", properties.models.iter().map(|node| (node.name.as_str(), &node.place))));
         errors.extend(twice("seed", properties.seeds.iter().map(|node| (node.name.as_str(), &node.place))));
+        errors.extend(twice("snapshot", properties.snapshots.iter().map(|node| (node.name.as_str(), &node.place))));
         errors.extend(twice("data test", properties.tests.iter().map(|node| (node.name.as_str(), &node.place))));
         errors.extend(twice("exposure", properties.exposures.iter().map(|node| (node.name.as_str(), &node.place))));
         errors.extend(twice("group", properties.groups.iter().map(|group| (group.name.as_str(), &group.place))));
@@ -113,6 +116,7 @@ impl Project {
                 fixtures: files.fixtures,
                 macros: files.macros,
                 seeds: files.seeds,
+                snapshots: files.snapshots,
                 properties,
                 environment: environment.clone(),
             }),

@@ -14,6 +14,7 @@ pub struct Properties {
     pub sources: Vec<SourceProperties>,
     pub models: Vec<NodeProperties>,
     pub seeds: Vec<NodeProperties>,
+    pub snapshots: Vec<NodeProperties>,
     /// `data_tests:` of singular tests (config and description only).
     pub tests: Vec<NodeProperties>,
     pub unit_tests: Vec<UnitTestProperties>,
@@ -21,7 +22,7 @@ pub struct Properties {
     pub groups: Vec<GroupProperties>,
 }
 
-/// A `models:`, `seeds:` or singular `data_tests:` entry.
+/// A `models:`, `seeds:`, `snapshots:` or singular `data_tests:` entry.
 #[derive(Debug, Clone)]
 pub struct NodeProperties {
     pub name: String,
@@ -32,6 +33,8 @@ pub struct NodeProperties {
     pub columns: Vec<ColumnProperties>,
     pub data_tests: Vec<TestProperties>,
     pub constraints: Vec<Constraint>,
+    /// A snapshot's `relation:`, as written (`ref('customers')`), if no SQL file holds it.
+    pub relation: Option<String>,
 }
 
 /// A `columns:` entry of a model, a seed or a source's table.
@@ -68,7 +71,7 @@ pub struct Constraint {
     pub name: Option<String>,
     /// The columns it covers; for a column's constraint that column.
     pub columns: Vec<String>,
-    /// The SQL of a check.
+    /// The SQL of a check or a custom constraint; what else follows another kind's keyword.
     pub expression: Option<String>,
     /// A foreign key's `to:`, as written: `ref('customers')`.
     pub to: Option<String>,
@@ -82,6 +85,8 @@ pub enum ConstraintKind {
     PrimaryKey,
     ForeignKey,
     Check,
+    /// SQL as it is, for DuckDB alone.
+    Custom,
 }
 
 /// A `sources:` entry.

@@ -14,11 +14,14 @@ use super::yaml_text;
 use crate::error::{Error, Place, Result, SourceText};
 use std::sync::Arc;
 
-const TOP_KEYS: &[&str] = &["version", "models", "seeds", "sources", "data_tests", "unit_tests", "exposures", "groups"];
+const TOP_KEYS: &[&str] =
+    &["version", "models", "seeds", "snapshots", "sources", "data_tests", "unit_tests", "exposures", "groups"];
 /// Descriptions of things that need none to be built.
 const TOP_IGNORED: &[&str] = &["analyses", "macros", "tests"];
-const TOP_UNSUPPORTED: &[&str] = &["functions", "metrics", "saved_queries", "semantic_models", "snapshots"];
+const TOP_UNSUPPORTED: &[&str] = &["functions", "metrics", "saved_queries", "semantic_models"];
 const NODE_KEYS: &[&str] = &["name", "description", "config", "columns", "data_tests", "tests", "constraints"];
+const SNAPSHOT_KEYS: &[&str] =
+    &["name", "description", "relation", "config", "columns", "data_tests", "tests", "constraints"];
 const NODE_UNSUPPORTED: &[&str] = &["versions", "latest_version", "semantic_model", "time_spine"];
 const SOURCE_KEYS: &[&str] = &["name", "description", "schema", "config", "tables"];
 const TABLE_KEYS: &[&str] = &["name", "description", "identifier", "config", "columns", "data_tests", "tests"];
@@ -59,7 +62,7 @@ const TEST_CONFIG: &[&str] = &[
 ];
 const CONSTRAINT_KEYS: &[&str] =
     &["type", "name", "columns", "expression", "to", "to_columns", "warn_unenforced", "warn_unsupported"];
-const CONSTRAINT_TYPES: &[&str] = &["not_null", "unique", "primary_key", "foreign_key", "check"];
+const CONSTRAINT_TYPES: &[&str] = &["not_null", "unique", "primary_key", "foreign_key", "check", "custom"];
 
 /// Reads one file into `properties`; what is wrong in it goes to `errors`, all of it.
 pub(super) fn read(
@@ -83,6 +86,7 @@ pub(super) fn read(
             "version" => {}
             "models" => properties.models.extend(file.nodes(key, value, "a model")),
             "seeds" => properties.seeds.extend(file.nodes(key, value, "a seed")),
+            "snapshots" => properties.snapshots.extend(file.nodes(key, value, "a snapshot")),
             "data_tests" => properties.tests.extend(file.nodes(key, value, "a data test")),
             "unit_tests" => properties.unit_tests.extend(file.unit_tests(value)),
             "sources" => {
@@ -125,7 +129,8 @@ impl PropertyFile<'_> {
     }
 
     fn node(&mut self, item: &Written, what: &str) -> Option<NodeProperties> {
-        let (entries, name, place) = self.named(item, what, NODE_KEYS, NODE_UNSUPPORTED)?;
+        let keys = if what == "a snapshot" { SNAPSHOT_KEYS } else { NODE_KEYS };
+        let (entries, name, place) = self.named(item, what, keys, NODE_UNSUPPORTED)?;
         Some(NodeProperties {
             name,
             place,
@@ -134,6 +139,7 @@ impl PropertyFile<'_> {
             columns: self.columns(entries),
             data_tests: self.data_tests(entries),
             constraints: self.constraints(entries, None),
+            relation: self.optional_text(entries, "relation"),
         })
     }
 
@@ -357,10 +363,7 @@ impl PropertyFile<'_> {
             "primary_key" => ConstraintKind::PrimaryKey,
             "foreign_key" => ConstraintKind::ForeignKey,
             "check" => ConstraintKind::Check,
-            "custom" => {
-                self.errors.push(Error::not_supported_yet("custom", written.place.clone()));
-                return None;
-            }
+            "custom" => ConstraintKind::Custom,
             other => {
                 self.errors.push(Error::unknown_constraint(other, CONSTRAINT_TYPES, written.place.clone()));
                 return None;
@@ -384,9 +387,9 @@ impl PropertyFile<'_> {
             to_columns: list(self, "to_columns"),
         };
         let missing = match kind {
-            ConstraintKind::Check if constraint.expression.is_none() => Some("expression"),
+            ConstraintKind::Check | ConstraintKind::Custom if constraint.expression.is_none() => Some("expression"),
             ConstraintKind::ForeignKey if constraint.to.is_none() && constraint.expression.is_none() => Some("to"),
-            ConstraintKind::Check => None,
+            ConstraintKind::Check | ConstraintKind::Custom => None,
             _ if constraint.columns.is_empty() => Some("columns"),
             _ => None,
         };

@@ -52,7 +52,8 @@ fn in_memory() -> Result<InMemory> {
 /// The columns of raw tables and seeds as the warehouse has them; what was never loaded is not in it.
 pub fn known(graph: &Graph, warehouse: &Session) -> Result<KnownColumns> {
     let mut columns = warehouse.columns()?;
-    let nodes = graph.nodes().filter(|node| matches!(node.kind, NodeKind::Source | NodeKind::Seed));
+    let nodes =
+        graph.nodes().filter(|node| matches!(node.kind, NodeKind::Source | NodeKind::Seed | NodeKind::Snapshot));
     Ok(nodes
         .filter_map(|node| {
             let key = (node.relation.schema.to_lowercase(), node.relation.identifier.to_lowercase());

@@ -19,6 +19,7 @@ use super::materialize;
 use super::plan;
 use super::results::{NodeResult, Results};
 use super::schedule::{self, Outcome, Skip};
+use super::snapshot;
 use super::stored_failures;
 use super::unit_test::UnitTests;
 use super::unit_test_step::run_unit_tests;
@@ -192,6 +193,11 @@ impl Build<'_> {
         }
         session.begin()?;
         let built = match node.kind {
+            NodeKind::Snapshot => {
+                let built = snapshot::snapshot(session, self.graph, node, &self.catalog)?;
+                self.write_compiled(node, &built.compiled)?;
+                built
+            }
             NodeKind::Seed => materialize::seed(session, self.graph, node, &self.catalog)?,
             _ => {
                 let built = materialize::model(session, self.graph, node, &self.catalog, self.full_refresh)?;
@@ -387,7 +393,10 @@ fn because_of(cause: &str) -> String {
 /// Writes a node's compiled SQL where dbt does: below `target/compiled/<project>/`, at the path of its file.
 pub fn write_compiled(folder: &std::path::Path, node: &Node, sql: &str) -> Result<()> {
     let mut path = folder.join(node.original_path());
-    if path.extension().is_none_or(|ending| ending != "sql") {
+    if node.kind == NodeKind::Snapshot && node.reads.is_none() {
+        // A file may hold several.
+        path.set_file_name(format!("{}.sql", node.name));
+    } else if path.extension().is_none_or(|ending| ending != "sql") {
         // A generic test stands in a YAML file that many share.
         path = path.join(format!("{}.sql", node.name));
     }

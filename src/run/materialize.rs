@@ -75,7 +75,7 @@ fn single_keys(session: &Session, node: &Node, rows: &Relation) -> Result<Vec<(S
     Ok(columns)
 }
 
-fn hooks(session: &Session, node: &Node, statements: &[String]) -> Result<()> {
+pub(super) fn hooks(session: &Session, node: &Node, statements: &[String]) -> Result<()> {
     for statement in statements {
         session.execute(statement).map_err(|error| Error::hook_failed(&node.name, &error).at(node.place()))?;
     }

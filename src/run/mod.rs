@@ -20,6 +20,7 @@ mod reading;
 mod results;
 mod row_diff;
 mod schedule;
+mod snapshot;
 mod stored_failures;
 pub mod summary;
 mod unit_test;
