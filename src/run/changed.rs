@@ -28,6 +28,7 @@ pub struct Changed<'g> {
     versions: Mutex<HashMap<NodeId, Option<String>>>,
     models: AtomicU64,
     seeds: AtomicU64,
+    snapshots: AtomicU64,
     tests: AtomicU64,
 }
 
@@ -49,6 +50,7 @@ impl<'g> Changed<'g> {
             versions: Mutex::default(),
             models: AtomicU64::new(0),
             seeds: AtomicU64::new(0),
+            snapshots: AtomicU64::new(0),
             tests: AtomicU64::new(0),
         })
     }
@@ -75,7 +77,11 @@ impl<'g> Changed<'g> {
     /// Notes that a node was left as it stands, with this many tests.
     pub fn leave(&self, node: &Node, tests: usize) {
         self.set(node.id, self.stored.get(&node.unique_id).map(|stored| stored.version.clone()));
-        let count = if node.kind == NodeKind::Seed { &self.seeds } else { &self.models };
+        let count = match node.kind {
+            NodeKind::Seed => &self.seeds,
+            NodeKind::Snapshot => &self.snapshots,
+            _ => &self.models,
+        };
         count.fetch_add(1, Ordering::Relaxed);
         self.tests.fetch_add(tests as u64, Ordering::Relaxed);
     }
@@ -128,7 +134,8 @@ impl<'g> Changed<'g> {
     /// What was left out; None if nothing was.
     pub fn said(&self) -> Option<String> {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
-        let counts = [(read(&self.seeds), "seeds"), (read(&self.models), "models")];
+        let counts =
+            [(read(&self.seeds), "seeds"), (read(&self.snapshots), "snapshots"), (read(&self.models), "models")];
         let names = counts.into_iter().filter(|(count, _)| *count > 0).map(|(count, noun)| counted(count, noun));
         let names: Vec<String> = names.collect();
         let tests = match read(&self.tests) {

@@ -221,7 +221,8 @@ impl Work<'_> {
                 Some(message) => Err(message.lines().next().unwrap_or_default().to_owned()),
                 None => self.walk(&plan),
             })
-            .and_then(|rows| match rows.columns.len() >= names.len() {
+            // A snapshot has columns of its own behind those of its query.
+            .and_then(|rows| match rows.columns.len() >= names.len() || node.kind == NodeKind::Snapshot {
                 true => Ok(rows),
                 false => Err("a plan of fewer columns than the query has".to_owned()),
             });
