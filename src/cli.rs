@@ -13,9 +13,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::collections::{GenerateArgs, QuarantineArgs, StateArgs};
-use self::look::{LsArgs, SchemaArgs, ShowArgs, SourceSub};
+use self::look::{LineageArgs, LsArgs, SchemaArgs, ShowArgs, SourceSub};
 use self::operation::OperationArgs;
-use self::stages::{AllArgs, BuildArgs, CloneArgs, CompileArgs, ExportArgs, RetryArgs, TestArgs};
+use self::stages::{AllArgs, BuildArgs, CheckArgs, CloneArgs, CompileArgs, ExportArgs, RetryArgs, RunArgs, TestArgs};
 use crate::command::{Command, Common, Invocation};
 use crate::report::LogFormat;
 
@@ -73,7 +73,7 @@ enum Sub {
     /// Load the collections that the selected models read
     Extract(BuildArgs),
     /// Build the selected models, without extraction, tests or export
-    Run(BuildArgs),
+    Run(RunArgs),
     /// Load the selected seeds
     Seed(BuildArgs),
     /// Take the selected snapshots
@@ -93,6 +93,10 @@ enum Sub {
     Ls(LsArgs),
     /// Print the fields of loaded collections: columns, types as met, rescued values, what changed
     Schema(SchemaArgs),
+    /// Print where a column comes from and where it goes, down to the fields of the documents
+    Lineage(LineageArgs),
+    /// Check every query of the project against the real columns, and say all that is wrong
+    Check(CheckArgs),
     /// Print rows of a model, or of a query
     Show(ShowArgs),
     /// Show how far each collection is loaded, or change where its next load begins
@@ -142,6 +146,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
         Sub::Source { what: SourceSub::Freshness(args) } => Command::SourceFreshness(args.into()),
         Sub::Ls(args) => Command::Ls(args.into()),
         Sub::Schema(args) => Command::Schema(args.into()),
+        Sub::Lineage(args) => Command::Lineage(args.into()),
+        Sub::Check(args) => Command::Check(args.into()),
         Sub::Show(args) => Command::Show(args.into()),
         Sub::State(args) => Command::State(args.into()),
         Sub::Quarantine(args) => Command::Quarantine(args.into()),
@@ -157,8 +163,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
 /// dbt's name of a command, and whether it is a full refresh.
 fn asked(command: &Sub) -> (&'static str, bool) {
     match command {
-        Sub::Build(args) => ("build", args.build.full_refresh),
-        Sub::Run(args) => ("run", args.full_refresh),
+        Sub::Build(args) => ("build", args.run.build.full_refresh),
+        Sub::Run(args) => ("run", args.build.full_refresh),
         Sub::Extract(args) => ("extract", args.full_refresh),
         Sub::Seed(args) => ("seed", args.full_refresh),
         Sub::Snapshot(args) => ("snapshot", args.full_refresh),

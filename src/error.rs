@@ -12,6 +12,7 @@ mod export;
 mod extract;
 mod generate;
 mod land;
+mod lineage;
 mod model;
 mod project;
 mod run;

@@ -1,4 +1,4 @@
-//! The flags of the commands that only look: `ls`, `schema`, `show`.
+//! The flags of the commands that only look: `ls`, `schema`, `lineage`, `show`.
 //!
 //! Definitions, and their way to `command`'s options.
 
@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use clap::{Args, Subcommand, ValueEnum};
 
 use super::stages::SelectionArgs;
-use crate::command::{FreshnessOptions, LsOptions, LsOutput, SchemaOptions, SchemaOutput, Selection, ShowOptions};
+use crate::command::{
+    FreshnessOptions, LineageOptions, LsOptions, LsOutput, SchemaOptions, SchemaOutput, Selection, ShowOptions,
+};
 use crate::report::table::Output;
 
 #[derive(Args)]
@@ -68,6 +70,27 @@ pub(super) struct SchemaArgs {
 pub(super) enum SchemaOutputArg {
     Tree,
     Json,
+}
+
+#[derive(Args)]
+pub(super) struct LineageArgs {
+    /// `customers.city` for a column, `customers` for all columns of a model in short, `loans.customers.address.city` for
+    /// a field of a source
+    #[arg(value_name = "MODEL[.COLUMN]|SOURCE.TABLE.FIELD")]
+    pub(super) of: String,
+    /// With fields that give no value, but decide which rows there are: those of filters, joins and groups
+    #[arg(long)]
+    pub(super) conditions: bool,
+    /// `tree`, or `json`
+    #[arg(long, value_name = "FORM", value_enum, default_value = "tree", hide_possible_values = true)]
+    pub(super) output: SchemaOutputArg,
+}
+
+impl From<LineageArgs> for LineageOptions {
+    fn from(args: LineageArgs) -> Self {
+        let json = matches!(args.output, SchemaOutputArg::Json);
+        Self { of: args.of, json, conditions: args.conditions }
+    }
 }
 
 #[derive(Args)]

@@ -11,8 +11,9 @@ use crate::failpoint::failpoint;
 use crate::model::{Graph, Materialized, Node, NodeId, NodeKind, Selection};
 use crate::project::Target;
 use crate::report::{Console, artifacts, counted};
+use crate::run::changed::Changed;
 use crate::run::{
-    Build, Extent, Extraction, NodeResult, Plan, Publish, Results, Scope, UnitTests, binder, plan, summary,
+    Build, Extent, Extraction, NodeResult, Plan, Publish, Results, Scope, UnitTests, binder, plan, reach, summary,
 };
 use crate::warehouse::{Session, Warehouse};
 
@@ -85,7 +86,13 @@ fn dry_run(
     let session = warehouse.as_ref().map(Warehouse::session).transpose()?;
     let catalog = workspace::catalog(session.as_ref())?;
     let plan = Plan::new(&workspace.graph, selected, scope, &catalog, workspace.target())?;
-    plan.print(&workspace.graph, workspace.target(), options.full_refresh, &catalog, console)?;
+    let unchanged = match &session {
+        Some(session) if options.changed && !options.full_refresh => {
+            plan.unchanged(&Changed::new(&workspace.graph, session, true)?, &workspace.graph, &catalog)
+        }
+        _ => Default::default(),
+    };
+    plan.print(&workspace.graph, workspace.target(), options.full_refresh, &catalog, &unchanged, console)?;
     Ok(true)
 }
 
@@ -120,6 +127,12 @@ impl Command<'_> {
             let catalog = session.catalog()?;
             self.all_loaded(plan, &catalog)?;
             let now = binder::known(graph, session)?;
+            if now != before {
+                let everything = graph.select(&[], &[])?;
+                let exports = plan::exports(graph, &everything, self.workspace.target())?;
+                let lines = reach::changes(graph, &everything, &before, &now, &exports)?;
+                lines.iter().for_each(|line| self.console.say(line));
+            }
             if blocked.is_empty() && now != before {
                 // Again, with the columns that the loads brought.
                 self.results
@@ -143,6 +156,7 @@ impl Command<'_> {
                 scratch: self.workspace.artifacts().join("run"),
                 blocked,
                 catalog,
+                changed: Changed::new(graph, session, self.options.changed && !self.options.full_refresh)?,
             };
             self.results.stage("models", || build.run(&plan.steps, &loose))?;
             self.cancel.check()?;

@@ -97,6 +97,8 @@ fn copy(session: &Session, node: &Node, schema: &str, stands: Option<RelationKin
     }
     let rows =
         session.copy_from_other(schema, &node.relation.identifier, &node.relation.to_string()).map_err(failed)?;
+    // What stood here was built from something else.
+    session.forget_built(&node.unique_id).map_err(failed)?;
     session.commit().map_err(failed)?;
     Ok(Some(rows))
 }

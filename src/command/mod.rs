@@ -3,6 +3,7 @@
 //! `run` is the one `match` that shows every mode. Knows no argument parser.
 
 mod build;
+mod check;
 mod clean;
 mod clone;
 mod collections;
@@ -11,6 +12,7 @@ mod debug;
 mod freshness;
 mod generate;
 mod init;
+mod lineage;
 mod ls;
 mod quarantine;
 mod retry;
@@ -69,6 +71,8 @@ pub enum Command {
     SourceFreshness(FreshnessOptions),
     Ls(LsOptions),
     Schema(SchemaOptions),
+    Lineage(LineageOptions),
+    Check(Selection),
     Show(ShowOptions),
     State(StateOptions),
     Quarantine(QuarantineOptions),
@@ -94,6 +98,8 @@ pub struct BuildOptions {
     pub dry_run: bool,
     /// Tests run after the commit and hold back what is below, as in dbt.
     pub no_gate: bool,
+    /// Only what would come out otherwise than it stands.
+    pub changed: bool,
     /// The run whose rest is done.
     pub retries: Option<Previous>,
 }
@@ -171,6 +177,15 @@ pub struct OperationOptions {
 }
 
 #[derive(Debug, Clone)]
+pub struct LineageOptions {
+    /// A model, `model.column`, or a source's field.
+    pub of: String,
+    pub json: bool,
+    /// With what only decides which rows there are.
+    pub conditions: bool,
+}
+
+#[derive(Debug, Clone)]
 pub struct ShowOptions {
     pub selection: Selection,
     pub inline: Option<String>,
@@ -237,6 +252,8 @@ pub fn run(invocation: &Invocation, console: &Console, cancel: &Cancel) -> Resul
         Command::SourceFreshness(options) => freshness::run(common, options, console),
         Command::Ls(options) => ls::run(common, options, console),
         Command::Schema(options) => schema::run(common, options, console),
+        Command::Lineage(options) => lineage::run(common, options, console),
+        Command::Check(selection) => check::run(common, selection, console),
         Command::Show(options) => show::run(common, options, console),
         Command::State(options) => state::run(common, options, console),
         Command::Quarantine(options) => quarantine::run(common, options, console, cancel),

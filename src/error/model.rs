@@ -302,6 +302,11 @@ pub(super) fn our_manner(message: &str) -> String {
     text
 }
 
+/// The call that fits no function, with the types of its arguments: `upper(BIGINT)`.
+fn mismatched_call(message: &str) -> Option<&str> {
+    message.strip_prefix("no function matches the given name and argument types '")?.split("'. ").next()
+}
+
 /// The name that DuckDB does not know: behind "with name", or the last in backquotes.
 pub(super) fn unknown_name(message: &str) -> Option<&str> {
     match message.split_once("with name ") {
@@ -332,6 +337,15 @@ impl Error {
     /// A model's or test's SQL that DuckDB does not take. `owner`: ``model `x` ``; `candidates`: names DuckDB knows.
     /// `places`: where it stands, then the calls of the macros that wrote it.
     pub(crate) fn sql(owner: &str, message: &str, candidates: &[String], places: Vec<Place>) -> Self {
+        const SIGNATURES_MAX: usize = 4;
+        if let Some(call) = mismatched_call(&our_manner(message)) {
+            let takes = (!candidates.is_empty()).then(|| {
+                let more = candidates.len().saturating_sub(SIGNATURES_MAX);
+                let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+                format!("there is {}{more}", listed(&candidates[..candidates.len().min(SIGNATURES_MAX)]))
+            });
+            return Self::failed(format!("{owner}: no function takes `{call}`")).at_all(places).hint_maybe(takes);
+        }
         let (message, hint) = sql_said(message, candidates);
         Self::failed(format!("{owner}: {message}")).at_all(places).hint_maybe(hint)
     }

@@ -296,7 +296,8 @@ impl Work<'_> {
                 false
             }
             Err(error) => {
-                self.fail(node, &error, statement.places(error.position));
+                let position = error.position.or_else(|| struct_key(&statement.sql, &error.message));
+                self.fail(node, &error, statement.places(position));
                 false
             }
         }
@@ -368,6 +369,19 @@ impl Host for Watched<'_> {
     }
 
     fn say(&self, _: Said) {}
+}
+
+/// Where a field stands that DuckDB did not find in a STRUCT: it says the name only.
+fn struct_key(sql: &str, message: &str) -> Option<usize> {
+    let (_, rest) = message.split_once("Could not find key \"")?;
+    let key = rest.split('"').next().filter(|key| !key.is_empty())?;
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let found = sql.match_indices(key).find(|(at, _)| {
+        let before = sql[..*at].chars().next_back();
+        let after = sql[at + key.len()..].chars().next();
+        matches!(before, Some('.' | '\'' | '"')) && !after.is_some_and(is_word)
+    });
+    found.map(|(at, _)| at)
 }
 
 #[cfg(test)]

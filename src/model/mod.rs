@@ -12,6 +12,7 @@ mod compile;
 mod config;
 mod config_value;
 mod exposure;
+mod field_change;
 mod fixture;
 mod freshness;
 mod generic_test;
@@ -43,6 +44,7 @@ mod source_map;
 mod template;
 mod unit_test;
 mod unrendered;
+mod volatile;
 
 pub use check::{Binder, Checked, KnownColumns, bind, bound_ephemeral, check};
 pub use compile::{Compile, Compiled};
@@ -51,6 +53,7 @@ pub use config::{
     SnapshotStrategy, Strategy, TestConfig, Verify,
 };
 pub use exposure::Access;
+pub use field_change::{FieldChange, field_changes, missing_field};
 pub use fixture::{own_types, value_sql};
 pub use freshness::{Age, Freshness};
 pub use host::{Answer, Cell, Host, Said};
@@ -66,3 +69,4 @@ pub use snapshot_config::{CheckColumns, MetaNames, SnapshotConfig};
 pub use source_config::SourceConfig;
 pub use source_map::SourceMap;
 pub use unit_test::{Given, Rows, UnitTest};
+pub use volatile::is_volatile;

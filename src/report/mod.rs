@@ -4,6 +4,7 @@
 
 pub mod artifacts;
 mod console;
+pub mod lineage_tree;
 pub mod schema_tree;
 pub mod table;
 

@@ -4,6 +4,7 @@
 
 pub mod binder;
 mod build;
+pub mod changed;
 mod counting;
 mod extraction;
 mod freshness;
@@ -16,6 +17,7 @@ mod previous;
 mod proof;
 mod publish;
 pub mod quarantine;
+pub mod reach;
 mod reading;
 mod results;
 mod row_diff;

@@ -3,6 +3,7 @@
 //! The only module that names the `duckdb` crate. Knows nothing of models, drivers or targets: it takes SQL,
 //! finished loads and lists of ids, and gives rows.
 
+mod built;
 mod catalog;
 mod census;
 mod clone;
@@ -23,6 +24,7 @@ use duckdb::{Config, Connection};
 use crate::error::{Error, Result};
 use crate::schema::{CATALOG, literal};
 
+pub use built::Built;
 pub use catalog::{Catalog, Columns, RelationKind};
 pub use history::{LastLoad, WatermarkChange};
 pub use raw::{Applied, Intake};
