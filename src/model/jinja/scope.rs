@@ -175,10 +175,16 @@ impl Object for Scope {
             "execute" => Some(Value::from(self.setting.execute)),
             "this" => self.setting.this.clone().map(|relation| RelationValue::plain(relation).into()),
             "model" => self.setting.model.clone(),
-            "graph" => Some(self.names.graph.get().cloned().unwrap_or_else(|| Value::from(Serde(Map::new())))),
+            "graph" => Some(self.names.graph.get().cloned().unwrap_or_else(empty_graph)),
             _ => None,
         }
     }
+}
+
+/// `graph` while it is made.
+fn empty_graph() -> Value {
+    let kinds = ["nodes", "sources", "exposures", "metrics", "groups"];
+    Value::from_pairs(kinds.map(|kind| (kind, Value::from(Serde(Map::<String, Json>::new())))))
 }
 
 /// The scope of the template that calls a function.
