@@ -15,7 +15,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use self::collections::{GenerateArgs, QuarantineArgs, StateArgs};
 use self::look::{LsArgs, SchemaArgs, ShowArgs};
 use self::operation::OperationArgs;
-use self::stages::{BuildArgs, CompileArgs, ExportArgs, TestArgs};
+use self::stages::{AllArgs, BuildArgs, CloneArgs, CompileArgs, ExportArgs, RetryArgs, TestArgs};
 use crate::command::{Command, Common, Invocation};
 use crate::report::LogFormat;
 
@@ -81,7 +81,7 @@ enum Sub {
     /// Run the data tests of the selected models
     Test(TestArgs),
     /// The whole way: extract, build, test and export
-    Build(BuildArgs),
+    Build(AllArgs),
     /// Publish the selected models as they stand in the warehouse
     Export(ExportArgs),
     /// List what a selection holds
@@ -98,6 +98,10 @@ enum Sub {
     Compile(CompileArgs),
     /// Call a macro of the project for what it does, in one transaction
     RunOperation(OperationArgs),
+    /// Run the last command again, with what failed or was skipped in it
+    Retry(RetryArgs),
+    /// Copy relations from another target's warehouse into this one's
+    Clone(CloneArgs),
     /// Remove what can be made again: compiled SQL and artifacts under target/
     Clean,
 }
@@ -137,6 +141,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
         Sub::Quarantine(args) => Command::Quarantine(args.into()),
         Sub::Compile(args) => Command::Compile(args.into()),
         Sub::RunOperation(args) => Command::RunOperation(args.into()),
+        Sub::Clone(args) => Command::Clone(args.into()),
+        Sub::Retry(args) => Command::Retry(args.into()),
         Sub::Clean => Command::Clean,
     };
     Ok(Invocation { common, command })
@@ -145,7 +151,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
 /// dbt's name of a command, and whether it is a full refresh.
 fn asked(command: &Sub) -> (&'static str, bool) {
     match command {
-        Sub::Build(args) => ("build", args.full_refresh),
+        Sub::Build(args) => ("build", args.build.full_refresh),
         Sub::Run(args) => ("run", args.full_refresh),
         Sub::Extract(args) => ("extract", args.full_refresh),
         Sub::Seed(args) => ("seed", args.full_refresh),

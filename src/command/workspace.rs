@@ -96,6 +96,12 @@ impl Workspace {
     }
 }
 
+/// `target/` of a project that is not read.
+pub fn artifacts_folder(common: &Common) -> Result<PathBuf> {
+    let folder = common.project_dir.join("target");
+    Ok(folder.strip_prefix(".").map(PathBuf::from).unwrap_or(folder))
+}
+
 /// What a warehouse holds; nothing if there is none.
 pub fn catalog(session: Option<&Session>) -> Result<Catalog> {
     match session {
@@ -105,7 +111,7 @@ pub fn catalog(session: Option<&Session>) -> Result<Catalog> {
 }
 
 /// `--vars`: JSON, or YAML's shorter way of writing the same.
-fn vars(text: Option<&str>) -> Result<Map<String, Value>> {
+pub fn vars(text: Option<&str>) -> Result<Map<String, Value>> {
     let Some(text) = text else { return Ok(Map::new()) };
     match serde_saphyr::from_str::<Value>(text) {
         Ok(Value::Object(vars)) => Ok(vars),

@@ -2,17 +2,21 @@
 //!
 //! Renders one node at a time from the resolved graph. Runs nothing.
 
+use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 
 use super::config::{Materialized, TestConfig};
 use super::host::Host;
 use super::jinja::RelationValue;
 use super::node::{Graph, Node, NodeId};
 use super::node_value;
+use super::relation::Relation;
 use super::resolve::cte_name;
 use super::source_map::SourceMap;
-use super::template::{Setting, Text};
+use super::template::{Rendered, Setting, Text};
 use crate::error::{Error, Place, Result};
+use crate::project::OverrideProperties;
 
 /// How a node is compiled.
 #[derive(Clone, Copy, Default)]
@@ -27,6 +31,14 @@ impl fmt::Debug for Compile<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Compile").field("is_incremental", &self.is_incremental).finish_non_exhaustive()
     }
+}
+
+/// What a unit test puts in the place of what its model reads.
+#[derive(Debug, Default)]
+pub(super) struct Standins {
+    pub overrides: Option<Arc<OverrideProperties>>,
+    /// The relations that hold the rows given for ephemeral models.
+    pub ephemerals: HashMap<NodeId, Relation>,
 }
 
 /// SQL without a semicolon at its end, and where each part of it was written.
@@ -44,11 +56,16 @@ impl Graph {
     /// # Errors
     /// What the template says when it is executed, at its place; exit code 2.
     pub fn compile(&self, node: &Node, how: &Compile<'_>) -> Result<Compiled> {
+        self.compile_with(node, how, &Standins::default())
+    }
+
+    /// The same for a unit test of `node`.
+    pub(super) fn compile_with(&self, node: &Node, how: &Compile<'_>, standins: &Standins) -> Result<Compiled> {
         let mut ephemerals = Vec::new();
-        let mut main = self.compile_alone(node, how, &mut ephemerals)?;
+        let mut main = self.compile_alone(node, how, standins, &mut ephemerals)?;
         let mut order = Vec::new();
         for id in ephemerals {
-            self.collect(id, how, &mut order)?;
+            self.collect(id, how, standins, &mut order)?;
         }
         if !order.is_empty() {
             main.add_expressions(&order);
@@ -57,24 +74,44 @@ impl Graph {
     }
 
     /// Adds an ephemeral model behind those it reads itself, each once.
-    fn collect(&self, id: NodeId, how: &Compile<'_>, order: &mut Vec<(NodeId, String, Compiled)>) -> Result<()> {
+    fn collect(
+        &self,
+        id: NodeId,
+        how: &Compile<'_>,
+        standins: &Standins,
+        order: &mut Vec<(NodeId, String, Compiled)>,
+    ) -> Result<()> {
         if order.iter().any(|(known, ..)| *known == id) {
             return Ok(());
         }
-        let mut deeper = Vec::new();
-        let compiled = self.compile_alone(self.node(id), how, &mut deeper)?;
-        for id in deeper {
-            self.collect(id, how, order)?;
+        let node = self.node(id);
+        if let Some(relation) = standins.ephemerals.get(&id) {
+            let sql = format!("select * from {relation}");
+            let given = Compiled { sql, map: SourceMap::whole(node.place()), header: None };
+            order.push((id, cte_name(&node.name), given));
+            return Ok(());
         }
-        order.push((id, cte_name(&self.node(id).name), compiled));
+        let mut deeper = Vec::new();
+        let compiled = self.compile_alone(node, how, standins, &mut deeper)?;
+        for id in deeper {
+            self.collect(id, how, standins, order)?;
+        }
+        order.push((id, cte_name(&node.name), compiled));
         Ok(())
     }
 
-    fn compile_alone(&self, node: &Node, how: &Compile<'_>, ephemerals: &mut Vec<NodeId>) -> Result<Compiled> {
+    fn compile_alone(
+        &self,
+        node: &Node,
+        how: &Compile<'_>,
+        standins: &Standins,
+        ephemerals: &mut Vec<NodeId>,
+    ) -> Result<Compiled> {
         let owner = node.described();
         let mut setting = self.setting(node, how);
         setting.is_incremental &= node.config.materialized == Materialized::Incremental;
         setting.allowed = Some(node.parents.clone());
+        setting.overrides = standins.overrides.clone();
         let generic = node.test.as_ref().and_then(|test| Some((test.generic.as_ref()?, test.owner?)));
         let text = match generic {
             Some((generic, on)) => {
@@ -91,25 +128,31 @@ impl Graph {
                     Err(sql) => return trimmed(&owner, sql, SourceMap::whole(node.place())),
                 }
             }
-            None => Text::File(node.source.clone()),
+            None => match &node.reads {
+                Some(relation) => Text::Short(super::snapshot_file::query_of(relation), node.place()),
+                None => Text::File(node.source.clone()),
+            },
         };
         let rendered = self.templates.render(&owner, &text, setting.clone(), how.host)?;
-        let fallback = if generic.is_some() { node.place() } else { Place::line(&node.source, 1) };
         for id in &rendered.heard.ephemerals {
             if !ephemerals.contains(id) {
                 ephemerals.push(*id);
             }
         }
-        let again = rendered.again(setting);
         let header = rendered.heard.header.clone().or_else(|| {
             let configured = rendered.heard.config.get("sql_header").or_else(|| node.raw_config.get("sql_header"));
             configured.and_then(|header| header.as_str().map(str::to_owned))
         });
-        let sql = rendered.sql;
-        let (templates, whole) = (self.templates.clone(), sql.clone());
-        let map = SourceMap::found_by(fallback, move || templates.segments(&text, &whole, &again));
-        let compiled = trimmed(&owner, sql, map)?;
+        let map = self.map(&rendered, text, setting);
+        let compiled = trimmed(&owner, rendered.sql, map)?;
         Ok(Compiled { header: header.filter(|header| !is_blank(header)), ..compiled })
+    }
+
+    /// Where a rendered text's parts stand, found out when somebody asks.
+    pub(super) fn map(&self, rendered: &Rendered, text: Text, setting: Setting) -> SourceMap {
+        let again = rendered.again(setting);
+        let (templates, sql, place) = (self.templates.clone(), rendered.sql.clone(), text.place());
+        SourceMap::found_by(place, move || templates.segments(&text, &sql, &again))
     }
 
     /// What every template of a node finds.

@@ -306,6 +306,11 @@ pub(super) fn canonical(key: &str) -> String {
     }
 }
 
+/// A text or a list of texts; what is neither is left out.
+pub(super) fn texts(value: Option<&Value>) -> Vec<String> {
+    list(value.cloned()).iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
+}
+
 fn list(value: Option<Value>) -> Vec<Value> {
     match value {
         None | Some(Value::Null) => Vec::new(),

@@ -26,6 +26,7 @@ pub(super) fn project(files: &[(&str, &str)]) -> Project {
             vars: Map::new(),
             models: Map::new(),
             seeds: Map::new(),
+            snapshots: Map::new(),
             target: Target {
                 name: "dev".into(),
                 warehouse: PathBuf::from("/p/w.duckdb"),
@@ -39,8 +40,10 @@ pub(super) fn project(files: &[(&str, &str)]) -> Project {
         },
         models: Vec::new(),
         tests: Vec::new(),
+        fixtures: Vec::new(),
         macros: Vec::new(),
         seeds: Vec::new(),
+        snapshots: Vec::new(),
         properties: Properties::default(),
         environment: Environment::default(),
     };
@@ -56,6 +59,7 @@ pub(super) fn project(files: &[(&str, &str)]) -> Project {
             "models" => project.models.push(file),
             "tests" => project.tests.push(file),
             "macros" => project.macros.push(file),
+            "snapshots" => project.snapshots.push(file),
             _ => project.seeds.push(file),
         }
     }
@@ -101,6 +105,7 @@ pub(super) fn properties(name: &str, config: Value) -> NodeProperties {
         columns: Vec::new(),
         data_tests: Vec::new(),
         constraints: Vec::new(),
+        relation: None,
     }
 }
 

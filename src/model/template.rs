@@ -64,7 +64,7 @@ pub(super) enum Text {
 }
 
 impl Text {
-    fn place(&self) -> Place {
+    pub fn place(&self) -> Place {
         match self {
             Self::File(source) => Place::line(source, 1),
             Self::Short(_, place) | Self::Call(_, _, place) => place.clone(),
@@ -165,6 +165,11 @@ impl Templates {
             }
             None => self.render_here(owner, text, setting, None),
         }
+    }
+
+    /// Renders a short text that has no file of its own while the project is parsed, when there is nobody to ask.
+    pub fn render_text(&self, owner: &str, text: &str, place: &Place, setting: Setting) -> Result<Rendered, Error> {
+        self.render(owner, &Text::Short(text.to_owned(), place.clone()), setting, None)
     }
 
     fn render_here(&self, owner: &str, text: &Text, setting: Setting, host: Option<Asker>) -> Result<Rendered, Error> {

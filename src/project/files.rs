@@ -18,17 +18,19 @@ const NO_TESTS: &[&str] = &["it", "cases"];
 pub(super) struct Files {
     pub models: Vec<ProjectFile>,
     pub tests: Vec<ProjectFile>,
+    pub fixtures: Vec<ProjectFile>,
     pub macros: Vec<ProjectFile>,
     pub seeds: Vec<ProjectFile>,
+    pub snapshots: Vec<ProjectFile>,
     pub properties: Vec<ProjectFile>,
 }
 
-/// Walks `models/`, `seeds/`, `tests/` and `macros/` below `root`; hidden files are passed over, folders that do not
+/// Walks `models/`, `seeds/`, `snapshots/`, `tests/` and `macros/` below `root`; hidden files are passed over, folders that do not
 /// exist are empty. All that cannot be read is reported at once.
 pub(super) fn walk(root: &Path) -> Result<Files> {
     let mut files = Files::default();
     let mut errors = Vec::new();
-    for top in ["models", "seeds", "tests", "macros"] {
+    for top in ["models", "seeds", "snapshots", "tests", "macros"] {
         let folder = root.join(top);
         if !folder.is_dir() {
             continue;
@@ -57,8 +59,10 @@ pub(super) fn walk(root: &Path) -> Result<Files> {
                 (_, Some("yml" | "yaml")) => &mut files.properties,
                 ("models", Some("sql")) => &mut files.models,
                 ("seeds", Some("csv")) => &mut files.seeds,
+                ("snapshots", Some("sql")) => &mut files.snapshots,
                 ("macros", Some("sql")) => &mut files.macros,
                 ("tests", Some("sql")) if path.starts_with(folder.join("generic")) => &mut files.macros,
+                ("tests", Some("sql" | "csv")) if path.starts_with(folder.join("fixtures")) => &mut files.fixtures,
                 ("tests", Some("sql")) => &mut files.tests,
                 _ => continue,
             };
@@ -84,7 +88,7 @@ fn read(root: &Path, top: &Path, path: &Path) -> Result<ProjectFile> {
     };
     folders.pop();
     // A seed may be large, and DuckDB reads it by itself.
-    let is_seed = path.extension() == Some(OsStr::new("csv"));
+    let is_seed = path.extension() == Some(OsStr::new("csv")) && top.file_name() == Some(OsStr::new("seeds"));
     let text = if is_seed {
         String::new()
     } else {

@@ -3,12 +3,14 @@
 //! The only module that walks the project's folders. Renders no model and opens no connection.
 
 mod environment;
+mod exposures;
 mod files;
 mod init;
 mod profiles;
 mod properties;
 mod property_file;
 mod toml_text;
+mod unit_test;
 mod written;
 mod yaml_template;
 mod yaml_text;
@@ -23,11 +25,15 @@ use crate::error::{Error, Place, Result, SourceText};
 use yaml_template::YamlTemplate;
 
 pub use environment::Environment;
+pub use exposures::{ExposureProperties, GroupProperties, Owner};
 pub use init::init;
 pub use profiles::{ExportProfile, PROFILES_FILE, Profiles, SourceProfile, Target};
 pub use properties::{
     ColumnProperties, Constraint, ConstraintKind, NodeProperties, Properties, SourceProperties, TableProperties,
     TestProperties,
+};
+pub use unit_test::{
+    FixtureCell, FixtureProperties, FixtureRow, FixtureRows, GivenProperties, OverrideProperties, UnitTestProperties,
 };
 
 /// A project as it lies on disk, read once; nothing in it is rendered or resolved yet.
@@ -39,11 +45,15 @@ pub struct Project {
     /// `tests/*.sql` and below: singular data tests. `tests/generic/` holds macros; `tests/it/` and `tests/cases/`
     /// are no part of a project.
     pub tests: Vec<ProjectFile>,
+    /// `tests/fixtures/**/*.csv` and `.sql`: rows of unit tests.
+    pub fixtures: Vec<ProjectFile>,
     /// `macros/**/*.sql` and `tests/generic/**/*.sql`.
     pub macros: Vec<ProjectFile>,
     /// `seeds/**/*.csv`; their text is not read here (`source.text` is empty).
     pub seeds: Vec<ProjectFile>,
-    /// All YAML files beside models and seeds, merged.
+    /// `snapshots/**/*.sql`: each holds `{% snapshot name %}` blocks.
+    pub snapshots: Vec<ProjectFile>,
+    /// All YAML files beside models, seeds and snapshots, merged.
     pub properties: Properties,
     /// What `env_var` reads in models.
     pub environment: Environment,
@@ -88,7 +98,10 @@ impl Project {
         }
         errors.extend(twice("model", properties.models.iter().map(|node| (node.name.as_str(), &node.place))));
         errors.extend(twice("seed", properties.seeds.iter().map(|node| (node.name.as_str(), &node.place))));
+        errors.extend(twice("snapshot", properties.snapshots.iter().map(|node| (node.name.as_str(), &node.place))));
         errors.extend(twice("data test", properties.tests.iter().map(|node| (node.name.as_str(), &node.place))));
+        errors.extend(twice("exposure", properties.exposures.iter().map(|node| (node.name.as_str(), &node.place))));
+        errors.extend(twice("group", properties.groups.iter().map(|group| (group.name.as_str(), &group.place))));
         let (sources, source_errors) = join_sources(std::mem::take(&mut properties.sources));
         properties.sources = sources;
         errors.extend(source_errors);
@@ -100,8 +113,10 @@ impl Project {
                 profiles,
                 models: files.models,
                 tests: files.tests,
+                fixtures: files.fixtures,
                 macros: files.macros,
                 seeds: files.seeds,
+                snapshots: files.snapshots,
                 properties,
                 environment: environment.clone(),
             }),

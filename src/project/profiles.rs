@@ -27,6 +27,7 @@ pub const PROFILES_FILE: &str = "profiles.toml";
 /// [project.vars]            # what `var('..')` gives; `--vars` overrides
 /// [project.models]          # folder defaults, nested as the folders are, as dbt's `models:`
 /// [project.seeds]           # the same for seeds
+/// [project.snapshots]       # and for snapshots
 ///
 /// [target.dev]              # one table per target, see `Target`
 /// ```
@@ -41,6 +42,7 @@ pub struct Profiles {
     /// `[project.models]`: folder defaults as dbt's, nested; keys that start with `+` are configuration.
     pub models: Map<String, Value>,
     pub seeds: Map<String, Value>,
+    pub snapshots: Map<String, Value>,
     pub target: Target,
 }
 
@@ -109,7 +111,7 @@ impl ExportProfile {
     }
 }
 
-const PROJECT_KEYS: &[&str] = &["name", "target", "vars", "models", "seeds"];
+const PROJECT_KEYS: &[&str] = &["name", "target", "vars", "models", "seeds", "snapshots"];
 const TARGET_KEYS: &[&str] = &["warehouse", "landing", "schema", "threads", "memory_limit", "sources", "export"];
 const DEFAULT_SELECT: &str = "path:models/marts";
 const CONNECTIONS_MAX_DEFAULT: usize = 4;
@@ -152,14 +154,15 @@ impl Profiles {
         }
         .and_then(|(name, written)| read_target(&root, name, written, environment));
         let (vars, models, seeds) = (map(entries, "vars"), map(entries, "models"), map(entries, "seeds"));
+        let snapshots = map(entries, "snapshots");
 
-        match (name, target, vars, models, seeds) {
-            (Ok(name), Ok(target), Ok(vars), Ok(models), Ok(seeds)) if errors.is_empty() => {
-                Ok(Self { root, name: name.to_owned(), vars, models, seeds, target })
+        match (name, target, vars, models, seeds, snapshots) {
+            (Ok(name), Ok(target), Ok(vars), Ok(models), Ok(seeds), Ok(snapshots)) if errors.is_empty() => {
+                Ok(Self { root, name: name.to_owned(), vars, models, seeds, snapshots, target })
             }
-            (name, target, vars, models, seeds) => {
+            (name, target, vars, models, seeds, snapshots) => {
                 errors.extend(name.err());
-                errors.extend([vars, models, seeds].into_iter().filter_map(Result::err));
+                errors.extend([vars, models, seeds, snapshots].into_iter().filter_map(Result::err));
                 errors.extend(target.err().into_iter().flat_map(Error::split));
                 errors.sort_by_key(|error| error.places().first().map(|place| place.span.start));
                 Err(Error::many(errors).unwrap_or_else(|| Error::no_targets(clamp(&shown, 0, 0))))

@@ -4,6 +4,8 @@
 
 use serde_json::{Map, Value};
 
+use super::exposures::{ExposureProperties, GroupProperties};
+use super::unit_test::UnitTestProperties;
 use crate::error::Place;
 
 /// All properties of a project, in the order of their files' paths.
@@ -12,11 +14,15 @@ pub struct Properties {
     pub sources: Vec<SourceProperties>,
     pub models: Vec<NodeProperties>,
     pub seeds: Vec<NodeProperties>,
+    pub snapshots: Vec<NodeProperties>,
     /// `data_tests:` of singular tests (config and description only).
     pub tests: Vec<NodeProperties>,
+    pub unit_tests: Vec<UnitTestProperties>,
+    pub exposures: Vec<ExposureProperties>,
+    pub groups: Vec<GroupProperties>,
 }
 
-/// A `models:`, `seeds:` or singular `data_tests:` entry.
+/// A `models:`, `seeds:`, `snapshots:` or singular `data_tests:` entry.
 #[derive(Debug, Clone)]
 pub struct NodeProperties {
     pub name: String,
@@ -27,6 +33,8 @@ pub struct NodeProperties {
     pub columns: Vec<ColumnProperties>,
     pub data_tests: Vec<TestProperties>,
     pub constraints: Vec<Constraint>,
+    /// A snapshot's `relation:`, as written (`ref('customers')`), if no SQL file holds it.
+    pub relation: Option<String>,
 }
 
 /// A `columns:` entry of a model, a seed or a source's table.
@@ -63,7 +71,7 @@ pub struct Constraint {
     pub name: Option<String>,
     /// The columns it covers; for a column's constraint that column.
     pub columns: Vec<String>,
-    /// The SQL of a check.
+    /// The SQL of a check or a custom constraint; what else follows another kind's keyword.
     pub expression: Option<String>,
     /// A foreign key's `to:`, as written: `ref('customers')`.
     pub to: Option<String>,
@@ -77,6 +85,8 @@ pub enum ConstraintKind {
     PrimaryKey,
     ForeignKey,
     Check,
+    /// SQL as it is, for DuckDB alone.
+    Custom,
 }
 
 /// A `sources:` entry.

@@ -14,12 +14,14 @@ use super::yaml_text;
 use crate::error::{Error, Place, Result, SourceText};
 use std::sync::Arc;
 
-const TOP_KEYS: &[&str] = &["version", "models", "seeds", "sources", "data_tests"];
+const TOP_KEYS: &[&str] =
+    &["version", "models", "seeds", "snapshots", "sources", "data_tests", "unit_tests", "exposures", "groups"];
 /// Descriptions of things that need none to be built.
 const TOP_IGNORED: &[&str] = &["analyses", "macros", "tests"];
-const TOP_UNSUPPORTED: &[&str] =
-    &["exposures", "functions", "groups", "metrics", "saved_queries", "semantic_models", "snapshots", "unit_tests"];
+const TOP_UNSUPPORTED: &[&str] = &["functions", "metrics", "saved_queries", "semantic_models"];
 const NODE_KEYS: &[&str] = &["name", "description", "config", "columns", "data_tests", "tests", "constraints"];
+const SNAPSHOT_KEYS: &[&str] =
+    &["name", "description", "relation", "config", "columns", "data_tests", "tests", "constraints"];
 const NODE_UNSUPPORTED: &[&str] = &["versions", "latest_version", "semantic_model", "time_spine"];
 const SOURCE_KEYS: &[&str] = &["name", "description", "schema", "config", "tables"];
 const TABLE_KEYS: &[&str] = &["name", "description", "identifier", "config", "columns", "data_tests", "tests"];
@@ -60,7 +62,7 @@ const TEST_CONFIG: &[&str] = &[
 ];
 const CONSTRAINT_KEYS: &[&str] =
     &["type", "name", "columns", "expression", "to", "to_columns", "warn_unenforced", "warn_unsupported"];
-const CONSTRAINT_TYPES: &[&str] = &["not_null", "unique", "primary_key", "foreign_key", "check"];
+const CONSTRAINT_TYPES: &[&str] = &["not_null", "unique", "primary_key", "foreign_key", "check", "custom"];
 
 /// Reads one file into `properties`; what is wrong in it goes to `errors`, all of it.
 pub(super) fn read(
@@ -84,10 +86,22 @@ pub(super) fn read(
             "version" => {}
             "models" => properties.models.extend(file.nodes(key, value, "a model")),
             "seeds" => properties.seeds.extend(file.nodes(key, value, "a seed")),
+            "snapshots" => properties.snapshots.extend(file.nodes(key, value, "a snapshot")),
             "data_tests" => properties.tests.extend(file.nodes(key, value, "a data test")),
+            "unit_tests" => properties.unit_tests.extend(file.unit_tests(value)),
             "sources" => {
                 for item in file.keep(value.list(key)).unwrap_or_default() {
                     properties.sources.extend(file.source(item));
+                }
+            }
+            "exposures" => {
+                for item in file.keep(value.list(key)).unwrap_or_default() {
+                    properties.exposures.extend(file.exposure(item));
+                }
+            }
+            "groups" => {
+                for item in file.keep(value.list(key)).unwrap_or_default() {
+                    properties.groups.extend(file.group(item));
                 }
             }
             _ if TOP_UNSUPPORTED.contains(&key) => {
@@ -99,13 +113,13 @@ pub(super) fn read(
     }
 }
 
-struct PropertyFile<'a> {
+pub(super) struct PropertyFile<'a> {
     template: &'a YamlTemplate,
-    errors: &'a mut Vec<Error>,
+    pub(super) errors: &'a mut Vec<Error>,
 }
 
 impl PropertyFile<'_> {
-    fn keep<T>(&mut self, result: Result<T>) -> Option<T> {
+    pub(super) fn keep<T>(&mut self, result: Result<T>) -> Option<T> {
         result.map_err(|error| self.errors.extend(error.split())).ok()
     }
 
@@ -115,7 +129,8 @@ impl PropertyFile<'_> {
     }
 
     fn node(&mut self, item: &Written, what: &str) -> Option<NodeProperties> {
-        let (entries, name, place) = self.named(item, what, NODE_KEYS, NODE_UNSUPPORTED)?;
+        let keys = if what == "a snapshot" { SNAPSHOT_KEYS } else { NODE_KEYS };
+        let (entries, name, place) = self.named(item, what, keys, NODE_UNSUPPORTED)?;
         Some(NodeProperties {
             name,
             place,
@@ -124,6 +139,7 @@ impl PropertyFile<'_> {
             columns: self.columns(entries),
             data_tests: self.data_tests(entries),
             constraints: self.constraints(entries, None),
+            relation: self.optional_text(entries, "relation"),
         })
     }
 
@@ -193,7 +209,7 @@ impl PropertyFile<'_> {
     }
 
     /// An entry's keys, its name and the name's place; None if it is no table or has no name.
-    fn named<'w>(
+    pub(super) fn named<'w>(
         &mut self,
         item: &'w Written,
         what: &str,
@@ -221,12 +237,12 @@ impl PropertyFile<'_> {
         }
     }
 
-    fn optional_text(&mut self, entries: &[Entry], key: &str) -> Option<String> {
+    pub(super) fn optional_text(&mut self, entries: &[Entry], key: &str) -> Option<String> {
         let written = find(entries, key).filter(|written| !written.is_null())?;
         self.keep(written.text(key)).map(str::to_owned)
     }
 
-    fn rendered_text(&mut self, entries: &[Entry], key: &str) -> Option<String> {
+    pub(super) fn rendered_text(&mut self, entries: &[Entry], key: &str) -> Option<String> {
         let mut written = find(entries, key).filter(|written| !written.is_null())?.clone();
         let rendered = self.template.render(&mut written);
         self.keep(rendered)?;
@@ -234,7 +250,7 @@ impl PropertyFile<'_> {
     }
 
     /// `config:`, and over nothing the keys that stand beside it; `config:` wins.
-    fn config(&mut self, entries: &[Entry]) -> Map<String, Value> {
+    pub(super) fn config(&mut self, entries: &[Entry]) -> Map<String, Value> {
         let mut config = Map::new();
         for entry in entries.iter().filter(|entry| CONFIG_BESIDE.contains(&entry.key.as_str())) {
             let mut value = entry.value.clone();
@@ -347,10 +363,7 @@ impl PropertyFile<'_> {
             "primary_key" => ConstraintKind::PrimaryKey,
             "foreign_key" => ConstraintKind::ForeignKey,
             "check" => ConstraintKind::Check,
-            "custom" => {
-                self.errors.push(Error::not_supported_yet("custom", written.place.clone()));
-                return None;
-            }
+            "custom" => ConstraintKind::Custom,
             other => {
                 self.errors.push(Error::unknown_constraint(other, CONSTRAINT_TYPES, written.place.clone()));
                 return None;
@@ -374,9 +387,9 @@ impl PropertyFile<'_> {
             to_columns: list(self, "to_columns"),
         };
         let missing = match kind {
-            ConstraintKind::Check if constraint.expression.is_none() => Some("expression"),
+            ConstraintKind::Check | ConstraintKind::Custom if constraint.expression.is_none() => Some("expression"),
             ConstraintKind::ForeignKey if constraint.to.is_none() && constraint.expression.is_none() => Some("to"),
-            ConstraintKind::Check => None,
+            ConstraintKind::Check | ConstraintKind::Custom => None,
             _ if constraint.columns.is_empty() => Some("columns"),
             _ => None,
         };

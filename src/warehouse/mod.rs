@@ -5,15 +5,18 @@
 
 mod catalog;
 mod census;
+mod clone;
 mod history;
 mod raw;
 mod segments;
 mod session;
+mod shared;
 mod sql_error;
 mod state;
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use duckdb::{Config, Connection};
 
@@ -27,15 +30,30 @@ pub use session::{Interrupter, Session};
 pub use sql_error::SqlError;
 pub use state::Loaded;
 
+use shared::{Reader, Server};
+
 /// Rows of a row group, a quarter of DuckDB's own. A table shorter than one group is written to the log first and
 /// compressed by one thread when the database closes; longer ones are compressed where they are made, by all.
 const ROW_GROUP_ROWS: u32 = 30_720;
 
+/// How long a command that writes waits for those that only read.
+const READERS_PATIENCE: Duration = Duration::from_secs(5);
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
+
 /// An open database. Sessions may be used on other threads; the database closes with the last of them.
 pub struct Warehouse {
     path: Option<PathBuf>,
+    /// Stops before the connection closes.
+    server: Option<Server>,
+    root: Root,
+}
+
+/// How the database is reached.
+enum Root {
     /// Only ever cloned: DuckDB's connections are not shared between threads.
-    root: Mutex<Connection>,
+    Own(Arc<Mutex<Connection>>),
+    /// Another process has it open for writing, and answers.
+    Asked,
 }
 
 /// How DuckDB may use the machine.
@@ -52,19 +70,37 @@ impl Warehouse {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|cause| Error::warehouse_folder(folder, &cause))?;
         }
-        let root = attach(path, options, &format!(" (row_group_size {ROW_GROUP_ROWS})"))?;
-        let warehouse = Self { path: Some(path.to_owned()), root: Mutex::new(root) };
+        let root = attach_for_writing(path, options)?;
+        let root = Arc::new(Mutex::new(root));
+        let mut warehouse = Self { path: Some(path.to_owned()), server: None, root: Root::Own(root.clone()) };
         state::prepare(&warehouse.session()?).map_err(|error| Error::warehouse_state(path, &error))?;
+        warehouse.server = Server::start(path, move || {
+            let connection = root.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).try_clone().ok()?;
+            Session::new(connection, Some(CATALOG)).ok()
+        });
         Ok(warehouse)
     }
 
-    /// Opens an existing database for reading only; None if there is none yet.
+    /// Opens an existing database for reading only; None if there is none yet. While a process of ours writes it, that one
+    /// is asked.
     pub fn open_read_only(path: &Path, options: &Options) -> Result<Option<Self>> {
         if !path.exists() {
             return Ok(None);
         }
-        let root = attach(path, options, " (read_only)")?;
-        Ok(Some(Self { path: Some(path.to_owned()), root: Mutex::new(root) }))
+        let root = match attach(path, options, " (read_only)") {
+            Ok(root) => Root::Own(Arc::new(Mutex::new(root))),
+            Err(_) if shared::is_served(path) => Root::Asked,
+            // The writer may be about to begin, or to end.
+            Err(_) => {
+                std::thread::sleep(RETRY_PAUSE);
+                match attach(path, options, " (read_only)") {
+                    Ok(root) => Root::Own(Arc::new(Mutex::new(root))),
+                    Err(_) if shared::is_served(path) => Root::Asked,
+                    Err(error) => return Err(error),
+                }
+            }
+        };
+        Ok(Some(Self { path: Some(path.to_owned()), server: None, root }))
     }
 
     /// An empty database that is gone with the value.
@@ -72,7 +108,7 @@ impl Warehouse {
         let root = config(&Options { threads: Some(1), memory_limit: None }).and_then(|config| {
             Connection::open_in_memory_with_flags(config).map_err(|error| cannot_open(Path::new(":memory:"), error))
         })?;
-        Ok(Self { path: None, root: Mutex::new(root) })
+        Ok(Self { path: None, server: None, root: Root::Own(Arc::new(Mutex::new(root))) })
     }
 
     /// Lets raw tables that are views over landed segments follow a landing folder that was moved.
@@ -88,14 +124,33 @@ impl Warehouse {
     /// Another connection, with a transaction of its own, in UTC.
     pub fn session(&self) -> Result<Session> {
         let shown = || self.path.as_deref().unwrap_or(Path::new(":memory:"));
-        let connection = self
-            .root
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
-            .try_clone()
-            .map_err(|error| cannot_open(shown(), error))?;
+        let connection = match &self.root {
+            Root::Own(root) => root
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner())
+                .try_clone()
+                .map_err(|error| cannot_open(shown(), error))?,
+            Root::Asked => {
+                let reader = Reader::connect(shown()).ok_or_else(|| Error::warehouse_writer_gone(shown()))?;
+                return Ok(Session::asking(reader));
+            }
+        };
         let catalog = self.path.as_ref().map(|_| CATALOG);
         Session::new(connection, catalog).map_err(|error| Error::warehouse_state(shown(), &error))
+    }
+}
+
+/// Attaches the file for writing. A reader that has it open now is waited for; a process that writes it is told at once.
+fn attach_for_writing(path: &Path, options: &Options) -> Result<Connection> {
+    let how = format!(" (row_group_size {ROW_GROUP_ROWS})");
+    let started = Instant::now();
+    loop {
+        match attach(path, options, &how) {
+            Err(error) if started.elapsed() < READERS_PATIENCE && error.is_transient() && !shared::is_served(path) => {
+                std::thread::sleep(RETRY_PAUSE);
+            }
+            attached => return attached,
+        }
     }
 }
 

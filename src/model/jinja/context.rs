@@ -30,7 +30,13 @@ pub(super) fn install(env: &mut Environment<'static>, environment: crate::projec
         ]),
     );
     env.add_global("var", Value::from_object(Var));
-    env.add_function("env_var", move |name: String, default: Option<Value>| env_var(&environment, &name, default));
+    env.add_function("env_var", move |state: &mut State, name: String, default: Option<Value>| {
+        let scope = scope(state)?;
+        match scope.setting.overrides.as_ref().and_then(|overrides| overrides.env_vars.get(&name)) {
+            Some(value) => Ok(Value::from(Serde(value))),
+            None => env_var(&environment, &name, default),
+        }
+    });
     env.add_function("is_incremental", |state: &mut State| Ok::<_, Error>(scope(state)?.setting.is_incremental));
     env.add_function("log", log);
     env.add_function("print", print);
@@ -297,7 +303,8 @@ impl Object for Var {
         let arguments = Arguments::read("var", args)?;
         let name = arguments.text(0, "var")?;
         let scope = scope(state)?;
-        if let Some(value) = scope.names.vars.get(&name) {
+        let overridden = scope.setting.overrides.as_ref().and_then(|overrides| overrides.vars.get(&name));
+        if let Some(value) = overridden.or_else(|| scope.names.vars.get(&name)) {
             return Ok(Value::from(Serde(value)));
         }
         let default = arguments.positional.get(1).cloned().or_else(|| arguments.named.get("default").ok());

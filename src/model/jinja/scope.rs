@@ -17,7 +17,9 @@ use crate::error::{Place, SourceText};
 use crate::model::host::{Answer, Asker, Said};
 use crate::model::markup;
 use crate::model::node::NodeId;
+use crate::model::overrides::overridden;
 use crate::model::relation::Relation;
+use crate::project::OverrideProperties;
 
 /// A refusal of our own inside a template; its message is shown as it is.
 #[derive(Debug, Clone)]
@@ -117,6 +119,8 @@ pub(in crate::model) struct Setting {
     pub fail_at: Option<(usize, Refusal)>,
     /// `model`: the node that is rendered.
     pub model: Option<Value>,
+    /// A unit test's.
+    pub overrides: Option<Arc<OverrideProperties>>,
     /// More names, such as the arguments of a generic test or what only a hook sees.
     pub extra: HashMap<String, Value>,
     pub marks: Marks,
@@ -167,6 +171,9 @@ const SCOPE: &str = "__scope";
 impl Object for Scope {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         let key = key.as_str()?;
+        if let Some(value) = self.setting.overrides.as_ref().and_then(|overrides| overridden(overrides, key)) {
+            return Some(value);
+        }
         if let Some(value) = self.setting.extra.get(key) {
             return Some(value.clone());
         }
