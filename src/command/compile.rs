@@ -2,7 +2,7 @@
 //! columns the warehouse knows. Builds nothing.
 
 use crate::error::{Error, Result};
-use crate::model::{Compile, Materialized, NodeKind};
+use crate::model::{Compile, Host, Materialized, NodeKind};
 use crate::report::{Console, counted, short};
 use crate::run::{SessionHost, binder, write_compiled};
 use crate::warehouse::{RelationKind, Warehouse};
@@ -18,9 +18,9 @@ pub fn run(common: &Common, options: &BuildOptions, console: &Console) -> Result
     let session = warehouse.as_ref().map(Warehouse::session).transpose()?;
     let catalog = workspace::catalog(session.as_ref())?;
     // Where nothing was ever built, templates ask an empty database.
-    let empty = Warehouse::in_memory()?;
-    let nothing = empty.session()?;
-    let host = SessionHost::reading(session.as_ref().unwrap_or(&nothing), console);
+    let empty = if session.is_none() { Some(Warehouse::in_memory()?.session()?) } else { None };
+    let host = session.as_ref().or(empty.as_ref()).map(|session| SessionHost::reading(session, console));
+    let host = host.as_ref().map(|host| host as &dyn Host);
     let folder = workspace.compiled();
     let mut written = 0;
     let mut errors = Vec::new();
@@ -31,7 +31,7 @@ pub fn run(common: &Common, options: &BuildOptions, console: &Console) -> Result
         }
         let stands = catalog.get(&node.relation.schema, &node.relation.identifier) == Some(RelationKind::Table);
         let is_incremental = node.config.materialized == Materialized::Incremental && stands && !options.full_refresh;
-        match graph.compile(node, &Compile { is_incremental, host: Some(&host) }) {
+        match graph.compile(node, &Compile { is_incremental, host }) {
             Ok(compiled) if options.dry_run => drop(compiled),
             Ok(compiled) => {
                 write_compiled(&folder, node, &compiled.sql)?;

@@ -73,6 +73,9 @@ pub fn run(common: &Common, options: &ShowOptions, console: &Console) -> Result<
             query.within(&format!("select {} from (\n", shown_columns(&columns)), &format!("\n){limit}"))
         }
     };
+    if let Some(header) = &query.header {
+        session.execute(header).map_err(|error| Error::header_failed(&node.name, &error).at(node.place()))?;
+    }
     let (schema, batches) = session
         .batches(&statement.sql)
         .map_err(|error| Error::show_failed(&shown_as, &error).at_all(statement.places(error.position)))?;

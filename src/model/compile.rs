@@ -102,7 +102,7 @@ impl Graph {
         for id in deeper {
             self.collect(id, how, standins, order)?;
         }
-        order.push((id, cte_name(&self.node(id).name), compiled));
+        order.push((id, cte_name(&node.name), compiled));
         Ok(())
     }
 

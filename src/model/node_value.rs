@@ -81,3 +81,39 @@ pub(super) fn graph(graph: &Graph) -> Value {
     });
     Value::from(Serde(all))
 }
+
+/// `model` while the project is parsed: what is known of a file's node by then.
+pub(super) fn parsed(
+    project: &str,
+    kind: NodeKind,
+    file: &crate::project::ProjectFile,
+    relation: &super::relation::Relation,
+    raw: &Map<String, Json>,
+) -> Value {
+    let path = &file.source.path;
+    let below: std::path::PathBuf = path.iter().skip(1).collect();
+    let fqn: Vec<&str> =
+        [project].into_iter().chain(file.folders.iter().map(String::as_str)).chain([file.name.as_str()]).collect();
+    let mut config = raw.clone();
+    config.entry("materialized").or_insert_with(|| if kind == NodeKind::Model { "view" } else { "test" }.into());
+    let shown = json!({
+        "unique_id": format!("{kind}.{project}.{}", file.name),
+        "name": file.name,
+        "resource_type": kind.name(),
+        "package_name": project,
+        "database": CATALOG,
+        "schema": relation.schema,
+        "alias": relation.identifier,
+        "path": below.to_string_lossy(),
+        "original_file_path": path.to_string_lossy(),
+        "fqn": fqn,
+        "config": config,
+        "tags": raw.get("tags").cloned().unwrap_or_else(|| json!([])),
+        "meta": raw.get("meta").cloned().unwrap_or_else(|| json!({})),
+        "columns": {},
+        "description": "",
+        "raw_code": file.source.text,
+        "depends_on": {"nodes": [], "macros": []},
+    });
+    Value::from(Serde(shown))
+}

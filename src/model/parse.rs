@@ -12,6 +12,7 @@ use super::config_value::{Misspelt, canonical, folder_defaults, merge};
 use super::invocation::Invocation;
 use super::jinja::Call;
 use super::node::{DataTest, Graph, Node, NodeId, NodeKind};
+use super::node_value;
 use super::relation::Relation;
 use super::snapshot_file;
 use super::template::{Setting, Templates, Text};
@@ -229,7 +230,8 @@ impl Parser<'_> {
             return;
         }
         let query = snapshot_file::query_of(relation);
-        match self.templates.render_text(&owner, &query, &entry.place, Setting::default()) {
+        let text = Text::Short(query.clone(), entry.place.clone());
+        match self.templates.render(&owner, &text, Setting::default(), None) {
             Ok(rendered) => {
                 let mut node = self.file_node(NodeKind::Snapshot, &file, Some(entry), config, raw);
                 node.reads = Some(relation.clone());
@@ -280,8 +282,15 @@ impl Parser<'_> {
         // Both sides of `{% if is_incremental() %}` are heard, so that no reference hides behind it.
         let renderings: &[bool] = if file.source.text.contains("is_incremental") { &[false, true] } else { &[false] };
         for &is_incremental in renderings {
-            let setting =
-                Setting { is_incremental, this: Some(this.clone()), config: raw.clone(), ..Setting::default() };
+            let own = self.templates.mentions(&file.source.text, "model");
+            let model = || node_value::parsed(&self.project.profiles.name, kind, file, &this, &raw);
+            let setting = Setting {
+                is_incremental,
+                this: Some(this.clone()),
+                model: own.then(model),
+                config: raw.clone(),
+                ..Setting::default()
+            };
             match self.templates.render(owner, &Text::File(file.source.clone()), setting, None) {
                 Ok(rendered) => {
                     calls.extend(

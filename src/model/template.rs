@@ -18,7 +18,7 @@ use super::source_map::{Segment, strip};
 use crate::error::{Error, Place, SourceText};
 use crate::project::Project;
 
-use self::engine::{Engine, Recipe};
+use self::engine::{Engine, Kind, Recipe};
 
 pub(super) use super::jinja::Setting;
 
@@ -28,6 +28,8 @@ pub(super) struct Templates {
     engine: Engine,
     /// The same with markers in the macro files; made when a place is asked for.
     marked: OnceLock<Engine>,
+    /// The same that takes what is undefined for nothing: before there is a database, answers are none.
+    lenient: OnceLock<Engine>,
     recipe: Recipe,
     pub names: Arc<Names>,
     /// Whether a macro may ask the database or say something.
@@ -62,7 +64,7 @@ pub(super) enum Text {
 }
 
 impl Text {
-    fn place(&self) -> Place {
+    pub fn place(&self) -> Place {
         match self {
             Self::File(source) => Place::line(source, 1),
             Self::Short(_, place) | Self::Call(_, _, place) => place.clone(),
@@ -80,7 +82,7 @@ impl Templates {
         let recipe = Recipe::new(project, invocation, texts().any(|text| has_any(text, &DATE_WORDS)));
         let macros_change = project.macros.iter().any(|file| has_any(&file.source.text, &CHANGES));
         let macros_ask = project.macros.iter().any(|file| has_any(&file.source.text, &ASKING));
-        let (engine, macros, errors) = Engine::new(&recipe, macros_change, false);
+        let (engine, macros, errors) = Engine::new(&recipe, macros_change, Kind::Plain);
         let names = Names {
             project: project.profiles.name.clone(),
             schema: project.profiles.target.schema.clone(),
@@ -89,8 +91,15 @@ impl Templates {
             macro_files: recipe.macro_files(),
             ..Names::default()
         };
-        let templates =
-            Self { engine, marked: OnceLock::new(), recipe, names: Arc::new(names), macros_ask, macros_change };
+        let templates = Self {
+            engine,
+            marked: OnceLock::new(),
+            lenient: OnceLock::new(),
+            recipe,
+            names: Arc::new(names),
+            macros_ask,
+            macros_change,
+        };
         (templates, errors)
     }
 
@@ -124,7 +133,7 @@ impl Templates {
 
     fn engine(&self, marks: Marks) -> &Engine {
         match marks {
-            Marks::All => self.marked.get_or_init(|| Engine::new(&self.recipe, self.macros_change, true).0),
+            Marks::All => self.marked.get_or_init(|| Engine::new(&self.recipe, self.macros_change, Kind::Marked).0),
             Marks::Own | Marks::Nothing => &self.engine,
         }
     }
@@ -146,6 +155,14 @@ impl Templates {
         match host.filter(|_| asks) {
             Some(host) => host::with_host(host, |asker| self.render_here(owner, text, setting, Some(asker)))
                 .map_err(|cause| Error::template(owner, "no thread to render it on").because(cause.to_string()))?,
+            None if asks && !setting.execute && setting.fail_at.is_none() => {
+                let strict = self.render_here(owner, text, setting.clone(), None);
+                // What it makes of the answers shows when there are some.
+                strict.or_else(|error| {
+                    let lenient = || Engine::new(&self.recipe, self.macros_change, Kind::Lenient).0;
+                    self.render_in(self.lenient.get_or_init(lenient), owner, text, setting, None).map_err(|_| error)
+                })
+            }
             None => self.render_here(owner, text, setting, None),
         }
     }
@@ -157,12 +174,12 @@ impl Templates {
 
     fn render_here(
         &self,
+        engine: &Engine,
         owner: &str,
         text: &Text,
         mut setting: Setting,
         host: Option<Asker>,
     ) -> Result<Rendered, Error> {
-        let engine = self.engine(setting.marks);
         let mut main = None;
         let (name, markup) = match text {
             Text::File(source) => {

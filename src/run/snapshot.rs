@@ -19,6 +19,9 @@ pub fn snapshot(session: &Session, console: &Console, graph: &Graph, node: &Node
     let query = graph.compile(node, &how)?;
     let (before, after) = graph.hooks(node, &how)?;
     hooks(session, node, &before)?;
+    if let Some(header) = &query.header {
+        session.execute(header).map_err(|error| Error::header_failed(&node.name, &error).at(node.place()))?;
+    }
     let staged = Incremental::staged(&node.relation);
     let run = Snapshot { target: &node.relation, staged: &staged, config, unique_key: &node.config.unique_key };
     let stage = run.stage(&query);

@@ -5,7 +5,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use minijinja::value::{Object, ObjectRepr, Rest, Tuple, Value};
+use minijinja::value::{Object, ObjectRepr, Tuple, Value};
 use minijinja::{Environment, Error, ErrorKind, State};
 
 use super::arguments::Arguments;
@@ -281,8 +281,8 @@ struct Column {
 
 impl Column {
     fn is(&self, types: &[&str]) -> bool {
-        let base = self.dtype.split('(').next().unwrap_or_default().trim().to_lowercase();
-        types.contains(&base.as_str())
+        // The whole name, as in dbt: a DECIMAL with its digits is none of them.
+        types.contains(&self.dtype.to_lowercase().as_str())
     }
 
     fn is_string(&self) -> bool {
@@ -319,17 +319,11 @@ impl Object for Column {
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        let numbers = || {
-            let inner = self.dtype.split_once('(').map(|(_, rest)| rest.trim_end_matches(')')).unwrap_or_default();
-            inner.split(',').map(|number| number.trim().parse::<i64>().ok()).collect::<Vec<_>>()
-        };
-        let number = |index: usize| numbers().get(index).copied().flatten().map_or(Value::from(()), Value::from);
         Some(match key.as_str()? {
             "name" | "column" => Value::from(&self.name),
             "quoted" => Value::from(quote(&self.name)),
+            "data_type" if self.is_string() => Value::from("character varying(256)"),
             "dtype" | "data_type" => Value::from(&self.dtype),
-            "numeric_precision" if self.is_numeric() => number(0),
-            "numeric_scale" if self.is_numeric() => number(1),
             "char_size" | "numeric_precision" | "numeric_scale" => Value::from(()),
             _ => return None,
         })
@@ -382,10 +376,9 @@ impl Object for ColumnClass {
     fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
         match method {
             "create" => Self::made(args),
-            // DuckDB's own names of types.
             "translate_type" => {
-                let (dtype,): (Rest<Value>,) = minijinja::value::from_args(args)?;
-                Ok(dtype.first().cloned().unwrap_or(Value::from("")))
+                let dtype = Arguments::read("translate_type", args)?.text(0, "dtype")?;
+                Ok(Value::from(if dtype.eq_ignore_ascii_case("string") { "TEXT".to_owned() } else { dtype }))
             }
             "string_type" => match args.first() {
                 Some(size) => Ok(Value::from(format!("character varying({size})"))),

@@ -119,6 +119,8 @@ pub(in crate::model) struct Setting {
     pub fail_at: Option<(usize, Refusal)>,
     /// `model`: the node that is rendered.
     pub model: Option<Value>,
+    /// A unit test's.
+    pub overrides: Option<Arc<OverrideProperties>>,
     /// More names, such as the arguments of a generic test or what only a hook sees.
     pub extra: HashMap<String, Value>,
     pub marks: Marks,
@@ -182,10 +184,16 @@ impl Object for Scope {
             "execute" => Some(Value::from(self.setting.execute)),
             "this" => self.setting.this.clone().map(|relation| RelationValue::plain(relation).into()),
             "model" => self.setting.model.clone(),
-            "graph" => Some(self.names.graph.get().cloned().unwrap_or_else(|| Value::from(Serde(Map::new())))),
+            "graph" => Some(self.names.graph.get().cloned().unwrap_or_else(empty_graph)),
             _ => None,
         }
     }
+}
+
+/// `graph` while it is made.
+fn empty_graph() -> Value {
+    let kinds = ["nodes", "sources", "exposures", "metrics", "groups"];
+    Value::from_pairs(kinds.map(|kind| (kind, Value::from(Serde(Map::<String, Json>::new())))))
 }
 
 /// The scope of the template that calls a function.

@@ -86,6 +86,16 @@ impl Recipe {
     }
 }
 
+/// What an environment is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Plain,
+    /// Macro files bear markers.
+    Marked,
+    /// What is undefined counts as nothing.
+    Lenient,
+}
+
 /// An environment, and what its macro files are.
 #[derive(Debug)]
 pub(super) struct Engine {
@@ -97,9 +107,13 @@ pub(super) struct Engine {
 
 impl Engine {
     /// Gives the names of all macros too, sorted, and what is wrong in the files.
-    pub fn new(recipe: &Recipe, macros_change: bool, is_marked: bool) -> (Self, Vec<String>, Vec<Error>) {
+    pub fn new(recipe: &Recipe, macros_change: bool, kind: Kind) -> (Self, Vec<String>, Vec<Error>) {
         let mut env = Environment::new();
-        env.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+        let is_marked = kind == Kind::Marked;
+        env.set_undefined_behavior(match kind {
+            Kind::Lenient => UndefinedBehavior::Chainable,
+            Kind::Plain | Kind::Marked => UndefinedBehavior::SemiStrict,
+        });
         env.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         env.set_debug(true);
         env.set_unknown_method_callback(jinja::unknown_method);

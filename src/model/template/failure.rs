@@ -79,6 +79,9 @@ impl Templates {
             "exceptions",
             "return",
         ];
+        if error.kind() == minijinja::ErrorKind::TemplateNotFound {
+            return Some("a macro of the project's `macros` folder is known everywhere by its name".into());
+        }
         let written = unknown_name(error)?;
         if written.starts_with("dbt_") {
             return Some("packages are not supported: copy the macro into the project's `macros` folder".into());
@@ -93,7 +96,9 @@ fn unknown_name(error: &minijinja::Error) -> Option<String> {
     let detail = error.detail()?;
     match error.kind() {
         minijinja::ErrorKind::UnknownFunction => detail.split(' ').next().map(str::to_owned),
-        minijinja::ErrorKind::UndefinedError => detail.split('`').nth(1).map(str::to_owned),
+        minijinja::ErrorKind::UndefinedError | minijinja::ErrorKind::UnknownMethod => {
+            detail.split('`').nth(1).map(str::to_owned)
+        }
         _ => None,
     }
 }
@@ -107,6 +112,11 @@ pub(super) fn reason(error: &minijinja::Error) -> String {
             Some(name) => format!("no function or macro `{name}` exists"),
             None => detail.to_owned(),
         },
+        ErrorKind::UnknownMethod if detail.ends_with("` is undefined)") => match unknown_name(error) {
+            Some(name) => format!("`{name}` is undefined"),
+            None => detail.to_owned(),
+        },
+        ErrorKind::TemplateNotFound => "`import`, `include` and `extends` are not supported".to_owned(),
         ErrorKind::UndefinedError if !detail.is_empty() => detail.to_owned(),
         ErrorKind::InvalidOperation | ErrorKind::SyntaxError if !detail.is_empty() => detail.to_owned(),
         kind if detail.is_empty() => kind.to_string(),
