@@ -167,12 +167,16 @@ impl Templates {
         }
     }
 
-    /// Renders a short text that asks nobody, such as what an entry in YAML refers to.
+    /// Renders a short text that has no file of its own while the project is parsed, when there is nobody to ask.
     pub fn render_text(&self, owner: &str, text: &str, place: &Place, setting: Setting) -> Result<Rendered, Error> {
         self.render(owner, &Text::Short(text.to_owned(), place.clone()), setting, None)
     }
 
-    fn render_here(
+    fn render_here(&self, owner: &str, text: &Text, setting: Setting, host: Option<Asker>) -> Result<Rendered, Error> {
+        self.render_in(self.engine(setting.marks), owner, text, setting, host)
+    }
+
+    fn render_in(
         &self,
         engine: &Engine,
         owner: &str,

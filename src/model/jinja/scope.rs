@@ -126,8 +126,6 @@ pub(in crate::model) struct Setting {
     pub marks: Marks,
     /// What the queries of an earlier rendering of the same text gave; nothing is asked again.
     pub replay: Option<Arc<Vec<(String, Answer)>>>,
-    /// A unit test's.
-    pub overrides: Option<Arc<OverrideProperties>>,
     /// What time it is, if it is not to be now.
     pub now: Option<DateTime<Utc>>,
 }
