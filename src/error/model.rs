@@ -372,6 +372,17 @@ impl Error {
         .hint("make `unique_key` name one row, or keep one row a key in the query")
     }
 
+    /// `shown`: some of the keys, as `Incremental::doubled` gives them.
+    pub(crate) fn doubled_keys(model: &str, key: &[String], keys: u64, shown: &str) -> Self {
+        Self::failed(format!(
+            "`{model}` holds {} of the new rows more than once in {}",
+            crate::report::counted(keys, "keys"),
+            listed(key)
+        ))
+        .because(format!("among them {shown}"))
+        .hint("a new row would take the place of several: `--full-refresh` builds the table anew, with each key once")
+    }
+
     pub(crate) fn key_not_in_query(model: &str, column: &str, columns: &[String]) -> Self {
         Self::failed(format!("`unique_key` of model `{model}` names `{column}`, which the query does not give"))
             .hint_maybe(did_you_mean(column, columns.iter().map(String::as_str)))

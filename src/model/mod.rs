@@ -58,7 +58,9 @@ pub use fixture::{own_types, value_sql};
 pub use freshness::{Age, Freshness};
 pub use host::{Answer, Cell, Host, Said};
 pub use invocation::Invocation;
-pub use materialize::{Existing, Incremental, Key, create_table, create_view, drop_existing, duplicate_keys, sweep};
+pub use materialize::{
+    Existing, Incremental, Key, create_table, create_view, doubled_keys, drop_existing, duplicate_keys, sweep,
+};
 pub use node::{DataTest, GenericTest, Graph, Node, NodeId, NodeKind};
 pub use order::{Gate, Step, Steps};
 pub use relation::Relation;

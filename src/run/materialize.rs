@@ -5,11 +5,11 @@
 use crate::error::{Error, Result};
 use crate::model::{
     Compile, Compiled, Deletes, Existing, Graph, Incremental, Key, Materialized, Node, Relation, SchemaChange,
-    Strategy, create_table, create_view, drop_existing, duplicate_keys, sweep,
+    Strategy, create_table, create_view, doubled_keys, drop_existing, duplicate_keys, sweep,
 };
 use crate::report::Console;
 use crate::schema::literal;
-use crate::warehouse::{Catalog, RelationKind, Session};
+use crate::warehouse::{Catalog, RelationKind, Session, SqlError};
 
 use super::build::{execute, model_error};
 use super::host::SessionHost;
@@ -79,14 +79,18 @@ fn single_keys(session: &Session, node: &Node, rows: &Relation) -> Result<Vec<(S
     let columns = session.describe(&rows.to_string())?;
     let names: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
     if let Some(key) = Key::of(&node.name, &node.config, &names).map_err(|error| error.at(node.place()))? {
-        let row = session.rows(&key.duplicates(rows))?.into_iter().next().unwrap_or_default();
-        let keys = row.first().cloned().flatten().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-        if keys > 0 {
-            let shown = row.get(1).cloned().flatten().unwrap_or_default();
+        if let Some((keys, shown)) = counted_keys(session, &key.duplicates(rows))? {
             return Err(duplicate_keys(&node.name, key, keys, &shown).at(node.place()));
         }
     }
     Ok(columns)
+}
+
+/// What `Key::duplicates` and its kin give, if they count any key.
+fn counted_keys(session: &Session, sql: &str) -> Result<Option<(u64, String)>, SqlError> {
+    let mut row = session.rows(sql)?.into_iter().next().unwrap_or_default().into_iter();
+    let keys = row.next().flatten().and_then(|text| text.parse().ok()).unwrap_or(0);
+    Ok((keys > 0).then(|| (keys, row.next().flatten().unwrap_or_default())))
 }
 
 pub(super) fn hooks(session: &Session, node: &Node, statements: &[String]) -> Result<()> {
@@ -110,6 +114,11 @@ fn incremental(session: &Session, graph: &Graph, node: &Node, query: &Compiled, 
         session.execute(statement).map_err(failed)?;
     }
     let run = Incremental { target: &node.relation, staged: &staged, config: &node.config, columns: &change.columns };
+    if let Some((key, sql)) = run.doubled()
+        && let Some((keys, shown)) = counted_keys(session, &sql).map_err(failed)?
+    {
+        return Err(doubled_keys(&node.name, key, keys, &shown).at(node.place()));
+    }
     let mut rows = 0;
     for statement in run.statements() {
         // The last statement is the one that writes.
