@@ -3,7 +3,7 @@
 //! Gives `model::check` its database; decides nothing.
 
 use crate::error::Result;
-use crate::model::{self, Binder, Graph, KnownColumns, NodeKind, Relation, Selection};
+use crate::model::{self, Binder, Graph, KnownColumns, NodeKind, Selection};
 use crate::schema::literal;
 use crate::warehouse::{Session, SqlError, Warehouse};
 
@@ -29,8 +29,8 @@ impl Binder for InMemory {
         self.session.execute(statement)
     }
 
-    fn columns(&mut self, relation: &Relation) -> Result<Vec<(String, String)>, SqlError> {
-        self.session.describe(&relation.to_string())
+    fn describe(&mut self, statement: &str) -> Result<Vec<(String, String)>, SqlError> {
+        self.session.described(statement)
     }
 
     fn plan(&mut self, query: &str) -> Result<String, SqlError> {
