@@ -265,6 +265,18 @@ impl Graph {
         seen
     }
 
+    /// Some nodes and all that they read, directly or not.
+    pub fn with_ancestors(&self, ids: impl Iterator<Item = NodeId>) -> std::collections::BTreeSet<NodeId> {
+        let mut seen = std::collections::BTreeSet::new();
+        let mut open: Vec<NodeId> = ids.collect();
+        while let Some(next) = open.pop() {
+            if seen.insert(next) {
+                open.extend(&self.node(next).parents);
+            }
+        }
+        seen
+    }
+
     /// All nodes that this one reads, directly or not, itself excluded.
     pub fn ancestors(&self, id: NodeId) -> std::collections::BTreeSet<NodeId> {
         let mut seen = std::collections::BTreeSet::new();

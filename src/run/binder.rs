@@ -34,8 +34,8 @@ impl Binder for InMemory {
         self.session.execute(statement)
     }
 
-    fn columns(&mut self, relation: &Relation) -> Result<Vec<(String, String)>, SqlError> {
-        self.session.describe(&relation.to_string())
+    fn describe(&mut self, statement: &str) -> Result<Vec<(String, String)>, SqlError> {
+        self.session.described(statement)
     }
 
     fn plan(&mut self, query: &str) -> Result<String, SqlError> {

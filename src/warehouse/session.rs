@@ -145,7 +145,12 @@ impl Session {
 
     /// Columns of a query or relation: name and DuckDB's type, in order.
     pub fn describe(&self, query: &str) -> Result<Vec<(String, String)>, SqlError> {
-        let rows = self.rows(&format!("describe {query}"))?;
+        self.described(&format!("describe {query}"))
+    }
+
+    /// The columns that a `describe` gives.
+    pub fn described(&self, statement: &str) -> Result<Vec<(String, String)>, SqlError> {
+        let rows = self.rows(statement)?;
         Ok(rows
             .into_iter()
             .filter_map(|row| {

@@ -280,7 +280,7 @@ impl Work<'_> {
         let relation = Relation::new("elt_lineage", format!("e{}", node.id.0));
         self.schema(&relation.schema);
         self.binder.create(&query.within(&format!("create or replace view {relation} as (\n"), "\n)").sql).ok()?;
-        let columns = self.binder.columns(&relation).ok()?;
+        let columns = self.binder.describe(&format!("describe {relation}")).ok()?;
         Some(columns.into_iter().map(|(name, _)| name).collect())
     }
 }
