@@ -127,7 +127,7 @@ impl Parser<'_> {
         let properties = by_name(&project.properties.seeds);
         for file in &project.seeds {
             let patch = properties.get(file.name.as_str()).copied();
-            let mut raw = self.file_defaults(&project.profiles.seeds, file, patch);
+            let mut raw = self.file_defaults(&project.profiles.defaults.seeds, file, patch);
             raw.entry("materialized").or_insert_with(|| "seed".into());
             let place = patch.map_or_else(|| Place::new(&file.source, 0..0), |patch| patch.place.clone());
             let config = self.config(&raw, Of::Seed, &format!("seed `{}`", file.name), &place, None);
@@ -148,7 +148,7 @@ impl Parser<'_> {
             let patch = properties.get(file.name.as_str()).copied();
             let is_inline = file.source.path == std::path::Path::new(crate::project::INLINE_PATH);
             let owner = if is_inline { "the query".to_owned() } else { format!("model `{}`", file.name) };
-            let defaults = self.file_defaults(&project.profiles.models, file, patch);
+            let defaults = self.file_defaults(&project.profiles.defaults.models, file, patch);
             self.templated(NodeKind::Model, file, patch, &owner, defaults);
         }
         self.unmatched(&project.properties.models, &project.models, "model");

@@ -12,6 +12,8 @@ pub struct Properties {
     pub sources: Vec<SourceProperties>,
     pub models: Vec<NodeProperties>,
     pub seeds: Vec<NodeProperties>,
+    pub analyses: Vec<NodeProperties>,
+    pub macros: Vec<MacroProperties>,
     /// `data_tests:` of singular tests (config and description only).
     pub tests: Vec<NodeProperties>,
 }
@@ -27,6 +29,24 @@ pub struct NodeProperties {
     pub columns: Vec<ColumnProperties>,
     pub data_tests: Vec<TestProperties>,
     pub constraints: Vec<Constraint>,
+}
+
+/// A `macros:` entry.
+#[derive(Debug, Clone)]
+pub struct MacroProperties {
+    pub name: String,
+    pub place: Place,
+    pub description: String,
+    pub arguments: Vec<MacroArgument>,
+}
+
+/// An `arguments:` entry of a macro.
+#[derive(Debug, Clone)]
+pub struct MacroArgument {
+    pub name: String,
+    /// `type:`
+    pub data_type: Option<String>,
+    pub description: String,
 }
 
 /// A `columns:` entry of a model, a seed or a source's table.

@@ -16,11 +16,13 @@ use std::sync::Arc;
 
 const TOP_KEYS: &[&str] = &["version", "models", "seeds", "sources", "data_tests"];
 /// Descriptions of things that need none to be built.
-const TOP_IGNORED: &[&str] = &["analyses", "macros", "tests"];
+const TOP_IGNORED: &[&str] = &["tests"];
+/// What other tools read; nothing here does.
+const TOP_UNUSED: &[&str] = &["metrics", "saved_queries", "semantic_models"];
 const TOP_UNSUPPORTED: &[&str] =
-    &["exposures", "functions", "groups", "metrics", "saved_queries", "semantic_models", "snapshots", "unit_tests"];
+    &["exposures", "functions", "groups", "snapshots", "unit_tests"];
 const NODE_KEYS: &[&str] = &["name", "description", "config", "columns", "data_tests", "tests", "constraints"];
-const NODE_UNSUPPORTED: &[&str] = &["versions", "latest_version", "semantic_model", "time_spine"];
+const NODE_UNSUPPORTED: &[&str] = &["versions", "latest_version"];
 const SOURCE_KEYS: &[&str] = &["name", "description", "schema", "config", "tables"];
 const TABLE_KEYS: &[&str] = &["name", "description", "identifier", "config", "columns", "data_tests", "tests"];
 const COLUMN_KEYS: &[&str] = &["name", "description", "data_type", "config", "data_tests", "tests", "constraints"];
@@ -40,7 +42,7 @@ const CONFIG_BESIDE: &[&str] = &[
     "tags",
 ];
 /// Keys for dbt's documentation site and the like.
-const HARMLESS: &[&str] = &["docs", "deprecation_date", "policy_tags", "external", "granularity"];
+const HARMLESS: &[&str] = &["docs", "deprecation_date", "policy_tags", "external", "granularity", "semantic_model", "time_spine"];
 /// A test's keys that are configuration wherever they stand, <https://docs.getdbt.com/reference/data-test-configs>.
 const TEST_CONFIG: &[&str] = &[
     "alias",
@@ -68,6 +70,7 @@ pub(super) fn read(
     template: &YamlTemplate,
     properties: &mut Properties,
     errors: &mut Vec<Error>,
+    warnings: &mut Vec<Error>,
 ) {
     let mut file = PropertyFile { template, errors };
     let top = match yaml_text::parse(source) {
@@ -84,11 +87,16 @@ pub(super) fn read(
             "version" => {}
             "models" => properties.models.extend(file.nodes(key, value, "a model")),
             "seeds" => properties.seeds.extend(file.nodes(key, value, "a seed")),
+            "analyses" => properties.analyses.extend(file.nodes(key, value, "an analysis")),
+            "macros" => properties.macros.extend(file.macros(value)),
             "data_tests" => properties.tests.extend(file.nodes(key, value, "a data test")),
             "sources" => {
                 for item in file.keep(value.list(key)).unwrap_or_default() {
                     properties.sources.extend(file.source(item));
                 }
+            }
+            _ if TOP_UNUSED.contains(&key) => {
+                warnings.push(Error::not_used(key, entry.key_place.clone()));
             }
             _ if TOP_UNSUPPORTED.contains(&key) => {
                 file.errors.push(Error::not_supported_yet(key, entry.key_place.clone()));
@@ -99,13 +107,13 @@ pub(super) fn read(
     }
 }
 
-struct PropertyFile<'a> {
+pub(super) struct PropertyFile<'a> {
     template: &'a YamlTemplate,
     errors: &'a mut Vec<Error>,
 }
 
 impl PropertyFile<'_> {
-    fn keep<T>(&mut self, result: Result<T>) -> Option<T> {
+    pub(super) fn keep<T>(&mut self, result: Result<T>) -> Option<T> {
         result.map_err(|error| self.errors.extend(error.split())).ok()
     }
 
@@ -119,7 +127,7 @@ impl PropertyFile<'_> {
         Some(NodeProperties {
             name,
             place,
-            description: self.optional_text(entries, "description").unwrap_or_default(),
+            description: self.description(entries),
             config: self.config(entries),
             columns: self.columns(entries),
             data_tests: self.data_tests(entries),
@@ -139,7 +147,7 @@ impl PropertyFile<'_> {
         Some(SourceProperties {
             name,
             place,
-            description: self.optional_text(entries, "description").unwrap_or_default(),
+            description: self.description(entries),
             schema: self.rendered_text(entries, "schema"),
             config,
             tables,
@@ -155,7 +163,7 @@ impl PropertyFile<'_> {
         Some(TableProperties {
             name,
             place,
-            description: self.optional_text(entries, "description").unwrap_or_default(),
+            description: self.description(entries),
             identifier: self.rendered_text(entries, "identifier"),
             config,
             columns: self.columns(entries),
@@ -182,7 +190,7 @@ impl PropertyFile<'_> {
     fn column(&mut self, item: &Written) -> Option<ColumnProperties> {
         let (entries, name, place) = self.named(item, "a column", COLUMN_KEYS, &["dimension", "entity"])?;
         Some(ColumnProperties {
-            description: self.optional_text(entries, "description").unwrap_or_default(),
+            description: self.description(entries),
             data_type: self.optional_text(entries, "data_type"),
             config: self.config(entries),
             data_tests: self.data_tests(entries),
@@ -193,7 +201,7 @@ impl PropertyFile<'_> {
     }
 
     /// An entry's keys, its name and the name's place; None if it is no table or has no name.
-    fn named<'w>(
+    pub(super) fn named<'w>(
         &mut self,
         item: &'w Written,
         what: &str,
@@ -226,7 +234,7 @@ impl PropertyFile<'_> {
         self.keep(written.text(key)).map(str::to_owned)
     }
 
-    fn rendered_text(&mut self, entries: &[Entry], key: &str) -> Option<String> {
+    pub(super) fn rendered_text(&mut self, entries: &[Entry], key: &str) -> Option<String> {
         let mut written = find(entries, key).filter(|written| !written.is_null())?.clone();
         let rendered = self.template.render(&mut written);
         self.keep(rendered)?;
