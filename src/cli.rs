@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::collections::{GenerateArgs, QuarantineArgs, StateArgs};
 use self::look::{LsArgs, SchemaArgs, ShowArgs};
-use self::stages::{BuildArgs, CompileArgs, ExportArgs, TestArgs};
+use self::stages::{AllArgs, BuildArgs, CloneArgs, CompileArgs, ExportArgs, RetryArgs, TestArgs};
 use crate::command::{Command, Common, Invocation};
 use crate::report::LogFormat;
 
@@ -30,9 +30,15 @@ struct Cli {
 #[derive(Args)]
 #[command(next_help_heading = "Global options")]
 struct CommonArgs {
-    /// The project's folder: the one that holds profiles.toml
+    /// The project's folder: the one that holds profiles.toml or dbt_project.yml
     #[arg(long, global = true, value_name = "DIR", default_value = ".")]
     project_dir: PathBuf,
+    /// The folder of a dbt project's profiles.yml; by default DBT_PROFILES_DIR, the project's folder, ~/.dbt
+    #[arg(long, global = true, value_name = "DIR")]
+    profiles_dir: Option<PathBuf>,
+    /// The profile in it; by default the one that dbt_project.yml names
+    #[arg(long, global = true, value_name = "NAME")]
+    profile: Option<String>,
     /// The target to run, a `[target.NAME]` of profiles.toml; by default the project's `target`
     #[arg(long, short, global = true, value_name = "NAME", env = "ELT_TARGET")]
     target: Option<String>,
@@ -79,7 +85,7 @@ enum Sub {
     /// Run the data tests of the selected models
     Test(TestArgs),
     /// The whole way: extract, build, test and export
-    Build(BuildArgs),
+    Build(AllArgs),
     /// Publish the selected models as they stand in the warehouse
     Export(ExportArgs),
     /// List what a selection holds
@@ -94,6 +100,10 @@ enum Sub {
     Quarantine(QuarantineArgs),
     /// Check the selected models and render their SQL to target/compiled
     Compile(CompileArgs),
+    /// Run the last command again, with what failed or was skipped in it
+    Retry(RetryArgs),
+    /// Copy relations from another target's warehouse into this one's
+    Clone(CloneArgs),
     /// Remove what can be made again: compiled SQL and artifacts under target/
     Clean,
 }
@@ -103,6 +113,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
     let cli = Cli::try_parse_from(args)?;
     let common = Common {
         project_dir: cli.common.project_dir,
+        profiles_dir: cli.common.profiles_dir,
+        profile: cli.common.profile,
         target: cli.common.target,
         vars: cli.common.vars,
         threads: cli.common.threads.map(usize::from),
@@ -129,6 +141,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
         Sub::State(args) => Command::State(args.into()),
         Sub::Quarantine(args) => Command::Quarantine(args.into()),
         Sub::Compile(args) => Command::Compile(args.into()),
+        Sub::Clone(args) => Command::Clone(args.into()),
+        Sub::Retry(args) => Command::Retry(args.into()),
         Sub::Clean => Command::Clean,
     };
     Ok(Invocation { common, command })

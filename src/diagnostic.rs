@@ -24,6 +24,9 @@ fn render_one(error: &Error, level: Level<'static>, color: bool) -> String {
     let group = level.primary_title(error.message()).elements(error.places().iter().map(snippet));
     let mut text = renderer.render(&[group]);
     text.push('\n');
+    if let Some(picture) = error.shown_picture() {
+        text.push_str(&format!("{}\n", picture.trim_end_matches('\n')));
+    }
     let (bold, reset) = if color { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") };
     for (name, lines) in [("caused by", error.causes()), ("hint", error.hints())] {
         for line in lines {
@@ -35,10 +38,10 @@ fn render_one(error: &Error, level: Level<'static>, color: bool) -> String {
 
 fn snippet(place: &Place) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
     let source = &place.source;
-    let end = source.text.len();
+    let end = source.shown().len();
     let span = place.span.start.min(end)..place.span.end.min(end);
     // An empty text has no line to show, and a reader of the path alone still knows where to look.
-    Snippet::source(source.text.as_str())
+    Snippet::source(source.shown())
         .path(source.path.to_string_lossy().into_owned())
         .annotation(AnnotationKind::Primary.span(span).label(place.label.as_deref()))
 }

@@ -16,6 +16,7 @@ mod land;
 mod model;
 mod project;
 mod run;
+mod unit_test;
 mod warehouse;
 
 use std::fmt;
@@ -39,11 +40,23 @@ pub enum Exit {
 pub struct SourceText {
     pub path: PathBuf,
     pub text: String,
+    /// What the user wrote, where `text` was prepared from it; places are the same in both.
+    original: Option<String>,
 }
 
 impl SourceText {
     pub fn new(path: impl Into<PathBuf>, text: impl Into<String>) -> Arc<Self> {
-        Arc::new(Self { path: path.into(), text: text.into() })
+        Arc::new(Self { path: path.into(), text: text.into(), original: None })
+    }
+
+    /// A text in which parts are masked, byte for byte, of what the user wrote.
+    pub fn prepared(path: impl Into<PathBuf>, text: impl Into<String>, original: impl Into<String>) -> Arc<Self> {
+        Arc::new(Self { path: path.into(), text: text.into(), original: Some(original.into()) })
+    }
+
+    /// What is shown to the user.
+    pub fn shown(&self) -> &str {
+        self.original.as_deref().unwrap_or(&self.text)
     }
 
     /// The byte range of a line's text (1-based), without its line end; the text's end if there is no such line.
@@ -98,6 +111,7 @@ struct Inner {
     places: Vec<Place>,
     causes: Vec<String>,
     hints: Vec<String>,
+    picture: Option<String>,
     more: Vec<Error>,
     is_transient: bool,
     is_timeout: bool,
@@ -121,6 +135,7 @@ impl Error {
             places: Vec::new(),
             causes: Vec::new(),
             hints: Vec::new(),
+            picture: None,
             more: Vec::new(),
             is_transient: false,
             is_timeout: false,
@@ -166,6 +181,12 @@ impl Error {
             Some(place) => self.at(place),
             None => self,
         }
+    }
+
+    /// Lines that show what the message speaks of, such as rows side by side.
+    pub fn picture(mut self, lines: String) -> Self {
+        self.0.picture = Some(lines);
+        self
     }
 
     /// A statement of what to do next, without a period.
@@ -214,6 +235,10 @@ impl Error {
 
     pub fn causes(&self) -> &[String] {
         &self.0.causes
+    }
+
+    pub fn shown_picture(&self) -> Option<&str> {
+        self.0.picture.as_deref()
     }
 
     pub fn hints(&self) -> &[String] {

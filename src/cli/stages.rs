@@ -2,9 +2,11 @@
 //!
 //! Definitions, and their way to `command`'s options.
 
+use std::path::PathBuf;
+
 use clap::Args;
 
-use crate::command::{BuildOptions, Selection};
+use crate::command::{BuildOptions, CloneOptions, RetryOptions, Selection};
 
 #[derive(Args)]
 pub(super) struct SelectionArgs {
@@ -31,6 +33,16 @@ pub(super) struct BuildArgs {
     /// Print the plan and do nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+/// The flags of `build`.
+#[derive(Args)]
+pub(super) struct AllArgs {
+    #[command(flatten)]
+    pub(super) build: BuildArgs,
+    /// Commit models before their tests run, as dbt does: a failing test holds back only what has all of its parents above
+    #[arg(long)]
+    pub(super) no_gate: bool,
 }
 
 #[derive(Args)]
@@ -66,6 +78,43 @@ pub(super) struct CompileArgs {
     pub(super) dry_run: bool,
 }
 
+#[derive(Args)]
+pub(super) struct RetryArgs {
+    /// The folder with the run's run_results.json; by default the project's own artifacts
+    #[arg(long, value_name = "DIR")]
+    pub(super) state: Option<PathBuf>,
+    /// Load collections and build incremental models from nothing
+    #[arg(long, short)]
+    pub(super) full_refresh: bool,
+    /// Stop at the first failure
+    #[arg(long, short = 'x')]
+    pub(super) fail_fast: bool,
+}
+
+impl From<RetryArgs> for RetryOptions {
+    fn from(args: RetryArgs) -> Self {
+        Self { state: args.state, full_refresh: args.full_refresh, fail_fast: args.fail_fast }
+    }
+}
+
+#[derive(Args)]
+pub(super) struct CloneArgs {
+    #[command(flatten)]
+    pub(super) selection: SelectionArgs,
+    /// The target whose warehouse is copied from
+    #[arg(long, value_name = "NAME")]
+    pub(super) from: String,
+    /// Also replace what stands here already
+    #[arg(long, short)]
+    pub(super) full_refresh: bool,
+}
+
+impl From<CloneArgs> for CloneOptions {
+    fn from(args: CloneArgs) -> Self {
+        Self { selection: args.selection.into(), from: args.from, full_refresh: args.full_refresh }
+    }
+}
+
 impl From<SelectionArgs> for Selection {
     fn from(args: SelectionArgs) -> Self {
         Self { select: args.select, exclude: args.exclude }
@@ -79,7 +128,14 @@ impl From<BuildArgs> for BuildOptions {
             full_refresh: args.full_refresh,
             fail_fast: args.fail_fast,
             dry_run: args.dry_run,
+            ..Self::default()
         }
+    }
+}
+
+impl From<AllArgs> for BuildOptions {
+    fn from(args: AllArgs) -> Self {
+        Self { no_gate: args.no_gate, ..args.build.into() }
     }
 }
 

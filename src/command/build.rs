@@ -2,17 +2,22 @@
 //!
 //! One order for all of them: plan, extract, check, build with tests, publish, summarise.
 
+use serde_json::{Map, Value};
+
 use crate::cancel::Cancel;
 use crate::error::{Error, Exit, Result};
 use crate::export;
 use crate::failpoint::failpoint;
 use crate::model::{Graph, Materialized, Node, NodeId, NodeKind, Selection};
+use crate::project::Target;
 use crate::report::{Console, artifacts, counted};
-use crate::run::{Build, Extent, Extraction, NodeResult, Plan, Publish, Results, Scope, binder, plan, summary};
+use crate::run::{
+    Build, Extent, Extraction, NodeResult, Plan, Publish, Results, Scope, UnitTests, binder, plan, summary,
+};
 use crate::warehouse::{Session, Warehouse};
 
 use super::workspace::{self, Workspace};
-use super::{BuildOptions, Common};
+use super::{BuildOptions, Common, unit_tests};
 
 pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Console, cancel: &Cancel) -> Result<bool> {
     let workspace = Workspace::open(common, console)?;
@@ -21,9 +26,16 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
         return dry_run(&workspace, selected, scope, options, console);
     }
     let results = Results::default();
+    let args = args(common, options, scope, workspace.target());
+    if scope.tests && selected.iter().all(|id| workspace.graph.node(id).kind == NodeKind::UnitTest) {
+        return unit_tests::run(&workspace, &selected, options, console, cancel, &results, &args);
+    }
     let warehouse = results.stage("open", || workspace.warehouse())?;
     let session = warehouse.session()?;
-    let plan = Plan::new(&workspace.graph, selected, scope, &session.catalog()?, workspace.target())?;
+    let mut plan = Plan::new(&workspace.graph, selected, scope, &session.catalog()?, workspace.target())?;
+    if let Some(previous) = &options.retries {
+        plan.keep_undone(&workspace.graph, previous, scope.gate);
+    }
     if !plan.added.is_empty() {
         console.say(&format!("also building what was never built: {}", names(&workspace.graph, &plan.added)));
     }
@@ -40,7 +52,7 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
         drop(session);
         drop(warehouse);
     });
-    let written = write_artifacts(&workspace, &results);
+    let written = write_artifacts(&workspace, &results, &args);
     failpoint("build.end");
     if let Err(error) = outcome {
         if cancel.is_requested() {
@@ -112,7 +124,12 @@ impl Command<'_> {
                 // Again, with the columns that the loads brought.
                 self.results.stage("check", || binder::check(graph, &plan.selection, &now))?;
             }
+            let unit_tests: Vec<NodeId> = plan.steps.iter().flat_map(|step| step.unit_tests.clone()).collect();
+            let unit_tests = (!unit_tests.is_empty())
+                .then(|| UnitTests::prepare(graph, &unit_tests, &now, self.cancel))
+                .transpose()?;
             let build = Build {
+                unit_tests,
                 graph,
                 warehouse: self.warehouse,
                 console: self.console,
@@ -226,12 +243,27 @@ impl Command<'_> {
     }
 }
 
-fn write_artifacts(workspace: &Workspace, results: &Results) -> Result<()> {
+/// What the run was asked for, under dbt's names: what `retry` asks for again.
+pub(super) fn args(common: &Common, options: &BuildOptions, scope: Scope, target: &Target) -> Map<String, Value> {
+    let mut args = Map::new();
+    args.insert("which".into(), scope.name.into());
+    args.insert("select".into(), options.selection.select.clone().into());
+    args.insert("exclude".into(), options.selection.exclude.clone().into());
+    args.insert("full_refresh".into(), options.full_refresh.into());
+    args.insert("fail_fast".into(), options.fail_fast.into());
+    args.insert("no_gate".into(), options.no_gate.into());
+    args.insert("target".into(), target.name.clone().into());
+    let vars = workspace::vars(common.vars.as_deref()).unwrap_or_default();
+    args.insert("vars".into(), vars.into());
+    args
+}
+
+pub(super) fn write_artifacts(workspace: &Workspace, results: &Results, args: &Map<String, Value>) -> Result<()> {
     let folder = workspace.artifacts();
     let invocation = uuid::Uuid::now_v7().to_string();
     let manifest = workspace.graph.manifest(artifacts::metadata("manifest/v12", &invocation));
     artifacts::write(&folder.join("manifest.json"), &manifest)?;
-    let results = results.artifact(artifacts::metadata("run-results/v6", &invocation));
+    let results = results.artifact(artifacts::metadata("run-results/v6", &invocation), args);
     artifacts::write(&folder.join("run_results.json"), &results)
 }
 

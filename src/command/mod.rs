@@ -4,6 +4,7 @@
 
 mod build;
 mod clean;
+mod clone;
 mod collections;
 mod compile;
 mod debug;
@@ -11,18 +12,21 @@ mod generate;
 mod init;
 mod ls;
 mod quarantine;
+mod retry;
 mod schema;
 mod show;
 mod state;
+mod unit_tests;
 mod workspace;
 
 use std::path::PathBuf;
 
 use crate::cancel::Cancel;
 use crate::error::Result;
+use crate::model::Gate;
 use crate::report::table::Output;
 use crate::report::{Console, LogFormat};
-use crate::run::Scope;
+use crate::run::{Previous, Scope};
 use crate::secret::Secret;
 
 /// What the user asked for, read and checked.
@@ -36,6 +40,10 @@ pub struct Invocation {
 #[derive(Debug, Clone)]
 pub struct Common {
     pub project_dir: PathBuf,
+    /// Where `profiles.yml` lies.
+    pub profiles_dir: Option<PathBuf>,
+    /// The profile in it.
+    pub profile: Option<String>,
     pub target: Option<String>,
     /// A JSON or YAML object.
     pub vars: Option<String>,
@@ -62,6 +70,8 @@ pub enum Command {
     State(StateOptions),
     Quarantine(QuarantineOptions),
     Compile(BuildOptions),
+    Clone(CloneOptions),
+    Retry(RetryOptions),
     Clean,
 }
 
@@ -78,6 +88,27 @@ pub struct BuildOptions {
     pub full_refresh: bool,
     pub fail_fast: bool,
     pub dry_run: bool,
+    /// Tests run after the commit and hold back what is below, as in dbt.
+    pub no_gate: bool,
+    /// The run whose rest is done.
+    pub retries: Option<Previous>,
+}
+
+#[derive(Debug, Clone)]
+pub struct RetryOptions {
+    /// The folder with the run's artifacts; the project's own if None.
+    pub state: Option<PathBuf>,
+    pub full_refresh: bool,
+    pub fail_fast: bool,
+}
+
+#[derive(Debug, Clone)]
+pub struct CloneOptions {
+    pub selection: Selection,
+    /// The target whose warehouse is read.
+    pub from: String,
+    /// Also what stands here already.
+    pub full_refresh: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -167,28 +198,55 @@ pub enum QuarantineAction {
 
 /// Runs a subcommand. `Ok(false)`: it ran, and something in it failed that was already reported.
 pub fn run(invocation: &Invocation, console: &Console, cancel: &Cancel) -> Result<bool> {
-    const NOTHING: Scope =
-        Scope { extract: false, seeds: false, snapshots: false, models: false, tests: false, export: false };
-    const ALL: Scope = Scope { extract: true, seeds: true, snapshots: true, models: true, tests: true, export: true };
     let common = &invocation.common;
-    let stages = |options: &BuildOptions, scope: Scope| build::run(common, options, scope, console, cancel);
+    let stages = |name: &str, options: &BuildOptions| match scope_of(name, options) {
+        Some(scope) => build::run(common, options, scope, console, cancel),
+        None => Ok(false),
+    };
     match &invocation.command {
         Command::Init { name } => init::run(common, name, console),
         Command::Debug => debug::run(common, console, cancel),
         Command::Generate(options) => generate::run(options, console),
-        Command::Extract(options) => stages(options, Scope { extract: true, ..NOTHING }),
-        Command::Run(options) => stages(options, Scope { models: true, ..NOTHING }),
-        Command::Seed(options) => stages(options, Scope { seeds: true, ..NOTHING }),
-        Command::Snapshot(options) => stages(options, Scope { snapshots: true, ..NOTHING }),
-        Command::Test(options) => stages(options, Scope { tests: true, ..NOTHING }),
-        Command::Build(options) => stages(options, ALL),
-        Command::Export(options) => stages(options, Scope { export: true, ..NOTHING }),
+        Command::Extract(options) => stages("extract", options),
+        Command::Run(options) => stages("run", options),
+        Command::Seed(options) => stages("seed", options),
+        Command::Snapshot(options) => stages("snapshot", options),
+        Command::Test(options) => stages("test", options),
+        Command::Build(options) => stages("build", options),
+        Command::Export(options) => stages("export", options),
+        Command::Retry(options) => retry::run(common, options, console, cancel),
         Command::Ls(options) => ls::run(common, options, console),
         Command::Schema(options) => schema::run(common, options, console),
         Command::Show(options) => show::run(common, options, console),
         Command::State(options) => state::run(common, options, console),
         Command::Quarantine(options) => quarantine::run(common, options, console, cancel),
         Command::Compile(options) => compile::run(common, options, console),
+        Command::Clone(options) => clone::run(common, options, console, cancel),
         Command::Clean => clean::run(common, console),
     }
+}
+
+/// The parts of the work that a command of this name does; None if it is none of stages.
+fn scope_of(name: &str, options: &BuildOptions) -> Option<Scope> {
+    let nothing = Scope::default();
+    let gate = if options.no_gate { Gate::Children } else { Gate::Commit };
+    Some(match name {
+        "extract" => Scope { name: "extract", extract: true, ..nothing },
+        "run" => Scope { name: "run", models: true, ..nothing },
+        "seed" => Scope { name: "seed", seeds: true, ..nothing },
+        "snapshot" => Scope { name: "snapshot", snapshots: true, ..nothing },
+        "test" => Scope { name: "test", tests: true, ..nothing },
+        "export" => Scope { name: "export", export: true, ..nothing },
+        "build" => Scope {
+            name: "build",
+            extract: true,
+            seeds: true,
+            snapshots: true,
+            models: true,
+            tests: true,
+            export: true,
+            gate,
+        },
+        _ => return None,
+    })
 }

@@ -122,9 +122,9 @@ impl Error {
     }
 
     pub(crate) fn bad_location(source: &str, reason: &str, place: Place) -> Self {
-        Self::usage(format!("`external_location` of source table `{source}` {reason}"))
-            .at(place)
-            .hint("`{name}`, `{identifier}`, `{schema}`, `{database}`, `{source_name}` and keys of `meta` can stand in it")
+        Self::usage(format!("`external_location` of source table `{source}` {reason}")).at(place).hint(
+            "`{name}`, `{identifier}`, `{schema}`, `{database}`, `{source_name}` and keys of `meta` can stand in it",
+        )
     }
 
     pub(crate) fn run_hook_failed(name: &str, error: &crate::warehouse::SqlError, place: Place) -> Self {
@@ -133,7 +133,8 @@ impl Error {
 
     /// `relation` as SQL has it.
     pub(crate) fn no_such_table(source: &str, relation: &str, model: &str) -> Self {
-        Self::failed(format!("`{model}` reads source `{source}`, and {relation} is not in the warehouse"))
-            .hint("no target loads this source, so its table has to stand there; `external_location` names files instead")
+        Self::failed(format!("`{model}` reads source `{source}`, and {relation} is not in the warehouse")).hint(
+            "no target loads this source, so its table has to stand there; `external_location` names files instead",
+        )
     }
 }

@@ -24,6 +24,45 @@ impl Error {
             .hint("write a `select`, or disable it with `enabled: false`")
     }
 
+    /// `complaint` follows "a snapshot ".
+    pub(crate) fn snapshot_tag(complaint: &str, place: Place) -> Self {
+        Self::usage(format!("a snapshot {complaint}"))
+            .at(place)
+            .hint("a snapshot is `{% snapshot name %} … {% endsnapshot %}`")
+    }
+
+    pub(crate) fn not_a_snapshot(name: &str) -> Self {
+        Self::usage(format!("`{name}` is no snapshot"))
+    }
+
+    pub(crate) fn snapshot_is_a_view(name: &str) -> Self {
+        Self::failed(format!("a view stands where snapshot `{name}` keeps its history"))
+            .hint("drop the view, or give the snapshot another `alias` or `schema`")
+    }
+
+    /// `column`: one of the snapshot's own.
+    pub(crate) fn snapshot_without_column(name: &str, column: &str) -> Self {
+        Self::failed(format!("the table of snapshot `{name}` has no column `{column}`"))
+            .because("it was begun with other `snapshot_meta_column_names` or `hard_deletes`")
+            .hint("add the column to the table, or configure the snapshot as it was")
+    }
+
+    pub(crate) fn snapshot_null_keys(name: &str, key: &[String], rows: u64) -> Self {
+        Self::failed(format!(
+            "snapshot `{name}` has {} with NULL in its `unique_key` {}",
+            crate::report::counted(rows, "rows"),
+            listed(key)
+        ))
+        .hint("leave such rows out of the query, or choose a key that every row has")
+    }
+
+    pub(crate) fn snapshot_twice(name: &str, place: Place, block: Place) -> Self {
+        Self::usage(format!("snapshot `{name}` has a `relation:` and a block"))
+            .at(place)
+            .at(block.label("the block"))
+            .hint("only one can say what it reads")
+    }
+
     pub(crate) fn bad_macro_file(path: &str, reason: &str) -> Self {
         Self::usage(format!("macro file `{path}` cannot be read: {reason}"))
     }
@@ -158,6 +197,48 @@ impl Error {
 
     pub(crate) fn bad_test_argument(test: &str, complaint: &str, place: Place) -> Self {
         Self::usage(format!("test `{test}` {complaint}")).at(place)
+    }
+}
+
+// Groups, access, exposures.
+impl Error {
+    pub(crate) fn unknown_group(owner: &str, group: &str, known: &[&str], place: Place) -> Self {
+        let names: Vec<String> = known.iter().map(|name| (*name).to_owned()).collect();
+        let hint = did_you_mean(group, known.iter().copied()).unwrap_or_else(|| match names.as_slice() {
+            [] => "declare it under `groups:` in a YAML file below `models/`".into(),
+            names => format!("the groups are {}", listed(names)),
+        });
+        Self::usage(format!("{owner} belongs to the group `{group}`, which does not exist")).at(place).hint(hint)
+    }
+
+    pub(crate) fn bad_access(owner: &str, value: &str, place: Place) -> Self {
+        Self::usage(format!("`access` of {owner} cannot be `{value}`"))
+            .at(place)
+            .hint("it takes `private`, `protected`, `public`")
+    }
+
+    pub(crate) fn public_ephemeral(owner: &str, place: Place) -> Self {
+        Self::usage(format!("`access` of {owner} cannot be `public`, for it is ephemeral: nothing of it can be read"))
+            .at(place)
+            .hint("materialize it as a view or table, or make it `protected`")
+    }
+
+    pub(crate) fn private_ref(owner: &str, name: &str, group: Option<&str>, place: Option<Place>) -> Self {
+        let whose = match group {
+            Some(group) => format!("private to the group `{group}`"),
+            None => "private, and belongs to no group".into(),
+        };
+        let hint = match group {
+            Some(group) => format!("put {owner} into the group `{group}`, or make `{name}` `protected`"),
+            None => format!("give `{name}` a `group`, or make it `protected`"),
+        };
+        Self::usage(format!("{owner} refers to `{name}`, which is {whose}")).at_maybe(place).hint(hint)
+    }
+
+    pub(crate) fn exposure_reads_nothing(exposure: &str, place: Place) -> Self {
+        Self::usage(format!("`depends_on` of exposure `{exposure}` names nothing here"))
+            .at(place)
+            .hint("an entry is `ref('model')` or `source('source', 'table')`")
     }
 }
 

@@ -141,6 +141,16 @@ impl Error {
             .hint("`var`, `env_var` and `target` are known here")
     }
 
+    pub(crate) fn bad_exposure_name(name: &str, place: Place) -> Self {
+        Self::usage(format!("`{name}` is no name of an exposure"))
+            .at(place)
+            .hint("it takes letters, digits and `_`; `label` says the rest")
+    }
+
+    pub(crate) fn owner_unnamed(of: &str, place: Place) -> Self {
+        Self::usage(format!("the owner of {of} has neither `name` nor `email`")).at(place)
+    }
+
     pub(crate) fn bad_version(place: Place) -> Self {
         Self::usage("`version` is 2").at(place)
     }

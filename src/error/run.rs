@@ -78,6 +78,37 @@ impl Error {
             .hint("`elt build` loads what the models read; `elt extract` loads only")
     }
 
+    pub fn clone_onto_itself(target: &str) -> Self {
+        Self::usage(format!("target `{target}` cannot be cloned onto itself"))
+            .hint("`--target` is where to, `--from` where from: `elt clone --from prod --target dev`")
+    }
+
+    pub fn clone_unreadable(path: &Path, cause: &SqlError) -> Self {
+        Self::failed(format!("cannot read the warehouse `{}`", path.display()))
+            .because(cause.message.clone())
+            .hint("while another process writes it, it cannot be copied: wait until that process ends")
+    }
+
+    pub fn clone_failed(name: &str, cause: &SqlError) -> Self {
+        Self::failed(format!("`{name}` cannot be copied")).because(cause.message.clone())
+    }
+
+    pub fn nothing_to_retry_from(path: &Path, cause: &std::io::Error) -> Self {
+        Self::usage(format!("cannot read `{}`, which tells what to retry", path.display()))
+            .caused_by(cause)
+            .hint("`elt build` and the other commands that run nodes write it; `--state` names another folder")
+    }
+
+    pub fn bad_artifact(path: &Path) -> Self {
+        Self::usage(format!("`{}` is no artifact that can be read", path.display()))
+            .hint("it has to be JSON as dbt or elt writes it")
+    }
+
+    pub fn cannot_retry(which: &str) -> Self {
+        Self::usage(format!("the last command was `{which}`, which cannot be retried"))
+            .hint("`build`, `extract`, `run`, `seed`, `snapshot`, `test` and `export` can")
+    }
+
     pub fn show_what() -> Self {
         Self::usage("nothing to show").hint("`--select NAME` shows a model, `--inline SQL` a query")
     }

@@ -22,6 +22,13 @@ impl Error {
         let program = program.map(|program| format!(" (`{program}`)")).unwrap_or_default();
         Self::failed(format!("the warehouse `{}` is in use by process {pid}{program}", path.display()))
             .hint("wait until that process ends, or stop it; one process at a time may write a DuckDB file")
+            .transient()
+    }
+
+    /// The process that answered for a file that it was writing.
+    pub fn warehouse_writer_gone(path: &Path) -> Self {
+        Self::failed(format!("the process that had the warehouse `{}` open has just ended", path.display()))
+            .hint("the same command finds the file free now")
     }
 
     pub fn warehouse_options(cause: &SqlError, memory_limit: Option<&str>) -> Self {

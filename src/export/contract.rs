@@ -153,6 +153,8 @@ fn resolve_one(relation: &Relation, all: &[Relation], known: &[Table]) -> Result
             }
         };
         match constraint.kind {
+            // DuckDB's own words mean nothing to another database.
+            ConstraintKind::Custom => {}
             ConstraintKind::NotNull => set_not_null(&mut table, &columns),
             ConstraintKind::PrimaryKey => {
                 primary_keys += 1;

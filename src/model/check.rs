@@ -10,6 +10,7 @@ use super::config::Materialized;
 use super::node::{Graph, Node, NodeId, NodeKind};
 use super::relation::Relation;
 use super::select::Selection;
+use super::snapshot::Snapshot;
 use crate::error::{Error, Result, nearest};
 use crate::schema::quote;
 use crate::warehouse::SqlError;
@@ -22,6 +23,9 @@ pub trait Binder {
     /// A relation's columns in order, as `(name, DuckDB type)`. Asked once a model: `describe` answers in under a
     /// millisecond, `information_schema` does not.
     fn columns(&mut self, relation: &Relation) -> Result<Vec<(String, String)>, SqlError>;
+
+    /// DuckDB's JSON of a query's bound plan, not optimised (`json_serialize_plan`).
+    fn plan(&mut self, query: &str) -> Result<String, SqlError>;
 }
 
 /// Columns of sources and seeds as they are known from loads, by node; `(name, DuckDB type)` each.
@@ -42,6 +46,20 @@ pub struct Checked {
 /// # Errors
 /// All errors of all queries; exit code 1 (2 for those that a template raises).
 pub fn check(graph: &Graph, selection: &Selection, known: &KnownColumns, binder: &mut dyn Binder) -> Result<Checked> {
+    let (checked, errors) = bind(graph, selection, known, binder);
+    match Error::many(errors) {
+        Some(error) => Err(error),
+        None => Ok(checked),
+    }
+}
+
+/// The same, with whatever could be bound beside the errors.
+pub fn bind(
+    graph: &Graph,
+    selection: &Selection,
+    known: &KnownColumns,
+    binder: &mut dyn Binder,
+) -> (Checked, Vec<Error>) {
     let mut work = Work {
         graph,
         binder,
@@ -59,10 +77,12 @@ pub fn check(graph: &Graph, selection: &Selection, known: &KnownColumns, binder:
     for id in order {
         work.node(graph.node(id), known);
     }
-    match Error::many(work.errors) {
-        Some(error) => Err(error),
-        None => Ok(work.checked),
-    }
+    (work.checked, work.errors)
+}
+
+/// The view that an ephemeral model is bound as.
+pub fn bound_ephemeral(id: NodeId) -> Relation {
+    Relation::new("elt_tests", format!("e{}", id.0))
 }
 
 struct Work<'a> {
@@ -91,7 +111,8 @@ impl Work<'_> {
             }
             NodeKind::Model => self.model(node),
             // Bound by what each of them is; see the modules of their kinds.
-            NodeKind::Snapshot | NodeKind::Analysis | NodeKind::UnitTest | NodeKind::Exposure => {}
+            NodeKind::Analysis | NodeKind::UnitTest | NodeKind::Exposure => {}
+            NodeKind::Snapshot => self.snapshot(node, known.get(&node.id).map(Vec::as_slice).unwrap_or_default()),
             NodeKind::Test => {
                 if !self.is_plainly_bound(node)
                     && let Some(compiled) = self.compiled(node, false)
@@ -143,7 +164,7 @@ impl Work<'_> {
         match node.config.materialized {
             // Bound where it is read, but also alone, so that its errors are its own.
             Materialized::Ephemeral => {
-                let relation = Relation::new("elt_tests", format!("e{}", node.id.0));
+                let relation = bound_ephemeral(node.id);
                 self.view(node, &relation, &full);
             }
             Materialized::Incremental => {
@@ -164,6 +185,38 @@ impl Work<'_> {
                     self.columns(node, &full);
                 }
             }
+        }
+    }
+
+    /// Binds a snapshot's query, then what its configuration names in it. `held` are the columns of its table, which keeps
+    /// those that the query no longer gives.
+    fn snapshot(&mut self, node: &Node, held: &[(String, String)]) {
+        let Some(config) = &node.config.snapshot else { return };
+        let Some(query) = self.compiled(node, false) else { return };
+        let staged = Relation::new("elt_tests", format!("s{}", node.id.0));
+        if !self.view(node, &staged, &query) {
+            return;
+        }
+        let unique_key = &node.config.unique_key;
+        let snapshot = Snapshot { target: &node.relation, staged: &staged, config, unique_key };
+        self.schema(&node.relation.schema);
+        let named = format!("create view elt_tests.n{} as {}", node.id.0, snapshot.named());
+        let versions = format!("create view {} as {}", node.relation, snapshot.versions());
+        for statement in [named, versions] {
+            if let Err(error) = self.binder.create(&statement) {
+                return self.fail(node, &error, node.place());
+            }
+        }
+        match self.binder.columns(&node.relation) {
+            Ok(mut columns) => {
+                let is_new = |name: &str| !columns.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
+                let gone: Vec<_> = held.iter().filter(|(name, _)| is_new(name)).cloned().collect();
+                columns.extend(gone);
+                if self.binder.create(&format!("drop view {}", node.relation)).is_ok() {
+                    self.table(node, Some(&columns));
+                }
+            }
+            Err(error) => self.fail(node, &error, node.place()),
         }
     }
 
@@ -292,6 +345,10 @@ mod tests {
 
         fn columns(&mut self, _: &Relation) -> Result<Vec<(String, String)>, SqlError> {
             Ok(vec![("id".into(), "INTEGER".into())])
+        }
+
+        fn plan(&mut self, _: &str) -> Result<String, SqlError> {
+            Ok("{}".into())
         }
     }
 

@@ -2,19 +2,32 @@
 //!
 //! Renders one node at a time from the resolved graph. Runs nothing.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use super::config::{Materialized, TestConfig};
 use super::jinja::RelationValue;
 use super::node::{Graph, Node, NodeId};
+use super::relation::Relation;
 use super::resolve::cte_name;
 use super::source_map::SourceMap;
 use super::template::Setting;
 use crate::error::{Error, Place, Result};
+use crate::project::OverrideProperties;
 
 /// How a node is compiled.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Compile {
     /// What `is_incremental()` gives.
     pub is_incremental: bool,
+}
+
+/// What a unit test puts in the place of what its model reads.
+#[derive(Debug, Default)]
+pub(super) struct Standins {
+    pub overrides: Option<Arc<OverrideProperties>>,
+    /// The relations that hold the rows given for ephemeral models.
+    pub ephemerals: HashMap<NodeId, Relation>,
 }
 
 /// SQL without a semicolon at its end, and where each part of it was written.
@@ -30,11 +43,16 @@ impl Graph {
     /// # Errors
     /// What the template says when it is executed, at its place; exit code 2.
     pub fn compile(&self, node: &Node, how: &Compile) -> Result<Compiled> {
+        self.compile_with(node, how, &Standins::default())
+    }
+
+    /// The same for a unit test of `node`.
+    pub(super) fn compile_with(&self, node: &Node, how: &Compile, standins: &Standins) -> Result<Compiled> {
         let mut ephemerals = Vec::new();
-        let mut main = self.compile_alone(node, how, &mut ephemerals)?;
+        let mut main = self.compile_alone(node, how, standins, &mut ephemerals)?;
         let mut order = Vec::new();
         for id in ephemerals {
-            self.collect(id, how, &mut order)?;
+            self.collect(id, how, standins, &mut order)?;
         }
         if !order.is_empty() {
             main.add_expressions(&order);
@@ -43,20 +61,38 @@ impl Graph {
     }
 
     /// Adds an ephemeral model behind those it reads itself, each once.
-    fn collect(&self, id: NodeId, how: &Compile, order: &mut Vec<(NodeId, String, Compiled)>) -> Result<()> {
+    fn collect(
+        &self,
+        id: NodeId,
+        how: &Compile,
+        standins: &Standins,
+        order: &mut Vec<(NodeId, String, Compiled)>,
+    ) -> Result<()> {
         if order.iter().any(|(known, ..)| *known == id) {
             return Ok(());
         }
+        let node = self.node(id);
+        if let Some(relation) = standins.ephemerals.get(&id) {
+            let given = Compiled { sql: format!("select * from {relation}"), map: SourceMap::whole(node.place()) };
+            order.push((id, cte_name(&node.name), given));
+            return Ok(());
+        }
         let mut deeper = Vec::new();
-        let compiled = self.compile_alone(self.node(id), how, &mut deeper)?;
+        let compiled = self.compile_alone(node, how, standins, &mut deeper)?;
         for id in deeper {
-            self.collect(id, how, order)?;
+            self.collect(id, how, standins, order)?;
         }
         order.push((id, cte_name(&self.node(id).name), compiled));
         Ok(())
     }
 
-    fn compile_alone(&self, node: &Node, how: &Compile, ephemerals: &mut Vec<NodeId>) -> Result<Compiled> {
+    fn compile_alone(
+        &self,
+        node: &Node,
+        how: &Compile,
+        standins: &Standins,
+        ephemerals: &mut Vec<NodeId>,
+    ) -> Result<Compiled> {
         let owner = node.described();
         let setting = Setting {
             execute: true,
@@ -65,6 +101,7 @@ impl Graph {
             config: node.raw_config.clone(),
             allowed: Some(node.parents.clone()),
             fail_at: None,
+            overrides: standins.overrides.clone(),
         };
         let generic = node.test.as_ref().and_then(|test| Some((test.generic.as_ref()?, test.owner?)));
         let (sql, map) = match generic {
@@ -76,7 +113,13 @@ impl Graph {
                 (sql, SourceMap::whole(node.place()))
             }
             None => {
-                let rendered = self.templates.render(&owner, &node.source, setting)?;
+                let rendered = match &node.reads {
+                    Some(relation) => {
+                        let query = super::snapshot_file::query_of(relation);
+                        self.templates.render_text(&owner, &query, &node.place(), setting)?
+                    }
+                    None => self.templates.render(&owner, &node.source, setting)?,
+                };
                 ephemerals.extend(rendered.heard.ephemerals);
                 (rendered.sql, rendered.map)
             }

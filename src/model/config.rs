@@ -5,6 +5,7 @@
 use serde_json::{Map, Value};
 
 use super::config_value::{BadConfig, Misspelt, Reader};
+use super::snapshot_config::SnapshotConfig;
 use super::source_config::SourceConfig;
 
 /// The keys this tool knows. Defaults are dbt's for DuckDB.
@@ -37,6 +38,8 @@ pub struct Config {
     /// Seeds: keep the header's letter case (DuckDB's names compare without it).
     pub quote_columns: bool,
     pub source: SourceConfig,
+    /// Snapshots only.
+    pub snapshot: Option<SnapshotConfig>,
     pub test: TestConfig,
 }
 
@@ -96,6 +99,23 @@ choices! {
         Append = "append",
         DeleteInsert = "delete+insert",
         Merge = "merge",
+    }
+}
+
+choices! {
+    /// How a snapshot finds changed rows.
+    SnapshotStrategy {
+        Timestamp = "timestamp",
+        Check = "check",
+    }
+}
+
+choices! {
+    /// What a snapshot does with rows that are gone from its query.
+    HardDeletes {
+        Ignore = "ignore",
+        Invalidate = "invalidate",
+        NewRecord = "new_record",
     }
 }
 
@@ -212,6 +232,7 @@ impl Config {
         }
         // Elsewhere these are an analyst's own keys, as in dbt.
         let source = SourceConfig::read(if of == Of::Source { &mut read } else { &mut nothing });
+        let snapshot = (of == Of::Snapshot).then(|| SnapshotConfig::read(&mut read, !unique_key.is_empty()));
         let config = Self {
             enabled: read.flag("enabled").unwrap_or(true),
             materialized,
@@ -235,6 +256,7 @@ impl Config {
             delimiter: read.character("delimiter").unwrap_or(','),
             quote_columns: read.flag("quote_columns").unwrap_or(false),
             source,
+            snapshot,
             test: TestConfig {
                 severity: read.choice("severity", Severity::CHOICES).unwrap_or(Severity::Error),
                 warn_if: read.text("warn_if").unwrap_or_else(|| "!= 0".into()),

@@ -6,16 +6,17 @@ use std::sync::LazyLock;
 
 use minijinja::value::{Serde, Value as Jinja};
 use regex::Regex;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::config::Of;
 use super::config_value::merge;
-use super::jinja::{Heard as Said, RelationValue};
+use super::jinja::{Call, Heard as Said, RelationValue};
 use super::node::{DataTest, GenericTest, Node, NodeKind};
 use super::parse::{Draft, Heard, Parser, blank_node, by_name};
+use super::python;
 use super::relation::Relation;
 use super::template::{Setting, Templates};
-use crate::digest::{self, md5};
+use crate::digest::md5;
 use crate::error::{Error, Place};
 use crate::project::{ColumnProperties, TestProperties};
 use crate::schema::{literal, quote};
@@ -27,17 +28,17 @@ struct Owner {
     draft: usize,
     /// As in the test's name: the model, or `<source>_<table>`.
     name: String,
-    call: super::jinja::Call,
+    call: Call,
 }
 
 impl Parser<'_> {
     /// The tests of models, seeds and sources that YAML declares, each as a node.
     pub(super) fn generic_tests(&mut self) {
-        use super::jinja::Call;
         let project = self.project;
         let patches = [
             (NodeKind::Model, by_name(&project.properties.models)),
             (NodeKind::Seed, by_name(&project.properties.seeds)),
+            (NodeKind::Snapshot, by_name(&project.properties.snapshots)),
         ];
         for draft in 0..self.drafts.len() {
             let node = &self.drafts[draft].node;
@@ -61,16 +62,17 @@ impl Parser<'_> {
 
     fn tests_of(&mut self, owner: &Owner, own: &[TestProperties], columns: &[ColumnProperties]) {
         for test in own {
-            self.generic_test(owner, test, None);
+            self.generic_test(owner, test, None, &[]);
         }
         for column in columns {
+            let tags = super::config_value::texts(column.config.get("tags"));
             for test in &column.data_tests {
-                self.generic_test(owner, test, Some(&column.name));
+                self.generic_test(owner, test, Some(&column.name), &tags);
             }
         }
     }
 
-    fn generic_test(&mut self, owner: &Owner, test: &TestProperties, column: Option<&str>) {
+    fn generic_test(&mut self, owner: &Owner, test: &TestProperties, column: Option<&str>, column_tags: &[String]) {
         let on = self.drafts[owner.draft].node.display_name();
         // `dbt.unique` and `dbt_core.unique` are the built-in ones.
         let test_name = test.test.rsplit('.').next().unwrap_or(&test.test).to_owned();
@@ -106,28 +108,46 @@ impl Parser<'_> {
             Err(error) => self.errors.push(error),
         }
         merge(&mut raw, test.config.clone());
-        let config = self.config(&raw, Of::Test, &label, &test.place, None);
-        if !config.enabled {
-            return;
-        }
-        let folders = {
-            let on = &self.drafts[owner.draft].node;
-            on.fqn[..on.fqn.len().saturating_sub(1)].to_vec()
-        };
+        let mut config = self.config(&raw, Of::Test, &label, &test.place, None);
+        // A column's tags are its tests' too.
+        config.tags.extend_from_slice(column_tags);
+        config.tags.sort();
+        config.tags.dedup();
         let project = &self.project.profiles.name;
         let mut node: Node = blank_node(NodeKind::Test, &name, &test.place.source, config);
-        let told = Value::Object(generic.arguments.clone());
-        let hash = md5(&format!("{on}.{name}.{:?}.{told}.{:?}", generic.column, node.config.test));
+        let hash = md5(&format!("{name}{}", python::tree(&generic.metadata(&owner.call))));
         node.unique_id = format!("test.{project}.{name}.{}", &hash[hash.len() - 10..]);
-        node.fqn = folders;
+        node.fqn.push(project.clone());
+        node.fqn.extend(self.yaml_folders(&test.place.source.path));
         node.fqn.push(name);
         node.relation = self.audit_relation(&short);
         node.patch = Some(test.place.clone());
+        node.unrendered_config = raw.clone();
         node.raw_config = raw;
-        node.checksum = digest::sha256("");
         let number = u32::try_from(owner.draft).unwrap_or(u32::MAX);
         node.test = Some(DataTest { owner: Some(super::node::NodeId(number)), generic: Some(generic) });
-        self.drafts.push(Draft { node, calls });
+        if node.config.enabled {
+            self.drafts.push(Draft { node, calls });
+        } else {
+            self.disabled_nodes.push(node);
+        }
+    }
+}
+
+impl GenericTest {
+    /// dbt's `test_metadata`: the name and all arguments, the tested node among them.
+    pub(super) fn metadata(&self, on: &Call) -> Value {
+        let tested = match on {
+            Call::Ref(name) => format!("ref('{name}')"),
+            Call::Source(source, table) => format!("source('{source}', '{table}')"),
+        };
+        let mut arguments = Map::new();
+        if let Some(column) = &self.column {
+            arguments.insert("column_name".into(), column.clone().into());
+        }
+        arguments.extend(self.arguments.clone());
+        arguments.insert("model".into(), format!("{{{{ get_where_subquery({tested}) }}}}").into());
+        json!({ "name": self.test, "kwargs": arguments, "namespace": null })
     }
 }
 
@@ -169,9 +189,9 @@ fn names(
     let mut parts = Vec::new();
     for (_, value) in &all {
         match value {
-            Value::Array(items) => parts.extend(items.iter().map(python_text)),
-            Value::Object(map) => parts.extend(map.values().map(python_text)),
-            other => parts.push(python_text(other)),
+            Value::Array(items) => parts.extend(items.iter().map(python::text)),
+            Value::Object(map) => parts.extend(map.values().map(python::text)),
+            other => parts.push(python::text(other)),
         }
     }
     let clean: Vec<String> = parts
@@ -186,17 +206,6 @@ fn names(
     let head: String = identifier.chars().take(30).collect();
     let short = format!("{head}_{}", md5(&full));
     (full, short)
-}
-
-/// A value as Python's `str` writes it.
-fn python_text(value: &Value) -> String {
-    match value {
-        Value::String(text) => text.clone(),
-        Value::Bool(true) => "True".into(),
-        Value::Bool(false) => "False".into(),
-        Value::Null => "None".into(),
-        other => other.to_string(),
-    }
 }
 
 impl Templates {

@@ -13,8 +13,10 @@ use serde_json::{Map, Value as Json};
 
 use super::markup::MACRO_PREFIX;
 use super::node::NodeId;
+use super::overrides::overridden;
 use super::relation::Relation;
 use crate::error::nearest;
+use crate::project::OverrideProperties;
 
 /// A refusal of our own inside a template; its message is shown as it is.
 #[derive(Debug, Clone)]
@@ -90,6 +92,8 @@ pub(super) struct Scope {
     pub fail_at: Option<(usize, Refusal)>,
     /// The nodes that may be reached in a resolved rendering; None allows all.
     pub allowed: Option<Vec<NodeId>>,
+    /// A unit test's.
+    pub overrides: Option<Arc<OverrideProperties>>,
     pub heard: Mutex<Heard>,
 }
 
@@ -113,7 +117,11 @@ const SCOPE: &str = "__scope";
 
 impl Object for Scope {
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        match key.as_str()? {
+        let name = key.as_str()?;
+        if let Some(value) = self.overrides.as_ref().and_then(|overrides| overridden(overrides, name)) {
+            return Some(value);
+        }
+        match name {
             SCOPE => Some(Value::from_dyn_object(self.clone())),
             "execute" => Some(Value::from(self.execute)),
             "this" => self
@@ -162,7 +170,13 @@ pub(super) fn install(env: &mut Environment<'static>, target: Value, environment
     env.add_function("ref", jinja_ref);
     env.add_function("source", jinja_source);
     env.add_function("var", jinja_var);
-    env.add_function("env_var", move |name: String, default: Option<Value>| env_var(&environment, &name, default));
+    env.add_function("env_var", move |state: &mut State, name: String, default: Option<Value>| {
+        let scope = scope(state)?;
+        match scope.overrides.as_ref().and_then(|overrides| overrides.env_vars.get(&name)) {
+            Some(value) => Ok(Value::from(Serde(value))),
+            None => env_var(&environment, &name, default),
+        }
+    });
     env.add_function("is_incremental", |state: &mut State| Ok::<_, Error>(scope(state)?.is_incremental));
     env.add_function("log", |_: Rest<Value>, _: Kwargs| "");
     env.add_function("print", |_: Rest<Value>| "");
@@ -276,7 +290,8 @@ fn mention(scope: &Scope, call: Call) -> Result<Value, Error> {
 
 fn jinja_var(state: &mut State, name: String, default: Option<Value>) -> Result<Value, Error> {
     let scope = scope(state)?;
-    if let Some(value) = scope.names.vars.get(&name) {
+    let overridden = scope.overrides.as_ref().and_then(|overrides| overrides.vars.get(&name));
+    if let Some(value) = overridden.or_else(|| scope.names.vars.get(&name)) {
         return Ok(Value::from(Serde(value)));
     }
     default.ok_or_else(|| {

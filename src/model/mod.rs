@@ -11,35 +11,50 @@ mod check;
 mod compile;
 mod config;
 mod config_value;
+mod exposure;
+mod fixture;
 mod generic_test;
 mod jinja;
+pub mod lineage;
 mod manifest;
 mod markup;
 mod materialize;
 mod node;
 mod order;
+mod overrides;
 mod parse;
+mod python;
 mod relation;
 mod resolve;
 #[cfg(test)]
 mod sample;
 mod schema_change;
 mod select;
+mod snapshot;
+mod snapshot_config;
+mod snapshot_file;
 mod source_config;
 mod source_map;
 mod template;
+mod unit_test;
+mod unrendered;
 
-pub use check::{Binder, Checked, KnownColumns, check};
+pub use check::{Binder, Checked, KnownColumns, bind, bound_ephemeral, check};
 pub use compile::{Compile, Compiled};
 pub use config::{
-    Config, Deletes, Load, MaskWith, Materialized, OnMalformed, OnMismatch, OnSchemaChange, Severity, Strategy,
-    TestConfig, Verify,
+    Config, Deletes, HardDeletes, Load, MaskWith, Materialized, OnMalformed, OnMismatch, OnSchemaChange, Severity,
+    SnapshotStrategy, Strategy, TestConfig, Verify,
 };
+pub use exposure::Access;
+pub use fixture::{own_types, value_sql};
 pub use materialize::{Existing, Incremental, Key, create_table, create_view, drop_existing, duplicate_keys, sweep};
 pub use node::{DataTest, GenericTest, Graph, Node, NodeId, NodeKind};
-pub use order::{Step, Steps};
+pub use order::{Gate, Step, Steps};
 pub use relation::Relation;
 pub use schema_change::{NewColumn, SchemaChange};
 pub use select::Selection;
+pub use snapshot::Snapshot;
+pub use snapshot_config::{CheckColumns, MetaNames, SnapshotConfig};
 pub use source_config::SourceConfig;
 pub use source_map::SourceMap;
+pub use unit_test::{Given, Rows, UnitTest};

@@ -13,8 +13,9 @@ use serde_json::{Map, Value};
 use super::config::Config;
 use super::relation::Relation;
 use super::template::Templates;
+use super::unit_test::UnitTest;
 use crate::error::{Place, SourceText};
-use crate::project::{ColumnProperties, Constraint};
+use crate::project::{ColumnProperties, Constraint, ExposureProperties, GroupProperties};
 
 /// A node's place in its graph; valid for the graph that gave it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -103,12 +104,16 @@ pub struct Node {
     pub source: Arc<SourceText>,
     /// Absolute path of that file, where the project gives one (empty for sources and generic tests).
     pub path: std::path::PathBuf,
+    /// What a snapshot that stands in YAML alone reads, as written: `ref('customers')`.
+    pub reads: Option<String>,
     /// Its YAML entry, if it has one.
     pub patch: Option<Place>,
     pub relation: Relation,
     pub config: Config,
     /// All configuration as merged, with keys this tool does not know.
     pub raw_config: Map<String, Value>,
+    /// Configuration as its files write it, without what adds up and without defaults.
+    pub unrendered_config: Map<String, Value>,
     pub columns: Vec<ColumnProperties>,
     pub constraints: Vec<Constraint>,
     pub description: String,
@@ -118,6 +123,10 @@ pub struct Node {
     pub checksum: String,
     /// For a test what it tests.
     pub test: Option<DataTest>,
+    /// For a unit test what it gives and expects.
+    pub unit_test: Option<Arc<UnitTest>>,
+    /// For an exposure its entry.
+    pub exposure: Option<Box<ExposureProperties>>,
 }
 
 impl Node {
@@ -129,8 +138,10 @@ impl Node {
     /// Jinja as written (empty for sources, seeds and generic tests).
     pub fn raw_text(&self) -> &str {
         match (self.kind, &self.test) {
-            (NodeKind::Model | NodeKind::Snapshot | NodeKind::Analysis, _)
-            | (NodeKind::Test, Some(DataTest { generic: None, .. })) => &self.source.text,
+            (NodeKind::Snapshot, _) => super::snapshot_file::body(&self.source.text),
+            (NodeKind::Model | NodeKind::Analysis, _) | (NodeKind::Test, Some(DataTest { generic: None, .. })) => {
+                &self.source.text
+            }
             _ => "",
         }
     }
@@ -161,6 +172,8 @@ impl Node {
         match (&self.kind, &self.test, &self.patch) {
             (NodeKind::Source | NodeKind::UnitTest | NodeKind::Exposure, _, Some(place)) => place.clone(),
             (_, Some(DataTest { generic: Some(_), .. }), Some(place)) => place.clone(),
+            (NodeKind::Snapshot, _, Some(place)) if self.reads.is_some() => place.clone(),
+            (NodeKind::Snapshot, ..) => super::snapshot_file::first_line(&self.source),
             _ => Place::line(&self.source, 1),
         }
     }
@@ -189,6 +202,8 @@ pub struct GenericTest {
 #[derive(Debug)]
 pub struct Graph {
     pub project: String,
+    /// The project's folder, absolute.
+    pub root: std::path::PathBuf,
     pub(super) nodes: Vec<Node>,
     /// Direct readers of each node, by index.
     pub(super) children: Vec<Vec<NodeId>>,
@@ -197,6 +212,9 @@ pub struct Graph {
     pub(super) by_unique_id: HashMap<String, NodeId>,
     /// What is odd but stops nothing, such as YAML entries without a file.
     pub warnings: Vec<crate::error::Error>,
+    pub(super) groups: Vec<GroupProperties>,
+    /// Models, seeds and tests that are switched off, in no relation to the others.
+    pub(super) disabled: Vec<Node>,
     pub(super) templates: Arc<Templates>,
 }
 

@@ -12,7 +12,9 @@ use super::config_value::{Misspelt, canonical, folder_defaults, merge};
 use super::jinja::Call;
 use super::node::{DataTest, Graph, Node, NodeId, NodeKind};
 use super::relation::Relation;
+use super::snapshot_file;
 use super::template::{Setting, Templates};
+use super::unrendered::unrendered;
 use crate::digest::sha256;
 use crate::error::{Error, Place, Result, SourceText};
 use crate::project::{NodeProperties, Project, ProjectFile};
@@ -39,6 +41,7 @@ pub(super) struct Parser<'a> {
     pub warnings: Vec<Error>,
     /// Names of disabled models and seeds, and `source.table` of disabled tables.
     pub disabled: HashSet<String>,
+    pub disabled_nodes: Vec<Node>,
 }
 
 impl Graph {
@@ -49,13 +52,23 @@ impl Graph {
     /// are any, alone. Exit code 2.
     pub fn parse(project: &Project, vars: &Map<String, Value>) -> Result<Self> {
         let (templates, errors) = Templates::new(project, vars);
-        let mut parser =
-            Parser { project, templates, drafts: Vec::new(), errors, warnings: Vec::new(), disabled: HashSet::new() };
+        let mut parser = Parser {
+            project,
+            templates,
+            drafts: Vec::new(),
+            errors,
+            warnings: Vec::new(),
+            disabled: HashSet::new(),
+            disabled_nodes: Vec::new(),
+        };
         parser.sources();
         parser.seeds();
+        parser.snapshots();
         parser.models();
         parser.singular_tests();
         parser.generic_tests();
+        parser.unit_tests();
+        parser.exposures();
         parser.resolve()
     }
 }
@@ -69,6 +82,7 @@ pub(super) fn blank_node(kind: NodeKind, name: &str, source: &Arc<SourceText>, c
         name: name.to_owned(),
         source_name: None,
         collection: None,
+        reads: None,
         fqn: Vec::new(),
         source: source.clone(),
         path: std::path::PathBuf::new(),
@@ -76,12 +90,15 @@ pub(super) fn blank_node(kind: NodeKind, name: &str, source: &Arc<SourceText>, c
         relation: Relation::new("", ""),
         config,
         raw_config: Map::new(),
+        unrendered_config: Map::new(),
         columns: Vec::new(),
         constraints: Vec::new(),
         description: String::new(),
         parents: Vec::new(),
         checksum: String::new(),
         test: None,
+        unit_test: None,
+        exposure: None,
     }
 }
 
@@ -107,7 +124,9 @@ impl Parser<'_> {
                 let mut node = blank_node(NodeKind::Source, &table.name, &table.place.source, config);
                 let identifier = table.identifier.as_ref().unwrap_or(&table.name);
                 node.unique_id = format!("source.{name}.{}.{}", source.name, table.name);
-                node.fqn = vec![name.clone(), source.name.clone(), table.name.clone()];
+                node.fqn.push(name.clone());
+                node.fqn.extend(self.yaml_folders(&table.place.source.path));
+                node.fqn.extend([source.name.clone(), table.name.clone()]);
                 node.relation = Relation::new(source.schema.as_ref().unwrap_or(&source.name), identifier);
                 node.source_name = Some(source.name.clone());
                 node.collection = Some(identifier.clone());
@@ -115,6 +134,7 @@ impl Parser<'_> {
                 node.raw_config = raw;
                 // Artifacts and `ls` show the rest.
                 node.raw_config.remove("mask_salt");
+                node.unrendered_config = node.raw_config.clone();
                 node.columns = table.columns.clone();
                 node.description = table.description.clone();
                 self.drafts.push(Draft { node, calls: Vec::new() });
@@ -131,14 +151,81 @@ impl Parser<'_> {
             raw.entry("materialized").or_insert_with(|| "seed".into());
             let place = patch.map_or_else(|| Place::new(&file.source, 0..0), |patch| patch.place.clone());
             let config = self.config(&raw, Of::Seed, &format!("seed `{}`", file.name), &place, None);
-            if !config.enabled {
+            let written = self.unrendered(&project.profiles.defaults.seeds, file, patch, &Map::new());
+            let is_enabled = config.enabled;
+            let mut node = self.file_node(NodeKind::Seed, file, patch, config, raw);
+            node.unrendered_config = written;
+            if !is_enabled {
                 self.disabled.insert(file.name.clone());
+                self.disabled_nodes.push(node);
                 continue;
             }
-            let node = self.file_node(NodeKind::Seed, file, patch, config, raw);
             self.drafts.push(Draft { node, calls: Vec::new() });
         }
         self.unmatched(&project.properties.seeds, &project.seeds, "seed");
+    }
+
+    /// Those of files with blocks, then those that stand in YAML alone.
+    fn snapshots(&mut self) {
+        let project = self.project;
+        let properties = by_name(&project.properties.snapshots);
+        let mut files = Vec::new();
+        for file in &project.snapshots {
+            let (blocks, errors) = snapshot_file::blocks(file);
+            files.extend(blocks);
+            self.errors.extend(errors);
+        }
+        for file in &files {
+            let patch = properties.get(file.name.as_str()).copied();
+            let mut defaults = self.file_defaults(&project.profiles.defaults.snapshots, file, patch);
+            defaults.insert("materialized".into(), "snapshot".into());
+            self.templated(NodeKind::Snapshot, file, patch, &format!("snapshot `{}`", file.name), defaults);
+            if let Some(patch) = patch.filter(|patch| patch.relation.is_some()) {
+                self.errors.push(Error::snapshot_twice(
+                    &file.name,
+                    patch.place.clone(),
+                    snapshot_file::first_line(&file.source),
+                ));
+            }
+        }
+        for entry in project.properties.snapshots.iter().filter(|entry| entry.relation.is_some()) {
+            self.yaml_snapshot(entry);
+        }
+        let patches: Vec<NodeProperties> =
+            project.properties.snapshots.iter().filter(|entry| entry.relation.is_none()).cloned().collect();
+        self.unmatched(&patches, &files, "snapshot");
+    }
+
+    /// A snapshot whose `relation:` says what it reads: all of it.
+    fn yaml_snapshot(&mut self, entry: &NodeProperties) {
+        let Some(relation) = &entry.relation else { return };
+        let path = &entry.place.source.path;
+        let folders = path.parent().into_iter().flat_map(|folder| folder.iter().skip(1));
+        let file = ProjectFile {
+            source: entry.place.source.clone(),
+            name: entry.name.clone(),
+            folders: folders.map(|part| part.to_string_lossy().into_owned()).collect(),
+            path: std::path::PathBuf::new(),
+        };
+        let owner = format!("snapshot `{}`", entry.name);
+        let mut raw = self.file_defaults(&self.project.profiles.defaults.snapshots, &file, Some(entry));
+        raw.insert("materialized".into(), "snapshot".into());
+        let config = self.config(&raw, Of::Snapshot, &owner, &entry.place, None);
+        if !config.enabled {
+            self.disabled.insert(entry.name.clone());
+            return;
+        }
+        let query = snapshot_file::query_of(relation);
+        match self.templates.render_text(&owner, &query, &entry.place, Setting::default()) {
+            Ok(rendered) => {
+                let mut node = self.file_node(NodeKind::Snapshot, &file, Some(entry), config, raw);
+                node.reads = Some(relation.clone());
+                node.checksum = sha256(&query);
+                let calls = rendered.heard.calls.into_iter().map(|call| Heard { call, number: None });
+                self.drafts.push(Draft { node, calls: calls.collect() });
+            }
+            Err(error) => self.errors.push(error),
+        }
     }
 
     fn models(&mut self) {
@@ -203,20 +290,30 @@ impl Parser<'_> {
             }
         }
         let said_keys: HashSet<String> = said.keys().cloned().collect();
+        let nothing = Map::new();
+        let folder_defaults = if kind == NodeKind::Model { &self.project.profiles.defaults.models } else { &nothing };
+        let written = self.unrendered(folder_defaults, file, patch, &said);
         merge(&mut raw, said);
         let (of, default) = match kind {
             NodeKind::Test => (Of::Test, "test"),
+            NodeKind::Snapshot => (Of::Snapshot, "snapshot"),
             _ => (Of::Model, "view"),
         };
         let yaml_place = patch.map(|patch| patch.place.clone());
-        let place = yaml_place.unwrap_or_else(|| Place::line(&file.source, 1));
+        let place = yaml_place.unwrap_or_else(|| match kind {
+            NodeKind::Snapshot => snapshot_file::first_line(&file.source),
+            _ => Place::line(&file.source, 1),
+        });
         let config = self.config(&raw, of, owner, &place, Some((&file.source, &said_keys)));
-        if !config.enabled {
-            self.disabled.insert(file.name.clone());
-            return;
-        }
+        let is_enabled = config.enabled;
         raw.entry("materialized").or_insert_with(|| default.into());
         let mut node = self.file_node(kind, file, patch, config, raw);
+        node.unrendered_config = written;
+        if !is_enabled {
+            self.disabled.insert(file.name.clone());
+            self.disabled_nodes.push(node);
+            return;
+        }
         if kind == NodeKind::Test {
             node.relation = self.audit_relation(&file.name);
             node.test = Some(DataTest { owner: None, generic: None });
@@ -230,9 +327,15 @@ impl Parser<'_> {
 
     /// dbt's rules, or the project's own macros `generate_schema_name` and `generate_alias_name`.
     fn relation(&mut self, name: &str, raw: &Map<String, Value>) -> Relation {
+        // As it is, without the target's: dbt's way of before snapshots had `schema`.
+        let own_schema =
+            raw.get("target_schema").filter(|_| raw.get("materialized").is_some_and(|kind| kind == "snapshot"));
         let text = |key: &str| raw.get(key).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
         let (schema, alias) = (text("schema"), text("alias"));
-        let generated_schema = self.named_by_macro("generate_schema_name", "custom_schema_name", schema, name);
+        let generated_schema = match own_schema.and_then(Value::as_str) {
+            Some(own) => Some(own.to_owned()),
+            None => self.named_by_macro("generate_schema_name", "custom_schema_name", schema, name),
+        };
         let generated_alias = self.named_by_macro("generate_alias_name", "custom_alias_name", alias, name);
         Relation::new(
             generated_schema.unwrap_or_else(|| Relation::schema_name(self.target_schema(), schema)),
@@ -275,6 +378,26 @@ impl Parser<'_> {
             merge(&mut raw, patch.config.clone());
         }
         raw
+    }
+
+    fn unrendered(
+        &self,
+        defaults: &Map<String, Value>,
+        file: &ProjectFile,
+        patch: Option<&NodeProperties>,
+        said: &Map<String, Value>,
+    ) -> Map<String, Value> {
+        let mut path = vec![self.project.profiles.name.clone()];
+        path.extend(file.folders.iter().cloned());
+        path.push(file.name.clone());
+        unrendered(defaults, &path, patch.map(|patch| &patch.config), said)
+    }
+
+    /// The folders between a resource's top folder and one of its YAML files: what names of things declared there begin
+    /// with.
+    pub(super) fn yaml_folders(&self, path: &std::path::Path) -> Vec<String> {
+        let folders = path.parent().map(|parent| parent.iter().skip(1)).into_iter().flatten();
+        folders.map(|part| part.to_string_lossy().into_owned()).collect()
     }
 
     fn file_node(
@@ -384,7 +507,7 @@ pub(super) fn key_in_sql(source: &Arc<SourceText>, key: &str) -> Option<Place> {
 }
 
 /// The `key:` line below an entry; the entry itself if the key is not found, and nothing if it has no text.
-fn key_in_yaml(entry: &Place, key: &str) -> Option<Place> {
+pub(super) fn key_in_yaml(entry: &Place, key: &str) -> Option<Place> {
     let text = &entry.source.text;
     if text.is_empty() || entry.span.start > text.len() {
         return None;

@@ -24,6 +24,7 @@ impl Parser<'_> {
             draft.node.id = NodeId(u32::try_from(number).unwrap_or(u32::MAX));
         }
         let targets = self.targets();
+        self.unit_test_inputs(&targets);
         self.doubled_relations();
         for number in 0..self.drafts.len() {
             let (parents, errors) = self.parents(&self.drafts[number], &targets);
@@ -36,6 +37,7 @@ impl Parser<'_> {
             self.errors.extend(errors);
         }
         let children = children(&self.drafts);
+        self.access_errors(&targets);
         self.cycles();
         // File by file, from top to bottom; what has no place comes first.
         self.errors.sort_by_cached_key(|error| {
@@ -63,11 +65,14 @@ impl Parser<'_> {
         let _ = self.templates.names.targets.set(resolved);
         Ok(Graph {
             project: self.project.profiles.name.clone(),
+            root: self.project.profiles.root.clone(),
             by_unique_id: nodes.iter().map(|node| (node.unique_id.clone(), node.id)).collect(),
             nodes,
             children,
             ranks,
             warnings: self.warnings,
+            groups: self.project.properties.groups.clone(),
+            disabled: self.disabled_nodes,
             templates: Arc::new(self.templates),
         })
     }
@@ -197,7 +202,7 @@ impl Parser<'_> {
     }
 
     /// The place of a call: the template is rendered again and made to fail there.
-    fn call_place(&self, draft: &Draft, heard: &Heard) -> Option<Place> {
+    pub(super) fn call_place(&self, draft: &Draft, heard: &Heard) -> Option<Place> {
         let node = &draft.node;
         let Some((is_incremental, number)) = heard.number else { return Some(node.place()) };
         let setting = Setting {
@@ -278,8 +283,11 @@ fn circle(graph: &DiGraph<(), ()>, start: NodeIndex, component: &[NodeIndex]) ->
     vec![start]
 }
 
+/// What begins the names of the common table expressions that ephemeral models become.
+pub(super) const CTE_PREFIX: &str = "__dbt__cte__";
+
 pub(super) fn cte_name(model: &str) -> String {
-    format!("__dbt__cte__{model}")
+    format!("{CTE_PREFIX}{model}")
 }
 
 fn children(drafts: &[Draft]) -> Vec<Vec<NodeId>> {

@@ -23,9 +23,14 @@ pub(super) fn project(files: &[(&str, &str)]) -> Project {
         profiles: Profiles {
             root: PathBuf::from("/p"),
             name: "shop".into(),
+            profile: "shop".into(),
+            is_dbt: false,
             vars: Map::new(),
-            models: Map::new(),
-            seeds: Map::new(),
+            defaults: Default::default(),
+            paths: Default::default(),
+            on_run_start: Vec::new(),
+            on_run_end: Vec::new(),
+            flags: Map::new(),
             target: Target {
                 name: "dev".into(),
                 warehouse: PathBuf::from("/p/w.duckdb"),
@@ -35,12 +40,19 @@ pub(super) fn project(files: &[(&str, &str)]) -> Project {
                 memory_limit: None,
                 sources: BTreeMap::new(),
                 export: None,
+                database: "elt_warehouse".into(),
+                settings: Vec::new(),
             },
         },
         models: Vec::new(),
         tests: Vec::new(),
+        fixtures: Vec::new(),
         macros: Vec::new(),
         seeds: Vec::new(),
+        snapshots: Vec::new(),
+        analyses: Vec::new(),
+        docs: Vec::new(),
+        warnings: Vec::new(),
         properties: Properties::default(),
         environment: Environment::default(),
     };
@@ -56,6 +68,8 @@ pub(super) fn project(files: &[(&str, &str)]) -> Project {
             "models" => project.models.push(file),
             "tests" => project.tests.push(file),
             "macros" => project.macros.push(file),
+            "analyses" => project.analyses.push(file),
+            "snapshots" => project.snapshots.push(file),
             _ => project.seeds.push(file),
         }
     }
@@ -101,6 +115,7 @@ pub(super) fn properties(name: &str, config: Value) -> NodeProperties {
         columns: Vec::new(),
         data_tests: Vec::new(),
         constraints: Vec::new(),
+        relation: None,
     }
 }
 

@@ -99,7 +99,7 @@ impl SchemaChange {
 
 /// A DuckDB type, taken apart as far as fields go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum SqlType {
+pub(super) enum SqlType {
     Struct(Vec<(String, Self)>),
     /// With what stands in the brackets: nothing, or an array's length.
     List(Box<Self>, String),
@@ -108,7 +108,7 @@ enum SqlType {
 }
 
 impl SqlType {
-    fn parse(text: &str) -> Self {
+    pub(super) fn parse(text: &str) -> Self {
         let text = text.trim();
         if let Some(open) = text.strip_suffix(']').and_then(|inner| inner.rfind('[')) {
             let length = text[open + 1..text.len() - 1].trim();
@@ -127,7 +127,7 @@ impl SqlType {
         Self::Scalar(text.to_owned())
     }
 
-    fn sql(&self) -> String {
+    pub(super) fn sql(&self) -> String {
         match self {
             Self::Struct(fields) => {
                 let fields = fields.iter().map(|(name, sql)| format!("{} {}", quote(name), sql.sql()));

@@ -14,8 +14,19 @@ use super::node::{Graph, Node, NodeId, NodeKind};
 use crate::error::{Error, Result, nearest};
 
 /// The methods that a selector can name.
-const METHODS: [&str; 10] =
-    ["config", "file", "fqn", "package", "path", "resource_type", "source", "tag", "test_name", "test_type"];
+const METHODS: [&str; 11] = [
+    "config",
+    "file",
+    "fqn",
+    "package",
+    "path",
+    "resource_type",
+    "source",
+    "tag",
+    "test_name",
+    "test_type",
+    "unit_test",
+];
 
 /// The selected nodes, tests among them.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -345,6 +356,9 @@ impl Selector {
                 if !names.contains(&value.as_str()) {
                     return Err(Error::bad_selector_value(&self.spec, &value, &names));
                 }
+                if value == "unit" {
+                    return Ok(Box::new(|_, node| node.kind == NodeKind::UnitTest));
+                }
                 Box::new(move |_, node| {
                     node.test.as_ref().is_some_and(|test| match value.as_str() {
                         "generic" => test.generic.is_some(),
@@ -353,6 +367,10 @@ impl Selector {
                         _ => false,
                     })
                 })
+            }
+            "unit_test" => {
+                let glob = self.glob(&value, true)?;
+                Box::new(move |_, node| node.kind == NodeKind::UnitTest && glob.is_match(&node.name))
             }
             "test_name" => {
                 let glob = self.glob(&value, true)?;

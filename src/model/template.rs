@@ -14,7 +14,7 @@ use super::markup::Markup;
 use super::relation::Relation;
 use super::source_map::SourceMap;
 use crate::error::{Error, Place, SourceText, nearest};
-use crate::project::Project;
+use crate::project::{OverrideProperties, Project};
 
 /// The environment that all templates of a project are rendered in.
 #[derive(Debug)]
@@ -33,6 +33,7 @@ pub(super) struct Setting {
     pub config: Map<String, Json>,
     pub allowed: Option<Vec<super::node::NodeId>>,
     pub fail_at: Option<(usize, Refusal)>,
+    pub overrides: Option<Arc<OverrideProperties>>,
 }
 
 /// A rendered text, and what it said while it was rendered.
@@ -109,6 +110,7 @@ impl Templates {
             config: Mutex::new(setting.config),
             fail_at: setting.fail_at,
             allowed: setting.allowed,
+            overrides: setting.overrides,
             heard: Mutex::new(Heard::default()),
         })
     }

@@ -30,7 +30,8 @@ const UNSUPPORTED: &[&str] = &["attach", "filesystems", "is_ducklake", "plugins"
 /// What this program's DuckDB carries.
 const EXTENSIONS: &[&str] = &["core_functions", "icu", "json", "parquet"];
 /// Warehouses that are no local file.
-const REMOTE: &[&str] = &["md:", "motherduck:", "ducklake:", "s3:", "gs:", "gcs:", "http:", "https:", "sqlite:", "postgres:"];
+const REMOTE: &[&str] =
+    &["md:", "motherduck:", "ducklake:", "s3:", "gs:", "gcs:", "http:", "https:", "sqlite:", "postgres:"];
 
 /// Where `profiles.yml` was found.
 struct Found {
@@ -96,9 +97,9 @@ pub(super) fn read(
 }
 
 fn find_file(root: &Path, folder: Option<&Path>, environment: &Environment) -> Result<Option<Found>> {
-    let named = folder.map(Path::to_path_buf).or_else(|| {
-        environment.get("DBT_PROFILES_DIR").filter(|folder| !folder.is_empty()).map(PathBuf::from)
-    });
+    let named = folder
+        .map(Path::to_path_buf)
+        .or_else(|| environment.get("DBT_PROFILES_DIR").filter(|folder| !folder.is_empty()).map(PathBuf::from));
     let home = environment.get("HOME").map(|home| Path::new(home).join(".dbt"));
     let own = named.clone().unwrap_or_else(|| root.to_path_buf());
     let candidates = match &named {

@@ -102,8 +102,7 @@ impl DbtProject {
             }
         }
         let place = clamp(self.source(), 0, 0);
-        let read =
-            settings::read(root.to_path_buf(), &entries, "`dbt_project.yml`", &place, Some(target), &mut keep);
+        let read = settings::read(root.to_path_buf(), &entries, "`dbt_project.yml`", &place, Some(target), &mut keep);
         keep.errors.sort_by_key(|error| error.places().first().map(|place| place.span.start));
         match (read, Error::many(keep.errors)) {
             (Some(profiles), None) => Ok((Profiles { profile, is_dbt: true, ..profiles }, entries)),

@@ -20,6 +20,7 @@ const NO_TESTS: &[&str] = &["it", "cases"];
 pub(super) struct Files {
     pub models: Vec<ProjectFile>,
     pub tests: Vec<ProjectFile>,
+    pub fixtures: Vec<ProjectFile>,
     pub macros: Vec<ProjectFile>,
     pub seeds: Vec<ProjectFile>,
     pub snapshots: Vec<ProjectFile>,
@@ -96,13 +97,14 @@ pub(super) fn walk(root: &Path, paths: &Paths, is_dbt: bool) -> Result<Files> {
                 (Holds::Analyses, Some("sql")) => &mut files.analyses,
                 (Holds::Macros, Some("sql")) => &mut files.macros,
                 (Holds::Tests, Some("sql")) if path.starts_with(folder.join("generic")) => &mut files.macros,
+                (Holds::Tests, Some("sql" | "csv")) if path.starts_with(folder.join("fixtures")) => &mut files.fixtures,
                 (Holds::Tests, Some("sql")) => &mut files.tests,
                 _ => continue,
             };
             if !seen.insert(path.clone()) {
                 continue;
             }
-            match read(root, &folder, &path) {
+            match read(root, &folder, &path, holds == Holds::Seeds) {
                 Ok(file) => list.push(file),
                 Err(error) => errors.push(error),
             }
@@ -114,7 +116,7 @@ pub(super) fn walk(root: &Path, paths: &Paths, is_dbt: bool) -> Result<Files> {
     }
 }
 
-fn read(root: &Path, top: &Path, path: &Path) -> Result<ProjectFile> {
+fn read(root: &Path, top: &Path, path: &Path, is_seed: bool) -> Result<ProjectFile> {
     let relative = path.strip_prefix(root).unwrap_or(path);
     let below = path.strip_prefix(top).unwrap_or(path);
     let texts: Option<Vec<String>> =
@@ -124,7 +126,6 @@ fn read(root: &Path, top: &Path, path: &Path) -> Result<ProjectFile> {
     };
     folders.pop();
     // A seed may be large, and DuckDB reads it by itself.
-    let is_seed = path.extension() == Some(OsStr::new("csv"));
     let text = if is_seed {
         String::new()
     } else {

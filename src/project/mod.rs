@@ -7,6 +7,7 @@ mod dbt_project;
 mod described;
 mod docs;
 mod environment;
+mod exposures;
 mod files;
 mod init;
 mod paths;
@@ -15,6 +16,7 @@ mod properties;
 mod property_file;
 mod settings;
 mod toml_text;
+mod unit_test;
 mod unsupported;
 mod written;
 mod yaml_template;
@@ -33,12 +35,16 @@ use yaml_template::YamlTemplate;
 pub use dbt_project::DBT_PROJECT_FILE;
 pub use docs::DocBlock;
 pub use environment::Environment;
+pub use exposures::{ExposureProperties, GroupProperties, Owner};
 pub use init::init;
 pub use paths::Paths;
 pub use profiles::{ExportProfile, PROFILES_FILE, Profiles, SourceProfile, Target};
 pub use properties::{
-    ColumnProperties, Constraint, ConstraintKind, MacroArgument, MacroProperties, NodeProperties, Properties, SourceProperties, TableProperties,
-    TestProperties,
+    ColumnProperties, Constraint, ConstraintKind, MacroArgument, MacroProperties, NodeProperties, Properties,
+    SourceProperties, TableProperties, TestProperties,
+};
+pub use unit_test::{
+    FixtureCell, FixtureProperties, FixtureRow, FixtureRows, GivenProperties, OverrideProperties, UnitTestProperties,
 };
 
 pub use settings::{Defaults, MAP_KEYS, RunHook};
@@ -52,6 +58,8 @@ pub struct Project {
     /// `*.sql` and below in the test paths (`tests/`): singular data tests. `generic/` there holds macros; in a project
     /// without `dbt_project.yml`, `tests/it/` and `tests/cases/` are no part of it.
     pub tests: Vec<ProjectFile>,
+    /// `fixtures/**/*.csv` and `.sql` in the test paths: rows of unit tests.
+    pub fixtures: Vec<ProjectFile>,
     /// `**/*.sql` below the macro paths (`macros/`), and `tests/generic/**/*.sql`.
     pub macros: Vec<ProjectFile>,
     /// `**/*.csv` below the seed paths (`seeds/`); their text is not read here (`source.text` is empty).
@@ -123,8 +131,11 @@ impl Project {
         errors.extend(unsupported::find_all(&root, &profiles.paths, &files.macros, &files.python));
         errors.extend(twice("model", properties.models.iter().map(|node| (node.name.as_str(), &node.place))));
         errors.extend(twice("seed", properties.seeds.iter().map(|node| (node.name.as_str(), &node.place))));
+        errors.extend(twice("snapshot", properties.snapshots.iter().map(|node| (node.name.as_str(), &node.place))));
         errors.extend(twice("analysis", properties.analyses.iter().map(|node| (node.name.as_str(), &node.place))));
         errors.extend(twice("data test", properties.tests.iter().map(|node| (node.name.as_str(), &node.place))));
+        errors.extend(twice("exposure", properties.exposures.iter().map(|node| (node.name.as_str(), &node.place))));
+        errors.extend(twice("group", properties.groups.iter().map(|group| (group.name.as_str(), &group.place))));
         let (sources, source_errors) = join_sources(std::mem::take(&mut properties.sources));
         properties.sources = sources;
         errors.extend(source_errors);
@@ -132,10 +143,8 @@ impl Project {
         errors.extend(same_name("data tests", files.tests.iter()));
         errors.extend(same_name("analyses", files.analyses.iter()));
         for (key, files) in [("models", &files.models), ("seeds", &files.seeds)] {
-            let paths: Vec<Vec<String>> = files
-                .iter()
-                .map(|file| file.folders.iter().chain([&file.name]).cloned().collect())
-                .collect();
+            let paths: Vec<Vec<String>> =
+                files.iter().map(|file| file.folders.iter().chain([&file.name]).cloned().collect()).collect();
             warnings.extend(settings::unused_folders(&defaults, key, &profiles.name, &paths));
         }
         match Error::many(errors) {
@@ -144,6 +153,7 @@ impl Project {
                 profiles,
                 models: files.models,
                 tests: files.tests,
+                fixtures: files.fixtures,
                 macros: files.macros,
                 seeds: files.seeds,
                 snapshots: files.snapshots,
@@ -156,6 +166,12 @@ impl Project {
         }
     }
 
+    /// One of the project's targets.
+    pub fn target(root: &Path, wanted: &Wanted<'_>, environment: &Environment) -> Result<Target> {
+        let root = std::path::absolute(root).map_err(|error| Error::unreadable(root, &error))?;
+        settings_of(&root, wanted, environment).map(|(profiles, _)| profiles.target)
+    }
+
     /// Where a project's runs leave what can be made again, and the folders that `elt clean` looks into; the usual ones
     /// where the project cannot be read.
     pub fn paths(root: &Path, wanted: &Wanted<'_>, environment: &Environment) -> Paths {
@@ -165,11 +181,7 @@ impl Project {
 }
 
 /// The settings and the target, and the entries of `dbt_project.yml`, if that is the project.
-fn settings_of(
-    root: &Path,
-    wanted: &Wanted<'_>,
-    environment: &Environment,
-) -> Result<(Profiles, Vec<written::Entry>)> {
+fn settings_of(root: &Path, wanted: &Wanted<'_>, environment: &Environment) -> Result<(Profiles, Vec<written::Entry>)> {
     let toml = dbt_project::read_text(root, PROFILES_FILE)?;
     let Some(dbt) = DbtProject::read(root)? else {
         let Some(toml) = toml else { return Err(Error::profiles_missing(root)) };

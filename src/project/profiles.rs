@@ -270,20 +270,18 @@ fn read_target(root: &Path, name: &str, written: &Written, environment: &Environ
     });
     match Error::many(keep.errors) {
         Some(error) => Err(error),
-        None => {
-            Ok(Target {
-                name: name.to_owned(),
-                warehouse,
-                landing,
-                schema,
-                threads,
-                memory_limit,
-                sources,
-                export,
-                database: DATABASE.to_owned(),
-                settings: Vec::new(),
-            })
-        }
+        None => Ok(Target {
+            name: name.to_owned(),
+            warehouse,
+            landing,
+            schema,
+            threads,
+            memory_limit,
+            sources,
+            export,
+            database: DATABASE.to_owned(),
+            settings: Vec::new(),
+        }),
     }
 }
 

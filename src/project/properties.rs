@@ -4,6 +4,8 @@
 
 use serde_json::{Map, Value};
 
+use super::exposures::{ExposureProperties, GroupProperties};
+use super::unit_test::UnitTestProperties;
 use crate::error::Place;
 
 /// All properties of a project, in the order of their files' paths.
@@ -14,11 +16,15 @@ pub struct Properties {
     pub seeds: Vec<NodeProperties>,
     pub analyses: Vec<NodeProperties>,
     pub macros: Vec<MacroProperties>,
+    pub snapshots: Vec<NodeProperties>,
     /// `data_tests:` of singular tests (config and description only).
     pub tests: Vec<NodeProperties>,
+    pub unit_tests: Vec<UnitTestProperties>,
+    pub exposures: Vec<ExposureProperties>,
+    pub groups: Vec<GroupProperties>,
 }
 
-/// A `models:`, `seeds:` or singular `data_tests:` entry.
+/// A `models:`, `seeds:`, `snapshots:` or singular `data_tests:` entry.
 #[derive(Debug, Clone)]
 pub struct NodeProperties {
     pub name: String,
@@ -29,6 +35,8 @@ pub struct NodeProperties {
     pub columns: Vec<ColumnProperties>,
     pub data_tests: Vec<TestProperties>,
     pub constraints: Vec<Constraint>,
+    /// A snapshot's `relation:`, as written (`ref('customers')`), if no SQL file holds it.
+    pub relation: Option<String>,
 }
 
 /// A `macros:` entry.
@@ -83,7 +91,7 @@ pub struct Constraint {
     pub name: Option<String>,
     /// The columns it covers; for a column's constraint that column.
     pub columns: Vec<String>,
-    /// The SQL of a check.
+    /// The SQL of a check or a custom constraint; what else follows another kind's keyword.
     pub expression: Option<String>,
     /// A foreign key's `to:`, as written: `ref('customers')`.
     pub to: Option<String>,
@@ -97,6 +105,8 @@ pub enum ConstraintKind {
     PrimaryKey,
     ForeignKey,
     Check,
+    /// SQL as it is, for DuckDB alone.
+    Custom,
 }
 
 /// A `sources:` entry.

@@ -14,14 +14,27 @@ use super::yaml_text;
 use crate::error::{Error, Place, Result, SourceText};
 use std::sync::Arc;
 
-const TOP_KEYS: &[&str] = &["version", "models", "seeds", "sources", "data_tests"];
+const TOP_KEYS: &[&str] = &[
+    "version",
+    "analyses",
+    "macros",
+    "models",
+    "seeds",
+    "snapshots",
+    "sources",
+    "data_tests",
+    "unit_tests",
+    "exposures",
+    "groups",
+];
 /// Descriptions of things that need none to be built.
 const TOP_IGNORED: &[&str] = &["tests"];
 /// What other tools read; nothing here does.
 const TOP_UNUSED: &[&str] = &["metrics", "saved_queries", "semantic_models"];
-const TOP_UNSUPPORTED: &[&str] =
-    &["exposures", "functions", "groups", "snapshots", "unit_tests"];
+const TOP_UNSUPPORTED: &[&str] = &["functions"];
 const NODE_KEYS: &[&str] = &["name", "description", "config", "columns", "data_tests", "tests", "constraints"];
+const SNAPSHOT_KEYS: &[&str] =
+    &["name", "description", "relation", "config", "columns", "data_tests", "tests", "constraints"];
 const NODE_UNSUPPORTED: &[&str] = &["versions", "latest_version"];
 const SOURCE_KEYS: &[&str] = &["name", "description", "schema", "config", "tables"];
 const TABLE_KEYS: &[&str] = &["name", "description", "identifier", "config", "columns", "data_tests", "tests"];
@@ -42,7 +55,8 @@ const CONFIG_BESIDE: &[&str] = &[
     "tags",
 ];
 /// Keys for dbt's documentation site and the like.
-const HARMLESS: &[&str] = &["docs", "deprecation_date", "policy_tags", "external", "granularity", "semantic_model", "time_spine"];
+const HARMLESS: &[&str] =
+    &["docs", "deprecation_date", "policy_tags", "external", "granularity", "semantic_model", "time_spine"];
 /// A test's keys that are configuration wherever they stand, <https://docs.getdbt.com/reference/data-test-configs>.
 const TEST_CONFIG: &[&str] = &[
     "alias",
@@ -62,7 +76,7 @@ const TEST_CONFIG: &[&str] = &[
 ];
 const CONSTRAINT_KEYS: &[&str] =
     &["type", "name", "columns", "expression", "to", "to_columns", "warn_unenforced", "warn_unsupported"];
-const CONSTRAINT_TYPES: &[&str] = &["not_null", "unique", "primary_key", "foreign_key", "check"];
+const CONSTRAINT_TYPES: &[&str] = &["not_null", "unique", "primary_key", "foreign_key", "check", "custom"];
 
 /// Reads one file into `properties`; what is wrong in it goes to `errors`, all of it.
 pub(super) fn read(
@@ -89,7 +103,9 @@ pub(super) fn read(
             "seeds" => properties.seeds.extend(file.nodes(key, value, "a seed")),
             "analyses" => properties.analyses.extend(file.nodes(key, value, "an analysis")),
             "macros" => properties.macros.extend(file.macros(value)),
+            "snapshots" => properties.snapshots.extend(file.nodes(key, value, "a snapshot")),
             "data_tests" => properties.tests.extend(file.nodes(key, value, "a data test")),
+            "unit_tests" => properties.unit_tests.extend(file.unit_tests(value)),
             "sources" => {
                 for item in file.keep(value.list(key)).unwrap_or_default() {
                     properties.sources.extend(file.source(item));
@@ -97,6 +113,16 @@ pub(super) fn read(
             }
             _ if TOP_UNUSED.contains(&key) => {
                 warnings.push(Error::not_used(key, entry.key_place.clone()));
+            }
+            "exposures" => {
+                for item in file.keep(value.list(key)).unwrap_or_default() {
+                    properties.exposures.extend(file.exposure(item));
+                }
+            }
+            "groups" => {
+                for item in file.keep(value.list(key)).unwrap_or_default() {
+                    properties.groups.extend(file.group(item));
+                }
             }
             _ if TOP_UNSUPPORTED.contains(&key) => {
                 file.errors.push(Error::not_supported_yet(key, entry.key_place.clone()));
@@ -109,7 +135,7 @@ pub(super) fn read(
 
 pub(super) struct PropertyFile<'a> {
     template: &'a YamlTemplate,
-    errors: &'a mut Vec<Error>,
+    pub(super) errors: &'a mut Vec<Error>,
 }
 
 impl PropertyFile<'_> {
@@ -123,7 +149,8 @@ impl PropertyFile<'_> {
     }
 
     fn node(&mut self, item: &Written, what: &str) -> Option<NodeProperties> {
-        let (entries, name, place) = self.named(item, what, NODE_KEYS, NODE_UNSUPPORTED)?;
+        let keys = if what == "a snapshot" { SNAPSHOT_KEYS } else { NODE_KEYS };
+        let (entries, name, place) = self.named(item, what, keys, NODE_UNSUPPORTED)?;
         Some(NodeProperties {
             name,
             place,
@@ -132,6 +159,7 @@ impl PropertyFile<'_> {
             columns: self.columns(entries),
             data_tests: self.data_tests(entries),
             constraints: self.constraints(entries, None),
+            relation: self.optional_text(entries, "relation"),
         })
     }
 
@@ -229,7 +257,7 @@ impl PropertyFile<'_> {
         }
     }
 
-    fn optional_text(&mut self, entries: &[Entry], key: &str) -> Option<String> {
+    pub(super) fn optional_text(&mut self, entries: &[Entry], key: &str) -> Option<String> {
         let written = find(entries, key).filter(|written| !written.is_null())?;
         self.keep(written.text(key)).map(str::to_owned)
     }
@@ -242,7 +270,7 @@ impl PropertyFile<'_> {
     }
 
     /// `config:`, and over nothing the keys that stand beside it; `config:` wins.
-    fn config(&mut self, entries: &[Entry]) -> Map<String, Value> {
+    pub(super) fn config(&mut self, entries: &[Entry]) -> Map<String, Value> {
         let mut config = Map::new();
         for entry in entries.iter().filter(|entry| CONFIG_BESIDE.contains(&entry.key.as_str())) {
             let mut value = entry.value.clone();
@@ -355,10 +383,7 @@ impl PropertyFile<'_> {
             "primary_key" => ConstraintKind::PrimaryKey,
             "foreign_key" => ConstraintKind::ForeignKey,
             "check" => ConstraintKind::Check,
-            "custom" => {
-                self.errors.push(Error::not_supported_yet("custom", written.place.clone()));
-                return None;
-            }
+            "custom" => ConstraintKind::Custom,
             other => {
                 self.errors.push(Error::unknown_constraint(other, CONSTRAINT_TYPES, written.place.clone()));
                 return None;
@@ -382,9 +407,9 @@ impl PropertyFile<'_> {
             to_columns: list(self, "to_columns"),
         };
         let missing = match kind {
-            ConstraintKind::Check if constraint.expression.is_none() => Some("expression"),
+            ConstraintKind::Check | ConstraintKind::Custom if constraint.expression.is_none() => Some("expression"),
             ConstraintKind::ForeignKey if constraint.to.is_none() && constraint.expression.is_none() => Some("to"),
-            ConstraintKind::Check => None,
+            ConstraintKind::Check | ConstraintKind::Custom => None,
             _ if constraint.columns.is_empty() => Some("columns"),
             _ => None,
         };

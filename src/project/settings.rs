@@ -144,7 +144,8 @@ pub(super) fn unused_folders(entries: &[Entry], key: &str, project: &str, paths:
         is_table && !entry.key.starts_with('+') && !MAP_KEYS.contains(&entry.key.as_str())
     };
     // Each with the folders above it.
-    let mut open: Vec<(&Entry, Vec<&str>)> = entries.iter().filter(is_folder).map(|entry| (entry, Vec::new())).collect();
+    let mut open: Vec<(&Entry, Vec<&str>)> =
+        entries.iter().filter(is_folder).map(|entry| (entry, Vec::new())).collect();
     while let Some((entry, above)) = open.pop() {
         let is_project = above.is_empty() && entry.key == project;
         let mut here = above.clone();

@@ -16,8 +16,7 @@ use crate::error::{Error, Place, SourceText};
 
 /// Everything of that kind.
 pub(super) fn find_all(root: &Path, paths: &Paths, macros: &[ProjectFile], python: &[ProjectFile]) -> Vec<Error> {
-    let mut errors: Vec<Error> =
-        python.iter().map(|file| Error::python_model(Place::line(&file.source, 1))).collect();
+    let mut errors: Vec<Error> = python.iter().map(|file| Error::python_model(Place::line(&file.source, 1))).collect();
     errors.extend(macros.iter().flat_map(materializations));
     errors.extend(packages(root, paths));
     errors

@@ -191,9 +191,7 @@ impl Kept {
     }
 
     pub fn map(&mut self, entries: &[Entry], key: &str) -> Map<String, Value> {
-        find(entries, key)
-            .and_then(|written| self.keep(written.table(key).map(to_json_map)))
-            .unwrap_or_default()
+        find(entries, key).and_then(|written| self.keep(written.table(key).map(to_json_map))).unwrap_or_default()
     }
 }
 

@@ -222,6 +222,9 @@ impl Console {
                 object.insert("line".into(), (before.matches('\n').count() + 1).into());
                 object.insert("column".into(), (before[line_start..].chars().count() + 1).into());
             }
+            if let Some(picture) = error.shown_picture() {
+                object.insert("picture".into(), picture.into());
+            }
             for (name, texts) in [("caused_by", error.causes()), ("hints", error.hints())] {
                 if !texts.is_empty() {
                     object.insert(name.into(), texts.into());

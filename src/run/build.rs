@@ -18,7 +18,10 @@ use super::materialize;
 use super::plan;
 use super::results::{NodeResult, Results};
 use super::schedule::{self, Outcome, Skip};
+use super::snapshot;
 use super::stored_failures;
+use super::unit_test::UnitTests;
+use super::unit_test_step::run_unit_tests;
 
 /// What building needs to know.
 pub struct Build<'a> {
@@ -36,6 +39,8 @@ pub struct Build<'a> {
     pub scratch: PathBuf,
     /// Nodes that cannot be built because a collection they read could not be loaded, with that collection.
     pub blocked: Vec<(NodeId, String)>,
+    /// For the steps' unit tests; None if they have none.
+    pub unit_tests: Option<UnitTests>,
     /// What stood in the warehouse when building began; no step changes another's relation.
     pub catalog: Catalog,
 }
@@ -115,6 +120,13 @@ impl Build<'_> {
             self.skip(step, collection);
             return Outcome::Failed;
         }
+        let failed = self.run_unit_tests(&step.unit_tests);
+        if let Some(first) = failed.first().filter(|_| step.builds) {
+            // As in dbt: the model is not even tried, and nothing below it.
+            self.skip_node(step, first);
+            return Outcome::Failed;
+        }
+        let unit_tests_failed = !failed.is_empty();
         let mut result = NodeResult::new(stage(node), &node.unique_id, node.display_name(), Status::Success);
         let activity = self.console.begin(result.stage, &result.name, "", None);
         let started = Instant::now();
@@ -138,7 +150,7 @@ impl Build<'_> {
                     }
                     self.finish(result, None);
                 }
-                if failed { Outcome::Failed } else { Outcome::Done }
+                if failed || unit_tests_failed { Outcome::Failed } else { Outcome::Done }
             }
             Err(error) => {
                 session.rollback();
@@ -157,6 +169,11 @@ impl Build<'_> {
         }
         session.begin()?;
         let built = match node.kind {
+            NodeKind::Snapshot => {
+                let built = snapshot::snapshot(session, self.graph, node, &self.catalog)?;
+                self.write_compiled(node, &built.compiled)?;
+                built
+            }
             NodeKind::Seed => materialize::seed(session, self.graph, node, &self.catalog)?,
             _ => {
                 let built = materialize::model(session, self.graph, node, &self.catalog, self.full_refresh)?;
@@ -168,12 +185,14 @@ impl Build<'_> {
         result.note = built.note;
         result.relation = Some(node.relation.to_string());
         result.compiled = Some(built.compiled).filter(|sql| !sql.is_empty());
+        failpoint("model.before_tests");
         let tested = self.tests(session, &step.tests, Some(&node.name))?;
         failpoint("model.before_commit");
         if tested.failed > 0 {
             session.rollback();
         } else {
             session.commit().map_err(|error| Error::model_failed(&node.name, &error))?;
+            failpoint("model.after_commit");
         }
         Ok(tested)
     }
@@ -280,8 +299,14 @@ impl Build<'_> {
     }
 
     fn skip(&self, step: &Step, because: &str) {
+        step.unit_tests.iter().for_each(|id| self.results.push(self.skipped(*id, &because_of(because))));
+        self.skip_node(step, because);
+    }
+
+    /// Skips a step whose unit tests have been run.
+    fn skip_node(&self, step: &Step, because: &str) {
         let node = self.graph.node(step.node);
-        let note = if because.is_empty() { String::new() } else { format!("because of `{because}`") };
+        let note = because_of(because);
         let ids = step.builds.then_some(step.node).into_iter().chain(step.tests.iter().copied());
         for id in ids {
             let result = self.skipped(id, &note);
@@ -293,7 +318,7 @@ impl Build<'_> {
     }
 
     fn skip_one(&self, id: NodeId, because: &str) {
-        self.results.push(self.skipped(id, &format!("because of `{because}`")));
+        self.results.push(self.skipped(id, &because_of(because)));
     }
 
     fn skipped(&self, id: NodeId, note: &str) -> NodeResult {
@@ -303,15 +328,32 @@ impl Build<'_> {
         result
     }
 
+    /// Gives the names of those that failed.
+    fn run_unit_tests(&self, tests: &[NodeId]) -> Vec<String> {
+        match &self.unit_tests {
+            Some(unit_tests) if !tests.is_empty() => {
+                run_unit_tests(self.graph, unit_tests, tests, self.fail_fast, self.console, self.results, self.cancel)
+            }
+            _ => Vec::new(),
+        }
+    }
+
     fn write_compiled(&self, node: &Node, sql: &str) -> Result<()> {
         write_compiled(&self.compiled, node, sql)
     }
 }
 
+fn because_of(cause: &str) -> String {
+    if cause.is_empty() { String::new() } else { format!("because of `{cause}`") }
+}
+
 /// Writes a node's compiled SQL where dbt does: below `target/compiled/<project>/`, at the path of its file.
 pub fn write_compiled(folder: &std::path::Path, node: &Node, sql: &str) -> Result<()> {
     let mut path = folder.join(node.original_path());
-    if path.extension().is_none_or(|ending| ending != "sql") {
+    if node.kind == NodeKind::Snapshot && node.reads.is_none() {
+        // A file may hold several.
+        path.set_file_name(format!("{}.sql", node.name));
+    } else if path.extension().is_none_or(|ending| ending != "sql") {
         // A generic test stands in a YAML file that many share.
         path = path.join(format!("{}.sql", node.name));
     }
@@ -324,7 +366,8 @@ pub fn write_compiled(folder: &std::path::Path, node: &Node, sql: &str) -> Resul
     write().map_err(|cause| Error::artifact(&path, &cause))
 }
 
-fn stage(node: &Node) -> Stage {
+/// The stage that a node's lines speak of.
+pub fn stage(node: &Node) -> Stage {
     match node.kind {
         NodeKind::Seed => Stage::Seed,
         NodeKind::Test | NodeKind::UnitTest => Stage::Test,

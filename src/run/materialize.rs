@@ -75,7 +75,7 @@ fn single_keys(session: &Session, node: &Node, rows: &Relation) -> Result<Vec<(S
     Ok(columns)
 }
 
-fn hooks(session: &Session, node: &Node, statements: &[String]) -> Result<()> {
+pub(super) fn hooks(session: &Session, node: &Node, statements: &[String]) -> Result<()> {
     for statement in statements {
         session.execute(statement).map_err(|error| Error::hook_failed(&node.name, &error).at(node.place()))?;
     }
@@ -127,6 +127,19 @@ pub fn seed(session: &Session, graph: &Graph, node: &Node, catalog: &Catalog) ->
     {
         session.execute(&statement)?;
     }
+    if std::fs::read(&node.path).is_ok_and(|bytes| bytes.iter().all(u8::is_ascii_whitespace)) {
+        return Err(Error::seed_empty(&node.name).at(node.place()));
+    }
+    let (before, after) = graph.hooks(node, &Compile::default())?;
+    hooks(session, node, &before)?;
+    let statement = format!("create or replace table {} as {}", node.relation, seed_query(node));
+    session.execute(&statement).map_err(|error| Error::seed_failed(&node.name, &error).at(node.place()))?;
+    hooks(session, node, &after)?;
+    Ok(Built { rows: Some(count(session, node)?), note: "seed".into(), compiled: String::new() })
+}
+
+/// A seed's rows, read from its file.
+pub fn seed_query(node: &Node) -> String {
     let types: Vec<String> = node
         .config
         .column_types
@@ -134,23 +147,14 @@ pub fn seed(session: &Session, graph: &Graph, node: &Node, catalog: &Catalog) ->
         .map(|(name, column_type)| format!("{}: {}", literal(name), literal(column_type)))
         .collect();
     let types = if types.is_empty() { String::new() } else { format!(", types = {{{}}}", types.join(", ")) };
-    if std::fs::read(&node.path).is_ok_and(|bytes| bytes.iter().all(u8::is_ascii_whitespace)) {
-        return Err(Error::seed_empty(&node.name).at(node.place()));
-    }
-    let (before, after) = graph.hooks(node, &Compile::default())?;
-    hooks(session, node, &before)?;
     // The dialect is given, for DuckDB guesses one in which odd lines are skipped, the header before them too; types are
     // inferred from all rows, for a seed is small.
-    let statement = format!(
-        "create or replace table {} as select * from read_csv({}, header = true, delim = {}, quote = '\"', escape = '\"', \
-         comment = '', skip = 0, null_padding = false, strict_mode = true, sample_size = -1{types})",
-        node.relation,
+    format!(
+        "select * from read_csv({}, header = true, delim = {}, quote = '\"', escape = '\"', comment = '', skip = 0, \
+         null_padding = false, strict_mode = true, sample_size = -1{types})",
         literal(&node.path.to_string_lossy()),
         literal(&node.config.delimiter.to_string()),
-    );
-    session.execute(&statement).map_err(|error| Error::seed_failed(&node.name, &error).at(node.place()))?;
-    hooks(session, node, &after)?;
-    Ok(Built { rows: Some(count(session, node)?), note: "seed".into(), compiled: String::new() })
+    )
 }
 
 fn existing(node: &Node, catalog: &Catalog) -> Existing {

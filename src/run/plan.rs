@@ -8,8 +8,8 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::extract::{self, BATCH_SIZE, Mask, OnMismatch, Options};
 use crate::model::{
-    Graph, Load, MaskWith, Materialized, Node, NodeId, NodeKind, OnMalformed, OnMismatch as ForMismatch, Selection,
-    Steps, Verify,
+    Gate, Graph, Load, MaskWith, Materialized, Node, NodeId, NodeKind, OnMalformed, OnMismatch as ForMismatch,
+    Selection, Steps, Verify,
 };
 use crate::project::{ColumnProperties, SourceProfile, Target};
 use crate::report::{Console, Stage, counted};
@@ -18,6 +18,7 @@ use crate::warehouse::{Catalog, RelationKind};
 
 use super::load::{Collection, LoadMode};
 use super::pinned::pinned_columns;
+use super::previous::Previous;
 
 /// A command's work.
 #[derive(Debug)]
@@ -44,6 +45,10 @@ pub struct Scope {
     pub models: bool,
     pub tests: bool,
     pub export: bool,
+    /// The command's name.
+    pub name: &'static str,
+    /// What a failing test holds back.
+    pub gate: Gate,
 }
 
 impl Scope {
@@ -78,27 +83,52 @@ impl Plan {
             selection.retain(|id| !graph.node(id).kind.is_test());
         }
         // A test is run once all that it reads is there; it is no reason to build more.
-        let tests: Vec<NodeId> =
-            selection.iter().filter(|id| scope.builds() && graph.node(*id).kind.is_test()).collect();
-        selection.retain(|id| !tests.contains(&id));
+        let is_later = |id: NodeId| scope.builds() && graph.node(id).kind.is_test();
+        let tests: Vec<NodeId> = selection.iter().filter(|id| is_later(*id)).collect();
+        selection.retain(|id| !is_later(id));
         let added = if scope.builds() { graph.with_missing_parents(&selection, &exists) } else { Vec::new() };
         let added: Vec<NodeId> = added.into_iter().filter(|id| graph.node(*id).kind != NodeKind::Source).collect();
         selection.extend(added.iter().copied());
         let loads = if scope.extract { loads(graph, &selection, catalog) } else { Vec::new() };
         let is_there = |node: &Node| selection.contains(node.id) || loads.contains(&node.id) || exists(node);
-        let of_added = added.iter().filter(|_| scope.tests).flat_map(|id| graph.tests_of(*id)).map(|test| test.id);
+        let of_added = added
+            .iter()
+            .filter(|_| scope.tests)
+            .flat_map(|id| graph.tests_of(*id).chain(graph.unit_tests_of(*id)))
+            .map(|test| test.id);
         let wanted: BTreeSet<NodeId> = tests.into_iter().chain(of_added).collect();
         let (ready, waiting): (Vec<NodeId>, Vec<NodeId>) =
-            wanted.into_iter().partition(|id| unmet(graph, *id, &is_there).is_empty());
+            wanted.into_iter().partition(|id| is_unit_test(graph, *id) || unmet(graph, *id, &is_there).is_empty());
         selection.extend(ready);
         let exports = if scope.export { exports(graph, &selection, target)? } else { Vec::new() };
         selection.retain(|id| scope.takes(graph.node(id).kind) || added.contains(&id));
-        let steps = graph.order(&selection);
+        let steps = graph.order(&selection, scope.gate);
         Ok(Self { loads, selection, added, waiting, steps, exports })
     }
 }
 
 impl Plan {
+    /// Keeps what a previous run of the same plan left undone: what failed or was skipped, the tests that run with it,
+    /// and the publication that it held back.
+    pub fn keep_undone(&mut self, graph: &Graph, previous: &Previous, gate: Gate) {
+        let is_undone = |id: NodeId| previous.undone.contains(&graph.node(id).unique_id);
+        let again: BTreeSet<NodeId> =
+            self.steps.iter().filter(|step| step.builds && is_undone(step.node)).map(|step| step.node).collect();
+        let tests_of_again: BTreeSet<NodeId> = self
+            .steps
+            .iter()
+            .filter(|step| again.contains(&step.node))
+            .flat_map(|step| step.tests.iter().chain(&step.unit_tests).copied())
+            .collect();
+        self.selection.retain(|id| is_undone(id) || tests_of_again.contains(&id));
+        self.added.retain(|id| self.selection.contains(*id));
+        self.loads.retain(|id| previous.unloaded.contains(&graph.node(*id).display_name()));
+        if previous.is_published {
+            self.exports.clear();
+        }
+        self.steps = graph.order(&self.selection, gate);
+    }
+
     /// Prints the plan for people, one line a piece of work, in the order it would be done.
     pub fn print(
         &self,
@@ -129,6 +159,9 @@ impl Plan {
             if !step.tests.is_empty() {
                 notes.push(counted(step.tests.len() as u64, "tests"));
             }
+            if !step.unit_tests.is_empty() {
+                notes.push(counted(step.unit_tests.len() as u64, "unit tests"));
+            }
             if self.added.contains(&step.node) {
                 notes.push("added, for it was never built".into());
             }
@@ -145,6 +178,11 @@ impl Plan {
         }
         Ok(())
     }
+}
+
+/// Unit tests read nothing of the warehouse.
+fn is_unit_test(graph: &Graph, id: NodeId) -> bool {
+    graph.node(id).kind == NodeKind::UnitTest
 }
 
 /// The collections that the selected nodes read: directly, or through ephemeral models and views that are not built anew.

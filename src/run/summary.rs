@@ -83,7 +83,7 @@ fn place(target: &Target) -> String {
 
 impl Results {
     /// `run_results.json` in dbt's shape (schema v6), with loads, publications and stage totals under `elt`.
-    pub fn artifact(&self, metadata: Value) -> Value {
+    pub fn artifact(&self, metadata: Value, args: &Map<String, Value>) -> Value {
         let all = self.all();
         let is_node =
             |result: &&NodeResult| matches!(result.stage, Stage::Seed | Stage::Snapshot | Stage::Model | Stage::Test);
@@ -114,7 +114,7 @@ impl Results {
             "metadata": metadata,
             "results": nodes,
             "elapsed_time": self.elapsed(),
-            "args": {},
+            "args": args,
             "elt": { "stages": stages, "loads": others(Stage::Extract), "exports": others(Stage::Export) },
         })
     }

@@ -5,20 +5,23 @@
 
 mod catalog;
 mod census;
+mod clone;
 mod history;
 mod raw;
 mod segments;
 mod session;
+mod shared;
 mod sql_error;
 mod state;
 
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use duckdb::{Config, Connection};
 
 use crate::error::{Error, Result};
-use crate::schema::literal;
+use crate::schema::{literal, quote};
 
 pub use catalog::{Catalog, Columns, RelationKind};
 pub use history::{LastLoad, WatermarkChange};
@@ -27,9 +30,15 @@ pub use session::{Interrupter, Session};
 pub use sql_error::SqlError;
 pub use state::Loaded;
 
+use shared::{Reader, Server};
+
 /// Rows of a row group, a quarter of DuckDB's own. A table shorter than one group is written to the log first and
 /// compressed by one thread when the database closes; longer ones are compressed where they are made, by all.
 const ROW_GROUP_ROWS: u32 = 30_720;
+
+/// How long a command that writes waits for those that only read.
+const READERS_PATIENCE: Duration = Duration::from_secs(5);
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
 /// The catalog's name within this program.
 const CATALOG: &str = "elt_warehouse";
@@ -37,8 +46,21 @@ const CATALOG: &str = "elt_warehouse";
 /// An open database. Sessions may be used on other threads; the database closes with the last of them.
 pub struct Warehouse {
     path: Option<PathBuf>,
+    /// Stops before the connection closes.
+    server: Option<Server>,
+    root: Root,
+    /// The attached database's name; None for one in memory.
+    catalog: Option<String>,
+    /// What every session is set to.
+    settings: String,
+}
+
+/// How the database is reached.
+enum Root {
     /// Only ever cloned: DuckDB's connections are not shared between threads.
-    root: Mutex<Connection>,
+    Own(Arc<Mutex<Connection>>),
+    /// Another process has it open for writing, and answers.
+    Asked,
 }
 
 /// How DuckDB may use the machine.
@@ -47,6 +69,26 @@ pub struct Options {
     pub threads: Option<usize>,
     /// DuckDB's `memory_limit`, such as `4GB`.
     pub memory_limit: Option<String>,
+    /// What the database is called in SQL; a name of ours by default.
+    pub database: Option<String>,
+    /// Settings of every session: name and value.
+    pub settings: Vec<(String, String)>,
+    /// Where SQL finds files by a relative path that are not in the current folder.
+    pub folder: Option<PathBuf>,
+}
+
+impl Options {
+    fn catalog(&self) -> String {
+        // The names that DuckDB has itself.
+        let own = |name: &&str| !["memory", "system", "temp"].contains(name);
+        self.database.as_deref().filter(own).unwrap_or(CATALOG).to_owned()
+    }
+
+    fn session_settings(&self) -> String {
+        let folder = self.folder.iter().map(|folder| ("file_search_path", folder.to_string_lossy().into_owned()));
+        let own = self.settings.iter().map(|(name, value)| (name.as_str(), value.clone()));
+        folder.chain(own).map(|(name, value)| format!("; set {} = {}", quote(name), literal(&value))).collect()
+    }
 }
 
 impl Warehouse {
@@ -55,27 +97,65 @@ impl Warehouse {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|cause| Error::warehouse_folder(folder, &cause))?;
         }
-        let root = attach(path, options, &format!(" (row_group_size {ROW_GROUP_ROWS})"))?;
-        let warehouse = Self { path: Some(path.to_owned()), root: Mutex::new(root) };
+        let root = attach_for_writing(path, options)?;
+        let root = Arc::new(Mutex::new(root));
+        let (catalog, settings) = (options.catalog(), options.session_settings());
+        let mut warehouse = Self {
+            path: Some(path.to_owned()),
+            server: None,
+            root: Root::Own(root.clone()),
+            catalog: Some(catalog.clone()),
+            settings: settings.clone(),
+        };
         state::prepare(&warehouse.session()?).map_err(|error| Error::warehouse_state(path, &error))?;
+        warehouse.server = Server::start(path, move || {
+            let connection = root.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).try_clone().ok()?;
+            Session::new(connection, Some(&catalog), &settings).ok()
+        });
         Ok(warehouse)
     }
 
-    /// Opens an existing database for reading only; None if there is none yet.
+    /// Opens an existing database for reading only; None if there is none yet. While a process of ours writes it, that one
+    /// is asked.
     pub fn open_read_only(path: &Path, options: &Options) -> Result<Option<Self>> {
         if !path.exists() {
             return Ok(None);
         }
-        let root = attach(path, options, " (read_only)")?;
-        Ok(Some(Self { path: Some(path.to_owned()), root: Mutex::new(root) }))
+        let root = match attach(path, options, " (read_only)") {
+            Ok(root) => Root::Own(Arc::new(Mutex::new(root))),
+            Err(_) if shared::is_served(path) => Root::Asked,
+            // The writer may be about to begin, or to end.
+            Err(_) => {
+                std::thread::sleep(RETRY_PAUSE);
+                match attach(path, options, " (read_only)") {
+                    Ok(root) => Root::Own(Arc::new(Mutex::new(root))),
+                    Err(_) if shared::is_served(path) => Root::Asked,
+                    Err(error) => return Err(error),
+                }
+            }
+        };
+        Ok(Some(Self {
+            path: Some(path.to_owned()),
+            server: None,
+            root,
+            catalog: Some(options.catalog()),
+            settings: options.session_settings(),
+        }))
     }
 
-    /// An empty database that is gone with the value.
-    pub fn in_memory() -> Result<Self> {
-        let root = config(&Options { threads: Some(1), memory_limit: None }).and_then(|config| {
+    /// An empty database that is gone with the value; `folder` is where relative paths in SQL begin.
+    pub fn in_memory(folder: &Path) -> Result<Self> {
+        let options = Options { threads: Some(1), folder: Some(folder.to_owned()), ..Options::default() };
+        let root = config(&options).and_then(|config| {
             Connection::open_in_memory_with_flags(config).map_err(|error| cannot_open(Path::new(":memory:"), error))
         })?;
-        Ok(Self { path: None, root: Mutex::new(root) })
+        Ok(Self {
+            path: None,
+            server: None,
+            root: Root::Own(Arc::new(Mutex::new(root))),
+            catalog: None,
+            settings: options.session_settings(),
+        })
     }
 
     /// Lets raw tables that are views over landed segments follow a landing folder that was moved.
@@ -91,14 +171,33 @@ impl Warehouse {
     /// Another connection, with a transaction of its own, in UTC.
     pub fn session(&self) -> Result<Session> {
         let shown = || self.path.as_deref().unwrap_or(Path::new(":memory:"));
-        let connection = self
-            .root
-            .lock()
-            .unwrap_or_else(|poisoned| poisoned.into_inner())
-            .try_clone()
-            .map_err(|error| cannot_open(shown(), error))?;
-        let catalog = self.path.as_ref().map(|_| CATALOG);
-        Session::new(connection, catalog).map_err(|error| Error::warehouse_state(shown(), &error))
+        let connection = match &self.root {
+            Root::Own(root) => root
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner())
+                .try_clone()
+                .map_err(|error| cannot_open(shown(), error))?,
+            Root::Asked => {
+                let reader = Reader::connect(shown()).ok_or_else(|| Error::warehouse_writer_gone(shown()))?;
+                return Ok(Session::asking(reader));
+            }
+        };
+        Session::new(connection, self.catalog.as_deref(), &self.settings)
+            .map_err(|error| Error::warehouse_state(shown(), &error))
+    }
+}
+
+/// Attaches the file for writing. A reader that has it open now is waited for; a process that writes it is told at once.
+fn attach_for_writing(path: &Path, options: &Options) -> Result<Connection> {
+    let how = format!(" (row_group_size {ROW_GROUP_ROWS})");
+    let started = Instant::now();
+    loop {
+        match attach(path, options, &how) {
+            Err(error) if started.elapsed() < READERS_PATIENCE && error.is_transient() && !shared::is_served(path) => {
+                std::thread::sleep(RETRY_PAUSE);
+            }
+            attached => return attached,
+        }
     }
 }
 
@@ -109,8 +208,12 @@ fn attach(path: &Path, options: &Options, how: &str) -> Result<Connection> {
     // Beside the file: what DuckDB spills would else go to `.tmp` in whatever folder the program was started from.
     let spill = format!("{}.tmp", path.to_string_lossy());
     let file = literal(&path.to_string_lossy());
-    root.execute_batch(&format!("set temp_directory = {}; attach {file} as {CATALOG}{how}", literal(&spill)))
-        .map_err(|error| cannot_open(path, error))?;
+    root.execute_batch(&format!(
+        "set temp_directory = {}; attach {file} as {}{how}",
+        literal(&spill),
+        quote(&options.catalog())
+    ))
+    .map_err(|error| cannot_open(path, error))?;
     Ok(root)
 }
 

@@ -9,44 +9,67 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use duckdb::{Connection, InterruptHandle};
 
+use super::shared::Reader;
 use super::sql_error::SqlError;
+use crate::schema::quote;
 
 /// A connection. Dropped inside a transaction, it rolls back.
 pub struct Session {
-    connection: Connection,
+    link: Link,
+}
+
+enum Link {
+    Own(Connection),
+    /// To the process that has the file open for writing. It answers queries and nothing else.
+    Asked(Reader),
 }
 
 /// Stops a session's statement from another thread.
 #[derive(Clone)]
-pub struct Interrupter(Arc<InterruptHandle>);
+pub struct Interrupter(Option<Arc<InterruptHandle>>);
 
 impl Interrupter {
     pub fn interrupt(&self) {
-        self.0.interrupt();
+        if let Some(own) = &self.0 {
+            own.interrupt();
+        }
     }
 }
 
 impl Session {
     /// `catalog` is the attached database to work in; None for one in memory.
-    pub(super) fn new(connection: Connection, catalog: Option<&str>) -> Result<Self, SqlError> {
-        let session = Self { connection };
-        let catalog = catalog.map_or(String::new(), |catalog| format!("; use {catalog}"));
-        session.execute(&format!("set errors_as_json = true; set TimeZone = 'UTC'{catalog}"))?;
+    pub(super) fn new(connection: Connection, catalog: Option<&str>, settings: &str) -> Result<Self, SqlError> {
+        let session = Self { link: Link::Own(connection) };
+        let catalog = catalog.map_or(String::new(), |catalog| format!("; use {}", quote(catalog)));
+        session.execute(&format!("set errors_as_json = true; set TimeZone = 'UTC'{catalog}{settings}"))?;
         Ok(session)
     }
 
+    /// One that asks another process, and only reads.
+    pub(super) fn asking(reader: Reader) -> Self {
+        Self { link: Link::Asked(reader) }
+    }
+
+    /// The connection, where it is this process's own.
+    fn connection(&self) -> Result<&Connection, SqlError> {
+        match &self.link {
+            Link::Own(connection) => Ok(connection),
+            Link::Asked(_) => Err(SqlError::parse("another process writes the warehouse now")),
+        }
+    }
+
     pub fn interrupter(&self) -> Interrupter {
-        Interrupter(self.connection.interrupt_handle())
+        Interrupter(self.connection().ok().map(Connection::interrupt_handle))
     }
 
     /// Runs one statement or several.
     pub fn execute(&self, sql: &str) -> Result<(), SqlError> {
-        self.connection.execute_batch(sql).map_err(sql_error)
+        self.connection()?.execute_batch(sql).map_err(sql_error)
     }
 
     /// Runs one INSERT, UPDATE, DELETE or MERGE and returns the rows it changed.
     pub fn change(&self, sql: &str) -> Result<u64, SqlError> {
-        self.connection.execute(sql, []).map(|rows| rows as u64).map_err(sql_error)
+        self.connection()?.execute(sql, []).map(|rows| rows as u64).map_err(sql_error)
     }
 
     pub fn begin(&self) -> Result<(), SqlError> {
@@ -69,7 +92,7 @@ impl Session {
         sql: &str,
         sink: &mut dyn FnMut(&RecordBatch) -> Result<(), E>,
     ) -> Result<SchemaRef, E> {
-        let mut statement = self.connection.prepare(sql).map_err(sql_error)?;
+        let mut statement = self.connection()?.prepare(sql).map_err(sql_error)?;
         let schema = statement.stream_arrow([]).map_err(sql_error)?.get_schema();
         // The crate's iterator panics where a later batch fails, or the query is interrupted; its step does not.
         while let Some(batch) = statement.step().map_err(sql_error)? {
@@ -80,7 +103,11 @@ impl Session {
 
     /// All rows of a query whose result is small.
     pub fn batches(&self, sql: &str) -> Result<(SchemaRef, Vec<RecordBatch>), SqlError> {
-        let mut statement = self.connection.prepare(sql).map_err(sql_error)?;
+        let connection = match &self.link {
+            Link::Own(connection) => connection,
+            Link::Asked(reader) => return reader.batches(sql),
+        };
+        let mut statement = connection.prepare(sql).map_err(sql_error)?;
         let schema = statement.query_arrow([]).map_err(sql_error)?.get_schema();
         let mut batches = Vec::new();
         while let Some(batch) = statement.step().map_err(sql_error)? {
@@ -133,7 +160,7 @@ impl Session {
         let column: ArrayRef = Arc::new(texts);
         let batch = RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![column])
             .map_err(|error| SqlError::parse(&error.to_string()))?;
-        let mut appender = self.connection.appender_to_catalog_and_db(table, catalog, schema).map_err(sql_error)?;
+        let mut appender = self.connection()?.appender_to_catalog_and_db(table, catalog, schema).map_err(sql_error)?;
         appender.append_record_batch(batch).map_err(sql_error)?;
         appender.flush().map_err(sql_error)
     }

@@ -43,6 +43,22 @@ fn a_warehouse_in_use_is_told_with_its_user() {
 }
 
 #[test]
+fn what_is_committed_can_be_read_while_a_build_runs() {
+    let (project, mut running) = slow_build();
+    assert_eq!(project.number("dev", "select n from {{ ref('quick') }}"), 1);
+    assert_eq!(project.elt(&["show", "quick", "--output", "json"]).ok().stdout, "{\"n\":1}\n");
+    project.elt(&["show", "--inline", "select m from {{ ref('quick') }}"]).exits(1).says("--inline:1:8");
+    project.elt(&["compile"]).ok();
+    project.elt(&["state"]).ok().says("no collection was loaded yet");
+    assert!(running.is_running(), "the build was disturbed\n{}", running.stderr());
+    // The reader's socket goes with the writer.
+    running.signal("INT");
+    running.finish_within(Duration::from_secs(10));
+    assert!(!project.path().join(".elt/dev/warehouse.duckdb.sock").exists());
+    assert_eq!(project.number("dev", "select n from {{ ref('quick') }}"), 1);
+}
+
+#[test]
 fn ctrl_c_stops_at_once_and_leaves_nothing_half_written() {
     for signal in ["INT", "TERM"] {
         let (project, running) = slow_build();

@@ -32,14 +32,16 @@ const MARTS: [&str; 17] = [
 ];
 
 /// Where the tool dies when `ELT_FAILPOINT` names it: all there are (`tidy` checks it).
-pub const FAILPOINTS: [&str; 11] = [
+pub const FAILPOINTS: [&str; 13] = [
     "extract.batch",
     "land.batch",
     "land.part",
     "land.manifest",
     "load.before_commit",
     "load.after_commit",
+    "model.before_tests",
     "model.before_commit",
+    "model.after_commit",
     "export.staged",
     "export.before_commit",
     "export.after_commit",

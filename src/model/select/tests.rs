@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use crate::model::node::{Graph, NodeKind};
+use crate::model::order::Gate;
 use crate::model::sample::{column, errors, graph, node, project, properties, source};
 
 /// raw.a -> stg_a -> loan_a -> report; raw.b -> stg_b -> loan_b -> report; rates -> loan_b.
@@ -120,15 +121,16 @@ fn refusals() {
         "tagg:x",
         &["selector `tagg:x` uses the method `tagg:`, which does not exist | did you mean `tag`? | known methods are \
            `config:`, `file:`, `fqn:`, `package:`, `path:`, `resource_type:`, `source:`, `tag:`, `test_name:`, \
-           `test_type:`"],
+           `test_type:`, `unit_test:`"],
     );
     check("@a+", &["selector `@a+` has both `@` and a `+` at its end; `@` includes the descendants"]);
     check("+", &["selector `+` names nothing"]);
     check("", &["`--select` is empty | without `--select` everything is selected"]);
     check(
         "resource_type:modell",
-        &["selector `resource_type:modell` cannot have `modell` | it takes `source`, `seed`, \
-                                     `model`, `test`"],
+        &[
+            "selector `resource_type:modell` cannot have `modell` | it takes `source`, `seed`, `snapshot`, `model`, `analysis`, `test`, `unit_test`, `exposure`",
+        ],
     );
     check_excluding("stg_a", "stg_*", &["`--exclude stg_*` leaves nothing of `stg_a`"]);
 }
@@ -157,7 +159,7 @@ fn order() {
         let selection = graph.select(&[select.to_owned()], &[]).unwrap_or_default();
         let name = |id| graph.node(id).display_name();
         let lines: Vec<String> = graph
-            .order(&selection)
+            .order(&selection, Gate::Commit)
             .iter()
             .map(|step| {
                 let waits: Vec<String> = step.waits_for.iter().map(|id| name(*id)).collect();
@@ -192,7 +194,7 @@ fn a_test_whose_other_parent_comes_later_runs_with_it() {
     sample.properties.models.push(entry);
     let graph = graph(&sample);
     let selection = graph.select(&[], &[]).unwrap_or_default();
-    let steps = graph.order(&selection);
+    let steps = graph.order(&selection, Gate::Commit);
     let tests: Vec<usize> = steps.iter().map(|step| step.tests.len()).collect();
     assert_eq!(tests, [0, 1]);
     assert_eq!(steps[1].node, node(&graph, "b").id);

@@ -1,0 +1,45 @@
+//! `elt retry`: the last command again, with what failed or was skipped in it and nothing else.
+//!
+//! Reads `run_results.json`; everything else is that command's own way.
+
+use serde_json::Value;
+
+use crate::cancel::Cancel;
+use crate::error::{Error, Result};
+use crate::report::Console;
+use crate::run::Previous;
+
+use super::{BuildOptions, Common, RetryOptions, Selection, scope_of};
+
+pub fn run(common: &Common, options: &RetryOptions, console: &Console, cancel: &Cancel) -> Result<bool> {
+    let folder = match &options.state {
+        Some(folder) => folder.clone(),
+        None => super::workspace::artifacts_folder(common)?,
+    };
+    let previous = Previous::read(&folder)?;
+    let which = previous.args.get("which").and_then(Value::as_str).unwrap_or_default().to_owned();
+    let texts = |key: &str| -> Vec<String> {
+        let list = previous.args.get(key).and_then(Value::as_array);
+        list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
+    };
+    let flag = |key: &str| previous.args.get(key).and_then(Value::as_bool).unwrap_or(false);
+    let build = BuildOptions {
+        selection: Selection { select: texts("select"), exclude: texts("exclude") },
+        full_refresh: options.full_refresh || flag("full_refresh"),
+        fail_fast: options.fail_fast || flag("fail_fast"),
+        no_gate: flag("no_gate"),
+        ..BuildOptions::default()
+    };
+    let Some(scope) = scope_of(&which, &build) else {
+        return Err(Error::cannot_retry(&which));
+    };
+    if previous.is_done() {
+        console.say(&format!("nothing to retry: nothing failed in the last `elt {which}`"));
+        return Ok(true);
+    }
+    let mut common = common.clone();
+    let text = |key: &str| previous.args.get(key).and_then(Value::as_str).map(str::to_owned);
+    common.target = common.target.or_else(|| text("target"));
+    common.vars = common.vars.or_else(|| Some(previous.args.get("vars").filter(|vars| vars.is_object())?.to_string()));
+    super::build::run(&common, &BuildOptions { retries: Some(previous), ..build }, scope, console, cancel)
+}

@@ -1,0 +1,51 @@
+//! `elt test` where only unit tests are selected: no warehouse is opened for writing, so that it waits for no one.
+//!
+//! Reads the columns of a warehouse that can be read; does without where there is none.
+
+use serde_json::{Map, Value};
+
+use crate::cancel::Cancel;
+use crate::error::{Error, Result};
+use crate::model::{KnownColumns, NodeId, Selection};
+use crate::report::Console;
+use crate::run::{Results, UnitTests, binder, run_unit_tests, summary};
+
+use super::BuildOptions;
+use super::build::write_artifacts;
+use super::workspace::Workspace;
+
+pub fn run(
+    workspace: &Workspace,
+    selected: &Selection,
+    options: &BuildOptions,
+    console: &Console,
+    cancel: &Cancel,
+    results: &Results,
+    args: &Map<String, Value>,
+) -> Result<bool> {
+    let graph = &workspace.graph;
+    let is_again = |id: &NodeId| {
+        options.retries.as_ref().is_none_or(|previous| previous.undone.contains(&graph.node(*id).unique_id))
+    };
+    let tests: Vec<NodeId> = selected.iter().filter(is_again).collect();
+    let unit_tests = results.stage("check", || UnitTests::prepare(graph, &tests, &known(workspace), cancel))?;
+    results.stage("models", || {
+        run_unit_tests(graph, &unit_tests, &tests, options.fail_fast, console, results, cancel);
+    });
+    write_artifacts(workspace, results, args)?;
+    let ok = !results.any_failed();
+    summary::show(console, results, workspace.target(), ok && !cancel.is_requested());
+    if cancel.is_requested() {
+        return Err(Error::interrupted());
+    }
+    Ok(ok)
+}
+
+/// The columns of the warehouse's tables; none if it is not there, or another process holds it.
+fn known(workspace: &Workspace) -> KnownColumns {
+    let read = || -> Result<KnownColumns> {
+        let Some(warehouse) = workspace.warehouse_read_only()? else { return Ok(KnownColumns::default()) };
+        binder::known(&workspace.graph, &warehouse.session()?)
+    };
+    read().unwrap_or_default()
+}

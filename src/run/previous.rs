@@ -1,0 +1,85 @@
+//! What the last run left to do, read from its `run_results.json`: dbt's, or ours with loads and publications.
+//!
+//! Reads an artifact; knows nothing of how it is run again.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+
+/// dbt's statuses that `retry` runs again.
+const UNDONE: [&str; 5] = ["error", "fail", "skipped", "runtime error", "partial success"];
+
+/// A run, as its artifact tells.
+#[derive(Debug, Clone, Default)]
+pub struct Previous {
+    /// `which`, `select`, `exclude` …
+    pub args: Map<String, Value>,
+    /// Nodes that failed or were skipped, by `unique_id`.
+    pub undone: HashSet<String>,
+    /// Collections that could not be loaded, by name.
+    pub unloaded: HashSet<String>,
+    /// Whether something was published, and all of it.
+    pub is_published: bool,
+}
+
+impl Previous {
+    /// Reads `run_results.json` in `folder`. An error if there is none, or one that is no such artifact; exit code 2.
+    pub fn read(folder: &Path) -> Result<Self> {
+        let path = folder.join("run_results.json");
+        let text = std::fs::read_to_string(&path).map_err(|cause| Error::nothing_to_retry_from(&path, &cause))?;
+        let artifact: Value = serde_json::from_str(&text).map_err(|_| Error::bad_artifact(&path))?;
+        let (Some(args), Some(results)) = (artifact["args"].as_object(), artifact["results"].as_array()) else {
+            return Err(Error::bad_artifact(&path));
+        };
+        let is_undone = |value: &&Value| value["status"].as_str().is_some_and(|status| UNDONE.contains(&status));
+        let names = |list: &[Value], key: &str| -> HashSet<String> {
+            list.iter().filter(is_undone).filter_map(|value| value[key].as_str().map(str::to_owned)).collect()
+        };
+        let none = Vec::new();
+        let loads = artifact["elt"]["loads"].as_array().unwrap_or(&none);
+        let exports = artifact["elt"]["exports"].as_array().unwrap_or(&none);
+        Ok(Self {
+            args: args.clone(),
+            undone: names(results, "unique_id"),
+            unloaded: names(loads, "name"),
+            is_published: !exports.is_empty() && !exports.iter().any(|export| is_undone(&export)),
+        })
+    }
+
+    /// Whether nothing is left to do.
+    pub fn is_done(&self) -> bool {
+        self.undone.is_empty() && self.unloaded.is_empty()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Previous;
+
+    #[test]
+    fn what_is_left_to_do() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let check = |text: &str, expected: Result<(usize, usize, bool), ()>| {
+            std::fs::write(folder.path().join("run_results.json"), text).expect("written");
+            let found = Previous::read(folder.path());
+            let found = found.map(|found| (found.undone.len(), found.unloaded.len(), found.is_published));
+            assert_eq!(found.map_err(drop), expected, "{text}");
+        };
+        check(
+            r#"{"args": {"which": "build"}, "results": [{"unique_id": "a", "status": "success"}, {"unique_id": "b", "status": "skipped"},
+                {"unique_id": "c", "status": "runtime error"}],
+                "elt": {"loads": [{"name": "s.t", "status": "error"}], "exports": []}}"#,
+            Ok((2, 1, false)),
+        );
+        check(
+            r#"{"args": {}, "results": [], "elt": {"loads": [], "exports": [{"name": "a", "status": "success"}]}}"#,
+            Ok((0, 0, true)),
+        );
+        check(r#"{"args": {}, "results": []}"#, Ok((0, 0, false)));
+        check("{}", Err(()));
+        check("no", Err(()));
+    }
+}

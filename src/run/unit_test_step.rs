@@ -1,0 +1,71 @@
+//! Unit tests as a part of a run: what each came to, for console and results.
+//!
+//! Composes `unit_test` and the run's results; decides nothing about models.
+
+use std::time::Instant;
+
+use crate::cancel::Cancel;
+use crate::error::Error;
+use crate::model::{Graph, NodeId};
+use crate::report::{Console, Stage, Status};
+
+use super::results::{NodeResult, Results};
+use super::unit_test::UnitTests;
+
+/// Runs unit tests one after the other. Gives the names of those that failed; after the first with `fail_fast` the others
+/// are skipped.
+pub fn run_unit_tests(
+    graph: &Graph,
+    unit_tests: &UnitTests,
+    tests: &[NodeId],
+    fail_fast: bool,
+    console: &Console,
+    results: &Results,
+    cancel: &Cancel,
+) -> Vec<String> {
+    let mut failed: Vec<String> = Vec::new();
+    for id in tests {
+        let node = graph.node(*id);
+        let mut result = NodeResult::new(Stage::Test, &node.unique_id, &node.name, Status::Pass);
+        if cancel.is_requested() || fail_fast && !failed.is_empty() {
+            result.status = Status::Skipped;
+            results.push(result);
+            continue;
+        }
+        let started = Instant::now();
+        let outcome = unit_tests.run(graph, node);
+        result.seconds = started.elapsed().as_secs_f64();
+        result.failures = Some(0);
+        let error = match outcome {
+            Ok(verdict) => {
+                result.compiled = Some(verdict.compiled);
+                verdict.diff.map(|diff| {
+                    result.status = Status::Fail;
+                    result.failures = Some(1);
+                    let model = node.unit_test.as_ref().map(|test| graph.node(test.model).name.as_str());
+                    Error::unit_test_failed(model.unwrap_or_default(), &node.name, &diff.summary, diff.picture)
+                        .at(node.place())
+                })
+            }
+            Err(error) => {
+                result.status = Status::Error;
+                result.failures = None;
+                Some(error)
+            }
+        };
+        if let Some(error) = error {
+            let picture = error.shown_picture().map_or_else(String::new, |picture| format!("\n\n{picture}"));
+            result.message = Some(format!("{error}{picture}"));
+            if cancel.is_requested() {
+                result.status = Status::Skipped;
+                result.note = "interrupted".into();
+            } else {
+                console.error(&error);
+                failed.push(node.name.clone());
+            }
+        }
+        console.line(&result.line());
+        results.push(result);
+    }
+    failed
+}

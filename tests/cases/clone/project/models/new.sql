@@ -1,0 +1,2 @@
+{{ config(enabled=target.name == 'dev') }}
+select 1 as id

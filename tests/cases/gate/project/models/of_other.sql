@@ -1,0 +1,2 @@
+{{ config(materialized='table') }}
+select count(*) as rows from {{ ref('other') }} cross join {{ ref('ids') }}

@@ -1,0 +1,2 @@
+{{ config(materialized='table') }}
+select id, {{ var('limit', 9) }} as l from {{ ref('ids') }} where id < 2
