@@ -32,9 +32,15 @@ struct Cli {
 #[derive(Args)]
 #[command(next_help_heading = "Global options")]
 struct CommonArgs {
-    /// The project's folder: the one that holds profiles.toml
+    /// The project's folder: the one that holds profiles.toml or dbt_project.yml
     #[arg(long, global = true, value_name = "DIR", default_value = ".")]
     project_dir: PathBuf,
+    /// The folder of a dbt project's profiles.yml; by default DBT_PROFILES_DIR, the project's folder, ~/.dbt
+    #[arg(long, global = true, value_name = "DIR")]
+    profiles_dir: Option<PathBuf>,
+    /// The profile in it; by default the one that dbt_project.yml names
+    #[arg(long, global = true, value_name = "NAME")]
+    profile: Option<String>,
     /// The target to run, a `[target.NAME]` of profiles.toml; by default the project's `target`
     #[arg(long, short, global = true, value_name = "NAME", env = "ELT_TARGET")]
     target: Option<String>,
@@ -123,6 +129,8 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
         which: which.into(),
         full_refresh,
         project_dir: cli.common.project_dir,
+        profiles_dir: cli.common.profiles_dir,
+        profile: cli.common.profile,
         target: cli.common.target,
         vars: cli.common.vars,
         threads: cli.common.threads.map(usize::from),

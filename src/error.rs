@@ -8,6 +8,7 @@
 //! values or a secret.
 
 mod collections;
+mod dbt_project;
 mod export;
 mod extract;
 mod generate;

@@ -18,7 +18,8 @@ pub fn run(common: &Common, options: &BuildOptions, console: &Console) -> Result
     let session = warehouse.as_ref().map(Warehouse::session).transpose()?;
     let catalog = workspace::catalog(session.as_ref())?;
     // Where nothing was ever built, templates ask an empty database.
-    let empty = if session.is_none() { Some(Warehouse::in_memory()?.session()?) } else { None };
+    let empty =
+        if session.is_none() { Some(Warehouse::in_memory(&graph.root, &graph.database)?.session()?) } else { None };
     let host = session.as_ref().or(empty.as_ref()).map(|session| SessionHost::reading(session, console));
     let host = host.as_ref().map(|host| host as &dyn Host);
     let folder = workspace.compiled();

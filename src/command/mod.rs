@@ -44,6 +44,10 @@ pub struct Invocation {
 #[derive(Debug, Clone)]
 pub struct Common {
     pub project_dir: PathBuf,
+    /// Where `profiles.yml` lies.
+    pub profiles_dir: Option<PathBuf>,
+    /// The profile in it.
+    pub profile: Option<String>,
     pub target: Option<String>,
     /// A JSON or YAML object.
     pub vars: Option<String>,

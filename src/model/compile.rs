@@ -191,7 +191,7 @@ impl Graph {
             Some(filter) => format!("(select * from {name} where {filter}) dbt_subquery"),
             None => name,
         };
-        RelationValue::shown_as(shown, on.relation.clone())
+        RelationValue::shown_as(shown, on.relation.clone()).of(&self.templates.names)
     }
 
     /// A node's `pre_hook` and `post_hook` statements, rendered; empty ones left out.

@@ -202,6 +202,10 @@ pub struct GenericTest {
 #[derive(Debug)]
 pub struct Graph {
     pub project: String,
+    /// The project's folder, absolute.
+    pub root: std::path::PathBuf,
+    /// The warehouse's name in SQL.
+    pub database: String,
     pub(super) nodes: Vec<Node>,
     /// Direct readers of each node, by index.
     pub(super) children: Vec<Vec<NodeId>>,

@@ -6,10 +6,9 @@ use minijinja::value::{Serde, Value};
 use serde_json::{Map, Value as Json, json};
 
 use super::node::{Graph, Node, NodeKind};
-use crate::schema::CATALOG;
 
 /// A node as dbt's manifest shows it. `parents` are unique ids.
-pub(super) fn node_json(project: &str, node: &Node, parents: Vec<String>) -> Json {
+pub(super) fn node_json((project, database): (&str, &str), node: &Node, parents: Vec<String>) -> Json {
     let columns: Map<String, Json> = node
         .columns
         .iter()
@@ -32,7 +31,7 @@ pub(super) fn node_json(project: &str, node: &Node, parents: Vec<String>) -> Jso
         "name": node.name,
         "resource_type": node.kind.name(),
         "package_name": project,
-        "database": CATALOG,
+        "database": database,
         "schema": node.relation.schema,
         "alias": node.relation.identifier,
         "identifier": node.relation.identifier,
@@ -58,7 +57,7 @@ pub(super) fn node_json(project: &str, node: &Node, parents: Vec<String>) -> Jso
 
 /// `model`.
 pub(super) fn model(graph: &Graph, node: &Node) -> Value {
-    Value::from(Serde(node_json(&graph.project, node, parents(graph, node))))
+    Value::from(Serde(node_json((&graph.project, &graph.database), node, parents(graph, node))))
 }
 
 fn parents(graph: &Graph, node: &Node) -> Vec<String> {
@@ -69,7 +68,9 @@ fn parents(graph: &Graph, node: &Node) -> Vec<String> {
 pub(super) fn graph(graph: &Graph) -> Value {
     let of = |is_wanted: &dyn Fn(NodeKind) -> bool| -> Json {
         let wanted = graph.nodes().filter(|node| is_wanted(node.kind));
-        let shown = |node: &Node| (node.unique_id.clone(), node_json(&graph.project, node, parents(graph, node)));
+        let shown = |node: &Node| {
+            (node.unique_id.clone(), node_json((&graph.project, &graph.database), node, parents(graph, node)))
+        };
         Json::Object(wanted.map(shown).collect())
     };
     let all = json!({
@@ -84,7 +85,7 @@ pub(super) fn graph(graph: &Graph) -> Value {
 
 /// `model` while the project is parsed: what is known of a file's node by then.
 pub(super) fn parsed(
-    project: &str,
+    (project, database): (&str, &str),
     kind: NodeKind,
     file: &crate::project::ProjectFile,
     relation: &super::relation::Relation,
@@ -101,7 +102,7 @@ pub(super) fn parsed(
         "name": file.name,
         "resource_type": kind.name(),
         "package_name": project,
-        "database": CATALOG,
+        "database": database,
         "schema": relation.schema,
         "alias": relation.identifier,
         "path": below.to_string_lossy(),

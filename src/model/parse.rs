@@ -14,7 +14,6 @@ use super::jinja::Call;
 use super::node::{DataTest, Graph, Node, NodeId, NodeKind};
 use super::node_value;
 use super::relation::Relation;
-use super::snapshot_file;
 use super::template::{Setting, Templates, Text};
 use super::unrendered::unrendered;
 use crate::digest::sha256;
@@ -161,11 +160,11 @@ impl Parser<'_> {
         let properties = by_name(&project.properties.seeds);
         for file in &project.seeds {
             let patch = properties.get(file.name.as_str()).copied();
-            let mut raw = self.file_defaults(&project.profiles.seeds, file, patch);
+            let mut raw = self.file_defaults(&project.profiles.defaults.seeds, file, patch);
             raw.entry("materialized").or_insert_with(|| "seed".into());
             let place = patch.map_or_else(|| Place::new(&file.source, 0..0), |patch| patch.place.clone());
             let config = self.config(&raw, Of::Seed, &format!("seed `{}`", file.name), &place, None);
-            let written = self.unrendered(&project.profiles.seeds, file, patch, &Map::new());
+            let written = self.unrendered(&project.profiles.defaults.seeds, file, patch, &Map::new());
             let is_enabled = config.enabled;
             let mut node = self.file_node(NodeKind::Seed, file, patch, config, raw);
             node.unrendered_config = written;
@@ -180,69 +179,6 @@ impl Parser<'_> {
     }
 
     /// Those of files with blocks, then those that stand in YAML alone.
-    fn snapshots(&mut self) {
-        let project = self.project;
-        let properties = by_name(&project.properties.snapshots);
-        let mut files = Vec::new();
-        for file in &project.snapshots {
-            let (blocks, errors) = snapshot_file::blocks(file);
-            files.extend(blocks);
-            self.errors.extend(errors);
-        }
-        for file in &files {
-            let patch = properties.get(file.name.as_str()).copied();
-            let mut defaults = self.file_defaults(&project.profiles.snapshots, file, patch);
-            defaults.insert("materialized".into(), "snapshot".into());
-            self.templated(NodeKind::Snapshot, file, patch, &format!("snapshot `{}`", file.name), defaults);
-            if let Some(patch) = patch.filter(|patch| patch.relation.is_some()) {
-                self.errors.push(Error::snapshot_twice(
-                    &file.name,
-                    patch.place.clone(),
-                    snapshot_file::first_line(&file.source),
-                ));
-            }
-        }
-        for entry in project.properties.snapshots.iter().filter(|entry| entry.relation.is_some()) {
-            self.yaml_snapshot(entry);
-        }
-        let patches: Vec<NodeProperties> =
-            project.properties.snapshots.iter().filter(|entry| entry.relation.is_none()).cloned().collect();
-        self.unmatched(&patches, &files, "snapshot");
-    }
-
-    /// A snapshot whose `relation:` says what it reads: all of it.
-    fn yaml_snapshot(&mut self, entry: &NodeProperties) {
-        let Some(relation) = &entry.relation else { return };
-        let path = &entry.place.source.path;
-        let folders = path.parent().into_iter().flat_map(|folder| folder.iter().skip(1));
-        let file = ProjectFile {
-            source: entry.place.source.clone(),
-            name: entry.name.clone(),
-            folders: folders.map(|part| part.to_string_lossy().into_owned()).collect(),
-            path: std::path::PathBuf::new(),
-        };
-        let owner = format!("snapshot `{}`", entry.name);
-        let mut raw = self.file_defaults(&self.project.profiles.snapshots, &file, Some(entry));
-        raw.insert("materialized".into(), "snapshot".into());
-        let config = self.config(&raw, Of::Snapshot, &owner, &entry.place, None);
-        if !config.enabled {
-            self.disabled.insert(entry.name.clone());
-            return;
-        }
-        let query = snapshot_file::query_of(relation);
-        let text = Text::Short(query.clone(), entry.place.clone());
-        match self.templates.render(&owner, &text, Setting::default(), None) {
-            Ok(rendered) => {
-                let mut node = self.file_node(NodeKind::Snapshot, &file, Some(entry), config, raw);
-                node.reads = Some(relation.clone());
-                node.checksum = sha256(&query);
-                let calls = rendered.heard.calls.into_iter().map(|call| Heard { call, number: None });
-                self.drafts.push(Draft { node, calls: calls.collect() });
-            }
-            Err(error) => self.errors.push(error),
-        }
-    }
-
     fn models(&mut self) {
         let project = self.project;
         let properties = by_name(&project.properties.models);
@@ -250,7 +186,7 @@ impl Parser<'_> {
             let patch = properties.get(file.name.as_str()).copied();
             let is_inline = file.source.path == std::path::Path::new(crate::project::INLINE_PATH);
             let owner = if is_inline { "the query".to_owned() } else { format!("model `{}`", file.name) };
-            let defaults = self.file_defaults(&project.profiles.models, file, patch);
+            let defaults = self.file_defaults(&project.profiles.defaults.models, file, patch);
             self.templated(NodeKind::Model, file, patch, &owner, defaults);
         }
         self.unmatched(&project.properties.models, &project.models, "model");
@@ -268,7 +204,7 @@ impl Parser<'_> {
     }
 
     /// A model or singular test: what its template says is heard here.
-    fn templated(
+    pub(super) fn templated(
         &mut self,
         kind: NodeKind,
         file: &ProjectFile,
@@ -283,7 +219,10 @@ impl Parser<'_> {
         let renderings: &[bool] = if file.source.text.contains("is_incremental") { &[false, true] } else { &[false] };
         for &is_incremental in renderings {
             let own = self.templates.mentions(&file.source.text, "model");
-            let model = || node_value::parsed(&self.project.profiles.name, kind, file, &this, &raw);
+            let model = || {
+                let profiles = &self.project.profiles;
+                node_value::parsed((&profiles.name, &profiles.target.database), kind, file, &this, &raw)
+            };
             let setting = Setting {
                 is_incremental,
                 this: Some(this.clone()),
@@ -313,7 +252,7 @@ impl Parser<'_> {
         }
         let said_keys: HashSet<String> = said.keys().cloned().collect();
         let nothing = Map::new();
-        let folder_defaults = if kind == NodeKind::Model { &self.project.profiles.models } else { &nothing };
+        let folder_defaults = if kind == NodeKind::Model { &self.project.profiles.defaults.models } else { &nothing };
         let written = self.unrendered(folder_defaults, file, patch, &said);
         merge(&mut raw, said);
         let (of, default) = match kind {
@@ -323,7 +262,7 @@ impl Parser<'_> {
         };
         let yaml_place = patch.map(|patch| patch.place.clone());
         let place = yaml_place.unwrap_or_else(|| match kind {
-            NodeKind::Snapshot => snapshot_file::first_line(&file.source),
+            NodeKind::Snapshot => super::snapshot_file::first_line(&file.source),
             _ => Place::line(&file.source, 1),
         });
         let config = self.config(&raw, of, owner, &place, Some((&file.source, &said_keys)));
@@ -387,7 +326,7 @@ impl Parser<'_> {
     }
 
     /// Folder defaults with the YAML entry's configuration over them.
-    fn file_defaults(
+    pub(super) fn file_defaults(
         &self,
         defaults: &Map<String, Value>,
         file: &ProjectFile,
@@ -403,7 +342,7 @@ impl Parser<'_> {
         raw
     }
 
-    fn unrendered(
+    pub(super) fn unrendered(
         &self,
         defaults: &Map<String, Value>,
         file: &ProjectFile,
@@ -423,7 +362,7 @@ impl Parser<'_> {
         folders.map(|part| part.to_string_lossy().into_owned()).collect()
     }
 
-    fn file_node(
+    pub(super) fn file_node(
         &mut self,
         kind: NodeKind,
         file: &ProjectFile,
@@ -492,7 +431,7 @@ impl Parser<'_> {
     }
 
     /// YAML entries that describe no file are a warning, as in dbt; two entries for one file an error.
-    fn unmatched(&mut self, entries: &[NodeProperties], files: &[ProjectFile], kind: &str) {
+    pub(super) fn unmatched(&mut self, entries: &[NodeProperties], files: &[ProjectFile], kind: &str) {
         let mut seen: HashMap<&str, &NodeProperties> = HashMap::new();
         for entry in entries {
             if let Some(first) = seen.insert(&entry.name, entry) {

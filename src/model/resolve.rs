@@ -65,6 +65,8 @@ impl Parser<'_> {
         let _ = self.templates.names.targets.set(resolved);
         Ok(Graph {
             project: self.project.profiles.name.clone(),
+            root: self.project.profiles.root.clone(),
+            database: self.project.profiles.target.database.clone(),
             by_unique_id: nodes.iter().map(|node| (node.unique_id.clone(), node.id)).collect(),
             nodes,
             children,

@@ -86,6 +86,7 @@ impl Templates {
         let names = Names {
             project: project.profiles.name.clone(),
             schema: project.profiles.target.schema.clone(),
+            database: project.profiles.target.database.clone(),
             vars: merged_vars(project, vars),
             macros,
             macro_files: recipe.macro_files(),

@@ -5,7 +5,7 @@
 use super::host::SessionHost;
 use crate::error::{Error, Result};
 use crate::model::lineage::Lineage;
-use crate::model::{self, Binder, Checked, Graph, Host, KnownColumns, NodeId, NodeKind, Relation, Selection};
+use crate::model::{self, Binder, Checked, Graph, Host, KnownColumns, NodeId, NodeKind, Selection};
 use crate::report::Console;
 use crate::schema::{ID, LOAD_ID, LOADED_AT, RESCUED, literal};
 use crate::warehouse::{Session, SqlError, Warehouse};
@@ -45,8 +45,8 @@ impl Binder for InMemory {
 }
 
 /// An empty database to bind queries in.
-fn in_memory() -> Result<InMemory> {
-    let database = Warehouse::in_memory()?;
+fn in_memory(graph: &Graph) -> Result<InMemory> {
+    let database = Warehouse::in_memory(&graph.root, &graph.database)?;
     let session = database.session()?;
     Ok(InMemory::new(database, session))
 }
@@ -93,9 +93,9 @@ pub fn check(
     warehouse: Option<&Session>,
     console: &Console,
 ) -> Result<()> {
-    let empty = in_memory()?;
+    let empty = in_memory(graph)?;
     let host = SessionHost::reading(warehouse.unwrap_or(&empty.session), console);
-    model::check(graph, selection, known, &mut in_memory()?, Some(&host)).map(drop)
+    model::check(graph, selection, known, &mut in_memory(graph)?, Some(&host)).map(drop)
 }
 
 /// The same, with what was found out beside the errors. A source that is not `known` has the columns of its YAML, unless
@@ -110,7 +110,7 @@ pub fn examine(
     if !declared.is_empty() {
         let mut all = known.clone();
         all.extend(declared);
-        let (checked, errors) = model::bind(graph, selection, &all, &mut in_memory()?, host);
+        let (checked, errors) = model::bind(graph, selection, &all, &mut in_memory(graph)?, host);
         let is_partial = |error: &Error| {
             let message = error.message();
             message.contains("not found in FROM clause") || message.contains("does not have a column")
@@ -119,7 +119,7 @@ pub fn examine(
             return Ok((all, checked, errors));
         }
     }
-    let (checked, errors) = model::bind(graph, selection, &known, &mut in_memory()?, host);
+    let (checked, errors) = model::bind(graph, selection, &known, &mut in_memory(graph)?, host);
     Ok((known, checked, errors))
 }
 
@@ -129,5 +129,5 @@ pub fn lineage<'g>(
     models: impl IntoIterator<Item = NodeId>,
     known: &KnownColumns,
 ) -> Result<Lineage<'g>> {
-    Ok(Lineage::new(graph, models, known, &mut in_memory()?))
+    Ok(Lineage::new(graph, models, known, &mut in_memory(graph)?))
 }

@@ -44,7 +44,7 @@ impl UnitTests {
     /// Makes the relations that the models of `tests` read, empty. `known` are the columns that the warehouse's tables
     /// have; what is not there has them from its file or from YAML.
     pub fn prepare(graph: &Graph, tests: &[NodeId], known: &KnownColumns, cancel: &Cancel) -> Result<Self> {
-        let database = Warehouse::in_memory()?;
+        let database = Warehouse::in_memory(&graph.root, &graph.database)?;
         let session = database.session()?;
         let interrupter = session.interrupter();
         cancel.on_request(move || interrupter.interrupt());

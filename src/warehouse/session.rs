@@ -11,6 +11,7 @@ use duckdb::{Connection, InterruptHandle};
 
 use super::shared::Reader;
 use super::sql_error::SqlError;
+use crate::schema::quote;
 
 /// A connection. Dropped inside a transaction, it rolls back.
 pub struct Session {
@@ -37,10 +38,10 @@ impl Interrupter {
 
 impl Session {
     /// `catalog` is the attached database to work in; None for one in memory.
-    pub(super) fn new(connection: Connection, catalog: Option<&str>) -> Result<Self, SqlError> {
+    pub(super) fn new(connection: Connection, catalog: Option<&str>, settings: &str) -> Result<Self, SqlError> {
         let session = Self { link: Link::Own(connection) };
-        let catalog = catalog.map_or(String::new(), |catalog| format!("; use {catalog}"));
-        session.execute(&format!("set errors_as_json = true; set TimeZone = 'UTC'{catalog}"))?;
+        let catalog = catalog.map_or(String::new(), |catalog| format!("; use {}", quote(catalog)));
+        session.execute(&format!("set errors_as_json = true; set TimeZone = 'UTC'{catalog}{settings}"))?;
         Ok(session)
     }
 

@@ -14,7 +14,7 @@ use super::scope::{Refusal, Scope, scope};
 use super::table::Table;
 use crate::model::host::{Answer, Cell};
 use crate::model::relation::Relation;
-use crate::schema::{CATALOG, literal, quote};
+use crate::schema::{literal, quote};
 
 pub(super) fn install(env: &mut Environment<'static>) {
     env.add_global("adapter", Value::from_object(Adapter));
@@ -38,7 +38,10 @@ pub(super) fn install(env: &mut Environment<'static>) {
     env.add_function("make_temp_relation", |relation: Value, suffix: Option<String>| {
         let found = relation_of(&relation, "make_temp_relation")?;
         let suffix = suffix.unwrap_or_else(|| "__dbt_tmp".into());
-        Ok::<_, Error>(Value::from(RelationValue::plain(found.relation.beside(&suffix)).of_kind(Some("table".into()))))
+        Ok::<_, Error>(Value::from(
+            RelationValue { database: found.database, ..RelationValue::plain(found.relation.beside(&suffix)) }
+                .of_kind(Some("table".into())),
+        ))
     });
 }
 
@@ -256,7 +259,9 @@ impl Object for RelationClass {
             return Err(Error::from(ErrorKind::UnknownMethod));
         }
         let arguments = Arguments::read("api.Relation.create", args)?;
-        if let Some(database) = arguments.get(0, "database").filter(|database| database.as_str() != Some(CATALOG)) {
+        let own = scope(state)?.names.database.clone();
+        if let Some(database) = arguments.get(0, "database").filter(|database| database.as_str() != Some(own.as_str()))
+        {
             return Err(Refusal::new(format!("database `{database}` is not attached"))
                 .hint("a project has one warehouse, `target.database`")
                 .into());
@@ -267,7 +272,7 @@ impl Object for RelationClass {
         };
         let identifier = arguments.get(2, "identifier").map(|name| name.to_string()).unwrap_or_default();
         let kind = arguments.get(3, "type").map(|kind| kind.to_string());
-        Ok(RelationValue::plain(Relation::new(schema, identifier)).of_kind(kind).into())
+        Ok(RelationValue::plain(Relation::new(schema, identifier)).of(&scope(state)?.names).of_kind(kind).into())
     }
 }
 

@@ -16,22 +16,32 @@ use crate::schema::{CATALOG, quote};
 pub(in crate::model) struct RelationValue {
     pub shown: String,
     pub relation: Relation,
+    /// The warehouse's name in SQL.
+    pub database: Arc<str>,
     /// `table`, `view` …, where the database was asked.
     pub kind: Option<String>,
 }
 
 impl RelationValue {
     pub fn plain(relation: Relation) -> Self {
-        Self { shown: relation.to_string(), relation, kind: None }
+        Self { shown: relation.to_string(), relation, database: CATALOG.into(), kind: None }
     }
 
     /// Shown as something else than its name, such as a common table expression.
     pub fn shown_as(shown: impl Into<String>, relation: Relation) -> Self {
-        Self { shown: shown.into(), relation, kind: None }
+        Self { shown: shown.into(), relation, database: CATALOG.into(), kind: None }
     }
 
     pub fn of_kind(mut self, kind: Option<String>) -> Self {
         self.kind = kind;
+        self
+    }
+
+    /// As part of a project's warehouse.
+    pub fn of(mut self, names: &super::scope::Names) -> Self {
+        if !names.database.is_empty() {
+            self.database = names.database.as_str().into();
+        }
         self
     }
 
@@ -53,7 +63,7 @@ impl Object for RelationValue {
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
         match key.as_str()? {
-            "database" => Some(Value::from(CATALOG)),
+            "database" => Some(Value::from(&*self.database)),
             "schema" => Some(Value::from(&self.relation.schema)),
             "identifier" | "name" | "table" => Some(Value::from(&self.relation.identifier)),
             "type" => Some(self.kind.as_deref().map_or(Value::from(()), Value::from)),
@@ -69,7 +79,7 @@ impl Object for RelationValue {
         let included = |part: &str| kwargs.get::<Option<bool>>(part).map(|given| given.unwrap_or(true));
         let shown = |schema: bool, identifier: bool, database: bool| {
             let parts = [
-                database.then(|| quote(CATALOG)),
+                database.then(|| quote(&self.database)),
                 schema.then(|| quote(&self.relation.schema)),
                 identifier.then(|| quote(&self.relation.identifier)),
             ];
@@ -99,7 +109,7 @@ impl Object for RelationValue {
                 let relation =
                     Relation::new(part("schema", &self.relation.schema), part("identifier", &self.relation.identifier));
                 let kind = kwargs.get::<Option<String>>("type")?.or_else(|| self.kind.clone());
-                Ok(Self::plain(relation).of_kind(kind).into())
+                Ok(Self { database: self.database.clone(), ..Self::plain(relation).of_kind(kind) }.into())
             }
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
@@ -166,7 +176,7 @@ fn mention(scope: &Scope, call: Call) -> Result<Value, Error> {
             Call::Ref(name) => Relation::new(&scope.names.schema, name),
             Call::Source(source, table) => Relation::new(source, table),
         };
-        return Ok(RelationValue::plain(relation).into());
+        return Ok(RelationValue::plain(relation).of(&scope.names).into());
     };
     let described = match &call {
         Call::Ref(name) => format!("ref('{name}')"),
@@ -189,5 +199,5 @@ fn mention(scope: &Scope, call: Call) -> Result<Value, Error> {
         }
         None => target.relation.to_string(),
     };
-    Ok(RelationValue::shown_as(shown, target.relation.clone()).into())
+    Ok(RelationValue::shown_as(shown, target.relation.clone()).of(&scope.names).into())
 }

@@ -74,6 +74,8 @@ pub(in crate::model) struct Target {
 pub(in crate::model) struct Names {
     pub project: String,
     pub schema: String,
+    /// The warehouse's name in SQL.
+    pub database: String,
     pub vars: Map<String, Json>,
     /// Empty while parsing.
     pub targets: OnceLock<HashMap<Call, Target>>,
@@ -180,7 +182,7 @@ impl Object for Scope {
         match key {
             SCOPE => Some(Value::from_dyn_object(self.clone())),
             "execute" => Some(Value::from(self.setting.execute)),
-            "this" => self.setting.this.clone().map(|relation| RelationValue::plain(relation).into()),
+            "this" => self.setting.this.clone().map(|relation| RelationValue::plain(relation).of(&self.names).into()),
             "model" => self.setting.model.clone(),
             "graph" => Some(self.names.graph.get().cloned().unwrap_or_else(empty_graph)),
             _ => None,

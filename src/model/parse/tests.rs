@@ -51,7 +51,7 @@ fn precedence() {
     #[track_caller]
     fn check(folder: Value, yaml: Value, sql: &str, key: &str, expected: Value) {
         let mut sample = project(&[("models/marts/m.sql", &format!("{sql} select 1"))]);
-        sample.profiles.models = map(folder);
+        sample.profiles.defaults.models = map(folder);
         sample.properties.models.push(properties("m", yaml));
         let found = graph(&sample);
         assert_eq!(node(&found, "m").raw_config.get(key), Some(&expected));
@@ -296,7 +296,7 @@ fn misspelt_configuration_warns_at_its_place() {
         ("models/b.sql", "select 1"),
         ("models/x.sql", "select 1"),
     ]);
-    sample.profiles.models = map(json!({"+materialzed": "table"}));
+    sample.profiles.defaults.models = map(json!({"+materialzed": "table"}));
     let mut entry = properties("x", json!({"materialised": "table"}));
     let yaml = SourceText::new("models/x.yml", "models:\n  - name: x\n    config:\n      materialised: table\n");
     entry.place = Place::line(&yaml, 2);

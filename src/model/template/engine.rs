@@ -16,7 +16,6 @@ use super::failure::{place_of, reason};
 use super::has_any;
 use crate::error::{Error, Place, SourceText};
 use crate::project::Project;
-use crate::schema::CATALOG;
 
 /// What an environment is made of.
 #[derive(Debug)]
@@ -38,8 +37,8 @@ impl Recipe {
             "name": target.name,
             "target_name": target.name,
             "profile_name": project.profiles.name,
-            "database": CATALOG,
-            "dbname": CATALOG,
+            "database": target.database,
+            "dbname": target.database,
             "schema": target.schema,
             "type": "duckdb",
             "threads": target.threads,
