@@ -1,11 +1,15 @@
-//! The flags of the commands that only look: `ls`, `schema`, `show`.
+//! The flags of the commands that only look: `ls`, `schema`, `lineage`, `show`.
 //!
 //! Definitions, and their way to `command`'s options.
 
-use clap::{Args, ValueEnum};
+use std::path::PathBuf;
+
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::selection::SelectionArgs;
-use crate::command::{LsOptions, LsOutput, SchemaOptions, SchemaOutput, Selection, ShowOptions};
+use crate::command::{
+    FreshnessOptions, LineageOptions, LsOptions, LsOutput, SchemaOptions, SchemaOutput, Selection, ShowOptions,
+};
 use crate::model::NodeKind;
 use crate::report::table::Output;
 
@@ -29,6 +33,27 @@ pub(super) enum LsOutputArg {
     Json,
 }
 
+#[derive(Subcommand)]
+pub(super) enum SourceSub {
+    /// Tell how old the sources' data are, and write target/sources.json; too old is exit code 1
+    Freshness(FreshnessArgs),
+}
+
+#[derive(Args)]
+pub(super) struct FreshnessArgs {
+    #[command(flatten)]
+    pub(super) selection: SelectionArgs,
+    /// Where sources.json goes instead of target/
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
+
+impl From<FreshnessArgs> for FreshnessOptions {
+    fn from(args: FreshnessArgs) -> Self {
+        Self { selection: args.selection.into(), output: args.output }
+    }
+}
+
 #[derive(Args)]
 pub(super) struct SchemaArgs {
     /// Which: `loans.customers`, or `customers` where only one source has it; by default all, a line each
@@ -46,6 +71,27 @@ pub(super) struct SchemaArgs {
 pub(super) enum SchemaOutputArg {
     Tree,
     Json,
+}
+
+#[derive(Args)]
+pub(super) struct LineageArgs {
+    /// `customers.city` for a column, `customers` for all columns of a model in short, `loans.customers.address.city` for
+    /// a field of a source
+    #[arg(value_name = "MODEL[.COLUMN]|SOURCE.TABLE.FIELD")]
+    pub(super) of: String,
+    /// With fields that give no value, but decide which rows there are: those of filters, joins and groups
+    #[arg(long)]
+    pub(super) conditions: bool,
+    /// `tree`, or `json`
+    #[arg(long, value_name = "FORM", value_enum, default_value = "tree", hide_possible_values = true)]
+    pub(super) output: SchemaOutputArg,
+}
+
+impl From<LineageArgs> for LineageOptions {
+    fn from(args: LineageArgs) -> Self {
+        let json = matches!(args.output, SchemaOutputArg::Json);
+        Self { of: args.of, json, conditions: args.conditions }
+    }
 }
 
 #[derive(Args)]

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::selection::SelectionArgs;
-use crate::command::{BuildOptions, CloneOptions, RetryOptions};
+use crate::command::{BuildOptions, CloneOptions, RetryOptions, Selection};
 
 /// The flags of `build`, `extract` and `run`; the commands below have those of them that mean something there.
 #[derive(Args)]
@@ -25,11 +25,27 @@ pub(super) struct BuildArgs {
     pub(super) dry_run: bool,
 }
 
+/// The flags of `run`.
+#[derive(Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    pub(super) build: BuildArgs,
+    /// Leave out what would come out as it is: models whose query, configuration and inputs are those of their last build
+    #[arg(long)]
+    pub(super) changed: bool,
+}
+
+impl From<RunArgs> for BuildOptions {
+    fn from(args: RunArgs) -> Self {
+        Self { changed: args.changed, ..args.build.into() }
+    }
+}
+
 /// The flags of `build`.
 #[derive(Args)]
 pub(super) struct AllArgs {
     #[command(flatten)]
-    pub(super) build: BuildArgs,
+    pub(super) run: RunArgs,
     /// Commit models before their tests run, as dbt does: a failing test holds back only what has all of its parents above
     #[arg(long)]
     pub(super) no_gate: bool,
@@ -54,6 +70,18 @@ pub(super) struct ExportArgs {
     /// Print the plan and do nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+#[derive(Args)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    pub(super) selection: SelectionArgs,
+}
+
+impl From<CheckArgs> for Selection {
+    fn from(args: CheckArgs) -> Self {
+        args.selection.into()
+    }
 }
 
 #[derive(Args)]
@@ -119,7 +147,7 @@ impl From<BuildArgs> for BuildOptions {
 
 impl From<AllArgs> for BuildOptions {
     fn from(args: AllArgs) -> Self {
-        Self { no_gate: args.no_gate, ..args.build.into() }
+        Self { no_gate: args.no_gate, ..args.run.into() }
     }
 }
 

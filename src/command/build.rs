@@ -11,8 +11,9 @@ use crate::failpoint::failpoint;
 use crate::model::{Graph, Materialized, Node, NodeId, NodeKind, Selection};
 use crate::project::Target;
 use crate::report::{Console, artifacts, counted};
+use crate::run::changed::Changed;
 use crate::run::{
-    Build, Extent, Extraction, NodeResult, Plan, Publish, Results, Scope, UnitTests, binder, plan, summary,
+    Build, Extent, Extraction, NodeResult, Plan, Publish, Results, Scope, UnitTests, binder, plan, reach, summary,
 };
 use crate::warehouse::{Session, Warehouse};
 
@@ -89,7 +90,13 @@ fn dry_run(
     let session = warehouse.as_ref().map(Warehouse::session).transpose()?;
     let catalog = workspace::catalog(session.as_ref())?;
     let plan = Plan::new(&workspace.graph, selected, scope, &catalog, workspace.target())?;
-    plan.print(&workspace.graph, workspace.target(), options.full_refresh, &catalog, console)?;
+    let unchanged = match &session {
+        Some(session) if options.changed && !options.full_refresh => {
+            plan.unchanged(&Changed::new(&workspace.graph, session, true)?, &workspace.graph, &catalog)
+        }
+        _ => Default::default(),
+    };
+    plan.print(&workspace.graph, workspace.target(), options.full_refresh, &catalog, &unchanged, console)?;
     Ok(true)
 }
 
@@ -109,7 +116,7 @@ impl Command<'_> {
         let graph = &self.workspace.graph;
         // What needs no data is said before anything is read.
         let before = binder::known(graph, session)?;
-        self.results.stage("check", || binder::check(graph, &plan.selection, &before))?;
+        self.results.stage("check", || binder::check(graph, &plan.selection, &before, Some(session), self.console))?;
         let mut blocked = Vec::new();
         if !plan.loads.is_empty() {
             let failed = self.results.stage("extract", || self.extraction().run(&plan.loads))?;
@@ -124,9 +131,16 @@ impl Command<'_> {
             let catalog = session.catalog()?;
             self.all_loaded(plan, &catalog)?;
             let now = binder::known(graph, session)?;
+            if now != before {
+                let everything = graph.select(&[], &[])?;
+                let exports = plan::exports(graph, &everything, self.workspace.target())?;
+                let lines = reach::changes(graph, &everything, &before, &now, &exports)?;
+                lines.iter().for_each(|line| self.console.say(line));
+            }
             if blocked.is_empty() && now != before {
                 // Again, with the columns that the loads brought.
-                self.results.stage("check", || binder::check(graph, &plan.selection, &now))?;
+                self.results
+                    .stage("check", || binder::check(graph, &plan.selection, &now, Some(session), self.console))?;
             }
             let unit_tests: Vec<NodeId> = plan.steps.iter().flat_map(|step| step.unit_tests.clone()).collect();
             let unit_tests = (!unit_tests.is_empty())
@@ -146,6 +160,7 @@ impl Command<'_> {
                 scratch: self.workspace.artifacts().join("run"),
                 blocked,
                 catalog,
+                changed: Changed::new(graph, session, self.options.changed && !self.options.full_refresh)?,
             };
             self.results.stage("models", || build.run(&plan.steps, &loose))?;
             self.cancel.check()?;

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
-use crate::model::{CompiledSql, Graph, Previous, Request, Selection as Selected};
-use crate::project::{Environment, Project, ProjectFile, Target};
+use crate::model::{CompiledSql, Graph, Invocation, Previous, Request, Selection as Selected};
+use crate::project::{Environment, Project, ProjectFile, Target, Wanted};
 use crate::report::{Console, artifacts};
 use crate::warehouse::{Catalog, Options, Session, Warehouse};
 
@@ -30,12 +30,19 @@ impl Workspace {
     pub fn open_with(common: &Common, console: &Console, inline: Option<ProjectFile>) -> Result<Self> {
         let vars = vars(common.vars.as_deref())?;
         let environment = Environment::read(&common.project_dir)?;
-        let mut project = Project::read(&common.project_dir, common.target.as_deref(), &vars, &environment)?;
+        let mut project = Project::read(&common.project_dir, &wanted(common, vars.clone()), &environment)?;
+        project.warnings.iter().for_each(|warning| console.warning(warning));
         if let Some(threads) = common.threads {
             project.profiles.target.threads = threads;
         }
         project.models.extend(inline);
-        let graph = Graph::parse(&project, &vars)?;
+        let invocation = Invocation {
+            command: common.which.clone(),
+            full_refresh: common.full_refresh,
+            vars: vars.clone(),
+            ..Invocation::default()
+        };
+        let graph = Graph::parse_for(&project, &vars, &invocation)?;
         graph.warnings.iter().for_each(|warning| console.warning(warning));
         Ok(Self { project, graph })
     }
@@ -88,7 +95,16 @@ impl Workspace {
 
     fn options(&self) -> Options {
         let target = self.target();
-        Options { threads: Some(target.threads), memory_limit: target.memory_limit.clone() }
+        // A schema of the database's own name would be ambiguous: then it gets a name that no schema has.
+        let is_schema = |node: &crate::model::Node| node.relation.schema.eq_ignore_ascii_case(&target.database);
+        let database = if self.graph.nodes().any(is_schema) { None } else { Some(target.database.clone()) };
+        Options {
+            threads: Some(target.threads),
+            memory_limit: target.memory_limit.clone(),
+            database,
+            settings: target.settings.clone(),
+            folder: Some(self.project.profiles.root.clone()),
+        }
     }
 
     /// Opens the target's warehouse for writing; creates it if there is none.
@@ -119,7 +135,7 @@ impl Workspace {
 
     /// `target/`: what can be made again.
     pub fn artifacts(&self) -> PathBuf {
-        self.project.profiles.root.join("target")
+        self.project.profiles.root.join(&self.project.profiles.paths.target)
     }
 
     /// `target/compiled/<project>/`.
@@ -132,6 +148,16 @@ impl Workspace {
 pub fn artifacts_folder(common: &Common) -> Result<PathBuf> {
     let folder = common.project_dir.join("target");
     Ok(folder.strip_prefix(".").map(PathBuf::from).unwrap_or(folder))
+}
+
+/// What of a project a command's options ask for.
+pub fn wanted(common: &Common, vars: Map<String, Value>) -> Wanted<'_> {
+    Wanted {
+        target: common.target.as_deref(),
+        profiles_dir: common.profiles_dir.as_deref(),
+        profile: common.profile.as_deref(),
+        vars,
+    }
 }
 
 /// What a warehouse holds; nothing if there is none.

@@ -18,6 +18,14 @@ impl Error {
         Self::usage(format!("{owner} cannot be rendered: {reason}"))
     }
 
+    pub(crate) fn unknown_macro<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Self {
+        let error = Self::usage(format!("the project has no macro `{name}`"));
+        match did_you_mean(name, known) {
+            Some(near) => error.hint(near),
+            None => error.hint("`run-operation` calls a macro of the project's macro folders"),
+        }
+    }
+
     pub(crate) fn empty_sql(owner: &str, place: Place) -> Self {
         Self::usage(format!("{owner} renders to nothing"))
             .at(place)
@@ -319,6 +327,11 @@ pub(super) fn our_manner(message: &str) -> String {
     text
 }
 
+/// The call that fits no function, with the types of its arguments: `upper(BIGINT)`.
+fn mismatched_call(message: &str) -> Option<&str> {
+    message.strip_prefix("no function matches the given name and argument types '")?.split("'. ").next()
+}
+
 /// The name that DuckDB does not know: behind "with name", or the last in backquotes.
 pub(super) fn unknown_name(message: &str) -> Option<&str> {
     match message.split_once("with name ") {
@@ -327,23 +340,44 @@ pub(super) fn unknown_name(message: &str) -> Option<&str> {
     }
 }
 
+/// DuckDB's message in our manner, and the name that may be meant. `candidates`: names DuckDB knows.
+pub(crate) fn sql_said(message: &str, candidates: &[String]) -> (String, Option<String>) {
+    const SHOWN_MAX: usize = 8;
+    let message = our_manner(message);
+    let written = unknown_name(&message);
+    let near = written.and_then(|name| nearest(name, candidates.iter().map(String::as_str)));
+    let is_column = message.contains("column");
+    let hint = match (near, candidates) {
+        (Some(near), _) => Some(format!("did you mean `{near}`?")),
+        (None, []) => None,
+        (None, known) if is_column => Some(format!("known are {}", listed(&known[..known.len().min(SHOWN_MAX)]))),
+        // The nearest of all tables is often far.
+        (None, _) => None,
+    };
+    (message, hint)
+}
+
 // SQL.
 impl Error {
     /// A model's or test's SQL that DuckDB does not take. `owner`: ``model `x` ``; `candidates`: names DuckDB knows.
-    pub(crate) fn sql(owner: &str, message: &str, candidates: &[String], place: Place) -> Self {
-        const SHOWN_MAX: usize = 8;
-        let message = our_manner(message);
-        let written = unknown_name(&message);
-        let near = written.and_then(|name| nearest(name, candidates.iter().map(String::as_str)));
-        let is_column = message.contains("column");
-        let hint = match (near, candidates) {
-            (Some(near), _) => Some(format!("did you mean `{near}`?")),
-            (None, []) => None,
-            (None, known) if is_column => Some(format!("known are {}", listed(&known[..known.len().min(SHOWN_MAX)]))),
-            // The nearest of all tables is often far.
-            (None, _) => None,
-        };
-        Self::failed(format!("{owner}: {message}")).at(place).hint_maybe(hint)
+    /// `places`: where it stands, then the calls of the macros that wrote it.
+    pub(crate) fn sql(owner: &str, message: &str, candidates: &[String], places: Vec<Place>) -> Self {
+        const SIGNATURES_MAX: usize = 4;
+        if let Some(call) = mismatched_call(&our_manner(message)) {
+            let takes = (!candidates.is_empty()).then(|| {
+                let more = candidates.len().saturating_sub(SIGNATURES_MAX);
+                let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+                format!("there is {}{more}", listed(&candidates[..candidates.len().min(SIGNATURES_MAX)]))
+            });
+            return Self::failed(format!("{owner}: no function takes `{call}`")).at_all(places).hint_maybe(takes);
+        }
+        let (message, hint) = sql_said(message, candidates);
+        Self::failed(format!("{owner}: {message}")).at_all(places).hint_maybe(hint)
+    }
+
+    /// What `exceptions.warn` of a template says.
+    pub(crate) fn template_warning(text: &str, place: Option<Place>) -> Self {
+        Self::failed(text.trim()).at_maybe(place)
     }
 
     pub(crate) fn schema_changed(model: &str, changes: &[String]) -> Self {
@@ -361,6 +395,17 @@ impl Error {
         ))
         .because(format!("among them {shown}"))
         .hint("make `unique_key` name one row, or keep one row a key in the query")
+    }
+
+    /// `shown`: some of the keys, as `Incremental::doubled` gives them.
+    pub(crate) fn doubled_keys(model: &str, key: &[String], keys: u64, shown: &str) -> Self {
+        Self::failed(format!(
+            "`{model}` holds {} of the new rows more than once in {}",
+            crate::report::counted(keys, "keys"),
+            listed(key)
+        ))
+        .because(format!("among them {shown}"))
+        .hint("a new row would take the place of several: `--full-refresh` builds the table anew, with each key once")
     }
 
     pub(crate) fn key_not_in_query(model: &str, column: &str, columns: &[String]) -> Self {

@@ -6,7 +6,7 @@ use super::{Error, Place, nearest};
 
 impl Error {
     pub(crate) fn profiles_missing(root: &Path) -> Self {
-        Self::usage(format!("no `profiles.toml` in `{}`", root.display()))
+        Self::usage(format!("no `profiles.toml` or `dbt_project.yml` in `{}`", root.display()))
             .hint("`elt init NAME` makes a project; `--project-dir` says where one is")
     }
 

@@ -27,6 +27,10 @@ pub struct Config {
     pub incremental_predicates: Vec<String>,
     pub merge_update_columns: Vec<String>,
     pub merge_exclude_columns: Vec<String>,
+    /// SQL over `DBT_INTERNAL_SOURCE` and `DBT_INTERNAL_DEST`: which matched rows are updated.
+    pub merge_update_condition: Option<String>,
+    /// SQL over `DBT_INTERNAL_SOURCE`: which new rows are inserted.
+    pub merge_insert_condition: Option<String>,
     pub deletes: Deletes,
     /// SQL statements, rendered before use.
     pub pre_hook: Vec<String>,
@@ -216,7 +220,12 @@ impl Config {
             Of::Source => Materialized::Raw,
             Of::Test => Materialized::Test,
         };
-        let strategy = read.choice("incremental_strategy", Strategy::CHOICES).unwrap_or(if unique_key.is_empty() {
+        let choices: Vec<(&str, Option<Strategy>)> = Strategy::CHOICES
+            .iter()
+            .map(|(name, strategy)| (*name, Some(*strategy)))
+            .chain([("default", None)])
+            .collect();
+        let strategy = read.choice("incremental_strategy", &choices).flatten().unwrap_or(if unique_key.is_empty() {
             Strategy::Append
         } else {
             Strategy::DeleteInsert
@@ -249,6 +258,8 @@ impl Config {
             incremental_predicates: read.names("incremental_predicates"),
             merge_update_columns: read.names("merge_update_columns"),
             merge_exclude_columns: read.names("merge_exclude_columns"),
+            merge_update_condition: read.text("merge_update_condition"),
+            merge_insert_condition: read.text("merge_insert_condition"),
             deletes,
             pre_hook: read.statements("pre_hook"),
             post_hook: read.statements("post_hook"),

@@ -68,6 +68,11 @@ pub fn duplicate_keys(model: &str, key: Key<'_>, keys: u64, shown: &str) -> Erro
     Error::duplicate_keys(model, key.0, keys, shown)
 }
 
+/// What to say when `Incremental::doubled` counts some; `shown` is its second column.
+pub fn doubled_keys(model: &str, key: Key<'_>, keys: u64, shown: &str) -> Error {
+    Error::doubled_keys(model, key.0, keys, shown)
+}
+
 /// The statement that clears the way for the other kind of relation, if one is in it.
 pub fn drop_existing(relation: &Relation, existing: Existing) -> Option<String> {
     match existing {
@@ -132,6 +137,27 @@ impl<'a> Incremental<'a> {
         }
     }
 
+    /// As `Key::duplicates`, of the target, for the keys of the staged rows alone: each would take the place of several
+    /// rows. None for a strategy that matches no rows.
+    pub fn doubled(&self) -> Option<(Key<'a>, String)> {
+        let key = Key::unchecked(self.config).filter(|_| self.config.incremental_strategy != Strategy::Append)?;
+        let columns: Vec<String> = key.0.iter().map(|column| format!("DBT_INTERNAL_DEST.{}", quote(column))).collect();
+        let texts = columns.iter().map(|column| format!("coalesce({column}::varchar, 'NULL')"));
+        let shown = texts.collect::<Vec<_>>().join(" || ', ' || ");
+        let sql = format!(
+            "select count(*) as keys, array_to_string(min(shown, 5), '; ') as shown\nfrom (\n  select {shown} as shown\n  \
+             from {} as DBT_INTERNAL_DEST\n  inner join (select {} from {}) as DBT_INTERNAL_SOURCE on {}{}\n  group by {}\n  \
+             having count(*) > 1\n)",
+            self.target,
+            key.list(),
+            self.staged,
+            key.matches("DBT_INTERNAL_DEST", "DBT_INTERNAL_SOURCE"),
+            self.predicates(),
+            columns.join(", "),
+        );
+        Some((key, sql))
+    }
+
     fn names(&self) -> String {
         self.columns.iter().map(|column| quote(&column.name)).collect::<Vec<_>>().join(", ")
     }
@@ -182,21 +208,30 @@ impl<'a> Incremental<'a> {
             .collect();
         let update = match updates.as_slice() {
             [] => String::new(),
-            updates => format!("when matched then update set {}\n", updates.join(", ")),
+            updates => {
+                let condition = condition(config.merge_update_condition.as_deref());
+                format!("when matched{condition} then update set {}\n", updates.join(", "))
+            }
         };
         let values: Vec<String> =
             self.columns.iter().map(|column| format!("DBT_INTERNAL_SOURCE.{}", quote(&column.name))).collect();
         format!(
-            "merge into {} as DBT_INTERNAL_DEST\nusing (\n{}\n) as DBT_INTERNAL_SOURCE\non {}{}\n{update}when not matched \
-             then insert ({}) values ({})",
+            "merge into {} as DBT_INTERNAL_DEST\nusing (\n{}\n) as DBT_INTERNAL_SOURCE\non {}{}\n{update}when not \
+             matched{} then insert ({}) values ({})",
             self.target,
             self.rows(),
             key.matches("DBT_INTERNAL_DEST", "DBT_INTERNAL_SOURCE"),
             self.predicates(),
+            condition(config.merge_insert_condition.as_deref()),
             self.names(),
             values.join(", "),
         )
     }
+}
+
+/// What follows `matched`.
+fn condition(sql: Option<&str>) -> String {
+    sql.map(|sql| format!(" and ({sql})")).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -261,6 +296,15 @@ mod tests {
         check(with("merge_update_columns", json!(["B"])), &[&merge(&format!("when matched then update set {b} "))]);
         check(with("merge_exclude_columns", json!(["b"])), &[&merge(&format!("when matched then update set {a} "))]);
         check(with("merge_exclude_columns", json!(["a", "b"])), &[&merge("")]);
+        check(
+            with("merge_update_condition", json!("DBT_INTERNAL_SOURCE.a > 1")),
+            &[&merge(&format!("when matched and (DBT_INTERNAL_SOURCE.a > 1) then update set {a}, {b} "))],
+        );
+        check(
+            with("merge_insert_condition", json!("DBT_INTERNAL_SOURCE.a > 1")),
+            &[&merge(&format!("when matched then update set {a}, {b} "))
+                .replace("when not matched", "when not matched and (DBT_INTERNAL_SOURCE.a > 1)")],
+        );
     }
 
     #[test]

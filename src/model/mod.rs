@@ -12,14 +12,20 @@ mod compile;
 mod config;
 mod config_value;
 mod exposure;
+mod field_change;
 mod fixture;
+mod freshness;
 mod generic_test;
+mod host;
+mod invocation;
 mod jinja;
 pub mod lineage;
 mod manifest;
 mod markup;
 mod materialize;
 mod node;
+mod node_value;
+mod operation;
 mod order;
 mod overrides;
 mod parse;
@@ -38,6 +44,7 @@ mod source_map;
 mod template;
 mod unit_test;
 mod unrendered;
+mod volatile;
 
 pub use check::{Binder, Checked, KnownColumns, bind, bound_ephemeral, check};
 pub use compile::{Compile, Compiled};
@@ -46,9 +53,15 @@ pub use config::{
     SnapshotStrategy, Strategy, TestConfig, Verify,
 };
 pub use exposure::Access;
+pub use field_change::{FieldChange, field_changes, missing_field};
 pub use fixture::{own_types, value_sql};
+pub use freshness::{Age, Freshness};
+pub use host::{Answer, Cell, Host, Said};
+pub use invocation::Invocation;
 pub use manifest::CompiledSql;
-pub use materialize::{Existing, Incremental, Key, create_table, create_view, drop_existing, duplicate_keys, sweep};
+pub use materialize::{
+    Existing, Incremental, Key, create_table, create_view, doubled_keys, drop_existing, duplicate_keys, sweep,
+};
 pub use node::{DataTest, GenericTest, Graph, Node, NodeId, NodeKind};
 pub use order::{Gate, Step, Steps};
 pub use relation::Relation;
@@ -59,3 +72,4 @@ pub use snapshot_config::{CheckColumns, MetaNames, SnapshotConfig};
 pub use source_config::SourceConfig;
 pub use source_map::SourceMap;
 pub use unit_test::{Given, Rows, UnitTest};
+pub use volatile::is_volatile;

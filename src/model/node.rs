@@ -202,6 +202,10 @@ pub struct GenericTest {
 #[derive(Debug)]
 pub struct Graph {
     pub project: String,
+    /// The project's folder, absolute.
+    pub root: std::path::PathBuf,
+    /// The warehouse's name in SQL.
+    pub database: String,
     pub(super) nodes: Vec<Node>,
     /// Direct readers of each node, by index.
     pub(super) children: Vec<Vec<NodeId>>,
@@ -210,10 +214,6 @@ pub struct Graph {
     pub(super) by_unique_id: HashMap<String, NodeId>,
     /// What is odd but stops nothing, such as YAML entries without a file.
     pub warnings: Vec<crate::error::Error>,
-    /// The name of the database that relations lie in: DuckDB's own for the warehouse's file.
-    pub(super) database: String,
-    /// The project's folder.
-    pub(super) root: std::path::PathBuf,
     pub(super) selectors: Vec<SelectorDefinition>,
     pub(super) groups: Vec<GroupProperties>,
     /// Models, seeds and tests that are switched off, in no relation to the others.
@@ -265,6 +265,18 @@ impl Graph {
         while let Some(next) = open.pop() {
             if seen.insert(next) {
                 open.extend(&self.children[next.index()]);
+            }
+        }
+        seen
+    }
+
+    /// Some nodes and all that they read, directly or not.
+    pub fn with_ancestors(&self, ids: impl Iterator<Item = NodeId>) -> std::collections::BTreeSet<NodeId> {
+        let mut seen = std::collections::BTreeSet::new();
+        let mut open: Vec<NodeId> = ids.collect();
+        while let Some(next) = open.pop() {
+            if seen.insert(next) {
+                open.extend(&self.node(next).parents);
             }
         }
         seen

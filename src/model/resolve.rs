@@ -14,7 +14,7 @@ use super::config::Materialized;
 use super::jinja::{Call, Refusal, Target};
 use super::node::{Graph, Node, NodeId, NodeKind};
 use super::parse::{Draft, Heard, Parser};
-use super::template::Setting;
+use super::template::{Setting, Text};
 use crate::error::{Error, Place, Result};
 
 impl Parser<'_> {
@@ -65,13 +65,13 @@ impl Parser<'_> {
         let _ = self.templates.names.targets.set(resolved);
         Ok(Graph {
             project: self.project.profiles.name.clone(),
+            root: self.project.profiles.root.clone(),
+            database: self.project.profiles.target.database.clone(),
             by_unique_id: nodes.iter().map(|node| (node.unique_id.clone(), node.id)).collect(),
             nodes,
             children,
             ranks,
             warnings: self.warnings,
-            database: database(&self.project.profiles.target.warehouse),
-            root: self.project.profiles.root.clone(),
             selectors: self.project.selectors.clone(),
             groups: self.project.properties.groups.clone(),
             disabled: self.disabled_nodes,
@@ -214,7 +214,7 @@ impl Parser<'_> {
             fail_at: Some((number, Refusal::new("here"))),
             ..Setting::default()
         };
-        let place = match self.templates.render("", &node.source, setting) {
+        let place = match self.templates.render("", &Text::File(node.source.clone()), setting, None) {
             Err(error) => error.places().first().cloned(),
             Ok(_) => None,
         };
@@ -283,11 +283,6 @@ fn circle(graph: &DiGraph<(), ()>, start: NodeIndex, component: &[NodeIndex]) ->
         }
     }
     vec![start]
-}
-
-/// DuckDB names a database after its file, without the ending.
-fn database(file: &std::path::Path) -> String {
-    file.file_stem().map(|stem| stem.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 /// What begins the names of the common table expressions that ephemeral models become.

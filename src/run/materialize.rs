@@ -4,13 +4,15 @@
 
 use crate::error::{Error, Result};
 use crate::model::{
-    Compile, Deletes, Existing, Graph, Incremental, Key, Materialized, Node, Relation, SchemaChange, Strategy,
-    create_table, create_view, drop_existing, duplicate_keys, sweep,
+    Compile, Compiled, Deletes, Existing, Graph, Incremental, Key, Materialized, Node, Relation, SchemaChange,
+    Strategy, create_table, create_view, doubled_keys, drop_existing, duplicate_keys, sweep,
 };
+use crate::report::Console;
 use crate::schema::literal;
-use crate::warehouse::{Catalog, RelationKind, Session};
+use crate::warehouse::{Catalog, RelationKind, Session, SqlError};
 
 use super::build::{execute, model_error};
+use super::host::SessionHost;
 
 /// A relation that was made.
 pub struct Built {
@@ -23,18 +25,30 @@ pub struct Built {
 }
 
 /// Builds a model. `full_refresh` is the command's flag; the model's own configuration wins over it.
-pub fn model(session: &Session, graph: &Graph, node: &Node, catalog: &Catalog, full_refresh: bool) -> Result<Built> {
+pub fn model(
+    session: &Session,
+    console: &Console,
+    graph: &Graph,
+    node: &Node,
+    catalog: &Catalog,
+    full_refresh: bool,
+) -> Result<Built> {
     let existing = existing(node, catalog);
     let refresh = node.config.full_refresh.unwrap_or(full_refresh);
     let materialized = node.config.materialized;
+    let host = SessionHost::new(session, console);
     let how = Compile {
+        host: Some(&host),
         is_incremental: materialized == Materialized::Incremental && existing == Existing::Table && !refresh,
     };
     let query = graph.compile(node, &how)?;
     let (before, after) = graph.hooks(node, &how)?;
     hooks(session, node, &before)?;
+    if let Some(header) = &query.header {
+        session.execute(header).map_err(|error| Error::header_failed(&node.name, &error).at(node.place()))?;
+    }
     let mut built = if how.is_incremental {
-        incremental(session, graph, node, &query)?
+        incremental(session, graph, node, &query, &how)?
     } else {
         let wanted = if materialized == Materialized::View { Existing::View } else { Existing::Table };
         if existing != wanted
@@ -65,14 +79,18 @@ fn single_keys(session: &Session, node: &Node, rows: &Relation) -> Result<Vec<(S
     let columns = session.describe(&rows.to_string())?;
     let names: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
     if let Some(key) = Key::of(&node.name, &node.config, &names).map_err(|error| error.at(node.place()))? {
-        let row = session.rows(&key.duplicates(rows))?.into_iter().next().unwrap_or_default();
-        let keys = row.first().cloned().flatten().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
-        if keys > 0 {
-            let shown = row.get(1).cloned().flatten().unwrap_or_default();
+        if let Some((keys, shown)) = counted_keys(session, &key.duplicates(rows))? {
             return Err(duplicate_keys(&node.name, key, keys, &shown).at(node.place()));
         }
     }
     Ok(columns)
+}
+
+/// What `Key::duplicates` and its kin give, if they count any key.
+fn counted_keys(session: &Session, sql: &str) -> Result<Option<(u64, String)>, SqlError> {
+    let mut row = session.rows(sql)?.into_iter().next().unwrap_or_default().into_iter();
+    let keys = row.next().flatten().and_then(|text| text.parse().ok()).unwrap_or(0);
+    Ok((keys > 0).then(|| (keys, row.next().flatten().unwrap_or_default())))
 }
 
 pub(super) fn hooks(session: &Session, node: &Node, statements: &[String]) -> Result<()> {
@@ -83,7 +101,7 @@ pub(super) fn hooks(session: &Session, node: &Node, statements: &[String]) -> Re
 }
 
 /// New rows into a table that stands.
-fn incremental(session: &Session, graph: &Graph, node: &Node, query: &crate::model::Compiled) -> Result<Built> {
+fn incremental(session: &Session, graph: &Graph, node: &Node, query: &Compiled, how: &Compile<'_>) -> Result<Built> {
     let staged = Incremental::staged(&node.relation);
     let stage = Incremental::stage(&staged, query);
     execute(session, node, &stage)?;
@@ -96,6 +114,11 @@ fn incremental(session: &Session, graph: &Graph, node: &Node, query: &crate::mod
         session.execute(statement).map_err(failed)?;
     }
     let run = Incremental { target: &node.relation, staged: &staged, config: &node.config, columns: &change.columns };
+    if let Some((key, sql)) = run.doubled()
+        && let Some((keys, shown)) = counted_keys(session, &sql).map_err(failed)?
+    {
+        return Err(doubled_keys(&node.name, key, keys, &shown).at(node.place()));
+    }
     let mut rows = 0;
     for statement in run.statements() {
         // The last statement is the one that writes.
@@ -108,7 +131,7 @@ fn incremental(session: &Session, graph: &Graph, node: &Node, query: &crate::mod
     if node.config.deletes == Deletes::Sweep
         && let Some(key) = Key::unchecked(&node.config)
     {
-        let full = graph.compile(node, &Compile::default())?;
+        let full = graph.compile(node, &Compile { is_incremental: false, ..*how })?;
         let statement = sweep(&node.relation, key, &full);
         let gone = session.change(&statement.sql).map_err(|error| model_error(node, &statement, &error))?;
         if gone > 0 {
@@ -120,7 +143,7 @@ fn incremental(session: &Session, graph: &Graph, node: &Node, query: &crate::mod
 }
 
 /// Loads a seed's CSV. Types are DuckDB's inference, but for those the configuration names.
-pub fn seed(session: &Session, graph: &Graph, node: &Node, catalog: &Catalog) -> Result<Built> {
+pub fn seed(session: &Session, console: &Console, graph: &Graph, node: &Node, catalog: &Catalog) -> Result<Built> {
     let existing = existing(node, catalog);
     if existing == Existing::View
         && let Some(statement) = drop_existing(&node.relation, existing)
@@ -130,7 +153,8 @@ pub fn seed(session: &Session, graph: &Graph, node: &Node, catalog: &Catalog) ->
     if std::fs::read(&node.path).is_ok_and(|bytes| bytes.iter().all(u8::is_ascii_whitespace)) {
         return Err(Error::seed_empty(&node.name).at(node.place()));
     }
-    let (before, after) = graph.hooks(node, &Compile::default())?;
+    let host = SessionHost::new(session, console);
+    let (before, after) = graph.hooks(node, &Compile { host: Some(&host), ..Compile::default() })?;
     hooks(session, node, &before)?;
     let statement = format!("create or replace table {} as {}", node.relation, seed_query(node));
     session.execute(&statement).map_err(|error| Error::seed_failed(&node.name, &error).at(node.place()))?;

@@ -5,8 +5,11 @@
 mod artifact;
 pub mod binder;
 mod build;
+pub mod changed;
 mod counting;
 mod extraction;
+mod freshness;
+mod host;
 mod load;
 mod materialize;
 mod pinned;
@@ -15,6 +18,7 @@ mod previous;
 mod proof;
 mod publish;
 pub mod quarantine;
+pub mod reach;
 mod reading;
 mod results;
 mod row_diff;
@@ -27,6 +31,8 @@ mod unit_test_step;
 
 pub use build::{Build, stage, write_compiled};
 pub use extraction::Extraction;
+pub use freshness::SourceAge;
+pub use host::SessionHost;
 pub use load::{Collection, Extent, LoadMode, LoadOutcome};
 pub use plan::{Plan, Scope};
 pub use previous::Previous;

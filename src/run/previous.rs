@@ -69,9 +69,9 @@ mod tests {
             assert_eq!(found.map_err(drop), expected, "{text}");
         };
         check(
-            r#"{"args": {"which": "build"}, "results": [{"unique_id": "a", "status": "success"}, {"unique_id": "b", "status": "skipped"},
-                {"unique_id": "c", "status": "runtime error"}],
-                "elt": {"loads": [{"name": "s.t", "status": "error"}], "exports": []}}"#,
+            r#"{"args": {"which": "build", "elt": {"loads": [{"name": "s.t", "status": "error"}], "exports": []}},
+                "results": [{"unique_id": "a", "status": "success"}, {"unique_id": "b", "status": "skipped"},
+                {"unique_id": "c", "status": "runtime error"}]}"#,
             Ok((2, 1, false)),
         );
         check(

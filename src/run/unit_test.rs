@@ -44,7 +44,7 @@ impl UnitTests {
     /// Makes the relations that the models of `tests` read, empty. `known` are the columns that the warehouse's tables
     /// have; what is not there has them from its file or from YAML.
     pub fn prepare(graph: &Graph, tests: &[NodeId], known: &KnownColumns, cancel: &Cancel) -> Result<Self> {
-        let database = Warehouse::in_memory()?;
+        let database = Warehouse::in_memory(&graph.root, &graph.database)?;
         let session = database.session()?;
         let interrupter = session.interrupter();
         cancel.on_request(move || interrupter.interrupt());
@@ -73,7 +73,7 @@ impl UnitTests {
         let selection: Selection = wanted.into_iter().collect();
         let mut binder = InMemory::new(database, session);
         // What cannot be bound is said where it is checked or read.
-        let (checked, _) = model::bind(graph, &selection, &known, &mut binder);
+        let (checked, _) = model::bind(graph, &selection, &known, &mut binder, None);
         let (database, session) = binder.parts();
         Ok(Self { session: Mutex::new(session), columns: checked.columns, _database: database })
     }
@@ -214,10 +214,8 @@ impl Running<'_> {
                 }
             }
             (_, query) => {
-                let query = query.unwrap_or_else(|| Compiled {
-                    sql: materialize::seed_query(input),
-                    map: model::SourceMap::whole(given.place.clone()),
-                });
+                let query =
+                    query.unwrap_or_else(|| Compiled::plain(materialize::seed_query(input), given.place.clone()));
                 let own = self.session.describe(&format!("({})", query.sql));
                 let own = own.map_err(|error| self.broken(&query, &error))?;
                 let place = given.rows.place().unwrap_or_else(|| given.place.clone());

@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod cases;
+mod changed;
 mod extraction;
 mod main_job;
 mod project;
