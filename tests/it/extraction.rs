@@ -122,7 +122,8 @@ fn a_server_that_is_lost_for_a_moment_costs_no_document() {
         project.set("MONGODB_URI", &relay.uri);
         let run = thread::scope(|scope| {
             scope.spawn(|| {
-                thread::sleep(Duration::from_millis(1_500));
+                relay.wait_for_cut(Duration::from_secs(60));
+                thread::sleep(Duration::from_millis(500));
                 relay.mend();
             });
             project.elt(&["build", "--threads", "1"])
