@@ -13,7 +13,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::collections::{GenerateArgs, QuarantineArgs, StateArgs};
 use self::look::{LsArgs, SchemaArgs, ShowArgs};
-use self::stages::{AllArgs, BuildArgs, CloneArgs, CompileArgs, ExportArgs, RetryArgs, TestArgs};
+use self::stages::{AllArgs, BuildArgs, CloneArgs, CompileArgs, ExportArgs, RetryArgs, RunArgs, TestArgs};
 use crate::command::{Command, Common, Invocation};
 use crate::report::LogFormat;
 
@@ -71,7 +71,7 @@ enum Sub {
     /// Load the collections that the selected models read
     Extract(BuildArgs),
     /// Build the selected models, without extraction, tests or export
-    Run(BuildArgs),
+    Run(RunArgs),
     /// Load the selected seeds
     Seed(BuildArgs),
     /// Take the selected snapshots

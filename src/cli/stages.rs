@@ -19,6 +19,17 @@ pub(super) struct SelectionArgs {
     pub(super) exclude: Vec<String>,
 }
 
+/// The time that microbatch models are built for.
+#[derive(Args)]
+pub(super) struct EventTimeArgs {
+    /// Build microbatch models from this time on, UTC: 2024-01-31 or 2024-01-31T13:00:00
+    #[arg(long, value_name = "TIME")]
+    pub(super) event_time_start: Option<String>,
+    /// ... and before this time
+    #[arg(long, value_name = "TIME")]
+    pub(super) event_time_end: Option<String>,
+}
+
 /// The flags of `build`, `extract` and `run`; the commands below have those of them that mean something there.
 #[derive(Args)]
 pub(super) struct BuildArgs {
@@ -35,11 +46,22 @@ pub(super) struct BuildArgs {
     pub(super) dry_run: bool,
 }
 
+/// The flags of `run`.
+#[derive(Args)]
+pub(super) struct RunArgs {
+    #[command(flatten)]
+    pub(super) build: BuildArgs,
+    #[command(flatten)]
+    pub(super) event_times: EventTimeArgs,
+}
+
 /// The flags of `build`.
 #[derive(Args)]
 pub(super) struct AllArgs {
     #[command(flatten)]
     pub(super) build: BuildArgs,
+    #[command(flatten)]
+    pub(super) event_times: EventTimeArgs,
     /// Commit models before their tests run, as dbt does: a failing test holds back only what has all of its parents above
     #[arg(long)]
     pub(super) no_gate: bool,
@@ -89,11 +111,30 @@ pub(super) struct RetryArgs {
     /// Stop at the first failure
     #[arg(long, short = 'x')]
     pub(super) fail_fast: bool,
+    #[command(flatten)]
+    pub(super) event_times: EventTimeArgs,
+}
+
+impl From<EventTimeArgs> for (Option<String>, Option<String>) {
+    fn from(args: EventTimeArgs) -> Self {
+        (args.event_time_start, args.event_time_end)
+    }
+}
+
+impl From<RunArgs> for BuildOptions {
+    fn from(args: RunArgs) -> Self {
+        Self { event_times: args.event_times.into(), ..args.build.into() }
+    }
 }
 
 impl From<RetryArgs> for RetryOptions {
     fn from(args: RetryArgs) -> Self {
-        Self { state: args.state, full_refresh: args.full_refresh, fail_fast: args.fail_fast }
+        Self {
+            state: args.state,
+            full_refresh: args.full_refresh,
+            event_times: args.event_times.into(),
+            fail_fast: args.fail_fast,
+        }
     }
 }
 
@@ -135,7 +176,7 @@ impl From<BuildArgs> for BuildOptions {
 
 impl From<AllArgs> for BuildOptions {
     fn from(args: AllArgs) -> Self {
-        Self { no_gate: args.no_gate, ..args.build.into() }
+        Self { no_gate: args.no_gate, event_times: args.event_times.into(), ..args.build.into() }
     }
 }
 

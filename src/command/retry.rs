@@ -16,14 +16,21 @@ pub fn run(common: &Common, options: &RetryOptions, console: &Console, cancel: &
         Some(folder) => folder.clone(),
         None => super::workspace::artifacts_folder(common)?,
     };
-    let previous = Previous::read(&folder)?;
+    let mut previous = Previous::read(&folder)?;
     let which = previous.args.get("which").and_then(Value::as_str).unwrap_or_default().to_owned();
     let texts = |key: &str| -> Vec<String> {
         let list = previous.args.get(key).and_then(Value::as_array);
         list.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect()
     };
     let flag = |key: &str| previous.args.get(key).and_then(Value::as_bool).unwrap_or(false);
+    let text = |key: &str| previous.args.get(key).and_then(Value::as_str).map(str::to_owned);
+    let mut event_times = (text("event_time_start"), text("event_time_end"));
+    if options.event_times != (None, None) {
+        event_times = options.event_times.clone();
+    }
+    let is_other = options.full_refresh || options.event_times != (None, None);
     let build = BuildOptions {
+        event_times,
         selection: Selection { select: texts("select"), exclude: texts("exclude") },
         full_refresh: options.full_refresh || flag("full_refresh"),
         fail_fast: options.fail_fast || flag("fail_fast"),
@@ -41,5 +48,9 @@ pub fn run(common: &Common, options: &RetryOptions, console: &Console, cancel: &
     let text = |key: &str| previous.args.get(key).and_then(Value::as_str).map(str::to_owned);
     common.target = common.target.or_else(|| text("target"));
     common.vars = common.vars.or_else(|| Some(previous.args.get("vars").filter(|vars| vars.is_object())?.to_string()));
+    if is_other {
+        // Other batches than those of before.
+        previous.batches.clear();
+    }
     super::build::run(&common, &BuildOptions { retries: Some(previous), ..build }, scope, console, cancel)
 }

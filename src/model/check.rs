@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::batches::Batch;
 use super::compile::{Compile, Compiled};
 use super::config::Materialized;
 use super::node::{Graph, Node, NodeId, NodeKind};
@@ -172,8 +173,9 @@ impl Work<'_> {
                     return;
                 }
                 self.columns(node, &full);
+                self.event_time(node);
                 // `this` stands now, with the full query's columns.
-                if let Some(new_rows) = self.compiled(node, true)
+                if let Some(new_rows) = self.compiled_new(node)
                     && new_rows.sql != full.sql
                 {
                     let relation = Relation::new("elt_tests", format!("i{}", node.id.0));
@@ -245,8 +247,32 @@ impl Work<'_> {
         }
     }
 
+    /// A microbatch model's own `event_time` has to be among its columns.
+    fn event_time(&mut self, node: &Node) {
+        let Some(config) = &node.config.batch else { return };
+        let batch = Batch { start: config.begin, end: config.begin };
+        let condition = batch.condition(&config.event_time);
+        let statement =
+            format!("create view elt_tests.b{} as select * from {} where {condition}", node.id.0, node.relation);
+        self.schema("elt_tests");
+        if let Err(error) = self.binder.create(&statement) {
+            let place = super::parse::key_in_sql(&node.source, "event_time").unwrap_or_else(|| node.place());
+            self.fail(node, &error, place);
+        }
+    }
+
+    /// As an incremental run renders it: for one batch, where it is made of batches.
+    fn compiled_new(&mut self, node: &Node) -> Option<Compiled> {
+        let batch = node.config.batch.as_ref().map(|config| Batch { start: config.begin, end: config.begin });
+        self.compiled_as(node, Compile { is_incremental: true, batch })
+    }
+
     fn compiled(&mut self, node: &Node, is_incremental: bool) -> Option<Compiled> {
-        match self.graph.compile(node, &Compile { is_incremental }) {
+        self.compiled_as(node, Compile { is_incremental, batch: None })
+    }
+
+    fn compiled_as(&mut self, node: &Node, how: Compile) -> Option<Compiled> {
+        match self.graph.compile(node, &how) {
             Ok(compiled) => Some(compiled),
             Err(error) => {
                 self.errors.push(error);

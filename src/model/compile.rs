@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::batches::Batch;
 use super::config::{Materialized, TestConfig};
 use super::jinja::RelationValue;
 use super::node::{Graph, Node, NodeId};
@@ -20,6 +21,8 @@ use crate::project::OverrideProperties;
 pub struct Compile {
     /// What `is_incremental()` gives.
     pub is_incremental: bool,
+    /// Of a microbatch model: the range of time that what it reads is filtered by.
+    pub batch: Option<Batch>,
 }
 
 /// What a unit test puts in the place of what its model reads.
@@ -102,6 +105,8 @@ impl Graph {
             allowed: Some(node.parents.clone()),
             fail_at: None,
             overrides: standins.overrides.clone(),
+            batch: how.batch.and_then(|batch| Some((batch, node.config.batch.as_ref()?.batch_size))),
+            name: node.name.clone(),
         };
         let generic = node.test.as_ref().and_then(|test| Some((test.generic.as_ref()?, test.owner?)));
         let (sql, map) = match generic {
@@ -143,7 +148,7 @@ impl Graph {
             Some(filter) => format!("(select * from {name} where {filter}) dbt_subquery"),
             None => name,
         };
-        RelationValue { shown, relation: on.relation.clone() }
+        RelationValue { plain: shown.clone(), shown, relation: on.relation.clone() }
     }
 
     /// A node's `pre_hook` and `post_hook` statements, rendered; empty ones left out.

@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value};
 
+use super::batch_config::BatchConfig;
 use super::config_value::{BadConfig, Misspelt, Reader};
 use super::snapshot_config::SnapshotConfig;
 use super::source_config::SourceConfig;
@@ -22,6 +23,10 @@ pub struct Config {
     pub unique_key: Vec<String>,
     pub incremental_strategy: Strategy,
     pub on_schema_change: OnSchemaChange,
+    /// The column that says when a row happened: what microbatch models that read this node filter it by.
+    pub event_time: Option<String>,
+    /// Of an incremental model with the strategy `microbatch`.
+    pub batch: Option<BatchConfig>,
     /// Overrides `--full-refresh` for this node.
     pub full_refresh: Option<bool>,
     pub incremental_predicates: Vec<String>,
@@ -103,6 +108,8 @@ choices! {
         Append = "append",
         DeleteInsert = "delete+insert",
         Merge = "merge",
+        /// Replaces ranges of time, each in a transaction of its own.
+        Microbatch = "microbatch",
     }
 }
 
@@ -231,7 +238,7 @@ impl Config {
             Strategy::DeleteInsert
         });
         let is_incremental = materialized == Materialized::Incremental;
-        if is_incremental && strategy != Strategy::Append && unique_key.is_empty() {
+        if is_incremental && matches!(strategy, Strategy::DeleteInsert | Strategy::Merge) && unique_key.is_empty() {
             read.refuse("incremental_strategy", format!("`{}` needs a `unique_key`", strategy.name()));
         }
         let choices = if of == Of::Source { Deletes::CHOICES } else { &Deletes::CHOICES[..2] };
@@ -239,6 +246,10 @@ impl Config {
         if is_incremental && deletes == Deletes::Sweep && unique_key.is_empty() {
             read.refuse("deletes", "`sweep` needs a `unique_key` to find the rows that are gone".into());
         }
+        let event_time = read.text("event_time");
+        let batch = (is_incremental && strategy == Strategy::Microbatch)
+            .then(|| BatchConfig::read(&mut read, event_time.as_deref(), !unique_key.is_empty()))
+            .flatten();
         // Elsewhere these are an analyst's own keys, as in dbt.
         let source = SourceConfig::read(if of == Of::Source { &mut read } else { &mut nothing });
         let snapshot = (of == Of::Snapshot).then(|| SnapshotConfig::read(&mut read, !unique_key.is_empty()));
@@ -254,6 +265,8 @@ impl Config {
             on_schema_change: read
                 .choice("on_schema_change", OnSchemaChange::CHOICES)
                 .unwrap_or(OnSchemaChange::Ignore),
+            event_time,
+            batch,
             full_refresh: read.flag("full_refresh"),
             incremental_predicates: read.names("incremental_predicates"),
             merge_update_columns: read.names("merge_update_columns"),
@@ -313,7 +326,22 @@ mod tests {
         check(
             Of::Model,
             incremental("incremental_strategy", "microbatch"),
-            &["incremental_strategy cannot be `microbatch`"],
+            &[
+                "event_time is missing: a microbatch model needs it, the column that says when a row happened",
+                "begin is missing: a microbatch model needs it, the time of its first batch, such as `2024-01-01`",
+                "batch_size is missing: a microbatch model needs it, one of `hour`, `day`, `month`, `year`",
+            ],
+        );
+        check(
+            Of::Model,
+            json!({"materialized": "incremental", "incremental_strategy": "microbatch", "event_time": "at",
+                "begin": "soon", "batch_size": "week", "lookback": -1, "unique_key": "id"}),
+            &[
+                "unique_key stands beside the strategy `microbatch`, which replaces whole batches",
+                "batch_size cannot be `week`",
+                "begin cannot be `soon`: it takes a time such as `2024-01-01T00:00:00`",
+                "lookback must be a whole number from 0",
+            ],
         );
         check(
             Of::Model,

@@ -25,7 +25,7 @@ pub(super) struct Misspelt {
 }
 
 /// dbt's keys that mean nothing here: no misspellings, however near they are.
-const NOT_READ: [&str; 22] = [
+const NOT_READ: [&str; 21] = [
     "access",
     "batch_size",
     "begin",
@@ -33,7 +33,6 @@ const NOT_READ: [&str; 22] = [
     "contract",
     "database",
     "docs",
-    "event_time",
     "format",
     "freshness",
     "grants",

@@ -99,7 +99,8 @@ impl Parser<'_> {
         let label = format!("test `{name}`");
         let mut calls = vec![Heard { call: owner.call.clone(), number: None }];
         let mut raw = Map::new();
-        let model = RelationValue { shown: "\"model\"".into(), relation: Relation::new("", "") };
+        let model =
+            RelationValue { shown: "\"model\"".into(), plain: "\"model\"".into(), relation: Relation::new("", "") };
         match self.templates.test_sql(&label, &generic, model, &test.place, Setting::default()) {
             Ok((_, said)) => {
                 calls.extend(said.calls.into_iter().map(|call| Heard { call, number: None }));

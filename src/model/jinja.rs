@@ -11,6 +11,7 @@ use minijinja::value::{Kwargs, Object, ObjectRepr, Rest, Serde, Value};
 use minijinja::{Environment, Error, ErrorKind, State};
 use serde_json::{Map, Value as Json};
 
+use super::batches::{Batch, BatchSize};
 use super::markup::MACRO_PREFIX;
 use super::node::NodeId;
 use super::overrides::overridden;
@@ -64,6 +65,8 @@ pub(super) struct Target {
     pub relation: Relation,
     /// The name of the common table expression that stands for an ephemeral model.
     pub cte: Option<String>,
+    /// The node's own `event_time`.
+    pub event_time: Option<String>,
 }
 
 /// What all renderings share.
@@ -94,6 +97,9 @@ pub(super) struct Scope {
     pub allowed: Option<Vec<NodeId>>,
     /// A unit test's.
     pub overrides: Option<Arc<OverrideProperties>>,
+    /// What the nodes that are mentioned are filtered by.
+    pub batch: Option<(Batch, BatchSize)>,
+    pub name: String,
     pub heard: Mutex<Heard>,
 }
 
@@ -124,12 +130,25 @@ impl Object for Scope {
         match name {
             SCOPE => Some(Value::from_dyn_object(self.clone())),
             "execute" => Some(Value::from(self.execute)),
-            "this" => self
-                .this
-                .clone()
-                .map(|relation| Value::from_object(RelationValue { shown: relation.to_string(), relation })),
+            "this" => self.this.clone().map(|relation| {
+                let shown = relation.to_string();
+                Value::from_object(RelationValue { plain: shown.clone(), shown, relation })
+            }),
+            "model" => Some(Value::from_pairs([("name", Value::from(&self.name)), ("batch", self.batch())])),
             _ => None,
         }
+    }
+}
+
+impl Scope {
+    /// `model.batch`, as dbt has it; none outside of batches.
+    fn batch(&self) -> Value {
+        let Some((batch, size)) = self.batch else { return Value::from(()) };
+        Value::from_pairs([
+            ("id", size.name(batch.start).replace('-', "")),
+            ("event_time_start", Batch::shown(batch.start)),
+            ("event_time_end", Batch::shown(batch.end)),
+        ])
     }
 }
 
@@ -144,6 +163,8 @@ fn scope(state: &State<'_, '_>) -> Result<Arc<Scope>, Error> {
 #[derive(Debug)]
 pub(super) struct RelationValue {
     pub shown: String,
+    /// What `render()` gives: without the filter of a batch.
+    pub plain: String,
     pub relation: Relation,
 }
 
@@ -162,6 +183,13 @@ impl Object for RelationValue {
 
     fn render(self: &Arc<Self>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.shown)
+    }
+
+    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, _: &[Value]) -> Result<Value, Error> {
+        match method {
+            "render" => Ok(Value::from(&self.plain)),
+            _ => Err(Error::from(ErrorKind::UnknownMethod)),
+        }
     }
 }
 
@@ -262,7 +290,8 @@ fn mention(scope: &Scope, call: Call) -> Result<Value, Error> {
             Call::Ref(name) => Relation::new(&scope.names.schema, name),
             Call::Source(source, table) => Relation::new(source, table),
         };
-        return Ok(Value::from_object(RelationValue { shown: relation.to_string(), relation }));
+        let shown = relation.to_string();
+        return Ok(Value::from_object(RelationValue { plain: shown.clone(), shown, relation }));
     };
     let described = match &call {
         Call::Ref(name) => format!("ref('{name}')"),
@@ -276,7 +305,7 @@ fn mention(scope: &Scope, call: Call) -> Result<Value, Error> {
             .hint(format!("name it outside of the condition too: `-- depends_on: {{{{ {described} }}}}`"))
             .into());
     }
-    let shown = match &target.cte {
+    let plain = match &target.cte {
         Some(cte) => {
             if !heard.ephemerals.contains(&target.id) {
                 heard.ephemerals.push(target.id);
@@ -285,7 +314,13 @@ fn mention(scope: &Scope, call: Call) -> Result<Value, Error> {
         }
         None => target.relation.to_string(),
     };
-    Ok(Value::from_object(RelationValue { shown, relation: target.relation.clone() }))
+    let shown = match (&scope.batch, &target.event_time) {
+        (Some((batch, _)), Some(event_time)) => {
+            format!("(select * from {plain} where {})", batch.condition(event_time))
+        }
+        _ => plain.clone(),
+    };
+    Ok(Value::from_object(RelationValue { shown, plain, relation: target.relation.clone() }))
 }
 
 fn jinja_var(state: &mut State, name: String, default: Option<Value>) -> Result<Value, Error> {

@@ -2,6 +2,7 @@
 //!
 //! Pure text. Runs nothing; the run puts these statements, a model's tests and the commit into one transaction.
 
+use super::batches::Batch;
 use super::compile::Compiled;
 use super::config::{Config, Strategy};
 use super::relation::Relation;
@@ -110,6 +111,8 @@ pub struct Incremental<'a> {
     pub config: &'a Config,
     /// What is written; from `SchemaChange`.
     pub columns: &'a [NewColumn],
+    /// Of a microbatch model: what is replaced.
+    pub batch: Option<Batch>,
 }
 
 impl<'a> Incremental<'a> {
@@ -130,6 +133,11 @@ impl<'a> Incremental<'a> {
 
     /// The statements of the strategy, in order. Keys are taken to be single among the new rows (`Key::duplicates`).
     pub fn statements(&self) -> Vec<String> {
+        if let (Some(batch), Some(config)) = (self.batch, &self.config.batch) {
+            let condition = batch.condition(&config.event_time);
+            let delete = format!("delete from {} where {condition}{}", self.target, self.predicates());
+            return vec![delete, format!("{}\nwhere {condition}", self.insert())];
+        }
         match (self.config.incremental_strategy, Key::unchecked(self.config)) {
             (Strategy::DeleteInsert, Some(key)) => vec![self.delete(key), self.insert()],
             (Strategy::Merge, Some(key)) => vec![self.merge(key)],
@@ -258,7 +266,7 @@ mod tests {
                 NewColumn { name: "b".into(), cast: None },
             ];
             let (target, staged) = (Relation::new("main", "m"), Relation::new("temp", "n"));
-            let run = Incremental { target: &target, staged: &staged, config: &config, columns: &columns };
+            let run = Incremental { target: &target, staged: &staged, config: &config, columns: &columns, batch: None };
             let flat = |sql: &String| sql.split_whitespace().collect::<Vec<_>>().join(" ");
             assert_eq!(run.statements().iter().map(flat).collect::<Vec<_>>(), expected);
         }

@@ -7,6 +7,8 @@
 //! Works on a `Project` value and gives values and SQL text back. Opens no file and no connection; `check` alone
 //! speaks to a database, through the small trait `Binder`.
 
+mod batch_config;
+mod batches;
 mod check;
 mod compile;
 mod config;
@@ -39,6 +41,8 @@ mod template;
 mod unit_test;
 mod unrendered;
 
+pub use batch_config::BatchConfig;
+pub use batches::{Batch, BatchSize, Window, parse_time};
 pub use check::{Binder, Checked, KnownColumns, bind, bound_ephemeral, check};
 pub use compile::{Compile, Compiled};
 pub use config::{

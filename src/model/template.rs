@@ -9,6 +9,7 @@ use minijinja::value::Value;
 use minijinja::{Environment, UndefinedBehavior};
 use serde_json::{Map, Value as Json};
 
+use super::batches::{Batch, BatchSize};
 use super::jinja::{self, Heard, Names, ProjectMacro, Refusal, Scope};
 use super::markup::Markup;
 use super::relation::Relation;
@@ -34,6 +35,10 @@ pub(super) struct Setting {
     pub allowed: Option<Vec<super::node::NodeId>>,
     pub fail_at: Option<(usize, Refusal)>,
     pub overrides: Option<Arc<OverrideProperties>>,
+    /// What the nodes that are mentioned are filtered by.
+    pub batch: Option<(Batch, BatchSize)>,
+    /// The node's name: `model.name`.
+    pub name: String,
 }
 
 /// A rendered text, and what it said while it was rendered.
@@ -111,6 +116,8 @@ impl Templates {
             fail_at: setting.fail_at,
             allowed: setting.allowed,
             overrides: setting.overrides,
+            batch: setting.batch,
+            name: setting.name,
             heard: Mutex::new(Heard::default()),
         })
     }

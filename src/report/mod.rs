@@ -55,6 +55,8 @@ pub enum Status {
     Skipped,
     /// A test that failed.
     Fail,
+    /// A model some of whose batches failed.
+    PartialSuccess,
     /// What could not be run to its end.
     Error,
 }
@@ -67,13 +69,14 @@ impl Status {
             Self::Warn => "warn",
             Self::Skipped => "skipped",
             Self::Fail => "fail",
+            Self::PartialSuccess => "partial success",
             Self::Error => "error",
         }
     }
 
     /// Whether it makes the run fail.
     pub fn is_failure(self) -> bool {
-        matches!(self, Self::Fail | Self::Error)
+        matches!(self, Self::Fail | Self::PartialSuccess | Self::Error)
     }
 }
 

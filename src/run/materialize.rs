@@ -4,7 +4,7 @@
 
 use crate::error::{Error, Result};
 use crate::model::{
-    Compile, Deletes, Existing, Graph, Incremental, Key, Materialized, Node, Relation, SchemaChange, Strategy,
+    Batch, Compile, Deletes, Existing, Graph, Incremental, Key, Materialized, Node, Relation, SchemaChange, Strategy,
     create_table, create_view, doubled_keys, drop_existing, duplicate_keys, sweep,
 };
 use crate::schema::literal;
@@ -29,12 +29,13 @@ pub fn model(session: &Session, graph: &Graph, node: &Node, catalog: &Catalog, f
     let materialized = node.config.materialized;
     let how = Compile {
         is_incremental: materialized == Materialized::Incremental && existing == Existing::Table && !refresh,
+        batch: None,
     };
     let query = graph.compile(node, &how)?;
     let (before, after) = graph.hooks(node, &how)?;
     hooks(session, node, &before)?;
     let mut built = if how.is_incremental {
-        incremental(session, graph, node, &query)?
+        incremental(session, graph, node, &query, None)?
     } else {
         let wanted = if materialized == Materialized::View { Existing::View } else { Existing::Table };
         if existing != wanted
@@ -86,8 +87,14 @@ pub(super) fn hooks(session: &Session, node: &Node, statements: &[String]) -> Re
     Ok(())
 }
 
-/// New rows into a table that stands.
-fn incremental(session: &Session, graph: &Graph, node: &Node, query: &crate::model::Compiled) -> Result<Built> {
+/// New rows into a table that stands; `batch` is theirs in a microbatch model.
+pub(super) fn incremental(
+    session: &Session,
+    graph: &Graph,
+    node: &Node,
+    query: &crate::model::Compiled,
+    batch: Option<Batch>,
+) -> Result<Built> {
     let staged = Incremental::staged(&node.relation);
     let stage = Incremental::stage(&staged, query);
     execute(session, node, &stage)?;
@@ -99,7 +106,8 @@ fn incremental(session: &Session, graph: &Graph, node: &Node, query: &crate::mod
     for statement in &change.statements {
         session.execute(statement).map_err(failed)?;
     }
-    let run = Incremental { target: &node.relation, staged: &staged, config: &node.config, columns: &change.columns };
+    let run =
+        Incremental { target: &node.relation, staged: &staged, config: &node.config, columns: &change.columns, batch };
     if let Some((key, sql)) = run.doubled()
         && let Some((keys, shown)) = counted_keys(session, &sql).map_err(failed)?
     {
@@ -166,7 +174,7 @@ pub fn seed_query(node: &Node) -> String {
     )
 }
 
-fn existing(node: &Node, catalog: &Catalog) -> Existing {
+pub(super) fn existing(node: &Node, catalog: &Catalog) -> Existing {
     match catalog.get(&node.relation.schema, &node.relation.identifier) {
         None => Existing::Nothing,
         Some(RelationKind::Table) => Existing::Table,

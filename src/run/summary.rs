@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::project::{ExportProfile, Target};
 use crate::report::{Console, Stage, Status, counted, short};
 
+use super::microbatch::BatchResults;
 use super::results::{NodeResult, Results};
 
 /// Shows the summary.
@@ -46,12 +47,13 @@ pub fn show(console: &Console, results: &Results, target: &Target, ok: bool) {
             counted(changed, "rows")
         ));
     }
-    for status in [Status::Fail, Status::Error, Status::Warn, Status::Skipped] {
+    for status in [Status::Fail, Status::PartialSuccess, Status::Error, Status::Warn, Status::Skipped] {
         let count = all.iter().filter(|result| result.status == status).count();
         object.insert(status.name().into(), count.into());
         if count > 0 {
             let word = match status {
                 Status::Fail => "failed",
+                Status::PartialSuccess => "built in part",
                 Status::Error => "in error",
                 Status::Warn => "warned",
                 _ => "skipped",
@@ -136,5 +138,6 @@ fn node(result: &NodeResult) -> Value {
         "compiled": result.compiled.is_some(),
         "compiled_code": result.compiled,
         "relation_name": result.relation,
+        "batch_results": result.batches.as_ref().map(BatchResults::json),
     })
 }
