@@ -86,6 +86,11 @@ pub fn bound_ephemeral(id: NodeId) -> Relation {
     Relation::new("elt_tests", format!("e{}", id.0))
 }
 
+/// One of a microbatch model's batches: which one, makes no difference to names and types.
+fn sample_batch(node: &Node) -> Option<Batch> {
+    node.config.batch.as_ref().map(|config| Batch { start: config.begin, end: config.begin })
+}
+
 struct Work<'a> {
     graph: &'a Graph,
     binder: &'a mut dyn Binder,
@@ -175,7 +180,7 @@ impl Work<'_> {
                 self.columns(node, &full);
                 self.event_time(node);
                 // `this` stands now, with the full query's columns.
-                if let Some(new_rows) = self.compiled_new(node)
+                if let Some(new_rows) = self.compiled(node, true)
                     && new_rows.sql != full.sql
                 {
                     let relation = Relation::new("elt_tests", format!("i{}", node.id.0));
@@ -250,7 +255,7 @@ impl Work<'_> {
     /// A microbatch model's own `event_time` has to be among its columns.
     fn event_time(&mut self, node: &Node) {
         let Some(config) = &node.config.batch else { return };
-        let batch = Batch { start: config.begin, end: config.begin };
+        let Some(batch) = sample_batch(node) else { return };
         let condition = batch.condition(&config.event_time);
         let statement =
             format!("create view elt_tests.b{} as select * from {} where {condition}", node.id.0, node.relation);
@@ -261,18 +266,8 @@ impl Work<'_> {
         }
     }
 
-    /// As an incremental run renders it: for one batch, where it is made of batches.
-    fn compiled_new(&mut self, node: &Node) -> Option<Compiled> {
-        let batch = node.config.batch.as_ref().map(|config| Batch { start: config.begin, end: config.begin });
-        self.compiled_as(node, Compile { is_incremental: true, batch })
-    }
-
     fn compiled(&mut self, node: &Node, is_incremental: bool) -> Option<Compiled> {
-        self.compiled_as(node, Compile { is_incremental, batch: None })
-    }
-
-    fn compiled_as(&mut self, node: &Node, how: Compile) -> Option<Compiled> {
-        match self.graph.compile(node, &how) {
+        match self.graph.compile(node, &Compile { is_incremental, batch: sample_batch(node) }) {
             Ok(compiled) => Some(compiled),
             Err(error) => {
                 self.errors.push(error);

@@ -143,12 +143,26 @@ impl Object for Scope {
 impl Scope {
     /// `model.batch`, as dbt has it; none outside of batches.
     fn batch(&self) -> Value {
-        let Some((batch, size)) = self.batch else { return Value::from(()) };
+        let Some((batch, size)) = self.batch else { return Value::from_object(NoBatch) };
         Value::from_pairs([
             ("id", size.name(batch.start).replace('-', "")),
             ("event_time_start", Batch::shown(batch.start)),
             ("event_time_end", Batch::shown(batch.end)),
         ])
+    }
+}
+
+/// `model.batch` where no batch is built: false, and empty in all its parts, for a template that does not ask first.
+#[derive(Debug)]
+struct NoBatch;
+
+impl Object for NoBatch {
+    fn get_value(self: &Arc<Self>, _: &Value) -> Option<Value> {
+        Some(Value::from(""))
+    }
+
+    fn is_true(self: &Arc<Self>) -> bool {
+        false
     }
 }
 

@@ -120,6 +120,7 @@ pub fn counted(number: u64, plural: &str) -> String {
 fn singular(plural: &str) -> String {
     match plural.strip_suffix("ies") {
         Some(stem) => format!("{stem}y"),
+        None if plural.ends_with("ches") => plural.trim_end_matches("es").to_owned(),
         None => plural.strip_suffix('s').unwrap_or(plural).to_owned(),
     }
 }
@@ -138,6 +139,7 @@ mod tests {
         check(0, "rows", "0 rows");
         check(1, "rows", "1 row");
         check(1, "queries", "1 query");
+        check(1, "batches", "1 batch");
         check(999, "rows", "999 rows");
         check(1000, "rows", "1,000 rows");
         check(1234567, "documents", "1,234,567 documents");

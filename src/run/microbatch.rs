@@ -90,8 +90,11 @@ impl Microbatch<'_> {
             compiled: String::new(),
             status: Status::Success,
         };
+        let mut said = String::new();
         for (index, batch) in batches.iter().enumerate() {
-            if (self.is_stopped)() {
+            // As in dbt: where the first cannot be built, the others are not tried.
+            let is_hopeless = built.results.successful.is_empty() && index > 0;
+            if is_hopeless || (self.is_stopped)() {
                 session.rollback();
                 built.results.failed.extend(&batches[index..]);
                 break;
@@ -120,9 +123,11 @@ impl Microbatch<'_> {
                     session.rollback();
                     built.results.failed.push(*batch);
                     line.status = Status::Error;
-                    if !(self.is_stopped)() {
+                    let message = error.to_string();
+                    if message != said && !(self.is_stopped)() {
                         self.console.error(&error.in_batch(&node.name, &name));
                     }
+                    said = message;
                 }
             }
             self.console.line(&line);
@@ -135,6 +140,7 @@ impl Microbatch<'_> {
         };
         built.note = match failed {
             0 => format!("incremental, {}", counted(done as u64, "batches")),
+            _ if done == 0 => format!("the first of {} failed", counted(failed as u64, "batches")),
             _ => format!("{failed} of {} failed", counted((done + failed) as u64, "batches")),
         };
         if let Some(previous) = previous {
