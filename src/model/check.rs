@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::batches::Batch;
 use super::compile::{Compile, Compiled};
 use super::config::Materialized;
+use super::contract::Contract;
 use super::node::{Graph, Node, NodeId, NodeKind};
 use super::relation::Relation;
 use super::select::Selection;
@@ -238,6 +239,10 @@ impl Work<'_> {
                     self.errors.push(error.at(place));
                     self.broken.insert(node.id);
                 }
+                if let Err(error) = self.contract(node, &columns) {
+                    self.errors.push(error);
+                    self.broken.insert(node.id);
+                }
                 let list: Vec<String> = columns.iter().map(|(name, sql)| format!("{} {sql}", quote(name))).collect();
                 let table = format!("create table {} ({})", node.relation, list.join(", "));
                 if self.binder.create(&format!("drop view {}", node.relation)).is_ok()
@@ -249,6 +254,21 @@ impl Work<'_> {
                 self.checked.columns.insert(node.id, columns);
             }
             Err(error) => self.fail(node, &error, node.place()),
+        }
+    }
+
+    /// Compares a model's columns with its contract, if it enforces one.
+    fn contract(&mut self, node: &Node, columns: &[(String, String)]) -> Result<()> {
+        let Some(contract) = Contract::of(node) else { return Ok(()) };
+        self.schema("elt_tests");
+        let relation = Relation::new("elt_tests", format!("c{}", node.id.0));
+        let mut types = |query: &str| {
+            self.binder.create(&format!("create or replace view {relation} as {query}")).ok()?;
+            self.binder.columns(&relation).ok()
+        };
+        match types(&contract.promised()?) {
+            Some(promised) => contract.compare(&promised, columns),
+            None => contract.unknown_type(&mut |query| types(query).is_some()).map_or(Ok(()), Err),
         }
     }
 

@@ -27,6 +27,8 @@ pub struct Config {
     pub event_time: Option<String>,
     /// Of an incremental model with the strategy `microbatch`.
     pub batch: Option<BatchConfig>,
+    /// Whether the columns and constraints of its YAML are enforced.
+    pub contract: bool,
     /// Overrides `--full-refresh` for this node.
     pub full_refresh: Option<bool>,
     pub incremental_predicates: Vec<String>,
@@ -246,6 +248,20 @@ impl Config {
         if is_incremental && deletes == Deletes::Sweep && unique_key.is_empty() {
             read.refuse("deletes", "`sweep` needs a `unique_key` to find the rows that are gone".into());
         }
+        let on_schema_change =
+            read.choice("on_schema_change", OnSchemaChange::CHOICES).unwrap_or(OnSchemaChange::Ignore);
+        let contract = of == Of::Model && read.map("contract").get("enforced").is_some_and(|value| value == true);
+        if contract && materialized == Materialized::Ephemeral {
+            read.refuse("contract", "cannot be enforced: an ephemeral model has no relation".into());
+        }
+        let is_kept = matches!(on_schema_change, OnSchemaChange::AppendNewColumns | OnSchemaChange::Fail);
+        if contract && is_incremental && !is_kept {
+            let complaint = format!(
+                "cannot be `{}` where the contract is enforced: it takes `append_new_columns`, `fail`",
+                on_schema_change.name()
+            );
+            read.refuse("on_schema_change", complaint);
+        }
         let event_time = read.text("event_time");
         let batch = (is_incremental && strategy == Strategy::Microbatch)
             .then(|| BatchConfig::read(&mut read, event_time.as_deref(), !unique_key.is_empty()))
@@ -262,9 +278,8 @@ impl Config {
             meta: read.map("meta"),
             unique_key,
             incremental_strategy: strategy,
-            on_schema_change: read
-                .choice("on_schema_change", OnSchemaChange::CHOICES)
-                .unwrap_or(OnSchemaChange::Ignore),
+            on_schema_change,
+            contract,
             event_time,
             batch,
             full_refresh: read.flag("full_refresh"),

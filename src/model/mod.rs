@@ -13,6 +13,7 @@ mod check;
 mod compile;
 mod config;
 mod config_value;
+mod contract;
 mod exposure;
 mod fixture;
 mod generic_test;
@@ -49,6 +50,7 @@ pub use config::{
     Config, Deletes, HardDeletes, Load, MaskWith, Materialized, OnMalformed, OnMismatch, OnSchemaChange, Severity,
     SnapshotStrategy, Strategy, TestConfig, Verify,
 };
+pub use contract::Contract;
 pub use exposure::Access;
 pub use fixture::{own_types, value_sql};
 pub use materialize::{

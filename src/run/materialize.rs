@@ -4,8 +4,8 @@
 
 use crate::error::{Error, Result};
 use crate::model::{
-    Batch, Compile, Deletes, Existing, Graph, Incremental, Key, Materialized, Node, Relation, SchemaChange, Strategy,
-    create_table, create_view, doubled_keys, drop_existing, duplicate_keys, sweep,
+    Batch, Compile, Compiled, Contract, Deletes, Existing, Graph, Incremental, Key, Materialized, Node, Relation,
+    SchemaChange, Strategy, create_table, create_view, doubled_keys, drop_existing, duplicate_keys, sweep,
 };
 use crate::schema::literal;
 use crate::warehouse::{Catalog, RelationKind, Session, SqlError};
@@ -44,10 +44,11 @@ pub fn model(session: &Session, graph: &Graph, node: &Node, catalog: &Catalog, f
             session.execute(&statement)?;
         }
         if wanted == Existing::View {
+            contract(session, node, &query)?;
             execute(session, node, &create_view(&node.relation, &query))?;
             Built { rows: None, note: "view".into(), compiled: String::new() }
         } else {
-            execute(session, node, &create_table(&node.relation, &query))?;
+            create(session, graph, node, &query)?;
             if materialized == Materialized::Incremental && node.config.incremental_strategy != Strategy::Append {
                 // As strict as the runs that follow: a key that is double now would be double for ever.
                 single_keys(session, node, &node.relation)?;
@@ -92,7 +93,7 @@ pub(super) fn incremental(
     session: &Session,
     graph: &Graph,
     node: &Node,
-    query: &crate::model::Compiled,
+    query: &Compiled,
     batch: Option<Batch>,
 ) -> Result<Built> {
     let staged = Incremental::staged(&node.relation);
@@ -133,7 +134,47 @@ pub(super) fn incremental(
         }
     }
     session.execute(&Incremental::unstage(&staged))?;
+    references(session, graph, node)?;
     Ok(Built { rows: Some(rows), note, compiled: String::new() })
+}
+
+/// Makes or replaces a model's table; with its constraints, where its contract is enforced.
+pub(super) fn create(session: &Session, graph: &Graph, node: &Node, query: &Compiled) -> Result<()> {
+    let Some(enforced) = Contract::of(node) else {
+        return execute(session, node, &create_table(&node.relation, query));
+    };
+    contract(session, node, query)?;
+    session.execute(&enforced.create()).map_err(|error| {
+        let place = node.patch.clone().unwrap_or_else(|| node.place());
+        Error::model_failed(&node.name, &error).at(place)
+    })?;
+    execute(session, node, &enforced.fill(query))?;
+    references(session, graph, node)
+}
+
+/// The contract once more, with the types that the query has now: what was never loaded could not be checked before.
+fn contract(session: &Session, node: &Node, query: &Compiled) -> Result<()> {
+    let Some(contract) = Contract::of(node) else { return Ok(()) };
+    let Ok(promised) = session.describe(&contract.promised()?) else {
+        let unknown = contract.unknown_type(&mut |query| session.describe(query).is_ok());
+        return unknown.map_or(Ok(()), Err);
+    };
+    let query = query.within("(\n", "\n)");
+    let given = session.describe(&query.sql).map_err(|error| model_error(node, &query, &error))?;
+    contract.compare(&promised, &given)
+}
+
+/// The foreign keys of an enforced contract.
+fn references(session: &Session, graph: &Graph, node: &Node) -> Result<()> {
+    for (sql, key) in Contract::of(node).map(|contract| contract.orphans(graph)).unwrap_or_default() {
+        let place = key.place.clone();
+        let rows = session.count(&sql).map_err(|error| Error::model_failed(&node.name, &error).at(place.clone()))?;
+        if rows > 0 {
+            let to = graph.referred(key.to.as_deref().unwrap_or_default()).map(Node::display_name).unwrap_or_default();
+            return Err(Error::contract_orphans(&node.name, &key.columns, &to, rows, place));
+        }
+    }
+    Ok(())
 }
 
 /// Loads a seed's CSV. Types are DuckDB's inference, but for those the configuration names.

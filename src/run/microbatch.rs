@@ -9,12 +9,11 @@ use serde_json::{Value, json};
 
 use crate::error::{Error, Result};
 use crate::failpoint::failpoint;
-use crate::model::{Batch, BatchConfig, Compile, Compiled, Existing, Graph, Node, Window, create_table, drop_existing};
+use crate::model::{Batch, BatchConfig, Compile, Compiled, Existing, Graph, Node, Window, drop_existing};
 use crate::report::{Console, Line, Stage, Status, counted};
 use crate::warehouse::{Catalog, Session};
 
-use super::build::execute;
-use super::materialize::{existing, hooks, incremental};
+use super::materialize::{create, existing, hooks, incremental};
 
 /// Batches of a microbatch model, by how they ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -191,7 +190,7 @@ impl Microbatch<'_> {
         }
         let condition = batch.condition(&self.config.event_time);
         let within = query.within("select * from (\n", &format!("\n) where {condition}"));
-        execute(session, node, &create_table(&node.relation, &within))?;
+        create(session, self.graph, node, &within)?;
         Ok(session.count(&format!("select count(*) from {}", node.relation))?)
     }
 }
