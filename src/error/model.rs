@@ -382,8 +382,8 @@ impl Error {
         .hint("a new row would take the place of several: `--full-refresh` builds the table anew, with each key once")
     }
 
-    pub(crate) fn key_not_in_query(model: &str, column: &str, columns: &[String]) -> Self {
-        Self::failed(format!("`unique_key` of model `{model}` names `{column}`, which the query does not give"))
+    pub(crate) fn key_not_in_query(key: &str, model: &str, column: &str, columns: &[String]) -> Self {
+        Self::failed(format!("`{key}` of model `{model}` names `{column}`, which the query does not give"))
             .hint_maybe(did_you_mean(column, columns.iter().map(String::as_str)))
     }
 

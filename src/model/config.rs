@@ -22,6 +22,8 @@ pub struct Config {
     /// Empty if none is given.
     pub unique_key: Vec<String>,
     pub incremental_strategy: Strategy,
+    /// Of an incremental model of children: the columns that name a row's parent, whose rows are replaced all together.
+    pub parent_key: Vec<String>,
     pub on_schema_change: OnSchemaChange,
     /// The column that says when a row happened: what microbatch models that read this node filter it by.
     pub event_time: Option<String>,
@@ -262,6 +264,15 @@ impl Config {
             );
             read.refuse("on_schema_change", complaint);
         }
+        let parent_key = read.names("parent_key");
+        if is_incremental && !parent_key.is_empty() {
+            let is_parents = |name: &String| parent_key.iter().any(|own| own.eq_ignore_ascii_case(name));
+            if strategy != Strategy::DeleteInsert {
+                read.refuse("parent_key", "needs a `unique_key`, and the strategy `delete+insert`".into());
+            } else if unique_key.iter().all(is_parents) {
+                read.refuse("parent_key", "holds all of the `unique_key`: nothing tells a parent's rows apart".into());
+            }
+        }
         let event_time = read.text("event_time");
         let batch = (is_incremental && strategy == Strategy::Microbatch)
             .then(|| BatchConfig::read(&mut read, event_time.as_deref(), !unique_key.is_empty()))
@@ -280,6 +291,7 @@ impl Config {
             incremental_strategy: strategy,
             on_schema_change,
             contract,
+            parent_key,
             event_time,
             batch,
             full_refresh: read.flag("full_refresh"),
@@ -362,6 +374,16 @@ mod tests {
             Of::Model,
             incremental("deletes", "sweep"),
             &["deletes `sweep` needs a `unique_key` to find the rows that are gone"],
+        );
+        check(
+            Of::Model,
+            incremental("parent_key", "a"),
+            &["parent_key needs a `unique_key`, and the strategy `delete+insert`"],
+        );
+        check(
+            Of::Model,
+            json!({"materialized": "incremental", "parent_key": ["a", "b"], "unique_key": "A"}),
+            &["parent_key holds all of the `unique_key`: nothing tells a parent's rows apart"],
         );
         check(
             Of::Source,

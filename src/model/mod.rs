@@ -54,7 +54,8 @@ pub use contract::Contract;
 pub use exposure::Access;
 pub use fixture::{own_types, value_sql};
 pub use materialize::{
-    Existing, Incremental, Key, create_table, create_view, doubled_keys, drop_existing, duplicate_keys, sweep,
+    Existing, Incremental, Key, children_only, create_table, create_view, doubled_keys, drop_existing, duplicate_keys,
+    sweep,
 };
 pub use node::{DataTest, GenericTest, Graph, Node, NodeId, NodeKind};
 pub use order::{Gate, Step, Steps};

@@ -5,7 +5,8 @@
 use crate::error::{Error, Result};
 use crate::model::{
     Batch, Compile, Compiled, Contract, Deletes, Existing, Graph, Incremental, Key, Materialized, Node, Relation,
-    SchemaChange, Strategy, create_table, create_view, doubled_keys, drop_existing, duplicate_keys, sweep,
+    SchemaChange, Strategy, children_only, create_table, create_view, doubled_keys, drop_existing, duplicate_keys,
+    sweep,
 };
 use crate::schema::literal;
 use crate::warehouse::{Catalog, RelationKind, Session, SqlError};
@@ -99,6 +100,12 @@ pub(super) fn incremental(
     let staged = Incremental::staged(&node.relation);
     let stage = Incremental::stage(&staged, query);
     execute(session, node, &stage)?;
+    let columns = &[];
+    let parents =
+        Incremental { target: &node.relation, staged: &staged, config: &node.config, columns, batch }.clear_parents();
+    for statement in parents {
+        session.execute(&statement).map_err(|error| model_error(node, &stage, &error))?;
+    }
     let new = single_keys(session, node, &staged)?;
     let old = session.describe(&node.relation.to_string())?;
     let change = SchemaChange::plan(&node.name, &node.relation, &old, &new, node.config.on_schema_change)
@@ -123,11 +130,9 @@ pub(super) fn incremental(
     if !change.changes.is_empty() {
         note = format!("{note}, {}", change.changes.join(", "));
     }
-    if node.config.deletes == Deletes::Sweep
-        && let Some(key) = Key::unchecked(&node.config)
+    let is_swept = node.config.deletes == Deletes::Sweep;
+    if is_swept && let Some(statement) = sweep(&node.relation, &node.config, &graph.compile(node, &Compile::default())?)
     {
-        let full = graph.compile(node, &Compile::default())?;
-        let statement = sweep(&node.relation, key, &full);
         let gone = session.change(&statement.sql).map_err(|error| model_error(node, &statement, &error))?;
         if gone > 0 {
             note = format!("{note}, {} gone", crate::report::thousands(gone));
@@ -140,6 +145,8 @@ pub(super) fn incremental(
 
 /// Makes or replaces a model's table; with its constraints, where its contract is enforced.
 pub(super) fn create(session: &Session, graph: &Graph, node: &Node, query: &Compiled) -> Result<()> {
+    let children = children_only(&node.config, query);
+    let query = children.as_ref().unwrap_or(query);
     let Some(enforced) = Contract::of(node) else {
         return execute(session, node, &create_table(&node.relation, query));
     };
