@@ -118,7 +118,8 @@ pub fn children_only(config: &Config, query: &Compiled) -> Option<Compiled> {
     Some(query.within("select * from (\n", &format!("\n) where not ({condition})")))
 }
 
-/// Deletes the rows whose key, or whose parent where there is a `parent_key`, the model's full query (rendered with `is_incremental` false) no longer yields.
+/// Deletes the rows whose key, or whose parent where there is a `parent_key`, the model's full query (rendered with
+/// `is_incremental` false) no longer yields. None for a model without a key.
 pub fn sweep(target: &Relation, config: &Config, full_query: &Compiled) -> Option<Compiled> {
     let key = Key::of_parents(config).or_else(|| Key::unchecked(config))?;
     let head = format!(
