@@ -175,7 +175,7 @@ impl Microbatch<'_> {
         if is_last {
             hooks(session, node, &after)?;
         }
-        failpoint("microbatch.before_commit");
+        failpoint("model.before_commit");
         session.commit().map_err(|error| Error::model_failed(&node.name, &error))?;
         Ok((rows, query.sql))
     }

@@ -6,6 +6,7 @@
 mod bad_input;
 mod cases;
 mod extraction;
+mod incremental;
 mod main_job;
 mod project;
 mod relay;
