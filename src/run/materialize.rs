@@ -67,10 +67,10 @@ pub fn model(session: &Session, graph: &Graph, node: &Node, catalog: &Catalog, f
 fn single_keys(session: &Session, node: &Node, rows: &Relation) -> Result<Vec<(String, String)>> {
     let columns = session.describe(&rows.to_string())?;
     let names: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
-    if let Some(key) = Key::of(&node.name, &node.config, &names).map_err(|error| error.at(node.place()))? {
-        if let Some((keys, shown)) = counted_keys(session, &key.duplicates(rows))? {
-            return Err(duplicate_keys(&node.name, key, keys, &shown).at(node.place()));
-        }
+    if let Some(key) = Key::of(&node.name, &node.config, &names).map_err(|error| error.at(node.place()))?
+        && let Some((keys, shown)) = counted_keys(session, &key.duplicates(rows))?
+    {
+        return Err(duplicate_keys(&node.name, key, keys, &shown).at(node.place()));
     }
     Ok(columns)
 }

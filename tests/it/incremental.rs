@@ -20,27 +20,27 @@ const FILES: [(&str, &str); 7] = [
     (
         "models/replaced.sql",
         "{{ config(materialized='incremental', unique_key='id', deletes='sweep') }}\n\
-         select _id as id, version, amount from {{ source('shop', 'people') }} as p\n\
-         {% if is_incremental() %}where not exists (select 1 from {{ this }} t where t.id = p._id and t.version = p.version)\
+         select number as id, version, amount from {{ source('shop', 'people') }} as p\n\
+         {% if is_incremental() %}where not exists (select 1 from {{ this }} t where t.id = p.number and t.version = p.version)\
          {% endif %}",
     ),
     (
         "models/merged.sql",
         "{{ config(materialized='incremental', unique_key=['half', 'id'], incremental_strategy='merge', deletes='sweep') }}\n\
-         select nullif(_id % 2, 0) as half, _id as id, version, amount from {{ source('shop', 'people') }} as p\n\
+         select nullif(number % 2, 0) as half, number as id, version, amount from {{ source('shop', 'people') }} as p\n\
          {% if is_incremental() %}where version > (select max(version) - 2 from {{ this }}){% endif %}",
     ),
     (
         "models/appended.sql",
         "{{ config(materialized='incremental') }}\n\
-         select _id as id, first_amount from {{ source('shop', 'events') }}\n\
-         {% if is_incremental() %}where _id > (select max(id) from {{ this }}){% endif %}",
+         select number as id, first_amount from {{ source('shop', 'events') }}\n\
+         {% if is_incremental() %}where number > (select max(id) from {{ this }}){% endif %}",
     ),
     (
         "models/children.sql",
         "{{ config(materialized='incremental', unique_key='tag_id', parent_key='id', deletes='sweep') }}\n\
-         with people as (select _id as id, version, tags from {{ source('shop', 'people') }} as p\n\
-         {% if is_incremental() %}where not exists (select 1 from {{ this }} t where t.id = p._id and t.version = p.version)\
+         with people as (select number as id, version, tags from {{ source('shop', 'people') }} as p\n\
+         {% if is_incremental() %}where not exists (select 1 from {{ this }} t where t.id = p.number and t.version = p.version)\
          {% endif %}), each as (select *, unnest(if(len(tags) > 0, range(1, len(tags) + 1), [null])) as ordinal from people)\n\
          select id::varchar || '-' || ordinal as tag_id, id, version, tags[ordinal] as tag from each",
     ),
@@ -48,7 +48,7 @@ const FILES: [(&str, &str); 7] = [
         "models/daily.sql",
         "{{ config(materialized='incremental', incremental_strategy='microbatch', event_time='occurred', begin='2024-01-01', \
          batch_size='day') }}\n\
-         select _id as id, occurred, amount, '{{ model.batch.id }}' as batch from {{ source('shop', 'events') }}",
+         select number as id, occurred, amount, '{{ model.batch.id }}' as batch from {{ source('shop', 'events') }}",
     ),
 ];
 
@@ -119,13 +119,13 @@ impl Shop {
     fn write(&self, project: &Project) {
         let people = self.people.iter().map(|person| {
             let Person { id, version, amount, tags } = person;
-            format!("{{\"_id\": {id}, \"version\": {version}, \"amount\": {amount}, \"tags\": {tags:?}}}\n")
+            format!("{{\"_id\": {id}, \"number\": {id}, \"version\": {version}, \"amount\": {amount}, \"tags\": {tags:?}}}\n")
         });
         project.write("seeds/shop/people.json", &people.collect::<String>());
         let events = self.events.iter().map(|event| {
             let Event { id, day, hour, amount, first_amount } = event;
             format!(
-                "{{\"_id\": {id}, \"occurred\": {{\"$date\": \"2024-01-{day:02}T{hour:02}:30:00Z\"}}, \"amount\": {amount}, \
+                "{{\"_id\": {id}, \"number\": {id}, \"occurred\": {{\"$date\": \"2024-01-{day:02}T{hour:02}:30:00Z\"}}, \"amount\": {amount}, \
                  \"first_amount\": {first_amount}}}\n"
             )
         });
