@@ -9,6 +9,17 @@ use clap::Args;
 use super::selection::SelectionArgs;
 use crate::command::{BuildOptions, CloneOptions, RetryOptions, Selection};
 
+/// The time that microbatch models are built for.
+#[derive(Args)]
+pub(super) struct EventTimeArgs {
+    /// Build microbatch models from this time on, UTC: 2024-01-31 or 2024-01-31T13:00:00
+    #[arg(long, value_name = "TIME")]
+    pub(super) event_time_start: Option<String>,
+    /// ... and before this time
+    #[arg(long, value_name = "TIME")]
+    pub(super) event_time_end: Option<String>,
+}
+
 /// The flags of `build`, `extract` and `run`; the commands below have those of them that mean something there.
 #[derive(Args)]
 pub(super) struct BuildArgs {
@@ -33,12 +44,8 @@ pub(super) struct RunArgs {
     /// Leave out what would come out as it is: models whose query, configuration and inputs are those of their last build
     #[arg(long)]
     pub(super) changed: bool,
-}
-
-impl From<RunArgs> for BuildOptions {
-    fn from(args: RunArgs) -> Self {
-        Self { changed: args.changed, ..args.build.into() }
-    }
+    #[command(flatten)]
+    pub(super) event_times: EventTimeArgs,
 }
 
 /// The flags of `build`.
@@ -107,11 +114,30 @@ pub(super) struct RetryArgs {
     /// Stop at the first failure
     #[arg(long, short = 'x')]
     pub(super) fail_fast: bool,
+    #[command(flatten)]
+    pub(super) event_times: EventTimeArgs,
+}
+
+impl From<EventTimeArgs> for (Option<String>, Option<String>) {
+    fn from(args: EventTimeArgs) -> Self {
+        (args.event_time_start, args.event_time_end)
+    }
+}
+
+impl From<RunArgs> for BuildOptions {
+    fn from(args: RunArgs) -> Self {
+        Self { changed: args.changed, event_times: args.event_times.into(), ..args.build.into() }
+    }
 }
 
 impl From<RetryArgs> for RetryOptions {
     fn from(args: RetryArgs) -> Self {
-        Self { state: args.state, full_refresh: args.full_refresh, fail_fast: args.fail_fast }
+        Self {
+            state: args.state,
+            full_refresh: args.full_refresh,
+            event_times: args.event_times.into(),
+            fail_fast: args.fail_fast,
+        }
     }
 }
 

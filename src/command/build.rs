@@ -8,12 +8,13 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Exit, Result};
 use crate::export;
 use crate::failpoint::failpoint;
-use crate::model::{Graph, Materialized, Node, NodeId, NodeKind, Selection};
+use crate::model::{Graph, Materialized, Node, NodeId, NodeKind, Selection, Window, parse_time};
 use crate::project::Target;
 use crate::report::{Console, artifacts, counted};
 use crate::run::changed::Changed;
 use crate::run::{
-    Build, Extent, Extraction, NodeResult, Plan, Publish, Results, Scope, UnitTests, binder, plan, reach, summary,
+    Batches, Build, Extent, Extraction, NodeResult, Plan, Publish, Results, Scope, UnitTests, binder, plan, reach,
+    summary,
 };
 use crate::warehouse::{Session, Warehouse};
 
@@ -21,6 +22,7 @@ use super::workspace::{self, Workspace};
 use super::{BuildOptions, Common, unit_tests};
 
 pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Console, cancel: &Cancel) -> Result<bool> {
+    let window = window(options)?;
     let workspace = Workspace::open(common, console)?;
     let selected = workspace.select(&options.selection, console)?;
     let kinds = &options.selection.kinds;
@@ -50,7 +52,10 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
             counted(plan.waiting.len() as u64, "tests")
         ));
     }
-    let command = Command { workspace: &workspace, options, console, cancel, results: &results, warehouse: &warehouse };
+    let previous = options.retries.as_ref().map(|previous| previous.batches.clone()).unwrap_or_default();
+    let batches = Batches { window, previous };
+    let command =
+        Command { batches, workspace: &workspace, options, console, cancel, results: &results, warehouse: &warehouse };
     let outcome = command.stages(&plan, &session);
     // Closing the database writes its log into it.
     results.stage("close", || {
@@ -78,6 +83,25 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
     Ok(ok)
 }
 
+/// What time microbatch models are asked for.
+fn window(options: &BuildOptions) -> Result<Window> {
+    const FLAGS: [&str; 2] = ["--event-time-start", "--event-time-end"];
+    let time = |flag: &str, written: &str| parse_time(written).ok_or_else(|| Error::bad_event_time(flag, written));
+    let given = match &options.event_times {
+        (None, None) => None,
+        (Some(_), None) => return Err(Error::event_time_alone(FLAGS[0], FLAGS[1])),
+        (None, Some(_)) => return Err(Error::event_time_alone(FLAGS[1], FLAGS[0])),
+        (Some(start), Some(end)) => Some((time(FLAGS[0], start)?, time(FLAGS[1], end)?)),
+    };
+    if given.is_some_and(|(start, end)| start >= end) {
+        return Err(Error::event_times_reversed());
+    }
+    // Batches that were not tried are those of the run that is retried.
+    let began = options.retries.as_ref().and_then(|previous| previous.started_at);
+    let window = Window::default();
+    Ok(Window { given, now: began.unwrap_or(window.now) })
+}
+
 /// Prints what would be done.
 fn dry_run(
     workspace: &Workspace,
@@ -102,6 +126,7 @@ fn dry_run(
 
 /// The pieces that every stage takes.
 struct Command<'a> {
+    batches: Batches,
     workspace: &'a Workspace,
     options: &'a BuildOptions,
     console: &'a Console,
@@ -147,6 +172,7 @@ impl Command<'_> {
                 .then(|| UnitTests::prepare(graph, &unit_tests, &now, self.cancel))
                 .transpose()?;
             let build = Build {
+                batches: self.batches.clone(),
                 unit_tests,
                 graph,
                 warehouse: self.warehouse,
@@ -275,6 +301,8 @@ pub(super) fn args(common: &Common, options: &BuildOptions, scope: Scope, target
     args.insert("state".into(), state.into());
     args.insert("indirect_selection".into(), options.selection.indirect.name().into());
     args.insert("full_refresh".into(), options.full_refresh.into());
+    args.insert("event_time_start".into(), options.event_times.0.clone().into());
+    args.insert("event_time_end".into(), options.event_times.1.clone().into());
     args.insert("fail_fast".into(), options.fail_fast.into());
     args.insert("no_gate".into(), options.no_gate.into());
     args.insert("target".into(), target.name.clone().into());

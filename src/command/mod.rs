@@ -107,6 +107,8 @@ pub struct Selection {
 pub struct BuildOptions {
     pub selection: Selection,
     pub full_refresh: bool,
+    /// `--event-time-start` and `--event-time-end`, as written.
+    pub event_times: (Option<String>, Option<String>),
     pub fail_fast: bool,
     pub dry_run: bool,
     /// Tests run after the commit and hold back what is below, as in dbt.
@@ -122,6 +124,8 @@ pub struct RetryOptions {
     /// The folder with the run's artifacts; the project's own if None.
     pub state: Option<PathBuf>,
     pub full_refresh: bool,
+    /// `--event-time-start` and `--event-time-end`, as written.
+    pub event_times: (Option<String>, Option<String>),
     pub fail_fast: bool,
 }
 

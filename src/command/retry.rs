@@ -19,7 +19,7 @@ pub fn run(common: &Common, options: &RetryOptions, console: &Console, cancel: &
         Some(folder) => folder.clone(),
         None => super::workspace::artifacts_folder(common)?,
     };
-    let previous = Previous::read(&folder)?;
+    let mut previous = Previous::read(&folder)?;
     let which = previous.args.get("which").and_then(Value::as_str).unwrap_or_default().to_owned();
     let texts = |key: &str| -> Vec<String> {
         let list = previous.args.get(key).and_then(Value::as_array);
@@ -27,8 +27,14 @@ pub fn run(common: &Common, options: &RetryOptions, console: &Console, cancel: &
     };
     let flag = |key: &str| previous.args.get(key).and_then(Value::as_bool).unwrap_or(false);
     let text = |key: &str| previous.args.get(key).and_then(Value::as_str).map(str::to_owned);
+    let mut event_times = (text("event_time_start"), text("event_time_end"));
+    if options.event_times != (None, None) {
+        event_times = options.event_times.clone();
+    }
+    let is_other = options.full_refresh || options.event_times != (None, None);
     let kinds = texts("resource_types");
     let build = BuildOptions {
+        event_times,
         selection: Selection {
             select: texts("select"),
             exclude: texts("exclude"),
@@ -53,5 +59,9 @@ pub fn run(common: &Common, options: &RetryOptions, console: &Console, cancel: &
     let mut common = common.clone();
     common.target = common.target.or(target);
     common.vars = common.vars.or_else(|| Some(previous.args.get("vars").filter(|vars| vars.is_object())?.to_string()));
+    if is_other {
+        // Other batches than those of before.
+        previous.batches.clear();
+    }
     super::build::run(&common, &BuildOptions { retries: Some(previous), ..build }, scope, console, cancel)
 }

@@ -380,6 +380,39 @@ impl Error {
         Self::failed(text.trim()).at_maybe(place)
     }
 
+    pub(crate) fn contract_without_columns(model: &str, place: Place) -> Self {
+        Self::usage(format!("the contract of `{model}` is enforced, and names no columns"))
+            .at(place)
+            .hint("list all columns in YAML, each with its `data_type`")
+    }
+
+    pub(crate) fn contract_without_types(model: &str, columns: &[String], places: Vec<Place>) -> Self {
+        let error = Self::usage(format!("the contract of `{model}` gives no `data_type` for {}", listed(columns)));
+        places.into_iter().fold(error, Self::at)
+    }
+
+    pub(crate) fn contract_unknown_type(model: &str, column: &str, written: &str, place: Place) -> Self {
+        Self::usage(format!(
+            "the contract of `{model}` gives `{column}` the type `{written}`, which DuckDB does not know"
+        ))
+        .at(place)
+    }
+
+    /// `table`: the columns that differ, aligned.
+    pub(crate) fn contract_broken(model: &str, columns: usize, table: String, place: Place) -> Self {
+        let columns = crate::report::counted(columns as u64, "columns");
+        Self::failed(format!("`{model}` breaks its contract in {columns}"))
+            .at(place)
+            .picture(table)
+            .hint("change the query, or what the contract says")
+    }
+
+    pub(crate) fn contract_orphans(model: &str, columns: &[String], to: &str, rows: u64, place: Place) -> Self {
+        let rows = crate::report::counted(rows, "rows");
+        Self::failed(format!("`{model}` breaks its contract: {rows} whose {} is not in `{to}`", listed(columns)))
+            .at(place)
+    }
+
     pub(crate) fn schema_changed(model: &str, changes: &[String]) -> Self {
         Self::failed(format!("the columns of `{model}` changed: {}", changes.join(", "))).hint(
             "run it with `--full-refresh`, or set `on_schema_change` to `append_new_columns` or `sync_all_columns`",
@@ -408,8 +441,8 @@ impl Error {
         .hint("a new row would take the place of several: `--full-refresh` builds the table anew, with each key once")
     }
 
-    pub(crate) fn key_not_in_query(model: &str, column: &str, columns: &[String]) -> Self {
-        Self::failed(format!("`unique_key` of model `{model}` names `{column}`, which the query does not give"))
+    pub(crate) fn key_not_in_query(key: &str, model: &str, column: &str, columns: &[String]) -> Self {
+        Self::failed(format!("`{key}` of model `{model}` names `{column}`, which the query does not give"))
             .hint_maybe(did_you_mean(column, columns.iter().map(String::as_str)))
     }
 

@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use super::batches::Batch;
 use super::config::{Materialized, TestConfig};
 use super::host::Host;
 use super::jinja::RelationValue;
@@ -25,6 +26,8 @@ pub struct Compile<'a> {
     pub is_incremental: bool,
     /// Whom templates ask and tell; without one a template that asks is an error.
     pub host: Option<&'a dyn Host>,
+    /// Of a microbatch model: the range of time that what it reads is filtered by.
+    pub batch: Option<Batch>,
 }
 
 impl fmt::Debug for Compile<'_> {
@@ -118,6 +121,7 @@ impl Graph {
         setting.is_incremental &= node.config.materialized == Materialized::Incremental;
         setting.allowed = Some(node.parents.clone());
         setting.overrides = standins.overrides.clone();
+        setting.batch = how.batch.and_then(|batch| Some((batch, node.config.batch.as_ref()?.batch_size)));
         let generic = node.test.as_ref().and_then(|test| Some((test.generic.as_ref()?, test.owner?)));
         let text = match generic {
             Some((generic, on)) => {

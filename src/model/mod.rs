@@ -7,10 +7,13 @@
 //! Works on a `Project` value and gives values and SQL text back. Opens no file and no connection; `check` alone
 //! speaks to a database, through the small trait `Binder`.
 
+mod batch_config;
+mod batches;
 mod check;
 mod compile;
 mod config;
 mod config_value;
+mod contract;
 mod exposure;
 mod field_change;
 mod fixture;
@@ -46,12 +49,15 @@ mod unit_test;
 mod unrendered;
 mod volatile;
 
+pub use batch_config::BatchConfig;
+pub use batches::{Batch, BatchSize, Window, parse_time};
 pub use check::{Binder, Checked, KnownColumns, bind, bound_ephemeral, check};
 pub use compile::{Compile, Compiled};
 pub use config::{
     Config, Deletes, HardDeletes, Load, MaskWith, Materialized, OnMalformed, OnMismatch, OnSchemaChange, Severity,
     SnapshotStrategy, Strategy, TestConfig, Verify,
 };
+pub use contract::Contract;
 pub use exposure::Access;
 pub use field_change::{FieldChange, field_changes, missing_field};
 pub use fixture::{own_types, value_sql};
@@ -60,7 +66,8 @@ pub use host::{Answer, Cell, Host, Said};
 pub use invocation::Invocation;
 pub use manifest::CompiledSql;
 pub use materialize::{
-    Existing, Incremental, Key, create_table, create_view, doubled_keys, drop_existing, duplicate_keys, sweep,
+    Existing, Incremental, Key, children_only, create_table, create_view, doubled_keys, drop_existing, duplicate_keys,
+    sweep,
 };
 pub use node::{DataTest, GenericTest, Graph, Node, NodeId, NodeKind};
 pub use order::{Gate, Step, Steps};

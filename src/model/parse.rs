@@ -283,6 +283,7 @@ impl Parser<'_> {
             node.relation = self.audit_relation(&file.name);
             node.test = Some(DataTest { owner: None, generic: None });
         }
+        calls.extend(contract_calls(&node));
         self.drafts.push(Draft { node, calls });
     }
 
@@ -453,6 +454,19 @@ impl Parser<'_> {
             self.warnings.push(Error::unknown_property(kind, &entry.name, candidates, entry.place.clone()));
         }
     }
+}
+
+/// What the foreign keys of an enforced contract point to: it has to be built first.
+fn contract_calls(node: &Node) -> Vec<Heard> {
+    let keys = node.constraints.iter().filter(|_| node.config.contract).filter_map(|key| key.to.as_deref());
+    let quoted = |to: &str| -> Vec<String> { to.split(['\'', '"']).skip(1).step_by(2).map(str::to_owned).collect() };
+    keys.filter_map(|to| match (to.split('(').next()?.trim(), quoted(to).as_slice()) {
+        ("source", [source, table]) => Some(Call::Source(source.clone(), table.clone())),
+        (_, [.., name]) => Some(Call::Ref(name.clone())),
+        (name, []) => Some(Call::Ref(name.to_owned())),
+    })
+    .map(|call| Heard { call, number: None })
+    .collect()
 }
 
 pub(super) fn by_name(entries: &[NodeProperties]) -> HashMap<&str, &NodeProperties> {

@@ -58,7 +58,7 @@ impl Parser<'_> {
             .map(|(call, id)| {
                 let node = &nodes[id.index()];
                 let cte = (node.config.materialized == Materialized::Ephemeral).then(|| cte_name(&node.name));
-                (call, Target { id, relation: node.relation.clone(), cte })
+                (call, Target { id, relation: node.relation.clone(), cte, event_time: node.config.event_time.clone() })
             })
             .collect();
         // The cell is fresh: it was made with these templates and nothing else fills it.

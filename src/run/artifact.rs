@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 
 use crate::report::{Stage, Status};
 
+use super::microbatch::BatchResults;
 use super::results::{NodeResult, Results};
 
 impl Results {
@@ -85,6 +86,7 @@ fn node(result: &NodeResult) -> Value {
         "compiled": result.compiled.is_some(),
         "compiled_code": result.compiled,
         "relation_name": result.relation,
+        "batch_results": result.batches.as_ref().map(BatchResults::json),
         "batch_results": null,
     })
 }

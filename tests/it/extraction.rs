@@ -123,7 +123,8 @@ fn a_server_that_is_lost_for_a_moment_costs_no_document() {
         let run = thread::scope(|scope| {
             scope.spawn(|| {
                 relay.wait_for_cut(Duration::from_secs(60));
-                thread::sleep(Duration::from_millis(500));
+                // Longer than the driver looks for a server.
+                thread::sleep(Duration::from_millis(1_500));
                 relay.mend();
             });
             project.elt(&["build", "--threads", "1"])

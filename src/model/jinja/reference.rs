@@ -15,6 +15,8 @@ use crate::schema::{CATALOG, quote};
 #[derive(Debug, Clone)]
 pub(in crate::model) struct RelationValue {
     pub shown: String,
+    /// What `render()` gives, where that is without the filter of a batch.
+    pub plain: Option<String>,
     pub relation: Relation,
     /// The warehouse's name in SQL.
     pub database: Arc<str>,
@@ -24,12 +26,12 @@ pub(in crate::model) struct RelationValue {
 
 impl RelationValue {
     pub fn plain(relation: Relation) -> Self {
-        Self { shown: relation.to_string(), relation, database: CATALOG.into(), kind: None }
+        Self { shown: relation.to_string(), plain: None, relation, database: CATALOG.into(), kind: None }
     }
 
     /// Shown as something else than its name, such as a common table expression.
     pub fn shown_as(shown: impl Into<String>, relation: Relation) -> Self {
-        Self { shown: shown.into(), relation, database: CATALOG.into(), kind: None }
+        Self { shown: shown.into(), plain: None, relation, database: CATALOG.into(), kind: None }
     }
 
     pub fn of_kind(mut self, kind: Option<String>) -> Self {
@@ -86,7 +88,7 @@ impl Object for RelationValue {
             parts.into_iter().flatten().collect::<Vec<_>>().join(".")
         };
         match method {
-            "render" => Ok(Value::from(&self.shown)),
+            "render" => Ok(Value::from(self.plain.as_ref().unwrap_or(&self.shown))),
             // The database is left out unless it is asked for: there is one only.
             "include" => {
                 let database = kwargs.get::<Option<bool>>("database")?.unwrap_or(false);
@@ -199,5 +201,10 @@ fn mention(scope: &Scope, call: Call) -> Result<Value, Error> {
         }
         None => target.relation.to_string(),
     };
+    if let (Some((batch, _)), Some(event_time)) = (&scope.setting.batch, &target.event_time) {
+        let filtered = format!("(select * from {shown} where {})", batch.condition(event_time));
+        let value = RelationValue::shown_as(filtered, target.relation.clone()).of(&scope.names);
+        return Ok(RelationValue { plain: Some(shown), ..value }.into());
+    }
     Ok(RelationValue::shown_as(shown, target.relation.clone()).of(&scope.names).into())
 }
