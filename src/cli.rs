@@ -4,6 +4,8 @@
 
 mod collections;
 mod look;
+mod operation;
+mod selection;
 mod stages;
 
 use std::ffi::OsString;
@@ -12,8 +14,9 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use self::collections::{GenerateArgs, QuarantineArgs, StateArgs};
-use self::look::{LsArgs, SchemaArgs, ShowArgs};
-use self::stages::{AllArgs, BuildArgs, CloneArgs, CompileArgs, ExportArgs, RetryArgs, RunArgs, TestArgs};
+use self::look::{LineageArgs, LsArgs, SchemaArgs, ShowArgs, SourceSub};
+use self::operation::OperationArgs;
+use self::stages::{AllArgs, BuildArgs, CheckArgs, CloneArgs, CompileArgs, ExportArgs, RetryArgs, RunArgs, TestArgs};
 use crate::command::{Command, Common, Invocation};
 use crate::report::LogFormat;
 
@@ -30,9 +33,15 @@ struct Cli {
 #[derive(Args)]
 #[command(next_help_heading = "Global options")]
 struct CommonArgs {
-    /// The project's folder: the one that holds profiles.toml
+    /// The project's folder: the one that holds profiles.toml or dbt_project.yml
     #[arg(long, global = true, value_name = "DIR", default_value = ".")]
     project_dir: PathBuf,
+    /// The folder of a dbt project's profiles.yml; by default DBT_PROFILES_DIR, the project's folder, ~/.dbt
+    #[arg(long, global = true, value_name = "DIR")]
+    profiles_dir: Option<PathBuf>,
+    /// The profile in it; by default the one that dbt_project.yml names
+    #[arg(long, global = true, value_name = "NAME")]
+    profile: Option<String>,
     /// The target to run, a `[target.NAME]` of profiles.toml; by default the project's `target`
     #[arg(long, short, global = true, value_name = "NAME", env = "ELT_TARGET")]
     target: Option<String>,
@@ -82,10 +91,22 @@ enum Sub {
     Build(AllArgs),
     /// Publish the selected models as they stand in the warehouse
     Export(ExportArgs),
+    /// Look at the sources: `source freshness` tells how old their data are
+    Source {
+        #[command(subcommand)]
+        what: SourceSub,
+    },
     /// List what a selection holds
+    #[command(visible_alias = "list")]
     Ls(LsArgs),
+    /// Read and check the project, write target/manifest.json, and say how long that took
+    Parse,
     /// Print the fields of loaded collections: columns, types as met, rescued values, what changed
     Schema(SchemaArgs),
+    /// Print where a column comes from and where it goes, down to the fields of the documents
+    Lineage(LineageArgs),
+    /// Check every query of the project against the real columns, and say all that is wrong
+    Check(CheckArgs),
     /// Print rows of a model, or of a query
     Show(ShowArgs),
     /// Show how far each collection is loaded, or change where its next load begins
@@ -98,6 +119,8 @@ enum Sub {
     Retry(RetryArgs),
     /// Copy relations from another target's warehouse into this one's
     Clone(CloneArgs),
+    /// Call a macro of the project for what it does, in one transaction
+    RunOperation(OperationArgs),
     /// Remove what can be made again: compiled SQL and artifacts under target/
     Clean,
 }
@@ -105,8 +128,13 @@ enum Sub {
 /// Reads the arguments. `Err` is clap's text for help, version or misuse, with the exit code.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, clap::Error> {
     let cli = Cli::try_parse_from(args)?;
+    let (which, full_refresh) = asked(&cli.command);
     let common = Common {
+        which: which.into(),
+        full_refresh,
         project_dir: cli.common.project_dir,
+        profiles_dir: cli.common.profiles_dir,
+        profile: cli.common.profile,
         target: cli.common.target,
         vars: cli.common.vars,
         threads: cli.common.threads.map(usize::from),
@@ -127,15 +155,39 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
         Sub::Test(args) => Command::Test(args.into()),
         Sub::Build(args) => Command::Build(args.into()),
         Sub::Export(args) => Command::Export(args.into()),
+        Sub::Source { what: SourceSub::Freshness(args) } => Command::SourceFreshness(args.into()),
         Sub::Ls(args) => Command::Ls(args.into()),
+        Sub::Parse => Command::Parse,
         Sub::Schema(args) => Command::Schema(args.into()),
+        Sub::Lineage(args) => Command::Lineage(args.into()),
+        Sub::Check(args) => Command::Check(args.into()),
         Sub::Show(args) => Command::Show(args.into()),
         Sub::State(args) => Command::State(args.into()),
         Sub::Quarantine(args) => Command::Quarantine(args.into()),
         Sub::Compile(args) => Command::Compile(args.into()),
         Sub::Clone(args) => Command::Clone(args.into()),
         Sub::Retry(args) => Command::Retry(args.into()),
+        Sub::RunOperation(args) => Command::RunOperation(args.into()),
         Sub::Clean => Command::Clean,
     };
     Ok(Invocation { common, command })
+}
+
+/// dbt's name of a command, and whether it is a full refresh.
+fn asked(command: &Sub) -> (&'static str, bool) {
+    match command {
+        Sub::Build(args) => ("build", args.run.build.full_refresh),
+        Sub::Run(args) => ("run", args.build.full_refresh),
+        Sub::Extract(args) => ("extract", args.full_refresh),
+        Sub::Seed(args) => ("seed", args.full_refresh),
+        Sub::Snapshot(args) => ("snapshot", args.full_refresh),
+        Sub::Compile(args) => ("compile", args.full_refresh),
+        Sub::Test(_) => ("test", false),
+        Sub::Show(_) => ("show", false),
+        Sub::Ls(_) => ("list", false),
+        Sub::Retry(args) => ("retry", args.full_refresh),
+        Sub::Clone(args) => ("clone", args.full_refresh),
+        Sub::RunOperation(_) => ("run-operation", false),
+        _ => ("parse", false),
+    }
 }

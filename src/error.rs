@@ -8,15 +8,19 @@
 //! values or a secret.
 
 mod collections;
+mod dbt_project;
 mod export;
 mod extract;
 mod generate;
 mod land;
+mod lineage;
 mod model;
 mod project;
 mod run;
 mod unit_test;
 mod warehouse;
+
+pub(crate) use model::sql_said;
 
 use std::fmt;
 use std::ops::Range;
@@ -141,6 +145,12 @@ impl Error {
         }))
     }
 
+    /// The same error where it ends the program otherwise, such as a template that fails while it runs.
+    pub fn exiting(mut self, exit: Exit) -> Self {
+        self.0.exit = exit;
+        self
+    }
+
     /// Marks an error that the same attempt may not meet again, after a while.
     pub fn transient(mut self) -> Self {
         self.0.is_transient = true;
@@ -185,6 +195,12 @@ impl Error {
     /// Lines that show what the message speaks of, such as rows side by side.
     pub fn picture(mut self, lines: String) -> Self {
         self.0.picture = Some(lines);
+        self
+    }
+
+    /// Several places, the primary one first.
+    pub fn at_all(mut self, places: Vec<Place>) -> Self {
+        self.0.places.extend(places);
         self
     }
 

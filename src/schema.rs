@@ -11,6 +11,9 @@ pub const RESCUED: &str = "_elt_rescued";
 pub const LOAD_ID: &str = "_elt_load_id";
 pub const LOADED_AT: &str = "_elt_loaded_at";
 
+/// What the warehouse's database is called within the program: `target.database` of templates.
+pub const CATALOG: &str = "elt_warehouse";
+
 /// Total digits of every DECIMAL column.
 pub const DECIMAL_PRECISION: u8 = 38;
 

@@ -1,23 +1,28 @@
-//! The flags of the commands that only look: `ls`, `schema`, `show`.
+//! The flags of the commands that only look: `ls`, `schema`, `lineage`, `show`.
 //!
 //! Definitions, and their way to `command`'s options.
 
-use clap::{Args, ValueEnum};
+use std::path::PathBuf;
 
-use super::stages::SelectionArgs;
-use crate::command::{LsOptions, LsOutput, SchemaOptions, SchemaOutput, Selection, ShowOptions};
+use clap::{Args, Subcommand, ValueEnum};
+
+use super::selection::SelectionArgs;
+use crate::command::{
+    FreshnessOptions, LineageOptions, LsOptions, LsOutput, SchemaOptions, SchemaOutput, Selection, ShowOptions,
+};
+use crate::model::NodeKind;
 use crate::report::table::Output;
 
 #[derive(Args)]
 pub(super) struct LsArgs {
     #[command(flatten)]
     pub(super) selection: SelectionArgs,
-    /// Only resources of these kinds
-    #[arg(long, value_name = "KIND", num_args = 1.., value_parser = ["model", "seed", "source", "test"])]
-    pub(super) resource_type: Vec<String>,
     /// What a line shows: `selector` (project.staging.stg_loans__customers), `name`, `path` of the file, or `json`
     #[arg(long, value_name = "FORM", value_enum, default_value = "selector", hide_possible_values = true)]
     pub(super) output: LsOutputArg,
+    /// With `json`: only these keys, such as `name config.materialized`
+    #[arg(long, value_name = "KEY", num_args = 1.., value_delimiter = ' ')]
+    pub(super) output_keys: Vec<String>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -26,6 +31,27 @@ pub(super) enum LsOutputArg {
     Name,
     Path,
     Json,
+}
+
+#[derive(Subcommand)]
+pub(super) enum SourceSub {
+    /// Tell how old the sources' data are, and write target/sources.json; too old is exit code 1
+    Freshness(FreshnessArgs),
+}
+
+#[derive(Args)]
+pub(super) struct FreshnessArgs {
+    #[command(flatten)]
+    pub(super) selection: SelectionArgs,
+    /// Where sources.json goes instead of target/
+    #[arg(long, short, value_name = "FILE")]
+    pub(super) output: Option<PathBuf>,
+}
+
+impl From<FreshnessArgs> for FreshnessOptions {
+    fn from(args: FreshnessArgs) -> Self {
+        Self { selection: args.selection.into(), output: args.output }
+    }
 }
 
 #[derive(Args)]
@@ -48,9 +74,30 @@ pub(super) enum SchemaOutputArg {
 }
 
 #[derive(Args)]
+pub(super) struct LineageArgs {
+    /// `customers.city` for a column, `customers` for all columns of a model in short, `loans.customers.address.city` for
+    /// a field of a source
+    #[arg(value_name = "MODEL[.COLUMN]|SOURCE.TABLE.FIELD")]
+    pub(super) of: String,
+    /// With fields that give no value, but decide which rows there are: those of filters, joins and groups
+    #[arg(long)]
+    pub(super) conditions: bool,
+    /// `tree`, or `json`
+    #[arg(long, value_name = "FORM", value_enum, default_value = "tree", hide_possible_values = true)]
+    pub(super) output: SchemaOutputArg,
+}
+
+impl From<LineageArgs> for LineageOptions {
+    fn from(args: LineageArgs) -> Self {
+        let json = matches!(args.output, SchemaOutputArg::Json);
+        Self { of: args.of, json, conditions: args.conditions }
+    }
+}
+
+#[derive(Args)]
 pub(super) struct ShowArgs {
     /// The model: `elt show customers` is `elt show --select customers`
-    #[arg(value_name = "MODEL", conflicts_with_all = ["select", "inline"])]
+    #[arg(value_name = "MODEL", conflicts_with_all = ["select", "selector", "inline"])]
     pub(super) model: Option<String>,
     #[command(flatten)]
     pub(super) selection: SelectionArgs,
@@ -84,9 +131,16 @@ impl From<OutputArg> for Output {
 
 impl From<LsArgs> for LsOptions {
     fn from(args: LsArgs) -> Self {
+        let is_models = !args.selection.models.is_empty();
+        let mut selection: Selection = args.selection.into();
+        if is_models {
+            selection.kinds = vec![NodeKind::Model];
+        } else if selection.kinds.is_empty() {
+            selection.kinds = NodeKind::ALL.into_iter().filter(|kind| *kind != NodeKind::Analysis).collect();
+        }
         Self {
-            selection: args.selection.into(),
-            resource_types: args.resource_type,
+            selection,
+            output_keys: args.output_keys,
             output: match args.output {
                 LsOutputArg::Selector => LsOutput::Selector,
                 LsOutputArg::Name => LsOutput::Name,

@@ -6,18 +6,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::selection::SelectionArgs;
 use crate::command::{BuildOptions, CloneOptions, RetryOptions, Selection};
-
-#[derive(Args)]
-pub(super) struct SelectionArgs {
-    /// What to work on: names, globs ('loan_*'), +model, model+, 2+model, @model, tag:, path:, source: …; several are a
-    /// union, a comma is an intersection
-    #[arg(long, short, num_args = 1.., value_name = "SELECTOR", visible_alias = "models", short_alias = 'm')]
-    pub(super) select: Vec<String>,
-    /// What to leave out of that, in the same words
-    #[arg(long, num_args = 1.., value_name = "SELECTOR")]
-    pub(super) exclude: Vec<String>,
-}
 
 /// The time that microbatch models are built for.
 #[derive(Args)]
@@ -53,15 +43,22 @@ pub(super) struct RunArgs {
     pub(super) build: BuildArgs,
     #[command(flatten)]
     pub(super) event_times: EventTimeArgs,
+    /// Leave out what would come out as it is: models whose query, configuration and inputs are those of their last build
+    #[arg(long)]
+    pub(super) changed: bool,
+}
+
+impl From<RunArgs> for BuildOptions {
+    fn from(args: RunArgs) -> Self {
+        Self { changed: args.changed, event_times: args.event_times.into(), ..args.build.into() }
+    }
 }
 
 /// The flags of `build`.
 #[derive(Args)]
 pub(super) struct AllArgs {
     #[command(flatten)]
-    pub(super) build: BuildArgs,
-    #[command(flatten)]
-    pub(super) event_times: EventTimeArgs,
+    pub(super) run: RunArgs,
     /// Commit models before their tests run, as dbt does: a failing test holds back only what has all of its parents above
     #[arg(long)]
     pub(super) no_gate: bool,
@@ -86,6 +83,18 @@ pub(super) struct ExportArgs {
     /// Print the plan and do nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+}
+
+#[derive(Args)]
+pub(super) struct CheckArgs {
+    #[command(flatten)]
+    pub(super) selection: SelectionArgs,
+}
+
+impl From<CheckArgs> for Selection {
+    fn from(args: CheckArgs) -> Self {
+        args.selection.into()
+    }
 }
 
 #[derive(Args)]
@@ -121,12 +130,6 @@ impl From<EventTimeArgs> for (Option<String>, Option<String>) {
     }
 }
 
-impl From<RunArgs> for BuildOptions {
-    fn from(args: RunArgs) -> Self {
-        Self { event_times: args.event_times.into(), ..args.build.into() }
-    }
-}
-
 impl From<RetryArgs> for RetryOptions {
     fn from(args: RetryArgs) -> Self {
         Self {
@@ -156,12 +159,6 @@ impl From<CloneArgs> for CloneOptions {
     }
 }
 
-impl From<SelectionArgs> for Selection {
-    fn from(args: SelectionArgs) -> Self {
-        Self { select: args.select, exclude: args.exclude }
-    }
-}
-
 impl From<BuildArgs> for BuildOptions {
     fn from(args: BuildArgs) -> Self {
         Self {
@@ -176,7 +173,7 @@ impl From<BuildArgs> for BuildOptions {
 
 impl From<AllArgs> for BuildOptions {
     fn from(args: AllArgs) -> Self {
-        Self { no_gate: args.no_gate, event_times: args.event_times.into(), ..args.build.into() }
+        Self { no_gate: args.no_gate, ..args.run.into() }
     }
 }
 

@@ -11,8 +11,10 @@ use crate::failpoint::failpoint;
 use crate::model::{Graph, Materialized, Node, NodeId, NodeKind, Selection, Window, parse_time};
 use crate::project::Target;
 use crate::report::{Console, artifacts, counted};
+use crate::run::changed::Changed;
 use crate::run::{
-    Batches, Build, Extent, Extraction, NodeResult, Plan, Publish, Results, Scope, UnitTests, binder, plan, summary,
+    Batches, Build, Extent, Extraction, NodeResult, Plan, Publish, Results, Scope, UnitTests, binder, plan, reach,
+    summary,
 };
 use crate::warehouse::{Session, Warehouse};
 
@@ -22,7 +24,11 @@ use super::{BuildOptions, Common, unit_tests};
 pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Console, cancel: &Cancel) -> Result<bool> {
     let window = window(options)?;
     let workspace = Workspace::open(common, console)?;
-    let selected = workspace.select(&options.selection)?;
+    let selected = workspace.select(&options.selection, console)?;
+    let kinds = &options.selection.kinds;
+    // Collections are no part of what is built if sources are left out.
+    let extract = scope.extract && (kinds.is_empty() || kinds.contains(&NodeKind::Source));
+    let scope = Scope { extract, ..scope };
     if options.dry_run {
         return dry_run(&workspace, selected, scope, options, console);
     }
@@ -108,7 +114,13 @@ fn dry_run(
     let session = warehouse.as_ref().map(Warehouse::session).transpose()?;
     let catalog = workspace::catalog(session.as_ref())?;
     let plan = Plan::new(&workspace.graph, selected, scope, &catalog, workspace.target())?;
-    plan.print(&workspace.graph, workspace.target(), options.full_refresh, &catalog, console)?;
+    let unchanged = match &session {
+        Some(session) if options.changed && !options.full_refresh => {
+            plan.unchanged(&Changed::new(&workspace.graph, session, true)?, &workspace.graph, &catalog)
+        }
+        _ => Default::default(),
+    };
+    plan.print(&workspace.graph, workspace.target(), options.full_refresh, &catalog, &unchanged, console)?;
     Ok(true)
 }
 
@@ -129,7 +141,7 @@ impl Command<'_> {
         let graph = &self.workspace.graph;
         // What needs no data is said before anything is read.
         let before = binder::known(graph, session)?;
-        self.results.stage("check", || binder::check(graph, &plan.selection, &before))?;
+        self.results.stage("check", || binder::check(graph, &plan.selection, &before, Some(session), self.console))?;
         let mut blocked = Vec::new();
         if !plan.loads.is_empty() {
             let failed = self.results.stage("extract", || self.extraction().run(&plan.loads))?;
@@ -144,9 +156,16 @@ impl Command<'_> {
             let catalog = session.catalog()?;
             self.all_loaded(plan, &catalog)?;
             let now = binder::known(graph, session)?;
+            if now != before {
+                let everything = graph.select(&[], &[])?;
+                let exports = plan::exports(graph, &everything, self.workspace.target())?;
+                let lines = reach::changes(graph, &everything, &before, &now, &exports)?;
+                lines.iter().for_each(|line| self.console.say(line));
+            }
             if blocked.is_empty() && now != before {
                 // Again, with the columns that the loads brought.
-                self.results.stage("check", || binder::check(graph, &plan.selection, &now))?;
+                self.results
+                    .stage("check", || binder::check(graph, &plan.selection, &now, Some(session), self.console))?;
             }
             let unit_tests: Vec<NodeId> = plan.steps.iter().flat_map(|step| step.unit_tests.clone()).collect();
             let unit_tests = (!unit_tests.is_empty())
@@ -167,6 +186,7 @@ impl Command<'_> {
                 scratch: self.workspace.artifacts().join("run"),
                 blocked,
                 catalog,
+                changed: Changed::new(graph, session, self.options.changed && !self.options.full_refresh)?,
             };
             self.results.stage("models", || build.run(&plan.steps, &loose))?;
             self.cancel.check()?;
@@ -274,6 +294,12 @@ pub(super) fn args(common: &Common, options: &BuildOptions, scope: Scope, target
     args.insert("which".into(), scope.name.into());
     args.insert("select".into(), options.selection.select.clone().into());
     args.insert("exclude".into(), options.selection.exclude.clone().into());
+    args.insert("selector".into(), options.selection.selector.clone().into());
+    let kinds: Vec<&str> = options.selection.kinds.iter().map(|kind| kind.name()).collect();
+    args.insert("resource_types".into(), kinds.into());
+    let state = options.selection.state.as_ref().map(|folder| folder.display().to_string());
+    args.insert("state".into(), state.into());
+    args.insert("indirect_selection".into(), options.selection.indirect.name().into());
     args.insert("full_refresh".into(), options.full_refresh.into());
     args.insert("event_time_start".into(), options.event_times.0.clone().into());
     args.insert("event_time_end".into(), options.event_times.1.clone().into());
@@ -287,9 +313,8 @@ pub(super) fn args(common: &Common, options: &BuildOptions, scope: Scope, target
 
 pub(super) fn write_artifacts(workspace: &Workspace, results: &Results, args: &Map<String, Value>) -> Result<()> {
     let folder = workspace.artifacts();
-    let invocation = uuid::Uuid::now_v7().to_string();
-    let manifest = workspace.graph.manifest(artifacts::metadata("manifest/v12", &invocation));
-    artifacts::write(&folder.join("manifest.json"), &manifest)?;
+    let invocation = workspace.invocation();
+    workspace.write_manifest(&invocation, &results.compiled())?;
     let results = results.artifact(artifacts::metadata("run-results/v6", &invocation), args);
     artifacts::write(&folder.join("run_results.json"), &results)
 }

@@ -3,20 +3,24 @@
 use std::io::ErrorKind;
 
 use crate::error::{Error, Result};
+use crate::project::{Environment, Project};
 use crate::report::Console;
 
-use super::Common;
+use super::{Common, workspace};
 
 /// What runs leave under `target/`.
 const MADE: [&str; 4] = ["compiled", "run", "manifest.json", "run_results.json"];
 
 pub fn run(common: &Common, console: &Console) -> Result<bool> {
-    for name in MADE {
-        let path = common.project_dir.join("target").join(name);
+    // A project with mistakes can be cleaned too.
+    let environment = Environment::read(&common.project_dir).unwrap_or_default();
+    let paths = Project::paths(&common.project_dir, &workspace::wanted(common, Default::default()), &environment);
+    for (folder, name) in paths.clean.iter().flat_map(|folder| MADE.iter().map(move |name| (folder, name))) {
+        let path = common.project_dir.join(folder).join(name);
         let removed = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
         match removed {
             Ok(()) => console.say(&format!("  removed {}", path.display())),
-            Err(cause) if cause.kind() == ErrorKind::NotFound => {}
+            Err(cause) if matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
             Err(cause) => return Err(Error::clean(&path, &cause)),
         }
     }

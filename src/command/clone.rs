@@ -5,12 +5,12 @@
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::model::{Existing, Materialized, Node, NodeKind, drop_existing};
-use crate::project::Profiles;
+use crate::project::{Project, Wanted};
 use crate::report::{Console, Status, counted};
 use crate::run::{NodeResult, stage};
 use crate::warehouse::{RelationKind, Session};
 
-use super::workspace::Workspace;
+use super::workspace::{self, Workspace};
 use super::{CloneOptions, Common};
 
 pub fn run(common: &Common, options: &CloneOptions, console: &Console, cancel: &Cancel) -> Result<bool> {
@@ -20,11 +20,12 @@ pub fn run(common: &Common, options: &CloneOptions, console: &Console, cancel: &
         return Err(Error::clone_onto_itself(&target.name));
     }
     let environment = &workspace.project.environment;
-    let other = Profiles::read(&common.project_dir, Some(&options.from), environment)?.target;
+    let wanted = Wanted { target: Some(&options.from), ..workspace::wanted(common, Default::default()) };
+    let other = Project::target(&common.project_dir, &wanted, environment)?;
     if !other.warehouse.exists() {
         return Err(Error::no_warehouse(&other.warehouse));
     }
-    let selected = workspace.select(&options.selection)?;
+    let selected = workspace.select(&options.selection, console)?;
     let warehouse = workspace.warehouse()?;
     let session = warehouse.session()?;
     let catalog = session.catalog()?;
@@ -97,6 +98,8 @@ fn copy(session: &Session, node: &Node, schema: &str, stands: Option<RelationKin
     }
     let rows =
         session.copy_from_other(schema, &node.relation.identifier, &node.relation.to_string()).map_err(failed)?;
+    // What stood here was built from something else.
+    session.forget_built(&node.unique_id).map_err(failed)?;
     session.commit().map_err(failed)?;
     Ok(Some(rows))
 }

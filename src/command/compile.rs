@@ -2,9 +2,9 @@
 //! columns the warehouse knows. Builds nothing.
 
 use crate::error::{Error, Result};
-use crate::model::{Compile, Materialized, NodeKind};
+use crate::model::{Compile, Host, Materialized, NodeKind};
 use crate::report::{Console, counted, short};
-use crate::run::{binder, write_compiled};
+use crate::run::{SessionHost, binder, write_compiled};
 use crate::warehouse::{RelationKind, Warehouse};
 
 use super::workspace::{self, Workspace};
@@ -13,10 +13,15 @@ use super::{BuildOptions, Common};
 pub fn run(common: &Common, options: &BuildOptions, console: &Console) -> Result<bool> {
     let workspace = Workspace::open(common, console)?;
     let graph = &workspace.graph;
-    let selected = workspace.select(&options.selection)?;
+    let selected = workspace.select(&options.selection, console)?;
     let warehouse = workspace.warehouse_read_only()?;
     let session = warehouse.as_ref().map(Warehouse::session).transpose()?;
     let catalog = workspace::catalog(session.as_ref())?;
+    // Where nothing was ever built, templates ask an empty database.
+    let empty =
+        if session.is_none() { Some(Warehouse::in_memory(&graph.root, &graph.database)?.session()?) } else { None };
+    let host = session.as_ref().or(empty.as_ref()).map(|session| SessionHost::reading(session, console));
+    let host = host.as_ref().map(|host| host as &dyn Host);
     let folder = workspace.compiled();
     let mut written = 0;
     let mut errors = Vec::new();
@@ -27,7 +32,7 @@ pub fn run(common: &Common, options: &BuildOptions, console: &Console) -> Result
         }
         let stands = catalog.get(&node.relation.schema, &node.relation.identifier) == Some(RelationKind::Table);
         let is_incremental = node.config.materialized == Materialized::Incremental && stands && !options.full_refresh;
-        match graph.compile(node, &Compile { is_incremental, batch: None }) {
+        match graph.compile(node, &Compile { is_incremental, batch: None, host }) {
             Ok(compiled) if options.dry_run => drop(compiled),
             Ok(compiled) => {
                 write_compiled(&folder, node, &compiled.sql)?;
@@ -40,7 +45,7 @@ pub fn run(common: &Common, options: &BuildOptions, console: &Console) -> Result
         return Err(error);
     }
     let known = session.as_ref().map_or_else(|| Ok(Default::default()), |session| binder::known(graph, session))?;
-    binder::check(graph, &selected, &known)?;
+    binder::check(graph, &selected, &known, session.as_ref(), console)?;
     console.say(&format!("compiled {} to {}", counted(written, "queries"), short(&folder).display()));
     Ok(true)
 }

@@ -3,16 +3,21 @@
 //! `run` is the one `match` that shows every mode. Knows no argument parser.
 
 mod build;
+mod check;
 mod clean;
 mod clone;
 mod collections;
 mod compile;
 mod debug;
+mod freshness;
 mod generate;
 mod init;
+mod lineage;
 mod ls;
+mod parse;
 mod quarantine;
 mod retry;
+mod run_operation;
 mod schema;
 mod show;
 mod state;
@@ -23,7 +28,7 @@ use std::path::PathBuf;
 
 use crate::cancel::Cancel;
 use crate::error::Result;
-use crate::model::Gate;
+use crate::model::{Gate, Indirect, NodeKind};
 use crate::report::table::Output;
 use crate::report::{Console, LogFormat};
 use crate::run::{Previous, Scope};
@@ -40,12 +45,20 @@ pub struct Invocation {
 #[derive(Debug, Clone)]
 pub struct Common {
     pub project_dir: PathBuf,
+    /// Where `profiles.yml` lies.
+    pub profiles_dir: Option<PathBuf>,
+    /// The profile in it.
+    pub profile: Option<String>,
     pub target: Option<String>,
     /// A JSON or YAML object.
     pub vars: Option<String>,
     pub threads: Option<usize>,
     pub log_format: LogFormat,
     pub quiet: bool,
+    /// dbt's name of the command, for `flags.WHICH`.
+    pub which: String,
+    /// `--full-refresh`, for `flags.FULL_REFRESH`.
+    pub full_refresh: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -60,22 +73,34 @@ pub enum Command {
     Test(BuildOptions),
     Build(BuildOptions),
     Export(BuildOptions),
+    SourceFreshness(FreshnessOptions),
     Ls(LsOptions),
+    Parse,
     Schema(SchemaOptions),
+    Lineage(LineageOptions),
+    Check(Selection),
     Show(ShowOptions),
     State(StateOptions),
     Quarantine(QuarantineOptions),
     Compile(BuildOptions),
     Clone(CloneOptions),
     Retry(RetryOptions),
+    RunOperation(OperationOptions),
     Clean,
 }
 
-/// `--select` and `--exclude`; an empty `select` is everything.
+/// What is selected; an empty `select` is everything.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
     pub select: Vec<String>,
     pub exclude: Vec<String>,
+    /// A selector of `selectors.yml`.
+    pub selector: Option<String>,
+    pub indirect: Indirect,
+    /// Kinds that are kept; empty is all.
+    pub kinds: Vec<NodeKind>,
+    /// The folder with an earlier run's artifacts.
+    pub state: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -88,6 +113,8 @@ pub struct BuildOptions {
     pub dry_run: bool,
     /// Tests run after the commit and hold back what is below, as in dbt.
     pub no_gate: bool,
+    /// Only what would come out otherwise than it stands.
+    pub changed: bool,
     /// The run whose rest is done.
     pub retries: Option<Previous>,
 }
@@ -122,11 +149,19 @@ pub struct GenerateOptions {
     pub dirty: f64,
 }
 
+#[derive(Debug, Clone, Default)]
+pub struct FreshnessOptions {
+    pub selection: Selection,
+    /// Where `sources.json` goes instead of `target/`.
+    pub output: Option<PathBuf>,
+}
+
 #[derive(Debug, Clone)]
 pub struct LsOptions {
     pub selection: Selection,
-    pub resource_types: Vec<String>,
     pub output: LsOutput,
+    /// Empty is dbt's usual keys.
+    pub output_keys: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,6 +184,23 @@ pub enum SchemaOutput {
     Tree,
     Json,
     Yaml,
+}
+
+#[derive(Debug, Clone)]
+pub struct OperationOptions {
+    /// The macro's name.
+    pub name: String,
+    /// A JSON or YAML object.
+    pub args: Option<String>,
+}
+
+#[derive(Debug, Clone)]
+pub struct LineageOptions {
+    /// A model, `model.column`, or a source's field.
+    pub of: String,
+    pub json: bool,
+    /// With what only decides which rows there are.
+    pub conditions: bool,
 }
 
 #[derive(Debug, Clone)]
@@ -215,13 +267,18 @@ pub fn run(invocation: &Invocation, console: &Console, cancel: &Cancel) -> Resul
         Command::Build(options) => stages("build", options),
         Command::Export(options) => stages("export", options),
         Command::Retry(options) => retry::run(common, options, console, cancel),
+        Command::SourceFreshness(options) => freshness::run(common, options, console),
         Command::Ls(options) => ls::run(common, options, console),
+        Command::Parse => parse::run(common, console),
         Command::Schema(options) => schema::run(common, options, console),
+        Command::Lineage(options) => lineage::run(common, options, console),
+        Command::Check(selection) => check::run(common, selection, console),
         Command::Show(options) => show::run(common, options, console),
         Command::State(options) => state::run(common, options, console),
         Command::Quarantine(options) => quarantine::run(common, options, console, cancel),
         Command::Compile(options) => compile::run(common, options, console),
         Command::Clone(options) => clone::run(common, options, console, cancel),
+        Command::RunOperation(options) => run_operation::run(common, options, console),
         Command::Clean => clean::run(common, console),
     }
 }

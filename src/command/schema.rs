@@ -1,12 +1,16 @@
 //! `elt schema`: the fields of loaded collections as their censuses saw them, on stdout. Reads the warehouse only.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
 use crate::error::{Error, Result};
-use crate::model::NodeKind;
+use crate::model::lineage::Field;
+use crate::model::{NodeId, NodeKind};
+use crate::path::{Step, steps};
 use crate::report::schema_tree::yaml::{SourceTable, sources_yaml};
 use crate::report::schema_tree::{Tree, fields_json, summaries_text, summary_json, tree_text};
 use crate::report::{Console, table};
+use crate::run::{binder, plan, reach};
 use crate::schema::Column;
 use crate::warehouse::Session;
 
@@ -36,12 +40,12 @@ pub fn run(common: &Common, options: &SchemaOptions, console: &Console) -> Resul
     if let Some(table) = chosen.iter().find(|table| !is_loaded(table, &loaded)) {
         return Err(Error::collection_never_loaded(&shown(table)));
     }
-    let text = text(&session, &chosen, options)?;
+    let text = text(&workspace, &session, &chosen, options)?;
     table::stdout().write_all(text.as_bytes()).map_err(|cause| Error::output(&cause))?;
     Ok(true)
 }
 
-fn text(session: &Session, chosen: &[&SourceTable], options: &SchemaOptions) -> Result<String> {
+fn text(workspace: &Workspace, session: &Session, chosen: &[&SourceTable], options: &SchemaOptions) -> Result<String> {
     if options.output == SchemaOutput::Yaml {
         let mut chosen = chosen.to_vec();
         chosen.sort_by(|one, other| one.source.cmp(&other.source));
@@ -49,7 +53,10 @@ fn text(session: &Session, chosen: &[&SourceTable], options: &SchemaOptions) -> 
         let pairs: Vec<_> = chosen.into_iter().zip(columns.iter().map(Vec::as_slice)).collect();
         return Ok(sources_yaml(&pairs));
     }
-    let trees = chosen.iter().map(|table| tree(session, table)).collect::<Result<Vec<_>>>()?;
+    let mut trees = chosen.iter().map(|table| tree(session, table)).collect::<Result<Vec<_>>>()?;
+    if !options.collections.is_empty() {
+        reaches(workspace, session, chosen, &mut trees)?;
+    }
     let lines = |objects: Vec<serde_json::Value>| objects.iter().map(|object| format!("{object}\n")).collect();
     Ok(match (options.output, options.collections.is_empty()) {
         (SchemaOutput::Json, true) => lines(trees.iter().map(summary_json).collect()),
@@ -64,6 +71,49 @@ fn tree(session: &Session, table: &SourceTable) -> Result<Tree> {
     let loaded = session.loaded(source, collection)?.ok_or_else(|| Error::collection_never_loaded(&shown(table)))?;
     let censuses = session.censuses(source, collection, &loaded)?;
     Ok(Tree::new(shown(table), &loaded.columns, &censuses))
+}
+
+/// Says of each path that changed which columns it reaches.
+fn reaches(workspace: &Workspace, session: &Session, chosen: &[&SourceTable], trees: &mut [Tree]) -> Result<()> {
+    let graph = &workspace.graph;
+    let node = |table: &SourceTable| {
+        let mut sources = graph.nodes().filter(|node| node.kind == NodeKind::Source);
+        let node = sources.find(|node| node.source_name.as_ref() == Some(&table.source) && node.name == table.table);
+        node.map(|node| node.id)
+    };
+    let changed = chosen.iter().zip(trees.iter()).filter(|(_, tree)| tree.changes() > 0);
+    let sources: BTreeSet<NodeId> = changed.filter_map(|(table, _)| node(table)).collect();
+    if sources.is_empty() {
+        return Ok(());
+    }
+    let everything = graph.select(&[], &[])?;
+    let exports = plan::exports(graph, &everything, workspace.target())?;
+    let mut known = binder::known(graph, session)?;
+    for (table, tree) in chosen.iter().zip(trees.iter()) {
+        let Some(columns) = node(table).and_then(|id| known.get_mut(&id)) else { continue };
+        // With the columns that are gone, so that what still reads them is bound.
+        for field in tree.fields.iter().filter(|field| !field.stands()) {
+            if let Step::Key(name) = &field.step
+                && !columns.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
+            {
+                columns.push((name.clone(), "VARCHAR".into()));
+            }
+        }
+    }
+    let lineage = reach::lineage(graph, &everything, &sources, &known)?;
+    for (table, tree) in chosen.iter().zip(trees) {
+        let Some(node) = node(table).filter(|id| sources.contains(id)) else { continue };
+        let mut said = BTreeMap::new();
+        tree.walk(&mut |field, _| {
+            if !field.changes.is_empty() {
+                let field_of = Field { node, path: steps(&field.path) };
+                let words = reach::words(&lineage, &field_of, &exports);
+                said.extend(words.map(|words| (field.path.clone(), words)));
+            }
+        });
+        tree.reaches = said;
+    }
+    Ok(())
 }
 
 fn columns(session: &Session, table: &SourceTable) -> Result<Vec<Column>> {

@@ -7,7 +7,7 @@ use crate::model::{Compile, Compiled, NodeKind, SourceMap};
 use crate::project::{INLINE_PATH, ProjectFile};
 use crate::report::Console;
 use crate::report::table::{self, Output};
-use crate::run::plan;
+use crate::run::{SessionHost, plan};
 use crate::schema::quote;
 
 use super::workspace::Workspace;
@@ -39,17 +39,18 @@ pub fn run(common: &Common, options: &ShowOptions, console: &Console) -> Result<
     let [node] = shown.as_slice() else {
         return Err(Error::show_one(&shown.iter().map(|node| node.name.as_str()).collect::<Vec<_>>()));
     };
-    let is_relation = matches!(node.kind, NodeKind::Source | NodeKind::Seed);
-    let query = if is_relation {
-        Compiled { sql: format!("select * from {}", node.relation), map: SourceMap::whole(node.place()) }
-    } else {
-        workspace.graph.compile(node, &Compile::default())?
-    };
     let warehouse = match workspace.warehouse_read_only()? {
         Some(warehouse) => warehouse,
         None => return Err(Error::no_warehouse(&workspace.target().warehouse)),
     };
     let session = warehouse.session()?;
+    let is_relation = matches!(node.kind, NodeKind::Source | NodeKind::Seed);
+    let query = if is_relation {
+        Compiled { sql: format!("select * from {}", node.relation), map: SourceMap::whole(node.place()), header: None }
+    } else {
+        let host = SessionHost::reading(&session, console);
+        workspace.graph.compile(node, &Compile { host: Some(&host), ..Compile::default() })?
+    };
     let catalog = session.catalog()?;
     let missing = plan::unmet(&workspace.graph, node.id, &|parent| plan::exists(parent, &catalog));
     if let Some(error) = plan::unmet_error(node, &missing) {
@@ -72,9 +73,12 @@ pub fn run(common: &Common, options: &ShowOptions, console: &Console) -> Result<
             query.within(&format!("select {} from (\n", shown_columns(&columns)), &format!("\n){limit}"))
         }
     };
+    if let Some(header) = &query.header {
+        session.execute(header).map_err(|error| Error::header_failed(&node.name, &error).at(node.place()))?;
+    }
     let (schema, batches) = session
         .batches(&statement.sql)
-        .map_err(|error| Error::show_failed(&shown_as, &error).at(statement.place(error.position)))?;
+        .map_err(|error| Error::show_failed(&shown_as, &error).at_all(statement.places(error.position)))?;
     let mut out = table::stdout();
     table::write(&mut out, options.output, &schema, &batches)?;
     Ok(true)

@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
-use crate::model::{Graph, Selection as Selected};
-use crate::project::{Environment, Project, ProjectFile, Target};
-use crate::report::Console;
+use crate::model::{CompiledSql, Graph, Invocation, Previous, Request, Selection as Selected};
+use crate::project::{Environment, Project, ProjectFile, Target, Wanted};
+use crate::report::{Console, artifacts};
 use crate::warehouse::{Catalog, Options, Session, Warehouse};
 
 use super::{Common, Selection};
@@ -30,12 +30,19 @@ impl Workspace {
     pub fn open_with(common: &Common, console: &Console, inline: Option<ProjectFile>) -> Result<Self> {
         let vars = vars(common.vars.as_deref())?;
         let environment = Environment::read(&common.project_dir)?;
-        let mut project = Project::read(&common.project_dir, common.target.as_deref(), &vars, &environment)?;
+        let mut project = Project::read(&common.project_dir, &wanted(common, vars.clone()), &environment)?;
+        project.warnings.iter().for_each(|warning| console.warning(warning));
         if let Some(threads) = common.threads {
             project.profiles.target.threads = threads;
         }
         project.models.extend(inline);
-        let graph = Graph::parse(&project, &vars)?;
+        let invocation = Invocation {
+            command: common.which.clone(),
+            full_refresh: common.full_refresh,
+            vars: vars.clone(),
+            ..Invocation::default()
+        };
+        let graph = Graph::parse_for(&project, &vars, &invocation)?;
         graph.warnings.iter().for_each(|warning| console.warning(warning));
         Ok(Self { project, graph })
     }
@@ -44,13 +51,60 @@ impl Workspace {
         &self.project.profiles.target
     }
 
-    pub fn select(&self, selection: &Selection) -> Result<Selected> {
-        self.graph.select(&selection.select, &selection.exclude)
+    /// What is selected. Selectors that compare with a state and match nothing are told: nothing changed.
+    pub fn select(&self, selection: &Selection, console: &Console) -> Result<Selected> {
+        let previous = selection.state.as_ref().map(|folder| self.previous(folder)).transpose()?;
+        let selected = self.graph.select_with(&Request {
+            select: &selection.select,
+            exclude: &selection.exclude,
+            selector: selection.selector.as_deref(),
+            indirect: selection.indirect,
+            selectors: &self.project.selectors,
+            previous: previous.as_ref(),
+            kinds: &selection.kinds,
+        })?;
+        for text in &selected.unmatched {
+            console.say(&format!("`{text}` selects nothing: nothing differs from the state that way"));
+        }
+        Ok(selected)
+    }
+
+    /// The artifacts of an earlier run in a folder, relative to the project's.
+    fn previous(&self, folder: &std::path::Path) -> Result<Previous> {
+        let folder = self.project.profiles.root.join(folder);
+        Ok(Previous {
+            manifest: artifacts::read(&folder.join("manifest.json"))?,
+            run_results: artifacts::read(&folder.join("run_results.json"))?,
+            sources: artifacts::read(&folder.join("sources.json"))?,
+            sources_now: artifacts::read(&self.artifacts().join("sources.json"))?,
+        })
+    }
+
+    /// What names this run in its artifacts.
+    pub fn invocation(&self) -> String {
+        uuid::Uuid::now_v7().to_string()
+    }
+
+    /// Writes `target/manifest.json`; `compiled` is the SQL of what was compiled.
+    pub fn write_manifest(&self, invocation: &str, compiled: &CompiledSql) -> Result<PathBuf> {
+        let path = self.artifacts().join("manifest.json");
+        let manifest = self.graph.manifest(artifacts::metadata("manifest/v12", invocation), compiled);
+        artifacts::write(&path, &manifest)?;
+        Ok(path)
     }
 
     fn options(&self) -> Options {
         let target = self.target();
-        Options { threads: Some(target.threads), memory_limit: target.memory_limit.clone() }
+        // A schema of the database's own name would be ambiguous: then it gets a name that no schema has.
+        let is_schema = |node: &crate::model::Node| node.relation.schema.eq_ignore_ascii_case(&target.database);
+        let database = if self.graph.nodes().any(is_schema) { None } else { Some(target.database.clone()) };
+        Options {
+            threads: Some(target.threads),
+            memory_limit: target.memory_limit.clone(),
+            database,
+            settings: target.settings.clone(),
+            folder: Some(self.project.profiles.root.clone()),
+        }
     }
 
     /// Opens the target's warehouse for writing; creates it if there is none.
@@ -81,7 +135,7 @@ impl Workspace {
 
     /// `target/`: what can be made again.
     pub fn artifacts(&self) -> PathBuf {
-        self.project.profiles.root.join("target")
+        self.project.profiles.root.join(&self.project.profiles.paths.target)
     }
 
     /// `target/compiled/<project>/`.
@@ -94,6 +148,16 @@ impl Workspace {
 pub fn artifacts_folder(common: &Common) -> Result<PathBuf> {
     let folder = common.project_dir.join("target");
     Ok(folder.strip_prefix(".").map(PathBuf::from).unwrap_or(folder))
+}
+
+/// What of a project a command's options ask for.
+pub fn wanted(common: &Common, vars: Map<String, Value>) -> Wanted<'_> {
+    Wanted {
+        target: common.target.as_deref(),
+        profiles_dir: common.profiles_dir.as_deref(),
+        profile: common.profile.as_deref(),
+        vars,
+    }
 }
 
 /// What a warehouse holds; nothing if there is none.

@@ -18,6 +18,14 @@ impl Error {
         Self::usage(format!("{owner} cannot be rendered: {reason}"))
     }
 
+    pub(crate) fn unknown_macro<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Self {
+        let error = Self::usage(format!("the project has no macro `{name}`"));
+        match did_you_mean(name, known) {
+            Some(near) => error.hint(near),
+            None => error.hint("`run-operation` calls a macro of the project's macro folders"),
+        }
+    }
+
     pub(crate) fn empty_sql(owner: &str, place: Place) -> Self {
         Self::usage(format!("{owner} renders to nothing"))
             .at(place)
@@ -260,6 +268,31 @@ impl Error {
         Self::usage(format!("selector `{spec}` cannot have `{value}`")).hint(format!("it takes {}", listed(&names)))
     }
 
+    pub(crate) fn selector_missing(name: &str, near: Option<&str>, known: &[&str]) -> Self {
+        let names: Vec<String> = known.iter().map(|name| (*name).to_owned()).collect();
+        let hint = match (near, names.as_slice()) {
+            (Some(near), _) => format!("did you mean `{near}`?"),
+            (None, []) => "`selectors.yml` in the project's root defines selectors".into(),
+            (None, names) => format!("the selectors are {}", listed(names)),
+        };
+        Self::usage(format!("no selector `{name}` is defined")).hint(hint)
+    }
+
+    pub(crate) fn bad_indirect(word: &str) -> Self {
+        Self::usage(format!("`indirect_selection` cannot be `{word}`"))
+            .hint("it takes `eager`, `cautious`, `buildable`, `empty`")
+    }
+
+    /// `what`: ``a manifest.json``.
+    pub(crate) fn no_state(spec: &str, what: &str) -> Self {
+        Self::usage(format!("selector `{spec}` compares with an earlier state, and there is no {what}"))
+            .hint("`--state DIR` names the folder that holds it, such as a copy of an earlier run's `target/`")
+    }
+
+    pub(crate) fn state_unreadable(path: &std::path::Path, reason: &str) -> Self {
+        Self::usage(format!("cannot read the state in `{}`: {reason}", path.display()))
+    }
+
     /// An empty shell variable must not select everything.
     pub(crate) fn empty_selector() -> Self {
         Self::usage("`--select` is empty").hint("without `--select` everything is selected")
@@ -294,6 +327,11 @@ pub(super) fn our_manner(message: &str) -> String {
     text
 }
 
+/// The call that fits no function, with the types of its arguments: `upper(BIGINT)`.
+fn mismatched_call(message: &str) -> Option<&str> {
+    message.strip_prefix("no function matches the given name and argument types '")?.split("'. ").next()
+}
+
 /// The name that DuckDB does not know: behind "with name", or the last in backquotes.
 pub(super) fn unknown_name(message: &str) -> Option<&str> {
     match message.split_once("with name ") {
@@ -302,23 +340,44 @@ pub(super) fn unknown_name(message: &str) -> Option<&str> {
     }
 }
 
+/// DuckDB's message in our manner, and the name that may be meant. `candidates`: names DuckDB knows.
+pub(crate) fn sql_said(message: &str, candidates: &[String]) -> (String, Option<String>) {
+    const SHOWN_MAX: usize = 8;
+    let message = our_manner(message);
+    let written = unknown_name(&message);
+    let near = written.and_then(|name| nearest(name, candidates.iter().map(String::as_str)));
+    let is_column = message.contains("column");
+    let hint = match (near, candidates) {
+        (Some(near), _) => Some(format!("did you mean `{near}`?")),
+        (None, []) => None,
+        (None, known) if is_column => Some(format!("known are {}", listed(&known[..known.len().min(SHOWN_MAX)]))),
+        // The nearest of all tables is often far.
+        (None, _) => None,
+    };
+    (message, hint)
+}
+
 // SQL.
 impl Error {
     /// A model's or test's SQL that DuckDB does not take. `owner`: ``model `x` ``; `candidates`: names DuckDB knows.
-    pub(crate) fn sql(owner: &str, message: &str, candidates: &[String], place: Place) -> Self {
-        const SHOWN_MAX: usize = 8;
-        let message = our_manner(message);
-        let written = unknown_name(&message);
-        let near = written.and_then(|name| nearest(name, candidates.iter().map(String::as_str)));
-        let is_column = message.contains("column");
-        let hint = match (near, candidates) {
-            (Some(near), _) => Some(format!("did you mean `{near}`?")),
-            (None, []) => None,
-            (None, known) if is_column => Some(format!("known are {}", listed(&known[..known.len().min(SHOWN_MAX)]))),
-            // The nearest of all tables is often far.
-            (None, _) => None,
-        };
-        Self::failed(format!("{owner}: {message}")).at(place).hint_maybe(hint)
+    /// `places`: where it stands, then the calls of the macros that wrote it.
+    pub(crate) fn sql(owner: &str, message: &str, candidates: &[String], places: Vec<Place>) -> Self {
+        const SIGNATURES_MAX: usize = 4;
+        if let Some(call) = mismatched_call(&our_manner(message)) {
+            let takes = (!candidates.is_empty()).then(|| {
+                let more = candidates.len().saturating_sub(SIGNATURES_MAX);
+                let more = if more > 0 { format!(", and {more} more") } else { String::new() };
+                format!("there is {}{more}", listed(&candidates[..candidates.len().min(SIGNATURES_MAX)]))
+            });
+            return Self::failed(format!("{owner}: no function takes `{call}`")).at_all(places).hint_maybe(takes);
+        }
+        let (message, hint) = sql_said(message, candidates);
+        Self::failed(format!("{owner}: {message}")).at_all(places).hint_maybe(hint)
+    }
+
+    /// What `exceptions.warn` of a template says.
+    pub(crate) fn template_warning(text: &str, place: Option<Place>) -> Self {
+        Self::failed(text.trim()).at_maybe(place)
     }
 
     /// A warning.

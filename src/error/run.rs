@@ -33,6 +33,14 @@ impl Error {
             .hint("write `--vars '{as_of: 2024-06-30}'`, JSON or YAML")
     }
 
+    pub fn args_malformed(cause: &str) -> Self {
+        Self::usage("`--args` is not an object").because(cause).hint("write `--args '{days: 30}'`, JSON or YAML")
+    }
+
+    pub fn operation_commit(name: &str, error: &SqlError) -> Self {
+        Self::failed(format!("what macro `{name}` did could not be committed: {}", our_manner(&error.message)))
+    }
+
     /// A source that the models read and the target does not name.
     pub fn source_without_profile<'a>(source: &str, target: &str, known: impl IntoIterator<Item = &'a str>) -> Self {
         let near = nearest(source, known).map(|near| format!("target `{target}` has a source `{near}`"));
@@ -107,6 +115,23 @@ impl Error {
     pub fn cannot_retry(which: &str) -> Self {
         Self::usage(format!("the last command was `{which}`, which cannot be retried"))
             .hint("`build`, `extract`, `run`, `seed`, `snapshot`, `test` and `export` can")
+    }
+
+    /// `age`: `3 hours ago`; `limit`: `1 hour`.
+    pub fn source_stale(name: &str, age: &str, limit: &str) -> Self {
+        Self::failed(format!("source `{name}` is stale: last written {age}, and at most {limit} are allowed"))
+            .hint(format!("`elt extract --select source:{name}` loads it"))
+    }
+
+    pub fn freshness_failed(name: &str, error: &SqlError) -> Self {
+        Self::failed(format!("the age of source `{name}` cannot be found: {}", our_manner(&error.message)))
+            .hint_maybe(candidates(error))
+    }
+
+    pub fn freshness_unknown(name: &str) -> Self {
+        Self::failed(format!("the age of source `{name}` cannot be found: it was never loaded")).hint(format!(
+            "`elt extract --select source:{name}` loads it; `loaded_at_field` names a column with its time"
+        ))
     }
 
     pub fn show_what() -> Self {
@@ -222,6 +247,11 @@ impl Error {
             ),
             None => error.hint(format!("`elt show --select {name}` shows the rows")),
         }
+    }
+
+    pub fn header_failed(name: &str, error: &SqlError) -> Self {
+        Self::failed(format!("the SQL header of `{name}` failed: {}", our_manner(&error.message)))
+            .hint_maybe(candidates(error))
     }
 
     pub fn hook_failed(name: &str, error: &SqlError) -> Self {

@@ -3,12 +3,14 @@
 //! Knows a database only as `Binder`. Each error stands at its place in the analyst's file; what depends on something
 //! that failed is not reported again.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::batches::Batch;
 use super::compile::{Compile, Compiled};
 use super::config::Materialized;
 use super::contract::Contract;
+use super::host::{Answer, Host, Said};
 use super::node::{Graph, Node, NodeId, NodeKind};
 use super::relation::Relation;
 use super::select::Selection;
@@ -22,9 +24,9 @@ pub trait Binder {
     /// Executes one statement that creates something.
     fn create(&mut self, statement: &str) -> Result<(), SqlError>;
 
-    /// A relation's columns in order, as `(name, DuckDB type)`. Asked once a model: `describe` answers in under a
-    /// millisecond, `information_schema` does not.
-    fn columns(&mut self, relation: &Relation) -> Result<Vec<(String, String)>, SqlError>;
+    /// Executes a `describe` of a relation, or of a query in brackets: its columns in order, as `(name, DuckDB type)`.
+    /// Asked once a model: it answers in under a millisecond, `information_schema` does not.
+    fn describe(&mut self, statement: &str) -> Result<Vec<(String, String)>, SqlError>;
 
     /// DuckDB's JSON of a query's bound plan, not optimised (`json_serialize_plan`).
     fn plan(&mut self, query: &str) -> Result<String, SqlError>;
@@ -43,12 +45,20 @@ pub struct Checked {
     pub unchecked: BTreeSet<NodeId>,
 }
 
-/// Binds the selected models, all that they read, and the selected tests.
+/// Binds the selected models, all that they read, and the selected tests. Templates may ask `host`, who changes nothing:
+/// what they make of its answers need not be what they make of them when they run, so that nothing that is wrong with it
+/// is an error yet.
 ///
 /// # Errors
 /// All errors of all queries; exit code 1 (2 for those that a template raises).
-pub fn check(graph: &Graph, selection: &Selection, known: &KnownColumns, binder: &mut dyn Binder) -> Result<Checked> {
-    let (checked, errors) = bind(graph, selection, known, binder);
+pub fn check(
+    graph: &Graph,
+    selection: &Selection,
+    known: &KnownColumns,
+    binder: &mut dyn Binder,
+    host: Option<&dyn Host>,
+) -> Result<Checked> {
+    let (checked, errors) = bind(graph, selection, known, binder, host);
     match Error::many(errors) {
         Some(error) => Err(error),
         None => Ok(checked),
@@ -61,20 +71,19 @@ pub fn bind(
     selection: &Selection,
     known: &KnownColumns,
     binder: &mut dyn Binder,
+    host: Option<&dyn Host>,
 ) -> (Checked, Vec<Error>) {
     let mut work = Work {
         graph,
         binder,
+        host,
+        by_data: BTreeSet::new(),
         schemas: BTreeSet::new(),
         broken: BTreeSet::new(),
         errors: Vec::new(),
         checked: Checked::default(),
     };
-    let mut wanted: BTreeSet<NodeId> = selection.iter().collect();
-    for id in selection.iter() {
-        wanted.extend(graph.ancestors(id));
-    }
-    let mut order: Vec<NodeId> = wanted.into_iter().collect();
+    let mut order: Vec<NodeId> = graph.with_ancestors(selection.iter()).into_iter().collect();
     order.sort_by_key(|id| graph.ranks[id.index()]);
     for id in order {
         work.node(graph.node(id), known);
@@ -95,6 +104,9 @@ fn sample_batch(node: &Node) -> Option<Batch> {
 struct Work<'a> {
     graph: &'a Graph,
     binder: &'a mut dyn Binder,
+    host: Option<&'a dyn Host>,
+    /// Rendered from what is in the warehouse now, or below such a node.
+    by_data: BTreeSet<NodeId>,
     schemas: BTreeSet<String>,
     /// Failed, or below something that failed: said once.
     broken: BTreeSet<NodeId>,
@@ -107,6 +119,9 @@ impl Work<'_> {
         if node.parents.iter().any(|parent| self.broken.contains(parent)) {
             self.broken.insert(node.id);
             return;
+        }
+        if node.parents.iter().any(|parent| self.by_data.contains(parent)) {
+            self.by_data.insert(node.id);
         }
         let is_unknown = node.parents.iter().any(|parent| self.checked.unchecked.contains(parent));
         match node.kind {
@@ -131,22 +146,42 @@ impl Work<'_> {
         }
     }
 
-    /// Whether a test is `unique` or `not_null` on a column that is known to exist: the most of all tests, and nothing in
-    /// them that DuckDB could refuse.
+    /// Whether a test is one of the built-in ones on columns that are known to exist, with nothing in it that DuckDB could
+    /// refuse: the most of all tests.
     fn is_plainly_bound(&self, node: &Node) -> bool {
         let Some((owner, test)) = node.test.as_ref().and_then(|test| Some((test.owner?, test.generic.as_ref()?)))
         else {
             return false;
         };
         let config = &node.config.test;
-        let is_plain = matches!(test.test.as_str(), "unique" | "not_null")
-            && config.r#where.is_none()
+        let is_plain = config.r#where.is_none()
+            && !self.graph.has_own_test(&test.test)
             && (config.fail_calc.as_str(), config.warn_if.as_str(), config.error_if.as_str())
                 == ("count(*)", "!= 0", "!= 0");
-        let columns = self.checked.columns.get(&owner).map(Vec::as_slice).unwrap_or_default();
+        let Some(own) = test.column.as_deref().and_then(|name| self.column_type(owner, name)) else { return false };
+        let text = |key: &str| test.arguments.get(key).and_then(serde_json::Value::as_str);
         is_plain
-            && !self.graph.has_own_test(&test.test)
-            && columns.iter().any(|(name, _)| test.column.as_ref().is_some_and(|own| own.eq_ignore_ascii_case(name)))
+            && match test.test.as_str() {
+                "unique" | "not_null" => true,
+                // Texts compared with texts; a number or a date may refuse a literal.
+                "accepted_values" => {
+                    let values = test.arguments.get("values").and_then(serde_json::Value::as_array);
+                    let are_texts = values.is_some_and(|values| values.iter().all(serde_json::Value::is_string));
+                    own == "VARCHAR" && are_texts && !test.arguments.contains_key("quote")
+                }
+                "relationships" => {
+                    let to = text("to").and_then(|to| self.graph.referred(to));
+                    let other = to.zip(text("field")).and_then(|(to, field)| self.column_type(to.id, field));
+                    other == Some(own)
+                }
+                _ => false,
+            }
+    }
+
+    /// The type of a node's column, where it is known.
+    fn column_type(&self, id: NodeId, column: &str) -> Option<&str> {
+        let columns = self.checked.columns.get(&id)?;
+        columns.iter().find(|(name, _)| name.eq_ignore_ascii_case(column)).map(|(_, sql)| sql.as_str())
     }
 
     /// An empty table with the columns of a source or seed.
@@ -156,13 +191,11 @@ impl Work<'_> {
             return;
         };
         self.schema(&node.relation.schema);
-        let list: Vec<String> = columns.iter().map(|(name, sql)| format!("{} {sql}", quote(name))).collect();
-        let statement = format!("create table {} ({})", node.relation, list.join(", "));
-        match self.binder.create(&statement) {
+        match self.binder.create(&create_table(node, columns)) {
             Ok(()) => {
                 self.checked.columns.insert(node.id, columns.to_vec());
             }
-            Err(error) => self.fail(node, &error, node.place()),
+            Err(error) => self.fail(node, &error, vec![node.place()]),
         }
     }
 
@@ -175,10 +208,9 @@ impl Work<'_> {
                 self.view(node, &relation, &full);
             }
             Materialized::Incremental => {
-                if !self.view(node, &node.relation.clone(), &full) {
+                if !self.empty_table(node, &full) {
                     return;
                 }
-                self.columns(node, &full);
                 self.event_time(node);
                 // `this` stands now, with the full query's columns.
                 if let Some(new_rows) = self.compiled(node, true)
@@ -189,11 +221,33 @@ impl Work<'_> {
                 }
             }
             _ => {
-                if self.view(node, &node.relation.clone(), &full) {
-                    self.columns(node, &full);
+                self.empty_table(node, &full);
+            }
+        }
+    }
+
+    /// Binds a model's query and makes a table of its columns, which whatever reads it binds against: views upon views
+    /// would be bound again and again. False if the query could not be bound.
+    fn empty_table(&mut self, node: &Node, query: &Compiled) -> bool {
+        self.schema(&node.relation.schema);
+        // Described, a pivot over whatever values there are would seem to have columns.
+        if query.header.is_none() && !contains_word(&query.sql, "pivot") {
+            let statement = query.within("describe (\n", "\n)");
+            match self.binder.describe(&statement.sql) {
+                Ok(columns) if is_tabular(&columns) && self.binder.create(&create_table(node, &columns)).is_ok() => {
+                    self.key(node, &columns);
+                    self.checked.columns.insert(node.id, columns);
+                    return true;
+                }
+                // Two columns of one name, which a view tells apart, or a type that no table can have.
+                Ok(_) => {}
+                Err(error) => {
+                    self.refused(node, &statement, &error);
+                    return false;
                 }
             }
         }
+        self.view(node, &node.relation.clone(), query) && self.columns(node, query)
     }
 
     /// Binds a snapshot's query, then what its configuration names in it. `held` are the columns of its table, which keeps
@@ -212,10 +266,10 @@ impl Work<'_> {
         let versions = format!("create view {} as {}", node.relation, snapshot.versions());
         for statement in [named, versions] {
             if let Err(error) = self.binder.create(&statement) {
-                return self.fail(node, &error, node.place());
+                return self.fail(node, &error, vec![node.place()]);
             }
         }
-        match self.binder.columns(&node.relation) {
+        match self.binder.describe(&format!("describe {}", node.relation)) {
             Ok(mut columns) => {
                 let is_new = |name: &str| !columns.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
                 let gone: Vec<_> = held.iter().filter(|(name, _)| is_new(name)).cloned().collect();
@@ -224,48 +278,48 @@ impl Work<'_> {
                     self.table(node, Some(&columns));
                 }
             }
-            Err(error) => self.fail(node, &error, node.place()),
+            Err(error) => self.fail(node, &error, vec![node.place()]),
         }
     }
 
-    /// Reads a model's columns, checks its key, and puts an empty table in the view's place: views upon views would be
-    /// bound again and again by whatever reads them.
-    fn columns(&mut self, node: &Node, query: &Compiled) {
-        match self.binder.columns(&node.relation) {
+    /// Reads the columns of a model that stands as a view, checks its key, and puts a table in the view's place.
+    fn columns(&mut self, node: &Node, query: &Compiled) -> bool {
+        match self.binder.describe(&format!("describe {}", node.relation)) {
             Ok(columns) => {
-                let names: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
-                if let Err(error) = super::materialize::Key::of(&node.name, &node.config, &names) {
-                    let place = super::parse::key_in_sql(&node.source, "unique_key").unwrap_or_else(|| node.place());
-                    self.errors.push(error.at(place));
-                    self.broken.insert(node.id);
-                }
-                if let Err(error) = self.contract(node, &columns) {
-                    self.errors.push(error);
-                    self.broken.insert(node.id);
-                }
-                let list: Vec<String> = columns.iter().map(|(name, sql)| format!("{} {sql}", quote(name))).collect();
-                let table = format!("create table {} ({})", node.relation, list.join(", "));
+                self.key(node, &columns);
                 if self.binder.create(&format!("drop view {}", node.relation)).is_ok()
-                    && self.binder.create(&table).is_err()
+                    && self.binder.create(&create_table(node, &columns)).is_err()
                 {
-                    // A type that no table can have, such as NULL's own.
                     self.view(node, &node.relation.clone(), query);
                 }
                 self.checked.columns.insert(node.id, columns);
+                true
             }
-            Err(error) => self.fail(node, &error, node.place()),
+            Err(error) => {
+                self.fail(node, &error, vec![node.place()]);
+                false
+            }
+        }
+    }
+
+    /// The `unique_key` has to be among the columns.
+    fn key(&mut self, node: &Node, columns: &[(String, String)]) {
+        let names: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
+        if let Err(error) = super::materialize::Key::of(&node.name, &node.config, &names) {
+            let place = super::parse::key_in_sql(&node.source, "unique_key").unwrap_or_else(|| node.place());
+            self.errors.push(error.at(place));
+            self.broken.insert(node.id);
+        }
+        if let Err(error) = self.contract(node, columns) {
+            self.errors.push(error);
+            self.broken.insert(node.id);
         }
     }
 
     /// Compares a model's columns with its contract, if it enforces one.
     fn contract(&mut self, node: &Node, columns: &[(String, String)]) -> Result<()> {
         let Some(contract) = Contract::of(node) else { return Ok(()) };
-        self.schema("elt_tests");
-        let relation = Relation::new("elt_tests", format!("c{}", node.id.0));
-        let mut types = |query: &str| {
-            self.binder.create(&format!("create or replace view {relation} as {query}")).ok()?;
-            self.binder.columns(&relation).ok()
-        };
+        let mut types = |query: &str| self.binder.describe(&format!("describe {query}")).ok();
         match types(&contract.promised()?) {
             Some(promised) => contract.compare(&promised, columns),
             None => contract.unknown_type(&mut |query| types(query).is_some()).map_or(Ok(()), Err),
@@ -282,13 +336,23 @@ impl Work<'_> {
         self.schema("elt_tests");
         if let Err(error) = self.binder.create(&statement) {
             let place = super::parse::key_in_sql(&node.source, "event_time").unwrap_or_else(|| node.place());
-            self.fail(node, &error, place);
+            self.fail(node, &error, vec![place]);
         }
     }
 
     fn compiled(&mut self, node: &Node, is_incremental: bool) -> Option<Compiled> {
-        match self.graph.compile(node, &Compile { is_incremental, batch: sample_batch(node) }) {
+        let watched = self.host.map(Watched::new);
+        let host = watched.as_ref().map(|watched| watched as &dyn Host);
+        let compiled = self.graph.compile(node, &Compile { is_incremental, batch: sample_batch(node), host });
+        if watched.as_ref().is_some_and(|watched| watched.asked.get()) {
+            self.by_data.insert(node.id);
+        }
+        match compiled {
             Ok(compiled) => Some(compiled),
+            Err(_) if self.by_data.contains(&node.id) => {
+                self.checked.unchecked.insert(node.id);
+                None
+            }
             Err(error) => {
                 self.errors.push(error);
                 self.broken.insert(node.id);
@@ -299,6 +363,10 @@ impl Work<'_> {
 
     fn view(&mut self, node: &Node, relation: &Relation, query: &Compiled) -> bool {
         self.schema(&relation.schema);
+        if let Some(header) = &query.header {
+            // What is wrong with it is said when it runs: it may speak of what only the warehouse has.
+            let _ = self.binder.create(header);
+        }
         let statement = query.within(&format!("create view {relation} as (\n"), "\n)");
         match self.binder.create(&statement.sql) {
             Ok(()) => true,
@@ -307,11 +375,20 @@ impl Work<'_> {
                 self.checked.unchecked.insert(node.id);
                 false
             }
+            Err(_) if query.header.is_some() => {
+                self.checked.unchecked.insert(node.id);
+                false
+            }
             Err(error) => {
-                self.fail(node, &error, statement.place(error.position));
+                self.refused(node, &statement, &error);
                 false
             }
         }
+    }
+
+    fn refused(&mut self, node: &Node, statement: &Compiled, error: &SqlError) {
+        let position = error.position.or_else(|| struct_key(&statement.sql, &error.message));
+        self.fail(node, error, statement.places(position));
     }
 
     fn schema(&mut self, schema: &str) {
@@ -342,11 +419,15 @@ impl Work<'_> {
         nearest(written, names).map(str::to_owned)
     }
 
-    fn fail(&mut self, node: &Node, error: &SqlError, place: crate::error::Place) {
+    fn fail(&mut self, node: &Node, error: &SqlError, places: Vec<crate::error::Place>) {
+        if self.by_data.contains(&node.id) {
+            self.checked.unchecked.insert(node.id);
+            return;
+        }
         let owner = format!("{} `{}`", node.kind, node.display_name());
         let read = error.candidates.is_empty().then(|| self.column_read(node, &error.message)).flatten();
         let candidates = read.map_or_else(|| error.candidates.clone(), |near| vec![near]);
-        let said = Error::sql(&owner, &error.message, &candidates, place);
+        let said = Error::sql(&owner, &error.message, &candidates, places);
         // A table by the plain name of a model: said without `ref`.
         let bare = error.message.strip_prefix("Table with name ").and_then(|rest| rest.split(' ').next());
         let hint = bare
@@ -357,11 +438,61 @@ impl Work<'_> {
     }
 }
 
+/// Notes that something was asked, and says nothing: what a template says it says when it runs.
+struct Watched<'a> {
+    host: &'a dyn Host,
+    asked: Cell<bool>,
+}
+
+impl<'a> Watched<'a> {
+    fn new(host: &'a dyn Host) -> Self {
+        Self { host, asked: Cell::new(false) }
+    }
+}
+
+impl Host for Watched<'_> {
+    fn query(&self, sql: &str) -> Result<Answer, SqlError> {
+        self.asked.set(true);
+        self.host.query(sql)
+    }
+
+    fn say(&self, _: Said) {}
+}
+
+/// Where a field stands that DuckDB did not find in a STRUCT: it says the name only.
+fn struct_key(sql: &str, message: &str) -> Option<usize> {
+    let (_, rest) = message.split_once("Could not find key \"")?;
+    let key = rest.split('"').next().filter(|key| !key.is_empty())?;
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let found = sql.match_indices(key).find(|(at, _)| {
+        let before = sql[..*at].chars().next_back();
+        let after = sql[at + key.len()..].chars().next();
+        matches!(before, Some('.' | '\'' | '"')) && !after.is_some_and(is_word)
+    });
+    found.map(|(at, _)| at)
+}
+
+fn create_table(node: &Node, columns: &[(String, String)]) -> String {
+    let list: Vec<String> = columns.iter().map(|(name, sql)| format!("{} {sql}", quote(name))).collect();
+    format!("create table {} ({})", node.relation, list.join(", "))
+}
+
+/// Whether each column has a name of its own, letter case aside.
+fn is_tabular(columns: &[(String, String)]) -> bool {
+    let mut names = HashSet::new();
+    columns.iter().all(|(name, _)| names.insert(name.to_lowercase()))
+}
+
+/// Whether a word, in lower case, stands in SQL, be it within another one.
+fn contains_word(sql: &str, word: &str) -> bool {
+    sql.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
-    use super::{Binder, KnownColumns, Relation, SqlError, check};
+    use super::{Binder, KnownColumns, SqlError, check};
     use crate::model::sample::{column, errors, graph, project, properties, source};
 
     /// Refuses statements with the word `wrong`, and remembers the others.
@@ -384,7 +515,8 @@ mod tests {
             })
         }
 
-        fn columns(&mut self, _: &Relation) -> Result<Vec<(String, String)>, SqlError> {
+        fn describe(&mut self, statement: &str) -> Result<Vec<(String, String)>, SqlError> {
+            self.create(statement)?;
             Ok(vec![("id".into(), "INTEGER".into())])
         }
 
@@ -419,7 +551,7 @@ mod tests {
             .collect();
         let selection = graph.select(&[], &[]).unwrap_or_default();
         let mut binder = Refuser::default();
-        let found = check(&graph, &selection, &known, &mut binder).err().map(|error| errors(&error));
+        let found = check(&graph, &selection, &known, &mut binder, None).err().map(|error| errors(&error));
         let said = "referenced column `wrong` not found in FROM clause | did you mean `wrung`?";
         let expected = vec![
             format!("models/a.sql:3:3 [wrong] model `a`: {said}"),
@@ -435,12 +567,10 @@ mod tests {
                 "create schema if not exists \"raw\"",
                 "create table \"raw\".\"t\" (\"id\" INTEGER)",
                 "create schema if not exists \"main\"",
-                "create view \"main\".\"c\" as ( select id from \"raw\".\"t\" )",
-                "drop view \"main\".\"c\"",
+                "describe ( select id from \"raw\".\"t\" )",
                 "create table \"main\".\"c\" (\"id\" INTEGER)",
                 "create schema if not exists \"elt_tests\"",
-                "create view \"main\".\"e\" as ( select id from \"raw\".\"t\" )",
-                "drop view \"main\".\"e\"",
+                "describe ( select id from \"raw\".\"t\" )",
                 "create table \"main\".\"e\" (\"id\" INTEGER)",
             ]
         );

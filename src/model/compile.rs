@@ -3,26 +3,37 @@
 //! Renders one node at a time from the resolved graph. Runs nothing.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 
 use super::batches::Batch;
 use super::config::{Materialized, TestConfig};
+use super::host::Host;
 use super::jinja::RelationValue;
-use super::node::{Graph, Node, NodeId};
+use super::node::{Graph, Node, NodeId, NodeKind};
+use super::node_value;
 use super::relation::Relation;
 use super::resolve::cte_name;
 use super::source_map::SourceMap;
-use super::template::Setting;
+use super::template::{Rendered, Setting, Text};
 use crate::error::{Error, Place, Result};
 use crate::project::OverrideProperties;
 
 /// How a node is compiled.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Compile {
+#[derive(Clone, Copy, Default)]
+pub struct Compile<'a> {
     /// What `is_incremental()` gives.
     pub is_incremental: bool,
     /// Of a microbatch model: the range of time that what it reads is filtered by.
     pub batch: Option<Batch>,
+    /// Whom templates ask and tell; without one a template that asks is an error.
+    pub host: Option<&'a dyn Host>,
+}
+
+impl fmt::Debug for Compile<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Compile").field("is_incremental", &self.is_incremental).finish_non_exhaustive()
+    }
 }
 
 /// What a unit test puts in the place of what its model reads.
@@ -38,6 +49,15 @@ pub(super) struct Standins {
 pub struct Compiled {
     pub sql: String,
     pub map: SourceMap,
+    /// Statements to be run before the one that makes the relation: `set_sql_header`, or the configuration `sql_header`.
+    pub header: Option<String>,
+}
+
+impl Compiled {
+    /// A text that no template made.
+    pub fn plain(sql: impl Into<String>, place: Place) -> Self {
+        Self { sql: sql.into(), map: SourceMap::whole(place), header: None }
+    }
 }
 
 impl Graph {
@@ -45,12 +65,12 @@ impl Graph {
     ///
     /// # Errors
     /// What the template says when it is executed, at its place; exit code 2.
-    pub fn compile(&self, node: &Node, how: &Compile) -> Result<Compiled> {
+    pub fn compile(&self, node: &Node, how: &Compile<'_>) -> Result<Compiled> {
         self.compile_with(node, how, &Standins::default())
     }
 
     /// The same for a unit test of `node`.
-    pub(super) fn compile_with(&self, node: &Node, how: &Compile, standins: &Standins) -> Result<Compiled> {
+    pub(super) fn compile_with(&self, node: &Node, how: &Compile<'_>, standins: &Standins) -> Result<Compiled> {
         let mut ephemerals = Vec::new();
         let mut main = self.compile_alone(node, how, standins, &mut ephemerals)?;
         let mut order = Vec::new();
@@ -67,7 +87,7 @@ impl Graph {
     fn collect(
         &self,
         id: NodeId,
-        how: &Compile,
+        how: &Compile<'_>,
         standins: &Standins,
         order: &mut Vec<(NodeId, String, Compiled)>,
     ) -> Result<()> {
@@ -76,7 +96,7 @@ impl Graph {
         }
         let node = self.node(id);
         if let Some(relation) = standins.ephemerals.get(&id) {
-            let given = Compiled { sql: format!("select * from {relation}"), map: SourceMap::whole(node.place()) };
+            let given = Compiled::plain(format!("select * from {relation}"), node.place());
             order.push((id, cte_name(&node.name), given));
             return Ok(());
         }
@@ -85,55 +105,82 @@ impl Graph {
         for id in deeper {
             self.collect(id, how, standins, order)?;
         }
-        order.push((id, cte_name(&self.node(id).name), compiled));
+        order.push((id, cte_name(&node.name), compiled));
         Ok(())
     }
 
     fn compile_alone(
         &self,
         node: &Node,
-        how: &Compile,
+        how: &Compile<'_>,
         standins: &Standins,
         ephemerals: &mut Vec<NodeId>,
     ) -> Result<Compiled> {
         let owner = node.described();
-        let setting = Setting {
-            execute: true,
-            is_incremental: how.is_incremental && node.config.materialized == Materialized::Incremental,
-            this: Some(node.relation.clone()),
-            config: node.raw_config.clone(),
-            allowed: Some(node.parents.clone()),
-            fail_at: None,
-            overrides: standins.overrides.clone(),
-            batch: how.batch.and_then(|batch| Some((batch, node.config.batch.as_ref()?.batch_size))),
-            name: node.name.clone(),
-        };
+        let mut setting = self.setting(node, how);
+        setting.is_incremental &= node.config.materialized == Materialized::Incremental;
+        setting.allowed = Some(node.parents.clone());
+        setting.overrides = standins.overrides.clone();
+        setting.batch = how.batch.filter(|_| node.config.batch.is_some());
         let generic = node.test.as_ref().and_then(|test| Some((test.generic.as_ref()?, test.owner?)));
-        let (sql, map) = match generic {
+        let text = match generic {
             Some((generic, on)) => {
                 let on = self.node(on);
                 let model = self.tested(on, node.config.test.r#where.as_deref(), ephemerals);
-                let (sql, said) = self.templates.test_sql(&owner, generic, model, &node.place(), setting)?;
+                setting.allowed = None;
+                setting.this = None;
+                let (text, said) =
+                    self.templates.test_text(&owner, generic, model, &node.place(), &setting, how.host)?;
                 ephemerals.extend(said.ephemerals);
-                (sql, SourceMap::whole(node.place()))
+                match text {
+                    Ok(text) => text,
+                    // A test that is built in has no template.
+                    Err(sql) => return trimmed(&owner, sql, SourceMap::whole(node.place())),
+                }
             }
-            None => {
-                let rendered = match &node.reads {
-                    Some(relation) => {
-                        let query = super::snapshot_file::query_of(relation);
-                        self.templates.render_text(&owner, &query, &node.place(), setting)?
-                    }
-                    None => self.templates.render(&owner, &node.source, setting)?,
-                };
-                ephemerals.extend(rendered.heard.ephemerals);
-                (rendered.sql, rendered.map)
-            }
+            None => match &node.reads {
+                Some(relation) => Text::Short(super::snapshot_file::query_of(relation), node.place()),
+                None => Text::File(node.source.clone()),
+            },
         };
-        if is_blank(&sql) {
-            return Err(Error::empty_sql(&owner, map.whole_place()));
+        let rendered = self.templates.render(&owner, &text, setting.clone(), how.host)?;
+        let is_own = generic.is_none() && node.kind != NodeKind::Snapshot;
+        let fallback = if is_own { Place::line(&node.source, 1) } else { node.place() };
+        for id in &rendered.heard.ephemerals {
+            if !ephemerals.contains(id) {
+                ephemerals.push(*id);
+            }
         }
-        let kept = sql.trim_end_matches(|c: char| c.is_whitespace() || c == ';').len();
-        Ok(Compiled { sql: sql[..kept].to_owned(), map })
+        let header = rendered.heard.header.clone().or_else(|| {
+            let configured = rendered.heard.config.get("sql_header").or_else(|| node.raw_config.get("sql_header"));
+            configured.and_then(|header| header.as_str().map(str::to_owned))
+        });
+        let map = self.map_of(text, &rendered, setting, fallback);
+        let sql = rendered.sql;
+        let compiled = trimmed(&owner, sql, map)?;
+        Ok(Compiled { header: header.filter(|header| !is_blank(header)), ..compiled })
+    }
+
+    /// Where the parts of a rendered text stand; found out when it is asked.
+    pub(super) fn map_of(&self, text: Text, rendered: &Rendered, setting: Setting, fallback: Place) -> SourceMap {
+        let (templates, whole, again) = (self.templates.clone(), rendered.sql.clone(), rendered.again(setting));
+        SourceMap::found_by(fallback, move || templates.segments(&text, &whole, &again))
+    }
+
+    /// What every template of a node finds.
+    fn setting(&self, node: &Node, how: &Compile<'_>) -> Setting {
+        let own = node.raw_text();
+        if self.templates.mentions(own, "graph") {
+            self.templates.names.graph.get_or_init(|| node_value::graph(self));
+        }
+        Setting {
+            execute: true,
+            is_incremental: how.is_incremental,
+            this: Some(node.relation.clone()),
+            config: node.raw_config.clone(),
+            model: self.templates.mentions(own, "model").then(|| node_value::model(self, node, how.batch)),
+            ..Setting::default()
+        }
     }
 
     /// What a generic test's `model` stands for.
@@ -148,23 +195,17 @@ impl Graph {
             Some(filter) => format!("(select * from {name} where {filter}) dbt_subquery"),
             None => name,
         };
-        RelationValue { plain: shown.clone(), shown, relation: on.relation.clone() }
+        RelationValue::shown_as(shown, on.relation.clone()).of(&self.templates.names)
     }
 
     /// A node's `pre_hook` and `post_hook` statements, rendered; empty ones left out.
-    pub fn hooks(&self, node: &Node, how: &Compile) -> Result<(Vec<String>, Vec<String>)> {
+    pub fn hooks(&self, node: &Node, how: &Compile<'_>) -> Result<(Vec<String>, Vec<String>)> {
         let render = |hooks: &[String]| -> Result<Vec<String>> {
             let mut statements = Vec::new();
             for hook in hooks {
-                let setting = Setting {
-                    execute: true,
-                    is_incremental: how.is_incremental,
-                    this: Some(node.relation.clone()),
-                    config: node.raw_config.clone(),
-                    ..Setting::default()
-                };
                 let owner = format!("hook of {} `{}`", node.kind, node.name);
-                let rendered = self.templates.render_text(&owner, hook, &node.place(), setting)?;
+                let text = Text::Short(hook.clone(), node.place());
+                let rendered = self.templates.render(&owner, &text, self.setting(node, how), how.host)?;
                 let sql = rendered.sql.trim().trim_end_matches(';').trim();
                 if !sql.is_empty() {
                     statements.push(sql.to_owned());
@@ -206,7 +247,7 @@ impl Compiled {
     pub fn within(&self, head: &str, tail: &str) -> Self {
         let mut map = SourceMap::whole(self.map.whole_place());
         map.append(head.len(), &self.map);
-        Self { sql: format!("{head}{}{tail}", self.sql), map }
+        Self { sql: format!("{head}{}{tail}", self.sql), map, header: self.header.clone() }
     }
 
     /// The place of an offset in the SQL, or of all of it.
@@ -217,9 +258,17 @@ impl Compiled {
         }
     }
 
+    /// The same with the calls of the macros that wrote what stands there, for `Error::at_all`.
+    pub fn places(&self, offset: Option<usize>) -> Vec<Place> {
+        match offset {
+            Some(offset) => self.map.places(offset),
+            None => vec![self.map.whole_place()],
+        }
+    }
+
     /// Puts common table expressions before the query's own, or before the query.
     fn add_expressions(&mut self, expressions: &[(NodeId, String, Self)]) {
-        let mut added = Self { sql: String::new(), map: SourceMap::whole(self.map.whole_place()) };
+        let mut added = Self { sql: String::new(), map: SourceMap::whole(self.map.whole_place()), header: None };
         for (_, name, compiled) in expressions {
             if !added.sql.is_empty() {
                 added.sql.push_str(", ");
@@ -287,6 +336,15 @@ fn skip_blank(sql: &str, mut at: usize) -> usize {
     }
 }
 
+/// A query without what ends it; one without any SQL is an error.
+fn trimmed(owner: &str, mut sql: String, map: SourceMap) -> Result<Compiled> {
+    if is_blank(&sql) {
+        return Err(Error::empty_sql(owner, map.whole_place()));
+    }
+    sql.truncate(sql.trim_end_matches(|c: char| c.is_whitespace() || c == ';').len());
+    Ok(Compiled { sql, map, header: None })
+}
+
 fn is_blank(sql: &str) -> bool {
     sql[skip_blank(sql, 0)..].trim_matches(|c: char| c.is_whitespace() || c == ';').is_empty()
 }
@@ -333,7 +391,7 @@ mod tests {
                 ("b as", "models/m.sql:5 {{ name }}"),
                 ("x_b", "models/m.sql:5 x_"),
                 ("wrong_one", "models/m.sql:7 wrong_one"),
-                ("+ q", "models/m.sql:8 {{ twice('q') }}"),
+                ("+ q", "macros/twice.sql:1 +"),
                 ("z\n", "models/m.sql:8 z"),
                 ("t --", "models/m.sql:9 t"),
             ],
@@ -385,7 +443,7 @@ mod tests {
                 ("macros/c.sql", "{% macro listed() %}{{ return(['a', 'b']) }}{% endmacro %}"),
             ],
             "select oi3m, a+b, d",
-            &[("oi3m", "models/m.sql:1 {{ outer(2) }}")],
+            &[("oi3m", "macros/a.sql:1 o")],
         );
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::error::nearest;
+use crate::project::MAP_KEYS;
 
 /// A configuration value that does not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -316,9 +317,6 @@ fn list(value: Option<Value>) -> Vec<Value> {
         Some(other) => vec![other],
     }
 }
-
-/// Keys whose value is a map, so that a map below them is no folder.
-const MAP_KEYS: [&str; 7] = ["meta", "column_types", "export", "contract", "persist_docs", "grants", "docs"];
 
 /// The folder defaults of `profiles.toml` that hold for a file, the deepest folder last. `path` is the project's name,
 /// the folders and the file's name.

@@ -10,12 +10,13 @@ use serde_json::{Map, Value, json};
 
 use super::config::Of;
 use super::config_value::merge;
+use super::host::Host;
 use super::jinja::{Call, Heard as Said, RelationValue};
 use super::node::{DataTest, GenericTest, Node, NodeKind};
 use super::parse::{Draft, Heard, Parser, blank_node, by_name};
 use super::python;
 use super::relation::Relation;
-use super::template::{Setting, Templates};
+use super::template::{Setting, Templates, Text};
 use crate::digest::md5;
 use crate::error::{Error, Place};
 use crate::project::{ColumnProperties, TestProperties};
@@ -93,14 +94,16 @@ impl Parser<'_> {
         }
         let is_source = self.drafts[owner.draft].node.kind == NodeKind::Source;
         let (full, short) = names(&test_name, &owner.name, is_source, column.as_deref(), &arguments);
-        let name = test.name.clone().unwrap_or(full);
+        let (name, short) = match &test.name {
+            Some(name) => (name.clone(), name.clone()),
+            None => (full, short),
+        };
         let generic = GenericTest { test: test_name, column, arguments };
 
         let label = format!("test `{name}`");
         let mut calls = vec![Heard { call: owner.call.clone(), number: None }];
         let mut raw = Map::new();
-        let model =
-            RelationValue { shown: "\"model\"".into(), plain: "\"model\"".into(), relation: Relation::new("", "") };
+        let model = RelationValue::shown_as("\"model\"", Relation::new("", ""));
         match self.templates.test_sql(&label, &generic, model, &test.place, Setting::default()) {
             Ok((_, said)) => {
                 calls.extend(said.calls.into_iter().map(|call| Heard { call, number: None }));
@@ -219,14 +222,42 @@ impl Templates {
         place: &Place,
         setting: Setting,
     ) -> Result<(String, Said), Error> {
+        let (text, mut said) = self.test_text(owner, test, model, place, &setting, None)?;
+        let text = match text {
+            Ok(text) => text,
+            Err(sql) => return Ok((sql, said)),
+        };
+        let again = Setting { execute: setting.execute, config: setting.config, ..Setting::default() };
+        let rendered = self.render(owner, &text, again, None)?;
+        said.calls.extend(rendered.heard.calls);
+        said.config = rendered.heard.config;
+        for id in rendered.heard.ephemerals {
+            if !said.ephemerals.contains(&id) {
+                said.ephemerals.push(id);
+            }
+        }
+        Ok((rendered.sql, said))
+    }
+
+    /// The call of a test's macro, or the SQL of one that is built in; and what its arguments said.
+    pub fn test_text(
+        &self,
+        owner: &str,
+        test: &GenericTest,
+        model: RelationValue,
+        place: &Place,
+        setting: &Setting,
+        host: Option<&dyn Host>,
+    ) -> Result<(Result<Text, String>, Said), Error> {
         let mut said = Said::default();
-        let again = || Setting { execute: setting.execute, config: setting.config.clone(), ..Setting::default() };
         let mut arguments = Map::new();
         for (key, value) in &test.arguments {
             let rendered = match value.as_str().filter(|text| is_template(text)) {
                 Some(text) => {
                     let text = if text.contains("{{") { text.to_owned() } else { format!("{{{{ {text} }}}}") };
-                    let rendered = self.render_text(owner, &text, place, again())?;
+                    let again =
+                        Setting { execute: setting.execute, config: setting.config.clone(), ..Setting::default() };
+                    let rendered = self.render(owner, &Text::Short(text, place.clone()), again, host)?;
                     said.calls.extend(rendered.heard.calls);
                     said.ephemerals.extend(rendered.heard.ephemerals);
                     Value::from(rendered.sql)
@@ -237,20 +268,12 @@ impl Templates {
         }
         let name = format!("test_{}", test.test);
         if !self.has_macro(&name) {
-            return Ok((built_in(test, &arguments, &model.shown), said));
+            return Ok((Err(built_in(test, &arguments, &model.shown)), said));
         }
         let mut named = vec![("model".to_owned(), Jinja::from_object(model))];
         named.extend(test.column.iter().map(|column| ("column_name".to_owned(), Jinja::from(column))));
         named.extend(arguments.into_iter().map(|(key, value)| (key, Jinja::from(Serde(value)))));
-        let rendered = self.call_macro(owner, &name, named, place, again())?;
-        said.calls.extend(rendered.heard.calls);
-        said.config = rendered.heard.config;
-        for id in rendered.heard.ephemerals {
-            if !said.ephemerals.contains(&id) {
-                said.ephemerals.push(id);
-            }
-        }
-        Ok((rendered.sql, said))
+        Ok((Ok(Text::Call(name, named, place.clone())), said))
     }
 }
 

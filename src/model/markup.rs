@@ -1,16 +1,46 @@
 //! Finds what is raw text and what is Jinja in a template, and prepares the template for rendering.
 //!
-//! Two things are written into a copy of the text: place markers, which come out in the rendered SQL and say where each
-//! stretch of it stands in the template; and, in macro files, the names under which macros are called. Renders nothing.
+//! Three things are written into a copy of the text: place markers, which come out in the rendered SQL and say where each
+//! stretch of it stands in the template; in macro files, the names under which macros are called; and calls in the place
+//! of what the engine has no operator or value for. Renders nothing.
 
+mod expression;
+
+use std::borrow::Cow;
 use std::ops::Range;
+
+pub(super) use expression::Rewrite;
 
 /// Opens and closes a marker; between them stands the stretch's number. Private-use characters, which no SQL holds.
 pub(super) const MARK_OPEN: char = '\u{E000}';
 pub(super) const MARK_CLOSE: char = '\u{E001}';
+/// Around what a macro wrote.
+pub(super) const MARK_ENTER: char = '\u{E002}';
+pub(super) const MARK_LEAVE: char = '\u{E003}';
+/// The digits of a marker's number: these plus the digit, so that no filter takes them for a number.
+const MARK_DIGIT: u32 = 0xE010;
 
 /// The prefix that keeps a macro's own name free for the function that calls it from any file.
 pub(super) const MACRO_PREFIX: &str = "macro__";
+
+pub(super) fn is_mark(c: char) -> bool {
+    ('\u{E000}'..='\u{E01F}').contains(&c)
+}
+
+/// A text without its markers.
+pub(super) fn unmarked(text: &str) -> Cow<'_, str> {
+    if !text.contains(is_mark) {
+        return Cow::Borrowed(text);
+    }
+    // The digits of a marker are of its characters too.
+    Cow::Owned(text.chars().filter(|c| !is_mark(*c)).collect())
+}
+
+/// The number that stands in a marker.
+pub(super) fn mark_number(digits: &str) -> Option<usize> {
+    let digit = |c: char| (c as u32).checked_sub(MARK_DIGIT).filter(|digit| *digit < 10);
+    digits.chars().try_fold(0usize, |number, c| Some(number * 10 + digit(c)? as usize))
+}
 
 /// A template ready to be rendered.
 #[derive(Debug, Default)]
@@ -33,16 +63,25 @@ pub(super) struct Stretch {
     pub is_exact: bool,
 }
 
+/// What is written into the copy.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Manner {
+    /// The number of the first marker; None writes none.
+    pub marks_from: Option<usize>,
+    /// Markers also in text that is captured into a value.
+    pub marks_captured: bool,
+    pub rewrite: Rewrite,
+}
+
 impl Markup {
-    /// A model's or test's template, with markers.
-    pub fn of_sql(original: &str) -> Self {
-        let has_marks = original.contains([MARK_OPEN, MARK_CLOSE]);
-        Writer { original, out: Self::default(), marks: !has_marks, renames: false }.write()
+    /// A model's or test's template.
+    pub fn of_sql(original: &str, manner: Manner) -> Self {
+        Writer { original, out: Self::default(), manner: manner.for_text(original), renames: false }.write()
     }
 
     /// A macro file, its macros renamed and `{% test %}` made `{% macro %}`.
-    pub fn of_macros(original: &str) -> Self {
-        Writer { original, out: Self::default(), marks: false, renames: true }.write()
+    pub fn of_macros(original: &str, manner: Manner) -> Self {
+        Writer { original, out: Self::default(), manner: manner.for_text(original), renames: true }.write()
     }
 
     /// The place in the original of an offset in `text`.
@@ -67,10 +106,17 @@ impl Markup {
     }
 }
 
+impl Manner {
+    /// A text that has such characters itself gets no markers.
+    fn for_text(self, original: &str) -> Self {
+        if self.marks_from.is_some() && original.contains(is_mark) { Self { marks_from: None, ..self } } else { self }
+    }
+}
+
 struct Writer<'a> {
     original: &'a str,
     out: Markup,
-    marks: bool,
+    manner: Manner,
     renames: bool,
 }
 
@@ -116,10 +162,13 @@ impl Writer<'_> {
                 let closes = matches!(word, "endmacro" | "endtest" | "endcall" | "endfilter" | "endset");
                 captures = if opens { captures + 1 } else { captures.saturating_sub(usize::from(closes)) };
             }
+            let rest = if word == "macro" || word == "test" { inner } else { "" };
             match tag {
-                Tag::Statement if self.renames => self.statement(open..end, word),
-                _ => self.copy(open..end),
+                Tag::Statement if self.renames => self.statement(open..close, word, rest),
+                Tag::Comment => self.copy(open..close),
+                _ => self.tag(open..close),
             }
+            self.copy(close..end);
             after_trim = end - open > 4 && text.as_bytes().get(end - 3) == Some(&b'-');
             at = end;
         }
@@ -133,9 +182,31 @@ impl Writer<'_> {
         }
     }
 
+    /// Copies a tag, with calls in the place of what the engine has not.
+    fn tag(&mut self, range: Range<usize>) {
+        let bytes = self.original.as_bytes();
+        let is_trim = |at: usize| matches!(bytes.get(at), Some(b'-' | b'+'));
+        let start = range.start + 2 + usize::from(is_trim(range.start + 2));
+        let end = (range.end - 2).saturating_sub(usize::from(is_trim(range.end - 3)));
+        if start >= end {
+            return self.copy(range);
+        }
+        let inner = start..end;
+        let mut at = range.start;
+        for edit in expression::edits(&self.original[inner.clone()], self.manner.rewrite) {
+            let place = inner.start + edit.at;
+            self.copy(at..place);
+            self.out.text.push_str(edit.text);
+            at = place + edit.replaces;
+        }
+        self.copy(at..range.end);
+    }
+
     fn mark(&mut self, template: Range<usize>, is_exact: bool) {
         self.out.text.push(MARK_OPEN);
-        self.out.text.push_str(&self.out.stretches.len().to_string());
+        let number = self.manner.marks_from.unwrap_or(0) + self.out.stretches.len();
+        let digits = number.to_string();
+        self.out.text.extend(digits.bytes().filter_map(|digit| char::from_u32(MARK_DIGIT + u32::from(digit - b'0'))));
         self.out.text.push(MARK_CLOSE);
         self.out.stretches.push(Stretch { template, is_exact });
     }
@@ -149,7 +220,7 @@ impl Writer<'_> {
         expression: Option<Range<usize>>,
         is_captured: bool,
     ) {
-        if !self.marks || is_captured {
+        if self.manner.marks_from.is_none() || (is_captured && !self.manner.marks_captured) {
             return self.copy(range);
         }
         let text = &self.original[range.clone()];
@@ -177,13 +248,13 @@ impl Writer<'_> {
     }
 
     /// A statement of a macro file.
-    fn statement(&mut self, range: Range<usize>, word: &str) {
+    fn statement(&mut self, range: Range<usize>, word: &str, rest: &str) {
         let text = &self.original[range.clone()];
         let (replacement, prefix) = match word {
             "macro" => ("macro", MACRO_PREFIX.to_owned()),
             "test" => ("macro", format!("{MACRO_PREFIX}test_")),
             "endtest" => ("endmacro", String::new()),
-            _ => return self.copy(range),
+            _ => return self.tag(range),
         };
         let Some(found) = text.find(word) else { return self.copy(range) };
         let word_end = found + word.len();
@@ -197,7 +268,31 @@ impl Writer<'_> {
             self.out.macros.push(name);
             self.out.text.push_str(&prefix);
         }
-        self.copy(range.start + name_at..range.end);
+        // Parameters for what was not foreseen, of macros that read it.
+        let wanted: Vec<&str> =
+            ["varargs", "kwargs"].into_iter().filter(|name| self.reads(range.end, word, name)).collect();
+        let Some(close) = self.original[range.clone()].rfind(')').filter(|_| !wanted.is_empty()) else {
+            return self.copy(range.start + name_at..range.end);
+        };
+        self.copy(range.start + name_at..range.start + close);
+        let has_some =
+            rest.split_once('(').is_some_and(|(_, rest)| !rest.trim_end_matches([')', ' ']).trim().is_empty());
+        let added: Vec<String> = wanted.iter().map(|name| format!("{name}=none")).collect();
+        self.out.text.push_str(if has_some { ", " } else { "" });
+        self.out.text.push_str(&added.join(", "));
+        self.copy(range.start + close..range.end);
+    }
+}
+
+impl Writer<'_> {
+    /// Whether the body of the macro whose tag ends at `from` mentions a name.
+    fn reads(&self, from: usize, word: &str, name: &str) -> bool {
+        if word != "macro" {
+            return false;
+        }
+        let rest = &self.original[from..];
+        let body = rest.find("endmacro").map_or(rest, |end| &rest[..end]);
+        body.contains(name)
     }
 }
 
@@ -264,12 +359,14 @@ fn raw_end(text: &str, from: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use super::Markup;
+    use super::{Manner, Markup};
 
     #[track_caller]
     fn check(template: &str, expected: &str) {
-        let markup = Markup::of_sql(template);
-        let shown = markup.text.replace(super::MARK_OPEN, "<").replace(super::MARK_CLOSE, ">");
+        let markup = Markup::of_sql(template, Manner { marks_from: Some(0), ..Manner::default() });
+        let digit = |c: char| super::mark_number(&c.to_string()).map(|digit| digit.to_string());
+        let shown: String = markup.text.chars().map(|c| digit(c).unwrap_or(c.to_string())).collect();
+        let shown = shown.replace(super::MARK_OPEN, "<").replace(super::MARK_CLOSE, ">");
         assert_eq!(shown, expected);
         for (own, original) in &markup.pieces {
             assert_eq!(markup.text[*own..].chars().next(), template[*original..].chars().next());
@@ -297,11 +394,17 @@ mod tests {
     #[test]
     fn macro_names() {
         fn check(text: &str, expected: &str, names: &[&str]) {
-            let markup = Markup::of_macros(text);
+            let markup = Markup::of_macros(text, Manner::default());
             assert_eq!(markup.text, expected);
             assert_eq!(markup.macros, names);
         }
         check("{% macro a(b) %}x{% endmacro %}", "{% macro macro__a(b) %}x{% endmacro %}", &["a"]);
+        check(
+            "{% macro a(b) %}{{ varargs }}{% endmacro %}{% macro c() %}{{ kwargs }}{% endmacro %}",
+            "{% macro macro__a(b, varargs=none) %}{{ varargs }}{% endmacro %}{% macro macro__c(kwargs=none) %}{{ kwargs \
+             }}{% endmacro %}",
+            &["a", "c"],
+        );
         check("{%- test a(b) -%}x{%- endtest -%}", "{%- macro macro__test_a(b) -%}x{%- endmacro -%}", &["test_a"]);
     }
 }

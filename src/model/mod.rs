@@ -15,14 +15,20 @@ mod config;
 mod config_value;
 mod contract;
 mod exposure;
+mod field_change;
 mod fixture;
+mod freshness;
 mod generic_test;
+mod host;
+mod invocation;
 mod jinja;
 pub mod lineage;
 mod manifest;
 mod markup;
 mod materialize;
 mod node;
+mod node_value;
+mod operation;
 mod order;
 mod overrides;
 mod parse;
@@ -41,6 +47,7 @@ mod source_map;
 mod template;
 mod unit_test;
 mod unrendered;
+mod volatile;
 
 pub use batch_config::BatchConfig;
 pub use batches::{Batch, BatchSize, Window, parse_time};
@@ -52,7 +59,12 @@ pub use config::{
 };
 pub use contract::Contract;
 pub use exposure::Access;
+pub use field_change::{FieldChange, field_changes, missing_field};
 pub use fixture::{own_types, value_sql};
+pub use freshness::{Age, Freshness};
+pub use host::{Answer, Cell, Host, Said};
+pub use invocation::Invocation;
+pub use manifest::CompiledSql;
 pub use materialize::{
     Existing, Incremental, Key, children_only, create_table, create_view, doubled_keys, drop_existing, duplicate_keys,
     sweep,
@@ -61,9 +73,10 @@ pub use node::{DataTest, GenericTest, Graph, Node, NodeId, NodeKind};
 pub use order::{Gate, Step, Steps};
 pub use relation::Relation;
 pub use schema_change::{NewColumn, SchemaChange};
-pub use select::Selection;
+pub use select::{Indirect, Previous, Request, Selection};
 pub use snapshot::Snapshot;
 pub use snapshot_config::{CheckColumns, MetaNames, SnapshotConfig};
 pub use source_config::SourceConfig;
 pub use source_map::SourceMap;
 pub use unit_test::{Given, Rows, UnitTest};
+pub use volatile::is_volatile;

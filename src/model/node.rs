@@ -15,7 +15,7 @@ use super::relation::Relation;
 use super::template::Templates;
 use super::unit_test::UnitTest;
 use crate::error::{Place, SourceText};
-use crate::project::{ColumnProperties, Constraint, ExposureProperties, GroupProperties};
+use crate::project::{ColumnProperties, Constraint, ExposureProperties, GroupProperties, SelectorDefinition};
 
 /// A node's place in its graph; valid for the graph that gave it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -202,6 +202,10 @@ pub struct GenericTest {
 #[derive(Debug)]
 pub struct Graph {
     pub project: String,
+    /// The project's folder, absolute.
+    pub root: std::path::PathBuf,
+    /// The warehouse's name in SQL.
+    pub database: String,
     pub(super) nodes: Vec<Node>,
     /// Direct readers of each node, by index.
     pub(super) children: Vec<Vec<NodeId>>,
@@ -210,6 +214,7 @@ pub struct Graph {
     pub(super) by_unique_id: HashMap<String, NodeId>,
     /// What is odd but stops nothing, such as YAML entries without a file.
     pub warnings: Vec<crate::error::Error>,
+    pub(super) selectors: Vec<SelectorDefinition>,
     pub(super) groups: Vec<GroupProperties>,
     /// Models, seeds and tests that are switched off, in no relation to the others.
     pub(super) disabled: Vec<Node>,
@@ -260,6 +265,18 @@ impl Graph {
         while let Some(next) = open.pop() {
             if seen.insert(next) {
                 open.extend(&self.children[next.index()]);
+            }
+        }
+        seen
+    }
+
+    /// Some nodes and all that they read, directly or not.
+    pub fn with_ancestors(&self, ids: impl Iterator<Item = NodeId>) -> std::collections::BTreeSet<NodeId> {
+        let mut seen = std::collections::BTreeSet::new();
+        let mut open: Vec<NodeId> = ids.collect();
+        while let Some(next) = open.pop() {
+            if seen.insert(next) {
+                open.extend(&self.node(next).parents);
             }
         }
         seen

@@ -9,11 +9,12 @@ use serde_json::{Map, Value};
 
 use super::config::{Config, Of};
 use super::config_value::{Misspelt, canonical, folder_defaults, merge};
+use super::invocation::Invocation;
 use super::jinja::Call;
 use super::node::{DataTest, Graph, Node, NodeId, NodeKind};
+use super::node_value;
 use super::relation::Relation;
-use super::snapshot_file;
-use super::template::{Setting, Templates};
+use super::template::{Setting, Templates, Text};
 use super::unrendered::unrendered;
 use crate::digest::sha256;
 use crate::error::{Error, Place, Result, SourceText};
@@ -51,7 +52,15 @@ impl Graph {
     /// All that is wrong with names, configuration and templates, file by file; macro files that cannot be read, if there
     /// are any, alone. Exit code 2.
     pub fn parse(project: &Project, vars: &Map<String, Value>) -> Result<Self> {
-        let (templates, errors) = Templates::new(project, vars);
+        Self::parse_for(project, vars, &Invocation::default())
+    }
+
+    /// The same for a call of the program that templates can ask about.
+    ///
+    /// # Errors
+    /// As `parse`.
+    pub fn parse_for(project: &Project, vars: &Map<String, Value>, invocation: &Invocation) -> Result<Self> {
+        let (templates, errors) = Templates::new(project, vars, invocation);
         let mut parser = Parser {
             project,
             templates,
@@ -121,6 +130,10 @@ impl Parser<'_> {
                     self.disabled.insert(format!("{}.{}", source.name, table.name));
                     continue;
                 }
+                if let Err(complaint) = super::freshness::Freshness::read(&raw) {
+                    let place = key_in_yaml(&table.place, "freshness");
+                    self.errors.push(Error::bad_config(&owner, "freshness", &complaint, place));
+                }
                 let mut node = blank_node(NodeKind::Source, &table.name, &table.place.source, config);
                 let identifier = table.identifier.as_ref().unwrap_or(&table.name);
                 node.unique_id = format!("source.{name}.{}.{}", source.name, table.name);
@@ -147,11 +160,11 @@ impl Parser<'_> {
         let properties = by_name(&project.properties.seeds);
         for file in &project.seeds {
             let patch = properties.get(file.name.as_str()).copied();
-            let mut raw = self.file_defaults(&project.profiles.seeds, file, patch);
+            let mut raw = self.file_defaults(&project.profiles.defaults.seeds, file, patch);
             raw.entry("materialized").or_insert_with(|| "seed".into());
             let place = patch.map_or_else(|| Place::new(&file.source, 0..0), |patch| patch.place.clone());
             let config = self.config(&raw, Of::Seed, &format!("seed `{}`", file.name), &place, None);
-            let written = self.unrendered(&project.profiles.seeds, file, patch, &Map::new());
+            let written = self.unrendered(&project.profiles.defaults.seeds, file, patch, &Map::new());
             let is_enabled = config.enabled;
             let mut node = self.file_node(NodeKind::Seed, file, patch, config, raw);
             node.unrendered_config = written;
@@ -166,68 +179,6 @@ impl Parser<'_> {
     }
 
     /// Those of files with blocks, then those that stand in YAML alone.
-    fn snapshots(&mut self) {
-        let project = self.project;
-        let properties = by_name(&project.properties.snapshots);
-        let mut files = Vec::new();
-        for file in &project.snapshots {
-            let (blocks, errors) = snapshot_file::blocks(file);
-            files.extend(blocks);
-            self.errors.extend(errors);
-        }
-        for file in &files {
-            let patch = properties.get(file.name.as_str()).copied();
-            let mut defaults = self.file_defaults(&project.profiles.snapshots, file, patch);
-            defaults.insert("materialized".into(), "snapshot".into());
-            self.templated(NodeKind::Snapshot, file, patch, &format!("snapshot `{}`", file.name), defaults);
-            if let Some(patch) = patch.filter(|patch| patch.relation.is_some()) {
-                self.errors.push(Error::snapshot_twice(
-                    &file.name,
-                    patch.place.clone(),
-                    snapshot_file::first_line(&file.source),
-                ));
-            }
-        }
-        for entry in project.properties.snapshots.iter().filter(|entry| entry.relation.is_some()) {
-            self.yaml_snapshot(entry);
-        }
-        let patches: Vec<NodeProperties> =
-            project.properties.snapshots.iter().filter(|entry| entry.relation.is_none()).cloned().collect();
-        self.unmatched(&patches, &files, "snapshot");
-    }
-
-    /// A snapshot whose `relation:` says what it reads: all of it.
-    fn yaml_snapshot(&mut self, entry: &NodeProperties) {
-        let Some(relation) = &entry.relation else { return };
-        let path = &entry.place.source.path;
-        let folders = path.parent().into_iter().flat_map(|folder| folder.iter().skip(1));
-        let file = ProjectFile {
-            source: entry.place.source.clone(),
-            name: entry.name.clone(),
-            folders: folders.map(|part| part.to_string_lossy().into_owned()).collect(),
-            path: std::path::PathBuf::new(),
-        };
-        let owner = format!("snapshot `{}`", entry.name);
-        let mut raw = self.file_defaults(&self.project.profiles.snapshots, &file, Some(entry));
-        raw.insert("materialized".into(), "snapshot".into());
-        let config = self.config(&raw, Of::Snapshot, &owner, &entry.place, None);
-        if !config.enabled {
-            self.disabled.insert(entry.name.clone());
-            return;
-        }
-        let query = snapshot_file::query_of(relation);
-        match self.templates.render_text(&owner, &query, &entry.place, Setting::default()) {
-            Ok(rendered) => {
-                let mut node = self.file_node(NodeKind::Snapshot, &file, Some(entry), config, raw);
-                node.reads = Some(relation.clone());
-                node.checksum = sha256(&query);
-                let calls = rendered.heard.calls.into_iter().map(|call| Heard { call, number: None });
-                self.drafts.push(Draft { node, calls: calls.collect() });
-            }
-            Err(error) => self.errors.push(error),
-        }
-    }
-
     fn models(&mut self) {
         let project = self.project;
         let properties = by_name(&project.properties.models);
@@ -235,7 +186,7 @@ impl Parser<'_> {
             let patch = properties.get(file.name.as_str()).copied();
             let is_inline = file.source.path == std::path::Path::new(crate::project::INLINE_PATH);
             let owner = if is_inline { "the query".to_owned() } else { format!("model `{}`", file.name) };
-            let defaults = self.file_defaults(&project.profiles.models, file, patch);
+            let defaults = self.file_defaults(&project.profiles.defaults.models, file, patch);
             self.templated(NodeKind::Model, file, patch, &owner, defaults);
         }
         self.unmatched(&project.properties.models, &project.models, "model");
@@ -253,7 +204,7 @@ impl Parser<'_> {
     }
 
     /// A model or singular test: what its template says is heard here.
-    fn templated(
+    pub(super) fn templated(
         &mut self,
         kind: NodeKind,
         file: &ProjectFile,
@@ -267,9 +218,19 @@ impl Parser<'_> {
         // Both sides of `{% if is_incremental() %}` are heard, so that no reference hides behind it.
         let renderings: &[bool] = if file.source.text.contains("is_incremental") { &[false, true] } else { &[false] };
         for &is_incremental in renderings {
-            let setting =
-                Setting { is_incremental, this: Some(this.clone()), config: raw.clone(), ..Setting::default() };
-            match self.templates.render(owner, &file.source, setting) {
+            let own = self.templates.mentions(&file.source.text, "model");
+            let model = || {
+                let profiles = &self.project.profiles;
+                node_value::parsed((&profiles.name, &profiles.target.database), kind, file, &this, &raw)
+            };
+            let setting = Setting {
+                is_incremental,
+                this: Some(this.clone()),
+                model: own.then(model),
+                config: raw.clone(),
+                ..Setting::default()
+            };
+            match self.templates.render(owner, &Text::File(file.source.clone()), setting, None) {
                 Ok(rendered) => {
                     calls.extend(
                         rendered
@@ -291,7 +252,11 @@ impl Parser<'_> {
         }
         let said_keys: HashSet<String> = said.keys().cloned().collect();
         let nothing = Map::new();
-        let folder_defaults = if kind == NodeKind::Model { &self.project.profiles.models } else { &nothing };
+        let folder_defaults = match kind {
+            NodeKind::Model => &self.project.profiles.defaults.models,
+            NodeKind::Snapshot => &self.project.profiles.defaults.snapshots,
+            _ => &nothing,
+        };
         let written = self.unrendered(folder_defaults, file, patch, &said);
         merge(&mut raw, said);
         let (of, default) = match kind {
@@ -301,7 +266,7 @@ impl Parser<'_> {
         };
         let yaml_place = patch.map(|patch| patch.place.clone());
         let place = yaml_place.unwrap_or_else(|| match kind {
-            NodeKind::Snapshot => snapshot_file::first_line(&file.source),
+            NodeKind::Snapshot => super::snapshot_file::first_line(&file.source),
             _ => Place::line(&file.source, 1),
         });
         let config = self.config(&raw, of, owner, &place, Some((&file.source, &said_keys)));
@@ -353,7 +318,8 @@ impl Parser<'_> {
         let file = self.project.macros.iter().find(|file| file.source.text.contains(macro_name))?;
         let place = Place::line(&file.source, 1);
         let owner = format!("the name of `{node}`");
-        match self.templates.call_macro(&owner, macro_name, arguments, &place, Setting::default()) {
+        let call = Text::Call(macro_name.to_owned(), arguments, place);
+        match self.templates.render(&owner, &call, Setting::default(), None) {
             Ok(rendered) => Some(rendered.sql.trim().to_owned()).filter(|name| !name.is_empty()),
             Err(error) => {
                 if self.errors.iter().all(|known| known.places() != error.places()) {
@@ -365,7 +331,7 @@ impl Parser<'_> {
     }
 
     /// Folder defaults with the YAML entry's configuration over them.
-    fn file_defaults(
+    pub(super) fn file_defaults(
         &self,
         defaults: &Map<String, Value>,
         file: &ProjectFile,
@@ -381,7 +347,7 @@ impl Parser<'_> {
         raw
     }
 
-    fn unrendered(
+    pub(super) fn unrendered(
         &self,
         defaults: &Map<String, Value>,
         file: &ProjectFile,
@@ -401,7 +367,7 @@ impl Parser<'_> {
         folders.map(|part| part.to_string_lossy().into_owned()).collect()
     }
 
-    fn file_node(
+    pub(super) fn file_node(
         &mut self,
         kind: NodeKind,
         file: &ProjectFile,
@@ -470,7 +436,7 @@ impl Parser<'_> {
     }
 
     /// YAML entries that describe no file are a warning, as in dbt; two entries for one file an error.
-    fn unmatched(&mut self, entries: &[NodeProperties], files: &[ProjectFile], kind: &str) {
+    pub(super) fn unmatched(&mut self, entries: &[NodeProperties], files: &[ProjectFile], kind: &str) {
         let mut seen: HashMap<&str, &NodeProperties> = HashMap::new();
         for entry in entries {
             if let Some(first) = seen.insert(&entry.name, entry) {

@@ -14,7 +14,7 @@ use super::config::Materialized;
 use super::jinja::{Call, Refusal, Target};
 use super::node::{Graph, Node, NodeId, NodeKind};
 use super::parse::{Draft, Heard, Parser};
-use super::template::Setting;
+use super::template::{Setting, Text};
 use crate::error::{Error, Place, Result};
 
 /// Warnings of microbatch models that read nothing with an `event_time`: each of their batches reads everything.
@@ -73,11 +73,14 @@ impl Parser<'_> {
         let _ = self.templates.names.targets.set(resolved);
         Ok(Graph {
             project: self.project.profiles.name.clone(),
+            root: self.project.profiles.root.clone(),
+            database: self.project.profiles.target.database.clone(),
             by_unique_id: nodes.iter().map(|node| (node.unique_id.clone(), node.id)).collect(),
             nodes,
             children,
             ranks,
             warnings: self.warnings,
+            selectors: self.project.selectors.clone(),
             groups: self.project.properties.groups.clone(),
             disabled: self.disabled_nodes,
             templates: Arc::new(self.templates),
@@ -219,7 +222,7 @@ impl Parser<'_> {
             fail_at: Some((number, Refusal::new("here"))),
             ..Setting::default()
         };
-        let place = match self.templates.render("", &node.source, setting) {
+        let place = match self.templates.render("", &Text::File(node.source.clone()), setting, None) {
             Err(error) => error.places().first().cloned(),
             Ok(_) => None,
         };

@@ -23,10 +23,14 @@ pub(super) fn project(files: &[(&str, &str)]) -> Project {
         profiles: Profiles {
             root: PathBuf::from("/p"),
             name: "shop".into(),
+            profile: "shop".into(),
+            is_dbt: false,
             vars: Map::new(),
-            models: Map::new(),
-            seeds: Map::new(),
-            snapshots: Map::new(),
+            defaults: Default::default(),
+            paths: Default::default(),
+            on_run_start: Vec::new(),
+            on_run_end: Vec::new(),
+            flags: Map::new(),
             target: Target {
                 name: "dev".into(),
                 warehouse: PathBuf::from("/p/w.duckdb"),
@@ -36,6 +40,8 @@ pub(super) fn project(files: &[(&str, &str)]) -> Project {
                 memory_limit: None,
                 sources: BTreeMap::new(),
                 export: None,
+                database: "elt_warehouse".into(),
+                settings: Vec::new(),
             },
         },
         models: Vec::new(),
@@ -44,7 +50,11 @@ pub(super) fn project(files: &[(&str, &str)]) -> Project {
         macros: Vec::new(),
         seeds: Vec::new(),
         snapshots: Vec::new(),
+        analyses: Vec::new(),
+        docs: Vec::new(),
+        warnings: Vec::new(),
         properties: Properties::default(),
+        selectors: Vec::new(),
         environment: Environment::default(),
     };
     for (path, text) in files {
@@ -59,6 +69,7 @@ pub(super) fn project(files: &[(&str, &str)]) -> Project {
             "models" => project.models.push(file),
             "tests" => project.tests.push(file),
             "macros" => project.macros.push(file),
+            "analyses" => project.analyses.push(file),
             "snapshots" => project.snapshots.push(file),
             _ => project.seeds.push(file),
         }

@@ -244,7 +244,7 @@ impl SqlType {
     }
 }
 
-fn find_field<'a>(fields: &'a [(String, SqlType)], name: &str) -> Option<&'a SqlType> {
+pub(super) fn find_field<'a>(fields: &'a [(String, SqlType)], name: &str) -> Option<&'a SqlType> {
     fields.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, sql)| sql)
 }
 

@@ -1,14 +1,81 @@
 //! A file of `{% snapshot name %} … {% endsnapshot %}` blocks as one text a snapshot.
 //!
-//! Each text is as long as its file up to the block's end, so that places in it are places in the file. Renders nothing.
+//! Each text is as long as its file up to the block's end, so that places in it are places in the file.
 
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 
 use regex::Regex;
 
+use super::config::Of;
+use super::node::NodeKind;
+use super::parse::{Draft, Heard, Parser, by_name};
+use super::template::{Setting, Text};
+use crate::digest::sha256;
 use crate::error::{Error, Place, SourceText};
-use crate::project::ProjectFile;
+use crate::project::{NodeProperties, ProjectFile};
+
+impl Parser<'_> {
+    /// Snapshots of blocks in SQL files, and of YAML entries.
+    pub(super) fn snapshots(&mut self) {
+        let project = self.project;
+        let properties = by_name(&project.properties.snapshots);
+        let mut files = Vec::new();
+        for file in &project.snapshots {
+            let (blocks, errors) = blocks(file);
+            files.extend(blocks);
+            self.errors.extend(errors);
+        }
+        for file in &files {
+            let patch = properties.get(file.name.as_str()).copied();
+            let mut defaults = self.file_defaults(&project.profiles.defaults.snapshots, file, patch);
+            defaults.insert("materialized".into(), "snapshot".into());
+            self.templated(NodeKind::Snapshot, file, patch, &format!("snapshot `{}`", file.name), defaults);
+            if let Some(patch) = patch.filter(|patch| patch.relation.is_some()) {
+                self.errors.push(Error::snapshot_twice(&file.name, patch.place.clone(), first_line(&file.source)));
+            }
+        }
+        for entry in project.properties.snapshots.iter().filter(|entry| entry.relation.is_some()) {
+            self.yaml_snapshot(entry);
+        }
+        let patches: Vec<NodeProperties> =
+            project.properties.snapshots.iter().filter(|entry| entry.relation.is_none()).cloned().collect();
+        self.unmatched(&patches, &files, "snapshot");
+    }
+
+    /// A snapshot whose `relation:` says what it reads: all of it.
+    fn yaml_snapshot(&mut self, entry: &NodeProperties) {
+        let Some(relation) = &entry.relation else { return };
+        let path = &entry.place.source.path;
+        let folders = path.parent().into_iter().flat_map(|folder| folder.iter().skip(1));
+        let file = ProjectFile {
+            source: entry.place.source.clone(),
+            name: entry.name.clone(),
+            folders: folders.map(|part| part.to_string_lossy().into_owned()).collect(),
+            path: std::path::PathBuf::new(),
+        };
+        let owner = format!("snapshot `{}`", entry.name);
+        let mut raw = self.file_defaults(&self.project.profiles.defaults.snapshots, &file, Some(entry));
+        raw.insert("materialized".into(), "snapshot".into());
+        let config = self.config(&raw, Of::Snapshot, &owner, &entry.place, None);
+        if !config.enabled {
+            self.disabled.insert(entry.name.clone());
+            return;
+        }
+        let query = query_of(relation);
+        let text = Text::Short(query.clone(), entry.place.clone());
+        match self.templates.render(&owner, &text, Setting::default(), None) {
+            Ok(rendered) => {
+                let mut node = self.file_node(NodeKind::Snapshot, &file, Some(entry), config, raw);
+                node.reads = Some(relation.clone());
+                node.checksum = sha256(&query);
+                let calls = rendered.heard.calls.into_iter().map(|call| Heard { call, number: None });
+                self.drafts.push(Draft { node, calls: calls.collect() });
+            }
+            Err(error) => self.errors.push(error),
+        }
+    }
+}
 
 static TAG: LazyLock<Regex> = LazyLock::new(|| {
     let pattern = r"(?s)\{#.*?#\}|\{%[-+]?\s*(snapshot|endsnapshot)\b\s*([A-Za-z_]\w*)?\s*[-+]?%\}";

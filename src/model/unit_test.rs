@@ -14,7 +14,7 @@ use super::jinja::Call;
 use super::node::{Graph, Node, NodeId, NodeKind};
 use super::parse::{Draft, Heard, Parser, blank_node};
 use super::relation::Relation;
-use super::template::Setting;
+use super::template::{Setting, Text};
 use crate::digest::sha256;
 use crate::error::{Error, Place, Result, SourceText};
 use crate::project::{
@@ -253,13 +253,15 @@ impl Graph {
     /// Rows that a unit test gives as a query, rendered; None if they are no query.
     pub fn compile_rows(&self, owner: &str, test: &UnitTest, rows: &Rows) -> Result<Option<Compiled>> {
         let setting = Setting { execute: true, overrides: Some(test.overrides.clone()), ..Setting::default() };
-        let rendered = match rows {
-            Rows::Sql { text, place } => self.templates.render_text(owner, text, place, setting)?,
-            Rows::SqlFile(source) => self.templates.render(owner, source, setting)?,
+        let (text, place) = match rows {
+            Rows::Sql { text, place } => (Text::Short(text.clone(), place.clone()), place.clone()),
+            Rows::SqlFile(source) => (Text::File(source.clone()), Place::line(source, 1)),
             Rows::Cells { .. } | Rows::OfSeed => return Ok(None),
         };
+        let rendered = self.templates.render(owner, &text, setting.clone(), None)?;
+        let map = self.map_of(text, &rendered, setting, place);
         let kept = rendered.sql.trim_end_matches(|c: char| c.is_whitespace() || c == ';').len();
-        Ok(Some(Compiled { sql: rendered.sql[..kept].to_owned(), map: rendered.map }))
+        Ok(Some(Compiled { sql: rendered.sql[..kept].to_owned(), map, header: None }))
     }
 
     /// The unit tests of a model.

@@ -87,7 +87,7 @@ impl PropertyFile<'_> {
             }
         }
         Some(ExposureProperties {
-            description: self.optional_text(entries, "description").unwrap_or_default(),
+            description: self.description(entries),
             label: self.optional_text(entries, "label"),
             kind,
             maturity,
@@ -103,7 +103,7 @@ impl PropertyFile<'_> {
     pub(super) fn group(&mut self, item: &Written) -> Option<GroupProperties> {
         let (entries, name, place) = self.named(item, "a group", GROUP_KEYS, &[])?;
         Some(GroupProperties {
-            description: self.optional_text(entries, "description"),
+            description: self.rendered_text(entries, "description"),
             owner: self.owner(find(entries, "owner"), "a group", &place)?,
             config: self.config(entries),
             name,

@@ -2,15 +2,17 @@
 //!
 //! Knows names and folders; not what a file says.
 
+use std::collections::HashSet;
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
 use super::ProjectFile;
+use super::paths::Paths;
 use crate::error::{Error, Result, SourceText};
 
-/// Folders below `tests/` that are no part of a project: the Rust integration tests and their cases.
+/// Folders below `tests/` that are no part of a project of this tool's own: the Rust integration tests and their cases.
 const NO_TESTS: &[&str] = &["it", "cases"];
 
 /// Everything that belongs to the project, each list in the order of paths.
@@ -22,15 +24,43 @@ pub(super) struct Files {
     pub macros: Vec<ProjectFile>,
     pub seeds: Vec<ProjectFile>,
     pub snapshots: Vec<ProjectFile>,
+    pub analyses: Vec<ProjectFile>,
     pub properties: Vec<ProjectFile>,
+    /// Markdown, for doc blocks.
+    pub docs: Vec<ProjectFile>,
+    /// Models in Python.
+    pub python: Vec<ProjectFile>,
 }
 
-/// Walks `models/`, `seeds/`, `snapshots/`, `tests/` and `macros/` below `root`; hidden files are passed over, folders that do not
-/// exist are empty. All that cannot be read is reported at once.
-pub(super) fn walk(root: &Path) -> Result<Files> {
+/// What a folder holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Holds {
+    Models,
+    Seeds,
+    Tests,
+    Macros,
+    Snapshots,
+    Analyses,
+    Docs,
+}
+
+/// Walks the project's folders below `root`; hidden files are passed over, folders that do not exist are empty. All that
+/// cannot be read is reported at once.
+pub(super) fn walk(root: &Path, paths: &Paths, is_dbt: bool) -> Result<Files> {
     let mut files = Files::default();
     let mut errors = Vec::new();
-    for top in ["models", "seeds", "snapshots", "tests", "macros"] {
+    // Folders may hold several kinds, and one may lie in another: YAML and Markdown are read once.
+    let mut seen: HashSet<PathBuf> = HashSet::new();
+    let tops = [
+        (Holds::Models, &paths.models),
+        (Holds::Seeds, &paths.seeds),
+        (Holds::Snapshots, &paths.snapshots),
+        (Holds::Analyses, &paths.analyses),
+        (Holds::Tests, &paths.tests),
+        (Holds::Macros, &paths.macros),
+        (Holds::Docs, &paths.docs),
+    ];
+    for (holds, top) in tops.iter().flat_map(|(holds, tops)| tops.iter().map(|top| (*holds, top))) {
         let folder = root.join(top);
         if !folder.is_dir() {
             continue;
@@ -38,7 +68,8 @@ pub(super) fn walk(root: &Path) -> Result<Files> {
         let walk = WalkDir::new(&folder).follow_links(true).sort_by_file_name().min_depth(1);
         let kept = walk.into_iter().filter_entry(|entry| {
             let hidden = entry.file_name().as_encoded_bytes().starts_with(b".");
-            let no_test = top == "tests"
+            let no_test = !is_dbt
+                && top == Path::new("tests")
                 && entry.depth() == 1
                 && entry.file_type().is_dir()
                 && NO_TESTS.iter().any(|name| entry.file_name() == OsStr::new(name));
@@ -55,18 +86,26 @@ pub(super) fn walk(root: &Path) -> Result<Files> {
                     continue;
                 }
             };
-            let list = match (top, path.extension().and_then(OsStr::to_str)) {
+            let list = match (holds, path.extension().and_then(OsStr::to_str)) {
+                (Holds::Docs, Some("md")) => &mut files.docs,
+                (Holds::Docs, _) => continue,
                 (_, Some("yml" | "yaml")) => &mut files.properties,
-                ("models", Some("sql")) => &mut files.models,
-                ("seeds", Some("csv")) => &mut files.seeds,
-                ("snapshots", Some("sql")) => &mut files.snapshots,
-                ("macros", Some("sql")) => &mut files.macros,
-                ("tests", Some("sql")) if path.starts_with(folder.join("generic")) => &mut files.macros,
-                ("tests", Some("sql" | "csv")) if path.starts_with(folder.join("fixtures")) => &mut files.fixtures,
-                ("tests", Some("sql")) => &mut files.tests,
+                (Holds::Models, Some("sql")) => &mut files.models,
+                (Holds::Models, Some("py")) => &mut files.python,
+                (Holds::Seeds, Some("csv")) => &mut files.seeds,
+                (Holds::Snapshots, Some("sql")) => &mut files.snapshots,
+                (Holds::Analyses, Some("sql")) => &mut files.analyses,
+                (Holds::Macros, Some("sql")) => &mut files.macros,
+                (Holds::Tests, Some("sql")) if path.starts_with(folder.join("generic")) => &mut files.macros,
+                (Holds::Tests, Some("sql" | "csv")) if path.starts_with(folder.join("fixtures")) => &mut files.fixtures,
+                (Holds::Tests, Some("sql")) => &mut files.tests,
                 _ => continue,
             };
-            match read(root, &folder, &path) {
+            if !seen.insert(path.clone()) {
+                continue;
+            }
+            let is_seed = holds == Holds::Seeds && path.extension() == Some(OsStr::new("csv"));
+            match read(root, &folder, &path, is_seed) {
                 Ok(file) => list.push(file),
                 Err(error) => errors.push(error),
             }
@@ -78,7 +117,7 @@ pub(super) fn walk(root: &Path) -> Result<Files> {
     }
 }
 
-fn read(root: &Path, top: &Path, path: &Path) -> Result<ProjectFile> {
+fn read(root: &Path, top: &Path, path: &Path, is_seed: bool) -> Result<ProjectFile> {
     let relative = path.strip_prefix(root).unwrap_or(path);
     let below = path.strip_prefix(top).unwrap_or(path);
     let texts: Option<Vec<String>> =
@@ -88,7 +127,6 @@ fn read(root: &Path, top: &Path, path: &Path) -> Result<ProjectFile> {
     };
     folders.pop();
     // A seed may be large, and DuckDB reads it by itself.
-    let is_seed = path.extension() == Some(OsStr::new("csv")) && top.file_name() == Some(OsStr::new("seeds"));
     let text = if is_seed {
         String::new()
     } else {
@@ -101,4 +139,13 @@ fn read(root: &Path, top: &Path, path: &Path) -> Result<ProjectFile> {
         folders,
         path: path.to_path_buf(),
     })
+}
+
+/// The checksum of a seed's file, as dbt takes it: SHA-256 in hex; None for a file that is too large for that (over 1 MiB)
+/// or cannot be read.
+pub fn seed_checksum(path: &Path) -> Option<String> {
+    const BYTES_MAX: u64 = 1 << 20;
+    let size = std::fs::metadata(path).ok()?.len();
+    let text = std::fs::read_to_string(path).ok().filter(|_| size <= BYTES_MAX)?;
+    Some(crate::digest::sha256(text.trim()))
 }

@@ -2,15 +2,23 @@
 //!
 //! The only module that walks the project's folders. Renders no model and opens no connection.
 
+mod dbt_profile;
+mod dbt_project;
+mod described;
+mod docs;
 mod environment;
 mod exposures;
 mod files;
 mod init;
+mod paths;
 mod profiles;
 mod properties;
 mod property_file;
+mod selectors;
+mod settings;
 mod toml_text;
 mod unit_test;
+mod unsupported;
 mod written;
 mod yaml_template;
 mod yaml_text;
@@ -22,41 +30,70 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Place, Result, SourceText};
+use dbt_project::DbtProject;
 use yaml_template::YamlTemplate;
 
+pub use dbt_project::DBT_PROJECT_FILE;
+pub use docs::DocBlock;
 pub use environment::Environment;
 pub use exposures::{ExposureProperties, GroupProperties, Owner};
+pub use files::seed_checksum;
 pub use init::init;
+pub use paths::Paths;
 pub use profiles::{ExportProfile, PROFILES_FILE, Profiles, SourceProfile, Target};
 pub use properties::{
-    ColumnProperties, Constraint, ConstraintKind, NodeProperties, Properties, SourceProperties, TableProperties,
-    TestProperties,
+    ColumnProperties, Constraint, ConstraintKind, MacroArgument, MacroProperties, NodeProperties, Properties,
+    SourceProperties, TableProperties, TestProperties,
 };
+pub use selectors::{Criterion, Definition, SelectorDefinition};
 pub use unit_test::{
     FixtureCell, FixtureProperties, FixtureRow, FixtureRows, GivenProperties, OverrideProperties, UnitTestProperties,
 };
+
+pub use settings::{Defaults, MAP_KEYS, RunHook};
 
 /// A project as it lies on disk, read once; nothing in it is rendered or resolved yet.
 #[derive(Debug, Clone)]
 pub struct Project {
     pub profiles: Profiles,
-    /// `models/**/*.sql`.
+    /// `**/*.sql` below the model paths (`models/`).
     pub models: Vec<ProjectFile>,
-    /// `tests/*.sql` and below: singular data tests. `tests/generic/` holds macros; `tests/it/` and `tests/cases/`
-    /// are no part of a project.
+    /// `*.sql` and below in the test paths (`tests/`): singular data tests. `generic/` there holds macros; in a project
+    /// without `dbt_project.yml`, `tests/it/` and `tests/cases/` are no part of it.
     pub tests: Vec<ProjectFile>,
-    /// `tests/fixtures/**/*.csv` and `.sql`: rows of unit tests.
+    /// `fixtures/**/*.csv` and `.sql` in the test paths: rows of unit tests.
     pub fixtures: Vec<ProjectFile>,
-    /// `macros/**/*.sql` and `tests/generic/**/*.sql`.
+    /// `**/*.sql` below the macro paths (`macros/`), and `tests/generic/**/*.sql`.
     pub macros: Vec<ProjectFile>,
-    /// `seeds/**/*.csv`; their text is not read here (`source.text` is empty).
+    /// `**/*.csv` below the seed paths (`seeds/`); their text is not read here (`source.text` is empty).
     pub seeds: Vec<ProjectFile>,
-    /// `snapshots/**/*.sql`: each holds `{% snapshot name %}` blocks.
+    /// `**/*.sql` below the snapshot paths (`snapshots/`).
     pub snapshots: Vec<ProjectFile>,
-    /// All YAML files beside models, seeds and snapshots, merged.
+    /// `**/*.sql` below the analysis paths (`analyses/`).
+    pub analyses: Vec<ProjectFile>,
+    /// All YAML files in those folders, merged.
     pub properties: Properties,
+    /// `selectors.yml`, in its order.
+    pub selectors: Vec<SelectorDefinition>,
+    /// The doc blocks of all Markdown files there.
+    pub docs: Vec<DocBlock>,
     /// What `env_var` reads in models.
     pub environment: Environment,
+    /// What is odd in the files but stops nothing.
+    pub warnings: Vec<Arc<Error>>,
+}
+
+/// What a project is read for.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted<'a> {
+    /// The target; the default one if None.
+    pub target: Option<&'a str>,
+    /// The folder of `profiles.yml`, before all others.
+    pub profiles_dir: Option<&'a Path>,
+    /// The profile in it; the one that `dbt_project.yml` names if None.
+    pub profile: Option<&'a str>,
+    /// Laid over the project's variables.
+    pub vars: Map<String, Value>,
 }
 
 /// What stands for the path of a query that was given on the command line.
@@ -76,29 +113,36 @@ pub struct ProjectFile {
 }
 
 impl Project {
-    /// Reads the project in `root` for `target` (the default one if None); `vars` are laid over `[project.vars]`.
+    /// Reads the project in `root`: its settings from `dbt_project.yml` or the `[project]` of `profiles.toml`, its target
+    /// from `profiles.toml` or else from `profiles.yml`, which may be missing.
     ///
-    /// Fails with exit code 2 and everything that is wrong with `profiles.toml`, or else with everything that is
-    /// wrong with the other files: unreadable or not UTF-8, malformed YAML, unknown keys, two models of one name,
-    /// two entries for one model.
-    pub fn read(
-        root: &Path,
-        target: Option<&str>,
-        vars: &Map<String, Value>,
-        environment: &Environment,
-    ) -> Result<Self> {
-        let mut profiles = Profiles::read(root, target, environment)?;
-        profiles.override_vars(vars);
-        let files = files::walk(&profiles.root)?;
-        let template = YamlTemplate::new(&profiles, environment);
+    /// Fails with exit code 2 and everything that is wrong with those, or else with everything that is wrong with the
+    /// other files: unreadable or not UTF-8, malformed YAML, unknown keys, two models of one name, two entries for one
+    /// model, what is not supported.
+    pub fn read(root: &Path, wanted: &Wanted<'_>, environment: &Environment) -> Result<Self> {
+        let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
+        let root = std::path::absolute(root).map_err(|error| Error::unreadable(root, &error))?;
+        let (mut profiles, defaults) = settings_of(&root, wanted, environment)?;
+        profiles.vars.extend(wanted.vars.clone());
+        let files = files::walk(&root, &profiles.paths, profiles.is_dbt)?;
+        let (docs, mut errors) = docs::blocks(&files.docs);
+        let template = YamlTemplate::new(&profiles.vars, Some((&profiles.target, &profiles.profile)), environment)
+            .with_docs(&profiles.name, &docs);
         let mut properties = Properties::default();
-        let mut errors = Vec::new();
+        let mut warnings = Vec::new();
         for file in &files.properties {
-            property_file::read(&file.source, &template, &mut properties, &mut errors);
+            property_file::read(&file.source, &template, &mut properties, &mut errors, &mut warnings);
         }
+        let selectors = selectors::read(&profiles.root, &template, &mut errors);
+        // Read, and run by nothing yet: said, so that no hook is left out in silence.
+        for (key, hooks) in [("on-run-start", &profiles.on_run_start), ("on-run-end", &profiles.on_run_end)] {
+            errors.extend(hooks.first().map(|hook| Error::not_supported_yet(key, hook.place.clone())));
+        }
+        errors.extend(unsupported::find_all(&root, &profiles.paths, &files.macros, &files.python));
         errors.extend(twice("model", properties.models.iter().map(|node| (node.name.as_str(), &node.place))));
         errors.extend(twice("seed", properties.seeds.iter().map(|node| (node.name.as_str(), &node.place))));
         errors.extend(twice("snapshot", properties.snapshots.iter().map(|node| (node.name.as_str(), &node.place))));
+        errors.extend(twice("analysis", properties.analyses.iter().map(|node| (node.name.as_str(), &node.place))));
         errors.extend(twice("data test", properties.tests.iter().map(|node| (node.name.as_str(), &node.place))));
         errors.extend(twice("exposure", properties.exposures.iter().map(|node| (node.name.as_str(), &node.place))));
         errors.extend(twice("group", properties.groups.iter().map(|group| (group.name.as_str(), &group.place))));
@@ -107,6 +151,12 @@ impl Project {
         errors.extend(source_errors);
         errors.extend(same_name("models or seeds", files.models.iter().chain(&files.seeds)));
         errors.extend(same_name("data tests", files.tests.iter()));
+        errors.extend(same_name("analyses", files.analyses.iter()));
+        for (key, files) in [("models", &files.models), ("seeds", &files.seeds)] {
+            let paths: Vec<Vec<String>> =
+                files.iter().map(|file| file.folders.iter().chain([&file.name]).cloned().collect()).collect();
+            warnings.extend(settings::unused_folders(&defaults, key, &profiles.name, &paths));
+        }
         match Error::many(errors) {
             Some(error) => Err(error),
             None => Ok(Self {
@@ -117,11 +167,50 @@ impl Project {
                 macros: files.macros,
                 seeds: files.seeds,
                 snapshots: files.snapshots,
+                analyses: files.analyses,
                 properties,
+                selectors,
+                docs,
                 environment: environment.clone(),
+                warnings: warnings.into_iter().map(Arc::new).collect(),
             }),
         }
     }
+
+    /// One of the project's targets.
+    pub fn target(root: &Path, wanted: &Wanted<'_>, environment: &Environment) -> Result<Target> {
+        let root = std::path::absolute(root).map_err(|error| Error::unreadable(root, &error))?;
+        settings_of(&root, wanted, environment).map(|(profiles, _)| profiles.target)
+    }
+
+    /// Where a project's runs leave what can be made again, and the folders that `elt clean` looks into; the usual ones
+    /// where the project cannot be read.
+    pub fn paths(root: &Path, wanted: &Wanted<'_>, environment: &Environment) -> Paths {
+        let root = std::path::absolute(root).unwrap_or_else(|_| root.to_path_buf());
+        settings_of(&root, wanted, environment).map(|(profiles, _)| profiles.paths).unwrap_or_default()
+    }
+}
+
+/// The settings and the target, and the entries of `dbt_project.yml`, if that is the project.
+fn settings_of(root: &Path, wanted: &Wanted<'_>, environment: &Environment) -> Result<(Profiles, Vec<written::Entry>)> {
+    let toml = dbt_project::read_text(root, PROFILES_FILE)?;
+    let Some(dbt) = DbtProject::read(root)? else {
+        let Some(toml) = toml else { return Err(Error::profiles_missing(root)) };
+        return Ok((Profiles::of_toml(root, &toml, wanted.target, environment)?, Vec::new()));
+    };
+    let untargeted = YamlTemplate::new(&wanted.vars, None, environment);
+    let profile = match wanted.profile {
+        Some(profile) => profile.to_owned(),
+        None => dbt.profile(&untargeted)?,
+    };
+    let target = match &toml {
+        Some(toml) => Profiles::target_beside_dbt(root, toml, wanted.target, environment)?,
+        None => {
+            let folder = wanted.profiles_dir;
+            dbt_profile::read(root, folder, &profile, wanted.target, &untargeted, environment)?
+        }
+    };
+    dbt.settings(root, target, profile, &wanted.vars, environment)
 }
 
 /// An error for each name that has more than one entry, with both places.

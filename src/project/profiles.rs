@@ -8,8 +8,10 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::environment::Environment;
+use super::paths::Paths;
+use super::settings::{self, Defaults, RunHook};
 use super::toml_text;
-use super::written::{Entry, Written, clamp, find, to_json_map, unknown_keys};
+use super::written::{Entry, Kept, Written, clamp, find, together, unknown_keys};
 use crate::digest::sha256;
 use crate::error::{Error, Place, Result, SourceText};
 use crate::secret::Secret;
@@ -17,7 +19,8 @@ use crate::secret::Secret;
 /// The file's name, in the project's root.
 pub const PROFILES_FILE: &str = "profiles.toml";
 
-/// All of `profiles.toml`, environment variables filled in for the chosen target.
+/// The project's settings, and the target it runs with: all of `profiles.toml`, or what `dbt_project.yml` and
+/// `profiles.yml` say in its place. Environment variables are filled in.
 ///
 /// ```toml
 /// [project]
@@ -26,24 +29,37 @@ pub const PROFILES_FILE: &str = "profiles.toml";
 ///
 /// [project.vars]            # what `var('..')` gives; `--vars` overrides
 /// [project.models]          # folder defaults, nested as the folders are, as dbt's `models:`
-/// [project.seeds]           # the same for seeds
-/// [project.snapshots]       # and for snapshots
+/// [project.seeds]           # the same for seeds; snapshots, data_tests, unit_tests, sources, exposures alike
 ///
 /// [target.dev]              # one table per target, see `Target`
 /// ```
 ///
-/// `${VAR}` and `${VAR:-default}` are filled in within `[project]` and the chosen target.
+/// `${VAR}` and `${VAR:-default}` are filled in within `[project]` and the chosen target. Beside a `dbt_project.yml`,
+/// which is the project then, `[project]` may hold `target` only.
 #[derive(Debug, Clone)]
 pub struct Profiles {
     /// The project's root folder, absolute.
     pub root: PathBuf,
     pub name: String,
+    /// The name of the profile in `profiles.yml`; the project's own where there is none.
+    pub profile: String,
+    /// Whether `dbt_project.yml` is the project. Sources that no target loads are tables that stand, then.
+    pub is_dbt: bool,
     pub vars: Map<String, Value>,
-    /// `[project.models]`: folder defaults as dbt's, nested; keys that start with `+` are configuration.
-    pub models: Map<String, Value>,
-    pub seeds: Map<String, Value>,
-    pub snapshots: Map<String, Value>,
+    pub defaults: Defaults,
+    pub paths: Paths,
+    pub on_run_start: Vec<RunHook>,
+    pub on_run_end: Vec<RunHook>,
+    /// dbt's `flags:`; most mean nothing here.
+    pub flags: Map<String, Value>,
     pub target: Target,
+}
+
+impl Profiles {
+    /// Whether one of dbt's flags is set.
+    pub fn flag(&self, name: &str) -> bool {
+        matches!(self.flags.get(name), Some(Value::Bool(true)))
+    }
 }
 
 /// One way to run the project: `[target.<name>]`.
@@ -65,6 +81,11 @@ pub struct Target {
     pub sources: BTreeMap<String, SourceProfile>,
     /// `[target.<name>.export]`.
     pub export: Option<ExportProfile>,
+    /// What SQL calls the database, as far as names allow: for an output of `profiles.yml` the file's name without its
+    /// ending, as dbt has it.
+    pub database: String,
+    /// `settings:` of an output of `profiles.yml`: what DuckDB is set to in every session.
+    pub settings: Vec<(String, String)>,
 }
 
 /// Where a source's collections are read.
@@ -111,64 +132,85 @@ impl ExportProfile {
     }
 }
 
-const PROJECT_KEYS: &[&str] = &["name", "target", "vars", "models", "seeds", "snapshots"];
+/// The catalog's name where nothing else is said.
+pub(super) const DATABASE: &str = "elt_warehouse";
 const TARGET_KEYS: &[&str] = &["warehouse", "landing", "schema", "threads", "memory_limit", "sources", "export"];
 const DEFAULT_SELECT: &str = "path:models/marts";
 const CONNECTIONS_MAX_DEFAULT: usize = 4;
 
 impl Profiles {
-    /// Reads `profiles.toml` in `root` for `target`, or for the default one.
+    /// Reads `profiles.toml` in `root`, its text given, for `target` or for the default one.
     ///
-    /// Fails, always with exit code 2 and where it can at the place in the file, if there is no such file, it is not
-    /// TOML, a key or target is unknown, a value is of the wrong type, or a variable is not set.
-    pub fn read(root: &Path, target: Option<&str>, environment: &Environment) -> Result<Self> {
-        let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
-        let root = std::path::absolute(root).map_err(|error| Error::unreadable(root, &error))?;
-        let path = root.join(PROFILES_FILE);
-        let text = match std::fs::read(&path) {
-            Ok(bytes) => String::from_utf8(bytes)
-                .map_err(|error| Error::not_utf8(Path::new(PROFILES_FILE), error.utf8_error().valid_up_to()))?,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Err(Error::profiles_missing(&root)),
-            Err(error) => return Err(Error::unreadable(Path::new(PROFILES_FILE), &error)),
-        };
-        Self::parse(root, &text, target, environment)
+    /// Fails, always with exit code 2 and where it can at the place in the file, if it is not TOML, a key or target is
+    /// unknown, a value is of the wrong type, or a variable is not set.
+    pub(super) fn of_toml(root: &Path, text: &str, target: Option<&str>, environment: &Environment) -> Result<Self> {
+        Self::parse(root.to_path_buf(), text, target, environment)
     }
 
     fn parse(root: PathBuf, text: &str, target: Option<&str>, environment: &Environment) -> Result<Self> {
         let shown = SourceText::new(PROFILES_FILE, blot_passwords(text));
         let file = toml_text::parse(text, &shown)?;
         let top = file.table("profiles.toml")?;
-        let mut errors = unknown_keys(top, &["project", "target"], "`profiles.toml`");
+        let mut keep = Kept { errors: unknown_keys(top, &["project", "target"], "`profiles.toml`") };
 
         let mut project = match find(top, "project") {
             Some(project) => project.clone(),
             None => return Err(Error::key_missing("project", "`profiles.toml`", clamp(&shown, 0, 0))),
         };
-        errors.extend(fill(&mut project, environment));
+        keep.errors.extend(fill(&mut project, environment));
         let entries = project.table("project")?;
-        errors.extend(unknown_keys(entries, PROJECT_KEYS, "`[project]`"));
-        let name = required_text(entries, "name", "`[project]`", &project.place);
-        let target = match find(top, "target") {
-            Some(targets) => chosen(targets, entries, target, &project.place),
-            None => Err(Error::no_targets(clamp(&shown, 0, 0))),
-        }
-        .and_then(|(name, written)| read_target(&root, name, written, environment));
-        let (vars, models, seeds) = (map(entries, "vars"), map(entries, "models"), map(entries, "seeds"));
-        let snapshots = map(entries, "snapshots");
-
-        match (name, target, vars, models, seeds, snapshots) {
-            (Ok(name), Ok(target), Ok(vars), Ok(models), Ok(seeds), Ok(snapshots)) if errors.is_empty() => {
-                Ok(Self { root, name: name.to_owned(), vars, models, seeds, snapshots, target })
-            }
-            (name, target, vars, models, seeds, snapshots) => {
-                errors.extend(name.err());
-                errors.extend([vars, models, seeds, snapshots].into_iter().filter_map(Result::err));
-                errors.extend(target.err().into_iter().flat_map(Error::split));
-                errors.sort_by_key(|error| error.places().first().map(|place| place.span.start));
-                Err(Error::many(errors).unwrap_or_else(|| Error::no_targets(clamp(&shown, 0, 0))))
-            }
+        let known: Vec<&str> = [settings::KEYS, settings::DEFAULTS_KEYS, Paths::KEYS, &["target"]].concat();
+        keep.errors.extend(unknown_keys(entries, &known, "`[project]`"));
+        let target = target_of(&root, top, entries, &project.place, target, environment);
+        let target = keep.keep(target);
+        let profiles = settings::read(root, entries, "`[project]`", &project.place, target, &mut keep);
+        keep.errors.sort_by_key(|error| error.places().first().map(|place| place.span.start));
+        match (profiles, Error::many(keep.errors)) {
+            (Some(profiles), None) => Ok(profiles),
+            (_, Some(error)) => Err(error),
+            (None, None) => Err(Error::no_targets(clamp(&shown, 0, 0))),
         }
     }
+
+    /// The target that `profiles.toml` gives a project whose settings stand in `dbt_project.yml`.
+    pub(super) fn target_beside_dbt(
+        root: &Path,
+        text: &str,
+        target: Option<&str>,
+        environment: &Environment,
+    ) -> Result<Target> {
+        let shown = SourceText::new(PROFILES_FILE, blot_passwords(text));
+        let file = toml_text::parse(text, &shown)?;
+        let top = file.table("profiles.toml")?;
+        let mut errors = unknown_keys(top, &["project", "target"], "`profiles.toml`");
+        let mut project = find(top, "project").cloned();
+        let (entries, place) = match &mut project {
+            Some(project) => {
+                errors.extend(fill(project, environment));
+                (project.table("project")?, project.place.clone())
+            }
+            None => (&[][..], clamp(&shown, 0, 0)),
+        };
+        let stray = entries.iter().filter(|entry| entry.key != "target");
+        errors.extend(stray.map(|entry| Error::two_projects(&entry.key, entry.key_place.clone())));
+        together(target_of(root, top, entries, &place, target, environment), errors)
+    }
+}
+
+/// The chosen target, read.
+fn target_of(
+    root: &Path,
+    top: &[Entry],
+    project: &[Entry],
+    project_place: &Place,
+    asked: Option<&str>,
+    environment: &Environment,
+) -> Result<Target> {
+    let Some(targets) = find(top, "target") else {
+        return Err(Error::no_targets(clamp(&project_place.source, 0, 0)));
+    };
+    let (name, written) = chosen(targets, project, asked, project_place)?;
+    read_target(root, name, written, environment)
 }
 
 /// The target to use: the one asked for, else `[project]`'s, else the only one, else `dev`.
@@ -228,9 +270,18 @@ fn read_target(root: &Path, name: &str, written: &Written, environment: &Environ
     });
     match Error::many(keep.errors) {
         Some(error) => Err(error),
-        None => {
-            Ok(Target { name: name.to_owned(), warehouse, landing, schema, threads, memory_limit, sources, export })
-        }
+        None => Ok(Target {
+            name: name.to_owned(),
+            warehouse,
+            landing,
+            schema,
+            threads,
+            memory_limit,
+            sources,
+            export,
+            database: DATABASE.to_owned(),
+            settings: Vec::new(),
+        }),
     }
 }
 
@@ -259,7 +310,7 @@ fn read_export(root: &Path, folder: &Path, target: &str, written: &Written, thre
     let entries = written.table("export")?;
     let place = &written.place;
     let kind = required_text(entries, "type", &of, place)?;
-    let mut keep = Kept { errors: Vec::new() };
+    let mut keep = Kept::default();
     let select = keep.text(entries, "select").unwrap_or(DEFAULT_SELECT).to_owned();
     let export = match kind {
         "parquet" => {
@@ -284,25 +335,6 @@ fn read_export(root: &Path, folder: &Path, target: &str, written: &Written, thre
     }
 }
 
-/// Optional values, and the errors of those that are of the wrong type.
-struct Kept {
-    errors: Vec<Error>,
-}
-
-impl Kept {
-    fn keep<T>(&mut self, result: Result<T>) -> Option<T> {
-        result.map_err(|error| self.errors.extend(error.split())).ok()
-    }
-
-    fn text<'a>(&mut self, entries: &'a [Entry], key: &str) -> Option<&'a str> {
-        find(entries, key).and_then(|written| self.keep(written.text(key)))
-    }
-
-    fn count(&mut self, entries: &[Entry], key: &str) -> Option<usize> {
-        find(entries, key).and_then(|written| self.keep(written.count(key)))
-    }
-}
-
 fn required_text<'a>(entries: &'a [Entry], key: &str, of: &str, place: &Place) -> Result<&'a str> {
     match find(entries, key) {
         Some(written) => written.text(key),
@@ -316,10 +348,6 @@ fn type_place(entries: &[Entry], place: &Place) -> Place {
 
 fn refuse_unknown(entries: &[Entry], known: &[&str], of: &str) -> Result<()> {
     Error::many(unknown_keys(entries, known, of)).map_or(Ok(()), Err)
-}
-
-fn map(entries: &[Entry], key: &str) -> Result<Map<String, Value>> {
-    find(entries, key).map_or_else(|| Ok(Map::new()), |written| written.table(key).map(to_json_map))
 }
 
 /// Fills variables in, in every text of `written`; an error for each that is not set.
@@ -396,15 +424,6 @@ fn colon_outside_variables(userinfo: &str) -> Option<usize> {
         }
         None
     })
-}
-
-impl Profiles {
-    /// Lays `--vars` over the project's variables.
-    pub(super) fn override_vars(&mut self, vars: &Map<String, Value>) {
-        for (name, value) in vars {
-            self.vars.insert(name.clone(), value.clone());
-        }
-    }
 }
 
 #[cfg(test)]

@@ -14,6 +14,8 @@ pub struct Properties {
     pub sources: Vec<SourceProperties>,
     pub models: Vec<NodeProperties>,
     pub seeds: Vec<NodeProperties>,
+    pub analyses: Vec<NodeProperties>,
+    pub macros: Vec<MacroProperties>,
     pub snapshots: Vec<NodeProperties>,
     /// `data_tests:` of singular tests (config and description only).
     pub tests: Vec<NodeProperties>,
@@ -35,6 +37,24 @@ pub struct NodeProperties {
     pub constraints: Vec<Constraint>,
     /// A snapshot's `relation:`, as written (`ref('customers')`), if no SQL file holds it.
     pub relation: Option<String>,
+}
+
+/// A `macros:` entry.
+#[derive(Debug, Clone)]
+pub struct MacroProperties {
+    pub name: String,
+    pub place: Place,
+    pub description: String,
+    pub arguments: Vec<MacroArgument>,
+}
+
+/// An `arguments:` entry of a macro.
+#[derive(Debug, Clone)]
+pub struct MacroArgument {
+    pub name: String,
+    /// `type:`
+    pub data_type: Option<String>,
+    pub description: String,
 }
 
 /// A `columns:` entry of a model, a seed or a source's table.

@@ -14,15 +14,28 @@ use super::yaml_text;
 use crate::error::{Error, Place, Result, SourceText};
 use std::sync::Arc;
 
-const TOP_KEYS: &[&str] =
-    &["version", "models", "seeds", "snapshots", "sources", "data_tests", "unit_tests", "exposures", "groups"];
+const TOP_KEYS: &[&str] = &[
+    "version",
+    "analyses",
+    "macros",
+    "models",
+    "seeds",
+    "snapshots",
+    "sources",
+    "data_tests",
+    "unit_tests",
+    "exposures",
+    "groups",
+];
 /// Descriptions of things that need none to be built.
-const TOP_IGNORED: &[&str] = &["analyses", "macros", "tests"];
-const TOP_UNSUPPORTED: &[&str] = &["functions", "metrics", "saved_queries", "semantic_models"];
+const TOP_IGNORED: &[&str] = &["tests"];
+/// What other tools read; nothing here does.
+const TOP_UNUSED: &[&str] = &["metrics", "saved_queries", "semantic_models"];
+const TOP_UNSUPPORTED: &[&str] = &["functions"];
 const NODE_KEYS: &[&str] = &["name", "description", "config", "columns", "data_tests", "tests", "constraints"];
 const SNAPSHOT_KEYS: &[&str] =
     &["name", "description", "relation", "config", "columns", "data_tests", "tests", "constraints"];
-const NODE_UNSUPPORTED: &[&str] = &["versions", "latest_version", "semantic_model", "time_spine"];
+const NODE_UNSUPPORTED: &[&str] = &["versions", "latest_version"];
 const SOURCE_KEYS: &[&str] = &["name", "description", "schema", "config", "tables"];
 const TABLE_KEYS: &[&str] = &["name", "description", "identifier", "config", "columns", "data_tests", "tests"];
 const COLUMN_KEYS: &[&str] = &["name", "description", "data_type", "config", "data_tests", "tests", "constraints"];
@@ -42,7 +55,8 @@ const CONFIG_BESIDE: &[&str] = &[
     "tags",
 ];
 /// Keys for dbt's documentation site and the like.
-const HARMLESS: &[&str] = &["docs", "deprecation_date", "policy_tags", "external", "granularity"];
+const HARMLESS: &[&str] =
+    &["docs", "deprecation_date", "policy_tags", "external", "granularity", "semantic_model", "time_spine"];
 /// A test's keys that are configuration wherever they stand, <https://docs.getdbt.com/reference/data-test-configs>.
 const TEST_CONFIG: &[&str] = &[
     "alias",
@@ -70,6 +84,7 @@ pub(super) fn read(
     template: &YamlTemplate,
     properties: &mut Properties,
     errors: &mut Vec<Error>,
+    warnings: &mut Vec<Error>,
 ) {
     let mut file = PropertyFile { template, errors };
     let top = match yaml_text::parse(source) {
@@ -86,6 +101,8 @@ pub(super) fn read(
             "version" => {}
             "models" => properties.models.extend(file.nodes(key, value, "a model")),
             "seeds" => properties.seeds.extend(file.nodes(key, value, "a seed")),
+            "analyses" => properties.analyses.extend(file.nodes(key, value, "an analysis")),
+            "macros" => properties.macros.extend(file.macros(value)),
             "snapshots" => properties.snapshots.extend(file.nodes(key, value, "a snapshot")),
             "data_tests" => properties.tests.extend(file.nodes(key, value, "a data test")),
             "unit_tests" => properties.unit_tests.extend(file.unit_tests(value)),
@@ -93,6 +110,9 @@ pub(super) fn read(
                 for item in file.keep(value.list(key)).unwrap_or_default() {
                     properties.sources.extend(file.source(item));
                 }
+            }
+            _ if TOP_UNUSED.contains(&key) => {
+                warnings.push(Error::not_used(key, entry.key_place.clone()));
             }
             "exposures" => {
                 for item in file.keep(value.list(key)).unwrap_or_default() {
@@ -134,7 +154,7 @@ impl PropertyFile<'_> {
         Some(NodeProperties {
             name,
             place,
-            description: self.optional_text(entries, "description").unwrap_or_default(),
+            description: self.description(entries),
             config: self.config(entries),
             columns: self.columns(entries),
             data_tests: self.data_tests(entries),
@@ -155,7 +175,7 @@ impl PropertyFile<'_> {
         Some(SourceProperties {
             name,
             place,
-            description: self.optional_text(entries, "description").unwrap_or_default(),
+            description: self.description(entries),
             schema: self.rendered_text(entries, "schema"),
             config,
             tables,
@@ -171,7 +191,7 @@ impl PropertyFile<'_> {
         Some(TableProperties {
             name,
             place,
-            description: self.optional_text(entries, "description").unwrap_or_default(),
+            description: self.description(entries),
             identifier: self.rendered_text(entries, "identifier"),
             config,
             columns: self.columns(entries),
@@ -198,7 +218,7 @@ impl PropertyFile<'_> {
     fn column(&mut self, item: &Written) -> Option<ColumnProperties> {
         let (entries, name, place) = self.named(item, "a column", COLUMN_KEYS, &["dimension", "entity"])?;
         Some(ColumnProperties {
-            description: self.optional_text(entries, "description").unwrap_or_default(),
+            description: self.description(entries),
             data_type: self.optional_text(entries, "data_type"),
             config: self.config(entries),
             data_tests: self.data_tests(entries),
@@ -254,7 +274,8 @@ impl PropertyFile<'_> {
         let mut config = Map::new();
         for entry in entries.iter().filter(|entry| CONFIG_BESIDE.contains(&entry.key.as_str())) {
             let mut value = entry.value.clone();
-            let rendered = self.template.render(&mut value);
+            let is_later = super::yaml_template::RENDERED_LATER.contains(&entry.key.as_str());
+            let rendered = if is_later { Ok(()) } else { self.template.render(&mut value) };
             if self.keep(rendered).is_some() {
                 config.insert(entry.key.clone(), value.to_json());
             }
@@ -419,7 +440,7 @@ fn merge_config(config: &mut Map<String, Value>, key: String, value: Value) {
             }
             *known = Value::Array(tags);
         }
-        ("meta", Some(Value::Object(known)), Value::Object(value)) => known.extend(value),
+        ("meta" | "freshness", Some(Value::Object(known)), Value::Object(value)) => known.extend(value),
         (_, _, value) => {
             config.insert(key, value);
         }

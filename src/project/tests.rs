@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use serde_json::{Map, json};
+use serde_json::json;
 
 use super::{ConstraintKind, Environment, Project, init};
 use crate::error::{Error, Result};
@@ -17,7 +17,7 @@ fn read(files: &[(&str, &str)]) -> Result<Project> {
         fs::create_dir_all(path.parent().expect("a parent")).expect("made");
         fs::write(path, text).expect("written");
     }
-    Project::read(folder.path(), None, &Map::new(), &Environment::default())
+    Project::read(folder.path(), &Default::default(), &Environment::default())
 }
 
 fn lines(error: &Error) -> Vec<String> {
@@ -121,13 +121,7 @@ models:
 #[test]
 fn points_at_mistakes() {
     check("models:\n  - name: a\n    colums: []\n", &["models/m.yml:3 [colums] unknown key `colums` in a model"]);
-    check(
-        "metrics: []\nmodls: []\n",
-        &[
-            "models/m.yml:1 [metrics] `metrics` is not supported yet",
-            "models/m.yml:2 [modls] unknown key `modls` in a properties file",
-        ],
-    );
+    check("metrics: []\nmodls: []\n", &["models/m.yml:2 [modls] unknown key `modls` in a properties file"]);
     check("version: 1", &["models/m.yml:1 [1] `version` is 2"]);
     check("models:\n  - description: x\n", &["models/m.yml:2 [description: x] a model has no `name`"]);
     check(
@@ -155,7 +149,7 @@ fn refuses_what_is_no_text_and_models_of_one_name() {
     fs::write(folder.path().join("profiles.toml"), PROFILES).expect("written");
     fs::create_dir_all(folder.path().join("models")).expect("made");
     fs::write(folder.path().join("models/a.sql"), b"select '\xff'").expect("written");
-    let error = Project::read(folder.path(), None, &Map::new(), &Environment::default()).expect_err("not UTF-8");
+    let error = Project::read(folder.path(), &Default::default(), &Environment::default()).expect_err("not UTF-8");
     assert_eq!(error.message(), "`models/a.sql` is not UTF-8");
     let error = read(&[("models/x/a.sql", ""), ("models/y/a.sql", "")]).expect_err("one name");
     assert_eq!(error.to_string(), "two models or seeds are named `a`: `models/x/a.sql` and `models/y/a.sql`");
@@ -165,7 +159,7 @@ fn refuses_what_is_no_text_and_models_of_one_name() {
 fn initial_project_reads_back() {
     let folder = tempfile::tempdir().expect("a folder");
     init(folder.path(), "shop").expect("made");
-    let project = Project::read(&folder.path().join("shop"), None, &Map::new(), &Environment::default());
+    let project = Project::read(&folder.path().join("shop"), &Default::default(), &Environment::default());
     let project = project.expect("the project is good");
     assert_eq!((project.profiles.name.as_str(), project.models.len(), project.properties.models.len()), ("shop", 2, 2));
     assert_eq!(init(folder.path(), "shop").expect_err("not empty").exit(), crate::error::Exit::Usage);
@@ -175,7 +169,7 @@ fn initial_project_reads_back() {
 #[test]
 fn this_repositorys_project_is_good() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let project = Project::read(root, None, &Map::new(), &Environment::default()).expect("the project is good");
+    let project = Project::read(root, &Default::default(), &Environment::default()).expect("the project is good");
     let described: Vec<&str> = project.properties.models.iter().map(|model| model.name.as_str()).collect();
     for model in &project.models {
         assert!(described.contains(&model.name.as_str()), "`{}` is not described", model.name);

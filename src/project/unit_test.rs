@@ -120,7 +120,7 @@ impl PropertyFile<'_> {
         Some(UnitTestProperties {
             name,
             place,
-            description: self.optional_text(entries, "description").unwrap_or_default(),
+            description: self.description(entries),
             config: self.config(entries),
             model,
             given,

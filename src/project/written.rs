@@ -38,6 +38,25 @@ impl Written {
         Self { value, place }
     }
 
+    /// A value that a template gave; all of it stands where the template does.
+    pub fn from_json(value: Value, place: &Place) -> Self {
+        let value = match value {
+            Value::Null => WrittenValue::Null,
+            Value::Bool(value) => WrittenValue::Bool(value),
+            Value::Number(value) => WrittenValue::Number(value),
+            Value::String(text) => WrittenValue::Text(text),
+            Value::Array(items) => {
+                WrittenValue::List(items.into_iter().map(|item| Self::from_json(item, place)).collect())
+            }
+            Value::Object(map) => WrittenValue::Table(
+                map.into_iter()
+                    .map(|(key, value)| Entry { key, key_place: place.clone(), value: Self::from_json(value, place) })
+                    .collect(),
+            ),
+        };
+        Self::new(value, place.clone())
+    }
+
     /// What kind of value it is, as a message names it.
     pub fn kind(&self) -> &'static str {
         match self.value {
@@ -150,6 +169,40 @@ pub(super) fn unknown_keys(entries: &[Entry], known: &[&str], of: &str) -> Vec<E
         .filter(|entry| !known.contains(&entry.key.as_str()))
         .map(|entry| Error::unknown_key(&entry.key, of, known, entry.key_place.clone()))
         .collect()
+}
+
+/// Optional values, and the errors of those that are of the wrong type.
+#[derive(Debug, Default)]
+pub(super) struct Kept {
+    pub errors: Vec<Error>,
+}
+
+impl Kept {
+    pub fn keep<T>(&mut self, result: Result<T>) -> Option<T> {
+        result.map_err(|error| self.errors.extend(error.split())).ok()
+    }
+
+    pub fn text<'a>(&mut self, entries: &'a [Entry], key: &str) -> Option<&'a str> {
+        find(entries, key).and_then(|written| self.keep(written.text(key)))
+    }
+
+    pub fn count(&mut self, entries: &[Entry], key: &str) -> Option<usize> {
+        find(entries, key).and_then(|written| self.keep(written.count(key)))
+    }
+
+    pub fn map(&mut self, entries: &[Entry], key: &str) -> Map<String, Value> {
+        find(entries, key).and_then(|written| self.keep(written.table(key).map(to_json_map))).unwrap_or_default()
+    }
+}
+
+/// What was read, if nothing was wrong beside it; else all errors.
+pub(super) fn together<T>(read: Result<T>, mut errors: Vec<Error>) -> Result<T> {
+    let read = read.map_err(|error| errors.extend(error.split())).ok();
+    match (read, Error::many(errors)) {
+        (Some(read), None) => Ok(read),
+        (_, Some(error)) => Err(error),
+        (None, None) => unreachable!("what failed left an error"),
+    }
 }
 
 /// Cuts a span to the text and to whole characters: spans come from parsers, and a wrong one must not panic.

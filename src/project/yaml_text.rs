@@ -14,7 +14,12 @@ use crate::error::{Error, Place, Result, SourceText};
 
 /// The file's document; an empty file is an empty table.
 pub(super) fn parse(source: &Arc<SourceText>) -> Result<Written> {
-    let nothing = source.text.lines().all(|line| {
+    parse_shown(&source.text, source)
+}
+
+/// Parses `text`, whose lines errors show as `source` has them (the same length, secrets blotted out).
+pub(super) fn parse_shown(text: &str, source: &Arc<SourceText>) -> Result<Written> {
+    let nothing = text.lines().all(|line| {
         let line = line.trim();
         line.is_empty() || line.starts_with('#') || line == "---"
     });
@@ -22,7 +27,7 @@ pub(super) fn parse(source: &Arc<SourceText>) -> Result<Written> {
         return Ok(Written::new(WrittenValue::Null, clamp(source, 0, 0)));
     }
     let options = serde_saphyr::options! { strict_booleans: true, with_snippet: false };
-    let raw: Spanned<Raw> = serde_saphyr::from_str_with_options(&source.text, options).map_err(|error| {
+    let raw: Spanned<Raw> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let place = error.location().map_or_else(|| clamp(source, 0, 0), |location| place_of(source, &location));
         let message = error.to_string();
         // The place says where; the parser's own "at line 3, column 5" would say it twice.

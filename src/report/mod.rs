@@ -4,6 +4,7 @@
 
 pub mod artifacts;
 mod console;
+pub mod lineage_tree;
 pub mod schema_tree;
 pub mod table;
 
@@ -16,6 +17,8 @@ use std::path::Path;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     Extract,
+    /// How old a source is.
+    Source,
     Seed,
     Snapshot,
     Model,
@@ -27,6 +30,7 @@ impl Stage {
     pub fn name(self) -> &'static str {
         match self {
             Self::Extract => "extract",
+            Self::Source => "source",
             Self::Seed => "seed",
             Self::Snapshot => "snapshot",
             Self::Model => "model",

@@ -1,11 +1,16 @@
 //! Binds the graph's queries in an empty in-memory database, with the columns that the warehouse's tables really have.
 //!
-//! Gives `model::check` its database; decides nothing.
+//! Gives `model::check` and `model::lineage` their database; decides nothing.
 
-use crate::error::Result;
-use crate::model::{self, Binder, Graph, KnownColumns, NodeKind, Relation, Selection};
-use crate::schema::literal;
+use super::host::SessionHost;
+use crate::error::{Error, Result};
+use crate::model::lineage::Lineage;
+use crate::model::{self, Binder, Checked, Graph, Host, KnownColumns, NodeId, NodeKind, Selection};
+use crate::report::Console;
+use crate::schema::{ID, LOAD_ID, LOADED_AT, RESCUED, literal};
 use crate::warehouse::{Session, SqlError, Warehouse};
+
+use super::pinned::pinned_columns;
 
 pub(super) struct InMemory {
     session: Session,
@@ -29,14 +34,21 @@ impl Binder for InMemory {
         self.session.execute(statement)
     }
 
-    fn columns(&mut self, relation: &Relation) -> Result<Vec<(String, String)>, SqlError> {
-        self.session.describe(&relation.to_string())
+    fn describe(&mut self, statement: &str) -> Result<Vec<(String, String)>, SqlError> {
+        self.session.described(statement)
     }
 
     fn plan(&mut self, query: &str) -> Result<String, SqlError> {
         let plan = self.session.value(&format!("select json_serialize_plan({}, optimize := false)", literal(query)))?;
         Ok(plan.unwrap_or_default())
     }
+}
+
+/// An empty database to bind queries in.
+fn in_memory(graph: &Graph) -> Result<InMemory> {
+    let database = Warehouse::in_memory(&graph.root, &graph.database)?;
+    let session = database.session()?;
+    Ok(InMemory::new(database, session))
 }
 
 /// The columns of raw tables and seeds as the warehouse has them; what was never loaded is not in it.
@@ -52,10 +64,70 @@ pub fn known(graph: &Graph, warehouse: &Session) -> Result<KnownColumns> {
         .collect())
 }
 
-/// Checks the selected nodes and all that they read; what reads unknown columns is left unchecked.
-pub fn check(graph: &Graph, selection: &Selection, known: &KnownColumns) -> Result<()> {
-    let database = Warehouse::in_memory()?;
-    let session = database.session()?;
-    let mut binder = InMemory::new(database, session);
-    model::check(graph, selection, known, &mut binder).map(drop)
+/// The columns of sources that are not `known`, as their YAML has them, if each that it names has a `data_type`.
+fn declared(graph: &Graph, known: &KnownColumns) -> Result<KnownColumns> {
+    let mut declared = KnownColumns::new();
+    for node in graph.nodes().filter(|node| node.kind == NodeKind::Source && !known.contains_key(&node.id)) {
+        if node.columns.is_empty() || node.columns.iter().any(|column| column.data_type.is_none()) {
+            continue;
+        }
+        let fields = pinned_columns(node)?.into_iter().map(|column| (column.name, column.column_type.sql()));
+        let mut columns: Vec<(String, String)> = fields.collect();
+        let own = [(ID, "VARCHAR"), (RESCUED, "JSON"), (LOAD_ID, "VARCHAR"), (LOADED_AT, "TIMESTAMP WITH TIME ZONE")];
+        for (name, column_type) in own {
+            if !columns.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)) {
+                columns.push((name.to_owned(), column_type.to_owned()));
+            }
+        }
+        declared.insert(node.id, columns);
+    }
+    Ok(declared)
+}
+
+/// Checks the selected nodes and all that they read; what reads unknown columns is left unchecked. Templates ask
+/// `warehouse`, or an empty database where there is none yet; nothing is changed by that.
+pub fn check(
+    graph: &Graph,
+    selection: &Selection,
+    known: &KnownColumns,
+    warehouse: Option<&Session>,
+    console: &Console,
+) -> Result<()> {
+    let empty = in_memory(graph)?;
+    let host = SessionHost::reading(warehouse.unwrap_or(&empty.session), console);
+    model::check(graph, selection, known, &mut in_memory(graph)?, Some(&host)).map(drop)
+}
+
+/// The same, with what was found out beside the errors. A source that is not `known` has the columns of its YAML, unless
+/// these are only some of them: then a query may name others.
+pub fn examine(
+    graph: &Graph,
+    selection: &Selection,
+    known: KnownColumns,
+    host: Option<&dyn Host>,
+) -> Result<(KnownColumns, Checked, Vec<Error>)> {
+    let declared = declared(graph, &known)?;
+    if !declared.is_empty() {
+        let mut all = known.clone();
+        all.extend(declared);
+        let (checked, errors) = model::bind(graph, selection, &all, &mut in_memory(graph)?, host);
+        let is_partial = |error: &Error| {
+            let message = error.message();
+            message.contains("not found in FROM clause") || message.contains("does not have a column")
+        };
+        if !errors.iter().any(is_partial) {
+            return Ok((all, checked, errors));
+        }
+    }
+    let (checked, errors) = model::bind(graph, selection, &known, &mut in_memory(graph)?, host);
+    Ok((known, checked, errors))
+}
+
+/// The lineage of models. `known`: the columns of all that they read.
+pub fn lineage<'g>(
+    graph: &'g Graph,
+    models: impl IntoIterator<Item = NodeId>,
+    known: &KnownColumns,
+) -> Result<Lineage<'g>> {
+    Ok(Lineage::new(graph, models, known, &mut in_memory(graph)?))
 }

@@ -14,6 +14,8 @@ use crate::model::{BatchConfig, Compile, Compiled, Graph, Node, NodeId, NodeKind
 use crate::report::{Console, Stage, Status, counted};
 use crate::warehouse::{Catalog, Session, SqlError, Warehouse};
 
+use super::changed::{Changed, Print};
+use super::host::SessionHost;
 use super::materialize;
 use super::microbatch::{Batches, Microbatch};
 use super::plan;
@@ -46,6 +48,8 @@ pub struct Build<'a> {
     pub batches: Batches,
     /// What stood in the warehouse when building began; no step changes another's relation.
     pub catalog: Catalog,
+    /// What was built from what, and whether what would come out the same is left out.
+    pub changed: Changed<'a>,
 }
 
 /// What a node's tests came to.
@@ -54,6 +58,10 @@ struct Tested {
     passed: usize,
     warned: usize,
     failed: usize,
+    /// Those that passed.
+    good: Vec<NodeId>,
+    /// Nothing was built, for it would come out as it stands.
+    is_left: bool,
 }
 
 impl Build<'_> {
@@ -63,7 +71,10 @@ impl Build<'_> {
         let storing = tests.filter(|id| self.graph.node(**id).config.test.store_failures).copied();
         let made = steps.iter().filter(|step| step.builds).map(|step| step.node).chain(storing);
         let schemas = made.map(|id| self.graph.node(id).relation.schema.as_str());
-        self.session()?.create_schemas(schemas)?;
+        let session = self.session()?;
+        session.create_schemas(schemas)?;
+        session.prepare_built()?;
+        drop(session);
         let positions: HashMap<NodeId, usize> =
             steps.iter().enumerate().map(|(index, step)| (step.node, index)).collect();
         let position = |id: &NodeId| positions.get(id).copied();
@@ -97,6 +108,7 @@ impl Build<'_> {
         for (index, reason) in skipped {
             self.skip(&steps[index], &reason);
         }
+        self.changed.said().iter().for_each(|said| self.console.say(said));
         let stopped = self.cancel.is_requested() || self.fail_fast && self.results.any_failed();
         if stopped {
             loose_tests.iter().for_each(|id| self.results.push(self.skipped(*id, "")));
@@ -123,7 +135,10 @@ impl Build<'_> {
             self.skip(step, collection);
             return Outcome::Failed;
         }
-        let failed = self.run_unit_tests(&step.unit_tests);
+        let print = if step.builds { self.changed.print(node) } else { Print::default() };
+        let is_left = step.builds && self.changed.is_unchanged(node, &print, &self.catalog);
+        let open = if is_left { self.changed.open_tests(node, &step.unit_tests) } else { step.unit_tests.clone() };
+        let failed = self.run_unit_tests(&open);
         if let Some(first) = failed.first().filter(|_| step.builds) {
             // As in dbt: the model is not even tried, and nothing below it.
             self.skip_node(step, first);
@@ -133,7 +148,10 @@ impl Build<'_> {
         let mut result = NodeResult::new(stage(node), &node.unique_id, node.display_name(), Status::Success);
         let activity = self.console.begin(result.stage, &result.name, "", None);
         let started = Instant::now();
-        let outcome = self.build_and_test(session, node, step, &mut result);
+        let outcome = match is_left {
+            true => self.left(session, node, step, open.len()),
+            false => self.build_and_test(session, node, step, print, &mut result),
+        };
         drop(activity);
         result.seconds = started.elapsed().as_secs_f64();
         match outcome {
@@ -144,7 +162,7 @@ impl Build<'_> {
                     result.note = if result.note.is_empty() { note } else { format!("{}, {note}", result.note) };
                 }
                 let failed = tested.failed > 0 || result.status.is_failure();
-                if step.builds {
+                if step.builds && !tested.is_left {
                     if result.batches.is_some() {
                         if tested.failed > 0 {
                             result.note = format!("{}, {} failed", result.note, tested.failed);
@@ -168,7 +186,14 @@ impl Build<'_> {
         }
     }
 
-    fn build_and_test(&self, session: &Session, node: &Node, step: &Step, result: &mut NodeResult) -> Result<Tested> {
+    fn build_and_test(
+        &self,
+        session: &Session,
+        node: &Node,
+        step: &Step,
+        print: Print,
+        result: &mut NodeResult,
+    ) -> Result<Tested> {
         self.cancel.check()?;
         if !step.builds {
             // Tests change nothing: each stands alone, so that one that cannot be run leaves the others be.
@@ -180,13 +205,14 @@ impl Build<'_> {
         session.begin()?;
         let built = match node.kind {
             NodeKind::Snapshot => {
-                let built = snapshot::snapshot(session, self.graph, node, &self.catalog)?;
+                let built = snapshot::snapshot(session, self.console, self.graph, node, &self.catalog)?;
                 self.write_compiled(node, &built.compiled)?;
                 built
             }
-            NodeKind::Seed => materialize::seed(session, self.graph, node, &self.catalog)?,
+            NodeKind::Seed => materialize::seed(session, self.console, self.graph, node, &self.catalog)?,
             _ => {
-                let built = materialize::model(session, self.graph, node, &self.catalog, self.full_refresh)?;
+                let built =
+                    materialize::model(session, self.console, self.graph, node, &self.catalog, self.full_refresh)?;
                 self.write_compiled(node, &built.compiled)?;
                 built
             }
@@ -197,6 +223,10 @@ impl Build<'_> {
         result.compiled = Some(built.compiled).filter(|sql| !sql.is_empty());
         failpoint("model.before_tests");
         let tested = self.tests(session, &step.tests, Some(&node.name))?;
+        if tested.failed == 0 {
+            let built = self.changed.built(node, print, [&tested.good, &step.unit_tests]);
+            session.record_built(&node.unique_id, &built).map_err(|error| Error::model_failed(&node.name, &error))?;
+        }
         failpoint("model.before_commit");
         if tested.failed > 0 {
             session.rollback();
@@ -242,6 +272,20 @@ impl Build<'_> {
         self.tests(session, &step.tests, None)
     }
 
+    /// A node that stands as it would be built: only tests that did not pass on it are run. So many unit tests were.
+    fn left(&self, session: &Session, node: &Node, step: &Step, unit_tests: usize) -> Result<Tested> {
+        self.cancel.check()?;
+        let open = self.changed.open_tests(node, &step.tests);
+        self.changed.leave(node, step.tests.len() + step.unit_tests.len() - open.len() - unit_tests);
+        let tested = self.tests(session, &open, None)?;
+        if tested.good.len() + unit_tests > 0
+            && let Some(built) = self.changed.retested(node, [&tested.good, &step.unit_tests])
+        {
+            session.record_built(&node.unique_id, &built).map_err(|error| Error::model_failed(&node.name, &error))?;
+        }
+        Ok(Tested { is_left: true, ..tested })
+    }
+
     /// Runs data tests; `owner` is the model that is rolled back if one fails.
     fn tests(&self, session: &Session, tests: &[NodeId], owner: Option<&str>) -> Result<Tested> {
         let mut tested = Tested::default();
@@ -277,6 +321,7 @@ impl Build<'_> {
                 }
                 (Ok(()), _) => {
                     tested.passed += 1;
+                    tested.good.push(*id);
                     if owner.is_none() {
                         self.console.line(&result.line());
                     }
@@ -289,7 +334,8 @@ impl Build<'_> {
 
     fn test(&self, session: &Session, node: &Node, owner: Option<&str>, result: &mut NodeResult) -> Result<()> {
         let config = &node.config.test;
-        let test = self.graph.compile(node, &Compile::default())?;
+        let host = SessionHost::new(session, self.console);
+        let test = self.graph.compile(node, &Compile { host: Some(&host), ..Compile::default() })?;
         let row = if config.store_failures {
             result.compiled = Some(test.sql.clone());
             result.relation = Some(node.relation.to_string());
@@ -442,12 +488,12 @@ pub(super) fn model_error(node: &Node, statement: &Compiled, error: &SqlError) -
     if error.is_interrupt() {
         return Error::interrupted();
     }
-    Error::model_failed(&node.name, error).at(statement.place(error.position))
+    Error::model_failed(&node.name, error).at_all(statement.places(error.position))
 }
 
 pub(super) fn test_error(node: &Node, statement: &Compiled, error: &SqlError) -> Error {
     if error.is_interrupt() {
         return Error::interrupted();
     }
-    Error::test_broken(&node.name, error).at(statement.place(error.position))
+    Error::test_broken(&node.name, error).at_all(statement.places(error.position))
 }

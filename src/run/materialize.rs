@@ -4,14 +4,16 @@
 
 use crate::error::{Error, Result};
 use crate::model::{
-    Batch, Compile, Compiled, Contract, Deletes, Existing, Graph, Incremental, Key, Materialized, Node, Relation,
+    Compile, Compiled, Contract, Deletes, Existing, Graph, Incremental, Key, Materialized, Node, Relation,
     SchemaChange, Strategy, children_only, create_table, create_view, doubled_keys, drop_existing, duplicate_keys,
     sweep,
 };
+use crate::report::Console;
 use crate::schema::literal;
 use crate::warehouse::{Catalog, RelationKind, Session, SqlError};
 
 use super::build::{execute, model_error};
+use super::host::SessionHost;
 
 /// A relation that was made.
 pub struct Built {
@@ -24,19 +26,31 @@ pub struct Built {
 }
 
 /// Builds a model. `full_refresh` is the command's flag; the model's own configuration wins over it.
-pub fn model(session: &Session, graph: &Graph, node: &Node, catalog: &Catalog, full_refresh: bool) -> Result<Built> {
+pub fn model(
+    session: &Session,
+    console: &Console,
+    graph: &Graph,
+    node: &Node,
+    catalog: &Catalog,
+    full_refresh: bool,
+) -> Result<Built> {
     let existing = existing(node, catalog);
     let refresh = node.config.full_refresh.unwrap_or(full_refresh);
     let materialized = node.config.materialized;
+    let host = SessionHost::new(session, console);
     let how = Compile {
+        host: Some(&host),
         is_incremental: materialized == Materialized::Incremental && existing == Existing::Table && !refresh,
         batch: None,
     };
     let query = graph.compile(node, &how)?;
     let (before, after) = graph.hooks(node, &how)?;
     hooks(session, node, &before)?;
+    if let Some(header) = &query.header {
+        session.execute(header).map_err(|error| Error::header_failed(&node.name, &error).at(node.place()))?;
+    }
     let mut built = if how.is_incremental {
-        incremental(session, graph, node, &query, None)?
+        incremental(session, graph, node, &query, &how)?
     } else {
         let wanted = if materialized == Materialized::View { Existing::View } else { Existing::Table };
         if existing != wanted
@@ -89,14 +103,15 @@ pub(super) fn hooks(session: &Session, node: &Node, statements: &[String]) -> Re
     Ok(())
 }
 
-/// New rows into a table that stands; `batch` is theirs in a microbatch model.
+/// New rows into a table that stands.
 pub(super) fn incremental(
     session: &Session,
     graph: &Graph,
     node: &Node,
     query: &Compiled,
-    batch: Option<Batch>,
+    how: &Compile<'_>,
 ) -> Result<Built> {
+    let batch = how.batch;
     let staged = Incremental::staged(&node.relation);
     let stage = Incremental::stage(&staged, query);
     execute(session, node, &stage)?;
@@ -131,7 +146,9 @@ pub(super) fn incremental(
         note = format!("{note}, {}", change.changes.join(", "));
     }
     let is_swept = node.config.deletes == Deletes::Sweep;
-    if is_swept && let Some(statement) = sweep(&node.relation, &node.config, &graph.compile(node, &Compile::default())?)
+    if is_swept
+        && let Some(statement) =
+            sweep(&node.relation, &node.config, &graph.compile(node, &Compile { is_incremental: false, ..*how })?)
     {
         let gone = session.change(&statement.sql).map_err(|error| model_error(node, &statement, &error))?;
         if gone > 0 {
@@ -185,7 +202,7 @@ fn references(session: &Session, graph: &Graph, node: &Node) -> Result<()> {
 }
 
 /// Loads a seed's CSV. Types are DuckDB's inference, but for those the configuration names.
-pub fn seed(session: &Session, graph: &Graph, node: &Node, catalog: &Catalog) -> Result<Built> {
+pub fn seed(session: &Session, console: &Console, graph: &Graph, node: &Node, catalog: &Catalog) -> Result<Built> {
     let existing = existing(node, catalog);
     if existing == Existing::View
         && let Some(statement) = drop_existing(&node.relation, existing)
@@ -195,7 +212,8 @@ pub fn seed(session: &Session, graph: &Graph, node: &Node, catalog: &Catalog) ->
     if std::fs::read(&node.path).is_ok_and(|bytes| bytes.iter().all(u8::is_ascii_whitespace)) {
         return Err(Error::seed_empty(&node.name).at(node.place()));
     }
-    let (before, after) = graph.hooks(node, &Compile::default())?;
+    let host = SessionHost::new(session, console);
+    let (before, after) = graph.hooks(node, &Compile { host: Some(&host), ..Compile::default() })?;
     hooks(session, node, &before)?;
     let statement = format!("create or replace table {} as {}", node.relation, seed_query(node));
     session.execute(&statement).map_err(|error| Error::seed_failed(&node.name, &error).at(node.place()))?;

@@ -13,6 +13,7 @@ use crate::model::{Batch, BatchConfig, Compile, Compiled, Existing, Graph, Node,
 use crate::report::{Console, Line, Stage, Status, counted};
 use crate::warehouse::{Catalog, Session};
 
+use super::host::SessionHost;
 use super::materialize::{create, existing, hooks, incremental};
 
 /// Batches of a microbatch model, by how they ended.
@@ -159,7 +160,8 @@ impl Microbatch<'_> {
         (is_first, is_last): (bool, bool),
     ) -> Result<(u64, String)> {
         let node = self.node;
-        let how = Compile { is_incremental, batch: Some(batch) };
+        let host = SessionHost::new(session, self.console);
+        let how = Compile { is_incremental, batch: Some(batch), host: Some(&host) };
         let query = self.graph.compile(node, &how)?;
         (self.write)(name, &query.sql)?;
         let (before, after) = self.graph.hooks(node, &how)?;
@@ -167,8 +169,11 @@ impl Microbatch<'_> {
         if is_first {
             hooks(session, node, &before)?;
         }
+        if let Some(header) = &query.header {
+            session.execute(header).map_err(|error| Error::header_failed(&node.name, &error).at(node.place()))?;
+        }
         let rows = if is_incremental {
-            incremental(session, self.graph, node, &query, Some(batch))?.rows.unwrap_or(0)
+            incremental(session, self.graph, node, &query, &how)?.rows.unwrap_or(0)
         } else {
             self.first(session, batch, existing, &query)?
         };

@@ -2,10 +2,14 @@
 //!
 //! The place where the stages meet. Knows neither command line nor drivers.
 
+mod artifact;
 pub mod binder;
 mod build;
+pub mod changed;
 mod counting;
 mod extraction;
+mod freshness;
+mod host;
 mod load;
 mod materialize;
 mod microbatch;
@@ -15,6 +19,7 @@ mod previous;
 mod proof;
 mod publish;
 pub mod quarantine;
+pub mod reach;
 mod reading;
 mod results;
 mod row_diff;
@@ -27,6 +32,8 @@ mod unit_test_step;
 
 pub use build::{Build, stage, write_compiled};
 pub use extraction::Extraction;
+pub use freshness::SourceAge;
+pub use host::SessionHost;
 pub use load::{Collection, Extent, LoadMode, LoadOutcome};
 pub use microbatch::{BatchResults, Batches};
 pub use plan::{Plan, Scope};

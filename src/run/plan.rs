@@ -16,6 +16,7 @@ use crate::report::{Console, Stage, counted};
 use crate::schema::Column;
 use crate::warehouse::{Catalog, RelationKind};
 
+use super::changed::Changed;
 use super::load::{Collection, LoadMode};
 use super::pinned::pinned_columns;
 use super::previous::Previous;
@@ -108,6 +109,21 @@ impl Plan {
 }
 
 impl Plan {
+    /// The nodes that `--changed` would leave as they are, if no load brings anything new.
+    pub fn unchanged(&self, changed: &Changed<'_>, graph: &Graph, catalog: &Catalog) -> BTreeSet<NodeId> {
+        let mut unchanged = BTreeSet::new();
+        for step in self.steps.iter().filter(|step| step.builds) {
+            let node = graph.node(step.node);
+            if changed.is_unchanged(node, &changed.print(node), catalog) {
+                changed.leave(node, 0);
+                unchanged.insert(step.node);
+            } else {
+                changed.would_change(node);
+            }
+        }
+        unchanged
+    }
+
     /// Keeps what a previous run of the same plan left undone: what failed or was skipped, the tests that run with it,
     /// and the publication that it held back.
     pub fn keep_undone(&mut self, graph: &Graph, previous: &Previous, gate: Gate) {
@@ -136,6 +152,7 @@ impl Plan {
         target: &Target,
         full_refresh: bool,
         catalog: &Catalog,
+        unchanged: &BTreeSet<NodeId>,
         console: &Console,
     ) -> Result<()> {
         console.say(&format!("plan for target `{}`, nothing is done:", target.name));
@@ -153,7 +170,9 @@ impl Plan {
         for step in &self.steps {
             let node = graph.node(step.node);
             let mut notes = Vec::new();
-            if step.builds {
+            if unchanged.contains(&step.node) {
+                notes.push("unchanged, left as it is".to_owned());
+            } else if step.builds {
                 notes.push(node.config.materialized.name().to_owned());
             }
             if !step.tests.is_empty() {
@@ -243,7 +262,7 @@ pub fn exists(node: &Node, catalog: &Catalog) -> bool {
 }
 
 /// The selected models that the target's export selects too.
-fn exports(graph: &Graph, selection: &Selection, target: &Target) -> Result<Vec<NodeId>> {
+pub fn exports(graph: &Graph, selection: &Selection, target: &Target) -> Result<Vec<NodeId>> {
     let Some(export) = &target.export else { return Ok(Vec::new()) };
     let exported = graph
         .select(&[export.select().to_owned()], &[])

@@ -45,8 +45,8 @@ impl Previous {
             list.iter().filter(is_undone).filter_map(|value| value[key].as_str().map(str::to_owned)).collect()
         };
         let none = Vec::new();
-        let loads = artifact["elt"]["loads"].as_array().unwrap_or(&none);
-        let exports = artifact["elt"]["exports"].as_array().unwrap_or(&none);
+        let loads = artifact["args"]["elt"]["loads"].as_array().unwrap_or(&none);
+        let exports = artifact["args"]["elt"]["exports"].as_array().unwrap_or(&none);
         let batches = results.iter().filter_map(|result| {
             let batches = BatchResults::from_json(result.get("batch_results")?)?;
             // Where all failed, the model begins anew.
@@ -87,13 +87,13 @@ mod tests {
             assert_eq!(found.map_err(drop), expected, "{text}");
         };
         check(
-            r#"{"args": {"which": "build"}, "results": [{"unique_id": "a", "status": "success"}, {"unique_id": "b", "status": "skipped"},
-                {"unique_id": "c", "status": "runtime error"}],
-                "elt": {"loads": [{"name": "s.t", "status": "error"}], "exports": []}}"#,
+            r#"{"args": {"which": "build", "elt": {"loads": [{"name": "s.t", "status": "error"}], "exports": []}},
+                "results": [{"unique_id": "a", "status": "success"}, {"unique_id": "b", "status": "skipped"},
+                {"unique_id": "c", "status": "runtime error"}]}"#,
             Ok((2, 1, false)),
         );
         check(
-            r#"{"args": {}, "results": [], "elt": {"loads": [], "exports": [{"name": "a", "status": "success"}]}}"#,
+            r#"{"args": {"elt": {"loads": [], "exports": [{"name": "a", "status": "success"}]}}, "results": []}"#,
             Ok((0, 0, true)),
         );
         check(r#"{"args": {}, "results": []}"#, Ok((0, 0, false)));

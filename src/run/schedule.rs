@@ -165,4 +165,31 @@ mod tests {
         check(&[&[], &[0], &[0], &[1, 2], &[3]], &[1], false, &[0, 2], &[3, 4]);
         check(&[&[], &[], &[]], &[0], true, &[], &[1, 2]);
     }
+
+    #[test]
+    fn a_slow_step_holds_no_others() {
+        // Step 0 ends only once all the others are done: on the one thread that is left.
+        let needs: Vec<Vec<usize>> = (0..20).map(|step| if step > 10 { vec![step - 1] } else { Vec::new() }).collect();
+        let (done, all) = (Mutex::new(0), Condvar::new());
+        run(
+            &needs,
+            2,
+            false,
+            &Cancel::default(),
+            || (),
+            |(), step| {
+                let mut count = done.lock().unwrap();
+                if step == 0 {
+                    let wait = std::time::Duration::from_secs(60);
+                    let (count, late) = all.wait_timeout_while(count, wait, |count| *count < 19).unwrap();
+                    assert!(!late.timed_out(), "only {count} of 19 steps were done beside the slow one");
+                } else {
+                    *count += 1;
+                    all.notify_all();
+                }
+                Outcome::Done
+            },
+            |step, _| panic!("{step} was skipped"),
+        );
+    }
 }

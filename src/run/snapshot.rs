@@ -4,18 +4,24 @@
 
 use crate::error::{Error, Result};
 use crate::model::{Compile, Graph, Incremental, Node, OnSchemaChange, SchemaChange, Snapshot};
+use crate::report::Console;
 use crate::warehouse::{Catalog, RelationKind, Session};
 
 use super::build::{execute, model_error};
+use super::host::SessionHost;
 use super::materialize::{Built, hooks};
 
 /// Takes a snapshot. `catalog` is what stood before the run; a snapshot is never built anew.
-pub fn snapshot(session: &Session, graph: &Graph, node: &Node, catalog: &Catalog) -> Result<Built> {
+pub fn snapshot(session: &Session, console: &Console, graph: &Graph, node: &Node, catalog: &Catalog) -> Result<Built> {
     let Some(config) = &node.config.snapshot else { return Err(Error::not_a_snapshot(&node.name)) };
-    let how = Compile::default();
+    let host = SessionHost::new(session, console);
+    let how = Compile { host: Some(&host), ..Compile::default() };
     let query = graph.compile(node, &how)?;
     let (before, after) = graph.hooks(node, &how)?;
     hooks(session, node, &before)?;
+    if let Some(header) = &query.header {
+        session.execute(header).map_err(|error| Error::header_failed(&node.name, &error).at(node.place()))?;
+    }
     let staged = Incremental::staged(&node.relation);
     let run = Snapshot { target: &node.relation, staged: &staged, config, unique_key: &node.config.unique_key };
     let stage = run.stage(&query);

@@ -20,6 +20,9 @@ use super::materialize;
 use super::pinned::pinned_columns;
 use super::row_diff::{RowDiff, row_diff};
 
+/// Rows of texts; None is NULL.
+type TextRows = Vec<Vec<Option<String>>>;
+
 /// `(name, DuckDB type)` in order.
 type ColumnList = Vec<(String, String)>;
 
@@ -44,7 +47,7 @@ impl UnitTests {
     /// Makes the relations that the models of `tests` read, empty. `known` are the columns that the warehouse's tables
     /// have; what is not there has them from its file or from YAML.
     pub fn prepare(graph: &Graph, tests: &[NodeId], known: &KnownColumns, cancel: &Cancel) -> Result<Self> {
-        let database = Warehouse::in_memory()?;
+        let database = Warehouse::in_memory(&graph.root, &graph.database)?;
         let session = database.session()?;
         let interrupter = session.interrupter();
         cancel.on_request(move || interrupter.interrupt());
@@ -73,7 +76,7 @@ impl UnitTests {
         let selection: Selection = wanted.into_iter().collect();
         let mut binder = InMemory::new(database, session);
         // What cannot be bound is said where it is checked or read.
-        let (checked, _) = model::bind(graph, &selection, &known, &mut binder);
+        let (checked, _) = model::bind(graph, &selection, &known, &mut binder, None);
         let (database, session) = binder.parts();
         Ok(Self { session: Mutex::new(session), columns: checked.columns, _database: database })
     }
@@ -214,10 +217,8 @@ impl Running<'_> {
                 }
             }
             (_, query) => {
-                let query = query.unwrap_or_else(|| Compiled {
-                    sql: materialize::seed_query(input),
-                    map: model::SourceMap::whole(given.place.clone()),
-                });
+                let query =
+                    query.unwrap_or_else(|| Compiled::plain(materialize::seed_query(input), given.place.clone()));
                 let own = self.session.describe(&format!("({})", query.sql));
                 let own = own.map_err(|error| self.broken(&query, &error))?;
                 let place = given.rows.place().unwrap_or_else(|| given.place.clone());
@@ -270,7 +271,7 @@ impl Running<'_> {
     }
 
     /// The compared columns' names, as the query has them, and the expected rows.
-    fn expected(&self, columns: &[(String, String)]) -> Result<(Vec<String>, Vec<Vec<Option<String>>>)> {
+    fn expected(&self, columns: &[(String, String)]) -> Result<(Vec<String>, TextRows)> {
         let expect = &self.test.expect;
         let of = "the expected rows";
         let Rows::Cells { columns: named, rows, .. } = expect else {

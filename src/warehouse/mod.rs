@@ -3,6 +3,7 @@
 //! The only module that names the `duckdb` crate. Knows nothing of models, drivers or targets: it takes SQL,
 //! finished loads and lists of ids, and gives rows.
 
+mod built;
 mod catalog;
 mod census;
 mod clone;
@@ -21,8 +22,9 @@ use std::time::{Duration, Instant};
 use duckdb::{Config, Connection};
 
 use crate::error::{Error, Result};
-use crate::schema::literal;
+use crate::schema::{CATALOG, literal, quote};
 
+pub use built::Built;
 pub use catalog::{Catalog, Columns, RelationKind};
 pub use history::{LastLoad, WatermarkChange};
 pub use raw::{Applied, Intake};
@@ -40,15 +42,16 @@ const ROW_GROUP_ROWS: u32 = 30_720;
 const READERS_PATIENCE: Duration = Duration::from_secs(5);
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
-/// The catalog's name within this program.
-const CATALOG: &str = "elt_warehouse";
-
 /// An open database. Sessions may be used on other threads; the database closes with the last of them.
 pub struct Warehouse {
     path: Option<PathBuf>,
     /// Stops before the connection closes.
     server: Option<Server>,
     root: Root,
+    /// The attached database's name; None for one in memory.
+    catalog: Option<String>,
+    /// What every session is set to.
+    settings: String,
 }
 
 /// How the database is reached.
@@ -65,6 +68,26 @@ pub struct Options {
     pub threads: Option<usize>,
     /// DuckDB's `memory_limit`, such as `4GB`.
     pub memory_limit: Option<String>,
+    /// What the database is called in SQL; a name of ours by default.
+    pub database: Option<String>,
+    /// Settings of every session: name and value.
+    pub settings: Vec<(String, String)>,
+    /// Where SQL finds files by a relative path that are not in the current folder.
+    pub folder: Option<PathBuf>,
+}
+
+impl Options {
+    fn catalog(&self) -> String {
+        // The names that DuckDB has itself.
+        let own = |name: &&str| !["memory", "system", "temp"].contains(name);
+        self.database.as_deref().filter(own).unwrap_or(CATALOG).to_owned()
+    }
+
+    fn session_settings(&self) -> String {
+        let folder = self.folder.iter().map(|folder| ("file_search_path", folder.to_string_lossy().into_owned()));
+        let own = self.settings.iter().map(|(name, value)| (name.as_str(), value.clone()));
+        folder.chain(own).map(|(name, value)| format!("; set {} = {}", quote(name), literal(&value))).collect()
+    }
 }
 
 impl Warehouse {
@@ -75,11 +98,18 @@ impl Warehouse {
         }
         let root = attach_for_writing(path, options)?;
         let root = Arc::new(Mutex::new(root));
-        let mut warehouse = Self { path: Some(path.to_owned()), server: None, root: Root::Own(root.clone()) };
+        let (catalog, settings) = (options.catalog(), options.session_settings());
+        let mut warehouse = Self {
+            path: Some(path.to_owned()),
+            server: None,
+            root: Root::Own(root.clone()),
+            catalog: Some(catalog.clone()),
+            settings: settings.clone(),
+        };
         state::prepare(&warehouse.session()?).map_err(|error| Error::warehouse_state(path, &error))?;
         warehouse.server = Server::start(path, move || {
             let connection = root.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).try_clone().ok()?;
-            Session::new(connection, Some(CATALOG)).ok()
+            Session::new(connection, Some(&catalog), &settings).ok()
         });
         Ok(warehouse)
     }
@@ -103,15 +133,31 @@ impl Warehouse {
                 }
             }
         };
-        Ok(Some(Self { path: Some(path.to_owned()), server: None, root }))
+        Ok(Some(Self {
+            path: Some(path.to_owned()),
+            server: None,
+            root,
+            catalog: Some(options.catalog()),
+            settings: options.session_settings(),
+        }))
     }
 
-    /// An empty database that is gone with the value.
-    pub fn in_memory() -> Result<Self> {
-        let root = config(&Options { threads: Some(1), memory_limit: None }).and_then(|config| {
+    /// An empty database of that name that is gone with the value; `folder` is where relative paths in SQL begin.
+    pub fn in_memory(folder: &Path, database: &str) -> Result<Self> {
+        let database = Some(database.to_owned()).filter(|name| !name.is_empty());
+        let options = Options { threads: Some(1), folder: Some(folder.to_owned()), database, ..Options::default() };
+        let root = config(&options).and_then(|config| {
             Connection::open_in_memory_with_flags(config).map_err(|error| cannot_open(Path::new(":memory:"), error))
         })?;
-        Ok(Self { path: None, server: None, root: Root::Own(Arc::new(Mutex::new(root))) })
+        root.execute_batch(&format!("attach ':memory:' as {}", quote(&options.catalog())))
+            .map_err(|error| cannot_open(Path::new(":memory:"), error))?;
+        Ok(Self {
+            path: None,
+            server: None,
+            root: Root::Own(Arc::new(Mutex::new(root))),
+            catalog: Some(options.catalog()),
+            settings: options.session_settings(),
+        })
     }
 
     /// Lets raw tables that are views over landed segments follow a landing folder that was moved.
@@ -138,8 +184,8 @@ impl Warehouse {
                 return Ok(Session::asking(reader));
             }
         };
-        let catalog = self.path.as_ref().map(|_| CATALOG);
-        Session::new(connection, catalog).map_err(|error| Error::warehouse_state(shown(), &error))
+        Session::new(connection, self.catalog.as_deref(), &self.settings)
+            .map_err(|error| Error::warehouse_state(shown(), &error))
     }
 }
 
@@ -164,8 +210,12 @@ fn attach(path: &Path, options: &Options, how: &str) -> Result<Connection> {
     // Beside the file: what DuckDB spills would else go to `.tmp` in whatever folder the program was started from.
     let spill = format!("{}.tmp", path.to_string_lossy());
     let file = literal(&path.to_string_lossy());
-    root.execute_batch(&format!("set temp_directory = {}; attach {file} as {CATALOG}{how}", literal(&spill)))
-        .map_err(|error| cannot_open(path, error))?;
+    root.execute_batch(&format!(
+        "set temp_directory = {}; attach {file} as {}{how}",
+        literal(&spill),
+        quote(&options.catalog())
+    ))
+    .map_err(|error| cannot_open(path, error))?;
     Ok(root)
 }
 

@@ -11,6 +11,7 @@ use duckdb::{Connection, InterruptHandle};
 
 use super::shared::Reader;
 use super::sql_error::SqlError;
+use crate::schema::quote;
 
 /// A connection. Dropped inside a transaction, it rolls back.
 pub struct Session {
@@ -37,10 +38,10 @@ impl Interrupter {
 
 impl Session {
     /// `catalog` is the attached database to work in; None for one in memory.
-    pub(super) fn new(connection: Connection, catalog: Option<&str>) -> Result<Self, SqlError> {
+    pub(super) fn new(connection: Connection, catalog: Option<&str>, settings: &str) -> Result<Self, SqlError> {
         let session = Self { link: Link::Own(connection) };
-        let catalog = catalog.map_or(String::new(), |catalog| format!("; use {catalog}"));
-        session.execute(&format!("set errors_as_json = true; set TimeZone = 'UTC'{catalog}"))?;
+        let catalog = catalog.map_or(String::new(), |catalog| format!("; use {}", quote(catalog)));
+        session.execute(&format!("set errors_as_json = true; set TimeZone = 'UTC'{catalog}{settings}"))?;
         Ok(session)
     }
 
@@ -73,6 +74,14 @@ impl Session {
 
     pub fn begin(&self) -> Result<(), SqlError> {
         self.execute("begin transaction")
+    }
+
+    /// A transaction that cannot write; one that another process answers is such a one by itself.
+    pub fn begin_reading(&self) -> Result<(), SqlError> {
+        match self.link {
+            Link::Own(_) => self.execute("begin transaction read only"),
+            Link::Asked(_) => Ok(()),
+        }
     }
 
     pub fn commit(&self) -> Result<(), SqlError> {
@@ -137,7 +146,12 @@ impl Session {
 
     /// Columns of a query or relation: name and DuckDB's type, in order.
     pub fn describe(&self, query: &str) -> Result<Vec<(String, String)>, SqlError> {
-        let rows = self.rows(&format!("describe {query}"))?;
+        self.described(&format!("describe {query}"))
+    }
+
+    /// The columns that a `describe` gives.
+    pub fn described(&self, statement: &str) -> Result<Vec<(String, String)>, SqlError> {
+        let rows = self.rows(statement)?;
         Ok(rows
             .into_iter()
             .filter_map(|row| {

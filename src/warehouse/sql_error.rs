@@ -35,7 +35,7 @@ impl SqlError {
             .map(|list| list.split(',').map(|name| name.trim().trim_matches('"').to_owned()).collect())
             .unwrap_or_default();
         if candidates.is_empty() {
-            candidates = quoted(rest);
+            candidates = if rest.contains("Candidate functions") { signatures(rest) } else { quoted(rest) };
         }
         candidates.retain(|name| !name.is_empty());
         Self {
@@ -75,6 +75,12 @@ fn split_candidates(message: &str) -> (&str, &str) {
         Some(at) => (message[..at].trim_end(), &message[at..]),
         None => (message.trim_end(), ""),
     }
+}
+
+/// The functions that DuckDB lists, a line each: `upper(VARCHAR) -> VARCHAR`.
+fn signatures(text: &str) -> Vec<String> {
+    let lines = text.lines().map(str::trim).filter(|line| line.contains('(') && line.contains("->"));
+    lines.map(str::to_owned).collect()
 }
 
 /// The texts in double quotes.

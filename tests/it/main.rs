@@ -5,6 +5,7 @@
 
 mod bad_input;
 mod cases;
+mod changed;
 mod extraction;
 mod incremental;
 mod main_job;

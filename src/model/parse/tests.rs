@@ -51,7 +51,7 @@ fn precedence() {
     #[track_caller]
     fn check(folder: Value, yaml: Value, sql: &str, key: &str, expected: Value) {
         let mut sample = project(&[("models/marts/m.sql", &format!("{sql} select 1"))]);
-        sample.profiles.models = map(folder);
+        sample.profiles.defaults.models = map(folder);
         sample.properties.models.push(properties("m", yaml));
         let found = graph(&sample);
         assert_eq!(node(&found, "m").raw_config.get(key), Some(&expected));
@@ -107,7 +107,7 @@ fn all_errors_at_their_places() {
         ("models/g.sql", "select {{ var('cutof') }}"),
         ("models/h.sql", "select * from {{ source('raw', 'order') }}"),
         ("models/i.sql", "select {{ centss('x') }}"),
-        ("models/orders.sql", "select {{ adapter.get_columns_in_relation(this) }}"),
+        ("models/orders.sql", "select {{ debug() }}"),
         ("macros/money.sql", "{% macro cents(column) %}\n{{ column / none }}\n{% endmacro %}"),
     ]);
     sample.profiles.vars = map(json!({"cutoff": 1}));
@@ -133,9 +133,8 @@ fn all_errors_at_their_places() {
              not declared | did you mean `orders`?",
             "models/i.sql:1:11 [centss('x')] model `i` cannot be rendered: no function or macro `centss` exists | did \
              you mean `cents`?",
-            "models/orders.sql:1:11 [adapter.get_columns_in_relation(this)] model `orders` cannot be rendered: \
-             `adapter.get_columns_in_relation` is not supported | a template is rendered before any query runs, so it \
-             cannot ask the database",
+            "models/orders.sql:1:11 [debug()] model `orders` cannot be rendered: `debug()` is not supported | `log(…, \
+             info=true)` shows a value on the console",
         ],
     );
 }
@@ -297,7 +296,7 @@ fn misspelt_configuration_warns_at_its_place() {
         ("models/b.sql", "select 1"),
         ("models/x.sql", "select 1"),
     ]);
-    sample.profiles.models = map(json!({"+materialzed": "table"}));
+    sample.profiles.defaults.models = map(json!({"+materialzed": "table"}));
     let mut entry = properties("x", json!({"materialised": "table"}));
     let yaml = SourceText::new("models/x.yml", "models:\n  - name: x\n    config:\n      materialised: table\n");
     entry.place = Place::line(&yaml, 2);

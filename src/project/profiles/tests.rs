@@ -60,7 +60,7 @@ fn reads_the_default_target() {
     assert_eq!(profiles.target.warehouse, PathBuf::from("/p/.elt/dev/warehouse.duckdb"));
     assert_eq!(profiles.target.landing, PathBuf::from("/p/.elt/dev/landing"));
     assert_eq!(profiles.vars["as_of"], "2025-01-01");
-    assert_eq!(profiles.models["staging"]["+materialized"], "view");
+    assert_eq!(profiles.defaults.models["staging"]["+materialized"], "view");
     let Some(SourceProfile::Files { path }) = profiles.target.sources.get("loans") else { panic!("no files") };
     assert_eq!(path, &PathBuf::from("/p/seeds/loans"));
     let Some(ExportProfile::Parquet { path, select }) = &profiles.target.export else { panic!("no export") };

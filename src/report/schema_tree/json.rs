@@ -38,7 +38,7 @@ pub fn fields_json(tree: &Tree) -> Vec<Value> {
                 "example_id": kind.example,
             })
         });
-        objects.push(json!({
+        let mut object = json!({
             "collection": tree.name,
             "path": field.path,
             "column": column,
@@ -46,7 +46,11 @@ pub fn fields_json(tree: &Tree) -> Vec<Value> {
             "of": field.of,
             "kinds": kinds.collect::<Vec<_>>(),
             "drift": field.changes.iter().map(change).collect::<Vec<_>>(),
-        }));
+        });
+        if let Some(reaches) = tree.reaches.get(&field.path) {
+            object["reaches"] = json!(reaches);
+        }
+        objects.push(object);
     });
     objects
 }

@@ -34,6 +34,8 @@ pub struct Tree {
     /// `_id` and the fields' columns.
     pub columns: usize,
     pub fields: Vec<Field>,
+    /// What a path that changed reaches, in words.
+    pub reaches: BTreeMap<String, String>,
 }
 
 /// A path below a collection.
@@ -111,6 +113,7 @@ impl Tree {
             rescued: standing.rescued,
             columns: columns.len(),
             fields,
+            reaches: BTreeMap::new(),
         }
     }
 

@@ -82,8 +82,17 @@ pub fn tree_text(tree: &Tree) -> String {
         text.push_str("changed by the last load:\n");
         let path_width =
             width(&mut changes.iter().map(|(path, _)| (*path).to_owned()).collect::<Vec<_>>().iter(), NAME_MAX);
+        let mut above = "";
         for (path, told) in &changes {
-            text.push_str(&format!("  {path:<path_width$}  {told}\n"));
+            // Once for all changes of a path.
+            let reaches = tree
+                .reaches
+                .get(*path)
+                .filter(|_| above != *path)
+                .map(|reaches| format!("; {reaches}"))
+                .unwrap_or_default();
+            text.push_str(&format!("  {path:<path_width$}  {told}{reaches}\n"));
+            above = path;
         }
     }
     text

@@ -1,0 +1,95 @@
+//! `elt check`: renders and binds every selected query against the real columns, and says all that is wrong. Builds
+//! nothing; the warehouse is open only while its columns are read.
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use crate::error::{Error, Result};
+use crate::model::{Graph, Host, NodeId, NodeKind};
+use crate::report::{Console, counted};
+use crate::run::{SessionHost, binder};
+use crate::warehouse::Warehouse;
+
+use super::workspace::Workspace;
+use super::{Common, Selection};
+
+pub fn run(common: &Common, options: &Selection, console: &Console) -> Result<bool> {
+    let started = Instant::now();
+    let workspace = Workspace::open(common, console)?;
+    let graph = &workspace.graph;
+    let selected = workspace.select(options, console)?;
+    let warehouse = workspace.warehouse_read_only()?;
+    let session = warehouse.as_ref().map(Warehouse::session).transpose()?;
+    let known = session.as_ref().map_or_else(|| Ok(Default::default()), |session| binder::known(graph, session))?;
+    let host = session.as_ref().map(|session| SessionHost::reading(session, console));
+    let host = host.as_ref().map(|host| -> &dyn Host { host });
+    let (_, checked, errors) = binder::examine(graph, &selected, known, host)?;
+    let open: BTreeSet<NodeId> = checked.unchecked.iter().copied().filter(|id| selected.contains(*id)).collect();
+    for line in unchecked(graph, &open, &checked.unchecked) {
+        console.say(&line);
+    }
+    let count = |kinds: &[NodeKind], among: &dyn Fn(NodeId) -> bool| {
+        selected.iter().filter(|id| kinds.contains(&graph.node(*id).kind) && among(*id)).count() as u64
+    };
+    if let Some(error) = Error::many(errors) {
+        return Err(error);
+    }
+    let bound = |id: NodeId| !open.contains(&id);
+    let models = count(&[NodeKind::Model, NodeKind::Snapshot], &bound);
+    let tests = count(&[NodeKind::Test, NodeKind::UnitTest], &bound);
+    let what = [(models, "models"), (tests, "tests")].into_iter().filter(|(number, _)| *number > 0);
+    let what: Vec<String> = what.map(|(number, noun)| counted(number, noun)).collect();
+    let what = if what.is_empty() { "nothing".to_owned() } else { what.join(" and ") };
+    console.say(&format!("checked {what} in {:.2} s", started.elapsed().as_secs_f64()));
+    Ok(true)
+}
+
+/// What could not be checked, a line for each reason.
+fn unchecked(graph: &Graph, open: &BTreeSet<NodeId>, all: &BTreeSet<NodeId>) -> Vec<String> {
+    let mut lines = Vec::new();
+    let mut told = BTreeSet::new();
+    let name = |id: &NodeId| format!("`{}`", graph.node(*id).display_name());
+    let reasons = [
+        (NodeKind::Seed, "`elt seed` loads what is missing"),
+        (
+            NodeKind::Source,
+            "`elt extract` loads what is missing; a `data_type` in YAML for each column does for the check",
+        ),
+    ];
+    for (kind, how) in reasons {
+        let mut readers = BTreeSet::new();
+        let mut tables = Vec::new();
+        for table in all.iter().filter(|id| graph.node(**id).kind == kind) {
+            let below = graph.descendants(*table);
+            let before = readers.len();
+            readers.extend(below.into_iter().filter(|id| open.contains(id)));
+            if readers.len() > before {
+                tables.push(name(table));
+            }
+        }
+        if readers.is_empty() {
+            continue;
+        }
+        let models: Vec<String> = readers.iter().filter(|id| !graph.node(**id).kind.is_test()).map(name).collect();
+        let tests = (readers.len() - models.len()) as u64;
+        let tests = (tests > 0).then(|| counted(tests, "tests"));
+        let what = short(models, "models").into_iter().chain(tests).collect::<Vec<_>>().join(" and ");
+        let was = if tables.len() == 1 { "was" } else { "were" };
+        let tables = short(tables, "tables").unwrap_or_default();
+        lines.push(format!("not checked: {what}, for {tables} {was} never loaded: {how}"));
+        told.extend(readers);
+    }
+    let rest = open.iter().filter(|id| !told.contains(*id) && graph.node(**id).kind == NodeKind::Model);
+    lines.extend(rest.map(|id| format!("not checked: {}, for its columns depend on the data it pivots", name(id))));
+    lines
+}
+
+/// Some names, and how many more.
+fn short(names: Vec<String>, noun: &str) -> Option<String> {
+    const SHOWN_MAX: usize = 4;
+    match names.len() {
+        0 => None,
+        number if number <= SHOWN_MAX => Some(names.join(", ")),
+        number => Some(format!("{} and {} more {noun}", names[..SHOWN_MAX - 1].join(", "), number - SHOWN_MAX + 1)),
+    }
+}

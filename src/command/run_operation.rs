@@ -1,0 +1,35 @@
+//! `elt run-operation`: calls a macro of the project; all that it runs is one transaction.
+
+use serde_json::{Map, Value};
+
+use crate::error::{Error, Result};
+use crate::report::Console;
+use crate::run::SessionHost;
+
+use super::workspace::Workspace;
+use super::{Common, OperationOptions};
+
+pub fn run(common: &Common, options: &OperationOptions, console: &Console) -> Result<bool> {
+    let arguments = arguments(options.args.as_deref())?;
+    let workspace = Workspace::open(common, console)?;
+    let warehouse = workspace.warehouse()?;
+    let session = warehouse.session()?;
+    session.begin()?;
+    let host = SessionHost::new(&session, console);
+    // Left uncommitted, the session rolls back.
+    workspace.graph.run_operation(&options.name, &arguments, &host)?;
+    session.commit().map_err(|error| Error::operation_commit(&options.name, &error))?;
+    Ok(true)
+}
+
+/// `--args`: JSON, or YAML's shorter way of writing the same.
+fn arguments(text: Option<&str>) -> Result<Map<String, Value>> {
+    let Some(text) = text else { return Ok(Map::new()) };
+    match serde_saphyr::from_str::<Value>(text) {
+        Ok(Value::Object(arguments)) => Ok(arguments),
+        Ok(_) => Err(Error::args_malformed("it is a single value or a list")),
+        Err(cause) => {
+            Err(Error::args_malformed(cause.without_snippet().to_string().lines().next().unwrap_or_default()))
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! How old the sources' data are, against what their YAML allows.
+//!
+//! Asks a session that reads; composes `model` and `warehouse`. Writes nothing.
+
+use std::time::Instant;
+
+use chrono::{DateTime, SecondsFormat, TimeZone, Utc};
+use serde_json::{Value, json};
+
+use crate::error::{Error, Result};
+use crate::model::{Age, Freshness, Graph, Node};
+use crate::report::{Status, counted};
+use crate::warehouse::{LastLoad, Session};
+
+/// What was found of one source's table.
+pub struct SourceAge {
+    pub unique_id: String,
+    pub name: String,
+    /// `Pass`, `Warn` or `Error`.
+    pub status: Status,
+    /// None if it cannot be found: then `error` says why.
+    pub loaded_at: Option<DateTime<Utc>>,
+    pub seconds: f64,
+    /// What is wrong: it cannot be found, or is too old.
+    pub error: Option<Error>,
+    started_at: DateTime<Utc>,
+    criteria: Freshness,
+}
+
+impl SourceAge {
+    /// Finds one table's age. `loads` are the last loads of all collections.
+    pub fn of(graph: &Graph, node: &Node, freshness: Freshness, session: &Session, loads: &[LastLoad]) -> Self {
+        let started = Instant::now();
+        let found = loaded_at(graph, node, &freshness, session, loads);
+        let mut age = Self {
+            unique_id: node.unique_id.clone(),
+            name: node.display_name(),
+            status: Status::Pass,
+            loaded_at: None,
+            seconds: started.elapsed().as_secs_f64(),
+            error: None,
+            started_at: Utc::now(),
+            criteria: freshness,
+        };
+        match found {
+            Ok(loaded_at) => {
+                age.loaded_at = Some(loaded_at);
+                age.judge(node);
+            }
+            Err(error) => {
+                age.status = Status::Error;
+                age.error = Some(error);
+            }
+        }
+        age
+    }
+
+    fn judge(&mut self, node: &Node) {
+        let seconds = self.age_seconds();
+        let exceeded = |age: &Option<Age>| age.clone().filter(|age| seconds > age.seconds() as f64);
+        let (status, limit) = match (exceeded(&self.criteria.error_after), exceeded(&self.criteria.warn_after)) {
+            (Some(limit), _) => (Status::Error, limit),
+            (None, Some(limit)) => (Status::Warn, limit),
+            (None, None) => return,
+        };
+        self.status = status;
+        let limit = counted(limit.count, &format!("{}s", limit.period));
+        let error = Error::source_stale(&self.name, &self.age_text(), &limit).at(node.place());
+        self.error = Some(error);
+    }
+
+    fn age_seconds(&self) -> f64 {
+        self.loaded_at.map_or(0.0, |at| (self.started_at - at).num_milliseconds() as f64 / 1e3)
+    }
+
+    /// `3 hours ago`, `never`.
+    pub fn age_text(&self) -> String {
+        let Some(at) = self.loaded_at else { return "unknown".into() };
+        if at.timestamp() <= EMPTY_SECONDS {
+            return "never, for it has no rows".into();
+        }
+        let seconds = self.age_seconds().max(0.0) as u64;
+        let (count, unit) = match seconds {
+            0..120 => (seconds, "seconds"),
+            120..7_200 => (seconds / 60, "minutes"),
+            7_200..172_800 => (seconds / 3_600, "hours"),
+            _ => (seconds / 86_400, "days"),
+        };
+        format!("{} ago", counted(count, unit))
+    }
+
+    /// An entry of `sources.json`.
+    pub fn artifact(&self) -> Value {
+        let Some(loaded_at) = self.loaded_at else {
+            let error = self.error.as_ref().map(ToString::to_string);
+            return json!({ "unique_id": self.unique_id, "error": error, "status": "runtime error" });
+        };
+        let time = |time: DateTime<Utc>| time.to_rfc3339_opts(SecondsFormat::Micros, true);
+        let age = |age: &Option<Age>| match age {
+            Some(age) => json!({ "count": age.count, "period": age.period }),
+            None => json!({ "count": null, "period": null }),
+        };
+        let completed = self.started_at + chrono::TimeDelta::microseconds((self.seconds * 1e6) as i64);
+        json!({
+            "unique_id": self.unique_id,
+            "max_loaded_at": time(loaded_at),
+            "snapshotted_at": time(self.started_at),
+            "max_loaded_at_time_ago_in_s": self.age_seconds(),
+            "status": self.status.name(),
+            "criteria": {
+                "warn_after": age(&self.criteria.warn_after),
+                "error_after": age(&self.criteria.error_after),
+                "filter": self.criteria.filter,
+            },
+            "adapter_response": {},
+            "timing": [{ "name": "execute", "started_at": time(self.started_at), "completed_at": time(completed) }],
+            "thread_id": "main",
+            "execution_time": self.seconds,
+        })
+    }
+}
+
+/// dbt's time for a table without rows: the year 1.
+const EMPTY_SECONDS: i64 = -62_135_596_800;
+
+fn loaded_at(
+    graph: &Graph,
+    node: &Node,
+    freshness: &Freshness,
+    session: &Session,
+    loads: &[LastLoad],
+) -> Result<DateTime<Utc>> {
+    let micros = match graph.loaded_at(node, freshness)? {
+        Some(query) => session
+            .value(&query)
+            .map_err(|error| Error::freshness_failed(&node.display_name(), &error).at(node.place()))?
+            .and_then(|text| text.parse::<i64>().ok())
+            .unwrap_or(EMPTY_SECONDS * 1_000_000),
+        // The load's own time: what dbt calls the table's metadata.
+        None => {
+            let is_own = |load: &&LastLoad| {
+                Some(&load.source) == node.source_name.as_ref() && Some(&load.collection) == node.collection.as_ref()
+            };
+            let millis = loads.iter().find(is_own).and_then(|load| load.loaded_at);
+            let millis = millis.ok_or_else(|| Error::freshness_unknown(&node.display_name()).at(node.place()))?;
+            millis.saturating_mul(1_000)
+        }
+    };
+    Utc.timestamp_micros(micros).single().ok_or_else(|| Error::freshness_unknown(&node.display_name()).at(node.place()))
+}

@@ -1,0 +1,2 @@
+{{ config(materialized='table') }}
+select code, 1 as one from {{ ref('country_names') }}

@@ -1,0 +1,2 @@
+{{ config(materialized='table') }}
+select code from {{ ref('country_names') }}

@@ -1,0 +1,1 @@
+select customer_id, ctiy from {{ ref('good') }}

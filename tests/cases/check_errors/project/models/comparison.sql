@@ -1,0 +1,1 @@
+select _id from {{ source('shop', 'customers') }} where phones = score

@@ -1,0 +1,1 @@
+select name, count(*) as customers from {{ source('shop', 'customers') }} group by score

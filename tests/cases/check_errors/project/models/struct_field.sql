@@ -1,0 +1,4 @@
+select
+    _id,
+    address.ctiy as city,
+from {{ source('shop', 'customers') }}

@@ -1,0 +1,3 @@
+{% set columns %}amount, {{ cents('amuont') }} as cents{% endset %}
+select {{ columns }}
+from {{ ref('base') }}

@@ -1,0 +1,3 @@
+{% set text = cents('x') %}
+select {% if text == 'round(x * 100)::bigint' %}wrong_one{% endif %}
+from {{ ref('base') }}

@@ -1,0 +1,3 @@
+select
+  {{ both('number') | trim }}
+from {{ ref('base') }}

@@ -1,0 +1,1 @@
+{% set l = 'a,b'.split(',') %}{% do l.append('c') %}select 1

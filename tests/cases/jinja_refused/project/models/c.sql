@@ -1,0 +1,1 @@
+select {{ dbt.dateaad('day', 1, 'x') }}

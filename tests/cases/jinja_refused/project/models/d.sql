@@ -1,0 +1,1 @@
+select {{ modules.re.match('(?=a)', 'a') }}

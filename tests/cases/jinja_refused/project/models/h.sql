@@ -1,0 +1,1 @@
+select {{ api.Relation.create(database='other', schema='s', identifier='i') }}

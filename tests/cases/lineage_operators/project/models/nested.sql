@@ -1,0 +1,18 @@
+select
+    address as whole,
+    address.city as city,
+    address.geo.lat as latitude,
+    phones[1].number as first_number,
+    [phone.number for phone in phones if phone.kind = 'home'] as home_numbers,
+    list_transform(phones, lambda phone, nth: phone.number || name || nth) as labels,
+    list_filter(tags, lambda tag: tag <> name) as tags,
+    struct_pack(town := address.city, of := name) as packed,
+    {'inner': {'zip': address.zip}}.inner.zip as unpacked,
+    map {'a': score}['a'] as from_map,
+    json_extract_string(to_json(address), '$.zip') as zip_text,
+    _elt_rescued ->> 'score' as score_text,
+    coalesce(name, address.city) as either,
+    case when score > 5 then name else 'low' end as named,
+    case when rank > 1 then 'many' else 'one' end as ranked,
+    1 as constant,
+from {{ source('shop', 'customers') }}

@@ -1,0 +1,1 @@
+select id, amount, customer.name as name from {{ source('bank', 'raw') }}

@@ -1,0 +1,1 @@
+select id, amuont from {{ source('bank', 'untyped') }}

@@ -1,0 +1,1 @@
+select id, price * 2 as price from {{ ref('items') }}

@@ -1,0 +1,1 @@
+{% macro now_at() %}now(){% endmacro %}
