@@ -70,7 +70,16 @@ pub(super) fn model(graph: &Graph, node: &Node, batch: Option<Batch>) -> Value {
         ]),
         None => Value::from_object(NoBatch),
     };
-    minijinja::value::merge_maps([shown, Value::from_pairs([("batch", batch)])])
+    with_batch(shown, batch)
+}
+
+/// `model` while the project is parsed: no batch is built.
+pub(super) fn outside_of_batches(model: Value) -> Value {
+    with_batch(model, Value::from_object(NoBatch))
+}
+
+fn with_batch(model: Value, batch: Value) -> Value {
+    minijinja::value::merge_maps([model, Value::from_pairs([("batch", batch)])])
 }
 
 /// `model.batch` where no batch is built: false, and empty in all its parts, for a template that does not ask first.
