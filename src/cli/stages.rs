@@ -41,11 +41,17 @@ pub(super) struct BuildArgs {
 pub(super) struct RunArgs {
     #[command(flatten)]
     pub(super) build: BuildArgs,
+    #[command(flatten)]
+    pub(super) event_times: EventTimeArgs,
     /// Leave out what would come out as it is: models whose query, configuration and inputs are those of their last build
     #[arg(long)]
     pub(super) changed: bool,
-    #[command(flatten)]
-    pub(super) event_times: EventTimeArgs,
+}
+
+impl From<RunArgs> for BuildOptions {
+    fn from(args: RunArgs) -> Self {
+        Self { changed: args.changed, event_times: args.event_times.into(), ..args.build.into() }
+    }
 }
 
 /// The flags of `build`.
@@ -121,12 +127,6 @@ pub(super) struct RetryArgs {
 impl From<EventTimeArgs> for (Option<String>, Option<String>) {
     fn from(args: EventTimeArgs) -> Self {
         (args.event_time_start, args.event_time_end)
-    }
-}
-
-impl From<RunArgs> for BuildOptions {
-    fn from(args: RunArgs) -> Self {
-        Self { changed: args.changed, event_times: args.event_times.into(), ..args.build.into() }
     }
 }
 

@@ -32,7 +32,7 @@ pub fn run(common: &Common, options: &BuildOptions, console: &Console) -> Result
         }
         let stands = catalog.get(&node.relation.schema, &node.relation.identifier) == Some(RelationKind::Table);
         let is_incremental = node.config.materialized == Materialized::Incremental && stands && !options.full_refresh;
-        match graph.compile(node, &Compile { is_incremental, host, batch: None }) {
+        match graph.compile(node, &Compile { is_incremental, batch: None, host }) {
             Ok(compiled) if options.dry_run => drop(compiled),
             Ok(compiled) => {
                 write_compiled(&folder, node, &compiled.sql)?;

@@ -380,6 +380,15 @@ impl Error {
         Self::failed(text.trim()).at_maybe(place)
     }
 
+    /// A warning.
+    pub(crate) fn unfiltered_batches(model: &str, place: Place) -> Self {
+        Self::usage(format!(
+            "microbatch model `{model}` reads nothing that has an `event_time`: each batch reads everything"
+        ))
+        .at(place)
+        .hint("configure `event_time` on the models, seeds or sources that it reads")
+    }
+
     pub(crate) fn contract_without_columns(model: &str, place: Place) -> Self {
         Self::usage(format!("the contract of `{model}` is enforced, and names no columns"))
             .at(place)

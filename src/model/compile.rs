@@ -24,6 +24,8 @@ use crate::project::OverrideProperties;
 pub struct Compile<'a> {
     /// What `is_incremental()` gives.
     pub is_incremental: bool,
+    /// Of a microbatch model: the range of time that what it reads is filtered by.
+    pub batch: Option<Batch>,
     /// Whom templates ask and tell; without one a template that asks is an error.
     pub host: Option<&'a dyn Host>,
     /// Of a microbatch model: the range of time that what it reads is filtered by.
@@ -121,7 +123,7 @@ impl Graph {
         setting.is_incremental &= node.config.materialized == Materialized::Incremental;
         setting.allowed = Some(node.parents.clone());
         setting.overrides = standins.overrides.clone();
-        setting.batch = how.batch.and_then(|batch| Some((batch, node.config.batch.as_ref()?.batch_size)));
+        setting.batch = how.batch.filter(|_| node.config.batch.is_some());
         let generic = node.test.as_ref().and_then(|test| Some((test.generic.as_ref()?, test.owner?)));
         let text = match generic {
             Some((generic, on)) => {
@@ -178,7 +180,7 @@ impl Graph {
             is_incremental: how.is_incremental,
             this: Some(node.relation.clone()),
             config: node.raw_config.clone(),
-            model: self.templates.mentions(own, "model").then(|| node_value::model(self, node)),
+            model: self.templates.mentions(own, "model").then(|| node_value::model(self, node, how.batch)),
             ..Setting::default()
         }
     }

@@ -226,7 +226,7 @@ impl Parser<'_> {
             let setting = Setting {
                 is_incremental,
                 this: Some(this.clone()),
-                model: own.then(model),
+                model: own.then(model).map(node_value::outside_of_batches),
                 config: raw.clone(),
                 ..Setting::default()
             };

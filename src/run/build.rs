@@ -237,20 +237,6 @@ impl Build<'_> {
         Ok(tested)
     }
 
-    /// A node that stands as it would be built: only tests that did not pass on it are run. So many unit tests were.
-    fn left(&self, session: &Session, node: &Node, step: &Step, unit_tests: usize) -> Result<Tested> {
-        self.cancel.check()?;
-        let open = self.changed.open_tests(node, &step.tests);
-        self.changed.leave(node, step.tests.len() + step.unit_tests.len() - open.len() - unit_tests);
-        let tested = self.tests(session, &open, None)?;
-        if tested.good.len() + unit_tests > 0
-            && let Some(built) = self.changed.retested(node, [&tested.good, &step.unit_tests])
-        {
-            session.record_built(&node.unique_id, &built).map_err(|error| Error::model_failed(&node.name, &error))?;
-        }
-        Ok(Tested { is_left: true, ..tested })
-    }
-
     /// Builds a microbatch model, then tests it: its batches are committed one by one, and stay.
     fn in_batches(
         &self,
@@ -284,6 +270,20 @@ impl Build<'_> {
             return Ok(Tested::default());
         }
         self.tests(session, &step.tests, None)
+    }
+
+    /// A node that stands as it would be built: only tests that did not pass on it are run. So many unit tests were.
+    fn left(&self, session: &Session, node: &Node, step: &Step, unit_tests: usize) -> Result<Tested> {
+        self.cancel.check()?;
+        let open = self.changed.open_tests(node, &step.tests);
+        self.changed.leave(node, step.tests.len() + step.unit_tests.len() - open.len() - unit_tests);
+        let tested = self.tests(session, &open, None)?;
+        if tested.good.len() + unit_tests > 0
+            && let Some(built) = self.changed.retested(node, [&tested.good, &step.unit_tests])
+        {
+            session.record_built(&node.unique_id, &built).map_err(|error| Error::model_failed(&node.name, &error))?;
+        }
+        Ok(Tested { is_left: true, ..tested })
     }
 
     /// Runs data tests; `owner` is the model that is rolled back if one fails.

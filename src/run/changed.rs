@@ -177,7 +177,7 @@ impl<'g> Changed<'g> {
             parts.push(sha256(&String::from_utf8_lossy(&std::fs::read(&node.path).ok()?)));
         } else {
             for is_incremental in [false, true] {
-                let how = Compile { is_incremental, ..Compile::default() };
+                let how = Compile { is_incremental, batch: None, host: None };
                 let sql = self.graph.compile(node, &how).ok()?.sql;
                 if is_volatile(&sql) {
                     return None;

@@ -103,7 +103,7 @@ pub(super) fn hooks(session: &Session, node: &Node, statements: &[String]) -> Re
     Ok(())
 }
 
-/// New rows into a table that stands; of a batch, if `how` has one.
+/// New rows into a table that stands.
 pub(super) fn incremental(
     session: &Session,
     graph: &Graph,

@@ -172,6 +172,9 @@ impl Microbatch<'_> {
         if is_first {
             hooks(session, node, &before)?;
         }
+        if let Some(header) = &query.header {
+            session.execute(header).map_err(|error| Error::header_failed(&node.name, &error).at(node.place()))?;
+        }
         let rows = if is_incremental {
             incremental(session, self.graph, node, &query, &how)?.rows.unwrap_or(0)
         } else {

@@ -22,16 +22,18 @@ pub(in crate::model) struct RelationValue {
     pub database: Arc<str>,
     /// `table`, `view` …, where the database was asked.
     pub kind: Option<String>,
+    /// What `render()` gives, where that is not what is shown: without the filter of a batch.
+    pub plain: Option<String>,
 }
 
 impl RelationValue {
     pub fn plain(relation: Relation) -> Self {
-        Self { shown: relation.to_string(), plain: None, relation, database: CATALOG.into(), kind: None }
+        Self { shown: relation.to_string(), relation, database: CATALOG.into(), kind: None, plain: None }
     }
 
     /// Shown as something else than its name, such as a common table expression.
     pub fn shown_as(shown: impl Into<String>, relation: Relation) -> Self {
-        Self { shown: shown.into(), plain: None, relation, database: CATALOG.into(), kind: None }
+        Self { shown: shown.into(), relation, database: CATALOG.into(), kind: None, plain: None }
     }
 
     pub fn of_kind(mut self, kind: Option<String>) -> Self {
@@ -201,10 +203,10 @@ fn mention(scope: &Scope, call: Call) -> Result<Value, Error> {
         }
         None => target.relation.to_string(),
     };
-    if let (Some((batch, _)), Some(event_time)) = (&scope.setting.batch, &target.event_time) {
-        let filtered = format!("(select * from {shown} where {})", batch.condition(event_time));
-        let value = RelationValue::shown_as(filtered, target.relation.clone()).of(&scope.names);
-        return Ok(RelationValue { plain: Some(shown), ..value }.into());
+    let mut relation = RelationValue::shown_as(shown.clone(), target.relation.clone()).of(&scope.names);
+    if let (Some(batch), Some(event_time)) = (&scope.setting.batch, &target.event_time) {
+        relation.shown = format!("(select * from {shown} where {})", batch.condition(event_time));
+        relation.plain = Some(shown);
     }
-    Ok(RelationValue::shown_as(shown, target.relation.clone()).of(&scope.names).into())
+    Ok(relation.into())
 }
