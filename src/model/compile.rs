@@ -28,8 +28,6 @@ pub struct Compile<'a> {
     pub batch: Option<Batch>,
     /// Whom templates ask and tell; without one a template that asks is an error.
     pub host: Option<&'a dyn Host>,
-    /// Of a microbatch model: the range of time that what it reads is filtered by.
-    pub batch: Option<Batch>,
 }
 
 impl fmt::Debug for Compile<'_> {

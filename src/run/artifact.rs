@@ -87,6 +87,5 @@ fn node(result: &NodeResult) -> Value {
         "compiled_code": result.compiled,
         "relation_name": result.relation,
         "batch_results": result.batches.as_ref().map(BatchResults::json),
-        "batch_results": null,
     })
 }

@@ -166,9 +166,6 @@ impl Microbatch<'_> {
         (self.write)(name, &query.sql)?;
         let (before, after) = self.graph.hooks(node, &how)?;
         session.begin()?;
-        if let Some(header) = &query.header {
-            session.execute(header).map_err(|error| Error::header_failed(&node.name, &error).at(node.place()))?;
-        }
         if is_first {
             hooks(session, node, &before)?;
         }

@@ -46,12 +46,13 @@ pub fn show(console: &Console, results: &Results, target: &Target, ok: bool) {
             counted(changed, "rows")
         ));
     }
-    for status in [Status::Fail, Status::Error, Status::Warn, Status::Skipped] {
+    for status in [Status::Fail, Status::PartialSuccess, Status::Error, Status::Warn, Status::Skipped] {
         let count = all.iter().filter(|result| result.status == status).count();
         object.insert(status.name().into(), count.into());
         if count > 0 {
             let word = match status {
                 Status::Fail => "failed",
+                Status::PartialSuccess => "built in part",
                 Status::Error => "in error",
                 Status::Warn => "warned",
                 _ => "skipped",

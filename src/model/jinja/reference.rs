@@ -15,8 +15,6 @@ use crate::schema::{CATALOG, quote};
 #[derive(Debug, Clone)]
 pub(in crate::model) struct RelationValue {
     pub shown: String,
-    /// What `render()` gives, where that is without the filter of a batch.
-    pub plain: Option<String>,
     pub relation: Relation,
     /// The warehouse's name in SQL.
     pub database: Arc<str>,

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use chrono::{DateTime, Utc};
-use minijinja::value::{Enumerator, Object, Serde, Value};
+use minijinja::value::{Object, Serde, Value};
 use minijinja::{Error, ErrorKind, State};
 use serde_json::{Map, Value as Json};
 
@@ -133,8 +133,6 @@ pub(in crate::model) struct Setting {
     pub marks: Marks,
     /// What the queries of an earlier rendering of the same text gave; nothing is asked again.
     pub replay: Option<Arc<Vec<(String, Answer)>>>,
-    /// What the nodes that are mentioned are filtered by.
-    pub batch: Option<(Batch, BatchSize)>,
     /// What time it is, if it is not to be now.
     pub now: Option<DateTime<Utc>>,
 }
@@ -190,7 +188,7 @@ impl Object for Scope {
             SCOPE => Some(Value::from_dyn_object(self.clone())),
             "execute" => Some(Value::from(self.setting.execute)),
             "this" => self.setting.this.clone().map(|relation| RelationValue::plain(relation).of(&self.names).into()),
-            "model" => self.setting.model.clone().map(|node| Model { node, batch: self.batch() }.into()),
+            "model" => self.setting.model.clone(),
             "graph" => Some(self.names.graph.get().cloned().unwrap_or_else(empty_graph)),
             _ => None,
         }
@@ -203,46 +201,6 @@ fn empty_graph() -> Value {
     Value::from_pairs(kinds.map(|kind| (kind, Value::from(Serde(Map::<String, Json>::new())))))
 }
 
-/// `model`: the node, and the batch of it that is built.
-#[derive(Debug)]
-struct Model {
-    node: Value,
-    batch: Value,
-}
-
-impl From<Model> for Value {
-    fn from(model: Model) -> Self {
-        Self::from_object(model)
-    }
-}
-
-impl Object for Model {
-    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        match key.as_str() {
-            Some("batch") => Some(self.batch.clone()),
-            _ => self.node.get_item(key).ok().filter(|value| !value.is_undefined()),
-        }
-    }
-
-    fn enumerate(self: &Arc<Self>) -> Enumerator {
-        Enumerator::Values(self.node.try_iter().map(Iterator::collect).unwrap_or_default())
-    }
-}
-
-/// `model.batch` where no batch is built: false, and empty in all its parts, for a template that does not ask first.
-#[derive(Debug)]
-struct NoBatch;
-
-impl Object for NoBatch {
-    fn get_value(self: &Arc<Self>, _: &Value) -> Option<Value> {
-        Some(Value::from(""))
-    }
-
-    fn is_true(self: &Arc<Self>) -> bool {
-        false
-    }
-}
-
 /// The scope of the template that calls a function.
 pub(super) fn scope(state: &State<'_, '_>) -> Result<Arc<Scope>, Error> {
     state
@@ -252,16 +210,6 @@ pub(super) fn scope(state: &State<'_, '_>) -> Result<Arc<Scope>, Error> {
 }
 
 impl Scope {
-    /// `model.batch`, as dbt has it; empty outside of batches.
-    fn batch(&self) -> Value {
-        let Some((batch, size)) = self.setting.batch else { return Value::from_object(NoBatch) };
-        Value::from_pairs([
-            ("id", size.name(batch.start).replace('-', "")),
-            ("event_time_start", Batch::shown(batch.start)),
-            ("event_time_end", Batch::shown(batch.end)),
-        ])
-    }
-
     pub fn new(names: Arc<Names>, setting: Setting, source: Option<Arc<SourceText>>, host: Option<Asker>) -> Self {
         Self {
             names,
