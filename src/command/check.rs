@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crate::error::{Error, Result};
-use crate::model::{Graph, Host, NodeId, NodeKind};
+use crate::model::{Checked, Graph, Host, NodeId, NodeKind};
 use crate::report::{Console, counted};
 use crate::run::{SessionHost, binder};
 use crate::warehouse::Warehouse;
@@ -25,7 +25,7 @@ pub fn run(common: &Common, options: &Selection, console: &Console) -> Result<bo
     let host = host.as_ref().map(|host| -> &dyn Host { host });
     let (_, checked, errors) = binder::examine(graph, &selected, known, host)?;
     let open: BTreeSet<NodeId> = checked.unchecked.iter().copied().filter(|id| selected.contains(*id)).collect();
-    for line in unchecked(graph, &open, &checked.unchecked) {
+    for line in unchecked(graph, &open, &checked) {
         console.say(&line);
     }
     let count = |kinds: &[NodeKind], among: &dyn Fn(NodeId) -> bool| {
@@ -45,7 +45,8 @@ pub fn run(common: &Common, options: &Selection, console: &Console) -> Result<bo
 }
 
 /// What could not be checked, a line for each reason.
-fn unchecked(graph: &Graph, open: &BTreeSet<NodeId>, all: &BTreeSet<NodeId>) -> Vec<String> {
+fn unchecked(graph: &Graph, open: &BTreeSet<NodeId>, checked: &Checked) -> Vec<String> {
+    let all = &checked.unchecked;
     let mut lines = Vec::new();
     let mut told = BTreeSet::new();
     let name = |id: &NodeId| format!("`{}`", graph.node(*id).display_name());
@@ -78,6 +79,11 @@ fn unchecked(graph: &Graph, open: &BTreeSet<NodeId>, all: &BTreeSet<NodeId>) -> 
         let tables = short(tables, "tables").unwrap_or_default();
         lines.push(format!("not checked: {what}, for {tables} {was} never loaded: {how}"));
         told.extend(readers);
+    }
+    for id in checked.by_hooks.iter().filter(|id| open.contains(id)) {
+        lines.push(format!("not checked: {}, for it names what only a hook of `on-run-start` could make", name(id)));
+        told.insert(*id);
+        told.extend(graph.descendants(*id));
     }
     let rest = open.iter().filter(|id| !told.contains(*id) && graph.node(**id).kind == NodeKind::Model);
     lines.extend(rest.map(|id| format!("not checked: {}, for its columns depend on the data it pivots", name(id))));

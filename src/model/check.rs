@@ -41,6 +41,8 @@ pub struct Checked {
     /// Models and tests that could not be bound for what they read: sources without known columns, or queries whose
     /// columns depend on data. No error.
     pub unchecked: BTreeSet<NodeId>,
+    /// Those among them that name what is not there yet, and what hooks may make before they are built.
+    pub by_hooks: BTreeSet<NodeId>,
 }
 
 /// Binds the selected models, all that they read, and the selected tests. Templates may ask `host`, who changes nothing:
@@ -388,15 +390,19 @@ impl Work<'_> {
             self.checked.unchecked.insert(node.id);
             return;
         }
+        // A table by the plain name of a model: said without `ref`.
+        let bare = error.message.strip_prefix("Table with name ").and_then(|rest| rest.split(' ').next());
+        let bare = bare.filter(|name| self.graph.by_name(name).is_some());
+        if bare.is_none() && !self.graph.run_hooks.start.is_empty() && is_missing(&error.message) {
+            self.checked.unchecked.insert(node.id);
+            self.checked.by_hooks.insert(node.id);
+            return;
+        }
         let owner = format!("{} `{}`", node.kind, node.display_name());
         let read = error.candidates.is_empty().then(|| self.column_read(node, &error.message)).flatten();
         let candidates = read.map_or_else(|| error.candidates.clone(), |near| vec![near]);
         let said = Error::sql(&owner, &error.message, &candidates, places);
-        // A table by the plain name of a model: said without `ref`.
-        let bare = error.message.strip_prefix("Table with name ").and_then(|rest| rest.split(' ').next());
-        let hint = bare
-            .filter(|name| self.graph.by_name(name).is_some())
-            .map(|name| format!("`{name}` is a node of this project: write `{{{{ ref('{name}') }}}}`"));
+        let hint = bare.map(|name| format!("`{name}` is a node of this project: write `{{{{ ref('{name}') }}}}`"));
         self.errors.push(said.hint_maybe(hint));
         self.broken.insert(node.id);
     }
@@ -421,6 +427,12 @@ impl Host for Watched<'_> {
     }
 
     fn say(&self, _: Said) {}
+}
+
+/// Whether DuckDB refuses a statement for a table, schema, function, macro or type that there is not. A hook may make one
+/// from any text, so that its own text does not tell whether it does.
+fn is_missing(message: &str) -> bool {
+    message.contains("does not exist")
 }
 
 /// Where a field stands that DuckDB did not find in a STRUCT: it says the name only.

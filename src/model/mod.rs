@@ -62,6 +62,7 @@ pub use materialize::{
     Existing, Incremental, Key, create_table, create_view, doubled_keys, drop_existing, duplicate_keys, sweep,
 };
 pub use node::{DataTest, GenericTest, Graph, Node, NodeId, NodeKind};
+pub use operation::{Hook, HookTime, RunHooks};
 pub use order::{Gate, Step, Steps};
 pub use relation::Relation;
 pub use schema_change::{NewColumn, SchemaChange};

@@ -6,6 +6,7 @@ use minijinja::value::{Serde, Value};
 use serde_json::{Map, Value as Json, json};
 
 use super::node::{Graph, Node, NodeKind};
+use crate::project::DocBlock;
 
 /// A node as dbt's manifest shows it. `parents` are unique ids.
 pub(super) fn node_json((project, database): (&str, &str), node: &Node, parents: Vec<String>) -> Json {
@@ -55,9 +56,34 @@ pub(super) fn node_json((project, database): (&str, &str), node: &Node, parents:
     shown
 }
 
+/// Doc blocks as dbt's manifest has them, by unique id.
+pub(super) fn docs(project: &str, blocks: &[DocBlock]) -> Map<String, Json> {
+    let shown = |block: &DocBlock| {
+        let path = &block.source.path;
+        let below: std::path::PathBuf = path.iter().skip(1).collect();
+        let unique_id = format!("doc.{project}.{}", block.name);
+        let value = json!({
+            "name": block.name,
+            "resource_type": "doc",
+            "package_name": project,
+            "path": below.to_string_lossy(),
+            "original_file_path": path.to_string_lossy(),
+            "unique_id": unique_id,
+            "block_contents": block.text,
+        });
+        (unique_id, value)
+    };
+    blocks.iter().map(shown).collect()
+}
+
+/// A node of the graph as dbt's manifest shows it.
+pub(super) fn json(graph: &Graph, node: &Node) -> Json {
+    node_json((&graph.project, &graph.database), node, parents(graph, node))
+}
+
 /// `model`.
 pub(super) fn model(graph: &Graph, node: &Node) -> Value {
-    Value::from(Serde(node_json((&graph.project, &graph.database), node, parents(graph, node))))
+    Value::from(Serde(json(graph, node)))
 }
 
 fn parents(graph: &Graph, node: &Node) -> Vec<String> {
@@ -68,9 +94,7 @@ fn parents(graph: &Graph, node: &Node) -> Vec<String> {
 pub(super) fn graph(graph: &Graph) -> Value {
     let of = |is_wanted: &dyn Fn(NodeKind) -> bool| -> Json {
         let wanted = graph.nodes().filter(|node| is_wanted(node.kind));
-        let shown = |node: &Node| {
-            (node.unique_id.clone(), node_json((&graph.project, &graph.database), node, parents(graph, node)))
-        };
+        let shown = |node: &Node| (node.unique_id.clone(), json(graph, node));
         Json::Object(wanted.map(shown).collect())
     };
     let all = json!({

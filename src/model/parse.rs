@@ -78,6 +78,7 @@ impl Graph {
         parser.generic_tests();
         parser.unit_tests();
         parser.exposures();
+        parser.run_hooks();
         parser.resolve()
     }
 }

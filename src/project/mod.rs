@@ -128,10 +128,6 @@ impl Project {
         for file in &files.properties {
             property_file::read(&file.source, &template, &mut properties, &mut errors, &mut warnings);
         }
-        // Read, and run by nothing yet: said, so that no hook is left out in silence.
-        for (key, hooks) in [("on-run-start", &profiles.on_run_start), ("on-run-end", &profiles.on_run_end)] {
-            errors.extend(hooks.first().map(|hook| Error::not_supported_yet(key, hook.place.clone())));
-        }
         errors.extend(unsupported::find_all(&root, &profiles.paths, &files.macros, &files.python));
         errors.extend(twice("model", properties.models.iter().map(|node| (node.name.as_str(), &node.place))));
         errors.extend(twice("seed", properties.seeds.iter().map(|node| (node.name.as_str(), &node.place))));

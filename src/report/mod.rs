@@ -19,6 +19,8 @@ pub enum Stage {
     Extract,
     /// How old a source is.
     Source,
+    /// A hook of the whole run.
+    Hook,
     Seed,
     Snapshot,
     Model,
@@ -31,6 +33,7 @@ impl Stage {
         match self {
             Self::Extract => "extract",
             Self::Source => "source",
+            Self::Hook => "hook",
             Self::Seed => "seed",
             Self::Snapshot => "snapshot",
             Self::Model => "model",

@@ -22,6 +22,7 @@ pub fn show(console: &Console, results: &Results, target: &Target, ok: bool) {
     let mut object = Map::new();
     for (stage, noun) in [
         (Stage::Extract, "collections"),
+        (Stage::Hook, "hooks"),
         (Stage::Seed, "seeds"),
         (Stage::Snapshot, "snapshots"),
         (Stage::Model, "models"),
@@ -85,9 +86,10 @@ impl Results {
     /// `run_results.json` in dbt's shape (schema v6), with loads, publications and stage totals under `elt`.
     pub fn artifact(&self, metadata: Value, args: &Map<String, Value>) -> Value {
         let all = self.all();
-        let is_node =
-            |result: &&NodeResult| matches!(result.stage, Stage::Seed | Stage::Snapshot | Stage::Model | Stage::Test);
-        let nodes: Vec<Value> = all.iter().filter(is_node).map(node).collect();
+        let is_node = |result: &&NodeResult| {
+            matches!(result.stage, Stage::Hook | Stage::Seed | Stage::Snapshot | Stage::Model | Stage::Test)
+        };
+        let nodes: Vec<Value> = all.iter().filter(is_node).map(NodeResult::artifact).collect();
         let others = |stage: Stage| -> Vec<Value> {
             let of_stage = all.iter().filter(|result| result.stage == stage);
             of_stage
@@ -120,21 +122,25 @@ impl Results {
     }
 }
 
-fn node(result: &NodeResult) -> Value {
-    let started = result.started_at;
-    let completed = started + chrono::TimeDelta::microseconds((result.seconds * 1e6) as i64);
-    let time = |time: chrono::DateTime<chrono::Utc>| time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
-    json!({
-        "status": result.status.name(),
-        "timing": [{ "name": "execute", "started_at": time(started), "completed_at": time(completed) }],
-        "thread_id": "main",
-        "execution_time": result.seconds,
-        "adapter_response": result.amount.filter(|_| result.stage != Stage::Test).map_or(json!({}), |(rows, _)| json!({ "rows_affected": rows })),
-        "message": result.message,
-        "failures": result.failures,
-        "unique_id": result.unique_id,
-        "compiled": result.compiled.is_some(),
-        "compiled_code": result.compiled,
-        "relation_name": result.relation,
-    })
+impl NodeResult {
+    /// One of dbt's `results`.
+    pub fn artifact(&self) -> Value {
+        let result = self;
+        let started = result.started_at;
+        let completed = started + chrono::TimeDelta::microseconds((result.seconds * 1e6) as i64);
+        let time = |time: chrono::DateTime<chrono::Utc>| time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+        json!({
+            "status": result.status.name(),
+            "timing": [{ "name": "execute", "started_at": time(started), "completed_at": time(completed) }],
+            "thread_id": "main",
+            "execution_time": result.seconds,
+            "adapter_response": result.amount.filter(|_| !matches!(result.stage, Stage::Test | Stage::Hook)).map_or(json!({}), |(rows, _)| json!({ "rows_affected": rows })),
+            "message": result.message,
+            "failures": result.failures,
+            "unique_id": result.unique_id,
+            "compiled": result.compiled.is_some(),
+            "compiled_code": result.compiled,
+            "relation_name": result.relation,
+        })
+    }
 }
