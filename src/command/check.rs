@@ -37,9 +37,15 @@ pub fn run(common: &Common, options: &Selection, console: &Console) -> Result<bo
     let bound = |id: NodeId| !open.contains(&id);
     let models = count(&[NodeKind::Model, NodeKind::Snapshot], &bound);
     let tests = count(&[NodeKind::Test, NodeKind::UnitTest], &bound);
-    let what = [(models, "models"), (tests, "tests")].into_iter().filter(|(number, _)| *number > 0);
+    let analyses = count(&[NodeKind::Analysis], &bound);
+    let what =
+        [(models, "models"), (analyses, "analyses"), (tests, "tests")].into_iter().filter(|(number, _)| *number > 0);
     let what: Vec<String> = what.map(|(number, noun)| counted(number, noun)).collect();
-    let what = if what.is_empty() { "nothing".to_owned() } else { what.join(" and ") };
+    let what = match what.split_last() {
+        None => "nothing".to_owned(),
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+    };
     console.say(&format!("checked {what} in {:.2} s", started.elapsed().as_secs_f64()));
     Ok(true)
 }
@@ -71,23 +77,33 @@ fn unchecked(graph: &Graph, open: &BTreeSet<NodeId>, checked: &Checked) -> Vec<S
         if readers.is_empty() {
             continue;
         }
-        let models: Vec<String> = readers.iter().filter(|id| !graph.node(**id).kind.is_test()).map(name).collect();
-        let tests = (readers.len() - models.len()) as u64;
-        let tests = (tests > 0).then(|| counted(tests, "tests"));
-        let what = short(models, "models").into_iter().chain(tests).collect::<Vec<_>>().join(" and ");
+        let what = spoken(graph, &readers);
         let was = if tables.len() == 1 { "was" } else { "were" };
         let tables = short(tables, "tables").unwrap_or_default();
         lines.push(format!("not checked: {what}, for {tables} {was} never loaded: {how}"));
         told.extend(readers);
     }
-    for id in checked.by_hooks.iter().filter(|id| open.contains(id)) {
-        lines.push(format!("not checked: {}, for it names what only a hook of `on-run-start` could make", name(id)));
-        told.insert(*id);
-        told.extend(graph.descendants(*id));
+    let first: Vec<NodeId> = checked.by_hooks.iter().copied().filter(|id| !told.contains(id)).collect();
+    let below = first.iter().flat_map(|id| graph.descendants(*id)).chain(first.iter().copied());
+    let readers: BTreeSet<NodeId> = below.filter(|id| open.contains(id)).collect();
+    if !readers.is_empty() {
+        let what = spoken(graph, &readers);
+        let named = short(first.iter().map(name).collect(), "nodes").unwrap_or_default();
+        lines.push(format!("not checked: {what}, for only a hook of `on-run-start` could make what {named} names"));
+        told.extend(readers);
     }
     let rest = open.iter().filter(|id| !told.contains(*id) && graph.node(**id).kind == NodeKind::Model);
     lines.extend(rest.map(|id| format!("not checked: {}, for its columns depend on the data it pivots", name(id))));
     lines
+}
+
+/// The models by name, and how many tests.
+fn spoken(graph: &Graph, ids: &BTreeSet<NodeId>) -> String {
+    let models = ids.iter().map(|id| graph.node(*id)).filter(|node| !node.kind.is_test());
+    let models: Vec<String> = models.map(|node| format!("`{}`", node.display_name())).collect();
+    let tests = (ids.len() - models.len()) as u64;
+    let tests = (tests > 0).then(|| counted(tests, "tests"));
+    short(models, "models").into_iter().chain(tests).collect::<Vec<_>>().join(" and ")
 }
 
 /// Some names, and how many more.

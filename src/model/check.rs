@@ -6,6 +6,7 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use super::analysis::is_query;
 use super::compile::{Compile, Compiled};
 use super::config::Materialized;
 use super::host::{Answer, Host, Said};
@@ -127,8 +128,13 @@ impl Work<'_> {
                 self.compiled(node, false);
             }
             NodeKind::Model => self.model(node),
+            NodeKind::Analysis => {
+                if let Some(compiled) = self.compiled(node, false).filter(|compiled| is_query(&compiled.sql)) {
+                    self.view(node, &Relation::new("elt_tests", format!("a{}", node.id.0)), &compiled);
+                }
+            }
             // Bound by what each of them is; see the modules of their kinds.
-            NodeKind::Analysis | NodeKind::UnitTest | NodeKind::Exposure => {}
+            NodeKind::UnitTest | NodeKind::Exposure => {}
             NodeKind::Snapshot => self.snapshot(node, known.get(&node.id).map(Vec::as_slice).unwrap_or_default()),
             NodeKind::Test => {
                 if !self.is_plainly_bound(node)

@@ -7,6 +7,7 @@
 //! Works on a `Project` value and gives values and SQL text back. Opens no file and no connection; `check` alone
 //! speaks to a database, through the small trait `Binder`.
 
+mod analysis;
 mod check;
 mod compile;
 mod config;

@@ -120,7 +120,7 @@ pub(super) fn parsed(
     let fqn: Vec<&str> =
         [project].into_iter().chain(file.folders.iter().map(String::as_str)).chain([file.name.as_str()]).collect();
     let mut config = raw.clone();
-    config.entry("materialized").or_insert_with(|| if kind == NodeKind::Model { "view" } else { "test" }.into());
+    config.entry("materialized").or_insert_with(|| if kind == NodeKind::Test { "test" } else { "view" }.into());
     let shown = json!({
         "unique_id": format!("{kind}.{project}.{}", file.name),
         "name": file.name,

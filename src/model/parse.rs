@@ -74,6 +74,7 @@ impl Graph {
         parser.seeds();
         parser.snapshots();
         parser.models();
+        parser.analyses();
         parser.singular_tests();
         parser.generic_tests();
         parser.unit_tests();
@@ -259,6 +260,7 @@ impl Parser<'_> {
         let (of, default) = match kind {
             NodeKind::Test => (Of::Test, "test"),
             NodeKind::Snapshot => (Of::Snapshot, "snapshot"),
+            NodeKind::Analysis => (Of::Other, "view"),
             _ => (Of::Model, "view"),
         };
         let yaml_place = patch.map(|patch| patch.place.clone());
@@ -275,6 +277,9 @@ impl Parser<'_> {
             self.disabled.insert(file.name.clone());
             self.disabled_nodes.push(node);
             return;
+        }
+        if kind == NodeKind::Analysis {
+            node.fqn.insert(1, "analysis".into());
         }
         if kind == NodeKind::Test {
             node.relation = self.audit_relation(&file.name);

@@ -76,8 +76,9 @@ impl Templates {
     /// Reads the macro files. Reports what is wrong in each of them.
     pub fn new(project: &Project, vars: &Map<String, Json>, invocation: &Invocation) -> (Self, Vec<Error>) {
         let texts = || {
-            let files = project.macros.iter().chain(&project.models).chain(&project.tests);
-            files.map(|file| file.source.text.as_str())
+            let files = project.macros.iter().chain(&project.models).chain(&project.analyses).chain(&project.tests);
+            let hooks = project.profiles.on_run_start.iter().chain(&project.profiles.on_run_end);
+            files.map(|file| file.source.text.as_str()).chain(hooks.map(|hook| hook.sql.as_str()))
         };
         let recipe = Recipe::new(project, invocation, texts().any(|text| has_any(text, &DATE_WORDS)));
         let macros_change = project.macros.iter().any(|file| has_any(&file.source.text, &CHANGES));

@@ -122,6 +122,9 @@ pub fn counted(number: u64, plural: &str) -> String {
 }
 
 fn singular(plural: &str) -> String {
+    if plural == "analyses" {
+        return "analysis".into();
+    }
     match plural.strip_suffix("ies") {
         Some(stem) => format!("{stem}y"),
         None => plural.strip_suffix('s').unwrap_or(plural).to_owned(),

@@ -45,6 +45,7 @@ impl RunHookStage<'_> {
                 result.status = Status::Skipped;
                 result.message = Some(format!("{} skipped", hook.name));
                 result.failures = Some(1);
+                self.console.line(&result.line());
                 self.results.push(result);
                 continue;
             }
@@ -63,7 +64,7 @@ impl RunHookStage<'_> {
                     self.cancel.check()?;
                     failed = true;
                     result.status = Status::Error;
-                    result.message = Some(error.to_string());
+                    result.message.get_or_insert_with(|| error.to_string());
                     result.failures = Some(1);
                     self.console.error(&error);
                 }
@@ -86,7 +87,11 @@ impl RunHookStage<'_> {
         let sql = compiled.map_err(|error| error.exiting(Exit::Failed))?;
         let ran = if sql.is_empty() { Ok(()) } else { execute(&sql) };
         result.compiled = Some(sql);
-        ran.map_err(|error| Error::run_hook_failed(&hook.name, &error, hook.written.place.clone()))
+        ran.map_err(|error| {
+            // dbt's words, for those that read the artifact.
+            result.message = Some(format!("{} failed, error:\n {} Error: {}", hook.name, error.kind, error.message));
+            Error::run_hook_failed(&hook.name, &error, hook.written.place.clone())
+        })
     }
 
     /// `results`, `schemas` and `database_schemas`: as in dbt, hooks that passed or were skipped are not among the
