@@ -24,6 +24,7 @@ pub mod lineage;
 mod manifest;
 mod markup;
 mod materialize;
+mod naming;
 mod node;
 mod node_value;
 mod operation;

@@ -109,19 +109,29 @@ pub(super) fn graph(graph: &Graph) -> Value {
 
 /// `model` while the project is parsed: what is known of a file's node by then.
 pub(super) fn parsed(
-    (project, database): (&str, &str),
+    names: (&str, &str),
     kind: NodeKind,
     file: &crate::project::ProjectFile,
     relation: &super::relation::Relation,
     raw: &Map<String, Json>,
 ) -> Value {
+    Value::from(Serde(parsed_json(names, kind, file, relation, raw)))
+}
+
+pub(super) fn parsed_json(
+    (project, database): (&str, &str),
+    kind: NodeKind,
+    file: &crate::project::ProjectFile,
+    relation: &super::relation::Relation,
+    raw: &Map<String, Json>,
+) -> Json {
     let path = &file.source.path;
     let below: std::path::PathBuf = path.iter().skip(1).collect();
     let fqn: Vec<&str> =
         [project].into_iter().chain(file.folders.iter().map(String::as_str)).chain([file.name.as_str()]).collect();
     let mut config = raw.clone();
     config.entry("materialized").or_insert_with(|| if kind == NodeKind::Test { "test" } else { "view" }.into());
-    let shown = json!({
+    json!({
         "unique_id": format!("{kind}.{project}.{}", file.name),
         "name": file.name,
         "resource_type": kind.name(),
@@ -139,6 +149,5 @@ pub(super) fn parsed(
         "description": "",
         "raw_code": file.source.text,
         "depends_on": {"nodes": [], "macros": []},
-    });
-    Value::from(Serde(shown))
+    })
 }

@@ -59,7 +59,7 @@ pub(super) enum Text {
     File(Arc<SourceText>),
     /// A text without a file of its own, such as a hook, and the place it is known by.
     Short(String, Place),
-    /// A macro by its name, and the names and values of its arguments.
+    /// A macro by its name, and the names and values of its arguments; those without a name go by their order.
     Call(String, Vec<(String, Value)>, Place),
 }
 
@@ -200,7 +200,8 @@ impl Templates {
                 let mut given = Vec::new();
                 for (number, (key, value)) in arguments.iter().enumerate() {
                     setting.extra.insert(format!("__argument{number}"), value.clone());
-                    given.push(format!("{key}=__argument{number}"));
+                    let equals = if key.is_empty() { "" } else { "=" };
+                    given.push(format!("{key}{equals}__argument{number}"));
                 }
                 let call = format!("{{{{ {name}({}) }}}}", given.join(", "));
                 ("<call>".to_owned(), Markup::of_sql(&call, Manner::default()))
