@@ -23,6 +23,8 @@ use super::{BuildOptions, Common, unit_tests};
 
 pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Console, cancel: &Cancel) -> Result<bool> {
     let workspace = Workspace::open(common, console)?;
+    let flagged = workspace.project.profiles.flag("fail_fast");
+    let options = &BuildOptions { fail_fast: options.fail_fast || flagged, ..options.clone() };
     let selected = workspace.select(&options.selection)?;
     if options.dry_run {
         return dry_run(&workspace, selected, scope, options, console);
@@ -305,6 +307,9 @@ pub(super) fn args(common: &Common, options: &BuildOptions, scope: Scope, target
 }
 
 pub(super) fn write_artifacts(workspace: &Workspace, results: &Results, args: &Map<String, Value>) -> Result<()> {
+    if workspace.project.profiles.flags.get("write_json").is_some_and(|flag| flag == false) {
+        return Ok(());
+    }
     let folder = workspace.artifacts();
     let invocation = uuid::Uuid::now_v7().to_string();
     let manifest = workspace.graph.manifest(artifacts::metadata("manifest/v12", &invocation));

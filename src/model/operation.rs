@@ -80,11 +80,10 @@ impl RunHooks {
             });
             numbered.collect()
         };
-        let flag = profiles.flags.get("skip_nodes_if_on_run_start_fails");
         Self {
             start: hooks(HookTime::Start, &profiles.on_run_start),
             end: hooks(HookTime::End, &profiles.on_run_end),
-            skips_nodes: flag.and_then(Value::as_bool).unwrap_or(false),
+            skips_nodes: profiles.flag("skip_nodes_if_on_run_start_fails"),
         }
     }
 

@@ -9,6 +9,7 @@ mod docs;
 mod environment;
 mod exposures;
 mod files;
+mod flags;
 mod init;
 mod paths;
 mod profiles;
@@ -142,6 +143,7 @@ impl Project {
         errors.extend(same_name("models or seeds", files.models.iter().chain(&files.seeds)));
         errors.extend(same_name("data tests", files.tests.iter()));
         errors.extend(same_name("analyses", files.analyses.iter()));
+        warnings.extend(flags::unheeded(&defaults));
         for (key, files) in [("models", &files.models), ("seeds", &files.seeds)] {
             let paths: Vec<Vec<String>> =
                 files.iter().map(|file| file.folders.iter().chain([&file.name]).cloned().collect()).collect();
