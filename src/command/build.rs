@@ -8,13 +8,13 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Exit, Result};
 use crate::export;
 use crate::failpoint::failpoint;
-use crate::model::{Graph, Materialized, Node, NodeId, NodeKind, Selection, Window, parse_time};
+use crate::model::{Graph, HookTime, Materialized, Node, NodeId, NodeKind, Selection, Window, parse_time};
 use crate::project::Target;
-use crate::report::{Console, artifacts, counted};
+use crate::report::{Console, Stage, artifacts, counted};
 use crate::run::changed::Changed;
 use crate::run::{
-    Batches, Build, Extent, Extraction, NodeResult, Plan, Publish, Results, Scope, UnitTests, binder, plan, reach,
-    summary,
+    Batches, Build, Extent, Extraction, NodeResult, Plan, Publish, Results, RunHookStage, Scope, UnitTests, binder,
+    create_schemas, plan, reach, summary,
 };
 use crate::warehouse::{Session, Warehouse};
 
@@ -24,6 +24,8 @@ use super::{BuildOptions, Common, unit_tests};
 pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Console, cancel: &Cancel) -> Result<bool> {
     let window = window(options)?;
     let workspace = Workspace::open(common, console)?;
+    let flagged = workspace.project.profiles.flag("fail_fast");
+    let options = &BuildOptions { fail_fast: options.fail_fast || flagged, ..options.clone() };
     let selected = workspace.select(&options.selection, console)?;
     let kinds = &options.selection.kinds;
     // Collections are no part of what is built if sources are left out.
@@ -34,7 +36,10 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
     }
     let results = Results::default();
     let args = args(common, options, scope, workspace.target());
-    if scope.tests && selected.iter().all(|id| workspace.graph.node(id).kind == NodeKind::UnitTest) {
+    if scope.tests
+        && workspace.graph.run_hooks.is_empty()
+        && selected.iter().all(|id| workspace.graph.node(id).kind == NodeKind::UnitTest)
+    {
         return unit_tests::run(&workspace, &selected, options, console, cancel, &results, &args);
     }
     let warehouse = results.stage("open", || workspace.warehouse())?;
@@ -153,6 +158,8 @@ impl Command<'_> {
         }
         let loose = graph.loose_tests(&plan.selection);
         if !plan.steps.is_empty() || !loose.is_empty() {
+            create_schemas(graph, session, &plan.steps, &loose)?;
+            let is_begun = self.hooks(HookTime::Start)?;
             let catalog = session.catalog()?;
             self.all_loaded(plan, &catalog)?;
             let now = binder::known(graph, session)?;
@@ -188,13 +195,29 @@ impl Command<'_> {
                 catalog,
                 changed: Changed::new(graph, session, self.options.changed && !self.options.full_refresh)?,
             };
-            self.results.stage("models", || build.run(&plan.steps, &loose))?;
+            if is_begun || !graph.run_hooks.skips_nodes {
+                self.results.stage("models", || build.run(&plan.steps, &loose))?;
+            } else {
+                build.skip_all(&plan.steps, &loose, HookTime::Start.key());
+            }
             self.cancel.check()?;
+            self.hooks(HookTime::End)?;
         }
         if !plan.exports.is_empty() {
             self.publish(plan, session)?;
         }
         Ok(())
+    }
+
+    /// Runs the hooks of the run that come at one time. False if one of them failed.
+    fn hooks(&self, time: HookTime) -> Result<bool> {
+        let graph = &self.workspace.graph;
+        if graph.run_hooks.at(time).is_empty() {
+            return Ok(true);
+        }
+        let Self { warehouse, console, results, cancel, .. } = *self;
+        let hooks = RunHookStage { graph, warehouse, console, results, cancel };
+        self.results.stage("hooks", || hooks.run(time))
     }
 
     fn extraction(&self) -> Extraction<'_> {
@@ -229,6 +252,11 @@ impl Command<'_> {
     fn publish(&self, plan: &Plan, session: &Session) -> Result<()> {
         let graph = &self.workspace.graph;
         let all = self.results.all();
+        if let Some(hook) = all.iter().find(|result| result.stage == Stage::Hook && result.status.is_failure()) {
+            // It might have been to change what is published.
+            self.say_unpublished(&format!("`{}` failed", hook.name));
+            return Ok(());
+        }
         let is_bad =
             |result: &&NodeResult| result.status.is_failure() || result.status == crate::report::Status::Skipped;
         let bad: Vec<&NodeResult> = all.iter().filter(is_bad).collect();
@@ -258,9 +286,7 @@ impl Command<'_> {
                 Some(failed) => format!("`{}` failed", failed.name),
                 None => format!("`{}` was not built and tested", graph.node(*id).name),
             };
-            self.console.say(&format!(
-                "nothing is published, because {cause}; `elt export` publishes what stands in the warehouse"
-            ));
+            self.say_unpublished(&cause);
             return Ok(());
         }
         let Some(profile) = &self.workspace.target().export else { return Ok(()) };
@@ -285,6 +311,12 @@ impl Command<'_> {
             cancel: self.cancel,
         };
         self.results.stage("export", || publish.run())
+    }
+
+    fn say_unpublished(&self, cause: &str) {
+        self.console.say(&format!(
+            "nothing is published, because {cause}; `elt export` publishes what stands in the warehouse"
+        ));
     }
 }
 
@@ -312,6 +344,9 @@ pub(super) fn args(common: &Common, options: &BuildOptions, scope: Scope, target
 }
 
 pub(super) fn write_artifacts(workspace: &Workspace, results: &Results, args: &Map<String, Value>) -> Result<()> {
+    if workspace.project.profiles.flags.get("write_json").is_some_and(|flag| flag == false) {
+        return Ok(());
+    }
     let folder = workspace.artifacts();
     let invocation = workspace.invocation();
     workspace.write_manifest(&invocation, &results.compiled())?;

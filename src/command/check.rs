@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crate::error::{Error, Result};
-use crate::model::{Graph, Host, NodeId, NodeKind};
+use crate::model::{Checked, Graph, Host, NodeId, NodeKind};
 use crate::report::{Console, counted};
 use crate::run::{SessionHost, binder};
 use crate::warehouse::Warehouse;
@@ -25,7 +25,7 @@ pub fn run(common: &Common, options: &Selection, console: &Console) -> Result<bo
     let host = host.as_ref().map(|host| -> &dyn Host { host });
     let (_, checked, errors) = binder::examine(graph, &selected, known, host)?;
     let open: BTreeSet<NodeId> = checked.unchecked.iter().copied().filter(|id| selected.contains(*id)).collect();
-    for line in unchecked(graph, &open, &checked.unchecked) {
+    for line in unchecked(graph, &open, &checked) {
         console.say(&line);
     }
     let count = |kinds: &[NodeKind], among: &dyn Fn(NodeId) -> bool| {
@@ -37,15 +37,22 @@ pub fn run(common: &Common, options: &Selection, console: &Console) -> Result<bo
     let bound = |id: NodeId| !open.contains(&id);
     let models = count(&[NodeKind::Model, NodeKind::Snapshot], &bound);
     let tests = count(&[NodeKind::Test, NodeKind::UnitTest], &bound);
-    let what = [(models, "models"), (tests, "tests")].into_iter().filter(|(number, _)| *number > 0);
+    let analyses = count(&[NodeKind::Analysis], &bound);
+    let what =
+        [(models, "models"), (analyses, "analyses"), (tests, "tests")].into_iter().filter(|(number, _)| *number > 0);
     let what: Vec<String> = what.map(|(number, noun)| counted(number, noun)).collect();
-    let what = if what.is_empty() { "nothing".to_owned() } else { what.join(" and ") };
+    let what = match what.split_last() {
+        None => "nothing".to_owned(),
+        Some((last, [])) => last.clone(),
+        Some((last, others)) => format!("{} and {last}", others.join(", ")),
+    };
     console.say(&format!("checked {what} in {:.2} s", started.elapsed().as_secs_f64()));
     Ok(true)
 }
 
 /// What could not be checked, a line for each reason.
-fn unchecked(graph: &Graph, open: &BTreeSet<NodeId>, all: &BTreeSet<NodeId>) -> Vec<String> {
+fn unchecked(graph: &Graph, open: &BTreeSet<NodeId>, checked: &Checked) -> Vec<String> {
+    let all = &checked.unchecked;
     let mut lines = Vec::new();
     let mut told = BTreeSet::new();
     let name = |id: &NodeId| format!("`{}`", graph.node(*id).display_name());
@@ -70,18 +77,33 @@ fn unchecked(graph: &Graph, open: &BTreeSet<NodeId>, all: &BTreeSet<NodeId>) -> 
         if readers.is_empty() {
             continue;
         }
-        let models: Vec<String> = readers.iter().filter(|id| !graph.node(**id).kind.is_test()).map(name).collect();
-        let tests = (readers.len() - models.len()) as u64;
-        let tests = (tests > 0).then(|| counted(tests, "tests"));
-        let what = short(models, "models").into_iter().chain(tests).collect::<Vec<_>>().join(" and ");
+        let what = spoken(graph, &readers);
         let was = if tables.len() == 1 { "was" } else { "were" };
         let tables = short(tables, "tables").unwrap_or_default();
         lines.push(format!("not checked: {what}, for {tables} {was} never loaded: {how}"));
         told.extend(readers);
     }
+    let first: Vec<NodeId> = checked.by_hooks.iter().copied().filter(|id| !told.contains(id)).collect();
+    let below = first.iter().flat_map(|id| graph.descendants(*id)).chain(first.iter().copied());
+    let readers: BTreeSet<NodeId> = below.filter(|id| open.contains(id)).collect();
+    if !readers.is_empty() {
+        let what = spoken(graph, &readers);
+        let named = short(first.iter().map(name).collect(), "nodes").unwrap_or_default();
+        lines.push(format!("not checked: {what}, for only a hook of `on-run-start` could make what {named} names"));
+        told.extend(readers);
+    }
     let rest = open.iter().filter(|id| !told.contains(*id) && graph.node(**id).kind == NodeKind::Model);
     lines.extend(rest.map(|id| format!("not checked: {}, for its columns depend on the data it pivots", name(id))));
     lines
+}
+
+/// The models by name, and how many tests.
+fn spoken(graph: &Graph, ids: &BTreeSet<NodeId>) -> String {
+    let models = ids.iter().map(|id| graph.node(*id)).filter(|node| !node.kind.is_test());
+    let models: Vec<String> = models.map(|node| format!("`{}`", node.display_name())).collect();
+    let tests = (ids.len() - models.len()) as u64;
+    let tests = (tests > 0).then(|| counted(tests, "tests"));
+    short(models, "models").into_iter().chain(tests).collect::<Vec<_>>().join(" and ")
 }
 
 /// Some names, and how many more.

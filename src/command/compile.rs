@@ -1,4 +1,4 @@
-//! `elt compile`: renders the selected models and data tests to `target/compiled/<project>/`, and checks them against the
+//! `elt compile`: renders the selected models, analyses and data tests to `target/compiled/<project>/`, and checks them against the
 //! columns the warehouse knows. Builds nothing.
 
 use crate::error::{Error, Result};
@@ -27,7 +27,7 @@ pub fn run(common: &Common, options: &BuildOptions, console: &Console) -> Result
     let mut errors = Vec::new();
     for id in selected.iter() {
         let node = graph.node(id);
-        if !matches!(node.kind, NodeKind::Model | NodeKind::Test) {
+        if !matches!(node.kind, NodeKind::Model | NodeKind::Analysis | NodeKind::Test) {
             continue;
         }
         let stands = catalog.get(&node.relation.schema, &node.relation.identifier) == Some(RelationKind::Table);

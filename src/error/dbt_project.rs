@@ -128,7 +128,7 @@ impl Error {
     }
 
     pub(crate) fn run_hook_failed(name: &str, error: &crate::warehouse::SqlError, place: Place) -> Self {
-        Self::failed(format!("`{name}` failed")).at(place).caused_by(error)
+        Self::failed(format!("hook `{name}` failed: {}", super::model::our_manner(&error.message))).at(place)
     }
 
     /// `relation` as SQL has it.

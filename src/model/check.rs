@@ -6,6 +6,7 @@
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use super::analysis::is_query;
 use super::batches::Batch;
 use super::compile::{Compile, Compiled};
 use super::config::Materialized;
@@ -43,6 +44,8 @@ pub struct Checked {
     /// Models and tests that could not be bound for what they read: sources without known columns, or queries whose
     /// columns depend on data. No error.
     pub unchecked: BTreeSet<NodeId>,
+    /// Those among them that name what is not there yet, and what hooks may make before they are built.
+    pub by_hooks: BTreeSet<NodeId>,
 }
 
 /// Binds the selected models, all that they read, and the selected tests. Templates may ask `host`, who changes nothing:
@@ -132,8 +135,13 @@ impl Work<'_> {
                 self.compiled(node, false);
             }
             NodeKind::Model => self.model(node),
+            NodeKind::Analysis => {
+                if let Some(compiled) = self.compiled(node, false).filter(|compiled| is_query(&compiled.sql)) {
+                    self.view(node, &Relation::new("elt_tests", format!("a{}", node.id.0)), &compiled);
+                }
+            }
             // Bound by what each of them is; see the modules of their kinds.
-            NodeKind::Analysis | NodeKind::UnitTest | NodeKind::Exposure => {}
+            NodeKind::UnitTest | NodeKind::Exposure => {}
             NodeKind::Snapshot => self.snapshot(node, known.get(&node.id).map(Vec::as_slice).unwrap_or_default()),
             NodeKind::Test => {
                 if !self.is_plainly_bound(node)
@@ -424,15 +432,19 @@ impl Work<'_> {
             self.checked.unchecked.insert(node.id);
             return;
         }
+        // A table by the plain name of a model: said without `ref`.
+        let bare = error.message.strip_prefix("Table with name ").and_then(|rest| rest.split(' ').next());
+        let bare = bare.filter(|name| self.graph.by_name(name).is_some());
+        if bare.is_none() && !self.graph.run_hooks.start.is_empty() && is_missing(&error.message) {
+            self.checked.unchecked.insert(node.id);
+            self.checked.by_hooks.insert(node.id);
+            return;
+        }
         let owner = format!("{} `{}`", node.kind, node.display_name());
         let read = error.candidates.is_empty().then(|| self.column_read(node, &error.message)).flatten();
         let candidates = read.map_or_else(|| error.candidates.clone(), |near| vec![near]);
         let said = Error::sql(&owner, &error.message, &candidates, places);
-        // A table by the plain name of a model: said without `ref`.
-        let bare = error.message.strip_prefix("Table with name ").and_then(|rest| rest.split(' ').next());
-        let hint = bare
-            .filter(|name| self.graph.by_name(name).is_some())
-            .map(|name| format!("`{name}` is a node of this project: write `{{{{ ref('{name}') }}}}`"));
+        let hint = bare.map(|name| format!("`{name}` is a node of this project: write `{{{{ ref('{name}') }}}}`"));
         self.errors.push(said.hint_maybe(hint));
         self.broken.insert(node.id);
     }
@@ -457,6 +469,12 @@ impl Host for Watched<'_> {
     }
 
     fn say(&self, _: Said) {}
+}
+
+/// Whether DuckDB refuses a statement for a table, schema, function, macro or type that there is not. A hook may make one
+/// from any text, so that its own text does not tell whether it does.
+fn is_missing(message: &str) -> bool {
+    message.contains("does not exist")
 }
 
 /// Where a field stands that DuckDB did not find in a STRUCT: it says the name only.

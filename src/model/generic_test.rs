@@ -124,12 +124,12 @@ impl Parser<'_> {
         node.fqn.push(project.clone());
         node.fqn.extend(self.yaml_folders(&test.place.source.path));
         node.fqn.push(name);
-        node.relation = self.audit_relation(&short);
         node.patch = Some(test.place.clone());
         node.unrendered_config = raw.clone();
         node.raw_config = raw;
         let number = u32::try_from(owner.draft).unwrap_or(u32::MAX);
         node.test = Some(DataTest { owner: Some(super::node::NodeId(number)), generic: Some(generic) });
+        node.relation = self.audit_relation(&node, &short);
         if node.config.enabled {
             self.drafts.push(Draft { node, calls });
         } else {

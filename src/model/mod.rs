@@ -7,6 +7,7 @@
 //! Works on a `Project` value and gives values and SQL text back. Opens no file and no connection; `check` alone
 //! speaks to a database, through the small trait `Binder`.
 
+mod analysis;
 mod batch_config;
 mod batches;
 mod check;
@@ -26,6 +27,7 @@ pub mod lineage;
 mod manifest;
 mod markup;
 mod materialize;
+mod naming;
 mod node;
 mod node_value;
 mod operation;
@@ -70,6 +72,7 @@ pub use materialize::{
     sweep,
 };
 pub use node::{DataTest, GenericTest, Graph, Node, NodeId, NodeKind};
+pub use operation::{Hook, HookTime, RunHooks};
 pub use order::{Gate, Step, Steps};
 pub use relation::Relation;
 pub use schema_change::{NewColumn, SchemaChange};

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use super::config::Config;
+use super::operation::RunHooks;
 use super::relation::Relation;
 use super::template::Templates;
 use super::unit_test::UnitTest;
@@ -216,6 +217,10 @@ pub struct Graph {
     pub warnings: Vec<crate::error::Error>,
     pub(super) selectors: Vec<SelectorDefinition>,
     pub(super) groups: Vec<GroupProperties>,
+    /// What is run before and after the nodes.
+    pub run_hooks: RunHooks,
+    /// The project's doc blocks as dbt's manifest has them, by `doc.<project>.<name>`.
+    pub docs: Map<String, Value>,
     /// Models, seeds and tests that are switched off, in no relation to the others.
     pub(super) disabled: Vec<Node>,
     pub(super) templates: Arc<Templates>,

@@ -9,6 +9,7 @@ use serde_json::{Map, Value as Json, json};
 
 use super::batches::Batch;
 use super::node::{Graph, Node, NodeKind};
+use crate::project::DocBlock;
 
 /// A node as dbt's manifest shows it. `parents` are unique ids.
 pub(super) fn node_json((project, database): (&str, &str), node: &Node, parents: Vec<String>) -> Json {
@@ -58,9 +59,34 @@ pub(super) fn node_json((project, database): (&str, &str), node: &Node, parents:
     shown
 }
 
+/// Doc blocks as dbt's manifest has them, by unique id.
+pub(super) fn docs(project: &str, blocks: &[DocBlock]) -> Map<String, Json> {
+    let shown = |block: &DocBlock| {
+        let path = &block.source.path;
+        let below: std::path::PathBuf = path.iter().skip(1).collect();
+        let unique_id = format!("doc.{project}.{}", block.name);
+        let value = json!({
+            "name": block.name,
+            "resource_type": "doc",
+            "package_name": project,
+            "path": below.to_string_lossy(),
+            "original_file_path": path.to_string_lossy(),
+            "unique_id": unique_id,
+            "block_contents": block.text,
+        });
+        (unique_id, value)
+    };
+    blocks.iter().map(shown).collect()
+}
+
+/// A node of the graph as dbt's manifest shows it.
+pub(super) fn json(graph: &Graph, node: &Node) -> Json {
+    node_json((&graph.project, &graph.database), node, parents(graph, node))
+}
+
 /// `model`.
 pub(super) fn model(graph: &Graph, node: &Node, batch: Option<Batch>) -> Value {
-    let shown = Value::from(Serde(node_json((&graph.project, &graph.database), node, parents(graph, node))));
+    let shown = Value::from(Serde(json(graph, node)));
     let size = node.config.batch.as_ref().map(|config| config.batch_size);
     let batch = match batch.zip(size) {
         Some((batch, size)) => Value::from_pairs([
@@ -104,9 +130,7 @@ fn parents(graph: &Graph, node: &Node) -> Vec<String> {
 pub(super) fn graph(graph: &Graph) -> Value {
     let of = |is_wanted: &dyn Fn(NodeKind) -> bool| -> Json {
         let wanted = graph.nodes().filter(|node| is_wanted(node.kind));
-        let shown = |node: &Node| {
-            (node.unique_id.clone(), node_json((&graph.project, &graph.database), node, parents(graph, node)))
-        };
+        let shown = |node: &Node| (node.unique_id.clone(), json(graph, node));
         Json::Object(wanted.map(shown).collect())
     };
     let all = json!({
@@ -121,19 +145,29 @@ pub(super) fn graph(graph: &Graph) -> Value {
 
 /// `model` while the project is parsed: what is known of a file's node by then.
 pub(super) fn parsed(
-    (project, database): (&str, &str),
+    names: (&str, &str),
     kind: NodeKind,
     file: &crate::project::ProjectFile,
     relation: &super::relation::Relation,
     raw: &Map<String, Json>,
 ) -> Value {
+    Value::from(Serde(parsed_json(names, kind, file, relation, raw)))
+}
+
+pub(super) fn parsed_json(
+    (project, database): (&str, &str),
+    kind: NodeKind,
+    file: &crate::project::ProjectFile,
+    relation: &super::relation::Relation,
+    raw: &Map<String, Json>,
+) -> Json {
     let path = &file.source.path;
     let below: std::path::PathBuf = path.iter().skip(1).collect();
     let fqn: Vec<&str> =
         [project].into_iter().chain(file.folders.iter().map(String::as_str)).chain([file.name.as_str()]).collect();
     let mut config = raw.clone();
-    config.entry("materialized").or_insert_with(|| if kind == NodeKind::Model { "view" } else { "test" }.into());
-    let shown = json!({
+    config.entry("materialized").or_insert_with(|| if kind == NodeKind::Test { "test" } else { "view" }.into());
+    json!({
         "unique_id": format!("{kind}.{project}.{}", file.name),
         "name": file.name,
         "resource_type": kind.name(),
@@ -151,6 +185,5 @@ pub(super) fn parsed(
         "description": "",
         "raw_code": file.source.text,
         "depends_on": {"nodes": [], "macros": []},
-    });
-    Value::from(Serde(shown))
+    })
 }

@@ -3,13 +3,117 @@
 //! Renders, with what the host answers. Commits nothing.
 
 use minijinja::value::{Serde, Value as Jinja};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::host::Host;
 use super::node::Graph;
 use super::node_value;
+use super::parse::Parser;
 use super::template::{Setting, Text};
-use crate::error::{Error, Exit, Place, Result};
+use crate::error::{Error, Exit, Result};
+use crate::project::{Profiles, RunHook};
+
+/// When a hook of the run is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HookTime {
+    /// Before the nodes.
+    Start,
+    /// After them, however they ended.
+    End,
+}
+
+impl HookTime {
+    /// The key it is written under.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Start => "on-run-start",
+            Self::End => "on-run-end",
+        }
+    }
+
+    /// The names that only hooks of this time see, each of them empty.
+    fn blank(self) -> Map<String, Value> {
+        match self {
+            Self::Start => Map::new(),
+            Self::End => ["schemas", "results", "database_schemas"]
+                .map(|name| (name.to_owned(), json!([])))
+                .into_iter()
+                .collect(),
+        }
+    }
+}
+
+/// A statement, or several, of `on-run-start` or `on-run-end`.
+#[derive(Debug, Clone)]
+pub struct Hook {
+    /// `<project>.on-run-start.<number from 0>`, as dbt's lines have it.
+    pub name: String,
+    /// `operation.<project>.<project>-on-run-start-<number>`.
+    pub unique_id: String,
+    pub written: RunHook,
+}
+
+impl Hook {
+    fn described(&self) -> String {
+        format!("hook `{}`", self.name)
+    }
+}
+
+/// The hooks of a run, in order.
+#[derive(Debug, Clone, Default)]
+pub struct RunHooks {
+    pub start: Vec<Hook>,
+    pub end: Vec<Hook>,
+    /// dbt's flag `skip_nodes_if_on_run_start_fails`; otherwise nodes are built all the same.
+    pub skips_nodes: bool,
+}
+
+impl RunHooks {
+    pub(super) fn of(profiles: &Profiles) -> Self {
+        let project = &profiles.name;
+        let hooks = |time: HookTime, written: &[RunHook]| {
+            let key = time.key();
+            let numbered = written.iter().enumerate().map(|(number, written)| Hook {
+                name: format!("{project}.{key}.{number}"),
+                unique_id: format!("operation.{project}.{project}-{key}-{number}"),
+                written: written.clone(),
+            });
+            numbered.collect()
+        };
+        Self {
+            start: hooks(HookTime::Start, &profiles.on_run_start),
+            end: hooks(HookTime::End, &profiles.on_run_end),
+            skips_nodes: profiles.flag("skip_nodes_if_on_run_start_fails"),
+        }
+    }
+
+    pub fn at(&self, time: HookTime) -> &[Hook] {
+        match time {
+            HookTime::Start => &self.start,
+            HookTime::End => &self.end,
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.start.is_empty() && self.end.is_empty()
+    }
+}
+
+impl Parser<'_> {
+    /// Renders the hooks of the run once, so that what is wrong with them is said before anything is run.
+    pub(super) fn run_hooks(&mut self) {
+        let hooks = RunHooks::of(&self.project.profiles);
+        let times = [HookTime::Start, HookTime::End];
+        for (time, hook) in times.into_iter().flat_map(|time| hooks.at(time).iter().map(move |hook| (time, hook))) {
+            let extra = time.blank().into_iter().map(|(key, value)| (key, Jinja::from(Serde(&value)))).collect();
+            let setting = Setting { extra, ..Setting::default() };
+            let RunHook { sql, place } = &hook.written;
+            if let Err(error) = self.templates.render_text(&hook.described(), sql, place, setting) {
+                self.errors.push(error);
+            }
+        }
+    }
+}
 
 impl Graph {
     /// Calls a macro of the project for its effects: its queries go to `host`, its text nowhere.
@@ -32,21 +136,29 @@ impl Graph {
         rendered.map(drop).map_err(|error| error.exiting(Exit::Failed))
     }
 
-    /// The SQL of an `on-run-start` or `on-run-end` hook; `extra` are names that only it sees, such as `schemas` and
-    /// `results`. Empty if it renders to nothing.
+    /// The SQL of a hook, with what it alone sees. Empty if it renders to nothing.
     ///
     /// # Errors
-    /// What the template raises, at `place`.
-    pub fn run_hook(
-        &self,
-        owner: &str,
-        text: &str,
-        place: &Place,
-        extra: Map<String, Value>,
-        host: &dyn Host,
-    ) -> Result<String> {
-        let sql = self.render_beside(owner, &Text::Short(text.to_owned(), place.clone()), extra, host)?;
+    /// What the template raises, at its place.
+    pub fn compile_hook(&self, hook: &Hook, extra: Map<String, Value>, host: &dyn Host) -> Result<String> {
+        let text = Text::Short(hook.written.sql.clone(), hook.written.place.clone());
+        let sql = self.render_beside(&hook.described(), &text, extra, host)?;
         Ok(sql.trim().trim_end_matches(';').trim().to_owned())
+    }
+
+    /// A node, or a hook of the run, as `results` shows it to hooks.
+    pub fn shown(&self, unique_id: &str) -> Value {
+        if let Some(node) = self.by_unique_id(unique_id) {
+            return node_value::json(self, node);
+        }
+        let name = unique_id.rsplit('.').next().unwrap_or_default();
+        json!({
+            "unique_id": unique_id,
+            "name": name,
+            "resource_type": "operation",
+            "package_name": self.project,
+            "fqn": [self.project, "hooks", name],
+        })
     }
 
     fn render_beside(&self, owner: &str, text: &Text, extra: Map<String, Value>, host: &dyn Host) -> Result<String> {

@@ -74,10 +74,12 @@ impl Graph {
         parser.seeds();
         parser.snapshots();
         parser.models();
+        parser.analyses();
         parser.singular_tests();
         parser.generic_tests();
         parser.unit_tests();
         parser.exposures();
+        parser.run_hooks();
         parser.resolve()
     }
 }
@@ -112,7 +114,7 @@ pub(super) fn blank_node(kind: NodeKind, name: &str, source: &Arc<SourceText>, c
 }
 
 impl Parser<'_> {
-    fn target_schema(&self) -> &str {
+    pub(super) fn target_schema(&self) -> &str {
         &self.project.profiles.target.schema
     }
 
@@ -212,7 +214,14 @@ impl Parser<'_> {
         owner: &str,
         mut raw: Map<String, Value>,
     ) {
-        let this = self.relation(&file.name, &raw);
+        let this = {
+            let profiles = &self.project.profiles;
+            let (names, plain) =
+                ((&*profiles.name, &*profiles.target.database), Relation::new(self.target_schema(), &*file.name));
+            let shown = self.has_naming().then(|| node_value::parsed_json(names, kind, file, &plain, &raw));
+            let place = Place::line(&file.source, 1);
+            self.relation(&format!("{kind} `{}`", file.name), &file.name, &raw, shown, &place)
+        };
         let mut calls = Vec::new();
         let mut said = Map::new();
         // Both sides of `{% if is_incremental() %}` are heard, so that no reference hides behind it.
@@ -262,6 +271,7 @@ impl Parser<'_> {
         let (of, default) = match kind {
             NodeKind::Test => (Of::Test, "test"),
             NodeKind::Snapshot => (Of::Snapshot, "snapshot"),
+            NodeKind::Analysis => (Of::Other, "view"),
             _ => (Of::Model, "view"),
         };
         let yaml_place = patch.map(|patch| patch.place.clone());
@@ -279,55 +289,15 @@ impl Parser<'_> {
             self.disabled_nodes.push(node);
             return;
         }
+        if kind == NodeKind::Analysis {
+            node.fqn.insert(1, "analysis".into());
+        }
         if kind == NodeKind::Test {
-            node.relation = self.audit_relation(&file.name);
+            node.relation = self.audit_relation(&node, &file.name);
             node.test = Some(DataTest { owner: None, generic: None });
         }
         calls.extend(contract_calls(&node));
         self.drafts.push(Draft { node, calls });
-    }
-
-    pub(super) fn audit_relation(&self, identifier: &str) -> Relation {
-        Relation::new(Relation::schema_name(self.target_schema(), Some("dbt_test__audit")), identifier)
-    }
-
-    /// dbt's rules, or the project's own macros `generate_schema_name` and `generate_alias_name`.
-    fn relation(&mut self, name: &str, raw: &Map<String, Value>) -> Relation {
-        // As it is, without the target's: dbt's way of before snapshots had `schema`.
-        let own_schema =
-            raw.get("target_schema").filter(|_| raw.get("materialized").is_some_and(|kind| kind == "snapshot"));
-        let text = |key: &str| raw.get(key).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
-        let (schema, alias) = (text("schema"), text("alias"));
-        let generated_schema = match own_schema.and_then(Value::as_str) {
-            Some(own) => Some(own.to_owned()),
-            None => self.named_by_macro("generate_schema_name", "custom_schema_name", schema, name),
-        };
-        let generated_alias = self.named_by_macro("generate_alias_name", "custom_alias_name", alias, name);
-        Relation::new(
-            generated_schema.unwrap_or_else(|| Relation::schema_name(self.target_schema(), schema)),
-            generated_alias.unwrap_or_else(|| alias.unwrap_or(name).to_owned()),
-        )
-    }
-
-    fn named_by_macro(&mut self, macro_name: &str, argument: &str, custom: Option<&str>, node: &str) -> Option<String> {
-        if !self.templates.has_macro(macro_name) {
-            return None;
-        }
-        let node_value = minijinja::Value::from_pairs([("name", node)]);
-        let arguments = vec![(argument.to_owned(), minijinja::Value::from(custom)), ("node".to_owned(), node_value)];
-        let file = self.project.macros.iter().find(|file| file.source.text.contains(macro_name))?;
-        let place = Place::line(&file.source, 1);
-        let owner = format!("the name of `{node}`");
-        let call = Text::Call(macro_name.to_owned(), arguments, place);
-        match self.templates.render(&owner, &call, Setting::default(), None) {
-            Ok(rendered) => Some(rendered.sql.trim().to_owned()).filter(|name| !name.is_empty()),
-            Err(error) => {
-                if self.errors.iter().all(|known| known.places() != error.places()) {
-                    self.errors.push(error);
-                }
-                None
-            }
-        }
     }
 
     /// Folder defaults with the YAML entry's configuration over them.
@@ -382,7 +352,6 @@ impl Parser<'_> {
         node.fqn.extend(file.folders.iter().cloned());
         node.fqn.push(file.name.clone());
         node.path = file.path.clone();
-        node.relation = self.relation(&file.name, &raw);
         node.raw_config = raw;
         node.checksum = sha256(file.source.text.trim());
         if let Some(patch) = patch {
@@ -391,6 +360,10 @@ impl Parser<'_> {
             node.constraints = patch.constraints.clone();
             node.constraints.extend(patch.columns.iter().flat_map(|column| column.constraints.iter().cloned()));
             node.description = patch.description.clone();
+        }
+        // A test's is that of its failing rows, if they are stored.
+        if kind != NodeKind::Test {
+            node.relation = self.relation_of(&node, None);
         }
         node
     }

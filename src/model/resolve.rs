@@ -13,6 +13,7 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use super::config::Materialized;
 use super::jinja::{Call, Refusal, Target};
 use super::node::{Graph, Node, NodeId, NodeKind};
+use super::operation::RunHooks;
 use super::parse::{Draft, Heard, Parser};
 use super::template::{Setting, Text};
 use crate::error::{Error, Place, Result};
@@ -82,6 +83,8 @@ impl Parser<'_> {
             warnings: self.warnings,
             selectors: self.project.selectors.clone(),
             groups: self.project.properties.groups.clone(),
+            run_hooks: RunHooks::of(&self.project.profiles),
+            docs: super::node_value::docs(&self.project.profiles.name, &self.project.docs),
             disabled: self.disabled_nodes,
             templates: Arc::new(self.templates),
         })

@@ -59,7 +59,7 @@ pub(super) enum Text {
     File(Arc<SourceText>),
     /// A text without a file of its own, such as a hook, and the place it is known by.
     Short(String, Place),
-    /// A macro by its name, and the names and values of its arguments.
+    /// A macro by its name, and the names and values of its arguments; those without a name go by their order.
     Call(String, Vec<(String, Value)>, Place),
 }
 
@@ -76,8 +76,9 @@ impl Templates {
     /// Reads the macro files. Reports what is wrong in each of them.
     pub fn new(project: &Project, vars: &Map<String, Json>, invocation: &Invocation) -> (Self, Vec<Error>) {
         let texts = || {
-            let files = project.macros.iter().chain(&project.models).chain(&project.tests);
-            files.map(|file| file.source.text.as_str())
+            let files = project.macros.iter().chain(&project.models).chain(&project.analyses).chain(&project.tests);
+            let hooks = project.profiles.on_run_start.iter().chain(&project.profiles.on_run_end);
+            files.map(|file| file.source.text.as_str()).chain(hooks.map(|hook| hook.sql.as_str()))
         };
         let recipe = Recipe::new(project, invocation, texts().any(|text| has_any(text, &DATE_WORDS)));
         let macros_change = project.macros.iter().any(|file| has_any(&file.source.text, &CHANGES));
@@ -204,7 +205,8 @@ impl Templates {
                 let mut given = Vec::new();
                 for (number, (key, value)) in arguments.iter().enumerate() {
                     setting.extra.insert(format!("__argument{number}"), value.clone());
-                    given.push(format!("{key}=__argument{number}"));
+                    let equals = if key.is_empty() { "" } else { "=" };
+                    given.push(format!("{key}{equals}__argument{number}"));
                 }
                 let call = format!("{{{{ {name}({}) }}}}", given.join(", "));
                 ("<call>".to_owned(), Markup::of_sql(&call, Manner::default()))

@@ -9,6 +9,7 @@ mod docs;
 mod environment;
 mod exposures;
 mod files;
+mod flags;
 mod init;
 mod paths;
 mod profiles;
@@ -134,10 +135,6 @@ impl Project {
             property_file::read(&file.source, &template, &mut properties, &mut errors, &mut warnings);
         }
         let selectors = selectors::read(&profiles.root, &template, &mut errors);
-        // Read, and run by nothing yet: said, so that no hook is left out in silence.
-        for (key, hooks) in [("on-run-start", &profiles.on_run_start), ("on-run-end", &profiles.on_run_end)] {
-            errors.extend(hooks.first().map(|hook| Error::not_supported_yet(key, hook.place.clone())));
-        }
         errors.extend(unsupported::find_all(&root, &profiles.paths, &files.macros, &files.python));
         errors.extend(twice("model", properties.models.iter().map(|node| (node.name.as_str(), &node.place))));
         errors.extend(twice("seed", properties.seeds.iter().map(|node| (node.name.as_str(), &node.place))));
@@ -152,6 +149,7 @@ impl Project {
         errors.extend(same_name("models or seeds", files.models.iter().chain(&files.seeds)));
         errors.extend(same_name("data tests", files.tests.iter()));
         errors.extend(same_name("analyses", files.analyses.iter()));
+        warnings.extend(flags::unheeded(&defaults));
         for (key, files) in [("models", &files.models), ("seeds", &files.seeds)] {
             let paths: Vec<Vec<String>> =
                 files.iter().map(|file| file.folders.iter().chain([&file.name]).cloned().collect()).collect();

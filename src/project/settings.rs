@@ -77,6 +77,7 @@ pub(super) fn read(
     let (on_run_start, on_run_end) = (hooks("on-run-start"), hooks("on-run-end"));
     let mut vars = keep.map(entries, "vars");
     let flags = keep.map(entries, "flags");
+    super::flags::check(entries, keep);
     let (name, target) = (name?, target?);
     // Variables below the project's own name are its own, and win.
     if let Some(Value::Object(own)) = vars.get(&name).cloned() {

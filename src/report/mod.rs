@@ -19,6 +19,8 @@ pub enum Stage {
     Extract,
     /// How old a source is.
     Source,
+    /// A hook of the whole run.
+    Hook,
     Seed,
     Snapshot,
     Model,
@@ -31,6 +33,7 @@ impl Stage {
         match self {
             Self::Extract => "extract",
             Self::Source => "source",
+            Self::Hook => "hook",
             Self::Seed => "seed",
             Self::Snapshot => "snapshot",
             Self::Model => "model",
@@ -122,6 +125,9 @@ pub fn counted(number: u64, plural: &str) -> String {
 }
 
 fn singular(plural: &str) -> String {
+    if plural == "analyses" {
+        return "analysis".into();
+    }
     match plural.strip_suffix("ies") {
         Some(stem) => format!("{stem}y"),
         None if plural.ends_with("ches") => plural.trim_end_matches("es").to_owned(),

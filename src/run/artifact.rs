@@ -20,9 +20,10 @@ impl Results {
     /// `run_results.json` in dbt's shape (schema v6), with loads, publications and stage totals under `args.elt`.
     pub fn artifact(&self, metadata: Value, args: &Map<String, Value>) -> Value {
         let all = self.all();
-        let is_node =
-            |result: &&NodeResult| matches!(result.stage, Stage::Seed | Stage::Snapshot | Stage::Model | Stage::Test);
-        let nodes: Vec<Value> = all.iter().filter(is_node).map(node).collect();
+        let is_node = |result: &&NodeResult| {
+            matches!(result.stage, Stage::Hook | Stage::Seed | Stage::Snapshot | Stage::Model | Stage::Test)
+        };
+        let nodes: Vec<Value> = all.iter().filter(is_node).map(NodeResult::artifact).collect();
         let others = |stage: Stage| -> Vec<Value> {
             let of_stage = all.iter().filter(|result| result.stage == stage);
             of_stage
@@ -53,39 +54,43 @@ impl Results {
     }
 }
 
-fn node(result: &NodeResult) -> Value {
-    let started = result.started_at;
-    let completed = started + chrono::TimeDelta::microseconds((result.seconds * 1e6) as i64);
-    let time = |time: chrono::DateTime<chrono::Utc>| time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
-    let is_skipped = result.status == Status::Skipped;
-    // SQL is compiled in no time worth telling, just before it runs.
-    let timing = match is_skipped {
-        true => json!([]),
-        false => json!([
-            { "name": "compile", "started_at": time(started), "completed_at": time(started) },
-            { "name": "execute", "started_at": time(started), "completed_at": time(completed) },
-        ]),
-    };
-    let is_made = !is_skipped && !result.status.is_failure() && result.stage != Stage::Test;
-    let mut response = Map::new();
-    if is_made {
-        response.insert("_message".into(), "OK".into());
-        if let Some((rows, _)) = result.amount {
-            response.insert("rows_affected".into(), rows.into());
+impl NodeResult {
+    /// One of dbt's `results`.
+    pub fn artifact(&self) -> Value {
+        let result = self;
+        let started = result.started_at;
+        let completed = started + chrono::TimeDelta::microseconds((result.seconds * 1e6) as i64);
+        let time = |time: chrono::DateTime<chrono::Utc>| time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
+        let is_skipped = result.status == Status::Skipped;
+        // SQL is compiled in no time worth telling, just before it runs.
+        let timing = match is_skipped {
+            true => json!([]),
+            false => json!([
+                { "name": "compile", "started_at": time(started), "completed_at": time(started) },
+                { "name": "execute", "started_at": time(started), "completed_at": time(completed) },
+            ]),
+        };
+        let is_made = !is_skipped && !result.status.is_failure() && !matches!(result.stage, Stage::Test | Stage::Hook);
+        let mut response = Map::new();
+        if is_made {
+            response.insert("_message".into(), "OK".into());
+            if let Some((rows, _)) = result.amount {
+                response.insert("rows_affected".into(), rows.into());
+            }
         }
+        json!({
+            "status": result.status.name(),
+            "timing": timing,
+            "thread_id": "Thread-1",
+            "execution_time": result.seconds,
+            "adapter_response": response,
+            "message": result.message.clone().or_else(|| is_made.then(|| "OK".to_owned())),
+            "failures": result.failures,
+            "unique_id": result.unique_id,
+            "compiled": result.compiled.is_some(),
+            "compiled_code": result.compiled,
+            "relation_name": result.relation,
+            "batch_results": result.batches.as_ref().map(BatchResults::json),
+        })
     }
-    json!({
-        "status": result.status.name(),
-        "timing": timing,
-        "thread_id": "Thread-1",
-        "execution_time": result.seconds,
-        "adapter_response": response,
-        "message": result.message.clone().or_else(|| is_made.then(|| "OK".to_owned())),
-        "failures": result.failures,
-        "unique_id": result.unique_id,
-        "compiled": result.compiled.is_some(),
-        "compiled_code": result.compiled,
-        "relation_name": result.relation,
-        "batch_results": result.batches.as_ref().map(BatchResults::json),
-    })
 }

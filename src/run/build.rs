@@ -65,14 +65,15 @@ struct Tested {
 }
 
 impl Build<'_> {
+    /// Skips all steps and tests: what comes before them failed.
+    pub fn skip_all(&self, steps: &[Step], loose_tests: &[NodeId], because: &str) {
+        steps.iter().for_each(|step| self.skip(step, because));
+        loose_tests.iter().for_each(|id| self.skip_one(*id, because));
+    }
+
     /// Builds all steps; every outcome is in the results and on the console. An error means that nothing was built.
     pub fn run(&self, steps: &[Step], loose_tests: &[NodeId]) -> Result<()> {
-        let tests = steps.iter().flat_map(|step| &step.tests).chain(loose_tests);
-        let storing = tests.filter(|id| self.graph.node(**id).config.test.store_failures).copied();
-        let made = steps.iter().filter(|step| step.builds).map(|step| step.node).chain(storing);
-        let schemas = made.map(|id| self.graph.node(id).relation.schema.as_str());
         let session = self.session()?;
-        session.create_schemas(schemas)?;
         session.prepare_built()?;
         drop(session);
         let positions: HashMap<NodeId, usize> =
@@ -432,6 +433,14 @@ impl Build<'_> {
     fn write_compiled(&self, node: &Node, sql: &str) -> Result<()> {
         write_compiled(&self.compiled, node, sql)
     }
+}
+
+/// Creates the schemas that the relations of steps and tests will lie in.
+pub fn create_schemas(graph: &Graph, session: &Session, steps: &[Step], loose_tests: &[NodeId]) -> Result<()> {
+    let tests = steps.iter().flat_map(|step| &step.tests).chain(loose_tests);
+    let storing = tests.filter(|id| graph.node(**id).config.test.store_failures).copied();
+    let made = steps.iter().filter(|step| step.builds).map(|step| step.node).chain(storing);
+    Ok(session.create_schemas(made.map(|id| graph.node(id).relation.schema.as_str()))?)
 }
 
 fn because_of(cause: &str) -> String {

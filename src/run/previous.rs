@@ -42,7 +42,9 @@ impl Previous {
         };
         let is_undone = |value: &&Value| value["status"].as_str().is_some_and(|status| UNDONE.contains(&status));
         let names = |list: &[Value], key: &str| -> HashSet<String> {
-            list.iter().filter(is_undone).filter_map(|value| value[key].as_str().map(str::to_owned)).collect()
+            let named = list.iter().filter(is_undone).filter_map(|value| value[key].as_str().map(str::to_owned));
+            // As in dbt: hooks of the run are run with whatever is, and are nothing to do by themselves.
+            named.filter(|name| !name.starts_with("operation.")).collect()
         };
         let none = Vec::new();
         let loads = artifact["args"]["elt"]["loads"].as_array().unwrap_or(&none);

@@ -22,6 +22,7 @@ pub fn show(console: &Console, results: &Results, target: &Target, ok: bool) {
     let mut object = Map::new();
     for (stage, noun) in [
         (Stage::Extract, "collections"),
+        (Stage::Hook, "hooks"),
         (Stage::Seed, "seeds"),
         (Stage::Snapshot, "snapshots"),
         (Stage::Model, "models"),

@@ -58,7 +58,7 @@ impl Graph {
             "nodes": nodes,
             "sources": sources,
             "macros": self.macro_entries(),
-            "docs": {},
+            "docs": self.docs,
             "exposures": exposures,
             "metrics": {},
             "groups": self.group_entries(),

@@ -1,0 +1,2 @@
+select totl
+from {{ ref('answer') }}

@@ -1,0 +1,1 @@
+select 21 as n

@@ -1,0 +1,1 @@
+select double(21) as n

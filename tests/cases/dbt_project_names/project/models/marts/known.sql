@@ -1,0 +1,1 @@
+{{ config(alias='who') }} select id from {{ ref('persons') }}

@@ -1,0 +1,1 @@
+{{ config(materialized='table', meta={'layer': 'stg'}) }} select id, name from {{ ref('people') }}
