@@ -8,7 +8,7 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Exit, Result};
 use crate::export;
 use crate::failpoint::failpoint;
-use crate::model::{Graph, Materialized, Node, NodeId, NodeKind, Selection};
+use crate::model::{Graph, Materialized, Node, NodeId, NodeKind, Origin, Selection};
 use crate::project::Target;
 use crate::report::{Console, artifacts, counted};
 use crate::run::changed::Changed;
@@ -186,10 +186,18 @@ impl Command<'_> {
         let graph = &self.workspace.graph;
         let mut errors = Vec::new();
         let is_there =
-            |node: &Node| node.kind != NodeKind::Source || plan.loads.contains(&node.id) || plan::exists(node, catalog);
+            |node: &Node| node.kind != NodeKind::Source
+                || plan.loads.contains(&node.id)
+                || node.made_by.is_some_and(|seed| plan.selection.contains(seed))
+                || plan::exists(node, catalog);
         for step in plan.steps.iter().filter(|step| step.builds) {
             for parent in plan::unmet(graph, step.node, &is_there) {
-                errors.push(Error::never_loaded(&parent.display_name(), &graph.node(step.node).name));
+                let (source, reader) = (parent.display_name(), graph.node(step.node));
+                errors.push(match parent.origin {
+                    Origin::Loaded => Error::never_loaded(&source, &reader.name),
+                    _ => Error::no_such_table(&source, &parent.relation.to_string(), &reader.described())
+                        .at(parent.place()),
+                });
             }
         }
         Error::many(errors).map_or(Ok(()), Err)

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crate::error::{Error, Result};
-use crate::model::{Graph, Host, NodeId, NodeKind};
+use crate::model::{Graph, Host, Node, NodeId, NodeKind, Origin};
 use crate::report::{Console, counted};
 use crate::run::{SessionHost, binder};
 use crate::warehouse::Warehouse;
@@ -50,16 +50,27 @@ fn unchecked(graph: &Graph, open: &BTreeSet<NodeId>, all: &BTreeSet<NodeId>) -> 
     let mut told = BTreeSet::new();
     let name = |id: &NodeId| format!("`{}`", graph.node(*id).display_name());
     let reasons = [
-        (NodeKind::Seed, "`elt seed` loads what is missing"),
+        (NodeKind::Seed, Origin::Loaded, "was", "never loaded", "`elt seed` loads what is missing"),
         (
             NodeKind::Source,
+            Origin::Standing,
+            "is",
+            "not in the warehouse",
+            "no target loads it; a `data_type` in YAML for each column does for the check",
+        ),
+        (
+            NodeKind::Source,
+            Origin::Loaded,
+            "was",
+            "never loaded",
             "`elt extract` loads what is missing; a `data_type` in YAML for each column does for the check",
         ),
     ];
-    for (kind, how) in reasons {
+    for (kind, origin, one, missing, how) in reasons {
         let mut readers = BTreeSet::new();
         let mut tables = Vec::new();
-        for table in all.iter().filter(|id| graph.node(**id).kind == kind) {
+        let is_meant = |node: &Node| node.kind == kind && node.origin == origin;
+        for table in all.iter().filter(|id| is_meant(graph.node(**id))) {
             let below = graph.descendants(*table);
             let before = readers.len();
             readers.extend(below.into_iter().filter(|id| open.contains(id)));
@@ -74,9 +85,13 @@ fn unchecked(graph: &Graph, open: &BTreeSet<NodeId>, all: &BTreeSet<NodeId>) -> 
         let tests = (readers.len() - models.len()) as u64;
         let tests = (tests > 0).then(|| counted(tests, "tests"));
         let what = short(models, "models").into_iter().chain(tests).collect::<Vec<_>>().join(" and ");
-        let was = if tables.len() == 1 { "was" } else { "were" };
+        let verb = match (one, tables.len()) {
+            (one, 1) => one,
+            ("is", _) => "are",
+            _ => "were",
+        };
         let tables = short(tables, "tables").unwrap_or_default();
-        lines.push(format!("not checked: {what}, for {tables} {was} never loaded: {how}"));
+        lines.push(format!("not checked: {what}, for {tables} {verb} {missing}: {how}"));
         told.extend(readers);
     }
     let rest = open.iter().filter(|id| !told.contains(*id) && graph.node(**id).kind == NodeKind::Model);

@@ -121,9 +121,15 @@ impl Error {
             .hint(format!("the warehouse is the one database there is, called `{own}`"))
     }
 
+    pub(crate) fn source_plugin(source: &str, place: Place) -> Self {
+        Self::usage(format!("`plugin` of source table `{source}` is not supported"))
+            .at(place)
+            .hint("`external_location` reads files; a target's `sources` in profiles.toml are loaded")
+    }
+
     pub(crate) fn bad_location(source: &str, reason: &str, place: Place) -> Self {
         Self::usage(format!("`external_location` of source table `{source}` {reason}")).at(place).hint(
-            "`{name}`, `{identifier}`, `{schema}`, `{database}`, `{source_name}` and keys of `meta` can stand in it",
+            "`{name}`, `{identifier}`, `{schema}`, `{database}` and keys of `meta` can stand in it",
         )
     }
 
@@ -133,7 +139,7 @@ impl Error {
 
     /// `relation` as SQL has it.
     pub(crate) fn no_such_table(source: &str, relation: &str, model: &str) -> Self {
-        Self::failed(format!("`{model}` reads source `{source}`, and {relation} is not in the warehouse")).hint(
+        Self::failed(format!("{model} reads source `{source}`, and {relation} is not in the warehouse")).hint(
             "no target loads this source, so its table has to stand there; `external_location` names files instead",
         )
     }

@@ -14,6 +14,7 @@ use super::jinja::Call;
 use super::node::{DataTest, Graph, Node, NodeId, NodeKind};
 use super::node_value;
 use super::relation::Relation;
+use super::source_table::Origin;
 use super::template::{Setting, Templates, Text};
 use super::unrendered::unrendered;
 use crate::digest::sha256;
@@ -91,6 +92,8 @@ pub(super) fn blank_node(kind: NodeKind, name: &str, source: &Arc<SourceText>, c
         name: name.to_owned(),
         source_name: None,
         collection: None,
+        origin: Origin::Loaded,
+        made_by: None,
         reads: None,
         fqn: Vec::new(),
         source: source.clone(),
@@ -122,7 +125,10 @@ impl Parser<'_> {
         for source in &project.properties.sources {
             for table in &source.tables {
                 let owner = format!("source table `{}.{}`", source.name, table.name);
-                let mut raw = Map::new();
+                let mut fqn = vec![name.clone()];
+                fqn.extend(self.yaml_folders(&table.place.source.path));
+                fqn.extend([source.name.clone(), table.name.clone()]);
+                let mut raw = folder_defaults(&project.profiles.defaults.sources, &fqn);
                 merge(&mut raw, source.config.clone());
                 merge(&mut raw, table.config.clone());
                 let config = self.config(&raw, Of::Source, &owner, &table.place, None);
@@ -137,10 +143,9 @@ impl Parser<'_> {
                 let mut node = blank_node(NodeKind::Source, &table.name, &table.place.source, config);
                 let identifier = table.identifier.as_ref().unwrap_or(&table.name);
                 node.unique_id = format!("source.{name}.{}.{}", source.name, table.name);
-                node.fqn.push(name.clone());
-                node.fqn.extend(self.yaml_folders(&table.place.source.path));
-                node.fqn.extend([source.name.clone(), table.name.clone()]);
+                node.fqn = fqn;
                 node.relation = Relation::new(source.schema.as_ref().unwrap_or(&source.name), identifier);
+                node.origin = self.origin(&source.name, &table.name, &node.relation, &raw, &table.place);
                 node.source_name = Some(source.name.clone());
                 node.collection = Some(identifier.clone());
                 node.patch = Some(table.place.clone());
@@ -358,8 +363,11 @@ impl Parser<'_> {
     /// The folders between a resource's top folder and one of its YAML files: what names of things declared there begin
     /// with.
     pub(super) fn yaml_folders(&self, path: &std::path::Path) -> Vec<String> {
-        let folders = path.parent().map(|parent| parent.iter().skip(1)).into_iter().flatten();
-        folders.map(|part| part.to_string_lossy().into_owned()).collect()
+        let paths = &self.project.profiles.paths;
+        let mut tops = [&paths.models, &paths.seeds, &paths.snapshots, &paths.tests].into_iter().flatten();
+        let parent = path.parent().unwrap_or(path);
+        let below = tops.find_map(|top| parent.strip_prefix(top).ok()).unwrap_or(parent);
+        below.iter().map(|part| part.to_string_lossy().into_owned()).collect()
     }
 
     pub(super) fn file_node(

@@ -14,6 +14,7 @@ use super::config::Materialized;
 use super::jinja::{Call, Refusal, Target};
 use super::node::{Graph, Node, NodeId, NodeKind};
 use super::parse::{Draft, Heard, Parser};
+use super::source_table::Origin;
 use super::template::{Setting, Text};
 use crate::error::{Error, Place, Result};
 
@@ -25,6 +26,7 @@ impl Parser<'_> {
         }
         let targets = self.targets();
         self.unit_test_inputs(&targets);
+        self.made_by_seeds();
         self.doubled_relations();
         for number in 0..self.drafts.len() {
             let (parents, errors) = self.parents(&self.drafts[number], &targets);
@@ -58,7 +60,11 @@ impl Parser<'_> {
             .map(|(call, id)| {
                 let node = &nodes[id.index()];
                 let cte = (node.config.materialized == Materialized::Ephemeral).then(|| cte_name(&node.name));
-                (call, Target { id, relation: node.relation.clone(), cte })
+                let external = match &node.origin {
+                    Origin::External(sql) => Some(sql.clone()),
+                    _ => None,
+                };
+                (call, Target { id, relation: node.relation.clone(), cte, external })
             })
             .collect();
         // The cell is fresh: it was made with these templates and nothing else fills it.
@@ -134,12 +140,28 @@ impl Parser<'_> {
         targets
     }
 
+    /// Sources over tables that seeds of this project make: in dbt's own example projects the raw data is seeded.
+    fn made_by_seeds(&mut self) {
+        let key = |node: &Node| (node.relation.schema.to_lowercase(), node.relation.identifier.to_lowercase());
+        let seeds: HashMap<(String, String), NodeId> = self
+            .drafts
+            .iter()
+            .filter(|draft| draft.node.kind == NodeKind::Seed)
+            .map(|draft| (key(&draft.node), draft.node.id))
+            .collect();
+        for draft in self.drafts.iter_mut().filter(|draft| draft.node.origin == Origin::Standing) {
+            draft.node.made_by = seeds.get(&key(&draft.node)).copied();
+        }
+    }
+
     fn doubled_relations(&mut self) {
         let mut seen: HashMap<(String, String), &Node> = HashMap::new();
         let mut errors = Vec::new();
         for draft in &self.drafts {
             let node = &draft.node;
-            let has_relation = node.kind.is_referable() || node.kind == NodeKind::Source;
+            // A table that stands may have two names, and files have none in the warehouse.
+            let is_loaded = node.kind == NodeKind::Source && node.origin == Origin::Loaded;
+            let has_relation = node.kind.is_referable() || is_loaded;
             if !has_relation || node.config.materialized == Materialized::Ephemeral {
                 continue;
             }

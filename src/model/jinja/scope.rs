@@ -67,6 +67,8 @@ pub(in crate::model) struct Target {
     pub relation: Relation,
     /// The name of the common table expression that stands for an ephemeral model.
     pub cte: Option<String>,
+    /// The files that stand for a source's table.
+    pub external: Option<String>,
 }
 
 /// What all renderings share.
