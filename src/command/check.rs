@@ -50,26 +50,31 @@ fn unchecked(graph: &Graph, open: &BTreeSet<NodeId>, all: &BTreeSet<NodeId>) -> 
     let mut told = BTreeSet::new();
     let name = |id: &NodeId| format!("`{}`", graph.node(*id).display_name());
     let reasons = [
-        (NodeKind::Seed, Origin::Loaded, "was", "never loaded", "`elt seed` loads what is missing"),
+        (NodeKind::Seed, Origin::Loaded, false, "was", "never loaded", "`elt seed` loads what is missing"),
+        (NodeKind::Source, Origin::Standing, true, "was", "never loaded", "`elt seed` loads what is missing"),
         (
             NodeKind::Source,
             Origin::Standing,
+            false,
             "is",
             "not in the warehouse",
-            "no target loads it; a `data_type` in YAML for each column does for the check",
+            "no target loads such a source; a `data_type` in YAML for each column does for the check",
         ),
         (
             NodeKind::Source,
             Origin::Loaded,
+            false,
             "was",
             "never loaded",
             "`elt extract` loads what is missing; a `data_type` in YAML for each column does for the check",
         ),
     ];
-    for (kind, origin, one, missing, how) in reasons {
+    for (kind, origin, is_made, one, missing, how) in reasons {
         let mut readers = BTreeSet::new();
         let mut tables = Vec::new();
-        let is_meant = |node: &Node| node.kind == kind && node.origin == origin;
+        let is_meant = |node: &Node| {
+            node.kind == kind && node.origin == origin && node.made_by.is_some() == is_made
+        };
         for table in all.iter().filter(|id| is_meant(graph.node(**id))) {
             let below = graph.descendants(*table);
             let before = readers.len();

@@ -121,6 +121,8 @@ impl Work<'_> {
         match node.kind {
             NodeKind::Source if matches!(node.origin, Origin::External(_)) => self.files(node),
             NodeKind::Source | NodeKind::Seed => self.table(node, known.get(&node.id).map(Vec::as_slice)),
+            // Bound by what each of them is; see the modules of their kinds.
+            NodeKind::UnitTest | NodeKind::Exposure if is_unknown => drop(self.checked.unchecked.insert(node.id)),
             _ if is_unknown => {
                 self.checked.unchecked.insert(node.id);
                 // The template's own errors need no database.
@@ -188,8 +190,8 @@ impl Work<'_> {
         self.schema(&node.relation.schema);
         let create = create_table(node, columns);
         // What stands may be what a seed makes, or have a second name.
-        let create = match node.origin {
-            Origin::Standing => create.replacen("create table", "create table if not exists", 1),
+        let create = match (node.kind, &node.origin) {
+            (NodeKind::Seed, _) | (_, Origin::Standing) => create.replacen("create table", "create table if not exists", 1),
             _ => create,
         };
         match self.binder.create(&create) {

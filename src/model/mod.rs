@@ -11,6 +11,7 @@ mod check;
 mod compile;
 mod config;
 mod config_value;
+mod default_folder;
 mod exposure;
 mod field_change;
 mod fixture;

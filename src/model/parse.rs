@@ -44,6 +44,8 @@ pub(super) struct Parser<'a> {
     /// Names of disabled models and seeds, and `source.table` of disabled tables.
     pub disabled: HashSet<String>,
     pub disabled_nodes: Vec<Node>,
+    /// Full names of what is disabled and no node.
+    pub disabled_fqns: Vec<(NodeKind, Vec<String>)>,
 }
 
 impl Graph {
@@ -70,6 +72,7 @@ impl Graph {
             warnings: Vec::new(),
             disabled: HashSet::new(),
             disabled_nodes: Vec::new(),
+            disabled_fqns: Vec::new(),
         };
         parser.sources();
         parser.seeds();
@@ -79,6 +82,7 @@ impl Graph {
         parser.generic_tests();
         parser.unit_tests();
         parser.exposures();
+        parser.unused_defaults();
         parser.resolve()
     }
 }
@@ -134,6 +138,7 @@ impl Parser<'_> {
                 let config = self.config(&raw, Of::Source, &owner, &table.place, None);
                 if !config.enabled {
                     self.disabled.insert(format!("{}.{}", source.name, table.name));
+                    self.disabled_fqns.push((NodeKind::Source, fqn));
                     continue;
                 }
                 if let Err(complaint) = super::freshness::Freshness::read(&raw) {
@@ -203,7 +208,7 @@ impl Parser<'_> {
         for file in &project.tests {
             let patch = properties.get(file.name.as_str()).copied();
             let owner = format!("test `{}`", file.name);
-            let defaults = self.file_defaults(&Map::new(), file, patch);
+            let defaults = self.file_defaults(&project.profiles.defaults.data_tests, file, patch);
             self.templated(NodeKind::Test, file, patch, &owner, defaults);
         }
     }
@@ -256,8 +261,14 @@ impl Parser<'_> {
             }
         }
         let said_keys: HashSet<String> = said.keys().cloned().collect();
+        let defaults = &self.project.profiles.defaults;
         let nothing = Map::new();
-        let folder_defaults = if kind == NodeKind::Model { &self.project.profiles.defaults.models } else { &nothing };
+        let folder_defaults = match kind {
+            NodeKind::Model => &defaults.models,
+            NodeKind::Snapshot => &defaults.snapshots,
+            NodeKind::Test => &defaults.data_tests,
+            _ => &nothing,
+        };
         let written = self.unrendered(folder_defaults, file, patch, &said);
         merge(&mut raw, said);
         let (of, default) = match kind {
@@ -281,14 +292,20 @@ impl Parser<'_> {
             return;
         }
         if kind == NodeKind::Test {
-            node.relation = self.audit_relation(&file.name);
+            node.relation = self.audit_relation(&file.name, &node.raw_config);
             node.test = Some(DataTest { owner: None, generic: None });
         }
         self.drafts.push(Draft { node, calls });
     }
 
-    pub(super) fn audit_relation(&self, identifier: &str) -> Relation {
-        Relation::new(Relation::schema_name(self.target_schema(), Some("dbt_test__audit")), identifier)
+    /// Where the failures of a test are stored: its `schema` and `alias`, or dbt's own schema for that.
+    pub(super) fn audit_relation(&mut self, identifier: &str, raw: &Map<String, Value>) -> Relation {
+        let mut raw = raw.clone();
+        let is_blank = |value: &Value| value.as_str().is_none_or(|text| text.trim().is_empty());
+        if raw.get("schema").is_none_or(is_blank) {
+            raw.insert("schema".into(), "dbt_test__audit".into());
+        }
+        self.relation(identifier, &raw)
     }
 
     /// dbt's rules, or the project's own macros `generate_schema_name` and `generate_alias_name`.
