@@ -2,11 +2,70 @@
 //!
 //! Knows the folders as they are written and the nodes' names; changes no configuration.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use super::config::Of;
+use super::config_value::canonical;
 use super::node::NodeKind;
-use super::parse::Parser;
-use crate::error::Error;
+use super::parse::{Parser, key_in_sql, key_in_yaml};
+use crate::error::{Error, Place, SourceText};
 
 impl Parser<'_> {
+    /// Where the folder defaults of a kind say something of a key: the folder as messages call it, and the key's place.
+    pub(super) fn default_place(&self, of: Of, key: &str, value: Option<&Value>) -> Option<(String, Place)> {
+        let keys: &[&str] = match of {
+            Of::Model => &["models"],
+            Of::Seed => &["seeds"],
+            Of::Snapshot => &["snapshots"],
+            Of::Source => &["sources"],
+            Of::Test => &["data_tests", "tests"],
+            Of::Other => &["unit_tests", "exposures"],
+        };
+        let folders = self.project.default_folders.iter().filter(|folder| keys.contains(&folder.key));
+        folders.rev().find_map(|folder| {
+            let of_key = |(name, written, _): &&(String, Value, Place)| canonical(name) == key && Some(written) == value;
+            let (_, _, place) = folder.settings.iter().find(of_key)?;
+            let path = std::iter::once(folder.key).chain(folder.path.iter().map(String::as_str));
+            Some((format!("the default `{}`", path.collect::<Vec<_>>().join(".")), place.clone()))
+        })
+    }
+
+    /// The warehouse is the one database there is: its own name is accepted, another refused.
+    pub(super) fn own_database(
+        &mut self,
+        raw: &Map<String, Value>,
+        of: Of,
+        owner: &str,
+        yaml: &Place,
+        sql: Option<(&Arc<SourceText>, &HashSet<String>)>,
+    ) {
+        let own = &self.project.profiles.target.database;
+        let Some(value) = raw.get("database").filter(|_| matches!(of, Of::Model | Of::Seed | Of::Snapshot | Of::Test))
+        else {
+            return;
+        };
+        let other = value.as_str().unwrap_or(own).trim();
+        if other.is_empty() || other.eq_ignore_ascii_case(own) {
+            return;
+        }
+        let in_sql = sql.filter(|(_, said)| said.contains("database")).and_then(|(text, _)| key_in_sql(text, "database"));
+        let place = in_sql.or_else(|| key_in_yaml(yaml, "database").filter(|place| place != yaml));
+        let error = match place {
+            Some(place) => Error::other_database(owner, other, own, place),
+            None => match self.default_place(of, "database", Some(value)) {
+                Some((folder, place)) => Error::other_database(&folder, other, own, place),
+                None => Error::other_database(owner, other, own, yaml.clone()),
+            },
+        };
+        let is_said = |known: &Error| known.message() == error.message() && known.places() == error.places();
+        if !self.errors.iter().any(is_said) {
+            self.errors.push(error);
+        }
+    }
+
     /// A warning for each folder of folder defaults that no node lies in.
     pub(super) fn unused_defaults(&mut self) {
         let nodes = self.drafts.iter().map(|draft| &draft.node).chain(&self.disabled_nodes);

@@ -425,13 +425,24 @@ impl Parser<'_> {
         sql: Option<(&Arc<SourceText>, &HashSet<String>)>,
     ) -> Config {
         let (config, bad, misspelt) = Config::read(raw, of);
+        self.own_database(raw, of, owner, yaml, sql);
         for bad in bad {
             let place = match sql {
                 Some((source, said)) if said.contains(&bad.key) => key_in_sql(source, &bad.key),
-                _ => key_in_yaml(yaml, &bad.key),
+                _ => key_in_yaml(yaml, &bad.key).filter(|place| place != yaml),
             };
-            let error = Error::bad_config(owner, &bad.key, &bad.complaint, place);
-            self.errors.push(error.hint_maybe(bad.hint));
+            let error = match place {
+                Some(place) => Error::bad_config(owner, &bad.key, &bad.complaint, Some(place)),
+                // Said once, and not for each node that takes it.
+                None => match self.default_place(of, &bad.key, raw.get(&bad.key)) {
+                    Some((folder, place)) => Error::bad_config(&folder, &bad.key, &bad.complaint, Some(place)),
+                    None => Error::bad_config(owner, &bad.key, &bad.complaint, key_in_yaml(yaml, &bad.key)),
+                },
+            };
+            let is_said = |known: &Error| known.message() == error.message() && known.places() == error.places();
+            if !self.errors.iter().any(is_said) {
+                self.errors.push(error.hint_maybe(bad.hint));
+            }
         }
         for Misspelt { key, near } in misspelt {
             let warning = match sql {
