@@ -34,7 +34,7 @@ pub fn run(common: &Common, options: &ShowOptions, console: &Console) -> Result<
         .iter()
         .map(|id| workspace.graph.node(id))
         // A relation brings its tests into the selection; a test alone is shown itself.
-        .filter(|node| node.kind != NodeKind::Test || selected.len() == 1)
+        .filter(|node| !node.kind.is_test() || selected.len() == 1)
         .collect();
     let [node] = shown.as_slice() else {
         return Err(Error::show_one(&shown.iter().map(|node| node.name.as_str()).collect::<Vec<_>>()));

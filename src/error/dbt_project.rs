@@ -29,7 +29,7 @@ impl Error {
 
     /// A warning.
     pub(crate) fn unused_folder(path: &str, place: Place) -> Self {
-        Self::usage(format!("`{path}` configures nothing: no file lies there")).at(place)
+        Self::usage(format!("`{path}` configures nothing: nothing lies there")).at(place)
     }
 
     /// A warning.

@@ -211,6 +211,8 @@ pub struct Graph {
     pub root: std::path::PathBuf,
     /// The warehouse's name in SQL.
     pub database: String,
+    /// Whether `dbt_project.yml` is the project.
+    pub is_dbt: bool,
     pub(super) nodes: Vec<Node>,
     /// Direct readers of each node, by index.
     pub(super) children: Vec<Vec<NodeId>>,

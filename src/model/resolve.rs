@@ -72,6 +72,7 @@ impl Parser<'_> {
         Ok(Graph {
             project: self.project.profiles.name.clone(),
             root: self.project.profiles.root.clone(),
+            is_dbt: self.project.profiles.is_dbt,
             database: self.project.profiles.target.database.clone(),
             by_unique_id: nodes.iter().map(|node| (node.unique_id.clone(), node.id)).collect(),
             nodes,
