@@ -195,8 +195,11 @@ impl Command<'_> {
                 let (source, reader) = (parent.display_name(), graph.node(step.node));
                 errors.push(match parent.origin {
                     Origin::Loaded => Error::never_loaded(&source, &reader.name),
-                    _ => Error::no_such_table(&source, &parent.relation.to_string(), &reader.described())
-                        .at(parent.place()),
+                    _ => {
+                        let seed = parent.made_by.map(|seed| graph.node(seed).name.as_str());
+                        let relation = parent.relation.to_string();
+                        Error::no_such_table(&source, &relation, &reader.described(), seed).at(parent.place())
+                    }
                 });
             }
         }

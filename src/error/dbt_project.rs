@@ -138,9 +138,12 @@ impl Error {
     }
 
     /// `relation` as SQL has it.
-    pub(crate) fn no_such_table(source: &str, relation: &str, model: &str) -> Self {
-        Self::failed(format!("{model} reads source `{source}`, and {relation} is not in the warehouse")).hint(
-            "no target loads this source, so its table has to stand there; `external_location` names files instead",
-        )
+    pub(crate) fn no_such_table(source: &str, relation: &str, model: &str, seed: Option<&str>) -> Self {
+        let hint = match seed {
+            Some(seed) => format!("the seed `{seed}` makes it: `elt seed --select {seed}`"),
+            None => "no target loads this source, so its table has to stand there; `external_location` names files instead"
+                .to_owned(),
+        };
+        Self::failed(format!("{model} reads source `{source}`, and {relation} is not in the warehouse")).hint(hint)
     }
 }

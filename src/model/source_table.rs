@@ -40,12 +40,18 @@ impl Parser<'_> {
         table: &str,
         relation: &Relation,
         raw: &Map<String, Value>,
-        place: &Place,
+        (place, of_source): (&Place, &Place),
     ) -> Origin {
         let shown = format!("{source}.{table}");
         let profiles = &self.project.profiles;
         let own = &profiles.target.database;
-        let at = |key: &str| super::parse::key_in_yaml(place, key).unwrap_or_else(|| place.clone());
+        // The table's own, or the source's for all of its tables.
+        let at = |key: &str| {
+            let found = [place, of_source].into_iter().find_map(|entry| {
+                super::parse::key_in_yaml(entry, key).filter(|found| found.span.start != entry.span.start)
+            });
+            found.unwrap_or_else(|| place.clone())
+        };
         let given = |key: &str| raw.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
         let values = values(table, relation, raw, given("database").unwrap_or(own));
         if values.contains_key("plugin") {

@@ -254,7 +254,7 @@ pub fn unmet<'a>(graph: &'a Graph, id: NodeId, is_there: &dyn Fn(&Node) -> bool)
 pub fn unmet_error(node: &Node, missing: &[&Node]) -> Option<Error> {
     if let Some(table) = missing.iter().find(|node| node.origin == Origin::Standing) {
         let (source, relation) = (table.display_name(), table.relation.to_string());
-        return Some(Error::no_such_table(&source, &relation, &node.described()).at(node.place()));
+        return Some(Error::no_such_table(&source, &relation, &node.described(), None).at(node.place()));
     }
     let names = |wanted: bool| -> Vec<String> {
         let of_kind = missing.iter().filter(|node| (node.kind == NodeKind::Source) == wanted);
