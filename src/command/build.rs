@@ -8,7 +8,7 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Exit, Result};
 use crate::export;
 use crate::failpoint::failpoint;
-use crate::model::{Graph, HookTime, Materialized, Node, NodeId, NodeKind, Selection, Window, parse_time};
+use crate::model::{Graph, HookTime, Materialized, Node, NodeId, NodeKind, Origin, Selection, Window, parse_time};
 use crate::project::Target;
 use crate::report::{Console, Stage, artifacts, counted};
 use crate::run::changed::Changed;
@@ -238,11 +238,23 @@ impl Command<'_> {
     fn all_loaded(&self, plan: &Plan, catalog: &crate::warehouse::Catalog) -> Result<()> {
         let graph = &self.workspace.graph;
         let mut errors = Vec::new();
-        let is_there =
-            |node: &Node| node.kind != NodeKind::Source || plan.loads.contains(&node.id) || plan::exists(node, catalog);
+        let is_there = |node: &Node| {
+            node.kind != NodeKind::Source
+                || plan.loads.contains(&node.id)
+                || node.made_by.is_some_and(|seed| plan.selection.contains(seed))
+                || plan::exists(node, catalog)
+        };
         for step in plan.steps.iter().filter(|step| step.builds) {
             for parent in plan::unmet(graph, step.node, &is_there) {
-                errors.push(Error::never_loaded(&parent.display_name(), &graph.node(step.node).name));
+                let (source, reader) = (parent.display_name(), graph.node(step.node));
+                errors.push(match parent.origin {
+                    Origin::Loaded => Error::never_loaded(&source, &reader.name),
+                    _ => {
+                        let seed = parent.made_by.map(|seed| graph.node(seed).name.as_str());
+                        let relation = parent.relation.to_string();
+                        Error::no_such_table(&source, &relation, &reader.described(), seed).at(parent.place())
+                    }
+                });
             }
         }
         Error::many(errors).map_or(Ok(()), Err)

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crate::error::{Error, Result};
-use crate::model::{Checked, Graph, Host, NodeId, NodeKind};
+use crate::model::{Checked, Graph, Host, Node, NodeId, NodeKind, Origin};
 use crate::report::{Console, counted};
 use crate::run::{SessionHost, binder};
 use crate::warehouse::Warehouse;
@@ -57,16 +57,30 @@ fn unchecked(graph: &Graph, open: &BTreeSet<NodeId>, checked: &Checked) -> Vec<S
     let mut told = BTreeSet::new();
     let name = |id: &NodeId| format!("`{}`", graph.node(*id).display_name());
     let reasons = [
-        (NodeKind::Seed, "`elt seed` loads what is missing"),
+        (NodeKind::Seed, Origin::Loaded, false, "was", "never loaded", "`elt seed` loads what is missing"),
+        (NodeKind::Source, Origin::Standing, true, "was", "never loaded", "`elt seed` loads what is missing"),
         (
             NodeKind::Source,
+            Origin::Standing,
+            false,
+            "is",
+            "not in the warehouse",
+            "no target loads such a source; a `data_type` in YAML for each column does for the check",
+        ),
+        (
+            NodeKind::Source,
+            Origin::Loaded,
+            false,
+            "was",
+            "never loaded",
             "`elt extract` loads what is missing; a `data_type` in YAML for each column does for the check",
         ),
     ];
-    for (kind, how) in reasons {
+    for (kind, origin, is_made, one, missing, how) in reasons {
         let mut readers = BTreeSet::new();
         let mut tables = Vec::new();
-        for table in all.iter().filter(|id| graph.node(**id).kind == kind) {
+        let is_meant = |node: &Node| node.kind == kind && node.origin == origin && node.made_by.is_some() == is_made;
+        for table in all.iter().filter(|id| is_meant(graph.node(**id))) {
             let below = graph.descendants(*table);
             let before = readers.len();
             readers.extend(below.into_iter().filter(|id| open.contains(id)));
@@ -78,9 +92,13 @@ fn unchecked(graph: &Graph, open: &BTreeSet<NodeId>, checked: &Checked) -> Vec<S
             continue;
         }
         let what = spoken(graph, &readers);
-        let was = if tables.len() == 1 { "was" } else { "were" };
+        let verb = match (one, tables.len()) {
+            (one, 1) => one,
+            ("is", _) => "are",
+            _ => "were",
+        };
         let tables = short(tables, "tables").unwrap_or_default();
-        lines.push(format!("not checked: {what}, for {tables} {was} never loaded: {how}"));
+        lines.push(format!("not checked: {what}, for {tables} {verb} {missing}: {how}"));
         told.extend(readers);
     }
     let first: Vec<NodeId> = checked.by_hooks.iter().copied().filter(|id| !told.contains(id)).collect();

@@ -34,7 +34,7 @@ pub fn run(common: &Common, options: &ShowOptions, console: &Console) -> Result<
         .iter()
         .map(|id| workspace.graph.node(id))
         // A relation brings its tests into the selection; a test alone is shown itself.
-        .filter(|node| node.kind != NodeKind::Test || selected.len() == 1)
+        .filter(|node| !node.kind.is_test() || selected.len() == 1)
         .collect();
     let [node] = shown.as_slice() else {
         return Err(Error::show_one(&shown.iter().map(|node| node.name.as_str()).collect::<Vec<_>>()));
@@ -46,7 +46,7 @@ pub fn run(common: &Common, options: &ShowOptions, console: &Console) -> Result<
     let session = warehouse.session()?;
     let is_relation = matches!(node.kind, NodeKind::Source | NodeKind::Seed);
     let query = if is_relation {
-        Compiled { sql: format!("select * from {}", node.relation), map: SourceMap::whole(node.place()), header: None }
+        Compiled { sql: format!("select * from {}", node.read_as()), map: SourceMap::whole(node.place()), header: None }
     } else {
         let host = SessionHost::reading(&session, console);
         workspace.graph.compile(node, &Compile { host: Some(&host), ..Compile::default() })?

@@ -29,7 +29,7 @@ impl Error {
 
     /// A warning.
     pub(crate) fn unused_folder(path: &str, place: Place) -> Self {
-        Self::usage(format!("`{path}` configures nothing: no file lies there")).at(place)
+        Self::usage(format!("`{path}` configures nothing: nothing lies there")).at(place)
     }
 
     /// A warning.
@@ -121,10 +121,16 @@ impl Error {
             .hint(format!("the warehouse is the one database there is, called `{own}`"))
     }
 
+    pub(crate) fn source_plugin(source: &str, place: Place) -> Self {
+        Self::usage(format!("`plugin` of source table `{source}` is not supported"))
+            .at(place)
+            .hint("`external_location` reads files; a target's `sources` in profiles.toml are loaded")
+    }
+
     pub(crate) fn bad_location(source: &str, reason: &str, place: Place) -> Self {
-        Self::usage(format!("`external_location` of source table `{source}` {reason}")).at(place).hint(
-            "`{name}`, `{identifier}`, `{schema}`, `{database}`, `{source_name}` and keys of `meta` can stand in it",
-        )
+        Self::usage(format!("`external_location` of source table `{source}` {reason}"))
+            .at(place)
+            .hint("`{name}`, `{identifier}`, `{schema}`, `{database}` and keys of `meta` can stand in it")
     }
 
     pub(crate) fn run_hook_failed(name: &str, error: &crate::warehouse::SqlError, place: Place) -> Self {
@@ -132,9 +138,14 @@ impl Error {
     }
 
     /// `relation` as SQL has it.
-    pub(crate) fn no_such_table(source: &str, relation: &str, model: &str) -> Self {
-        Self::failed(format!("`{model}` reads source `{source}`, and {relation} is not in the warehouse")).hint(
-            "no target loads this source, so its table has to stand there; `external_location` names files instead",
-        )
+    pub(crate) fn no_such_table(source: &str, relation: &str, model: &str, seed: Option<&str>) -> Self {
+        let hint = match seed {
+            Some(seed) => format!("the seed `{seed}` makes it: `elt seed --select {seed}`"),
+            None => {
+                "no target loads this source, so its table has to stand there; `external_location` names files instead"
+                    .to_owned()
+            }
+        };
+        Self::failed(format!("{model} reads source `{source}`, and {relation} is not in the warehouse")).hint(hint)
     }
 }

@@ -16,6 +16,7 @@ use super::node::{Graph, Node, NodeId, NodeKind};
 use super::relation::Relation;
 use super::select::Selection;
 use super::snapshot::Snapshot;
+use super::source_table::Origin;
 use crate::error::{Error, Result, nearest};
 use crate::schema::quote;
 use crate::warehouse::SqlError;
@@ -128,7 +129,10 @@ impl Work<'_> {
         }
         let is_unknown = node.parents.iter().any(|parent| self.checked.unchecked.contains(parent));
         match node.kind {
+            NodeKind::Source if matches!(node.origin, Origin::External(_)) => self.files(node),
             NodeKind::Source | NodeKind::Seed => self.table(node, known.get(&node.id).map(Vec::as_slice)),
+            // Bound by what each of them is; see the modules of their kinds.
+            NodeKind::UnitTest | NodeKind::Exposure if is_unknown => drop(self.checked.unchecked.insert(node.id)),
             _ if is_unknown => {
                 self.checked.unchecked.insert(node.id);
                 // The template's own errors need no database.
@@ -199,11 +203,35 @@ impl Work<'_> {
             return;
         };
         self.schema(&node.relation.schema);
-        match self.binder.create(&create_table(node, columns)) {
+        let create = create_table(node, columns);
+        // What stands may be what a seed makes, or have a second name.
+        let create = match (node.kind, &node.origin) {
+            (NodeKind::Seed, _) | (_, Origin::Standing) => {
+                create.replacen("create table", "create table if not exists", 1)
+            }
+            _ => create,
+        };
+        match self.binder.create(&create) {
             Ok(()) => {
                 self.checked.columns.insert(node.id, columns.to_vec());
             }
             Err(error) => self.fail(node, &error, vec![node.place()]),
+        }
+    }
+
+    /// Files in the place of a source's table are read where they lie. A table of their columns holds the rows of unit tests.
+    fn files(&mut self, node: &Node) {
+        let statement = format!("describe (select * from {})", node.read_as());
+        match self.binder.describe(&statement) {
+            Ok(columns) => {
+                self.schema(&node.relation.schema);
+                let _ = self.binder.create(&create_table(node, &columns));
+                self.checked.columns.insert(node.id, columns);
+            }
+            Err(error) => {
+                let place = super::parse::key_in_yaml(&node.place(), "external_location");
+                self.fail(node, &error, vec![place.unwrap_or_else(|| node.place())]);
+            }
         }
     }
 

@@ -189,7 +189,7 @@ impl Graph {
             ephemerals.push(on.id);
             cte_name(&on.name)
         } else {
-            on.relation.to_string()
+            on.read_as()
         };
         let shown = match filter {
             Some(filter) => format!("(select * from {name} where {filter}) dbt_subquery"),

@@ -224,7 +224,7 @@ impl Config {
         let mut nothing = Reader::new(&none);
         let unique_key = read.names("unique_key");
         let materialized = match of {
-            Of::Model => read.choice("materialized", &Materialized::CHOICES[..4]).unwrap_or(Materialized::View),
+            Of::Model => built_as(&mut read),
             Of::Seed => read.choice("materialized", &Materialized::CHOICES[5..6]).unwrap_or(Materialized::Seed),
             Of::Snapshot => Materialized::Snapshot,
             Of::Other => Materialized::Nothing,
@@ -324,6 +324,21 @@ impl Config {
         let (bad, misspelt) = read.finish();
         (config, bad, misspelt)
     }
+}
+
+/// A model's `materialized`.
+fn built_as(read: &mut Reader<'_>) -> Materialized {
+    let not_supported = [
+        ("external", "models become tables and views; a target's `export` in profiles.toml writes files"),
+        ("materialized_view", "DuckDB has none; `incremental` adds what is new to a table"),
+        ("table_function", "models become tables and views"),
+    ];
+    let written = read.value("materialized").and_then(Value::as_str).unwrap_or_default();
+    if let Some((name, hint)) = not_supported.iter().find(|(name, _)| *name == written) {
+        read.refuse_with("materialized", format!("cannot be `{name}`, which is not supported"), hint);
+        return Materialized::View;
+    }
+    read.choice("materialized", &Materialized::CHOICES[..4]).unwrap_or(Materialized::View)
 }
 
 #[cfg(test)]

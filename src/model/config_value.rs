@@ -83,6 +83,10 @@ impl<'a> Reader<'a> {
         self.map.get(key).filter(|value| !value.is_null())
     }
 
+    pub fn refuse_with(&mut self, key: &str, complaint: String, hint: &str) {
+        self.bad.push(BadConfig { key: key.into(), complaint, hint: Some(hint.into()) });
+    }
+
     /// A value as it is.
     pub fn value(&mut self, key: &'static str) -> Option<&'a Value> {
         self.get(key)

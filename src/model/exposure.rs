@@ -5,6 +5,7 @@
 use std::collections::HashMap;
 
 use super::config::{Materialized, Of};
+use super::config_value::{folder_defaults, merge};
 use super::jinja::Call;
 use super::node::{Node, NodeId, NodeKind};
 use super::parse::{Draft, Heard, Parser, blank_node, key_in_yaml};
@@ -56,8 +57,14 @@ impl Parser<'_> {
         let name = &project.profiles.name;
         for exposure in &project.properties.exposures {
             let owner = format!("exposure `{}`", exposure.name);
-            let config = self.config(&exposure.config, Of::Other, &owner, &exposure.place, None);
+            let mut fqn = vec![name.clone()];
+            fqn.extend(self.yaml_folders(&exposure.place.source.path));
+            fqn.push(exposure.name.clone());
+            let mut raw = folder_defaults(&project.profiles.defaults.exposures, &fqn);
+            merge(&mut raw, exposure.config.clone());
+            let config = self.config(&raw, Of::Other, &owner, &exposure.place, None);
             if !config.enabled {
+                self.disabled_fqns.push((NodeKind::Exposure, fqn));
                 continue;
             }
             let mut calls = Vec::new();
@@ -79,12 +86,10 @@ impl Parser<'_> {
             calls.sort_by_key(|heard| matches!(heard.call, Call::Ref(_)));
             let mut node = blank_node(NodeKind::Exposure, &exposure.name, &exposure.place.source, config);
             node.unique_id = format!("exposure.{name}.{}", exposure.name);
-            node.fqn.push(name.clone());
-            node.fqn.extend(self.yaml_folders(&exposure.place.source.path));
-            node.fqn.push(exposure.name.clone());
+            node.fqn = fqn;
             node.patch = Some(exposure.place.clone());
-            node.raw_config = exposure.config.clone();
-            node.unrendered_config = exposure.config.clone();
+            node.unrendered_config = raw.clone();
+            node.raw_config = raw;
             node.description = exposure.description.clone();
             node.exposure = Some(Box::new(exposure.clone()));
             self.drafts.push(Draft { node, calls });

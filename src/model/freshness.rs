@@ -105,7 +105,7 @@ impl Graph {
         }
         let filter = freshness.filter.as_ref().map_or_else(String::new, |filter| format!(" where {filter}"));
         Ok(text("loaded_at_field")
-            .map(|field| format!("select epoch_us(cast(max({field}) as timestamptz)) from {}{filter}", node.relation)))
+            .map(|field| format!("select epoch_us(cast(max({field}) as timestamptz)) from {}{filter}", node.read_as())))
     }
 }
 

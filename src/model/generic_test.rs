@@ -9,7 +9,7 @@ use regex::Regex;
 use serde_json::{Map, Value, json};
 
 use super::config::Of;
-use super::config_value::merge;
+use super::config_value::{folder_defaults, merge};
 use super::host::Host;
 use super::jinja::{Call, Heard as Said, RelationValue};
 use super::node::{DataTest, GenericTest, Node, NodeKind};
@@ -102,7 +102,11 @@ impl Parser<'_> {
 
         let label = format!("test `{name}`");
         let mut calls = vec![Heard { call: owner.call.clone(), number: None }];
-        let mut raw = Map::new();
+        let project = self.project;
+        let mut fqn = vec![project.profiles.name.clone()];
+        fqn.extend(self.yaml_folders(&test.place.source.path));
+        fqn.push(name.clone());
+        let mut raw = folder_defaults(&project.profiles.defaults.data_tests, &fqn);
         let model = RelationValue::shown_as("\"model\"", Relation::new("", ""));
         match self.templates.test_sql(&label, &generic, model, &test.place, Setting::default()) {
             Ok((_, said)) => {
@@ -117,13 +121,11 @@ impl Parser<'_> {
         config.tags.extend_from_slice(column_tags);
         config.tags.sort();
         config.tags.dedup();
-        let project = &self.project.profiles.name;
+        let project = &project.profiles.name;
         let mut node: Node = blank_node(NodeKind::Test, &name, &test.place.source, config);
         let hash = md5(&format!("{name}{}", python::tree(&generic.metadata(&owner.call))));
         node.unique_id = format!("test.{project}.{name}.{}", &hash[hash.len() - 10..]);
-        node.fqn.push(project.clone());
-        node.fqn.extend(self.yaml_folders(&test.place.source.path));
-        node.fqn.push(name);
+        node.fqn = fqn;
         node.patch = Some(test.place.clone());
         node.unrendered_config = raw.clone();
         node.raw_config = raw;

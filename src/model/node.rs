@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 use super::config::Config;
 use super::operation::RunHooks;
 use super::relation::Relation;
+use super::source_table::Origin;
 use super::template::Templates;
 use super::unit_test::UnitTest;
 use crate::error::{Place, SourceText};
@@ -100,6 +101,10 @@ pub struct Node {
     pub source_name: Option<String>,
     /// For a source the collection to read (`identifier:`, or the table's name).
     pub collection: Option<String>,
+    /// For a source what makes its table.
+    pub origin: Origin,
+    /// For a source that no load makes the seed of this project that does.
+    pub made_by: Option<NodeId>,
     pub fqn: Vec<String>,
     /// The file that defines it: SQL, CSV (text empty) or, for sources and generic tests, YAML.
     pub source: Arc<SourceText>,
@@ -207,6 +212,8 @@ pub struct Graph {
     pub root: std::path::PathBuf,
     /// The warehouse's name in SQL.
     pub database: String,
+    /// Whether `dbt_project.yml` is the project.
+    pub is_dbt: bool,
     pub(super) nodes: Vec<Node>,
     /// Direct readers of each node, by index.
     pub(super) children: Vec<Vec<NodeId>>,

@@ -162,7 +162,8 @@ impl Graph {
     fn nearest_steps(&self, id: NodeId, steps: &BTreeMap<NodeId, Step>) -> BTreeSet<NodeId> {
         let mut found = BTreeSet::new();
         let mut seen = BTreeSet::new();
-        let mut open = self.node(id).parents.clone();
+        let above = |id: NodeId| self.node(id).parents.iter().chain(&self.node(id).made_by).copied();
+        let mut open: Vec<NodeId> = above(id).collect();
         while let Some(parent) = open.pop() {
             if !seen.insert(parent) {
                 continue;
@@ -170,7 +171,7 @@ impl Graph {
             if steps.contains_key(&parent) {
                 found.insert(parent);
             } else {
-                open.extend(&self.node(parent).parents);
+                open.extend(above(parent));
             }
         }
         found

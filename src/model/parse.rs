@@ -14,6 +14,7 @@ use super::jinja::Call;
 use super::node::{DataTest, Graph, Node, NodeId, NodeKind};
 use super::node_value;
 use super::relation::Relation;
+use super::source_table::Origin;
 use super::template::{Setting, Templates, Text};
 use super::unrendered::unrendered;
 use crate::digest::sha256;
@@ -43,6 +44,8 @@ pub(super) struct Parser<'a> {
     /// Names of disabled models and seeds, and `source.table` of disabled tables.
     pub disabled: HashSet<String>,
     pub disabled_nodes: Vec<Node>,
+    /// Full names of what is disabled and no node.
+    pub disabled_fqns: Vec<(NodeKind, Vec<String>)>,
 }
 
 impl Graph {
@@ -69,6 +72,7 @@ impl Graph {
             warnings: Vec::new(),
             disabled: HashSet::new(),
             disabled_nodes: Vec::new(),
+            disabled_fqns: Vec::new(),
         };
         parser.sources();
         parser.seeds();
@@ -80,6 +84,7 @@ impl Graph {
         parser.unit_tests();
         parser.exposures();
         parser.run_hooks();
+        parser.unused_defaults();
         parser.resolve()
     }
 }
@@ -93,6 +98,8 @@ pub(super) fn blank_node(kind: NodeKind, name: &str, source: &Arc<SourceText>, c
         name: name.to_owned(),
         source_name: None,
         collection: None,
+        origin: Origin::Loaded,
+        made_by: None,
         reads: None,
         fqn: Vec::new(),
         source: source.clone(),
@@ -124,12 +131,16 @@ impl Parser<'_> {
         for source in &project.properties.sources {
             for table in &source.tables {
                 let owner = format!("source table `{}.{}`", source.name, table.name);
-                let mut raw = Map::new();
+                let mut fqn = vec![name.clone()];
+                fqn.extend(self.yaml_folders(&table.place.source.path));
+                fqn.extend([source.name.clone(), table.name.clone()]);
+                let mut raw = folder_defaults(&project.profiles.defaults.sources, &fqn);
                 merge(&mut raw, source.config.clone());
                 merge(&mut raw, table.config.clone());
                 let config = self.config(&raw, Of::Source, &owner, &table.place, None);
                 if !config.enabled {
                     self.disabled.insert(format!("{}.{}", source.name, table.name));
+                    self.disabled_fqns.push((NodeKind::Source, fqn));
                     continue;
                 }
                 if let Err(complaint) = super::freshness::Freshness::read(&raw) {
@@ -139,10 +150,10 @@ impl Parser<'_> {
                 let mut node = blank_node(NodeKind::Source, &table.name, &table.place.source, config);
                 let identifier = table.identifier.as_ref().unwrap_or(&table.name);
                 node.unique_id = format!("source.{name}.{}.{}", source.name, table.name);
-                node.fqn.push(name.clone());
-                node.fqn.extend(self.yaml_folders(&table.place.source.path));
-                node.fqn.extend([source.name.clone(), table.name.clone()]);
+                node.fqn = fqn;
                 node.relation = Relation::new(source.schema.as_ref().unwrap_or(&source.name), identifier);
+                node.origin =
+                    self.origin(&source.name, &table.name, &node.relation, &raw, (&table.place, &source.place));
                 node.source_name = Some(source.name.clone());
                 node.collection = Some(identifier.clone());
                 node.patch = Some(table.place.clone());
@@ -200,7 +211,7 @@ impl Parser<'_> {
         for file in &project.tests {
             let patch = properties.get(file.name.as_str()).copied();
             let owner = format!("test `{}`", file.name);
-            let defaults = self.file_defaults(&Map::new(), file, patch);
+            let defaults = self.file_defaults(&project.profiles.defaults.data_tests, file, patch);
             self.templated(NodeKind::Test, file, patch, &owner, defaults);
         }
     }
@@ -260,10 +271,12 @@ impl Parser<'_> {
             }
         }
         let said_keys: HashSet<String> = said.keys().cloned().collect();
+        let defaults = &self.project.profiles.defaults;
         let nothing = Map::new();
         let folder_defaults = match kind {
-            NodeKind::Model => &self.project.profiles.defaults.models,
-            NodeKind::Snapshot => &self.project.profiles.defaults.snapshots,
+            NodeKind::Model => &defaults.models,
+            NodeKind::Snapshot => &defaults.snapshots,
+            NodeKind::Test => &defaults.data_tests,
             _ => &nothing,
         };
         let written = self.unrendered(folder_defaults, file, patch, &said);
@@ -333,8 +346,11 @@ impl Parser<'_> {
     /// The folders between a resource's top folder and one of its YAML files: what names of things declared there begin
     /// with.
     pub(super) fn yaml_folders(&self, path: &std::path::Path) -> Vec<String> {
-        let folders = path.parent().map(|parent| parent.iter().skip(1)).into_iter().flatten();
-        folders.map(|part| part.to_string_lossy().into_owned()).collect()
+        let paths = &self.project.profiles.paths;
+        let mut tops = [&paths.models, &paths.seeds, &paths.snapshots, &paths.tests].into_iter().flatten();
+        let parent = path.parent().unwrap_or(path);
+        let below = tops.find_map(|top| parent.strip_prefix(top).ok()).unwrap_or(parent);
+        below.iter().map(|part| part.to_string_lossy().into_owned()).collect()
     }
 
     pub(super) fn file_node(
@@ -378,13 +394,24 @@ impl Parser<'_> {
         sql: Option<(&Arc<SourceText>, &HashSet<String>)>,
     ) -> Config {
         let (config, bad, misspelt) = Config::read(raw, of);
+        self.own_database(raw, of, owner, yaml, sql);
         for bad in bad {
             let place = match sql {
                 Some((source, said)) if said.contains(&bad.key) => key_in_sql(source, &bad.key),
-                _ => key_in_yaml(yaml, &bad.key),
+                _ => key_in_yaml(yaml, &bad.key).filter(|place| place != yaml),
             };
-            let error = Error::bad_config(owner, &bad.key, &bad.complaint, place);
-            self.errors.push(error.hint_maybe(bad.hint));
+            let error = match place {
+                Some(place) => Error::bad_config(owner, &bad.key, &bad.complaint, Some(place)),
+                // Said once, and not for each node that takes it.
+                None => match self.default_place(of, &bad.key, raw.get(&bad.key)) {
+                    Some((folder, place)) => Error::bad_config(&folder, &bad.key, &bad.complaint, Some(place)),
+                    None => Error::bad_config(owner, &bad.key, &bad.complaint, key_in_yaml(yaml, &bad.key)),
+                },
+            };
+            let is_said = |known: &Error| known.message() == error.message() && known.places() == error.places();
+            if !self.errors.iter().any(is_said) {
+                self.errors.push(error.hint_maybe(bad.hint));
+            }
         }
         for Misspelt { key, near } in misspelt {
             let warning = match sql {

@@ -15,6 +15,7 @@ use super::jinja::{Call, Refusal, Target};
 use super::node::{Graph, Node, NodeId, NodeKind};
 use super::operation::RunHooks;
 use super::parse::{Draft, Heard, Parser};
+use super::source_table::Origin;
 use super::template::{Setting, Text};
 use crate::error::{Error, Place, Result};
 
@@ -33,6 +34,7 @@ impl Parser<'_> {
         }
         let targets = self.targets();
         self.unit_test_inputs(&targets);
+        self.made_by_seeds();
         self.doubled_relations();
         for number in 0..self.drafts.len() {
             let (parents, errors) = self.parents(&self.drafts[number], &targets);
@@ -66,7 +68,12 @@ impl Parser<'_> {
             .map(|(call, id)| {
                 let node = &nodes[id.index()];
                 let cte = (node.config.materialized == Materialized::Ephemeral).then(|| cte_name(&node.name));
-                (call, Target { id, relation: node.relation.clone(), cte, event_time: node.config.event_time.clone() })
+                let external = match &node.origin {
+                    Origin::External(sql) => Some(sql.clone()),
+                    _ => None,
+                };
+                let event_time = node.config.event_time.clone();
+                (call, Target { id, relation: node.relation.clone(), cte, event_time, external })
             })
             .collect();
         self.warnings.extend(unfiltered(&nodes));
@@ -75,6 +82,7 @@ impl Parser<'_> {
         Ok(Graph {
             project: self.project.profiles.name.clone(),
             root: self.project.profiles.root.clone(),
+            is_dbt: self.project.profiles.is_dbt,
             database: self.project.profiles.target.database.clone(),
             by_unique_id: nodes.iter().map(|node| (node.unique_id.clone(), node.id)).collect(),
             nodes,
@@ -146,12 +154,28 @@ impl Parser<'_> {
         targets
     }
 
+    /// Sources over tables that seeds of this project make: in dbt's own example projects the raw data is seeded.
+    fn made_by_seeds(&mut self) {
+        let key = |node: &Node| (node.relation.schema.to_lowercase(), node.relation.identifier.to_lowercase());
+        let seeds: HashMap<(String, String), NodeId> = self
+            .drafts
+            .iter()
+            .filter(|draft| draft.node.kind == NodeKind::Seed)
+            .map(|draft| (key(&draft.node), draft.node.id))
+            .collect();
+        for draft in self.drafts.iter_mut().filter(|draft| draft.node.origin == Origin::Standing) {
+            draft.node.made_by = seeds.get(&key(&draft.node)).copied();
+        }
+    }
+
     fn doubled_relations(&mut self) {
         let mut seen: HashMap<(String, String), &Node> = HashMap::new();
         let mut errors = Vec::new();
         for draft in &self.drafts {
             let node = &draft.node;
-            let has_relation = node.kind.is_referable() || node.kind == NodeKind::Source;
+            // A table that stands may have two names, and files have none in the warehouse.
+            let is_loaded = node.kind == NodeKind::Source && node.origin == Origin::Loaded;
+            let has_relation = node.kind.is_referable() || is_loaded;
             if !has_relation || node.config.materialized == Materialized::Ephemeral {
                 continue;
             }

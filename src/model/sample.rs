@@ -51,6 +51,7 @@ pub(super) fn project(files: &[(&str, &str)]) -> Project {
         seeds: Vec::new(),
         snapshots: Vec::new(),
         analyses: Vec::new(),
+        default_folders: Vec::new(),
         docs: Vec::new(),
         warnings: Vec::new(),
         properties: Properties::default(),

@@ -47,11 +47,10 @@ impl Parser<'_> {
     fn yaml_snapshot(&mut self, entry: &NodeProperties) {
         let Some(relation) = &entry.relation else { return };
         let path = &entry.place.source.path;
-        let folders = path.parent().into_iter().flat_map(|folder| folder.iter().skip(1));
         let file = ProjectFile {
             source: entry.place.source.clone(),
             name: entry.name.clone(),
-            folders: folders.map(|part| part.to_string_lossy().into_owned()).collect(),
+            folders: self.yaml_folders(path),
             path: std::path::PathBuf::new(),
         };
         let owner = format!("snapshot `{}`", entry.name);
@@ -60,6 +59,8 @@ impl Parser<'_> {
         let config = self.config(&raw, Of::Snapshot, &owner, &entry.place, None);
         if !config.enabled {
             self.disabled.insert(entry.name.clone());
+            let fqn = std::iter::once(&self.project.profiles.name).chain(&file.folders).chain([&file.name]);
+            self.disabled_fqns.push((NodeKind::Snapshot, fqn.cloned().collect()));
             return;
         }
         let query = query_of(relation);

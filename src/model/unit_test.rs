@@ -5,11 +5,11 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::compile::{Compile, Compiled, Standins};
 use super::config::Of;
-use super::config_value::merge;
+use super::config_value::{folder_defaults, merge};
 use super::jinja::Call;
 use super::node::{Graph, Node, NodeId, NodeKind};
 use super::parse::{Draft, Heard, Parser, blank_node};
@@ -72,10 +72,15 @@ impl Parser<'_> {
 
     fn unit_test(&mut self, test: &UnitTestProperties) {
         let label = format!("unit test `{}`", test.name);
-        let mut raw = Map::new();
+        let project = self.project;
+        let mut fqn = vec![project.profiles.name.clone()];
+        fqn.extend(self.yaml_folders(&test.place.source.path));
+        fqn.extend([test.model.0.clone(), test.name.clone()]);
+        let mut raw = folder_defaults(&project.profiles.defaults.unit_tests, &fqn);
         merge(&mut raw, test.config.clone());
         let config = self.config(&raw, Of::Other, &label, &test.place, None);
         if !config.enabled {
+            self.disabled_fqns.push((NodeKind::UnitTest, fqn));
             return;
         }
         let (model, model_place) = &test.model;
@@ -101,13 +106,10 @@ impl Parser<'_> {
             }
         }
         let Some(expect) = self.fixture(&test.expect, false, "") else { return };
-        let project = &self.project.profiles.name;
+        let project = &project.profiles.name;
         let mut node = blank_node(NodeKind::UnitTest, &test.name, &test.place.source, config);
         node.unique_id = format!("unit_test.{project}.{model}.{}", test.name);
-        node.fqn = vec![project.clone()];
-        let folders = test.place.source.path.parent().into_iter().flat_map(|folder| folder.iter().skip(1));
-        node.fqn.extend(folders.map(|folder| folder.to_string_lossy().into_owned()));
-        node.fqn.extend([model.clone(), test.name.clone()]);
+        node.fqn = fqn;
         node.patch = Some(test.place.clone());
         node.raw_config = raw;
         node.description = test.description.clone();

@@ -51,7 +51,7 @@ pub use unit_test::{
     FixtureCell, FixtureProperties, FixtureRow, FixtureRows, GivenProperties, OverrideProperties, UnitTestProperties,
 };
 
-pub use settings::{Defaults, MAP_KEYS, RunHook};
+pub use settings::{DefaultFolder, Defaults, MAP_KEYS, RunHook};
 
 /// A project as it lies on disk, read once; nothing in it is rendered or resolved yet.
 #[derive(Debug, Clone)]
@@ -76,6 +76,8 @@ pub struct Project {
     pub properties: Properties,
     /// `selectors.yml`, in its order.
     pub selectors: Vec<SelectorDefinition>,
+    /// The folders of the folder defaults in `dbt_project.yml`; none without that file.
+    pub default_folders: Vec<DefaultFolder>,
     /// The doc blocks of all Markdown files there.
     pub docs: Vec<DocBlock>,
     /// What `env_var` reads in models.
@@ -150,14 +152,10 @@ impl Project {
         errors.extend(same_name("data tests", files.tests.iter()));
         errors.extend(same_name("analyses", files.analyses.iter()));
         warnings.extend(flags::unheeded(&defaults));
-        for (key, files) in [("models", &files.models), ("seeds", &files.seeds)] {
-            let paths: Vec<Vec<String>> =
-                files.iter().map(|file| file.folders.iter().chain([&file.name]).cloned().collect()).collect();
-            warnings.extend(settings::unused_folders(&defaults, key, &profiles.name, &paths));
-        }
         match Error::many(errors) {
             Some(error) => Err(error),
             None => Ok(Self {
+                default_folders: settings::default_folders(&defaults, &profiles.name),
                 profiles,
                 models: files.models,
                 tests: files.tests,

@@ -136,31 +136,42 @@ fn hooks(key: &str, written: &Written) -> Result<Vec<RunHook>> {
 pub const MAP_KEYS: [&str; 8] =
     ["meta", "column_types", "export", "contract", "persist_docs", "grants", "docs", "freshness"];
 
-/// A warning for each folder below `key:` (`models:`) that no file lies in. `paths` are the files' folders and names.
-pub(super) fn unused_folders(entries: &[Entry], key: &str, project: &str, paths: &[Vec<String>]) -> Vec<Error> {
-    let mut unused = Vec::new();
-    let Some(Written { value: WrittenValue::Table(entries), .. }) = find(entries, key) else { return unused };
-    let is_folder = |entry: &&Entry| {
-        let is_table = matches!(entry.value.value, WrittenValue::Table(_));
-        is_table && !entry.key.starts_with('+') && !MAP_KEYS.contains(&entry.key.as_str())
-    };
-    // Each with the folders above it.
-    let mut open: Vec<(&Entry, Vec<&str>)> =
-        entries.iter().filter(is_folder).map(|entry| (entry, Vec::new())).collect();
-    while let Some((entry, above)) = open.pop() {
-        let is_project = above.is_empty() && entry.key == project;
-        let mut here = above.clone();
-        if !is_project {
-            here.push(entry.key.as_str());
-        }
-        let holds = |path: &Vec<String>| path.len() >= here.len() && path.iter().zip(&here).all(|(a, b)| a == b);
-        if !is_project && !paths.iter().any(holds) {
-            let shown = std::iter::once(key).chain(here.iter().copied()).collect::<Vec<_>>().join(".");
-            unused.push(Error::unused_folder(&shown, entry.key_place.clone()));
-        } else if let WrittenValue::Table(below) = &entry.value.value {
-            open.extend(below.iter().filter(is_folder).map(|entry| (entry, here.clone())));
+/// A folder of some folder defaults, as it is written.
+#[derive(Debug, Clone)]
+pub struct DefaultFolder {
+    /// What it stands under: `models`.
+    pub key: &'static str,
+    /// The folders' names, from the top folder on; without the project's own name.
+    pub path: Vec<String>,
+    pub place: Place,
+    /// The configuration right in it, with places.
+    pub settings: Vec<(String, Value, Place)>,
+}
+
+/// The folders of all folder defaults, each before those in it; the top of each kind has no path.
+pub(super) fn default_folders(entries: &[Entry], project: &str) -> Vec<DefaultFolder> {
+    let mut folders = Vec::new();
+    for key in DEFAULTS_KEYS {
+        let Some(top) = entries.iter().find(|entry| entry.key == *key) else { continue };
+        let mut open: Vec<(&Entry, Vec<String>)> = vec![(top, Vec::new())];
+        while let Some((entry, path)) = open.pop() {
+            let WrittenValue::Table(below) = &entry.value.value else { continue };
+            let mut settings = Vec::new();
+            for entry in below {
+                let is_table = matches!(entry.value.value, WrittenValue::Table(_));
+                let name = entry.key.trim_start_matches('+');
+                if !is_table || entry.key.starts_with('+') || MAP_KEYS.contains(&name) {
+                    settings.push((name.to_owned(), entry.value.to_json(), entry.key_place.clone()));
+                    continue;
+                }
+                let mut path = path.clone();
+                if !(path.is_empty() && entry.key == project) {
+                    path.push(entry.key.clone());
+                }
+                open.push((entry, path));
+            }
+            folders.push(DefaultFolder { key, path, place: entry.key_place.clone(), settings });
         }
     }
-    unused.sort_by_key(|error| error.places().first().map(|place| place.span.start));
-    unused
+    folders
 }

@@ -5,7 +5,7 @@
 use super::host::SessionHost;
 use crate::error::{Error, Result};
 use crate::model::lineage::Lineage;
-use crate::model::{self, Binder, Checked, Graph, Host, KnownColumns, NodeId, NodeKind, Selection};
+use crate::model::{self, Binder, Checked, Graph, Host, KnownColumns, NodeId, NodeKind, Origin, Selection};
 use crate::report::Console;
 use crate::schema::{ID, LOAD_ID, LOADED_AT, RESCUED, literal};
 use crate::warehouse::{Session, SqlError, Warehouse};
@@ -53,13 +53,14 @@ fn in_memory(graph: &Graph) -> Result<InMemory> {
 
 /// The columns of raw tables and seeds as the warehouse has them; what was never loaded is not in it.
 pub fn known(graph: &Graph, warehouse: &Session) -> Result<KnownColumns> {
-    let mut columns = warehouse.columns()?;
+    let columns = warehouse.columns()?;
     let nodes =
         graph.nodes().filter(|node| matches!(node.kind, NodeKind::Source | NodeKind::Seed | NodeKind::Snapshot));
     Ok(nodes
         .filter_map(|node| {
             let key = (node.relation.schema.to_lowercase(), node.relation.identifier.to_lowercase());
-            Some((node.id, columns.remove(&key)?))
+            // Two nodes may be one table: a seed and the source that reads it.
+            Some((node.id, columns.get(&key)?.clone()))
         })
         .collect())
 }
@@ -69,6 +70,11 @@ fn declared(graph: &Graph, known: &KnownColumns) -> Result<KnownColumns> {
     let mut declared = KnownColumns::new();
     for node in graph.nodes().filter(|node| node.kind == NodeKind::Source && !known.contains_key(&node.id)) {
         if node.columns.is_empty() || node.columns.iter().any(|column| column.data_type.is_none()) {
+            continue;
+        }
+        if node.origin != Origin::Loaded {
+            let own = node.columns.iter().filter_map(|column| Some((column.name.clone(), column.data_type.clone()?)));
+            declared.insert(node.id, own.collect());
             continue;
         }
         let fields = pinned_columns(node)?.into_iter().map(|column| (column.name, column.column_type.sql()));

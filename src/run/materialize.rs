@@ -9,7 +9,7 @@ use crate::model::{
     sweep,
 };
 use crate::report::Console;
-use crate::schema::literal;
+use crate::schema::{literal, quote};
 use crate::warehouse::{Catalog, RelationKind, Session, SqlError};
 
 use super::build::{execute, model_error};
@@ -215,10 +215,38 @@ pub fn seed(session: &Session, console: &Console, graph: &Graph, node: &Node, ca
     let host = SessionHost::new(session, console);
     let (before, after) = graph.hooks(node, &Compile { host: Some(&host), ..Compile::default() })?;
     hooks(session, node, &before)?;
-    let statement = format!("create or replace table {} as {}", node.relation, seed_query(node));
+    let query = if graph.is_dbt { with_integers(session, node) } else { seed_query(node) };
+    let statement = format!("create or replace table {} as {query}", node.relation);
     session.execute(&statement).map_err(|error| Error::seed_failed(&node.name, &error).at(node.place()))?;
     hooks(session, node, &after)?;
     Ok(Built { rows: Some(count(session, node)?), note: "seed".into(), compiled: String::new() })
+}
+
+/// The same with whole numbers that fit as `integer`, as dbt has them. What cannot be read is left for the seed to say.
+fn with_integers(session: &Session, node: &Node) -> String {
+    let query = seed_query(node);
+    let is_given = |name: &str| node.config.column_types.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
+    let wide: Vec<String> = session
+        .described(&format!("describe {query}"))
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|(name, column_type)| column_type == "BIGINT" && !is_given(name))
+        .map(|(name, _)| quote(&name))
+        .collect();
+    if wide.is_empty() {
+        return query;
+    }
+    let fits: Vec<String> =
+        wide.iter().map(|name| format!("min({name}) >= -2147483648 and max({name}) <= 2147483647")).collect();
+    let rows = session.rows(&format!("select {} from ({query})", fits.join(", "))).unwrap_or_default();
+    let fits = rows.into_iter().next().unwrap_or_default();
+    let narrow: Vec<String> = wide
+        .iter()
+        .zip(fits)
+        .filter(|(_, fits)| fits.as_deref() == Some("true"))
+        .map(|(name, _)| format!("cast({name} as integer) as {name}"))
+        .collect();
+    if narrow.is_empty() { query } else { format!("select * replace ({}) from ({query})", narrow.join(", ")) }
 }
 
 /// A seed's rows, read from its file.

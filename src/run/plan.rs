@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::extract::{self, BATCH_SIZE, Mask, OnMismatch, Options};
 use crate::model::{
-    Gate, Graph, Load, MaskWith, Materialized, Node, NodeId, NodeKind, OnMalformed, OnMismatch as ForMismatch,
+    Gate, Graph, Load, MaskWith, Materialized, Node, NodeId, NodeKind, OnMalformed, OnMismatch as ForMismatch, Origin,
     Selection, Steps, Verify,
 };
 use crate::project::{ColumnProperties, SourceProfile, Target};
@@ -91,7 +91,11 @@ impl Plan {
         let added: Vec<NodeId> = added.into_iter().filter(|id| graph.node(*id).kind != NodeKind::Source).collect();
         selection.extend(added.iter().copied());
         let loads = if scope.extract { loads(graph, &selection, catalog) } else { Vec::new() };
-        let is_there = |node: &Node| selection.contains(node.id) || loads.contains(&node.id) || exists(node);
+        let is_made = |node: &Node| match node.origin {
+            Origin::Loaded => selection.contains(node.id) || loads.contains(&node.id),
+            _ => node.made_by.is_some_and(|seed| selection.contains(seed)),
+        };
+        let is_there = |node: &Node| is_made(node) || exists(node);
         let of_added = added
             .iter()
             .filter(|_| scope.tests)
@@ -216,7 +220,7 @@ fn loads(graph: &Graph, selection: &Selection, catalog: &Catalog) -> Vec<NodeId>
     let mut open: Vec<NodeId> = selection.iter().filter(|id| !graph.node(*id).kind.is_test()).collect();
     while let Some(id) = open.pop() {
         let node = graph.node(id);
-        if node.kind == NodeKind::Source {
+        if node.kind == NodeKind::Source && node.origin == Origin::Loaded {
             found.insert(id);
         }
         for parent in graph.parents(id) {
@@ -248,6 +252,10 @@ pub fn unmet<'a>(graph: &'a Graph, id: NodeId, is_there: &dyn Fn(&Node) -> bool)
 
 /// The error about a node that reads what is `missing`; None if nothing is.
 pub fn unmet_error(node: &Node, missing: &[&Node]) -> Option<Error> {
+    if let Some(table) = missing.iter().find(|node| node.origin == Origin::Standing) {
+        let (source, relation) = (table.display_name(), table.relation.to_string());
+        return Some(Error::no_such_table(&source, &relation, &node.described(), None).at(node.place()));
+    }
     let names = |wanted: bool| -> Vec<String> {
         let of_kind = missing.iter().filter(|node| (node.kind == NodeKind::Source) == wanted);
         of_kind.map(|node| node.display_name()).collect()
@@ -258,7 +266,8 @@ pub fn unmet_error(node: &Node, missing: &[&Node]) -> Option<Error> {
 
 /// Whether a node's relation is in the warehouse.
 pub fn exists(node: &Node, catalog: &Catalog) -> bool {
-    catalog.get(&node.relation.schema, &node.relation.identifier).is_some()
+    matches!(node.origin, Origin::External(_))
+        || catalog.get(&node.relation.schema, &node.relation.identifier).is_some()
 }
 
 /// The selected models that the target's export selects too.

@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use crate::cancel::Cancel;
 use crate::error::{Error, Place, Result};
 use crate::model::{
-    self, Compiled, Given, Graph, KnownColumns, Materialized, Node, NodeId, NodeKind, Relation, Rows, Selection,
-    UnitTest, own_types, value_sql,
+    self, Compiled, Given, Graph, KnownColumns, Materialized, Node, NodeId, NodeKind, Origin, Relation, Rows,
+    Selection, UnitTest, own_types, value_sql,
 };
 use crate::project::FixtureCell;
 use crate::schema::{LOAD_ID, LOADED_AT, RESCUED, quote};
@@ -98,6 +98,10 @@ impl UnitTests {
 
 /// The columns that YAML declares of a source's table, with those that every raw table has; none if not one has a type.
 fn declared(node: &Node) -> Result<ColumnList> {
+    if node.origin != Origin::Loaded {
+        let typed = node.columns.iter().filter_map(|column| Some((column.name.clone(), column.data_type.clone()?)));
+        return Ok(typed.collect());
+    }
     let mut columns: ColumnList =
         pinned_columns(node)?.into_iter().map(|column| (column.name, column.column_type.sql())).collect();
     if !columns.is_empty() {

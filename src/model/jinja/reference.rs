@@ -192,14 +192,17 @@ fn mention(scope: &Scope, call: Call) -> Result<Value, Error> {
             .hint(format!("name it outside of the condition too: `-- depends_on: {{{{ {described} }}}}`"))
             .into());
     }
-    let shown = match &target.cte {
-        Some(cte) => {
+    let is_unit_test = scope.setting.overrides.is_some();
+    let shown = match (&target.cte, &target.external) {
+        // A unit test's rows stand in the relation.
+        (None, Some(external)) if !is_unit_test => external.clone(),
+        (Some(cte), _) => {
             if !heard.ephemerals.contains(&target.id) {
                 heard.ephemerals.push(target.id);
             }
             cte.clone()
         }
-        None => target.relation.to_string(),
+        (None, _) => target.relation.to_string(),
     };
     let mut relation = RelationValue::shown_as(shown.clone(), target.relation.clone()).of(&scope.names);
     if let (Some(batch), Some(event_time)) = (&scope.setting.batch, &target.event_time) {

@@ -70,6 +70,8 @@ pub(in crate::model) struct Target {
     pub cte: Option<String>,
     /// The node's own `event_time`.
     pub event_time: Option<String>,
+    /// The files that stand for a source's table.
+    pub external: Option<String>,
 }
 
 /// What all renderings share.

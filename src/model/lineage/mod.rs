@@ -13,7 +13,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde_json::Value;
 
 use super::check::{Binder, KnownColumns};
-use super::compile::{Compile, Compiled};
+use super::compile::{Compile, Compiled, Standins};
 use super::config::Materialized;
 use super::node::{Graph, Node, NodeId, NodeKind};
 use super::relation::Relation;
@@ -201,7 +201,9 @@ struct Work<'a> {
 impl Work<'_> {
     /// None if the query cannot be rendered or bound.
     fn columns(&mut self, node: &Node) -> Option<Columns> {
-        let query = self.graph.compile(node, &Compile::default()).ok()?;
+        // With relations in the place of files, which a plan cannot show.
+        let relations = Standins { overrides: Some(Default::default()), ..Standins::default() };
+        let query = self.graph.compile_with(node, &Compile::default(), &relations).ok()?;
         let mut open = node.parents.clone();
         while let Some(parent) = open.pop() {
             if self.graph.node(parent).config.materialized == Materialized::Ephemeral {

@@ -1,0 +1,1 @@
+select * from {{ ref('clients') }} order by total desc limit 3

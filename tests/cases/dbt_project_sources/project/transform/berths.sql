@@ -1,0 +1,1 @@
+{{ config(alias='berths_now') }} select * from {{ source('harbour_master', 'berths') }}

@@ -1,0 +1,2 @@
+{% materialization my_own, adapter="duckdb" %}
+{% endmaterialization %}

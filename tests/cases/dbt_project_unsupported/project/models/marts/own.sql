@@ -1,0 +1,1 @@
+{{ config(materialized='my_own', database='other') }} select 1 as a

@@ -1,0 +1,1 @@
+select * from {{ ref('stg_market__fruit') }} where count >= {{ var('least') }}

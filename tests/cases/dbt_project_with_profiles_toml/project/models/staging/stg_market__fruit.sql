@@ -1,0 +1,1 @@
+select _id::int as fruit_id, name, count from {{ source('market', 'fruit') }}
