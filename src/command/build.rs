@@ -185,11 +185,12 @@ impl Command<'_> {
     fn all_loaded(&self, plan: &Plan, catalog: &crate::warehouse::Catalog) -> Result<()> {
         let graph = &self.workspace.graph;
         let mut errors = Vec::new();
-        let is_there =
-            |node: &Node| node.kind != NodeKind::Source
+        let is_there = |node: &Node| {
+            node.kind != NodeKind::Source
                 || plan.loads.contains(&node.id)
                 || node.made_by.is_some_and(|seed| plan.selection.contains(seed))
-                || plan::exists(node, catalog);
+                || plan::exists(node, catalog)
+        };
         for step in plan.steps.iter().filter(|step| step.builds) {
             for parent in plan::unmet(graph, step.node, &is_there) {
                 let (source, reader) = (parent.display_name(), graph.node(step.node));

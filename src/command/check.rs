@@ -72,9 +72,7 @@ fn unchecked(graph: &Graph, open: &BTreeSet<NodeId>, all: &BTreeSet<NodeId>) -> 
     for (kind, origin, is_made, one, missing, how) in reasons {
         let mut readers = BTreeSet::new();
         let mut tables = Vec::new();
-        let is_meant = |node: &Node| {
-            node.kind == kind && node.origin == origin && node.made_by.is_some() == is_made
-        };
+        let is_meant = |node: &Node| node.kind == kind && node.origin == origin && node.made_by.is_some() == is_made;
         for table in all.iter().filter(|id| is_meant(graph.node(**id))) {
             let below = graph.descendants(*table);
             let before = readers.len();

@@ -128,9 +128,9 @@ impl Error {
     }
 
     pub(crate) fn bad_location(source: &str, reason: &str, place: Place) -> Self {
-        Self::usage(format!("`external_location` of source table `{source}` {reason}")).at(place).hint(
-            "`{name}`, `{identifier}`, `{schema}`, `{database}` and keys of `meta` can stand in it",
-        )
+        Self::usage(format!("`external_location` of source table `{source}` {reason}"))
+            .at(place)
+            .hint("`{name}`, `{identifier}`, `{schema}`, `{database}` and keys of `meta` can stand in it")
     }
 
     pub(crate) fn run_hook_failed(name: &str, error: &crate::warehouse::SqlError, place: Place) -> Self {
@@ -141,8 +141,10 @@ impl Error {
     pub(crate) fn no_such_table(source: &str, relation: &str, model: &str, seed: Option<&str>) -> Self {
         let hint = match seed {
             Some(seed) => format!("the seed `{seed}` makes it: `elt seed --select {seed}`"),
-            None => "no target loads this source, so its table has to stand there; `external_location` names files instead"
-                .to_owned(),
+            None => {
+                "no target loads this source, so its table has to stand there; `external_location` names files instead"
+                    .to_owned()
+            }
         };
         Self::failed(format!("{model} reads source `{source}`, and {relation} is not in the warehouse")).hint(hint)
     }

@@ -12,8 +12,8 @@ use super::host::{Answer, Host, Said};
 use super::node::{Graph, Node, NodeId, NodeKind};
 use super::relation::Relation;
 use super::select::Selection;
-use super::source_table::Origin;
 use super::snapshot::Snapshot;
+use super::source_table::Origin;
 use crate::error::{Error, Result, nearest};
 use crate::schema::quote;
 use crate::warehouse::SqlError;
@@ -191,7 +191,9 @@ impl Work<'_> {
         let create = create_table(node, columns);
         // What stands may be what a seed makes, or have a second name.
         let create = match (node.kind, &node.origin) {
-            (NodeKind::Seed, _) | (_, Origin::Standing) => create.replacen("create table", "create table if not exists", 1),
+            (NodeKind::Seed, _) | (_, Origin::Standing) => {
+                create.replacen("create table", "create table if not exists", 1)
+            }
             _ => create,
         };
         match self.binder.create(&create) {

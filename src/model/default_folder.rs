@@ -26,7 +26,8 @@ impl Parser<'_> {
         };
         let folders = self.project.default_folders.iter().filter(|folder| keys.contains(&folder.key));
         folders.rev().find_map(|folder| {
-            let of_key = |(name, written, _): &&(String, Value, Place)| canonical(name) == key && Some(written) == value;
+            let of_key =
+                |(name, written, _): &&(String, Value, Place)| canonical(name) == key && Some(written) == value;
             let (_, _, place) = folder.settings.iter().find(of_key)?;
             let path = std::iter::once(folder.key).chain(folder.path.iter().map(String::as_str));
             Some((format!("the default `{}`", path.collect::<Vec<_>>().join(".")), place.clone()))
@@ -51,7 +52,8 @@ impl Parser<'_> {
         if other.is_empty() || other.eq_ignore_ascii_case(own) {
             return;
         }
-        let in_sql = sql.filter(|(_, said)| said.contains("database")).and_then(|(text, _)| key_in_sql(text, "database"));
+        let in_sql =
+            sql.filter(|(_, said)| said.contains("database")).and_then(|(text, _)| key_in_sql(text, "database"));
         let place = in_sql.or_else(|| key_in_yaml(yaml, "database").filter(|place| place != yaml));
         let error = match place {
             Some(place) => Error::other_database(owner, other, own, place),

@@ -150,7 +150,8 @@ impl Parser<'_> {
                 node.unique_id = format!("source.{name}.{}.{}", source.name, table.name);
                 node.fqn = fqn;
                 node.relation = Relation::new(source.schema.as_ref().unwrap_or(&source.name), identifier);
-                node.origin = self.origin(&source.name, &table.name, &node.relation, &raw, (&table.place, &source.place));
+                node.origin =
+                    self.origin(&source.name, &table.name, &node.relation, &raw, (&table.place, &source.place));
                 node.source_name = Some(source.name.clone());
                 node.collection = Some(identifier.clone());
                 node.patch = Some(table.place.clone());

@@ -111,7 +111,12 @@ fn filled(location: &str, formatter: &str, values: &Map<String, Value>) -> Resul
         match found.get(1).or_else(|| found.get(2)) {
             Some(name) => text.push_str(&value_of(name.as_str(), values)?),
             None if whole.len() == 2 => text.push_str(&whole.as_str()[1..]),
-            None => return Err(format!("has a `{}` that belongs to no name; doubled, it stands for itself", whole.as_str())),
+            None => {
+                return Err(format!(
+                    "has a `{}` that belongs to no name; doubled, it stands for itself",
+                    whole.as_str()
+                ));
+            }
         }
     }
     text.push_str(&location[at..]);

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use crate::error::{Error, Result};
 use crate::extract::{self, BATCH_SIZE, Mask, OnMismatch, Options};
 use crate::model::{
-    Gate, Graph, Load, MaskWith, Materialized, Node, NodeId, NodeKind, OnMalformed, OnMismatch as ForMismatch,
-    Origin, Selection, Steps, Verify,
+    Gate, Graph, Load, MaskWith, Materialized, Node, NodeId, NodeKind, OnMalformed, OnMismatch as ForMismatch, Origin,
+    Selection, Steps, Verify,
 };
 use crate::project::{ColumnProperties, SourceProfile, Target};
 use crate::report::{Console, Stage, counted};

@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use crate::cancel::Cancel;
 use crate::error::{Error, Place, Result};
 use crate::model::{
-    self, Compiled, Given, Graph, KnownColumns, Materialized, Node, NodeId, NodeKind, Origin, Relation, Rows, Selection,
-    UnitTest, own_types, value_sql,
+    self, Compiled, Given, Graph, KnownColumns, Materialized, Node, NodeId, NodeKind, Origin, Relation, Rows,
+    Selection, UnitTest, own_types, value_sql,
 };
 use crate::project::FixtureCell;
 use crate::schema::{LOAD_ID, LOADED_AT, RESCUED, quote};
