@@ -124,7 +124,7 @@ impl Parser<'_> {
         node.fqn.push(project.clone());
         node.fqn.extend(self.yaml_folders(&test.place.source.path));
         node.fqn.push(name);
-        node.relation = self.audit_relation(&short);
+        node.relation = self.audit_relation(&short, &raw);
         node.patch = Some(test.place.clone());
         node.unrendered_config = raw.clone();
         node.raw_config = raw;

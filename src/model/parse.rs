@@ -280,14 +280,19 @@ impl Parser<'_> {
             return;
         }
         if kind == NodeKind::Test {
-            node.relation = self.audit_relation(&file.name);
+            node.relation = self.audit_relation(&file.name, &node.raw_config);
             node.test = Some(DataTest { owner: None, generic: None });
         }
         self.drafts.push(Draft { node, calls });
     }
 
-    pub(super) fn audit_relation(&self, identifier: &str) -> Relation {
-        Relation::new(Relation::schema_name(self.target_schema(), Some("dbt_test__audit")), identifier)
+    /// Where a data test keeps its failures: `schema` and `alias` as for models, but another schema without them.
+    pub(super) fn audit_relation(&mut self, identifier: &str, raw: &Map<String, Value>) -> Relation {
+        let mut raw = raw.clone();
+        if raw.get("schema").is_none_or(Value::is_null) {
+            raw.insert("schema".into(), "dbt_test__audit".into());
+        }
+        self.relation(identifier, &raw)
     }
 
     /// dbt's rules, or the project's own macros `generate_schema_name` and `generate_alias_name`.

@@ -181,7 +181,7 @@ pub fn seed_query(node: &Node) -> String {
     )
 }
 
-fn existing(node: &Node, catalog: &Catalog) -> Existing {
+pub(super) fn existing(node: &Node, catalog: &Catalog) -> Existing {
     match catalog.get(&node.relation.schema, &node.relation.identifier) {
         None => Existing::Nothing,
         Some(RelationKind::Table) => Existing::Table,
