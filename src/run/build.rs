@@ -264,8 +264,9 @@ impl Build<'_> {
                 }
                 (Ok(()), Status::Fail) => {
                     tested.failed += 1;
-                    let stored = (node.config.test.store_failures && !(node.config.test.stores_view && owner.is_some()))
-                        .then(|| node.relation.to_string());
+                    let stored = (node.config.test.store_failures
+                        && !(node.config.test.stores_view && owner.is_some()))
+                    .then(|| node.relation.to_string());
                     let failures = result.failures.unwrap_or(0);
                     let error = Error::test_failed(&node.name, failures, owner, stored.as_deref()).at(node.place());
                     self.finish(result, Some(&error));
