@@ -118,9 +118,11 @@ impl Error {
     }
 
     /// `age`: `3 hours ago`; `limit`: `1 hour`.
-    pub fn source_stale(name: &str, age: &str, limit: &str) -> Self {
-        Self::failed(format!("source `{name}` is stale: last written {age}, and at most {limit} are allowed"))
-            .hint(format!("`elt extract --select source:{name}` loads it"))
+    ///
+    /// `is_loaded`: by `elt extract`, not by something else.
+    pub fn source_stale(name: &str, age: &str, limit: &str, is_loaded: bool) -> Self {
+        Self::failed(format!("source `{name}` is stale: last written {age}; the limit is {limit}"))
+            .hint_maybe(is_loaded.then(|| format!("`elt extract --select source:{name}` loads it")))
     }
 
     pub fn freshness_failed(name: &str, error: &SqlError) -> Self {
@@ -129,7 +131,7 @@ impl Error {
     }
 
     pub fn freshness_unknown(name: &str) -> Self {
-        Self::failed(format!("the age of source `{name}` cannot be found: it was never loaded")).hint(format!(
+        Self::failed(format!("the age of source `{name}` is unknown: it was never loaded")).hint(format!(
             "`elt extract --select source:{name}` loads it; `loaded_at_field` names a column with its time"
         ))
     }

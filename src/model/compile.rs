@@ -126,7 +126,13 @@ impl Graph {
         let text = match generic {
             Some((generic, on)) => {
                 let on = self.node(on);
-                let model = self.tested(on, node.config.test.r#where.as_deref(), ephemerals);
+                let mut filter = node.config.test.r#where.clone();
+                if let Some(written) = filter.as_mut().filter(|text| text.contains("{{") || text.contains("{%")) {
+                    let filter_owner = format!("`where` of {owner}");
+                    let said = Setting { this: None, ..setting.clone() };
+                    *written = self.templates.render_text(&filter_owner, written, &node.place(), said)?.sql;
+                }
+                let model = self.tested(on, filter.as_deref(), ephemerals);
                 setting.allowed = None;
                 setting.this = None;
                 let (text, said) =

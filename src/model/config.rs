@@ -67,6 +67,8 @@ pub struct TestConfig {
     pub r#where: Option<String>,
     pub limit: Option<u64>,
     pub store_failures: bool,
+    /// They are kept as a view over the test's query, not as a table.
+    pub stores_view: bool,
 }
 
 macro_rules! choices {
@@ -84,6 +86,15 @@ macro_rules! choices {
             pub(super) const CHOICES: &'static [(&'static str, Self)] = &[$(($text, Self::$variant),)+];
         }
     };
+}
+
+choices! {
+    /// `store_failures_as`: it rules over `store_failures`.
+    StoreFailuresAs {
+        Table = "table",
+        View = "view",
+        Ephemeral = "ephemeral",
+    }
 }
 
 choices! {
@@ -231,6 +242,8 @@ impl Config {
             Of::Source => Materialized::Raw,
             Of::Test => Materialized::Test,
         };
+        let (stores, store_as) =
+            (read.flag("store_failures").unwrap_or(false), read.choice("store_failures_as", StoreFailuresAs::CHOICES));
         let choices: Vec<(&str, Option<Strategy>)> = Strategy::CHOICES
             .iter()
             .map(|(name, strategy)| (*name, Some(*strategy)))
@@ -315,7 +328,11 @@ impl Config {
                 fail_calc: read.text("fail_calc").unwrap_or_else(|| "count(*)".into()),
                 r#where: read.text("where"),
                 limit: read.count("limit"),
-                store_failures: read.flag("store_failures").unwrap_or(false),
+                store_failures: match store_as {
+                    Some(kind) => kind != StoreFailuresAs::Ephemeral,
+                    None => stores,
+                },
+                stores_view: store_as == Some(StoreFailuresAs::View),
             },
         };
         if !config.merge_update_columns.is_empty() && !config.merge_exclude_columns.is_empty() {

@@ -67,8 +67,11 @@ impl Parser<'_> {
         }
         for column in columns {
             let tags = super::config_value::texts(column.config.get("tags"));
+            // Tests get the name quoted, and are named after that, as in dbt.
+            let is_quoted = column.config.get("quote").is_some_and(|quoted| quoted == true);
+            let name = if is_quoted { quote(&column.name) } else { column.name.clone() };
             for test in &column.data_tests {
-                self.generic_test(owner, test, Some(&column.name), &tags);
+                self.generic_test(owner, test, Some(&name), &tags);
             }
         }
     }

@@ -67,7 +67,9 @@ impl Parser<'_> {
     /// Where a test's failing rows are stored.
     pub(super) fn audit_relation(&mut self, test: &Node, identifier: &str) -> Relation {
         let mut test = test.clone();
-        test.raw_config.entry("schema").or_insert_with(|| AUDIT.into());
+        if test.raw_config.get("schema").is_none_or(Value::is_null) {
+            test.raw_config.insert("schema".into(), AUDIT.into());
+        }
         self.relation_of(&test, Some(identifier).filter(|short| *short != test.name))
     }
 

@@ -183,6 +183,8 @@ impl Parser<'_> {
             let key = (node.relation.schema.to_lowercase(), node.relation.identifier.to_lowercase());
             if let Some(other) = seen.insert(key, node)
                 && (other.name != node.name || other.kind != node.kind)
+                // A table that nothing here writes may go by several names.
+                && (other.kind, node.kind) != (NodeKind::Source, NodeKind::Source)
             {
                 errors.push(Error::duplicate_relation(
                     &node.relation.to_string(),

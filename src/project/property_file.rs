@@ -70,6 +70,7 @@ const TEST_CONFIG: &[&str] = &[
     "schema",
     "severity",
     "store_failures",
+    "store_failures_as",
     "tags",
     "warn_if",
     "where",

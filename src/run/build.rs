@@ -310,7 +310,9 @@ impl Build<'_> {
                 }
                 (Ok(()), Status::Fail) => {
                     tested.failed += 1;
-                    let stored = node.config.test.store_failures.then(|| node.relation.to_string());
+                    let stored = (node.config.test.store_failures
+                        && !(node.config.test.stores_view && owner.is_some()))
+                    .then(|| node.relation.to_string());
                     let failures = result.failures.unwrap_or(0);
                     let error = Error::test_failed(&node.name, failures, owner, stored.as_deref()).at(node.place());
                     self.finish(result, Some(&error));
@@ -358,6 +360,11 @@ impl Build<'_> {
             _ if should_warn => Status::Warn,
             _ => Status::Pass,
         };
+        // dbt's count of a test that passes, whatever it found below the thresholds.
+        if result.status == Status::Pass {
+            result.failures = Some(0);
+            result.amount = Some((0, "failures"));
+        }
         Ok(())
     }
 

@@ -45,7 +45,8 @@ impl SourceAge {
         match found {
             Ok(loaded_at) => {
                 age.loaded_at = Some(loaded_at);
-                age.judge(node);
+                let is_loaded = loads.iter().any(|load| is_own(load, node));
+                age.judge(node, is_loaded);
             }
             Err(error) => {
                 age.status = Status::Error;
@@ -55,7 +56,7 @@ impl SourceAge {
         age
     }
 
-    fn judge(&mut self, node: &Node) {
+    fn judge(&mut self, node: &Node, is_loaded: bool) {
         let seconds = self.age_seconds();
         let exceeded = |age: &Option<Age>| age.clone().filter(|age| seconds > age.seconds() as f64);
         let (status, limit) = match (exceeded(&self.criteria.error_after), exceeded(&self.criteria.warn_after)) {
@@ -65,7 +66,7 @@ impl SourceAge {
         };
         self.status = status;
         let limit = counted(limit.count, &format!("{}s", limit.period));
-        let error = Error::source_stale(&self.name, &self.age_text(), &limit).at(node.place());
+        let error = Error::source_stale(&self.name, &self.age_text(), &limit, is_loaded).at(node.place());
         self.error = Some(error);
     }
 
@@ -77,7 +78,7 @@ impl SourceAge {
     pub fn age_text(&self) -> String {
         let Some(at) = self.loaded_at else { return "unknown".into() };
         if at.timestamp() <= EMPTY_SECONDS {
-            return "never, for it has no rows".into();
+            return "never (no rows)".into();
         }
         let seconds = self.age_seconds().max(0.0) as u64;
         let (count, unit) = match seconds {
@@ -120,6 +121,10 @@ impl SourceAge {
     }
 }
 
+fn is_own(load: &LastLoad, node: &Node) -> bool {
+    Some(&load.source) == node.source_name.as_ref() && Some(&load.collection) == node.collection.as_ref()
+}
+
 /// dbt's time for a table without rows: the year 1.
 const EMPTY_SECONDS: i64 = -62_135_596_800;
 
@@ -138,10 +143,7 @@ fn loaded_at(
             .unwrap_or(EMPTY_SECONDS * 1_000_000),
         // The load's own time: what dbt calls the table's metadata.
         None => {
-            let is_own = |load: &&LastLoad| {
-                Some(&load.source) == node.source_name.as_ref() && Some(&load.collection) == node.collection.as_ref()
-            };
-            let millis = loads.iter().find(is_own).and_then(|load| load.loaded_at);
+            let millis = loads.iter().find(|load| is_own(load, node)).and_then(|load| load.loaded_at);
             let millis = millis.ok_or_else(|| Error::freshness_unknown(&node.display_name()).at(node.place()))?;
             millis.saturating_mul(1_000)
         }

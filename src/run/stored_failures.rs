@@ -6,15 +6,17 @@
 use std::path::Path;
 
 use crate::error::{Error, Result};
-use crate::model::{Compiled, Node};
+use crate::model::{Compiled, Existing, Node, TestConfig, drop_existing};
 use crate::schema::{literal, quote};
-use crate::warehouse::Session;
+use crate::warehouse::{Session, SqlError};
 
 use super::build::test_error;
+use super::materialize::existing;
 
 /// Recreates the test's table with its failing rows, and gives the row of `Compiled::failures` counted from that table.
 ///
-/// `seeing` is the session whose transaction built the model, `keeping` another one without a transaction.
+/// `seeing` is the session whose transaction built the model, `keeping` another one without a transaction. A view
+/// (`store_failures_as: view`) is made in the first: it is rolled back with a model whose tests fail.
 pub fn store(
     seeing: &Session,
     keeping: &Session,
@@ -25,6 +27,20 @@ pub fn store(
     let config = &node.config.test;
     let rows = test.failing_rows(config);
     let failed = |error| test_error(node, &rows, &error);
+    // A view over what the transaction built goes with it, so it is made there.
+    let writing = if config.stores_view { seeing } else { keeping };
+    let wanted = if config.stores_view { Existing::View } else { Existing::Table };
+    let existing = existing(node, &writing.catalog().map_err(failed)?);
+    if existing != wanted
+        && let Some(statement) = drop_existing(&node.relation, existing)
+    {
+        writing.execute(&statement).map_err(failed)?;
+    }
+    if config.stores_view {
+        let view = rows.within(&format!("create or replace view {} as ", node.relation), "");
+        seeing.execute(&view.sql).map_err(|error| test_error(node, &view, &error))?;
+        return first_row(seeing, node, config).map_err(failed);
+    }
     let columns = seeing.describe(&rows.sql).map_err(failed)?;
     std::fs::create_dir_all(scratch).map_err(|cause| Error::artifact(scratch, &cause))?;
     let file = Scratch(scratch.join(format!("{}.parquet", uuid::Uuid::now_v7())));
@@ -42,7 +58,11 @@ pub fn store(
             typed.join(", ")
         ))
         .map_err(failed)?;
-    let counted = keeping.rows(&config.count_failures(&node.relation.to_string())).map_err(failed)?;
+    first_row(keeping, node, config).map_err(failed)
+}
+
+fn first_row(session: &Session, node: &Node, config: &TestConfig) -> Result<Vec<Option<String>>, SqlError> {
+    let counted = session.rows(&config.count_failures(&node.relation.to_string()))?;
     Ok(counted.into_iter().next().unwrap_or_default())
 }
 

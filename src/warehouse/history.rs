@@ -43,8 +43,11 @@ const CHANGES: &str = "create table if not exists _elt.watermark_changes (
     changed_at timestamptz not null, source varchar not null, collection varchar not null, before json, after json)";
 
 impl Session {
-    /// Every loaded collection, by source and name.
+    /// Every loaded collection, by source and name; none where nothing was ever loaded.
     pub fn last_loads(&self) -> Result<Vec<LastLoad>, SqlError> {
+        if !super::state::is_ours(self)? {
+            return Ok(Vec::new());
+        }
         let rows = self.rows(
             "select c.source, c.collection, c.load_id, l.mode, epoch_ms(l.loaded_at), l.documents, l.table_rows, \
              c.watermark::varchar, c.watermark_path, l.source_count_start, l.source_count_end \

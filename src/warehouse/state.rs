@@ -71,14 +71,25 @@ pub(super) fn prepare(session: &Session) -> Result<(), SqlError> {
     session.execute(script).inspect_err(|_| session.rollback())
 }
 
+/// Whether the program ever wrote into the database; one that dbt made has no tables of ours.
+pub(super) fn is_ours(session: &Session) -> Result<bool, SqlError> {
+    let count = "select count(*) from duckdb_tables() where schema_name = '_elt' and table_name = 'meta' \
+                 and database_name = current_database()";
+    Ok(session.count(count)? > 0)
+}
+
 fn version(session: &Session) -> Result<Option<String>, SqlError> {
     session.value("select value from _elt.meta where key = 'version'")
 }
 
 impl Warehouse {
-    /// Refuses a warehouse that another version of the program wrote.
+    /// Refuses a warehouse that another version of the program wrote; one that it never wrote can be read.
     pub fn check_version(&self) -> Result<()> {
-        let found = version(&self.session()?)?.unwrap_or_else(|| "unknown".into());
+        let session = self.session()?;
+        if !is_ours(&session)? {
+            return Ok(());
+        }
+        let found = version(&session)?.unwrap_or_else(|| "unknown".into());
         match (&self.path, found == VERSION) {
             (Some(path), false) => Err(Error::warehouse_version(path, &found, VERSION)),
             _ => Ok(()),

@@ -1,0 +1,2 @@
+{{ config(tags=['sql']) }}
+select * from {{ ref('m') }} where id = 1
