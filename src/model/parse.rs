@@ -43,6 +43,8 @@ pub(super) struct Parser<'a> {
     /// Names of disabled models and seeds, and `source.table` of disabled tables.
     pub disabled: HashSet<String>,
     pub disabled_nodes: Vec<Node>,
+    /// What hooks of the run refer to: the hook as messages name it, its place, the call.
+    pub hook_calls: Vec<(String, Place, Call)>,
 }
 
 impl Graph {
@@ -69,6 +71,7 @@ impl Graph {
             warnings: Vec::new(),
             disabled: HashSet::new(),
             disabled_nodes: Vec::new(),
+            hook_calls: Vec::new(),
         };
         parser.sources();
         parser.seeds();
