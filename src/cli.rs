@@ -5,6 +5,7 @@
 mod collections;
 mod look;
 mod operation;
+mod selection;
 mod stages;
 
 use std::ffi::OsString;
@@ -96,7 +97,10 @@ enum Sub {
         what: SourceSub,
     },
     /// List what a selection holds
+    #[command(visible_alias = "list")]
     Ls(LsArgs),
+    /// Read and check the project, write target/manifest.json, and say how long that took
+    Parse,
     /// Print the fields of loaded collections: columns, types as met, rescued values, what changed
     Schema(SchemaArgs),
     /// Print where a column comes from and where it goes, down to the fields of the documents
@@ -153,6 +157,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
         Sub::Export(args) => Command::Export(args.into()),
         Sub::Source { what: SourceSub::Freshness(args) } => Command::SourceFreshness(args.into()),
         Sub::Ls(args) => Command::Ls(args.into()),
+        Sub::Parse => Command::Parse,
         Sub::Schema(args) => Command::Schema(args.into()),
         Sub::Lineage(args) => Command::Lineage(args.into()),
         Sub::Check(args) => Command::Check(args.into()),

@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', unique_key='document_id', deletes='sweep') }}
+{{ config(materialized='incremental', unique_key='document_id', parent_key='customer_id', deletes='sweep') }}
 
 with customers as (
 
@@ -19,18 +19,18 @@ elements as (
 
     select
         customer_id,
-        unnest(documents) as document,
-        generate_subscripts(documents, 1) as ordinal,
+        documents,
+        {{ ordinals('documents') }} as ordinal,
         updated_at,
     from customers
 
 )
 
 select
-    concat(customer_id, '-', ordinal) as document_id,
+    customer_id || '-' || ordinal as document_id,
     customer_id,
     ordinal,
-    document.kind as document_kind,
-    document.uploaded_at as uploaded_at,
+    documents[ordinal].kind as document_kind,
+    documents[ordinal].uploaded_at as uploaded_at,
     updated_at as customer_updated_at,
 from elements

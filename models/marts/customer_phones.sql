@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', unique_key='phone_id', deletes='sweep') }}
+{{ config(materialized='incremental', unique_key='phone_id', parent_key='customer_id', deletes='sweep') }}
 
 with customers as (
 
@@ -19,18 +19,18 @@ elements as (
 
     select
         customer_id,
-        unnest(phones) as phone,
-        generate_subscripts(phones, 1) as ordinal,
+        phones,
+        {{ ordinals('phones') }} as ordinal,
         updated_at,
     from customers
 
 )
 
 select
-    concat(customer_id, '-', ordinal) as phone_id,
+    customer_id || '-' || ordinal as phone_id,
     customer_id,
     ordinal,
-    phone.type as phone_type,
-    phone.number as phone_number,
+    phones[ordinal].type as phone_type,
+    phones[ordinal].number as phone_number,
     updated_at as customer_updated_at,
 from elements

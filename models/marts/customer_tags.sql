@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', unique_key='customer_tag_id', deletes='sweep') }}
+{{ config(materialized='incremental', unique_key='customer_tag_id', parent_key='customer_id', deletes='sweep') }}
 
 with customers as (
 
@@ -19,17 +19,17 @@ elements as (
 
     select
         customer_id,
-        unnest(tags) as tag,
-        generate_subscripts(tags, 1) as ordinal,
+        tags,
+        {{ ordinals('tags') }} as ordinal,
         updated_at,
     from customers
 
 )
 
 select
-    concat(customer_id, '-', ordinal) as customer_tag_id,
+    customer_id || '-' || ordinal as customer_tag_id,
     customer_id,
     ordinal,
-    tag,
+    tags[ordinal] as tag,
     updated_at as customer_updated_at,
 from elements

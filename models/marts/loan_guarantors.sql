@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', unique_key='guarantor_id', deletes='sweep') }}
+{{ config(materialized='incremental', unique_key='guarantor_id', parent_key='application_id', deletes='sweep') }}
 
 with applications as (
 
@@ -19,19 +19,19 @@ elements as (
 
     select
         application_id,
-        unnest(guarantors) as guarantor,
-        generate_subscripts(guarantors, 1) as ordinal,
+        guarantors,
+        {{ ordinals('guarantors') }} as ordinal,
         updated_at,
     from applications
 
 )
 
 select
-    concat(application_id, '-', ordinal) as guarantor_id,
+    application_id || '-' || ordinal as guarantor_id,
     application_id,
     ordinal,
-    guarantor.name as guarantor_name,
-    guarantor.relation as relation,
-    guarantor.income as income,
+    guarantors[ordinal].name as guarantor_name,
+    guarantors[ordinal].relation as relation,
+    guarantors[ordinal].income as income,
     updated_at as application_updated_at,
 from elements

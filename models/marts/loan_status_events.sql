@@ -1,4 +1,4 @@
-{{ config(materialized='incremental', unique_key='status_event_id', deletes='sweep') }}
+{{ config(materialized='incremental', unique_key='status_event_id', parent_key='application_id', deletes='sweep') }}
 
 with applications as (
 
@@ -19,18 +19,18 @@ elements as (
 
     select
         application_id,
-        unnest(status_history) as event,
-        generate_subscripts(status_history, 1) as ordinal,
+        status_history,
+        {{ ordinals('status_history') }} as ordinal,
         updated_at,
     from applications
 
 )
 
 select
-    concat(application_id, '-', ordinal) as status_event_id,
+    application_id || '-' || ordinal as status_event_id,
     application_id,
     ordinal,
-    event.status as status,
-    event.at as occurred_at,
+    status_history[ordinal].status as status,
+    status_history[ordinal].at as occurred_at,
     updated_at as application_updated_at,
 from elements

@@ -6,22 +6,23 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::stages::SelectionArgs;
+use super::selection::SelectionArgs;
 use crate::command::{
     FreshnessOptions, LineageOptions, LsOptions, LsOutput, SchemaOptions, SchemaOutput, Selection, ShowOptions,
 };
+use crate::model::NodeKind;
 use crate::report::table::Output;
 
 #[derive(Args)]
 pub(super) struct LsArgs {
     #[command(flatten)]
     pub(super) selection: SelectionArgs,
-    /// Only resources of these kinds
-    #[arg(long, value_name = "KIND", num_args = 1.., value_parser = ["model", "seed", "source", "test"])]
-    pub(super) resource_type: Vec<String>,
     /// What a line shows: `selector` (project.staging.stg_loans__customers), `name`, `path` of the file, or `json`
     #[arg(long, value_name = "FORM", value_enum, default_value = "selector", hide_possible_values = true)]
     pub(super) output: LsOutputArg,
+    /// With `json`: only these keys, such as `name config.materialized`
+    #[arg(long, value_name = "KEY", num_args = 1.., value_delimiter = ' ')]
+    pub(super) output_keys: Vec<String>,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -96,7 +97,7 @@ impl From<LineageArgs> for LineageOptions {
 #[derive(Args)]
 pub(super) struct ShowArgs {
     /// The model: `elt show customers` is `elt show --select customers`
-    #[arg(value_name = "MODEL", conflicts_with_all = ["select", "inline"])]
+    #[arg(value_name = "MODEL", conflicts_with_all = ["select", "selector", "inline"])]
     pub(super) model: Option<String>,
     #[command(flatten)]
     pub(super) selection: SelectionArgs,
@@ -130,9 +131,16 @@ impl From<OutputArg> for Output {
 
 impl From<LsArgs> for LsOptions {
     fn from(args: LsArgs) -> Self {
+        let is_models = !args.selection.models.is_empty();
+        let mut selection: Selection = args.selection.into();
+        if is_models {
+            selection.kinds = vec![NodeKind::Model];
+        } else if selection.kinds.is_empty() {
+            selection.kinds = NodeKind::ALL.into_iter().filter(|kind| *kind != NodeKind::Analysis).collect();
+        }
         Self {
-            selection: args.selection.into(),
-            resource_types: args.resource_type,
+            selection,
+            output_keys: args.output_keys,
             output: match args.output {
                 LsOutputArg::Selector => LsOutput::Selector,
                 LsOutputArg::Name => LsOutput::Name,

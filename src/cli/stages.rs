@@ -6,17 +6,18 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::selection::SelectionArgs;
 use crate::command::{BuildOptions, CloneOptions, RetryOptions, Selection};
 
+/// The time that microbatch models are built for.
 #[derive(Args)]
-pub(super) struct SelectionArgs {
-    /// What to work on: names, globs ('loan_*'), +model, model+, 2+model, @model, tag:, path:, source: …; several are a
-    /// union, a comma is an intersection
-    #[arg(long, short, num_args = 1.., value_name = "SELECTOR", visible_alias = "models", short_alias = 'm')]
-    pub(super) select: Vec<String>,
-    /// What to leave out of that, in the same words
-    #[arg(long, num_args = 1.., value_name = "SELECTOR")]
-    pub(super) exclude: Vec<String>,
+pub(super) struct EventTimeArgs {
+    /// Build microbatch models from this time on, UTC: 2024-01-31 or 2024-01-31T13:00:00
+    #[arg(long, value_name = "TIME")]
+    pub(super) event_time_start: Option<String>,
+    /// ... and before this time
+    #[arg(long, value_name = "TIME")]
+    pub(super) event_time_end: Option<String>,
 }
 
 /// The flags of `build`, `extract` and `run`; the commands below have those of them that mean something there.
@@ -40,6 +41,8 @@ pub(super) struct BuildArgs {
 pub(super) struct RunArgs {
     #[command(flatten)]
     pub(super) build: BuildArgs,
+    #[command(flatten)]
+    pub(super) event_times: EventTimeArgs,
     /// Leave out what would come out as it is: models whose query, configuration and inputs are those of their last build
     #[arg(long)]
     pub(super) changed: bool,
@@ -47,7 +50,7 @@ pub(super) struct RunArgs {
 
 impl From<RunArgs> for BuildOptions {
     fn from(args: RunArgs) -> Self {
-        Self { changed: args.changed, ..args.build.into() }
+        Self { changed: args.changed, event_times: args.event_times.into(), ..args.build.into() }
     }
 }
 
@@ -117,11 +120,24 @@ pub(super) struct RetryArgs {
     /// Stop at the first failure
     #[arg(long, short = 'x')]
     pub(super) fail_fast: bool,
+    #[command(flatten)]
+    pub(super) event_times: EventTimeArgs,
+}
+
+impl From<EventTimeArgs> for (Option<String>, Option<String>) {
+    fn from(args: EventTimeArgs) -> Self {
+        (args.event_time_start, args.event_time_end)
+    }
 }
 
 impl From<RetryArgs> for RetryOptions {
     fn from(args: RetryArgs) -> Self {
-        Self { state: args.state, full_refresh: args.full_refresh, fail_fast: args.fail_fast }
+        Self {
+            state: args.state,
+            full_refresh: args.full_refresh,
+            event_times: args.event_times.into(),
+            fail_fast: args.fail_fast,
+        }
     }
 }
 
@@ -140,12 +156,6 @@ pub(super) struct CloneArgs {
 impl From<CloneArgs> for CloneOptions {
     fn from(args: CloneArgs) -> Self {
         Self { selection: args.selection.into(), from: args.from, full_refresh: args.full_refresh }
-    }
-}
-
-impl From<SelectionArgs> for Selection {
-    fn from(args: SelectionArgs) -> Self {
-        Self { select: args.select, exclude: args.exclude }
     }
 }
 

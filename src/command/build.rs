@@ -8,12 +8,12 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Exit, Result};
 use crate::export;
 use crate::failpoint::failpoint;
-use crate::model::{Graph, HookTime, Materialized, Node, NodeId, NodeKind, Selection};
+use crate::model::{Graph, HookTime, Materialized, Node, NodeId, NodeKind, Selection, Window, parse_time};
 use crate::project::Target;
 use crate::report::{Console, Stage, artifacts, counted};
 use crate::run::changed::Changed;
 use crate::run::{
-    Build, Extent, Extraction, NodeResult, Plan, Publish, Results, RunHookStage, Scope, UnitTests, binder,
+    Batches, Build, Extent, Extraction, NodeResult, Plan, Publish, Results, RunHookStage, Scope, UnitTests, binder,
     create_schemas, plan, reach, summary,
 };
 use crate::warehouse::{Session, Warehouse};
@@ -22,10 +22,15 @@ use super::workspace::{self, Workspace};
 use super::{BuildOptions, Common, unit_tests};
 
 pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Console, cancel: &Cancel) -> Result<bool> {
+    let window = window(options)?;
     let workspace = Workspace::open(common, console)?;
     let flagged = workspace.project.profiles.flag("fail_fast");
     let options = &BuildOptions { fail_fast: options.fail_fast || flagged, ..options.clone() };
-    let selected = workspace.select(&options.selection)?;
+    let selected = workspace.select(&options.selection, console)?;
+    let kinds = &options.selection.kinds;
+    // Collections are no part of what is built if sources are left out.
+    let extract = scope.extract && (kinds.is_empty() || kinds.contains(&NodeKind::Source));
+    let scope = Scope { extract, ..scope };
     if options.dry_run {
         return dry_run(&workspace, selected, scope, options, console);
     }
@@ -52,7 +57,10 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
             counted(plan.waiting.len() as u64, "tests")
         ));
     }
-    let command = Command { workspace: &workspace, options, console, cancel, results: &results, warehouse: &warehouse };
+    let previous = options.retries.as_ref().map(|previous| previous.batches.clone()).unwrap_or_default();
+    let batches = Batches { window, previous };
+    let command =
+        Command { batches, workspace: &workspace, options, console, cancel, results: &results, warehouse: &warehouse };
     let outcome = command.stages(&plan, &session);
     // Closing the database writes its log into it.
     results.stage("close", || {
@@ -80,6 +88,25 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
     Ok(ok)
 }
 
+/// What time microbatch models are asked for.
+fn window(options: &BuildOptions) -> Result<Window> {
+    const FLAGS: [&str; 2] = ["--event-time-start", "--event-time-end"];
+    let time = |flag: &str, written: &str| parse_time(written).ok_or_else(|| Error::bad_event_time(flag, written));
+    let given = match &options.event_times {
+        (None, None) => None,
+        (Some(_), None) => return Err(Error::event_time_alone(FLAGS[0], FLAGS[1])),
+        (None, Some(_)) => return Err(Error::event_time_alone(FLAGS[1], FLAGS[0])),
+        (Some(start), Some(end)) => Some((time(FLAGS[0], start)?, time(FLAGS[1], end)?)),
+    };
+    if given.is_some_and(|(start, end)| start >= end) {
+        return Err(Error::event_times_reversed());
+    }
+    // Batches that were not tried are those of the run that is retried.
+    let began = options.retries.as_ref().and_then(|previous| previous.started_at);
+    let window = Window::default();
+    Ok(Window { given, now: began.unwrap_or(window.now) })
+}
+
 /// Prints what would be done.
 fn dry_run(
     workspace: &Workspace,
@@ -104,6 +131,7 @@ fn dry_run(
 
 /// The pieces that every stage takes.
 struct Command<'a> {
+    batches: Batches,
     workspace: &'a Workspace,
     options: &'a BuildOptions,
     console: &'a Console,
@@ -151,6 +179,7 @@ impl Command<'_> {
                 .then(|| UnitTests::prepare(graph, &unit_tests, &now, &session.macros()?, self.cancel))
                 .transpose()?;
             let build = Build {
+                batches: self.batches.clone(),
                 unit_tests,
                 graph,
                 warehouse: self.warehouse,
@@ -297,7 +326,15 @@ pub(super) fn args(common: &Common, options: &BuildOptions, scope: Scope, target
     args.insert("which".into(), scope.name.into());
     args.insert("select".into(), options.selection.select.clone().into());
     args.insert("exclude".into(), options.selection.exclude.clone().into());
+    args.insert("selector".into(), options.selection.selector.clone().into());
+    let kinds: Vec<&str> = options.selection.kinds.iter().map(|kind| kind.name()).collect();
+    args.insert("resource_types".into(), kinds.into());
+    let state = options.selection.state.as_ref().map(|folder| folder.display().to_string());
+    args.insert("state".into(), state.into());
+    args.insert("indirect_selection".into(), options.selection.indirect.name().into());
     args.insert("full_refresh".into(), options.full_refresh.into());
+    args.insert("event_time_start".into(), options.event_times.0.clone().into());
+    args.insert("event_time_end".into(), options.event_times.1.clone().into());
     args.insert("fail_fast".into(), options.fail_fast.into());
     args.insert("no_gate".into(), options.no_gate.into());
     args.insert("target".into(), target.name.clone().into());
@@ -311,9 +348,8 @@ pub(super) fn write_artifacts(workspace: &Workspace, results: &Results, args: &M
         return Ok(());
     }
     let folder = workspace.artifacts();
-    let invocation = uuid::Uuid::now_v7().to_string();
-    let manifest = workspace.graph.manifest(artifacts::metadata("manifest/v12", &invocation));
-    artifacts::write(&folder.join("manifest.json"), &manifest)?;
+    let invocation = workspace.invocation();
+    workspace.write_manifest(&invocation, &results.compiled())?;
     let results = results.artifact(artifacts::metadata("run-results/v6", &invocation), args);
     artifacts::write(&folder.join("run_results.json"), &results)
 }

@@ -17,7 +17,7 @@ pub fn run(common: &Common, options: &Selection, console: &Console) -> Result<bo
     let started = Instant::now();
     let workspace = Workspace::open(common, console)?;
     let graph = &workspace.graph;
-    let selected = workspace.select(options)?;
+    let selected = workspace.select(options, console)?;
     let warehouse = workspace.warehouse_read_only()?;
     let session = warehouse.as_ref().map(Warehouse::session).transpose()?;
     let known = session.as_ref().map_or_else(|| Ok(Default::default()), |session| binder::known(graph, session))?;

@@ -25,7 +25,7 @@ pub fn run(common: &Common, options: &CloneOptions, console: &Console, cancel: &
     if !other.warehouse.exists() {
         return Err(Error::no_warehouse(&other.warehouse));
     }
-    let selected = workspace.select(&options.selection)?;
+    let selected = workspace.select(&options.selection, console)?;
     let warehouse = workspace.warehouse()?;
     let session = warehouse.session()?;
     let catalog = session.catalog()?;

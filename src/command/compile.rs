@@ -13,7 +13,7 @@ use super::{BuildOptions, Common};
 pub fn run(common: &Common, options: &BuildOptions, console: &Console) -> Result<bool> {
     let workspace = Workspace::open(common, console)?;
     let graph = &workspace.graph;
-    let selected = workspace.select(&options.selection)?;
+    let selected = workspace.select(&options.selection, console)?;
     let warehouse = workspace.warehouse_read_only()?;
     let session = warehouse.as_ref().map(Warehouse::session).transpose()?;
     let catalog = workspace::catalog(session.as_ref())?;
@@ -32,7 +32,7 @@ pub fn run(common: &Common, options: &BuildOptions, console: &Console) -> Result
         }
         let stands = catalog.get(&node.relation.schema, &node.relation.identifier) == Some(RelationKind::Table);
         let is_incremental = node.config.materialized == Materialized::Incremental && stands && !options.full_refresh;
-        match graph.compile(node, &Compile { is_incremental, host }) {
+        match graph.compile(node, &Compile { is_incremental, batch: None, host }) {
             Ok(compiled) if options.dry_run => drop(compiled),
             Ok(compiled) => {
                 write_compiled(&folder, node, &compiled.sql)?;

@@ -15,7 +15,7 @@ pub fn run(common: &Common, options: &FreshnessOptions, console: &Console) -> Re
     let started = std::time::Instant::now();
     let workspace = Workspace::open(common, console)?;
     let graph = &workspace.graph;
-    let selected = workspace.select(&options.selection)?;
+    let selected = workspace.select(&options.selection, console)?;
     let nodes: Vec<_> =
         selected.iter().map(|id| graph.node(id)).filter_map(|node| Some((node, node.freshness()?))).collect();
     let mut ages = Vec::new();

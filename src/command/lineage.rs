@@ -15,7 +15,7 @@ use crate::run::{binder, plan};
 use crate::warehouse::Warehouse;
 
 use super::workspace::Workspace;
-use super::{Common, LineageOptions, Selection};
+use super::{Common, LineageOptions};
 
 pub fn run(common: &Common, options: &LineageOptions, console: &Console) -> Result<bool> {
     let workspace = Workspace::open(common, console)?;
@@ -32,12 +32,12 @@ pub fn run(common: &Common, options: &LineageOptions, console: &Console) -> Resu
         let session = warehouse.as_ref().map(Warehouse::session).transpose()?;
         session.as_ref().map_or_else(|| Ok(KnownColumns::new()), |session| binder::known(graph, session))?
     };
-    let mut selection = workspace.select(&Selection::default())?;
+    let mut selection = workspace.graph.select(&[], &[])?;
     selection.retain(|id| all.contains(&id) && !graph.node(id).kind.is_test());
     let (mut columns, checked, _) = binder::examine(graph, &selection, known, None)?;
     columns.extend(checked.columns);
     let lineage = binder::lineage(graph, around, &columns)?;
-    let exports = plan::exports(graph, &workspace.select(&Selection::default())?, workspace.target())?;
+    let exports = plan::exports(graph, &workspace.graph.select(&[], &[])?, workspace.target())?;
     let look = Look { lineage: &lineage, known: &columns, exports: &exports, conditions: options.conditions };
     let field = look.field(node, path)?;
     let text = match (field, options.json) {

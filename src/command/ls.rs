@@ -1,54 +1,73 @@
-//! `elt ls`: what a selection holds, one line each on stdout. Opens no warehouse.
+//! `elt ls`: what a selection holds, one line each on stdout, in dbt's forms and order. Opens no warehouse.
 
 use std::io::Write;
 
-use serde_json::json;
+use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
-use crate::model::{Node, NodeKind};
+use crate::model::{Graph, Node, NodeKind};
 use crate::report::{Console, table};
 
 use super::workspace::Workspace;
 use super::{Common, LsOptions, LsOutput};
 
+/// What `--output json` shows of a node, as dbt's.
+const KEYS: [&str; 10] = [
+    "alias",
+    "name",
+    "package_name",
+    "depends_on",
+    "tags",
+    "config",
+    "resource_type",
+    "source_name",
+    "original_file_path",
+    "unique_id",
+];
+
 pub fn run(common: &Common, options: &LsOptions, console: &Console) -> Result<bool> {
     let workspace = Workspace::open(common, console)?;
-    let selected = workspace.select(&options.selection)?;
+    let graph = &workspace.graph;
+    let selected = workspace.select(&options.selection, console)?;
+    let mut nodes: Vec<&Node> = selected.iter().map(|id| graph.node(id)).collect();
+    nodes.sort_by(|a, b| a.unique_id.cmp(&b.unique_id));
     let mut out = table::stdout();
-    for id in selected.iter() {
-        let node = workspace.graph.node(id);
-        if !options.resource_types.is_empty() && !options.resource_types.iter().any(|kind| kind == node.kind.name()) {
-            continue;
-        }
-        writeln!(out, "{}", line(&workspace, node, options.output)).map_err(|cause| Error::output(&cause))?;
+    for node in nodes {
+        writeln!(out, "{}", line(graph, node, options)).map_err(|cause| Error::output(&cause))?;
     }
     Ok(true)
 }
 
-fn line(workspace: &Workspace, node: &Node, output: LsOutput) -> String {
-    match output {
-        LsOutput::Selector if node.kind == NodeKind::Source => {
-            format!("source:{}.{}", workspace.graph.project, node.display_name())
-        }
-        LsOutput::Selector => node.fqn.join("."),
+fn line(graph: &Graph, node: &Node, options: &LsOptions) -> String {
+    match options.output {
+        LsOutput::Selector => match node.kind {
+            NodeKind::Source | NodeKind::Exposure | NodeKind::UnitTest => {
+                format!("{}:{}.{}", node.kind, graph.project, node.display_name())
+            }
+            _ => node.fqn.join("."),
+        },
         LsOutput::Name => node.display_name(),
         LsOutput::Path => node.original_path().display().to_string(),
-        LsOutput::Json => {
-            let parents: Vec<&str> = workspace.graph.parents(node.id).map(|parent| parent.unique_id.as_str()).collect();
-            json!({
-                "name": node.name,
-                "resource_type": node.kind.name(),
-                "package_name": workspace.graph.project,
-                "original_file_path": node.original_path(),
-                "unique_id": node.unique_id,
-                "source_name": node.source_name,
-                "alias": node.relation.identifier,
-                "schema": node.relation.schema,
-                "config": node.raw_config,
-                "tags": node.config.tags,
-                "depends_on": { "nodes": parents },
-            })
-            .to_string()
+        LsOutput::Json => json(&graph.entry(node, None), &options.output_keys).to_string(),
+    }
+}
+
+/// The chosen keys of an entry; a dotted key goes into it, and is left out where there is nothing.
+fn json(entry: &Value, keys: &[String]) -> Value {
+    let mut object = Map::new();
+    let Some(all) = entry.as_object() else { return Value::Null };
+    if keys.is_empty() {
+        object.extend(all.iter().filter(|(key, _)| KEYS.contains(&key.as_str())).map(|(k, v)| (k.clone(), v.clone())));
+    }
+    for key in keys {
+        let mut value = Some(entry);
+        for part in key.split('.') {
+            value = value.and_then(|value| value.get(part));
+        }
+        let is_shown = |value: &&Value| !key.contains('.') || !value.is_null();
+        if let Some(value) = value.filter(is_shown) {
+            object.insert(key.clone(), value.clone());
         }
     }
+    Value::Object(object)
 }

@@ -14,6 +14,7 @@ mod generate;
 mod init;
 mod lineage;
 mod ls;
+mod parse;
 mod quarantine;
 mod retry;
 mod run_operation;
@@ -27,7 +28,7 @@ use std::path::PathBuf;
 
 use crate::cancel::Cancel;
 use crate::error::Result;
-use crate::model::Gate;
+use crate::model::{Gate, Indirect, NodeKind};
 use crate::report::table::Output;
 use crate::report::{Console, LogFormat};
 use crate::run::{Previous, Scope};
@@ -74,6 +75,7 @@ pub enum Command {
     Export(BuildOptions),
     SourceFreshness(FreshnessOptions),
     Ls(LsOptions),
+    Parse,
     Schema(SchemaOptions),
     Lineage(LineageOptions),
     Check(Selection),
@@ -87,17 +89,26 @@ pub enum Command {
     Clean,
 }
 
-/// `--select` and `--exclude`; an empty `select` is everything.
+/// What is selected; an empty `select` is everything.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
     pub select: Vec<String>,
     pub exclude: Vec<String>,
+    /// A selector of `selectors.yml`.
+    pub selector: Option<String>,
+    pub indirect: Indirect,
+    /// Kinds that are kept; empty is all.
+    pub kinds: Vec<NodeKind>,
+    /// The folder with an earlier run's artifacts.
+    pub state: Option<PathBuf>,
 }
 
 #[derive(Debug, Clone, Default)]
 pub struct BuildOptions {
     pub selection: Selection,
     pub full_refresh: bool,
+    /// `--event-time-start` and `--event-time-end`, as written.
+    pub event_times: (Option<String>, Option<String>),
     pub fail_fast: bool,
     pub dry_run: bool,
     /// Tests run after the commit and hold back what is below, as in dbt.
@@ -113,6 +124,8 @@ pub struct RetryOptions {
     /// The folder with the run's artifacts; the project's own if None.
     pub state: Option<PathBuf>,
     pub full_refresh: bool,
+    /// `--event-time-start` and `--event-time-end`, as written.
+    pub event_times: (Option<String>, Option<String>),
     pub fail_fast: bool,
 }
 
@@ -146,8 +159,9 @@ pub struct FreshnessOptions {
 #[derive(Debug, Clone)]
 pub struct LsOptions {
     pub selection: Selection,
-    pub resource_types: Vec<String>,
     pub output: LsOutput,
+    /// Empty is dbt's usual keys.
+    pub output_keys: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -255,6 +269,7 @@ pub fn run(invocation: &Invocation, console: &Console, cancel: &Cancel) -> Resul
         Command::Retry(options) => retry::run(common, options, console, cancel),
         Command::SourceFreshness(options) => freshness::run(common, options, console),
         Command::Ls(options) => ls::run(common, options, console),
+        Command::Parse => parse::run(common, console),
         Command::Schema(options) => schema::run(common, options, console),
         Command::Lineage(options) => lineage::run(common, options, console),
         Command::Check(selection) => check::run(common, selection, console),

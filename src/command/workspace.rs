@@ -7,9 +7,9 @@ use std::path::PathBuf;
 use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
-use crate::model::{Graph, Invocation, Selection as Selected};
+use crate::model::{CompiledSql, Graph, Invocation, Previous, Request, Selection as Selected};
 use crate::project::{Environment, Project, ProjectFile, Target, Wanted};
-use crate::report::Console;
+use crate::report::{Console, artifacts};
 use crate::warehouse::{Catalog, Options, Session, Warehouse};
 
 use super::{Common, Selection};
@@ -51,8 +51,46 @@ impl Workspace {
         &self.project.profiles.target
     }
 
-    pub fn select(&self, selection: &Selection) -> Result<Selected> {
-        self.graph.select(&selection.select, &selection.exclude)
+    /// What is selected. Selectors that compare with a state and match nothing are told: nothing changed.
+    pub fn select(&self, selection: &Selection, console: &Console) -> Result<Selected> {
+        let previous = selection.state.as_ref().map(|folder| self.previous(folder)).transpose()?;
+        let selected = self.graph.select_with(&Request {
+            select: &selection.select,
+            exclude: &selection.exclude,
+            selector: selection.selector.as_deref(),
+            indirect: selection.indirect,
+            selectors: &self.project.selectors,
+            previous: previous.as_ref(),
+            kinds: &selection.kinds,
+        })?;
+        for text in &selected.unmatched {
+            console.say(&format!("`{text}` selects nothing: nothing differs from the state that way"));
+        }
+        Ok(selected)
+    }
+
+    /// The artifacts of an earlier run in a folder, relative to the project's.
+    fn previous(&self, folder: &std::path::Path) -> Result<Previous> {
+        let folder = self.project.profiles.root.join(folder);
+        Ok(Previous {
+            manifest: artifacts::read(&folder.join("manifest.json"))?,
+            run_results: artifacts::read(&folder.join("run_results.json"))?,
+            sources: artifacts::read(&folder.join("sources.json"))?,
+            sources_now: artifacts::read(&self.artifacts().join("sources.json"))?,
+        })
+    }
+
+    /// What names this run in its artifacts.
+    pub fn invocation(&self) -> String {
+        uuid::Uuid::now_v7().to_string()
+    }
+
+    /// Writes `target/manifest.json`; `compiled` is the SQL of what was compiled.
+    pub fn write_manifest(&self, invocation: &str, compiled: &CompiledSql) -> Result<PathBuf> {
+        let path = self.artifacts().join("manifest.json");
+        let manifest = self.graph.manifest(artifacts::metadata("manifest/v12", invocation), compiled);
+        artifacts::write(&path, &manifest)?;
+        Ok(path)
     }
 
     fn options(&self) -> Options {

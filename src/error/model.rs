@@ -268,6 +268,31 @@ impl Error {
         Self::usage(format!("selector `{spec}` cannot have `{value}`")).hint(format!("it takes {}", listed(&names)))
     }
 
+    pub(crate) fn selector_missing(name: &str, near: Option<&str>, known: &[&str]) -> Self {
+        let names: Vec<String> = known.iter().map(|name| (*name).to_owned()).collect();
+        let hint = match (near, names.as_slice()) {
+            (Some(near), _) => format!("did you mean `{near}`?"),
+            (None, []) => "`selectors.yml` in the project's root defines selectors".into(),
+            (None, names) => format!("the selectors are {}", listed(names)),
+        };
+        Self::usage(format!("no selector `{name}` is defined")).hint(hint)
+    }
+
+    pub(crate) fn bad_indirect(word: &str) -> Self {
+        Self::usage(format!("`indirect_selection` cannot be `{word}`"))
+            .hint("it takes `eager`, `cautious`, `buildable`, `empty`")
+    }
+
+    /// `what`: ``a manifest.json``.
+    pub(crate) fn no_state(spec: &str, what: &str) -> Self {
+        Self::usage(format!("selector `{spec}` compares with an earlier state, and there is no {what}"))
+            .hint("`--state DIR` names the folder that holds it, such as a copy of an earlier run's `target/`")
+    }
+
+    pub(crate) fn state_unreadable(path: &std::path::Path, reason: &str) -> Self {
+        Self::usage(format!("cannot read the state in `{}`: {reason}", path.display()))
+    }
+
     /// An empty shell variable must not select everything.
     pub(crate) fn empty_selector() -> Self {
         Self::usage("`--select` is empty").hint("without `--select` everything is selected")
@@ -355,6 +380,48 @@ impl Error {
         Self::failed(text.trim()).at_maybe(place)
     }
 
+    /// A warning.
+    pub(crate) fn unfiltered_batches(model: &str, place: Place) -> Self {
+        Self::usage(format!(
+            "microbatch model `{model}` reads nothing that has an `event_time`: each batch reads everything"
+        ))
+        .at(place)
+        .hint("configure `event_time` on the models, seeds or sources that it reads")
+    }
+
+    pub(crate) fn contract_without_columns(model: &str, place: Place) -> Self {
+        Self::usage(format!("the contract of `{model}` is enforced, and names no columns"))
+            .at(place)
+            .hint("list all columns in YAML, each with its `data_type`")
+    }
+
+    pub(crate) fn contract_without_types(model: &str, columns: &[String], places: Vec<Place>) -> Self {
+        let error = Self::usage(format!("the contract of `{model}` gives no `data_type` for {}", listed(columns)));
+        places.into_iter().fold(error, Self::at)
+    }
+
+    pub(crate) fn contract_unknown_type(model: &str, column: &str, written: &str, place: Place) -> Self {
+        Self::usage(format!(
+            "the contract of `{model}` gives `{column}` the type `{written}`, which DuckDB does not know"
+        ))
+        .at(place)
+    }
+
+    /// `table`: the columns that differ, aligned.
+    pub(crate) fn contract_broken(model: &str, columns: usize, table: String, place: Place) -> Self {
+        let columns = crate::report::counted(columns as u64, "columns");
+        Self::failed(format!("`{model}` breaks its contract in {columns}"))
+            .at(place)
+            .picture(table)
+            .hint("change the query, or what the contract says")
+    }
+
+    pub(crate) fn contract_orphans(model: &str, columns: &[String], to: &str, rows: u64, place: Place) -> Self {
+        let rows = crate::report::counted(rows, "rows");
+        Self::failed(format!("`{model}` breaks its contract: {rows} whose {} is not in `{to}`", listed(columns)))
+            .at(place)
+    }
+
     pub(crate) fn schema_changed(model: &str, changes: &[String]) -> Self {
         Self::failed(format!("the columns of `{model}` changed: {}", changes.join(", "))).hint(
             "run it with `--full-refresh`, or set `on_schema_change` to `append_new_columns` or `sync_all_columns`",
@@ -383,8 +450,8 @@ impl Error {
         .hint("a new row would take the place of several: `--full-refresh` builds the table anew, with each key once")
     }
 
-    pub(crate) fn key_not_in_query(model: &str, column: &str, columns: &[String]) -> Self {
-        Self::failed(format!("`unique_key` of model `{model}` names `{column}`, which the query does not give"))
+    pub(crate) fn key_not_in_query(key: &str, model: &str, column: &str, columns: &[String]) -> Self {
+        Self::failed(format!("`{key}` of model `{model}` names `{column}`, which the query does not give"))
             .hint_maybe(did_you_mean(column, columns.iter().map(String::as_str)))
     }
 

@@ -151,6 +151,26 @@ impl Error {
         Self::usage(format!("the owner of {of} has neither `name` nor `email`")).at(place)
     }
 
+    pub(crate) fn two_defaults(first: &str, second: &str, place: Place) -> Self {
+        Self::usage(format!("both `{first}` and `{second}` are the default selector")).at(place)
+    }
+
+    pub(crate) fn set_not_alone(place: Place) -> Self {
+        Self::usage("`union` and `intersection` stand alone in a selector's definition")
+            .at(place)
+            .hint("`exclude` is an item of their list")
+    }
+
+    pub(crate) fn two_excludes(place: Place) -> Self {
+        Self::usage("a `union` or `intersection` has one `exclude`").at(place).hint("its list holds them all")
+    }
+
+    pub(crate) fn bad_definition(place: Place) -> Self {
+        Self::usage("this selects nothing that can be read")
+            .at(place)
+            .hint("a definition is a text, `method` with `value`, a `union` or an `intersection`")
+    }
+
     pub(crate) fn bad_version(place: Place) -> Self {
         Self::usage("`version` is 2").at(place)
     }

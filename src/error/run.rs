@@ -203,6 +203,25 @@ impl Error {
         Self::failed(format!("model `{name}` failed: {}", our_manner(&error.message))).hint_maybe(candidates(error))
     }
 
+    /// Says which batch of a microbatch model failed.
+    pub fn in_batch(self, model: &str, batch: &str) -> Self {
+        self.hint(format!("it is batch {batch} of `{model}`; `elt retry` builds the failed batches alone"))
+    }
+
+    /// `flag`: `--event-time-start` or `--event-time-end`.
+    pub fn bad_event_time(flag: &str, written: &str) -> Self {
+        Self::usage(format!("`{flag}` cannot be `{written}`"))
+            .hint("it takes a time such as `2024-01-31` or `2024-01-31T13:00:00`, in UTC")
+    }
+
+    pub fn event_time_alone(given: &str, missing: &str) -> Self {
+        Self::usage(format!("`{given}` stands without `{missing}`")).hint("a range of time needs both")
+    }
+
+    pub fn event_times_reversed() -> Self {
+        Self::usage("`--event-time-start` is not before `--event-time-end`")
+    }
+
     pub fn seed_failed(name: &str, error: &SqlError) -> Self {
         Self::failed(format!("seed `{name}` cannot be read: {}", error.message)).hint(
             "a seed is UTF-8 text, each line with as many fields as the header; `delimiter` and `column_types` configure it",

@@ -7,8 +7,10 @@ use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::analysis::is_query;
+use super::batches::Batch;
 use super::compile::{Compile, Compiled};
 use super::config::Materialized;
+use super::contract::Contract;
 use super::host::{Answer, Host, Said};
 use super::node::{Graph, Node, NodeId, NodeKind};
 use super::relation::Relation;
@@ -95,6 +97,11 @@ pub fn bind(
 /// The view that an ephemeral model is bound as.
 pub fn bound_ephemeral(id: NodeId) -> Relation {
     Relation::new("elt_tests", format!("e{}", id.0))
+}
+
+/// One of a microbatch model's batches: which one, makes no difference to names and types.
+fn sample_batch(node: &Node) -> Option<Batch> {
+    node.config.batch.as_ref().map(|config| Batch { start: config.begin, end: config.begin })
 }
 
 struct Work<'a> {
@@ -212,6 +219,7 @@ impl Work<'_> {
                 if !self.empty_table(node, &full) {
                     return;
                 }
+                self.event_time(node);
                 // `this` stands now, with the full query's columns.
                 if let Some(new_rows) = self.compiled(node, true)
                     && new_rows.sql != full.sql
@@ -310,12 +318,40 @@ impl Work<'_> {
             self.errors.push(error.at(place));
             self.broken.insert(node.id);
         }
+        if let Err(error) = self.contract(node, columns) {
+            self.errors.push(error);
+            self.broken.insert(node.id);
+        }
+    }
+
+    /// Compares a model's columns with its contract, if it enforces one.
+    fn contract(&mut self, node: &Node, columns: &[(String, String)]) -> Result<()> {
+        let Some(contract) = Contract::of(node) else { return Ok(()) };
+        let mut types = |query: &str| self.binder.describe(&format!("describe {query}")).ok();
+        match types(&contract.promised()?) {
+            Some(promised) => contract.compare(&promised, columns),
+            None => contract.unknown_type(&mut |query| types(query).is_some()).map_or(Ok(()), Err),
+        }
+    }
+
+    /// A microbatch model's own `event_time` has to be among its columns.
+    fn event_time(&mut self, node: &Node) {
+        let Some(config) = &node.config.batch else { return };
+        let Some(batch) = sample_batch(node) else { return };
+        let condition = batch.condition(&config.event_time);
+        let statement =
+            format!("create view elt_tests.b{} as select * from {} where {condition}", node.id.0, node.relation);
+        self.schema("elt_tests");
+        if let Err(error) = self.binder.create(&statement) {
+            let place = super::parse::key_in_sql(&node.source, "event_time").unwrap_or_else(|| node.place());
+            self.fail(node, &error, vec![place]);
+        }
     }
 
     fn compiled(&mut self, node: &Node, is_incremental: bool) -> Option<Compiled> {
         let watched = self.host.map(Watched::new);
         let host = watched.as_ref().map(|watched| watched as &dyn Host);
-        let compiled = self.graph.compile(node, &Compile { is_incremental, host });
+        let compiled = self.graph.compile(node, &Compile { is_incremental, batch: sample_batch(node), host });
         if watched.as_ref().is_some_and(|watched| watched.asked.get()) {
             self.by_data.insert(node.id);
         }

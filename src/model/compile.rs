@@ -6,6 +6,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
+use super::batches::Batch;
 use super::config::{Materialized, TestConfig};
 use super::host::Host;
 use super::jinja::RelationValue;
@@ -23,6 +24,8 @@ use crate::project::OverrideProperties;
 pub struct Compile<'a> {
     /// What `is_incremental()` gives.
     pub is_incremental: bool,
+    /// Of a microbatch model: the range of time that what it reads is filtered by.
+    pub batch: Option<Batch>,
     /// Whom templates ask and tell; without one a template that asks is an error.
     pub host: Option<&'a dyn Host>,
 }
@@ -118,6 +121,7 @@ impl Graph {
         setting.is_incremental &= node.config.materialized == Materialized::Incremental;
         setting.allowed = Some(node.parents.clone());
         setting.overrides = standins.overrides.clone();
+        setting.batch = how.batch.filter(|_| node.config.batch.is_some());
         let generic = node.test.as_ref().and_then(|test| Some((test.generic.as_ref()?, test.owner?)));
         let text = match generic {
             Some((generic, on)) => {
@@ -174,7 +178,7 @@ impl Graph {
             is_incremental: how.is_incremental,
             this: Some(node.relation.clone()),
             config: node.raw_config.clone(),
-            model: self.templates.mentions(own, "model").then(|| node_value::model(self, node)),
+            model: self.templates.mentions(own, "model").then(|| node_value::model(self, node, how.batch)),
             ..Setting::default()
         }
     }

@@ -4,6 +4,7 @@
 
 use serde_json::{Map, Value};
 
+use super::batch_config::BatchConfig;
 use super::config_value::{BadConfig, Misspelt, Reader};
 use super::snapshot_config::SnapshotConfig;
 use super::source_config::SourceConfig;
@@ -21,7 +22,15 @@ pub struct Config {
     /// Empty if none is given.
     pub unique_key: Vec<String>,
     pub incremental_strategy: Strategy,
+    /// Of an incremental model of children: the columns that name a row's parent, whose rows are replaced all together.
+    pub parent_key: Vec<String>,
     pub on_schema_change: OnSchemaChange,
+    /// The column that says when a row happened: what microbatch models that read this node filter it by.
+    pub event_time: Option<String>,
+    /// Of an incremental model with the strategy `microbatch`.
+    pub batch: Option<BatchConfig>,
+    /// Whether the columns and constraints of its YAML are enforced.
+    pub contract: bool,
     /// Overrides `--full-refresh` for this node.
     pub full_refresh: Option<bool>,
     pub incremental_predicates: Vec<String>,
@@ -103,6 +112,8 @@ choices! {
         Append = "append",
         DeleteInsert = "delete+insert",
         Merge = "merge",
+        /// Replaces ranges of time, each in a transaction of its own.
+        Microbatch = "microbatch",
     }
 }
 
@@ -231,7 +242,7 @@ impl Config {
             Strategy::DeleteInsert
         });
         let is_incremental = materialized == Materialized::Incremental;
-        if is_incremental && strategy != Strategy::Append && unique_key.is_empty() {
+        if is_incremental && matches!(strategy, Strategy::DeleteInsert | Strategy::Merge) && unique_key.is_empty() {
             read.refuse("incremental_strategy", format!("`{}` needs a `unique_key`", strategy.name()));
         }
         let choices = if of == Of::Source { Deletes::CHOICES } else { &Deletes::CHOICES[..2] };
@@ -239,6 +250,33 @@ impl Config {
         if is_incremental && deletes == Deletes::Sweep && unique_key.is_empty() {
             read.refuse("deletes", "`sweep` needs a `unique_key` to find the rows that are gone".into());
         }
+        let on_schema_change =
+            read.choice("on_schema_change", OnSchemaChange::CHOICES).unwrap_or(OnSchemaChange::Ignore);
+        let contract = of == Of::Model && read.map("contract").get("enforced").is_some_and(|value| value == true);
+        if contract && materialized == Materialized::Ephemeral {
+            read.refuse("contract", "cannot be enforced: an ephemeral model has no relation".into());
+        }
+        let is_kept = matches!(on_schema_change, OnSchemaChange::AppendNewColumns | OnSchemaChange::Fail);
+        if contract && is_incremental && !is_kept {
+            let complaint = format!(
+                "cannot be `{}` where the contract is enforced: it takes `append_new_columns`, `fail`",
+                on_schema_change.name()
+            );
+            read.refuse("on_schema_change", complaint);
+        }
+        let parent_key = read.names("parent_key");
+        if is_incremental && !parent_key.is_empty() {
+            let is_parents = |name: &String| parent_key.iter().any(|own| own.eq_ignore_ascii_case(name));
+            if strategy != Strategy::DeleteInsert {
+                read.refuse("parent_key", "needs a `unique_key`, and the strategy `delete+insert`".into());
+            } else if unique_key.iter().all(is_parents) {
+                read.refuse("parent_key", "holds all of the `unique_key`: nothing tells a parent's rows apart".into());
+            }
+        }
+        let event_time = read.text("event_time");
+        let batch = (is_incremental && strategy == Strategy::Microbatch)
+            .then(|| BatchConfig::read(&mut read, event_time.as_deref(), !unique_key.is_empty()))
+            .flatten();
         // Elsewhere these are an analyst's own keys, as in dbt.
         let source = SourceConfig::read(if of == Of::Source { &mut read } else { &mut nothing });
         let snapshot = (of == Of::Snapshot).then(|| SnapshotConfig::read(&mut read, !unique_key.is_empty()));
@@ -251,9 +289,11 @@ impl Config {
             meta: read.map("meta"),
             unique_key,
             incremental_strategy: strategy,
-            on_schema_change: read
-                .choice("on_schema_change", OnSchemaChange::CHOICES)
-                .unwrap_or(OnSchemaChange::Ignore),
+            on_schema_change,
+            contract,
+            parent_key,
+            event_time,
+            batch,
             full_refresh: read.flag("full_refresh"),
             incremental_predicates: read.names("incremental_predicates"),
             merge_update_columns: read.names("merge_update_columns"),
@@ -313,12 +353,37 @@ mod tests {
         check(
             Of::Model,
             incremental("incremental_strategy", "microbatch"),
-            &["incremental_strategy cannot be `microbatch`"],
+            &[
+                "event_time is missing: a microbatch model needs it, the column that says when a row happened",
+                "begin is missing: a microbatch model needs it, the time of its first batch, such as `2024-01-01`",
+                "batch_size is missing: a microbatch model needs it, one of `hour`, `day`, `month`, `year`",
+            ],
+        );
+        check(
+            Of::Model,
+            json!({"materialized": "incremental", "incremental_strategy": "microbatch", "event_time": "at",
+                "begin": "soon", "batch_size": "week", "lookback": -1, "unique_key": "id"}),
+            &[
+                "unique_key stands beside the strategy `microbatch`, which replaces whole batches",
+                "batch_size cannot be `week`",
+                "begin cannot be `soon`: it takes a time such as `2024-01-01T00:00:00`",
+                "lookback must be a whole number from 0",
+            ],
         );
         check(
             Of::Model,
             incremental("deletes", "sweep"),
             &["deletes `sweep` needs a `unique_key` to find the rows that are gone"],
+        );
+        check(
+            Of::Model,
+            incremental("parent_key", "a"),
+            &["parent_key needs a `unique_key`, and the strategy `delete+insert`"],
+        );
+        check(
+            Of::Model,
+            json!({"materialized": "incremental", "parent_key": ["a", "b"], "unique_key": "A"}),
+            &["parent_key holds all of the `unique_key`: nothing tells a parent's rows apart"],
         );
         check(
             Of::Source,

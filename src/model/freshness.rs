@@ -115,10 +115,13 @@ mod tests {
 
     use super::Freshness;
 
+    /// Seconds to a warning and to an error.
+    type Ages = (Option<u64>, Option<u64>);
+
     #[test]
     fn thresholds() {
         #[track_caller]
-        fn check(freshness: Value, expected: Result<Option<(Option<u64>, Option<u64>)>, &str>) {
+        fn check(freshness: Value, expected: Result<Option<Ages>, &str>) {
             let config = json!({ "freshness": freshness });
             let found = Freshness::read(config.as_object().expect("a map"));
             let seconds = |age: Option<super::Age>| age.map(|age| age.seconds());

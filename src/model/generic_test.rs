@@ -94,7 +94,10 @@ impl Parser<'_> {
         }
         let is_source = self.drafts[owner.draft].node.kind == NodeKind::Source;
         let (full, short) = names(&test_name, &owner.name, is_source, column.as_deref(), &arguments);
-        let name = test.name.clone().unwrap_or(full);
+        let (name, short) = match &test.name {
+            Some(name) => (name.clone(), name.clone()),
+            None => (full, short),
+        };
         let generic = GenericTest { test: test_name, column, arguments };
 
         let label = format!("test `{name}`");

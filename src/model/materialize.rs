@@ -2,6 +2,7 @@
 //!
 //! Pure text. Runs nothing; the run puts these statements, a model's tests and the commit into one transaction.
 
+use super::batches::Batch;
 use super::compile::Compiled;
 use super::config::{Config, Strategy};
 use super::relation::Relation;
@@ -26,10 +27,20 @@ impl<'a> Key<'a> {
     pub fn of(model: &str, config: &'a Config, columns: &[String]) -> Result<Option<Self>> {
         for part in &config.unique_key {
             if !columns.iter().any(|column| column.eq_ignore_ascii_case(part)) {
-                return Err(Error::key_not_in_query(model, part, columns));
+                return Err(Error::key_not_in_query("unique_key", model, part, columns));
+            }
+        }
+        for part in &config.parent_key {
+            if !columns.iter().any(|column| column.eq_ignore_ascii_case(part)) {
+                return Err(Error::key_not_in_query("parent_key", model, part, columns));
             }
         }
         Ok(Self::unchecked(config))
+    }
+
+    /// The model's `parent_key`, if it has one.
+    fn of_parents(config: &'a Config) -> Option<Self> {
+        (!config.parent_key.is_empty()).then_some(Self(&config.parent_key))
     }
 
     /// The model's `unique_key` as configured.
@@ -92,13 +103,30 @@ pub fn create_table(relation: &Relation, query: &Compiled) -> Compiled {
     query.within(&format!("create or replace table {relation} as (\n"), "\n)")
 }
 
-/// Deletes the rows whose key the model's full query (rendered with `is_incremental` false) no longer yields.
-pub fn sweep(target: &Relation, key: Key<'_>, full_query: &Compiled) -> Compiled {
+/// The condition of rows that only name their parent: NULL in all columns of the key that are not the parent's. None for
+/// a model without `parent_key`.
+fn names_parent_only(config: &Config) -> Option<String> {
+    let parents = Key::of_parents(config)?;
+    let is_own = |name: &&String| !parents.0.iter().any(|parent| parent.eq_ignore_ascii_case(name));
+    let parts = config.unique_key.iter().filter(is_own).map(|name| format!("{} is null", quote(name)));
+    Some(parts.collect::<Vec<_>>().join(" and ")).filter(|condition| !condition.is_empty())
+}
+
+/// The query's rows without those that only name their parent.
+pub fn children_only(config: &Config, query: &Compiled) -> Option<Compiled> {
+    let condition = names_parent_only(config)?;
+    Some(query.within("select * from (\n", &format!("\n) where not ({condition})")))
+}
+
+/// Deletes the rows whose key, or whose parent where there is a `parent_key`, the model's full query (rendered with
+/// `is_incremental` false) no longer yields. None for a model without a key.
+pub fn sweep(target: &Relation, config: &Config, full_query: &Compiled) -> Option<Compiled> {
+    let key = Key::of_parents(config).or_else(|| Key::unchecked(config))?;
     let head = format!(
         "delete from {target} as elt_old\nwhere not exists (\n  select 1\n  from (\nselect {} from (\n",
         key.list()
     );
-    full_query.within(&head, &format!("\n)) as elt_now\n  where {}\n)", key.matches("elt_now", "elt_old")))
+    Some(full_query.within(&head, &format!("\n)) as elt_now\n  where {}\n)", key.matches("elt_now", "elt_old"))))
 }
 
 /// One incremental run of a model.
@@ -110,6 +138,8 @@ pub struct Incremental<'a> {
     pub config: &'a Config,
     /// What is written; from `SchemaChange`.
     pub columns: &'a [NewColumn],
+    /// Of a microbatch model: what is replaced.
+    pub batch: Option<Batch>,
 }
 
 impl<'a> Incremental<'a> {
@@ -128,8 +158,29 @@ impl<'a> Incremental<'a> {
         format!("drop table if exists {staged}")
     }
 
+    /// With a `parent_key`: deletes all rows of the parents that the staged rows name, then the staged rows that name
+    /// their parent only. What is left goes the strategy's way.
+    pub fn clear_parents(&self) -> Vec<String> {
+        let Some((parents, alone)) = Key::of_parents(self.config).zip(names_parent_only(self.config)) else {
+            return Vec::new();
+        };
+        let delete = format!(
+            "delete from {} as DBT_INTERNAL_DEST\nusing (select distinct {} from {}) as DBT_INTERNAL_SOURCE\nwhere {}",
+            self.target,
+            parents.list(),
+            self.staged,
+            parents.matches("DBT_INTERNAL_DEST", "DBT_INTERNAL_SOURCE"),
+        );
+        vec![delete, format!("delete from {} where {alone}", self.staged)]
+    }
+
     /// The statements of the strategy, in order. Keys are taken to be single among the new rows (`Key::duplicates`).
     pub fn statements(&self) -> Vec<String> {
+        if let (Some(batch), Some(config)) = (self.batch, &self.config.batch) {
+            let condition = batch.condition(&config.event_time);
+            let delete = format!("delete from {} where {condition}{}", self.target, self.predicates());
+            return vec![delete, format!("{}\nwhere {condition}", self.insert())];
+        }
         match (self.config.incremental_strategy, Key::unchecked(self.config)) {
             (Strategy::DeleteInsert, Some(key)) => vec![self.delete(key), self.insert()],
             (Strategy::Merge, Some(key)) => vec![self.merge(key)],
@@ -258,7 +309,7 @@ mod tests {
                 NewColumn { name: "b".into(), cast: None },
             ];
             let (target, staged) = (Relation::new("main", "m"), Relation::new("temp", "n"));
-            let run = Incremental { target: &target, staged: &staged, config: &config, columns: &columns };
+            let run = Incremental { target: &target, staged: &staged, config: &config, columns: &columns, batch: None };
             let flat = |sql: &String| sql.split_whitespace().collect::<Vec<_>>().join(" ");
             assert_eq!(run.statements().iter().map(flat).collect::<Vec<_>>(), expected);
         }

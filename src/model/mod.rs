@@ -8,10 +8,13 @@
 //! speaks to a database, through the small trait `Binder`.
 
 mod analysis;
+mod batch_config;
+mod batches;
 mod check;
 mod compile;
 mod config;
 mod config_value;
+mod contract;
 mod exposure;
 mod field_change;
 mod fixture;
@@ -48,27 +51,32 @@ mod unit_test;
 mod unrendered;
 mod volatile;
 
+pub use batch_config::BatchConfig;
+pub use batches::{Batch, BatchSize, Window, parse_time};
 pub use check::{Binder, Checked, KnownColumns, bind, bound_ephemeral, check};
 pub use compile::{Compile, Compiled};
 pub use config::{
     Config, Deletes, HardDeletes, Load, MaskWith, Materialized, OnMalformed, OnMismatch, OnSchemaChange, Severity,
     SnapshotStrategy, Strategy, TestConfig, Verify,
 };
+pub use contract::Contract;
 pub use exposure::Access;
 pub use field_change::{FieldChange, field_changes, missing_field};
 pub use fixture::{own_types, value_sql};
 pub use freshness::{Age, Freshness};
 pub use host::{Answer, Cell, Host, Said};
 pub use invocation::Invocation;
+pub use manifest::CompiledSql;
 pub use materialize::{
-    Existing, Incremental, Key, create_table, create_view, doubled_keys, drop_existing, duplicate_keys, sweep,
+    Existing, Incremental, Key, children_only, create_table, create_view, doubled_keys, drop_existing, duplicate_keys,
+    sweep,
 };
 pub use node::{DataTest, GenericTest, Graph, Node, NodeId, NodeKind};
 pub use operation::{Hook, HookTime, RunHooks};
 pub use order::{Gate, Step, Steps};
 pub use relation::Relation;
 pub use schema_change::{NewColumn, SchemaChange};
-pub use select::Selection;
+pub use select::{Indirect, Previous, Request, Selection};
 pub use snapshot::Snapshot;
 pub use snapshot_config::{CheckColumns, MetaNames, SnapshotConfig};
 pub use source_config::SourceConfig;

@@ -16,7 +16,7 @@ use super::relation::Relation;
 use super::template::Templates;
 use super::unit_test::UnitTest;
 use crate::error::{Place, SourceText};
-use crate::project::{ColumnProperties, Constraint, ExposureProperties, GroupProperties};
+use crate::project::{ColumnProperties, Constraint, ExposureProperties, GroupProperties, SelectorDefinition};
 
 /// A node's place in its graph; valid for the graph that gave it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -215,6 +215,7 @@ pub struct Graph {
     pub(super) by_unique_id: HashMap<String, NodeId>,
     /// What is odd but stops nothing, such as YAML entries without a file.
     pub warnings: Vec<crate::error::Error>,
+    pub(super) selectors: Vec<SelectorDefinition>,
     pub(super) groups: Vec<GroupProperties>,
     /// What is run before and after the nodes.
     pub run_hooks: RunHooks,

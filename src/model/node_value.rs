@@ -2,9 +2,12 @@
 //!
 //! The fields that dbt's manifest has and templates read; no SQL is rendered for it.
 
-use minijinja::value::{Serde, Value};
+use std::sync::Arc;
+
+use minijinja::value::{Object, Serde, Value};
 use serde_json::{Map, Value as Json, json};
 
+use super::batches::Batch;
 use super::node::{Graph, Node, NodeKind};
 use crate::project::DocBlock;
 
@@ -82,8 +85,41 @@ pub(super) fn json(graph: &Graph, node: &Node) -> Json {
 }
 
 /// `model`.
-pub(super) fn model(graph: &Graph, node: &Node) -> Value {
-    Value::from(Serde(json(graph, node)))
+pub(super) fn model(graph: &Graph, node: &Node, batch: Option<Batch>) -> Value {
+    let shown = Value::from(Serde(json(graph, node)));
+    let size = node.config.batch.as_ref().map(|config| config.batch_size);
+    let batch = match batch.zip(size) {
+        Some((batch, size)) => Value::from_pairs([
+            ("id", size.name(batch.start).replace('-', "")),
+            ("event_time_start", Batch::shown(batch.start)),
+            ("event_time_end", Batch::shown(batch.end)),
+        ]),
+        None => Value::from_object(NoBatch),
+    };
+    with_batch(shown, batch)
+}
+
+/// `model` while the project is parsed: no batch is built.
+pub(super) fn outside_of_batches(model: Value) -> Value {
+    with_batch(model, Value::from_object(NoBatch))
+}
+
+fn with_batch(model: Value, batch: Value) -> Value {
+    minijinja::value::merge_maps([model, Value::from_pairs([("batch", batch)])])
+}
+
+/// `model.batch` where no batch is built: false, and empty in all its parts, for a template that does not ask first.
+#[derive(Debug)]
+struct NoBatch;
+
+impl Object for NoBatch {
+    fn get_value(self: &Arc<Self>, _: &Value) -> Option<Value> {
+        Some(Value::from(""))
+    }
+
+    fn is_true(self: &Arc<Self>) -> bool {
+        false
+    }
 }
 
 fn parents(graph: &Graph, node: &Node) -> Vec<String> {

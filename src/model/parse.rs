@@ -238,7 +238,7 @@ impl Parser<'_> {
             let setting = Setting {
                 is_incremental,
                 this: Some(this.clone()),
-                model: own.then(model),
+                model: own.then(model).map(node_value::outside_of_batches),
                 config: raw.clone(),
                 ..Setting::default()
             };
@@ -264,7 +264,11 @@ impl Parser<'_> {
         }
         let said_keys: HashSet<String> = said.keys().cloned().collect();
         let nothing = Map::new();
-        let folder_defaults = if kind == NodeKind::Model { &self.project.profiles.defaults.models } else { &nothing };
+        let folder_defaults = match kind {
+            NodeKind::Model => &self.project.profiles.defaults.models,
+            NodeKind::Snapshot => &self.project.profiles.defaults.snapshots,
+            _ => &nothing,
+        };
         let written = self.unrendered(folder_defaults, file, patch, &said);
         merge(&mut raw, said);
         let (of, default) = match kind {
@@ -295,6 +299,7 @@ impl Parser<'_> {
             node.relation = self.audit_relation(&node, &file.name);
             node.test = Some(DataTest { owner: None, generic: None });
         }
+        calls.extend(contract_calls(&node));
         self.drafts.push(Draft { node, calls });
     }
 
@@ -425,6 +430,19 @@ impl Parser<'_> {
             self.warnings.push(Error::unknown_property(kind, &entry.name, candidates, entry.place.clone()));
         }
     }
+}
+
+/// What the foreign keys of an enforced contract point to: it has to be built first.
+fn contract_calls(node: &Node) -> Vec<Heard> {
+    let keys = node.constraints.iter().filter(|_| node.config.contract).filter_map(|key| key.to.as_deref());
+    let quoted = |to: &str| -> Vec<String> { to.split(['\'', '"']).skip(1).step_by(2).map(str::to_owned).collect() };
+    keys.filter_map(|to| match (to.split('(').next()?.trim(), quoted(to).as_slice()) {
+        ("source", [source, table]) => Some(Call::Source(source.clone(), table.clone())),
+        (_, [.., name]) => Some(Call::Ref(name.clone())),
+        (name, []) => Some(Call::Ref(name.to_owned())),
+    })
+    .map(|call| Heard { call, number: None })
+    .collect()
 }
 
 pub(super) fn by_name(entries: &[NodeProperties]) -> HashMap<&str, &NodeProperties> {

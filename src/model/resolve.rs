@@ -18,6 +18,13 @@ use super::parse::{Draft, Heard, Parser};
 use super::template::{Setting, Text};
 use crate::error::{Error, Place, Result};
 
+/// Warnings of microbatch models that read nothing with an `event_time`: each of their batches reads everything.
+fn unfiltered(nodes: &[Node]) -> Vec<Error> {
+    let is_filtered = |node: &&Node| node.parents.iter().any(|id| nodes[id.index()].config.event_time.is_some());
+    let in_batches = nodes.iter().filter(|node| node.config.batch.is_some() && !is_filtered(node));
+    in_batches.map(|node| Error::unfiltered_batches(&node.name, node.place())).collect()
+}
+
 impl Parser<'_> {
     pub(super) fn resolve(mut self) -> Result<Graph> {
         self.drop_tests_of_disabled();
@@ -63,9 +70,10 @@ impl Parser<'_> {
             .map(|(call, id)| {
                 let node = &nodes[id.index()];
                 let cte = (node.config.materialized == Materialized::Ephemeral).then(|| cte_name(&node.name));
-                (call, Target { id, relation: node.relation.clone(), cte })
+                (call, Target { id, relation: node.relation.clone(), cte, event_time: node.config.event_time.clone() })
             })
             .collect();
+        self.warnings.extend(unfiltered(&nodes));
         // The cell is fresh: it was made with these templates and nothing else fills it.
         let _ = self.templates.names.targets.set(resolved);
         Ok(Graph {
@@ -77,6 +85,7 @@ impl Parser<'_> {
             children,
             ranks,
             warnings: self.warnings,
+            selectors: self.project.selectors.clone(),
             groups: self.project.properties.groups.clone(),
             run_hooks: RunHooks::of(&self.project.profiles),
             docs: super::node_value::docs(&self.project.profiles.name, &self.project.docs),

@@ -54,6 +54,7 @@ pub(super) fn project(files: &[(&str, &str)]) -> Project {
         docs: Vec::new(),
         warnings: Vec::new(),
         properties: Properties::default(),
+        selectors: Vec::new(),
         environment: Environment::default(),
     };
     for (path, text) in files {

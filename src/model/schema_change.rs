@@ -64,12 +64,19 @@ impl SchemaChange {
                 OnSchemaChange::SyncAllColumns => old_type.synced(&new_type),
                 OnSchemaChange::Ignore | OnSchemaChange::Fail => old_type.clone(),
             };
-            if !wanted.equals(&old_type) {
+            if old_type.parted(&wanted, name).is_some() {
+                // DuckDB casts no STRUCT to one that shares no field with it; of the old values nothing would be left.
+                plan.statements.push(format!("alter table {target} drop column {}", quote(name)));
+                plan.statements.push(format!("alter table {target} add column {} {}", quote(name), wanted.sql()));
+            } else if !wanted.equals(&old_type) {
                 plan.statements.push(format!(
                     "alter table {target} alter column {} set data type {}",
                     quote(name),
                     wanted.sql()
                 ));
+            }
+            if let Some(path) = new_type.parted(&wanted, name) {
+                return Err(Error::schema_change_refused(model, &path, "has no field left that the table has"));
             }
             if let Some((path, was, is)) = wanted.loss(&new_type, name) {
                 let complaint = format!("was {was} and is {is}, which it cannot hold without loss");
@@ -165,6 +172,24 @@ impl SqlType {
             }
             (Self::Scalar(old), Self::Scalar(new)) if old.eq_ignore_ascii_case(new) => {}
             (old, new) => changes.push(format!("`{path}` was {} and is {}", old.sql(), new.sql())),
+        }
+    }
+
+    /// The first place at which this type and another are STRUCTs that share no field.
+    fn parted(&self, other: &Self, path: &str) -> Option<String> {
+        match (self, other) {
+            (Self::Struct(own), Self::Struct(theirs)) => {
+                let mut shared =
+                    own.iter().filter_map(|(name, sql)| Some((name, sql, find_field(theirs, name)?))).peekable();
+                if shared.peek().is_none() {
+                    return Some(path.to_owned());
+                }
+                shared.find_map(|(name, sql, their)| sql.parted(their, &format!("{path}.{name}")))
+            }
+            (Self::List(own, _), Self::List(theirs, _)) | (Self::Map(_, own), Self::Map(_, theirs)) => {
+                own.parted(theirs, &format!("{path}[]"))
+            }
+            _ => None,
         }
     }
 
@@ -375,6 +400,27 @@ mod tests {
             "s STRUCT(x BIGINT)[]",
             "s STRUCT(x DOUBLE)[]",
             &["column `s[].x` of `m` was BIGINT and is DOUBLE, which it cannot hold without loss"],
+        );
+        check(
+            SyncAllColumns,
+            "a INTEGER; s STRUCT(x INTEGER)[]",
+            "a INTEGER; s STRUCT(y INTEGER)[]",
+            &["drop column \"s\"", "add column \"s\" STRUCT(\"y\" INTEGER)[]", "a s"],
+        );
+        check(
+            Ignore,
+            "s MAP(VARCHAR, STRUCT(x INTEGER))",
+            "s MAP(VARCHAR, STRUCT(y INTEGER))",
+            &["column `s[]` of `m` has no field left that the table has"],
+        );
+        check(
+            AppendNewColumns,
+            "s MAP(VARCHAR, STRUCT(x INTEGER, X2 DATE)); T STRUCT(\"A\" INTEGER)",
+            "s MAP(VARCHAR, STRUCT(y INTEGER)); t STRUCT(a INTEGER)",
+            &[
+                "alter column \"s\" set data type MAP(VARCHAR, STRUCT(\"x\" INTEGER, \"X2\" DATE, \"y\" INTEGER))",
+                "s::MAP(VARCHAR, STRUCT(\"x\" INTEGER, \"X2\" DATE, \"y\" INTEGER)) T::STRUCT(\"A\" INTEGER)",
+            ],
         );
         check(Ignore, "s STRUCT(x DATE, y DATE)", "s STRUCT(y DATE, x DATE)", &["s::STRUCT(\"x\" DATE, \"y\" DATE)"]);
         check(Ignore, "a DECIMAL(18,2); b BIGINT", "a DECIMAL(38,2); b INTEGER", &["a::DECIMAL(18,2) b::BIGINT"]);

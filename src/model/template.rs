@@ -110,6 +110,11 @@ impl Templates {
         self.names.has_macro(name)
     }
 
+    /// The files that macros stand in, in the order of their paths.
+    pub fn macro_sources(&self) -> Vec<&SourceText> {
+        self.recipe.macros.iter().map(AsRef::as_ref).collect()
+    }
+
     /// The project's macro file that defines a macro.
     pub fn macro_place(&self, name: &str) -> Option<Place> {
         let (source, _) =

@@ -140,3 +140,12 @@ fn read(root: &Path, top: &Path, path: &Path, is_seed: bool) -> Result<ProjectFi
         path: path.to_path_buf(),
     })
 }
+
+/// The checksum of a seed's file, as dbt takes it: SHA-256 in hex; None for a file that is too large for that (over 1 MiB)
+/// or cannot be read.
+pub fn seed_checksum(path: &Path) -> Option<String> {
+    const BYTES_MAX: u64 = 1 << 20;
+    let size = std::fs::metadata(path).ok()?.len();
+    let text = std::fs::read_to_string(path).ok().filter(|_| size <= BYTES_MAX)?;
+    Some(crate::digest::sha256(text.trim()))
+}

@@ -15,6 +15,7 @@ mod paths;
 mod profiles;
 mod properties;
 mod property_file;
+mod selectors;
 mod settings;
 mod toml_text;
 mod unit_test;
@@ -37,6 +38,7 @@ pub use dbt_project::DBT_PROJECT_FILE;
 pub use docs::DocBlock;
 pub use environment::Environment;
 pub use exposures::{ExposureProperties, GroupProperties, Owner};
+pub use files::seed_checksum;
 pub use init::init;
 pub use paths::Paths;
 pub use profiles::{ExportProfile, PROFILES_FILE, Profiles, SourceProfile, Target};
@@ -44,6 +46,7 @@ pub use properties::{
     ColumnProperties, Constraint, ConstraintKind, MacroArgument, MacroProperties, NodeProperties, Properties,
     SourceProperties, TableProperties, TestProperties,
 };
+pub use selectors::{Criterion, Definition, SelectorDefinition};
 pub use unit_test::{
     FixtureCell, FixtureProperties, FixtureRow, FixtureRows, GivenProperties, OverrideProperties, UnitTestProperties,
 };
@@ -71,6 +74,8 @@ pub struct Project {
     pub analyses: Vec<ProjectFile>,
     /// All YAML files in those folders, merged.
     pub properties: Properties,
+    /// `selectors.yml`, in its order.
+    pub selectors: Vec<SelectorDefinition>,
     /// The doc blocks of all Markdown files there.
     pub docs: Vec<DocBlock>,
     /// What `env_var` reads in models.
@@ -129,6 +134,7 @@ impl Project {
         for file in &files.properties {
             property_file::read(&file.source, &template, &mut properties, &mut errors, &mut warnings);
         }
+        let selectors = selectors::read(&profiles.root, &template, &mut errors);
         errors.extend(unsupported::find_all(&root, &profiles.paths, &files.macros, &files.python));
         errors.extend(twice("model", properties.models.iter().map(|node| (node.name.as_str(), &node.place))));
         errors.extend(twice("seed", properties.seeds.iter().map(|node| (node.name.as_str(), &node.place))));
@@ -161,6 +167,7 @@ impl Project {
                 snapshots: files.snapshots,
                 analyses: files.analyses,
                 properties,
+                selectors,
                 docs,
                 environment: environment.clone(),
                 warnings: warnings.into_iter().map(Arc::new).collect(),

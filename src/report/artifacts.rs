@@ -10,15 +10,17 @@ use crate::error::{Error, Result};
 
 /// dbt's `metadata` of an artifact. `kind` is `run-results/v6` or `manifest/v12`.
 pub fn metadata(kind: &str, invocation_id: &str) -> Value {
-    json!({
+    let mut metadata = json!({
         "dbt_schema_version": format!("https://schemas.getdbt.com/dbt/{kind}.json"),
         "dbt_version": "1.12.0",
         "generated_at": chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Micros, true),
         "invocation_id": invocation_id,
-        "adapter_type": "duckdb",
-        "elt_version": env!("CARGO_PKG_VERSION"),
         "env": {},
-    })
+    });
+    if let Some(object) = metadata.as_object_mut().filter(|_| kind.starts_with("manifest/")) {
+        object.insert("adapter_type".into(), "duckdb".into());
+    }
+    metadata
 }
 
 /// Writes an artifact whole or not at all.
@@ -32,4 +34,14 @@ pub fn write(path: &Path, value: &Value) -> Result<()> {
         std::fs::rename(&beside, path)
     };
     write().map_err(|cause| Error::artifact(path, &cause))
+}
+
+/// Reads an artifact; None if there is none.
+pub fn read(path: &Path) -> Result<Option<Value>> {
+    let text = match std::fs::read(path) {
+        Ok(text) => text,
+        Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(cause) => return Err(Error::state_unreadable(path, &cause.to_string())),
+    };
+    serde_json::from_slice(&text).map(Some).map_err(|cause| Error::state_unreadable(path, &cause.to_string()))
 }

@@ -178,7 +178,7 @@ impl Console {
             shown = cut(&text(&[&status, &line.note]), width);
         }
         let color = match line.status {
-            Status::Fail | Status::Error => "31",
+            Status::Fail | Status::PartialSuccess | Status::Error => "31",
             Status::Warn => "33",
             Status::Skipped => "2",
             Status::Success | Status::Pass => "",

@@ -62,6 +62,8 @@ pub enum Status {
     Skipped,
     /// A test that failed.
     Fail,
+    /// A model some of whose batches failed.
+    PartialSuccess,
     /// What could not be run to its end.
     Error,
 }
@@ -74,13 +76,14 @@ impl Status {
             Self::Warn => "warn",
             Self::Skipped => "skipped",
             Self::Fail => "fail",
+            Self::PartialSuccess => "partial success",
             Self::Error => "error",
         }
     }
 
     /// Whether it makes the run fail.
     pub fn is_failure(self) -> bool {
-        matches!(self, Self::Fail | Self::Error)
+        matches!(self, Self::Fail | Self::PartialSuccess | Self::Error)
     }
 }
 
@@ -127,6 +130,7 @@ fn singular(plural: &str) -> String {
     }
     match plural.strip_suffix("ies") {
         Some(stem) => format!("{stem}y"),
+        None if plural.ends_with("ches") => plural.trim_end_matches("es").to_owned(),
         None => plural.strip_suffix('s').unwrap_or(plural).to_owned(),
     }
 }
@@ -145,6 +149,7 @@ mod tests {
         check(0, "rows", "0 rows");
         check(1, "rows", "1 row");
         check(1, "queries", "1 query");
+        check(1, "batches", "1 batch");
         check(999, "rows", "999 rows");
         check(1000, "rows", "1,000 rows");
         check(1234567, "documents", "1,234,567 documents");

@@ -10,13 +10,14 @@ use std::time::Instant;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::failpoint::failpoint;
-use crate::model::{Compile, Compiled, Graph, Node, NodeId, NodeKind, Severity, Step};
+use crate::model::{BatchConfig, Compile, Compiled, Graph, Node, NodeId, NodeKind, Severity, Step};
 use crate::report::{Console, Stage, Status, counted};
 use crate::warehouse::{Catalog, Session, SqlError, Warehouse};
 
 use super::changed::{Changed, Print};
 use super::host::SessionHost;
 use super::materialize;
+use super::microbatch::{Batches, Microbatch};
 use super::plan;
 use super::results::{NodeResult, Results};
 use super::schedule::{self, Outcome, Skip};
@@ -43,6 +44,8 @@ pub struct Build<'a> {
     pub blocked: Vec<(NodeId, String)>,
     /// For the steps' unit tests; None if they have none.
     pub unit_tests: Option<UnitTests>,
+    /// What microbatch models build.
+    pub batches: Batches,
     /// What stood in the warehouse when building began; no step changes another's relation.
     pub catalog: Catalog,
     /// What was built from what, and whether what would come out the same is left out.
@@ -159,9 +162,13 @@ impl Build<'_> {
                     let note = counted(total as u64, "tests");
                     result.note = if result.note.is_empty() { note } else { format!("{}, {note}", result.note) };
                 }
-                let failed = tested.failed > 0;
+                let failed = tested.failed > 0 || result.status.is_failure();
                 if step.builds && !tested.is_left {
-                    if failed {
+                    if result.batches.is_some() {
+                        if tested.failed > 0 {
+                            result.note = format!("{}, {} failed", result.note, tested.failed);
+                        }
+                    } else if failed {
                         result.status = Status::Error;
                         result.note =
                             format!("{} of {} failed, rolled back", tested.failed, counted(total as u64, "tests"));
@@ -192,6 +199,9 @@ impl Build<'_> {
         if !step.builds {
             // Tests change nothing: each stands alone, so that one that cannot be run leaves the others be.
             return self.tests(session, &step.tests, None);
+        }
+        if let Some(config) = &node.config.batch {
+            return self.in_batches(session, node, config, step, result);
         }
         session.begin()?;
         let built = match node.kind {
@@ -226,6 +236,41 @@ impl Build<'_> {
             failpoint("model.after_commit");
         }
         Ok(tested)
+    }
+
+    /// Builds a microbatch model, then tests it: its batches are committed one by one, and stay.
+    fn in_batches(
+        &self,
+        session: &Session,
+        node: &Node,
+        config: &BatchConfig,
+        step: &Step,
+        result: &mut NodeResult,
+    ) -> Result<Tested> {
+        let run = Microbatch {
+            graph: self.graph,
+            node,
+            config,
+            catalog: &self.catalog,
+            full_refresh: self.full_refresh,
+            batches: &self.batches,
+            console: self.console,
+            is_stopped: &|| self.cancel.is_requested(),
+            write: &|batch, sql| write_compiled_batch(&self.compiled, node, batch, sql),
+        };
+        let built = run.run(session)?;
+        result.amount = Some((built.rows, "rows"));
+        result.note = built.note;
+        result.status = built.status;
+        result.relation = Some(node.relation.to_string());
+        result.compiled = Some(built.compiled).filter(|sql| !sql.is_empty());
+        result.batches = Some(built.results);
+        if result.status.is_failure() {
+            result.message = Some(result.note.clone());
+            step.tests.iter().for_each(|id| self.skip_one(*id, &node.name));
+            return Ok(Tested::default());
+        }
+        self.tests(session, &step.tests, None)
     }
 
     /// A node that stands as it would be built: only tests that did not pass on it are run. So many unit tests were.
@@ -400,6 +445,17 @@ pub fn create_schemas(graph: &Graph, session: &Session, steps: &[Step], loose_te
 
 fn because_of(cause: &str) -> String {
     if cause.is_empty() { String::new() } else { format!("because of `{cause}`") }
+}
+
+/// Writes the SQL of one batch where dbt does: in a folder by the model's name.
+fn write_compiled_batch(folder: &std::path::Path, node: &Node, batch: &str, sql: &str) -> Result<()> {
+    let below = node.original_path().with_extension("");
+    let path = folder.join(below).join(format!("{}_{batch}.sql", node.name));
+    let write = || {
+        std::fs::create_dir_all(path.parent().unwrap_or(folder))?;
+        std::fs::write(&path, format!("{sql}\n"))
+    };
+    write().map_err(|cause| Error::artifact(&path, &cause))
 }
 
 /// Writes a node's compiled SQL where dbt does: below `target/compiled/<project>/`, at the path of its file.

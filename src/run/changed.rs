@@ -169,11 +169,15 @@ impl<'g> Changed<'g> {
         parts.extend(
             node.constraints.iter().map(|one| format!("{:?} {:?} {:?}", one.kind, one.columns, one.expression)),
         );
+        // Which batches are due depends on the time of the run.
+        if node.config.batch.is_some() {
+            return None;
+        }
         if node.kind == NodeKind::Seed {
             parts.push(sha256(&String::from_utf8_lossy(&std::fs::read(&node.path).ok()?)));
         } else {
             for is_incremental in [false, true] {
-                let how = Compile { is_incremental, host: None };
+                let how = Compile { is_incremental, batch: None, host: None };
                 let sql = self.graph.compile(node, &how).ok()?.sql;
                 if is_volatile(&sql) {
                     return None;

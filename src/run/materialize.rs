@@ -4,8 +4,9 @@
 
 use crate::error::{Error, Result};
 use crate::model::{
-    Compile, Compiled, Deletes, Existing, Graph, Incremental, Key, Materialized, Node, Relation, SchemaChange,
-    Strategy, create_table, create_view, doubled_keys, drop_existing, duplicate_keys, sweep,
+    Compile, Compiled, Contract, Deletes, Existing, Graph, Incremental, Key, Materialized, Node, Relation,
+    SchemaChange, Strategy, children_only, create_table, create_view, doubled_keys, drop_existing, duplicate_keys,
+    sweep,
 };
 use crate::report::Console;
 use crate::schema::literal;
@@ -40,6 +41,7 @@ pub fn model(
     let how = Compile {
         host: Some(&host),
         is_incremental: materialized == Materialized::Incremental && existing == Existing::Table && !refresh,
+        batch: None,
     };
     let query = graph.compile(node, &how)?;
     let (before, after) = graph.hooks(node, &how)?;
@@ -57,10 +59,11 @@ pub fn model(
             session.execute(&statement)?;
         }
         if wanted == Existing::View {
+            contract(session, node, &query)?;
             execute(session, node, &create_view(&node.relation, &query))?;
             Built { rows: None, note: "view".into(), compiled: String::new() }
         } else {
-            execute(session, node, &create_table(&node.relation, &query))?;
+            create(session, graph, node, &query)?;
             if materialized == Materialized::Incremental && node.config.incremental_strategy != Strategy::Append {
                 // As strict as the runs that follow: a key that is double now would be double for ever.
                 single_keys(session, node, &node.relation)?;
@@ -78,10 +81,10 @@ pub fn model(
 fn single_keys(session: &Session, node: &Node, rows: &Relation) -> Result<Vec<(String, String)>> {
     let columns = session.describe(&rows.to_string())?;
     let names: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
-    if let Some(key) = Key::of(&node.name, &node.config, &names).map_err(|error| error.at(node.place()))? {
-        if let Some((keys, shown)) = counted_keys(session, &key.duplicates(rows))? {
-            return Err(duplicate_keys(&node.name, key, keys, &shown).at(node.place()));
-        }
+    if let Some(key) = Key::of(&node.name, &node.config, &names).map_err(|error| error.at(node.place()))?
+        && let Some((keys, shown)) = counted_keys(session, &key.duplicates(rows))?
+    {
+        return Err(duplicate_keys(&node.name, key, keys, &shown).at(node.place()));
     }
     Ok(columns)
 }
@@ -101,10 +104,23 @@ pub(super) fn hooks(session: &Session, node: &Node, statements: &[String]) -> Re
 }
 
 /// New rows into a table that stands.
-fn incremental(session: &Session, graph: &Graph, node: &Node, query: &Compiled, how: &Compile<'_>) -> Result<Built> {
+pub(super) fn incremental(
+    session: &Session,
+    graph: &Graph,
+    node: &Node,
+    query: &Compiled,
+    how: &Compile<'_>,
+) -> Result<Built> {
+    let batch = how.batch;
     let staged = Incremental::staged(&node.relation);
     let stage = Incremental::stage(&staged, query);
     execute(session, node, &stage)?;
+    let columns = &[];
+    let parents =
+        Incremental { target: &node.relation, staged: &staged, config: &node.config, columns, batch }.clear_parents();
+    for statement in parents {
+        session.execute(&statement).map_err(|error| model_error(node, &stage, &error))?;
+    }
     let new = single_keys(session, node, &staged)?;
     let old = session.describe(&node.relation.to_string())?;
     let change = SchemaChange::plan(&node.name, &node.relation, &old, &new, node.config.on_schema_change)
@@ -113,7 +129,8 @@ fn incremental(session: &Session, graph: &Graph, node: &Node, query: &Compiled, 
     for statement in &change.statements {
         session.execute(statement).map_err(failed)?;
     }
-    let run = Incremental { target: &node.relation, staged: &staged, config: &node.config, columns: &change.columns };
+    let run =
+        Incremental { target: &node.relation, staged: &staged, config: &node.config, columns: &change.columns, batch };
     if let Some((key, sql)) = run.doubled()
         && let Some((keys, shown)) = counted_keys(session, &sql).map_err(failed)?
     {
@@ -128,18 +145,60 @@ fn incremental(session: &Session, graph: &Graph, node: &Node, query: &Compiled, 
     if !change.changes.is_empty() {
         note = format!("{note}, {}", change.changes.join(", "));
     }
-    if node.config.deletes == Deletes::Sweep
-        && let Some(key) = Key::unchecked(&node.config)
+    let is_swept = node.config.deletes == Deletes::Sweep;
+    if is_swept
+        && let Some(statement) =
+            sweep(&node.relation, &node.config, &graph.compile(node, &Compile { is_incremental: false, ..*how })?)
     {
-        let full = graph.compile(node, &Compile { is_incremental: false, ..*how })?;
-        let statement = sweep(&node.relation, key, &full);
         let gone = session.change(&statement.sql).map_err(|error| model_error(node, &statement, &error))?;
         if gone > 0 {
             note = format!("{note}, {} gone", crate::report::thousands(gone));
         }
     }
     session.execute(&Incremental::unstage(&staged))?;
+    references(session, graph, node)?;
     Ok(Built { rows: Some(rows), note, compiled: String::new() })
+}
+
+/// Makes or replaces a model's table; with its constraints, where its contract is enforced.
+pub(super) fn create(session: &Session, graph: &Graph, node: &Node, query: &Compiled) -> Result<()> {
+    let children = children_only(&node.config, query);
+    let query = children.as_ref().unwrap_or(query);
+    let Some(enforced) = Contract::of(node) else {
+        return execute(session, node, &create_table(&node.relation, query));
+    };
+    contract(session, node, query)?;
+    session.execute(&enforced.create()).map_err(|error| {
+        let place = node.patch.clone().unwrap_or_else(|| node.place());
+        Error::model_failed(&node.name, &error).at(place)
+    })?;
+    execute(session, node, &enforced.fill(query))?;
+    references(session, graph, node)
+}
+
+/// The contract once more, with the types that the query has now: what was never loaded could not be checked before.
+fn contract(session: &Session, node: &Node, query: &Compiled) -> Result<()> {
+    let Some(contract) = Contract::of(node) else { return Ok(()) };
+    let Ok(promised) = session.describe(&contract.promised()?) else {
+        let unknown = contract.unknown_type(&mut |query| session.describe(query).is_ok());
+        return unknown.map_or(Ok(()), Err);
+    };
+    let query = query.within("(\n", "\n)");
+    let given = session.describe(&query.sql).map_err(|error| model_error(node, &query, &error))?;
+    contract.compare(&promised, &given)
+}
+
+/// The foreign keys of an enforced contract.
+fn references(session: &Session, graph: &Graph, node: &Node) -> Result<()> {
+    for (sql, key) in Contract::of(node).map(|contract| contract.orphans(graph)).unwrap_or_default() {
+        let place = key.place.clone();
+        let rows = session.count(&sql).map_err(|error| Error::model_failed(&node.name, &error).at(place.clone()))?;
+        if rows > 0 {
+            let to = graph.referred(key.to.as_deref().unwrap_or_default()).map(Node::display_name).unwrap_or_default();
+            return Err(Error::contract_orphans(&node.name, &key.columns, &to, rows, place));
+        }
+    }
+    Ok(())
 }
 
 /// Loads a seed's CSV. Types are DuckDB's inference, but for those the configuration names.
@@ -181,7 +240,7 @@ pub fn seed_query(node: &Node) -> String {
     )
 }
 
-fn existing(node: &Node, catalog: &Catalog) -> Existing {
+pub(super) fn existing(node: &Node, catalog: &Catalog) -> Existing {
     match catalog.get(&node.relation.schema, &node.relation.identifier) {
         None => Existing::Nothing,
         Some(RelationKind::Table) => Existing::Table,

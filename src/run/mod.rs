@@ -2,6 +2,7 @@
 //!
 //! The place where the stages meet. Knows neither command line nor drivers.
 
+mod artifact;
 pub mod binder;
 mod build;
 pub mod changed;
@@ -11,6 +12,7 @@ mod freshness;
 mod host;
 mod load;
 mod materialize;
+mod microbatch;
 mod pinned;
 pub mod plan;
 mod previous;
@@ -34,6 +36,7 @@ pub use extraction::Extraction;
 pub use freshness::SourceAge;
 pub use host::SessionHost;
 pub use load::{Collection, Extent, LoadMode, LoadOutcome};
+pub use microbatch::{BatchResults, Batches};
 pub use plan::{Plan, Scope};
 pub use previous::Previous;
 pub use publish::Publish;

@@ -2,11 +2,13 @@
 //!
 //! Reads an artifact; knows nothing of how it is run again.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 
+use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value};
 
+use super::microbatch::BatchResults;
 use crate::error::{Error, Result};
 
 /// dbt's statuses that `retry` runs again.
@@ -21,6 +23,10 @@ pub struct Previous {
     pub undone: HashSet<String>,
     /// Collections that could not be loaded, by name.
     pub unloaded: HashSet<String>,
+    /// Microbatch models some of whose batches failed, by `unique_id`.
+    pub batches: HashMap<String, BatchResults>,
+    /// When it began.
+    pub started_at: Option<DateTime<Utc>>,
     /// Whether something was published, and all of it.
     pub is_published: bool,
 }
@@ -41,9 +47,21 @@ impl Previous {
             named.filter(|name| !name.starts_with("operation.")).collect()
         };
         let none = Vec::new();
-        let loads = artifact["elt"]["loads"].as_array().unwrap_or(&none);
-        let exports = artifact["elt"]["exports"].as_array().unwrap_or(&none);
+        let loads = artifact["args"]["elt"]["loads"].as_array().unwrap_or(&none);
+        let exports = artifact["args"]["elt"]["exports"].as_array().unwrap_or(&none);
+        let batches = results.iter().filter_map(|result| {
+            let batches = BatchResults::from_json(result.get("batch_results")?)?;
+            // Where all failed, the model begins anew.
+            let is_part = !batches.successful.is_empty() && !batches.failed.is_empty();
+            is_part.then_some((result["unique_id"].as_str()?.to_owned(), batches))
+        });
+        let time = |value: &Value| value.as_str().and_then(crate::model::parse_time);
+        let elapsed = artifact["elapsed_time"].as_f64().unwrap_or(0.0);
+        let ended = time(&artifact["metadata"]["generated_at"]);
         Ok(Self {
+            batches: batches.collect(),
+            started_at: time(&artifact["metadata"]["invocation_started_at"])
+                .or_else(|| Some(ended? - TimeDelta::milliseconds((elapsed * 1000.0) as i64))),
             args: args.clone(),
             undone: names(results, "unique_id"),
             unloaded: names(loads, "name"),
@@ -71,13 +89,13 @@ mod tests {
             assert_eq!(found.map_err(drop), expected, "{text}");
         };
         check(
-            r#"{"args": {"which": "build"}, "results": [{"unique_id": "a", "status": "success"}, {"unique_id": "b", "status": "skipped"},
-                {"unique_id": "c", "status": "runtime error"}],
-                "elt": {"loads": [{"name": "s.t", "status": "error"}], "exports": []}}"#,
+            r#"{"args": {"which": "build", "elt": {"loads": [{"name": "s.t", "status": "error"}], "exports": []}},
+                "results": [{"unique_id": "a", "status": "success"}, {"unique_id": "b", "status": "skipped"},
+                {"unique_id": "c", "status": "runtime error"}]}"#,
             Ok((2, 1, false)),
         );
         check(
-            r#"{"args": {}, "results": [], "elt": {"loads": [], "exports": [{"name": "a", "status": "success"}]}}"#,
+            r#"{"args": {"elt": {"loads": [], "exports": [{"name": "a", "status": "success"}]}}, "results": []}"#,
             Ok((0, 0, true)),
         );
         check(r#"{"args": {}, "results": []}"#, Ok((0, 0, false)));

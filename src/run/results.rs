@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use chrono::{DateTime, Utc};
 
+use super::microbatch::BatchResults;
 use crate::report::{Line, Stage, Status};
 
 /// One finished piece of work.
@@ -29,6 +30,8 @@ pub struct NodeResult {
     pub compiled: Option<String>,
     /// Bytes read, for extraction.
     pub bytes: u64,
+    /// Of a microbatch model.
+    pub batches: Option<BatchResults>,
     /// More for programs: a load's proof. Null if there is none.
     pub details: serde_json::Value,
 }
@@ -49,6 +52,7 @@ impl NodeResult {
             relation: None,
             compiled: None,
             bytes: 0,
+            batches: None,
             details: serde_json::Value::Null,
         }
     }

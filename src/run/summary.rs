@@ -2,7 +2,7 @@
 //!
 //! Reads results; decides nothing.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, json};
 
 use crate::project::{ExportProfile, Target};
 use crate::report::{Console, Stage, Status, counted, short};
@@ -47,12 +47,13 @@ pub fn show(console: &Console, results: &Results, target: &Target, ok: bool) {
             counted(changed, "rows")
         ));
     }
-    for status in [Status::Fail, Status::Error, Status::Warn, Status::Skipped] {
+    for status in [Status::Fail, Status::PartialSuccess, Status::Error, Status::Warn, Status::Skipped] {
         let count = all.iter().filter(|result| result.status == status).count();
         object.insert(status.name().into(), count.into());
         if count > 0 {
             let word = match status {
                 Status::Fail => "failed",
+                Status::PartialSuccess => "built in part",
                 Status::Error => "in error",
                 Status::Warn => "warned",
                 _ => "skipped",
@@ -79,68 +80,5 @@ fn place(target: &Target) -> String {
         Some(ExportProfile::Parquet { path, .. }) => short(path).display().to_string(),
         Some(ExportProfile::Postgres { schema, .. }) => format!("Postgres schema `{schema}`"),
         None => "nowhere".into(),
-    }
-}
-
-impl Results {
-    /// `run_results.json` in dbt's shape (schema v6), with loads, publications and stage totals under `elt`.
-    pub fn artifact(&self, metadata: Value, args: &Map<String, Value>) -> Value {
-        let all = self.all();
-        let is_node = |result: &&NodeResult| {
-            matches!(result.stage, Stage::Hook | Stage::Seed | Stage::Snapshot | Stage::Model | Stage::Test)
-        };
-        let nodes: Vec<Value> = all.iter().filter(is_node).map(NodeResult::artifact).collect();
-        let others = |stage: Stage| -> Vec<Value> {
-            let of_stage = all.iter().filter(|result| result.stage == stage);
-            of_stage
-                .map(|result| {
-                    json!({
-                        "name": result.name,
-                        "status": result.status.name(),
-                        "rows": result.amount.map_or(0, |(rows, _)| rows),
-                        "bytes": result.bytes,
-                        "execution_time": result.seconds,
-                        "note": result.note,
-                        "message": result.message,
-                        "proof": result.details,
-                    })
-                })
-                .collect()
-        };
-        let stages: Vec<Value> = self
-            .stages()
-            .iter()
-            .map(|stage| json!({ "name": stage.name, "seconds": stage.seconds, "rows": stage.rows, "bytes": stage.bytes }))
-            .collect();
-        json!({
-            "metadata": metadata,
-            "results": nodes,
-            "elapsed_time": self.elapsed(),
-            "args": args,
-            "elt": { "stages": stages, "loads": others(Stage::Extract), "exports": others(Stage::Export) },
-        })
-    }
-}
-
-impl NodeResult {
-    /// One of dbt's `results`.
-    pub fn artifact(&self) -> Value {
-        let result = self;
-        let started = result.started_at;
-        let completed = started + chrono::TimeDelta::microseconds((result.seconds * 1e6) as i64);
-        let time = |time: chrono::DateTime<chrono::Utc>| time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
-        json!({
-            "status": result.status.name(),
-            "timing": [{ "name": "execute", "started_at": time(started), "completed_at": time(completed) }],
-            "thread_id": "main",
-            "execution_time": result.seconds,
-            "adapter_response": result.amount.filter(|_| !matches!(result.stage, Stage::Test | Stage::Hook)).map_or(json!({}), |(rows, _)| json!({ "rows_affected": rows })),
-            "message": result.message,
-            "failures": result.failures,
-            "unique_id": result.unique_id,
-            "compiled": result.compiled.is_some(),
-            "compiled_code": result.compiled,
-            "relation_name": result.relation,
-        })
     }
 }

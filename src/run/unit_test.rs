@@ -20,6 +20,9 @@ use super::materialize;
 use super::pinned::pinned_columns;
 use super::row_diff::{RowDiff, row_diff};
 
+/// Rows of texts; None is NULL.
+type TextRows = Vec<Vec<Option<String>>>;
+
 /// `(name, DuckDB type)` in order.
 type ColumnList = Vec<(String, String)>;
 
@@ -278,7 +281,7 @@ impl Running<'_> {
     }
 
     /// The compared columns' names, as the query has them, and the expected rows.
-    fn expected(&self, columns: &[(String, String)]) -> Result<(Vec<String>, Vec<Vec<Option<String>>>)> {
+    fn expected(&self, columns: &[(String, String)]) -> Result<(Vec<String>, TextRows)> {
         let expect = &self.test.expect;
         let of = "the expected rows";
         let Rows::Cells { columns: named, rows, .. } = expect else {

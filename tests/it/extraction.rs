@@ -122,6 +122,8 @@ fn a_server_that_is_lost_for_a_moment_costs_no_document() {
         project.set("MONGODB_URI", &relay.uri);
         let run = thread::scope(|scope| {
             scope.spawn(|| {
+                relay.wait_for_cut(Duration::from_secs(60));
+                // Longer than the driver looks for a server.
                 thread::sleep(Duration::from_millis(1_500));
                 relay.mend();
             });

@@ -7,6 +7,7 @@ mod bad_input;
 mod cases;
 mod changed;
 mod extraction;
+mod incremental;
 mod main_job;
 mod project;
 mod relay;

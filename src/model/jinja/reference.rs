@@ -20,16 +20,18 @@ pub(in crate::model) struct RelationValue {
     pub database: Arc<str>,
     /// `table`, `view` …, where the database was asked.
     pub kind: Option<String>,
+    /// What `render()` gives, where that is not what is shown: without the filter of a batch.
+    pub plain: Option<String>,
 }
 
 impl RelationValue {
     pub fn plain(relation: Relation) -> Self {
-        Self { shown: relation.to_string(), relation, database: CATALOG.into(), kind: None }
+        Self { shown: relation.to_string(), relation, database: CATALOG.into(), kind: None, plain: None }
     }
 
     /// Shown as something else than its name, such as a common table expression.
     pub fn shown_as(shown: impl Into<String>, relation: Relation) -> Self {
-        Self { shown: shown.into(), relation, database: CATALOG.into(), kind: None }
+        Self { shown: shown.into(), relation, database: CATALOG.into(), kind: None, plain: None }
     }
 
     pub fn of_kind(mut self, kind: Option<String>) -> Self {
@@ -86,7 +88,7 @@ impl Object for RelationValue {
             parts.into_iter().flatten().collect::<Vec<_>>().join(".")
         };
         match method {
-            "render" => Ok(Value::from(&self.shown)),
+            "render" => Ok(Value::from(self.plain.as_ref().unwrap_or(&self.shown))),
             // The database is left out unless it is asked for: there is one only.
             "include" => {
                 let database = kwargs.get::<Option<bool>>("database")?.unwrap_or(false);
@@ -199,5 +201,10 @@ fn mention(scope: &Scope, call: Call) -> Result<Value, Error> {
         }
         None => target.relation.to_string(),
     };
-    Ok(RelationValue::shown_as(shown, target.relation.clone()).of(&scope.names).into())
+    let mut relation = RelationValue::shown_as(shown.clone(), target.relation.clone()).of(&scope.names);
+    if let (Some(batch), Some(event_time)) = (&scope.setting.batch, &target.event_time) {
+        relation.shown = format!("(select * from {shown} where {})", batch.condition(event_time));
+        relation.plain = Some(shown);
+    }
+    Ok(relation.into())
 }

@@ -14,6 +14,7 @@ use serde_json::{Map, Value as Json};
 
 use super::reference::RelationValue;
 use crate::error::{Place, SourceText};
+use crate::model::batches::Batch;
 use crate::model::host::{Answer, Asker, Said};
 use crate::model::markup;
 use crate::model::node::NodeId;
@@ -67,6 +68,8 @@ pub(in crate::model) struct Target {
     pub relation: Relation,
     /// The name of the common table expression that stands for an ephemeral model.
     pub cte: Option<String>,
+    /// The node's own `event_time`.
+    pub event_time: Option<String>,
 }
 
 /// What all renderings share.
@@ -121,6 +124,8 @@ pub(in crate::model) struct Setting {
     pub fail_at: Option<(usize, Refusal)>,
     /// `model`: the node that is rendered.
     pub model: Option<Value>,
+    /// What the nodes that are mentioned are filtered by.
+    pub batch: Option<Batch>,
     /// A unit test's.
     pub overrides: Option<Arc<OverrideProperties>>,
     /// More names, such as the arguments of a generic test or what only a hook sees.

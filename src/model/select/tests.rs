@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::model::node::{Graph, NodeKind};
 use crate::model::order::Gate;
 use crate::model::sample::{column, errors, graph, node, project, properties, source};
+use crate::model::select::{Indirect, Previous, Request};
 
 /// raw.a -> stg_a -> loan_a -> report; raw.b -> stg_b -> loan_b -> report; rates -> loan_b.
 fn sample() -> Graph {
@@ -120,8 +121,9 @@ fn refusals() {
     check(
         "tagg:x",
         &["selector `tagg:x` uses the method `tagg:`, which does not exist | did you mean `tag`? | known methods are \
-           `config:`, `file:`, `fqn:`, `package:`, `path:`, `resource_type:`, `source:`, `tag:`, `test_name:`, \
-           `test_type:`, `unit_test:`"],
+           `access:`, `config:`, `exposure:`, `file:`, `fqn:`, `group:`, `package:`, `path:`, `resource_type:`, \
+           `result:`, `selector:`, `source:`, `source_status:`, `state:`, `tag:`, `test_name:`, `test_type:`, \
+           `unit_test:`, `version:`"],
     );
     check("@a+", &["selector `@a+` has both `@` and a `+` at its end; `@` includes the descendants"]);
     check("+", &["selector `+` names nothing"]);
@@ -133,6 +135,60 @@ fn refusals() {
         ],
     );
     check_excluding("stg_a", "stg_*", &["`--exclude stg_*` leaves nothing of `stg_a`"]);
+}
+
+#[test]
+fn indirect_selection() {
+    #[track_caller]
+    fn check(select: &str, indirect: Indirect, expected: &[&str]) {
+        let graph = sample();
+        let select = [select.to_owned()];
+        let found = graph.select_with(&Request { select: &select, indirect, ..Request::default() });
+        let names: Vec<String> = found.unwrap_or_default().iter().map(|id| graph.node(id).display_name()).collect();
+        assert_eq!(names, expected);
+    }
+    check("loan_a", Indirect::Eager, &["loan_a", UNIQUE, TO]);
+    check("loan_a", Indirect::Cautious, &["loan_a", UNIQUE]);
+    check("loan_a loan_b", Indirect::Cautious, &["loan_a", "loan_b", UNIQUE, TO]);
+    check("loan_a", Indirect::Empty, &["loan_a"]);
+    check("loan_a", Indirect::Buildable, &["loan_a", UNIQUE]);
+    check("report", Indirect::Buildable, &["report", "whole"]);
+    check("report loan_a", Indirect::Buildable, &["loan_a", "report", "whole", UNIQUE, TO]);
+}
+
+#[test]
+fn states() {
+    let before = Previous { manifest: Some(sample().manifest(json!({}), &Default::default())), ..Previous::default() };
+    let check = |graph: &Graph, select: &str, expected: &[&str]| {
+        let select = [select.to_owned()];
+        let request =
+            Request { select: &select, previous: Some(&before), indirect: Indirect::Empty, ..Request::default() };
+        let found = match graph.select_with(&request) {
+            Ok(selection) => selection.iter().map(|id| graph.node(id).display_name()).collect(),
+            Err(error) => errors(&error),
+        };
+        assert_eq!(found, expected, "{select:?}");
+    };
+    check(&sample(), "state:modified", &[]);
+    check(&sample(), "state:new", &[]);
+    check(&sample(), "state:old,resource_type:seed", &["rates"]);
+    let mut changed = project(&[
+        ("models/staging/stg_a.sql", "select 1 from {{ source('raw', 'a') }}"),
+        ("models/staging/stg_c.sql", "select 1 from {{ ref('stg_a') }}"),
+        ("models/marts/core/loan_a.sql", "{{ config(materialized='view') }} select * from {{ ref('stg_a') }}"),
+    ]);
+    changed.properties.sources.push(source("raw", &["a", "b"]));
+    let changed = graph(&changed);
+    check(&changed, "state:modified", &["stg_a", "stg_c", "loan_a"]);
+    check(&changed, "state:modified.configs", &["stg_c", "loan_a"]);
+    check(&changed, "state:new", &["stg_c"]);
+    check(&changed, "state:modified.relation", &["stg_c"]);
+    check(
+        &changed,
+        "result:error",
+        &["selector `result:error` compares with an earlier state, and there is no run_results.json | `--state DIR` \
+           names the folder that holds it, such as a copy of an earlier run's `target/`"],
+    );
 }
 
 #[test]

@@ -1,0 +1,2 @@
+{{ config(materialized='table') }}
+select name, id from {{ ref('raw_customers') }}

@@ -1,0 +1,1 @@
+select loan_id from {{ ref('loans') }}

@@ -1,0 +1,2 @@
+{{ config(materialized='incremental', incremental_strategy='microbatch') }}
+select * from {{ ref('events') }}
