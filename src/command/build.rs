@@ -176,7 +176,7 @@ impl Command<'_> {
             }
             let unit_tests: Vec<NodeId> = plan.steps.iter().flat_map(|step| step.unit_tests.clone()).collect();
             let unit_tests = (!unit_tests.is_empty())
-                .then(|| UnitTests::prepare(graph, &unit_tests, &now, self.cancel))
+                .then(|| UnitTests::prepare(graph, &unit_tests, &now, &session.macros()?, self.cancel))
                 .transpose()?;
             let build = Build {
                 batches: self.batches.clone(),

@@ -28,7 +28,8 @@ pub fn run(
         options.retries.as_ref().is_none_or(|previous| previous.undone.contains(&graph.node(*id).unique_id))
     };
     let tests: Vec<NodeId> = selected.iter().filter(is_again).collect();
-    let unit_tests = results.stage("check", || UnitTests::prepare(graph, &tests, &known(workspace), cancel))?;
+    let (known, macros) = known(workspace);
+    let unit_tests = results.stage("check", || UnitTests::prepare(graph, &tests, &known, &macros, cancel))?;
     results.stage("models", || {
         run_unit_tests(graph, &unit_tests, &tests, options.fail_fast, console, results, cancel);
     });
@@ -41,11 +42,12 @@ pub fn run(
     Ok(ok)
 }
 
-/// The columns of the warehouse's tables; none if it is not there, or another process holds it.
-fn known(workspace: &Workspace) -> KnownColumns {
-    let read = || -> Result<KnownColumns> {
-        let Some(warehouse) = workspace.warehouse_read_only()? else { return Ok(KnownColumns::default()) };
-        binder::known(&workspace.graph, &warehouse.session()?)
+/// The columns of the warehouse's tables, and its macros; none if it is not there, or another process holds it.
+fn known(workspace: &Workspace) -> (KnownColumns, Vec<String>) {
+    let read = || -> Result<(KnownColumns, Vec<String>)> {
+        let Some(warehouse) = workspace.warehouse_read_only()? else { return Ok(Default::default()) };
+        let session = warehouse.session()?;
+        Ok((binder::known(&workspace.graph, &session)?, session.macros()?))
     };
     read().unwrap_or_default()
 }

@@ -108,8 +108,13 @@ impl Parser<'_> {
             let extra = time.blank().into_iter().map(|(key, value)| (key, Jinja::from(Serde(&value)))).collect();
             let setting = Setting { extra, ..Setting::default() };
             let RunHook { sql, place } = &hook.written;
-            if let Err(error) = self.templates.render_text(&hook.described(), sql, place, setting) {
-                self.errors.push(error);
+            let owner = hook.described();
+            match self.templates.render_text(&owner, sql, place, setting) {
+                Ok(rendered) => {
+                    let calls = rendered.heard.calls.into_iter();
+                    self.hook_calls.extend(calls.map(|call| (owner.clone(), place.clone(), call)));
+                }
+                Err(error) => self.errors.push(error),
             }
         }
     }
@@ -166,5 +171,56 @@ impl Graph {
         let extra = extra.into_iter().map(|(key, value)| (key, Jinja::from(Serde(value)))).collect();
         let setting = Setting { execute: true, extra, ..Setting::default() };
         Ok(self.templates.render(owner, text, setting, Some(host))?.sql)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Map, json};
+
+    use crate::error::{Place, SourceText};
+    use crate::model::Graph;
+    use crate::model::sample::{errors, graph, project};
+    use crate::project::{DocBlock, RunHook};
+
+    fn hook(sql: &str) -> RunHook {
+        let source = SourceText::new("dbt_project.yml", sql);
+        RunHook { sql: sql.into(), place: Place::new(&source, 0..sql.len()) }
+    }
+
+    #[test]
+    fn hooks_are_rendered_before_anything_is_run() {
+        let check = |start: &[&str], end: &[&str], expected: &[&str]| {
+            let mut sample = project(&[("models/orders.sql", "select 1")]);
+            sample.profiles.on_run_start = start.iter().map(|sql| hook(sql)).collect();
+            sample.profiles.on_run_end = end.iter().map(|sql| hook(sql)).collect();
+            let found = Graph::parse(&sample, &Map::new()).map_or_else(|error| errors(&error), |_| Vec::new());
+            assert_eq!(found, expected);
+        };
+        let each = "{% for result in results %}{{ result.node.name }}{% endfor %}{{ schemas | join }}";
+        check(&["select * from {{ ref('orders') }}", "{{ run_query('select 1').rows[0][0] }}"], &[each], &[]);
+        check(
+            &["select * from {{ ref('order') }}"],
+            &["{{ recrd(results) }}"],
+            &[
+                "dbt_project.yml:1:1 [{{ recrd(results) }}] hook `shop.on-run-end.0` cannot be rendered: no function or macro `recrd` \
+                 exists",
+                "dbt_project.yml:1:1 [select * from {{ ref('order') }}] hook `shop.on-run-start.0` refers to `order`, which does not \
+                 exist | did you mean `orders`?",
+            ],
+        );
+    }
+
+    #[test]
+    fn doc_blocks_have_ids() {
+        let mut sample = project(&[]);
+        let source = SourceText::new("models/deep/docs.md", "{% docs total %}All of it.{% enddocs %}");
+        let place = Place::new(&source, 0..16);
+        sample.docs.push(DocBlock { name: "total".into(), text: "All of it.".into(), source, place });
+        let expected = json!({"doc.shop.total": {
+            "name": "total", "resource_type": "doc", "package_name": "shop", "path": "deep/docs.md",
+            "original_file_path": "models/deep/docs.md", "unique_id": "doc.shop.total", "block_contents": "All of it.",
+        }});
+        assert_eq!(json!(graph(&sample).docs), expected);
     }
 }

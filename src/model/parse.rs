@@ -46,6 +46,8 @@ pub(super) struct Parser<'a> {
     pub disabled_nodes: Vec<Node>,
     /// Full names of what is disabled and no node.
     pub disabled_fqns: Vec<(NodeKind, Vec<String>)>,
+    /// What hooks of the run refer to: the hook as messages name it, its place, the call.
+    pub hook_calls: Vec<(String, Place, Call)>,
 }
 
 impl Graph {
@@ -73,6 +75,7 @@ impl Graph {
             disabled: HashSet::new(),
             disabled_nodes: Vec::new(),
             disabled_fqns: Vec::new(),
+            hook_calls: Vec::new(),
         };
         parser.sources();
         parser.seeds();

@@ -46,6 +46,10 @@ impl Parser<'_> {
             }
             self.errors.extend(errors);
         }
+        let unknown = self.hook_calls.iter().filter(|(_, _, call)| !targets.contains_key(call));
+        let unknown: Vec<Error> =
+            unknown.map(|(owner, place, call)| self.unresolved_call(owner, call, Some(place.clone()))).collect();
+        self.errors.extend(unknown);
         let children = children(&self.drafts);
         self.access_errors(&targets);
         self.cycles();
@@ -213,29 +217,31 @@ impl Parser<'_> {
     }
 
     fn unresolved(&self, draft: &Draft, heard: &Heard) -> Error {
-        let owner = draft.node.described();
-        let place = self.call_place(draft, heard);
-        match &heard.call {
-            Call::Ref(name) if self.disabled.contains(name) => Error::disabled_ref(&owner, name, place),
+        self.unresolved_call(&draft.node.described(), &heard.call, self.call_place(draft, heard))
+    }
+
+    fn unresolved_call(&self, owner: &str, call: &Call, place: Option<Place>) -> Error {
+        match call {
+            Call::Ref(name) if self.disabled.contains(name) => Error::disabled_ref(owner, name, place),
             Call::Ref(name) => {
                 let known = self
                     .drafts
                     .iter()
                     .filter(|draft| draft.node.kind.is_referable())
                     .map(|draft| draft.node.name.as_str());
-                Error::unknown_ref(&owner, name, known, place)
+                Error::unknown_ref(owner, name, known, place)
             }
             Call::Source(source, table) => {
                 let full = format!("{source}.{table}");
                 if self.disabled.contains(&full) {
-                    return Error::disabled_ref(&owner, &full, place);
+                    return Error::disabled_ref(owner, &full, place);
                 }
                 let known: Vec<(String, String)> = self
                     .drafts
                     .iter()
                     .filter_map(|draft| Some((draft.node.source_name.clone()?, draft.node.name.clone())))
                     .collect();
-                Error::unknown_source(&owner, source, table, &known, place)
+                Error::unknown_source(owner, source, table, &known, place)
             }
         }
     }

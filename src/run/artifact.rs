@@ -81,7 +81,7 @@ impl NodeResult {
         json!({
             "status": result.status.name(),
             "timing": timing,
-            "thread_id": "Thread-1",
+            "thread_id": if result.stage == Stage::Hook { "main" } else { "Thread-1" },
             "execution_time": result.seconds,
             "adapter_response": response,
             "message": result.message.clone().or_else(|| is_made.then(|| "OK".to_owned())),

@@ -119,9 +119,6 @@ impl RunHookStage<'_> {
         let mut shown = result.artifact();
         if let Some(map) = shown.as_object_mut() {
             map.insert("node".into(), self.graph.shown(&result.unique_id));
-            if result.status == Status::Success && result.message.is_none() {
-                map.insert("message".into(), "OK".into());
-            }
         }
         shown
     }

@@ -45,10 +45,20 @@ pub struct Verdict {
 
 impl UnitTests {
     /// Makes the relations that the models of `tests` read, empty. `known` are the columns that the warehouse's tables
-    /// have; what is not there has them from its file or from YAML.
-    pub fn prepare(graph: &Graph, tests: &[NodeId], known: &KnownColumns, cancel: &Cancel) -> Result<Self> {
+    /// have; what is not there has them from its file or from YAML. `macros` are statements that make the warehouse's.
+    pub fn prepare(
+        graph: &Graph,
+        tests: &[NodeId],
+        known: &KnownColumns,
+        macros: &[String],
+        cancel: &Cancel,
+    ) -> Result<Self> {
         let database = Warehouse::in_memory(&graph.root, &graph.database)?;
         let session = database.session()?;
+        for statement in macros {
+            // One that cannot be made here shows where it is called.
+            let _ = session.execute(statement);
+        }
         let interrupter = session.interrupter();
         cancel.on_request(move || interrupter.interrupt());
         let unit_tests = tests.iter().filter_map(|id| graph.node(*id).unit_test.as_ref());

@@ -54,6 +54,28 @@ impl Session {
         Ok(columns)
     }
 
+    /// Statements that make the database's macros in another one, in the order in which they were made, with the schemas
+    /// they need. DuckDB does not tell the defaults of their parameters: those are not in them.
+    pub fn macros(&self) -> Result<Vec<String>, SqlError> {
+        let rows = self.rows(
+            "select schema_name, function_name, string_agg('(' || coalesce(array_to_string(list_transform(\
+             list_zip(parameters, parameter_types), \
+             lambda p: '\"' || replace(p[1], '\"', '\"\"') || '\"' || coalesce(' ' || p[2], '')), ', '), '') || ') as ' \
+             || if(function_type = 'table_macro', 'table ', '') || macro_definition, ', ') \
+             from duckdb_functions() \
+             where database_name = current_database() and not internal and function_type in ('macro', 'table_macro') \
+             group by schema_name, function_name, function_type, function_oid order by function_oid",
+        )?;
+        let mut statements = Vec::new();
+        for row in rows {
+            if let Ok([Some(schema), Some(name), Some(bodies)]) = <[Option<String>; 3]>::try_from(row) {
+                statements.push(format!("create schema if not exists {}", quote(&schema)));
+                statements.push(format!("create or replace macro {}.{}{bodies}", quote(&schema), quote(&name)));
+            }
+        }
+        Ok(statements)
+    }
+
     /// Makes schemas that are missing, before transactions on several threads need them: two that make the same one
     /// conflict.
     pub fn create_schemas<'a>(&self, schemas: impl IntoIterator<Item = &'a str>) -> Result<(), SqlError> {

@@ -52,7 +52,7 @@ impl Graph {
             "name": node.name,
             "resource_type": node.kind.name(),
             "package_name": self.project,
-            "path": path,
+            "path": if node.kind == NodeKind::Analysis { format!("analysis/{path}") } else { path.to_string() },
             "original_file_path": original,
             "unique_id": node.unique_id,
             "fqn": node.fqn,

@@ -1,1 +1,1 @@
-select n + 1 as n from {{ ref('answer') }}
+select double(n) as n from {{ ref('answer') }}
