@@ -88,14 +88,9 @@ macro_rules! choices {
     };
 }
 
-choices! {
-    /// `store_failures_as`: it rules over `store_failures`.
-    StoreFailuresAs {
-        Table = "table",
-        View = "view",
-        Ephemeral = "ephemeral",
-    }
-}
+/// `store_failures_as`: whether failures are kept, and whether as a view. It rules over `store_failures`.
+const STORE_FAILURES_AS: &[(&str, (bool, bool))] =
+    &[("table", (true, false)), ("view", (true, true)), ("ephemeral", (false, false))];
 
 choices! {
     /// What a node becomes in the warehouse.
@@ -242,8 +237,6 @@ impl Config {
             Of::Source => Materialized::Raw,
             Of::Test => Materialized::Test,
         };
-        let (stores, store_as) =
-            (read.flag("store_failures").unwrap_or(false), read.choice("store_failures_as", StoreFailuresAs::CHOICES));
         let choices: Vec<(&str, Option<Strategy>)> = Strategy::CHOICES
             .iter()
             .map(|(name, strategy)| (*name, Some(*strategy)))
@@ -293,7 +286,7 @@ impl Config {
         // Elsewhere these are an analyst's own keys, as in dbt.
         let source = SourceConfig::read(if of == Of::Source { &mut read } else { &mut nothing });
         let snapshot = (of == Of::Snapshot).then(|| SnapshotConfig::read(&mut read, !unique_key.is_empty()));
-        let config = Self {
+        let mut config = Self {
             enabled: read.flag("enabled").unwrap_or(true),
             materialized,
             alias: read.text("alias"),
@@ -328,13 +321,13 @@ impl Config {
                 fail_calc: read.text("fail_calc").unwrap_or_else(|| "count(*)".into()),
                 r#where: read.text("where"),
                 limit: read.count("limit"),
-                store_failures: match store_as {
-                    Some(kind) => kind != StoreFailuresAs::Ephemeral,
-                    None => stores,
-                },
-                stores_view: store_as == Some(StoreFailuresAs::View),
+                store_failures: read.flag("store_failures").unwrap_or(false),
+                stores_view: false,
             },
         };
+        if let Some((stores, view)) = read.choice("store_failures_as", STORE_FAILURES_AS) {
+            (config.test.store_failures, config.test.stores_view) = (stores, view);
+        }
         if !config.merge_update_columns.is_empty() && !config.merge_exclude_columns.is_empty() {
             read.refuse("merge_exclude_columns", "stands beside `merge_update_columns`; only one can hold".into());
         }
