@@ -347,8 +347,24 @@ fn trimmed(owner: &str, mut sql: String, map: SourceMap) -> Result<Compiled> {
     if is_blank(&sql) {
         return Err(Error::empty_sql(owner, map.whole_place()));
     }
-    sql.truncate(sql.trim_end_matches(|c: char| c.is_whitespace() || c == ';').len());
+    sql.truncate(query_len(&sql));
     Ok(Compiled { sql, map, header: None })
+}
+
+/// The length of a query without the semicolon at its end, and without what stands behind that.
+fn query_len(sql: &str) -> usize {
+    let bytes = sql.as_bytes();
+    let (mut at, mut semicolon) = (0, None);
+    while at < sql.len() {
+        let next = skip_blank(sql, at);
+        let Some(byte) = bytes.get(next) else { break };
+        at = match byte {
+            b'\'' | b'"' => sql[next + 1..].find(char::from(*byte)).map_or(sql.len(), |found| next + found + 2),
+            _ => next + sql[next..].chars().next().map_or(1, char::len_utf8),
+        };
+        semicolon = if *byte == b';' { semicolon.or(Some(next)) } else { None };
+    }
+    sql[..semicolon.unwrap_or(sql.len())].trim_end().len()
 }
 
 fn is_blank(sql: &str) -> bool {
@@ -451,6 +467,19 @@ mod tests {
             "select oi3m, a+b, d",
             &[("oi3m", "macros/a.sql:1 o")],
         );
+    }
+
+    #[test]
+    fn queries_end_before_their_semicolon() {
+        fn check(sql: &str, expected: &str) {
+            assert_eq!(&sql[..super::query_len(sql)], expected);
+        }
+        check("select 1 ;\n", "select 1");
+        check("select ';' as a; -- b; c\n/* d */", "select ';' as a");
+        check("select 1 -- no; end", "select 1 -- no; end");
+        check("select 1 -- own", "select 1 -- own");
+        check("select \"a;\"", "select \"a;\"");
+        check("select 'ü;", "select 'ü;");
     }
 
     #[test]

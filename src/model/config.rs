@@ -441,9 +441,9 @@ mod tests {
             Of::Test,
             json!({"limit": "x", "store_failures": 1, "severity": "loud"}),
             &[
-                "store_failures must be true or false, not a number",
                 "severity cannot be `loud`",
                 "limit must be a whole number from 0",
+                "store_failures must be true or false, not a number",
             ],
         );
         check(
