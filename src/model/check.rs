@@ -455,6 +455,23 @@ impl Work<'_> {
         nearest(written, names).map(str::to_owned)
     }
 
+    /// Whether a hook before the run may make what DuckDB does not find. A table it may make of any text; for a function the
+    /// words have to stand in a hook or a macro.
+    fn may_be_made(&self, message: &str) -> bool {
+        const MAKES_FUNCTIONS: [&str; 5] = ["create macro", "replace macro", "create function", "load ", "install "];
+        let hooks = &self.graph.run_hooks.start;
+        let makes_functions = || {
+            let texts = hooks.iter().map(|hook| hook.written.sql.as_str());
+            texts.into_iter().any(|text| {
+                MAKES_FUNCTIONS.iter().any(|word| {
+                    let upper = word.to_uppercase();
+                    self.graph.templates.mentions(text, word) || self.graph.templates.mentions(text, &upper)
+                })
+            })
+        };
+        is_missing(message) && !hooks.is_empty() && (!message.contains("Function with name") || makes_functions())
+    }
+
     fn fail(&mut self, node: &Node, error: &SqlError, places: Vec<crate::error::Place>) {
         if self.by_data.contains(&node.id) {
             self.checked.unchecked.insert(node.id);
@@ -463,7 +480,7 @@ impl Work<'_> {
         // A table by the plain name of a model: said without `ref`.
         let bare = error.message.strip_prefix("Table with name ").and_then(|rest| rest.split(' ').next());
         let bare = bare.filter(|name| self.graph.by_name(name).is_some());
-        if bare.is_none() && !self.graph.run_hooks.start.is_empty() && is_missing(&error.message) {
+        if bare.is_none() && self.may_be_made(&error.message) {
             self.checked.unchecked.insert(node.id);
             self.checked.by_hooks.insert(node.id);
             return;
