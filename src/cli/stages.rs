@@ -62,6 +62,9 @@ pub(super) struct AllArgs {
     /// Commit models before their tests run, as dbt does: a failing test holds back only what has all of its parents above
     #[arg(long)]
     pub(super) no_gate: bool,
+    /// Keep the failing rows of data tests in tables, in the schema that ends in `_dbt_test__audit`
+    #[arg(long)]
+    pub(super) store_failures: bool,
 }
 
 #[derive(Args)]
@@ -74,6 +77,9 @@ pub(super) struct TestArgs {
     /// Print the plan and do nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+    /// Keep the failing rows of data tests in tables, in the schema that ends in `_dbt_test__audit`
+    #[arg(long)]
+    pub(super) store_failures: bool,
 }
 
 #[derive(Args)]
@@ -173,13 +179,19 @@ impl From<BuildArgs> for BuildOptions {
 
 impl From<AllArgs> for BuildOptions {
     fn from(args: AllArgs) -> Self {
-        Self { no_gate: args.no_gate, ..args.run.into() }
+        Self { no_gate: args.no_gate, store_failures: args.store_failures, ..args.run.into() }
     }
 }
 
 impl From<TestArgs> for BuildOptions {
     fn from(args: TestArgs) -> Self {
-        Self { selection: args.selection.into(), fail_fast: args.fail_fast, dry_run: args.dry_run, ..Self::default() }
+        Self {
+            selection: args.selection.into(),
+            fail_fast: args.fail_fast,
+            store_failures: args.store_failures,
+            dry_run: args.dry_run,
+            ..Self::default()
+        }
     }
 }
 

@@ -23,7 +23,10 @@ use super::{BuildOptions, Common, unit_tests};
 
 pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Console, cancel: &Cancel) -> Result<bool> {
     let window = window(options)?;
-    let workspace = Workspace::open(common, console)?;
+    let mut workspace = Workspace::open(common, console)?;
+    if options.store_failures {
+        workspace.graph.store_failures();
+    }
     let flagged = workspace.project.profiles.flag("fail_fast");
     let options = &BuildOptions { fail_fast: options.fail_fast || flagged, ..options.clone() };
     let selected = workspace.select(&options.selection, console)?;
@@ -349,6 +352,7 @@ pub(super) fn args(common: &Common, options: &BuildOptions, scope: Scope, target
     args.insert("event_time_end".into(), options.event_times.1.clone().into());
     args.insert("fail_fast".into(), options.fail_fast.into());
     args.insert("no_gate".into(), options.no_gate.into());
+    args.insert("store_failures".into(), options.store_failures.into());
     args.insert("target".into(), target.name.clone().into());
     let vars = workspace::vars(common.vars.as_deref()).unwrap_or_default();
     args.insert("vars".into(), vars.into());

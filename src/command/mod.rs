@@ -111,6 +111,8 @@ pub struct BuildOptions {
     pub event_times: (Option<String>, Option<String>),
     pub fail_fast: bool,
     pub dry_run: bool,
+    /// Data tests keep their failures.
+    pub store_failures: bool,
     /// Tests run after the commit and hold back what is below, as in dbt.
     pub no_gate: bool,
     /// Only what would come out otherwise than it stands.

@@ -46,6 +46,7 @@ pub fn run(common: &Common, options: &RetryOptions, console: &Console, cancel: &
         full_refresh: options.full_refresh || flag("full_refresh"),
         fail_fast: options.fail_fast || flag("fail_fast"),
         no_gate: flag("no_gate"),
+        store_failures: flag("store_failures"),
         ..BuildOptions::default()
     };
     let target = text("target");

@@ -85,7 +85,11 @@ impl Parser<'_> {
         if !is_custom && !BUILT_IN.contains(&test_name.as_str()) {
             let macros = self.templates.names.macros.iter().filter_map(|name| name.strip_prefix("test_"));
             let known: Vec<&str> = BUILT_IN.into_iter().chain(macros).collect();
-            self.errors.push(Error::unknown_test(&test_name, &format!("`{on}`"), known, test.place.clone()));
+            let package = test.test.split_once('.').map(|(package, _)| package).filter(|package| *package != "dbt");
+            let error = Error::unknown_test(&test.test, &format!("`{on}`"), known, test.place.clone());
+            self.errors.push(error.hint_maybe(package.map(|_| {
+                format!("packages are not supported: copy the macro `{macro_name}` into the project's `macros` folder")
+            })));
             return;
         }
         let mut arguments = test.arguments.clone();

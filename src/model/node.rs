@@ -265,6 +265,15 @@ impl Graph {
         self.templates.has_macro(&format!("test_{test}"))
     }
 
+    /// `--store-failures`: data tests keep their failures, unless their own configuration says otherwise.
+    pub fn store_failures(&mut self) {
+        let says =
+            |node: &Node| ["store_failures", "store_failures_as"].iter().any(|key| node.raw_config.contains_key(*key));
+        for node in self.nodes.iter_mut().filter(|node| node.kind == NodeKind::Test && !says(node)) {
+            node.config.test.store_failures = true;
+        }
+    }
+
     /// The data tests that run with a node.
     pub fn tests_of(&self, id: NodeId) -> impl Iterator<Item = &Node> {
         self.children(id).filter(move |node| node.test.as_ref().is_some_and(|test| test.owner == Some(id)))

@@ -91,6 +91,10 @@ impl Graph {
                 own.extend(parents.into_iter().filter(|id| *id != host));
             }
         }
+        if !steps.values().any(|step| step.builds) {
+            // Where nothing is built, no test tells anything of another.
+            waits.values_mut().for_each(BTreeSet::clear);
+        }
         for (id, own) in &waits {
             if let Some(step) = steps.get_mut(id) {
                 step.waits_for = own.iter().copied().collect();
@@ -227,6 +231,24 @@ mod tests {
 
     use super::Gate;
     use crate::model::sample::{column, graph, project, properties};
+
+    #[test]
+    fn tests_alone_wait_for_nothing() {
+        let mut sample =
+            project(&[("models/a.sql", "select 1 as id"), ("models/b.sql", "select * from {{ ref('a') }}")]);
+        for name in ["a", "b"] {
+            let mut entry = properties(name, json!({}));
+            entry.columns.push(column("id", &[("unique", json!({}), json!({}))]));
+            sample.properties.models.push(entry);
+        }
+        let graph = graph(&sample);
+        let waits = |select: &str| {
+            let mut selection = graph.select(&[], &[]).unwrap_or_default();
+            selection.retain(|id| select.is_empty() || graph.node(id).kind.is_test());
+            graph.order(&selection, Gate::Commit).iter().map(|step| step.waits_for.len()).collect::<Vec<_>>()
+        };
+        assert_eq!((waits(""), waits("tests")), (vec![0, 1], vec![0, 0]));
+    }
 
     /// a -> c, b -> d, a and b -> e; `a` and `b` are tested alone, and `b` against `a`.
     #[test]
