@@ -3,7 +3,6 @@
 use std::io::ErrorKind;
 
 use crate::error::{Error, Result};
-use crate::project::{Environment, Project};
 use crate::report::Console;
 
 use super::{Common, workspace};
@@ -13,8 +12,7 @@ const MADE: [&str; 4] = ["compiled", "run", "manifest.json", "run_results.json"]
 
 pub fn run(common: &Common, console: &Console) -> Result<bool> {
     // A project with mistakes can be cleaned too.
-    let environment = Environment::read(&common.project_dir).unwrap_or_default();
-    let paths = Project::paths(&common.project_dir, &workspace::wanted(common, Default::default()), &environment);
+    let paths = workspace::paths(common);
     for (folder, name) in paths.clean.iter().flat_map(|folder| MADE.iter().map(move |name| (folder, name))) {
         let path = common.project_dir.join(folder).join(name);
         let removed = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };

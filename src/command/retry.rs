@@ -17,7 +17,7 @@ use super::{BuildOptions, Common, RetryOptions, Selection, scope_of};
 pub fn run(common: &Common, options: &RetryOptions, console: &Console, cancel: &Cancel) -> Result<bool> {
     let folder = match &options.state {
         Some(folder) => folder.clone(),
-        None => super::workspace::artifacts_folder(common)?,
+        None => super::workspace::artifacts_folder(common),
     };
     let mut previous = Previous::read(&folder)?;
     let which = previous.args.get("which").and_then(Value::as_str).unwrap_or_default().to_owned();

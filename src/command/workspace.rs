@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 
 use crate::error::{Error, Result};
 use crate::model::{CompiledSql, Graph, Invocation, Previous, Request, Selection as Selected};
-use crate::project::{Environment, Project, ProjectFile, Target, Wanted};
+use crate::project::{Environment, Paths, Project, ProjectFile, Target, Wanted};
 use crate::report::{Console, artifacts};
 use crate::warehouse::{Catalog, Options, Session, Warehouse};
 
@@ -144,10 +144,16 @@ impl Workspace {
     }
 }
 
+/// The folders of a project that need not be right: one with mistakes has its own, or else the usual ones.
+pub fn paths(common: &Common) -> Paths {
+    let environment = Environment::read(&common.project_dir).unwrap_or_default();
+    Project::paths(&common.project_dir, &wanted(common, Map::new()), &environment)
+}
+
 /// `target/` of a project that is not read.
-pub fn artifacts_folder(common: &Common) -> Result<PathBuf> {
-    let folder = common.project_dir.join("target");
-    Ok(folder.strip_prefix(".").map(PathBuf::from).unwrap_or(folder))
+pub fn artifacts_folder(common: &Common) -> PathBuf {
+    let folder = common.project_dir.join(paths(common).target);
+    folder.strip_prefix(".").map(PathBuf::from).unwrap_or(folder)
 }
 
 /// What of a project a command's options ask for.
