@@ -45,7 +45,7 @@ pub fn run(common: &Common, options: &BuildOptions, console: &Console) -> Result
         return Err(error);
     }
     let known = session.as_ref().map_or_else(|| Ok(Default::default()), |session| binder::known(graph, session))?;
-    binder::check(graph, &selected, &known, session.as_ref(), console)?;
+    binder::check(graph, &selected, &known, session.as_ref().or(empty.as_ref()), console)?;
     console.say(&format!("compiled {} to {}", counted(written, "queries"), short(&folder).display()));
     Ok(true)
 }

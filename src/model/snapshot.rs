@@ -127,8 +127,7 @@ impl Snapshot<'_> {
         }
     }
 
-    /// The statements of a later run, in order: versions that end, then versions that begin. The last but one that matters
-    /// for counting is the insertion of changed and new rows.
+    /// The statements of a later run, in order: `create` finds the changes, `update` ends versions, `insert` begins them.
     ///
     /// `columns` is what is written (the query's and the snapshot's own), `query` the query's columns, `existing` the table's
     /// columns before this run.

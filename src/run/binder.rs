@@ -99,9 +99,11 @@ pub fn check(
     warehouse: Option<&Session>,
     console: &Console,
 ) -> Result<()> {
-    let empty = in_memory(graph)?;
-    let host = SessionHost::reading(warehouse.unwrap_or(&empty.session), console);
-    model::check(graph, selection, known, &mut in_memory(graph)?, Some(&host)).map(drop)
+    let empty = if warehouse.is_none() { Some(in_memory(graph)?) } else { None };
+    let asked = warehouse.or(empty.as_ref().map(|empty| &empty.session));
+    let host = asked.map(|session| SessionHost::reading(session, console));
+    let host = host.as_ref().map(|host| host as &dyn Host);
+    model::check(graph, selection, known, &mut in_memory(graph)?, host).map(drop)
 }
 
 /// The same, with what was found out beside the errors. A source that is not `known` has the columns of its YAML, unless

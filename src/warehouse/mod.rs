@@ -120,19 +120,16 @@ impl Warehouse {
         if !path.exists() {
             return Ok(None);
         }
-        let root = match attach(path, options, " (read_only)") {
-            Ok(root) => Root::Own(Arc::new(Mutex::new(root))),
-            Err(_) if shared::is_served(path) => Root::Asked,
-            // The writer may be about to begin, or to end.
-            Err(_) => {
-                std::thread::sleep(RETRY_PAUSE);
-                match attach(path, options, " (read_only)") {
-                    Ok(root) => Root::Own(Arc::new(Mutex::new(root))),
-                    Err(_) if shared::is_served(path) => Root::Asked,
-                    Err(error) => return Err(error),
-                }
-            }
+        let reach = || match attach(path, options, " (read_only)") {
+            Ok(root) => Ok(Root::Own(Arc::new(Mutex::new(root)))),
+            Err(_) if shared::is_served(path) => Ok(Root::Asked),
+            Err(error) => Err(error),
         };
+        // The writer may be about to begin, or to end.
+        let root = reach().or_else(|_| {
+            std::thread::sleep(RETRY_PAUSE);
+            reach()
+        })?;
         Ok(Some(Self {
             path: Some(path.to_owned()),
             server: None,
