@@ -6,9 +6,8 @@ use serde_json::{Map, Value};
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Exit, Result};
-use crate::export;
 use crate::failpoint::failpoint;
-use crate::model::{Graph, HookTime, Materialized, Node, NodeId, NodeKind, Origin, Selection, Window, parse_time};
+use crate::model::{Graph, HookTime, Node, NodeId, NodeKind, Origin, Selection, Window, parse_time};
 use crate::project::Target;
 use crate::report::{Console, Stage, artifacts, counted};
 use crate::run::changed::Changed;
@@ -19,7 +18,7 @@ use crate::run::{
 use crate::warehouse::{Session, Warehouse};
 
 use super::workspace::{self, Workspace};
-use super::{BuildOptions, Common, unit_tests};
+use super::{BuildOptions, Common, publication, unit_tests};
 
 pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Console, cancel: &Cancel) -> Result<bool> {
     let window = window(options)?;
@@ -305,21 +304,14 @@ impl Command<'_> {
             return Ok(());
         }
         let Some(profile) = &self.workspace.target().export else { return Ok(()) };
-        let stay = graph
-            .select(&[profile.select().to_owned()], &[])?
-            .iter()
-            .map(|id| graph.node(id))
-            .filter(|node| node.config.materialized != Materialized::Ephemeral)
-            .map(|node| node.relation.identifier.clone())
-            .collect();
-        let tables = tables(graph, &plan.exports, session)?;
         let publish = Publish {
             warehouse: self.warehouse,
             profile,
+            policy: profile.policy,
             project: &self.workspace.project.profiles.name,
             target: &self.workspace.target().name,
-            tables,
-            stay,
+            tables: publication::tables(graph, &plan.exports, profile, session)?,
+            stay: publication::labels(graph, profile)?,
             threads: self.workspace.target().threads,
             console: self.console,
             results: self.results,
@@ -368,40 +360,6 @@ pub(super) fn write_artifacts(workspace: &Workspace, results: &Results, args: &M
     workspace.write_manifest(&invocation, &results.compiled())?;
     let results = results.artifact(artifacts::metadata("run-results/v6", &invocation), args);
     artifacts::write(&folder.join("run_results.json"), &results)
-}
-
-/// The models to publish as tables, with their relations, in foreign-key order.
-fn tables(graph: &Graph, exports: &[NodeId], session: &Session) -> Result<Vec<(export::Table, String)>> {
-    let mut relations = Vec::new();
-    let mut errors = Vec::new();
-    let catalog = session.catalog()?;
-    for id in exports {
-        let node = graph.node(*id);
-        if !plan::exists(node, &catalog) {
-            errors.push(Error::never_built(&node.name));
-            continue;
-        }
-        let columns =
-            session.describe(&node.relation.to_string()).map_err(|error| Error::model_failed(&node.name, &error))?;
-        relations.push(export::Relation {
-            model: node.unique_id.clone(),
-            name: node.relation.identifier.clone(),
-            columns,
-            constraints: node.constraints.clone(),
-            unique_key: node.config.unique_key.clone(),
-        });
-    }
-    if let Some(error) = Error::many(errors) {
-        return Err(error);
-    }
-    let tables = export::contract::resolve(&relations, &[])?;
-    Ok(tables
-        .into_iter()
-        .map(|table| {
-            let relation = graph.by_unique_id(&table.model).map(|node| node.relation.to_string()).unwrap_or_default();
-            (table, relation)
-        })
-        .collect())
 }
 
 fn names(graph: &Graph, ids: &[NodeId]) -> String {

@@ -15,6 +15,7 @@ mod init;
 mod lineage;
 mod ls;
 mod parse;
+mod publication;
 mod quarantine;
 mod retry;
 mod run_operation;

@@ -1,25 +1,18 @@
-//! What is published of one relation, resolved: its columns with their Postgres types, its key, its constraints.
+//! What is published of one relation, resolved: its columns, its key, its constraints, and what else its contract says.
 //!
-//! Pure: a function from a relation's columns and dbt's constraints to a `Table`. Knows no connection and no SQL.
+//! Pure: a function from a relation's columns and its YAML to a `Table`. Knows no connection, no SQL and no target's types.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::duck_type::DuckType;
-use super::postgres_type::PostgresType;
-use crate::error::{Error, Result, nearest};
-use crate::project::{Constraint, ConstraintKind};
-
-/// Postgres cuts longer names off (`NAMEDATALEN` - 1).
-pub const IDENTIFIER_BYTES_MAX: usize = 63;
-/// Postgres' own limit of columns in a table.
-pub const COLUMNS_MAX: usize = 1_600;
+use crate::error::{Error, Place, Result, nearest};
+use crate::project::{ColumnContract, Constraint, ConstraintKind, Index, OnHazard, TableContract};
 
 /// A relation as the warehouse and the project know it: the input of `resolve`.
 #[derive(Debug, Clone)]
 pub struct Relation {
     /// The model's unique id, `model.project.customers`; its last part is what a foreign key's `ref` names.
     pub model: String,
-    /// The relation's name, and that of the table it is published as.
+    /// The relation's name, and that of the table it is published as unless its contract gives another.
     pub name: String,
     /// Column name and DuckDB's type text, in the relation's order.
     pub columns: Vec<(String, String)>,
@@ -27,11 +20,17 @@ pub struct Relation {
     pub constraints: Vec<Constraint>,
     /// The configured `unique_key`: the key where no primary key is declared.
     pub unique_key: Vec<String>,
+    /// What else its YAML asks of the table.
+    pub contract: TableContract,
 }
 
 /// One table of a publication.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
+    /// What the warehouse's account knows it by: its name, with its schema before it where the contract gives one.
+    pub label: String,
+    /// The target's schema, where the contract gives one; else the profile's.
+    pub schema: Option<String>,
     pub name: String,
     /// The model's unique id.
     pub model: String,
@@ -42,6 +41,13 @@ pub struct Table {
     pub unique: Vec<Unique>,
     pub foreign_keys: Vec<ForeignKey>,
     pub checks: Vec<Check>,
+    pub indexes: Vec<Index>,
+    pub comment: Option<String>,
+    pub owner: Option<String>,
+    /// A privilege and the roles that get it.
+    pub grants: BTreeMap<String, Vec<String>>,
+    /// For files: the columns that name folders.
+    pub partition_by: Vec<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,9 +55,14 @@ pub struct Column {
     pub name: String,
     /// DuckDB's type text, as the catalog prints it.
     pub duckdb_type: String,
-    pub postgres_type: PostgresType,
+    /// The type that the contract asks for, in the target's own words, and where it does.
+    pub target_type: Option<(String, Option<Place>)>,
     /// Declared, or part of the key.
     pub not_null: bool,
+    /// SQL in the target's dialect: what rows get that others insert.
+    pub default: Option<String>,
+    pub comment: Option<String>,
+    pub on_hazard: OnHazard,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,9 +75,17 @@ pub struct Unique {
 pub struct ForeignKey {
     pub name: Option<String>,
     pub columns: Vec<String>,
-    /// The table it points to, in the same schema.
+    /// The schema of the table it points to, where a contract gives one.
+    pub to_schema: Option<String>,
+    /// The table it points to.
     pub to_table: String,
     pub to_columns: Vec<String>,
+}
+
+impl ForeignKey {
+    pub fn points_to(&self, table: &Table) -> bool {
+        self.to_table == table.name && self.to_schema == table.schema
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,6 +96,24 @@ pub struct Check {
 }
 
 impl Table {
+    /// A table of nothing but columns, each a name and DuckDB's type.
+    #[cfg(test)]
+    pub fn plain(name: &str, columns: &[(&str, &str)], key: &[&str]) -> Self {
+        let relation = Relation {
+            model: format!("model.p.{name}"),
+            name: name.into(),
+            columns: columns.iter().map(|(name, duckdb)| (name.to_string(), duckdb.to_string())).collect(),
+            constraints: Vec::new(),
+            unique_key: Vec::new(),
+            contract: TableContract::default(),
+        };
+        let mut table = resolve_one(&relation, &[], &[], OnHazard::Fail).expect("a table");
+        table.key = key.iter().map(|name| name.to_string()).collect();
+        let key = table.key.clone();
+        set_not_null(&mut table, &key);
+        table
+    }
+
     pub fn column(&self, name: &str) -> Option<&Column> {
         self.columns.iter().find(|column| column.name == name)
     }
@@ -87,19 +124,38 @@ impl Table {
     }
 }
 
+impl Relation {
+    fn table_name(&self) -> &str {
+        self.contract.table.as_deref().unwrap_or(&self.name)
+    }
+
+    fn label(&self) -> String {
+        label(&self.name, &self.contract)
+    }
+}
+
+/// What the warehouse's account calls the table that a relation is published as.
+pub fn label(relation: &str, contract: &TableContract) -> String {
+    let table = contract.table.as_deref().unwrap_or(relation);
+    match &contract.schema {
+        Some(schema) => format!("{schema}.{table}"),
+        None => table.to_owned(),
+    }
+}
+
 /// Resolves all relations of a publication, parents before children where foreign keys tell (cycles keep name order).
 ///
 /// `known` gives the name and key of tables that are published, but not this time, so that a foreign key may point there.
-/// All errors of all relations are reported at once.
-pub fn resolve(relations: &[Relation], known: &[Table]) -> Result<Vec<Table>> {
+/// `on_hazard` is the profile's. All errors of all relations are reported at once.
+pub fn resolve(relations: &[Relation], known: &[Table], on_hazard: OnHazard) -> Result<Vec<Table>> {
     let mut errors = Vec::new();
     let mut tables = Vec::new();
     let mut names: BTreeMap<String, &Relation> = BTreeMap::new();
     for relation in relations {
-        if let Some(other) = names.insert(relation.name.to_lowercase(), relation) {
-            errors.push(Error::export_name_taken(&relation.name, &relation.model, &other.model));
+        if let Some(other) = names.insert(relation.label().to_lowercase(), relation) {
+            errors.push(Error::export_name_taken(&relation.label(), &relation.model, &other.model));
         }
-        match resolve_one(relation, relations, known) {
+        match resolve_one(relation, relations, known, on_hazard) {
             Ok(table) => tables.push(table),
             Err(error) => errors.extend(error.split()),
         }
@@ -113,38 +169,65 @@ pub fn resolve(relations: &[Relation], known: &[Table]) -> Result<Vec<Table>> {
     }
 }
 
-fn resolve_one(relation: &Relation, all: &[Relation], known: &[Table]) -> Result<Table> {
+fn resolve_one(relation: &Relation, all: &[Relation], known: &[Table], on_hazard: OnHazard) -> Result<Table> {
     let mut errors = Vec::new();
-    check_name(&mut errors, &relation.name, || format!("table `{}`", relation.name));
-    if relation.columns.is_empty() || relation.columns.len() > COLUMNS_MAX {
-        errors.push(Error::export_column_count(&relation.name, relation.columns.len(), COLUMNS_MAX));
+    let contract = &relation.contract;
+    // What one list of the contract names, in the relation's own spelling.
+    let listed = |errors: &mut Vec<Error>, names: &[String]| -> Vec<String> {
+        let mut found = Vec::new();
+        for written in names {
+            match column_name(relation, written) {
+                Some(name) => found.push(name),
+                None => {
+                    let near = nearest(written, relation.columns.iter().map(|(name, _)| name.as_str()));
+                    errors.push(Error::export_no_such_column(&relation.name, written, near));
+                }
+            }
+        }
+        found
+    };
+    let order = listed(&mut errors, &contract.column_order);
+    let partition_by = listed(&mut errors, &contract.partition_by);
+    let mut indexes = Vec::new();
+    for index in &contract.indexes {
+        indexes.push(Index { columns: listed(&mut errors, &index.columns), ..index.clone() });
     }
     let mut table = Table {
-        name: relation.name.clone(),
+        label: relation.label(),
+        schema: contract.schema.clone(),
+        name: relation.table_name().to_owned(),
         model: relation.model.clone(),
         columns: Vec::with_capacity(relation.columns.len()),
         key: Vec::new(),
         unique: Vec::new(),
         foreign_keys: Vec::new(),
         checks: Vec::new(),
+        indexes,
+        comment: contract.comment.clone(),
+        owner: contract.owner.clone(),
+        grants: contract.grants.clone(),
+        partition_by,
     };
+    let on_hazard = contract.on_hazard.unwrap_or(on_hazard);
     for (name, duckdb_type) in &relation.columns {
-        check_name(&mut errors, name, || format!("column `{name}` of `{}`", relation.name));
-        match DuckType::parse(duckdb_type).postgres() {
-            Some(postgres_type) => table.columns.push(Column {
-                name: name.clone(),
-                duckdb_type: duckdb_type.clone(),
-                postgres_type,
-                not_null: false,
-            }),
-            None => errors.push(Error::export_no_postgres_type(&relation.name, name, duckdb_type)),
-        }
+        let none = ColumnContract::default();
+        let declared = contract.columns.iter().find(|column| column.name.trim_matches('"').eq_ignore_ascii_case(name));
+        let declared = declared.unwrap_or(&none);
+        table.columns.push(Column {
+            name: name.clone(),
+            duckdb_type: duckdb_type.clone(),
+            target_type: declared.target_type.clone().map(|written| (written, declared.place.clone())),
+            not_null: false,
+            default: declared.default.clone(),
+            comment: declared.comment.clone(),
+            on_hazard: declared.on_hazard.unwrap_or(on_hazard),
+        });
     }
+    // Those that are not named keep their order behind them.
+    let position = |column: &Column| order.iter().position(|name| *name == column.name).unwrap_or(order.len());
+    table.columns.sort_by_key(position);
     let mut primary_keys = 0;
     for constraint in &relation.constraints {
-        if let Some(name) = &constraint.name {
-            check_name(&mut errors, name, || format!("constraint `{name}` of `{}`", relation.name));
-        }
         let columns = match constraint_columns(relation, constraint) {
             Ok(columns) => columns,
             Err(error) => {
@@ -185,12 +268,6 @@ fn resolve_one(relation: &Relation, all: &[Relation], known: &[Table]) -> Result
     table.unique.retain(|unique| unique.columns != key);
     set_not_null(&mut table, &key);
     Error::many(errors).map_or(Ok(table), Err)
-}
-
-fn check_name(errors: &mut Vec<Error>, name: &str, what: impl FnOnce() -> String) {
-    if name.len() > IDENTIFIER_BYTES_MAX {
-        errors.push(Error::export_name_too_long(&what(), name.len()));
-    }
 }
 
 fn set_not_null(table: &mut Table, names: &[String]) {
@@ -237,11 +314,11 @@ fn foreign_key(
     let leaf = |model: &str| model.rsplit('.').next() == Some(name);
     let published = all.iter().find(|other| leaf(&other.model) || other.name == name);
     let elsewhere = known.iter().find(|other| leaf(&other.model) || other.name == name);
-    let to_table = match (published, elsewhere) {
-        (Some(relation), _) => relation.name.clone(),
-        (None, Some(table)) => table.name.clone(),
+    let (to_schema, to_table) = match (published, elsewhere) {
+        (Some(relation), _) => (relation.contract.schema.clone(), relation.table_name().to_owned()),
+        (None, Some(table)) => (table.schema.clone(), table.name.clone()),
         // Not ours to judge: the table may stand in the target. The exporter adds the key once it does.
-        (None, None) if !name.is_empty() => name.to_owned(),
+        (None, None) if !name.is_empty() => (None, name.to_owned()),
         (None, None) => return Err(Error::export_foreign_key_nowhere(&relation.name).at(constraint.place.clone())),
     };
     let to_columns = match published {
@@ -263,7 +340,7 @@ fn foreign_key(
         return Err(Error::export_foreign_key_width(&relation.name, &to_table, columns.len(), to_columns.len())
             .at(constraint.place.clone()));
     }
-    Ok(ForeignKey { name: constraint.name.clone(), columns, to_table, to_columns })
+    Ok(ForeignKey { name: constraint.name.clone(), columns, to_schema, to_table, to_columns })
 }
 
 fn declared_key(relation: &Relation) -> Vec<String> {
@@ -277,12 +354,12 @@ fn unreferable(relations: &[Relation], tables: &[Table]) -> Vec<Error> {
     let mut errors = Vec::new();
     for table in tables {
         for key in &table.foreign_keys {
-            let Some(to) = tables.iter().find(|to| to.name == key.to_table) else { continue };
+            let Some(to) = tables.iter().find(|to| key.points_to(to)) else { continue };
             let wanted: BTreeSet<_> = key.to_columns.iter().collect();
             let referable = wanted == to.key.iter().collect()
                 || to.unique.iter().any(|unique| wanted == unique.columns.iter().collect());
             if !referable {
-                let relation = relations.iter().find(|relation| relation.name == table.name);
+                let relation = relations.iter().find(|relation| relation.model == table.model);
                 let place = relation.and_then(|relation| {
                     relation
                         .constraints
@@ -311,7 +388,7 @@ pub fn parents_first(mut tables: Vec<Table>) -> Vec<Table> {
             table
                 .foreign_keys
                 .iter()
-                .all(|key| key.to_table == table.name || !tables.iter().any(|other| other.name == key.to_table))
+                .all(|key| key.points_to(table) || !tables.iter().any(|other| key.points_to(other)))
         };
         // In a cycle nothing is ready: the first by name goes, which breaks it.
         let next = tables.iter().position(ready).unwrap_or(0);
@@ -344,13 +421,14 @@ mod tests {
             columns: columns.iter().map(|(name, duckdb)| (name.to_string(), duckdb.to_string())).collect(),
             constraints,
             unique_key: Vec::new(),
+            contract: TableContract::default(),
         }
     }
 
     /// The tables as `name(key) -> table(columns)` lines, or the errors' messages.
     #[track_caller]
     fn check(relations: &[Relation], expected: &[&str]) {
-        let lines: Vec<String> = match resolve(relations, &[]) {
+        let lines: Vec<String> = match resolve(relations, &[], OnHazard::Fail) {
             Ok(tables) => tables
                 .iter()
                 .map(|table| {
@@ -404,19 +482,13 @@ mod tests {
 
     #[test]
     fn reports_all_that_is_wrong() {
-        let long = "x".repeat(64);
         check(
             &[
-                relation("t", &[(&long, "BIGINT"), ("g", "GEOMETRY")], Vec::new()),
+                relation("t", &[("id", "BIGINT")], Vec::new()),
                 relation("T", &[("id", "BIGINT")], vec![constraint(PrimaryKey, &["ids"], None, &[])]),
                 relation("u", &[("id", "BIGINT")], vec![constraint(ForeignKey, &["id"], Some("ref('T')"), &["id"])]),
             ],
-            &[
-                &format!("column `{long}` of `t` has 64 bytes, Postgres keeps only 63"),
-                "column `g` of `t` is GEOMETRY, which has no type in Postgres",
-                "`T` is published by `model.loans.T` and `model.loans.t`",
-                "`T` has no column `ids`",
-            ],
+            &["`T` is published by `model.loans.T` and `model.loans.t`", "`T` has no column `ids`"],
         );
         check(
             &[

@@ -6,7 +6,7 @@
 
 use super::contract::Table;
 use super::duck_type::DuckType;
-use super::{Counts, Extent};
+use super::{Counts, Extent, Queries, Shape};
 use crate::error::{Error, Result};
 use crate::schema::{literal, quote};
 
@@ -90,6 +90,7 @@ pub struct Delta<'a> {
     relation: String,
     /// `version()` of the DuckDB that hashes: its `hash` may change between versions.
     duckdb_version: String,
+    shape: Shape,
 }
 
 /// What the row of `Delta::counts` says.
@@ -117,13 +118,13 @@ impl Found {
         if self.null_keys == 0 && self.duplicate_keys == 0 {
             return Ok(());
         }
-        Err(Error::export_bad_key(&table.name, &table.key, self.null_keys, self.duplicate_keys))
+        Err(Error::export_bad_key(&table.label, &table.key, self.null_keys, self.duplicate_keys))
     }
 }
 
 impl<'a> Delta<'a> {
-    pub fn new(table: &'a Table, relation: impl Into<String>, duckdb_version: impl Into<String>) -> Self {
-        Self { table, relation: relation.into(), duckdb_version: duckdb_version.into() }
+    pub fn new(table: &'a Table, relation: impl Into<String>, duckdb_version: impl Into<String>, shape: Shape) -> Self {
+        Self { table, relation: relation.into(), duckdb_version: duckdb_version.into(), shape }
     }
 
     /// What must be equal for a snapshot to be comparable: hash version, DuckDB's version, key, columns and their types.
@@ -227,7 +228,7 @@ impl<'a> Delta<'a> {
             .columns
             .iter()
             .map(|column| {
-                let expression = DuckType::parse(&column.duckdb_type).select(&column.name);
+                let expression = DuckType::parse(&column.duckdb_type).select(&column.name, self.shape);
                 format!("{expression} as {}", quote(&column.name))
             })
             .collect();
@@ -240,11 +241,21 @@ impl<'a> Delta<'a> {
             .table
             .key_columns()
             .map(|column| {
-                let expression = DuckType::parse(&column.duckdb_type).select(&column.name);
+                let expression = DuckType::parse(&column.duckdb_type).select(&column.name, self.shape);
                 format!("{expression} as {}", quote(&column.name))
             })
             .collect();
         format!("select {} from {} where _elt_change = 'd'", selected.join(", "), self.pending())
+    }
+
+    /// The queries behind `rows` and `deletes` with DuckDB's own types.
+    pub fn queries(&self, staged: Extent) -> Queries {
+        let columns = self.table.columns.iter().map(|column| quote(&column.name)).collect::<Vec<_>>().join(", ");
+        Queries {
+            rows: format!("select {columns} from {}", self.from(staged)),
+            deletes: (staged == Extent::Delta && !self.table.key.is_empty())
+                .then(|| format!("select {} from {} where _elt_change = 'd'", names(&self.table.key), self.pending())),
+        }
     }
 
     /// All rows of the relation with its own types, in key order, for a file.
@@ -257,12 +268,12 @@ impl<'a> Delta<'a> {
 
     /// Makes the snapshot current, once the target has the changes.
     pub fn promote(&self, extent: Extent) -> Vec<String> {
-        let (pending, published, name) = (self.pending(), self.published(), literal(&self.table.name));
+        let (pending, published, name) = (self.pending(), self.published(), literal(&self.table.label));
         let mut statements = Vec::new();
         if extent == Extent::Everything || self.table.key.is_empty() {
             // By its name, not by a copy: it may be as long as the relation.
             statements.push(format!("drop table if exists {published}"));
-            statements.push(format!("alter table {pending} rename to {}", quote(&self.table.name)));
+            statements.push(format!("alter table {pending} rename to {}", quote(&self.table.label)));
             if !self.table.key.is_empty() {
                 statements.push(format!("alter table {published} drop column _elt_change"));
             }
@@ -300,11 +311,11 @@ impl<'a> Delta<'a> {
     }
 
     fn pending(&self) -> String {
-        format!("_elt_published.{}", quote(&format!("{}:pending", self.table.name)))
+        format!("_elt_published.{}", quote(&format!("{}:pending", self.table.label)))
     }
 
     fn published(&self) -> String {
-        format!("_elt_published.{}", quote(&self.table.name))
+        format!("_elt_published.{}", quote(&self.table.label))
     }
 
     fn each_key(&self, separator: &str, text: impl Fn(&str) -> String) -> String {
@@ -321,25 +332,9 @@ fn names(columns: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::contract::Column;
-    use crate::export::postgres_type::PostgresType;
 
     fn table(key: &[&str]) -> Table {
-        let column = |name: &str, duckdb_type: &str| Column {
-            name: name.into(),
-            duckdb_type: duckdb_type.into(),
-            postgres_type: PostgresType::Text,
-            not_null: false,
-        };
-        Table {
-            name: "t".into(),
-            model: "model.p.t".into(),
-            columns: vec![column("a", "BIGINT"), column("b\"", "UUID"), column("c", "STRUCT(x BIGINT)[]")],
-            key: key.iter().map(|name| name.to_string()).collect(),
-            unique: Vec::new(),
-            foreign_keys: Vec::new(),
-            checks: Vec::new(),
-        }
+        Table::plain("t", &[("a", "BIGINT"), ("b\"", "UUID"), ("c", "STRUCT(x BIGINT)[]")], key)
     }
 
     #[track_caller]
@@ -350,7 +345,7 @@ mod tests {
     #[test]
     fn compares_by_key_and_hash() {
         let table = table(&["a", "b\""]);
-        let delta = Delta::new(&table, "\"main\".\"t\"", "v1.5.6");
+        let delta = Delta::new(&table, "\"main\".\"t\"", "v1.5.6", Shape::Flat);
         check(
             &delta.compute(Extent::Delta)[0],
             "create or replace table _elt_published.\"t:pending\" as select coalesce(new.\"a\", old.\"a\") as \"a\", \
@@ -380,7 +375,7 @@ mod tests {
     #[test]
     fn replaces_a_table_without_key_when_its_fingerprint_changed() {
         let table = table(&[]);
-        let delta = Delta::new(&table, "t", "v1.5.6");
+        let delta = Delta::new(&table, "t", "v1.5.6", Shape::Flat);
         check(
             &delta.compute(Extent::Delta)[0],
             "create or replace table _elt_published.\"t:pending\" as select count(*) as _elt_rows, \
@@ -406,7 +401,7 @@ mod tests {
     #[test]
     fn compares_only_what_is_comparable() {
         let table = table(&["a"]);
-        let delta = Delta::new(&table, "t", "v1.5.6");
+        let delta = Delta::new(&table, "t", "v1.5.6", Shape::Flat);
         let recorded = delta.signature();
         assert_eq!(delta.extent(Standing::Current, false, Some(&recorded)), Extent::Delta);
         assert_eq!(delta.extent(Standing::Current, true, Some(&recorded)), Extent::Everything);

@@ -3,6 +3,7 @@
 //!
 //! Pure text. Knows no connection, no Arrow and no target's driver.
 
+use super::Shape;
 use super::postgres_type::PostgresType;
 use crate::schema::quote;
 
@@ -86,9 +87,13 @@ impl DuckType {
     /// The expression that selects a column for Postgres. After it only these Arrow types arrive: Boolean, Int16,
     /// Int32, Int64, Float32, Float64, Decimal128, Utf8, Binary, Date32, Time64(µs), Timestamp(µs, with or without
     /// zone), Interval(MonthDayNano), and List of those. UUID, integers beyond 64 bits and JSON arrive as text.
-    pub fn select(&self, column: &str) -> String {
+    ///
+    /// With `Shape::Nested` STRUCT, MAP, UNION and LIST arrive as they are, and what is in them.
+    pub fn select(&self, column: &str, shape: Shape) -> String {
         let quoted = quote(column);
+        let is_kept = shape == Shape::Nested && matches!(self, Self::Nested | Self::List(_));
         match (self.cast(), self.postgres()) {
+            _ if is_kept => quoted,
             (_, Some(PostgresType::Jsonb)) => self.json(&quoted),
             (Some(cast), _) => format!("{quoted}::{cast}"),
             (None, _) => quoted,
@@ -188,13 +193,13 @@ fn canonical(name: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::DuckType;
+    use super::{DuckType, Shape};
 
     #[track_caller]
     fn check(duckdb: &str, postgres: Option<&str>, select: &str) {
         let parsed = DuckType::parse(duckdb);
         assert_eq!(parsed.postgres().map(|found| found.to_string()).as_deref(), postgres, "{duckdb}");
-        assert_eq!(parsed.select("c"), select, "{duckdb}");
+        assert_eq!(parsed.select("c", Shape::Flat), select, "{duckdb}");
     }
 
     #[test]

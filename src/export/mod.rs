@@ -20,7 +20,10 @@
 pub mod contract;
 pub mod delta;
 mod duck_type;
-mod parquet;
+mod duckdb;
+mod files;
+mod mongodb;
+mod mysql;
 mod postgres;
 mod postgres_type;
 
@@ -35,7 +38,7 @@ pub use postgres_type::PostgresType;
 
 use crate::cancel::Cancel;
 use crate::error::Result;
-use crate::project::ExportProfile;
+use crate::project::{ExportPlace, ExportPolicy, ExportProfile, FileFormat};
 
 /// One atomic export.
 #[derive(Debug, Clone)]
@@ -53,6 +56,16 @@ impl Publication {
     pub fn new(project: impl Into<String>, target: impl Into<String>, tables: Vec<Table>) -> Self {
         Self { id: uuid::Uuid::now_v7().to_string(), project: project.into(), target: target.into(), tables }
     }
+}
+
+/// How rows leave the warehouse.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Shape {
+    /// Nested values as JSON text.
+    #[default]
+    Flat,
+    /// STRUCT, LIST and MAP as Arrow has them.
+    Nested,
 }
 
 /// What the rows of a staged table stand for.
@@ -86,14 +99,40 @@ pub trait Changes {
     /// What `Delta::counts` found.
     fn counts(&self) -> Counts;
 
-    /// The rows of `Delta::rows`: all columns of the table in its order, of the Arrow types `DuckType::select` names.
+    /// The rows of `Delta::rows`: all columns of the table in its order, of the Arrow types that `DuckType::select` names
+    /// for the exporter's shape.
     fn rows(&mut self, sink: &mut Sink<'_>) -> Result<()>;
 
     /// The keys of `Delta::deletes`: the key's columns in its order. Asked for only with `Extent::Delta`.
     fn deletes(&mut self, sink: &mut Sink<'_>) -> Result<()>;
 
-    /// Writes all rows of the relation (`Delta::file_query`) to a new Parquet file; returns how many.
-    fn write_parquet(&mut self, path: &Path) -> Result<u64>;
+    /// Writes all rows of the relation (`Delta::file_query`) to a new file, or, for a table with `partition_by`, into a new
+    /// folder; returns how many.
+    fn write_file(&mut self, path: &Path, format: &FileFormat) -> Result<u64>;
+
+    /// The queries behind `rows` and `deletes`, with DuckDB's own types, for a target that DuckDB itself writes.
+    fn queries(&self) -> Queries;
+}
+
+/// SQL over the warehouse; it gives the same rows until the publication ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queries {
+    pub rows: String,
+    /// The key's columns of rows that are gone; None with `Extent::Everything`.
+    pub deletes: Option<String>,
+}
+
+/// Runs SQL in a session of the warehouse that is the exporter's own, and gives all rows as text.
+pub type Engine<'a> = dyn Fn(&str) -> Result<Vec<Vec<Option<String>>>> + Send + Sync + 'a;
+
+/// What an exporter is opened with.
+pub struct Opening<'a> {
+    pub publication: Publication,
+    pub policy: ExportPolicy,
+    pub cancel: &'a Cancel,
+    /// Tells people of a wait.
+    pub say: &'a dyn Fn(&str),
+    pub engine: &'a Engine<'a>,
 }
 
 /// An open publication on one target.
@@ -105,7 +144,12 @@ pub trait Exporter: Send + Sync {
     /// The id of the publication the target stands at; None: none is recorded.
     fn last(&self) -> Option<&str>;
 
-    /// Whether this table (by name) can only be published in full, whatever the ids say: it is missing there, or new
+    /// How it takes rows.
+    fn shape(&self) -> Shape {
+        Shape::Flat
+    }
+
+    /// Whether this table (by label) can only be published in full, whatever the ids say: it is missing there, or new
     /// to us, or has gained a column.
     fn wants_everything(&self, table: &str) -> bool;
 
@@ -124,32 +168,39 @@ pub trait Exporter: Send + Sync {
 pub struct Published {
     /// The id the target stands at now; None: there was nothing to publish, and it stands where it stood.
     pub id: Option<String>,
-    /// The staged tables with what changed in the target, in the publication's order.
+    /// The staged tables, by label, with what changed in the target, in the publication's order.
     pub tables: Vec<(String, Counts)>,
 }
 
 /// Connects to a target and begins a publication there.
 ///
 /// Errors: unreachable or refused, locked by another publication, tables that do not fit (all differences at once).
-/// `say` tells people of a wait.
-pub fn open(
-    profile: &ExportProfile,
-    publication: Publication,
-    cancel: &Cancel,
-    say: &dyn Fn(&str),
-) -> Result<Box<dyn Exporter>> {
-    Ok(match profile {
-        ExportProfile::Parquet { path, .. } => Box::new(parquet::ParquetExporter::open(path, publication, cancel)?),
-        ExportProfile::Postgres { uri, schema, connections, .. } => {
-            Box::new(postgres::PostgresExporter::open(uri, schema, *connections, publication, cancel, say)?)
+pub fn open<'a>(place: &ExportPlace, opening: Opening<'a>) -> Result<Box<dyn Exporter + 'a>> {
+    Ok(match place {
+        ExportPlace::Files { path, format } => Box::new(files::FileExporter::open(path, format, opening)?),
+        ExportPlace::Duckdb { path, schema } => Box::new(duckdb::DuckdbExporter::open(path, schema, opening)?),
+        ExportPlace::Postgres { uri, schema, connections } => {
+            Box::new(postgres::PostgresExporter::open(uri, schema, *connections, opening)?)
         }
+        ExportPlace::Mysql { uri } => Box::new(mysql::MysqlExporter::open(uri, opening)?),
+        ExportPlace::Mongodb { uri, database } => Box::new(mongodb::MongodbExporter::open(uri, database, opening)?),
     })
 }
 
 /// Tells whether a target can be reached, changing nothing there: one line for people.
 pub fn probe(profile: &ExportProfile) -> Result<String> {
-    Ok(match profile {
-        ExportProfile::Parquet { path, .. } => format!("Parquet files in `{}`", path.display()),
-        ExportProfile::Postgres { uri, schema, .. } => postgres::probe(uri, schema)?,
+    Ok(match &profile.place {
+        ExportPlace::Files { path, format } => {
+            let kind = match format {
+                FileFormat::Parquet => "Parquet",
+                FileFormat::Csv(_) => "CSV",
+                FileFormat::Json { .. } => "JSON",
+            };
+            format!("{kind} files in `{}`", path.display())
+        }
+        ExportPlace::Duckdb { path, schema } => format!("DuckDB file `{}`, schema `{schema}`", path.display()),
+        ExportPlace::Postgres { uri, schema, .. } => postgres::probe(uri, schema)?,
+        ExportPlace::Mysql { uri } => mysql::probe(uri)?,
+        ExportPlace::Mongodb { uri, database } => mongodb::probe(uri, database)?,
     })
 }

@@ -6,8 +6,10 @@ use serde_json::{Map, Value};
 
 use super::batch_config::BatchConfig;
 use super::config_value::{BadConfig, Misspelt, Reader};
+use super::export_config;
 use super::snapshot_config::SnapshotConfig;
 use super::source_config::SourceConfig;
+use crate::project::TableContract;
 
 /// The keys this tool knows. Defaults are dbt's for DuckDB.
 #[derive(Debug, Clone, PartialEq)]
@@ -54,6 +56,8 @@ pub struct Config {
     /// Snapshots only.
     pub snapshot: Option<SnapshotConfig>,
     pub test: TestConfig,
+    /// What is asked of the published table, without its columns: `Node::table_contract` has all.
+    pub export: TableContract,
 }
 
 /// The keys of data tests.
@@ -285,6 +289,8 @@ impl Config {
             .flatten();
         // Elsewhere these are an analyst's own keys, as in dbt.
         let source = SourceConfig::read(if of == Of::Source { &mut read } else { &mut nothing });
+        let is_relation = matches!(of, Of::Model | Of::Seed | Of::Snapshot);
+        let export = export_config::read(if is_relation { &mut read } else { &mut nothing });
         let snapshot = (of == Of::Snapshot).then(|| SnapshotConfig::read(&mut read, !unique_key.is_empty()));
         let mut config = Self {
             enabled: read.flag("enabled").unwrap_or(true),
@@ -324,6 +330,7 @@ impl Config {
                 store_failures: read.flag("store_failures").unwrap_or(false),
                 stores_view: false,
             },
+            export,
         };
         if let Some((stores, view)) = read.choice("store_failures_as", STORE_FAILURES_AS) {
             (config.test.store_failures, config.test.stores_view) = (stores, view);

@@ -26,7 +26,7 @@ pub(super) struct Misspelt {
 }
 
 /// dbt's keys that mean nothing here: no misspellings, however near they are.
-const NOT_READ: [&str; 20] = [
+const NOT_READ: [&str; 18] = [
     "access",
     "batch_size",
     "begin",
@@ -35,9 +35,7 @@ const NOT_READ: [&str; 20] = [
     "docs",
     "format",
     "freshness",
-    "grants",
     "group",
-    "indexes",
     "loaded_at_field",
     "loaded_at_query",
     "location",

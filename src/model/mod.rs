@@ -16,6 +16,7 @@ mod config;
 mod config_value;
 mod contract;
 mod default_folder;
+mod export_config;
 mod exposure;
 mod field_change;
 mod fixture;

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use super::config::{Config, Of};
 use super::config_value::{Misspelt, canonical, folder_defaults, merge};
+use super::export_config;
 use super::invocation::Invocation;
 use super::jinja::Call;
 use super::node::{DataTest, Graph, Node, NodeId, NodeKind};
@@ -379,6 +380,13 @@ impl Parser<'_> {
             node.constraints = patch.constraints.clone();
             node.constraints.extend(patch.columns.iter().flat_map(|column| column.constraints.iter().cloned()));
             node.description = patch.description.clone();
+            for column in &patch.columns {
+                for bad in export_config::column(column).1 {
+                    let owner = format!("column `{}` of `{}`", column.name, file.name);
+                    let error = Error::bad_config(&owner, &bad.key, &bad.complaint, Some(column.place.clone()));
+                    self.errors.push(error.hint_maybe(bad.hint));
+                }
+            }
         }
         // A test's is that of its failing rows, if they are stored.
         if kind != NodeKind::Test {

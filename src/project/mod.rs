@@ -7,6 +7,7 @@ mod dbt_project;
 mod described;
 mod docs;
 mod environment;
+mod export_profile;
 mod exposures;
 mod files;
 mod flags;
@@ -15,6 +16,7 @@ mod paths;
 mod profiles;
 mod properties;
 mod property_file;
+mod published;
 mod selectors;
 mod settings;
 mod toml_text;
@@ -37,15 +39,19 @@ use yaml_template::YamlTemplate;
 pub use dbt_project::DBT_PROJECT_FILE;
 pub use docs::DocBlock;
 pub use environment::Environment;
+pub use export_profile::{
+    CsvFormat, ExportPlace, ExportPolicy, ExportProfile, FileFormat, OnContractChange, OnDivergence,
+};
 pub use exposures::{ExposureProperties, GroupProperties, Owner};
 pub use files::seed_checksum;
 pub use init::init;
 pub use paths::Paths;
-pub use profiles::{ExportProfile, PROFILES_FILE, Profiles, SourceProfile, Target};
+pub use profiles::{PROFILES_FILE, Profiles, SourceProfile, Target};
 pub use properties::{
     ColumnProperties, Constraint, ConstraintKind, MacroArgument, MacroProperties, NodeProperties, Properties,
     SourceProperties, TableProperties, TestProperties,
 };
+pub use published::{ColumnContract, Index, OnHazard, TableContract};
 pub use selectors::{Criterion, Definition, SelectorDefinition};
 pub use unit_test::{
     FixtureCell, FixtureProperties, FixtureRow, FixtureRows, GivenProperties, OverrideProperties, UnitTestProperties,

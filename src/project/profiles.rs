@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::environment::Environment;
+use super::export_profile::{self, ExportProfile};
 use super::paths::Paths;
 use super::settings::{self, Defaults, RunHook};
 use super::toml_text;
@@ -112,31 +113,9 @@ impl SourceProfile {
     }
 }
 
-/// Where marts are published.
-#[derive(Debug, Clone)]
-pub enum ExportProfile {
-    /// `type = "parquet"`: one file a relation below `path` (absolute here; `.elt/<target>/export` by default);
-    /// `select` says which relations, `path:models/marts` by default.
-    Parquet { path: PathBuf, select: String },
-    /// `type = "postgres"`: `uri`, `schema` (`public` by default), `select` as above, `connections` (how many copy
-    /// at once; at most 4, and no more than threads, by default).
-    Postgres { uri: Secret, schema: String, select: String, connections: usize },
-}
-
-impl ExportProfile {
-    /// The selector of the relations that are published.
-    pub fn select(&self) -> &str {
-        match self {
-            Self::Parquet { select, .. } | Self::Postgres { select, .. } => select,
-        }
-    }
-}
-
 /// The catalog's name where nothing else is said.
 pub(super) const DATABASE: &str = "elt_warehouse";
 const TARGET_KEYS: &[&str] = &["warehouse", "landing", "schema", "threads", "memory_limit", "sources", "export"];
-const DEFAULT_SELECT: &str = "path:models/marts";
-const CONNECTIONS_MAX_DEFAULT: usize = 4;
 
 impl Profiles {
     /// Reads `profiles.toml` in `root`, its text given, for `target` or for the default one.
@@ -265,7 +244,7 @@ fn read_target(root: &Path, name: &str, written: &Written, environment: &Environ
         }
     }
     let export = find(entries, "export").and_then(|written| {
-        let export = read_export(root, &folder, name, written, threads);
+        let export = export_profile::read(root, &folder, name, written, threads);
         keep.keep(export)
     });
     match Error::many(keep.errors) {
@@ -302,36 +281,6 @@ fn read_source(root: &Path, target: &str, source: &Entry) -> Result<SourceProfil
             Ok(SourceProfile::Files { path: root.join(required_text(entries, "path", &of, place)?) })
         }
         other => Err(Error::unknown_kind_of(other, "source", &["files", "mongodb"], type_place(entries, place))),
-    }
-}
-
-fn read_export(root: &Path, folder: &Path, target: &str, written: &Written, threads: usize) -> Result<ExportProfile> {
-    let of = format!("`[target.{target}.export]`");
-    let entries = written.table("export")?;
-    let place = &written.place;
-    let kind = required_text(entries, "type", &of, place)?;
-    let mut keep = Kept::default();
-    let select = keep.text(entries, "select").unwrap_or(DEFAULT_SELECT).to_owned();
-    let export = match kind {
-        "parquet" => {
-            refuse_unknown(entries, &["type", "path", "select"], &of)?;
-            let path = keep.text(entries, "path").map_or_else(|| folder.join("export"), |path| root.join(path));
-            ExportProfile::Parquet { path, select }
-        }
-        "postgres" => {
-            refuse_unknown(entries, &["type", "uri", "schema", "select", "connections"], &of)?;
-            let uri = Secret::new(required_text(entries, "uri", &of, place)?);
-            let schema = keep.text(entries, "schema").unwrap_or("public").to_owned();
-            let connections = keep.count(entries, "connections").unwrap_or(threads.min(CONNECTIONS_MAX_DEFAULT));
-            ExportProfile::Postgres { uri, schema, select, connections }
-        }
-        other => {
-            return Err(Error::unknown_kind_of(other, "export", &["parquet", "postgres"], type_place(entries, place)));
-        }
-    };
-    match Error::many(keep.errors) {
-        Some(error) => Err(error),
-        None => Ok(export),
     }
 }
 

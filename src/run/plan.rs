@@ -274,8 +274,8 @@ pub fn exists(node: &Node, catalog: &Catalog) -> bool {
 pub fn exports(graph: &Graph, selection: &Selection, target: &Target) -> Result<Vec<NodeId>> {
     let Some(export) = &target.export else { return Ok(Vec::new()) };
     let exported = graph
-        .select(&[export.select().to_owned()], &[])
-        .map_err(|error| Error::nothing_to_export(&target.name, export.select(), &error))?;
+        .select(std::slice::from_ref(&export.select), &[])
+        .map_err(|error| Error::nothing_to_export(&target.name, export.select.as_str(), &error))?;
     let is_table = |id: &NodeId| {
         let node = graph.node(*id);
         node.kind.is_referable() && node.config.materialized != Materialized::Ephemeral

@@ -11,9 +11,9 @@ use std::time::Instant;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::export::delta::{self, Delta, Standing};
-use crate::export::{self, Changes, Counts, Exporter, Extent, Publication, Published, Sink, Table};
+use crate::export::{self, Changes, Counts, Exporter, Extent, Opening, Publication, Published, Queries, Sink, Table};
 use crate::failpoint::failpoint;
-use crate::project::ExportProfile;
+use crate::project::{ExportPlace, ExportPolicy, ExportProfile, FileFormat};
 use crate::report::{Activity, Console, Line, Stage, Status, thousands};
 use crate::schema::{literal, quote};
 use crate::warehouse::{Session, Warehouse};
@@ -30,6 +30,8 @@ const COMMIT_SECONDS_FEW_ROWS: f64 = 1.0;
 pub struct Publish<'a> {
     pub warehouse: &'a Warehouse,
     pub profile: &'a ExportProfile,
+    /// The profile's, with what flags say.
+    pub policy: ExportPolicy,
     pub project: &'a str,
     pub target: &'a str,
     /// Tables in foreign-key order, each with its relation as SQL names it.
@@ -61,13 +63,27 @@ impl Publish<'_> {
         let tables: Vec<Table> = self.tables.iter().map(|(table, _)| table.clone()).collect();
         let publication = Publication::new(self.project, self.target, tables);
         let id = publication.id.clone();
-        let exporter = export::open(self.profile, publication, self.cancel, &|text| self.console.say(text))?;
+        // Its own session: what an exporter begins there, nobody else runs statements in.
+        let own = Mutex::new(self.warehouse.session()?);
+        let engine =
+            |sql: &str| -> Result<_> { Ok(own.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).rows(sql)?) };
+        let opening = Opening {
+            publication,
+            policy: self.policy,
+            cancel: self.cancel,
+            say: &|text| self.console.say(text),
+            engine: &engine,
+        };
+        let exporter = export::open(&self.profile.place, opening)?;
         let left = self.left_behind(&session)?;
         let standing = self.settle_last(&session, exporter.as_ref())?;
         let signatures = session.rows(delta::SIGNATURES)?;
         let version = session.value("select version()")?.unwrap_or_default();
-        let deltas: Vec<Delta<'_>> =
-            self.tables.iter().map(|(table, relation)| Delta::new(table, relation, &version)).collect();
+        let deltas: Vec<Delta<'_>> = self
+            .tables
+            .iter()
+            .map(|(table, relation)| Delta::new(table, relation, &version, exporter.shape()))
+            .collect();
 
         let staged = self.stage_all(exporter.as_ref(), &deltas, standing, &signatures)?;
         failpoint("export.staged");
@@ -100,7 +116,7 @@ impl Publish<'_> {
             let counts = published
                 .tables
                 .iter()
-                .find(|(name, _)| *name == table.name)
+                .find(|(label, _)| *label == table.label)
                 .map_or(staged.counts, |(_, counts)| *counts);
             self.report(table, counts, staged.seconds);
         }
@@ -119,12 +135,16 @@ impl Publish<'_> {
     fn forget(&self, session: &Session, left: &[String]) -> Result<()> {
         let mut statements = Vec::new();
         for name in left {
-            let place = match self.profile {
-                ExportProfile::Parquet { path, .. } => {
-                    let file = path.join(format!("{name}.parquet"));
-                    file.is_file().then(|| format!("file `{}`", file.display()))
+            let place = match &self.profile.place {
+                ExportPlace::Files { path, format } => {
+                    let file = path.join(format!("{name}.{}", format.ending()));
+                    file.exists().then(|| format!("`{}`", file.display()))
                 }
-                ExportProfile::Postgres { schema, .. } => Some(format!("table `{schema}.{name}`")),
+                ExportPlace::Postgres { schema, .. } | ExportPlace::Duckdb { schema, .. } if !name.contains('.') => {
+                    Some(format!("table `{schema}.{name}`"))
+                }
+                ExportPlace::Mongodb { .. } => Some(format!("collection `{name}`")),
+                _ => Some(format!("table `{name}`")),
             };
             if let Some(place) = place {
                 self.console.say(&format!(
@@ -232,27 +252,27 @@ impl Publish<'_> {
         signatures: &[Vec<Option<String>>],
     ) -> Result<Staged> {
         self.cancel.check()?;
-        let activity = self.console.begin(Stage::Export, &table.name, "rows", None);
+        let activity = self.console.begin(Stage::Export, &table.label, "rows", None);
         let session = self.warehouse.session()?;
         let interrupter = session.interrupter();
         self.cancel.on_request(move || interrupter.interrupt());
         let recorded = signatures.iter().find_map(|row| match row.as_slice() {
-            [Some(name), Some(signature)] if *name == table.name => Some(signature.as_str()),
+            [Some(name), Some(signature)] if *name == table.label => Some(signature.as_str()),
             _ => None,
         });
-        let extent = delta.extent(standing, exporter.wants_everything(&table.name), recorded);
+        let extent = delta.extent(standing, exporter.wants_everything(&table.label), recorded);
         for statement in delta.compute(extent) {
             session.execute(&statement)?;
         }
         let found = found(&session, &delta.counts(extent))?;
         if found.null_keys > 0 || found.duplicate_keys > 0 {
-            return Err(Error::unpublishable_keys(&table.name, &table.key, found.null_keys, found.duplicate_keys));
+            return Err(Error::unpublishable_keys(&table.label, &table.key, found.null_keys, found.duplicate_keys));
         }
         let staged = delta.staged(extent, &found.counts);
         if let Some(staged) = staged {
             let mut changes =
                 WarehouseChanges { session: &session, delta, staged, counts: found.counts, activity: &activity };
-            exporter.stage(&table.name, staged, &mut changes)?;
+            exporter.stage(&table.label, staged, &mut changes)?;
         }
         Ok(Staged { counts: found.counts, extent, staged: staged.is_some(), seconds: activity.seconds() })
     }
@@ -260,8 +280,8 @@ impl Publish<'_> {
     fn report(&self, table: &Table, counts: Counts, seconds: f64) {
         let mut result = NodeResult::new(
             Stage::Export,
-            format!("export.{}.{}", self.project, table.name),
-            &table.name,
+            format!("export.{}.{}", self.project, table.label),
+            &table.label,
             Status::Success,
         );
         let changed = counts.inserted + counts.updated + counts.deleted;
@@ -339,9 +359,17 @@ impl Changes for WarehouseChanges<'_> {
         self.session.stream::<Error>(&self.delta.deletes(), &mut |batch| sink(batch)).map(drop)
     }
 
-    fn write_parquet(&mut self, path: &Path) -> Result<u64> {
+    fn queries(&self) -> Queries {
+        self.delta.queries(self.staged)
+    }
+
+    fn write_file(&mut self, path: &Path, format: &FileFormat) -> Result<u64> {
         let query = self.delta.file_query();
         let path = literal(&path.to_string_lossy());
-        Ok(self.session.change(&format!("copy ({query}) to {path} (format parquet, compression zstd)"))?)
+        let options = match format {
+            FileFormat::Parquet => "format parquet, compression zstd".to_owned(),
+            FileFormat::Csv(_) | FileFormat::Json { .. } => "format csv".to_owned(),
+        };
+        Ok(self.session.change(&format!("copy ({query}) to {path} ({options})"))?)
     }
 }

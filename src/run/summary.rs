@@ -4,7 +4,7 @@
 
 use serde_json::{Map, json};
 
-use crate::project::{ExportProfile, Target};
+use crate::project::{ExportPlace, Target};
 use crate::report::{Console, Stage, Status, counted, short};
 
 use super::results::{NodeResult, Results};
@@ -76,9 +76,11 @@ pub fn show(console: &Console, results: &Results, target: &Target, ok: bool) {
 }
 
 fn place(target: &Target) -> String {
-    match &target.export {
-        Some(ExportProfile::Parquet { path, .. }) => short(path).display().to_string(),
-        Some(ExportProfile::Postgres { schema, .. }) => format!("Postgres schema `{schema}`"),
+    match target.export.as_ref().map(|export| &export.place) {
+        Some(ExportPlace::Files { path, .. } | ExportPlace::Duckdb { path, .. }) => short(path).display().to_string(),
+        Some(ExportPlace::Postgres { schema, .. }) => format!("Postgres schema `{schema}`"),
+        Some(ExportPlace::Mysql { .. }) => "MySQL".into(),
+        Some(ExportPlace::Mongodb { database, .. }) => format!("MongoDB database `{database}`"),
         None => "nowhere".into(),
     }
 }

@@ -14,7 +14,8 @@ const CODE_LINES_MAX: usize = 500;
 /// Crates, and where alone each may be named (paths below `src/`, a prefix each).
 const OWNERS: &[(&str, &[&str])] = &[
     ("duckdb", &["warehouse/", "warehouse.rs"]),
-    ("mongodb", &["extract/mongodb", "generate/mongodb"]),
+    ("mongodb", &["extract/mongodb", "generate/mongodb", "export/mongodb"]),
+    ("mysql", &["export/mysql"]),
     ("postgres", &["export/postgres"]),
     ("postgres_types", &["export/postgres"]),
     ("tokio_postgres", &["export/postgres"]),

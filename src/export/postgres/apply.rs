@@ -13,7 +13,7 @@ use super::copy::describe;
 use super::statements::{self, Merge, qualified};
 use super::{Plan, PostgresExporter, Staged, locked, take_lock};
 use crate::error::{Error, Result};
-use crate::export::contract::Table;
+use crate::export::postgres::table::Table;
 use crate::export::{Counts, Extent, Published};
 use crate::schema::quote;
 
@@ -51,7 +51,6 @@ impl PostgresExporter {
         self.cancel.check()?;
         let staged = std::mem::take(&mut *locked(&self.staged));
         let mut work: Vec<Work<'_>> = self
-            .publication
             .tables
             .iter()
             .zip(&self.plans)
@@ -73,7 +72,7 @@ impl PostgresExporter {
         let tables: Vec<_> = work
             .iter()
             .filter(|work| work.staged.is_some())
-            .map(|work| (work.table.name.clone(), work.counts))
+            .map(|work| (work.table.label.clone(), work.counts))
             .collect();
         self.record(&mut transaction, &tables)?;
         if let Err(error) = transaction.commit() {

@@ -12,7 +12,7 @@ use super::pgcopy::{Encoder, Hazard};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::export::Sink;
-use crate::export::contract::Column;
+use crate::export::postgres::table::Column;
 
 /// Runs `statement` (a `copy … from stdin (format binary)`) with all batches that `produce` yields; returns the rows sent.
 ///

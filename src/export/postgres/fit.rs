@@ -4,7 +4,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::export::contract::{ForeignKey, Table};
+use crate::export::postgres::table::{ForeignKey, Table};
 use crate::export::postgres_type::PostgresType;
 
 /// A table that stands in the target schema.
@@ -153,28 +153,11 @@ pub fn has_foreign_key(there: &Standing, key: &ForeignKey) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::contract::Column;
+    use crate::export::contract;
 
     fn table() -> Table {
-        let column = |name: &str, postgres_type| Column {
-            name: name.into(),
-            duckdb_type: String::new(),
-            postgres_type,
-            not_null: name == "id",
-        };
-        Table {
-            name: "t".into(),
-            model: "model.p.t".into(),
-            columns: vec![
-                column("id", PostgresType::Int8),
-                column("amount", PostgresType::Numeric(Some((38, 2)))),
-                column("mood", PostgresType::Text),
-            ],
-            key: vec!["id".into()],
-            unique: Vec::new(),
-            foreign_keys: Vec::new(),
-            checks: Vec::new(),
-        }
+        let columns = [("id", "BIGINT"), ("amount", "DECIMAL(38,2)"), ("mood", "VARCHAR")];
+        Table::of(&contract::Table::plain("t", &columns, &["id"]), "public").expect("a table that Postgres can have")
     }
 
     fn there(is_ours: bool, columns: &[(&str, &str, bool, bool)], unique: &[&str]) -> Standing {

@@ -13,6 +13,7 @@ mod fit;
 mod numeric;
 mod pgcopy;
 mod statements;
+mod table;
 mod tls_options;
 
 use std::collections::BTreeMap;
@@ -26,10 +27,11 @@ use self::connect::Server;
 use self::copy::describe;
 use self::fit::{Fit, Standing};
 use self::statements::{KeyName, qualified};
-use super::contract::{ForeignKey, IDENTIFIER_BYTES_MAX, Table};
-use super::{Changes, Exporter, Extent, Publication, Published};
+use self::table::{ForeignKey, IDENTIFIER_BYTES_MAX, Table};
+use super::{Changes, Exporter, Extent, Opening, Publication, Published};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
+use crate::project::ExportPolicy;
 use crate::secret::Secret;
 
 /// How long a publication waits for another one to end.
@@ -48,6 +50,9 @@ pub struct PostgresExporter {
     schema: String,
     schema_exists: bool,
     publication: Publication,
+    policy: ExportPolicy,
+    /// The publication's, as Postgres will have them.
+    tables: Vec<Table>,
     cancel: Cancel,
     /// The advisory lock's key, also the mark of this schema's staging tables.
     lock: i64,
@@ -90,16 +95,20 @@ struct Staging {
 }
 
 impl PostgresExporter {
-    pub fn open(
-        uri: &Secret,
-        schema: &str,
-        connections: usize,
-        publication: Publication,
-        cancel: &Cancel,
-        say: &dyn Fn(&str),
-    ) -> Result<Self> {
+    pub fn open(uri: &Secret, schema: &str, connections: usize, opening: Opening<'_>) -> Result<Self> {
+        let Opening { publication, policy, cancel, say, .. } = opening;
         if schema.len() > IDENTIFIER_BYTES_MAX {
             return Err(Error::export_name_too_long(&format!("schema `{schema}`"), schema.len()));
+        }
+        let (mut tables, mut errors) = (Vec::new(), Vec::new());
+        for table in &publication.tables {
+            match Table::of(table, schema) {
+                Ok(table) => tables.push(table),
+                Err(error) => errors.extend(error.split()),
+            }
+        }
+        if let Some(error) = Error::many(errors) {
+            return Err(error);
         }
         let server = Server::new(uri, &format!("elt {}/{}", publication.project, publication.target))?;
         let mut main = server.connect()?;
@@ -117,12 +126,14 @@ impl PostgresExporter {
             .map(|row| row.get(0));
         let schema_exists = schema_stands(&mut main, schema)?;
         let standing = catalog::read(&mut main, schema).map_err(failed)?;
-        let (plans, notes) = plan(schema, &publication.tables, &standing)?;
+        let (plans, notes) = plan(schema, &tables, &standing)?;
         Ok(Self {
             server,
             schema: schema.to_owned(),
             schema_exists,
             publication,
+            policy,
+            tables,
             cancel: cancel.clone(),
             lock,
             main: Mutex::new(main),
@@ -328,7 +339,7 @@ impl Exporter for PostgresExporter {
     }
 
     fn wants_everything(&self, table: &str) -> bool {
-        let planned = self.publication.tables.iter().zip(&self.plans).find(|(planned, _)| planned.name == table);
+        let planned = self.tables.iter().zip(&self.plans).find(|(planned, _)| planned.label == table);
         planned.is_none_or(|(_, plan)| plan.fit.as_ref().is_none_or(Fit::wants_everything))
     }
 
@@ -337,8 +348,8 @@ impl Exporter for PostgresExporter {
     }
 
     fn stage(&self, name: &str, extent: Extent, changes: &mut dyn Changes) -> Result<()> {
-        let planned = self.publication.tables.iter().zip(&self.plans).enumerate();
-        let Some((index, (table, plan))) = planned.into_iter().find(|(_, (table, _))| table.name == name) else {
+        let planned = self.tables.iter().zip(&self.plans).enumerate();
+        let Some((index, (table, plan))) = planned.into_iter().find(|(_, (table, _))| table.label == name) else {
             return Err(Error::export_not_planned(name));
         };
         let staged = self.staging.with(&self.server, |client| match plan.fit {

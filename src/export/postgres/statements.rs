@@ -2,8 +2,8 @@
 //!
 //! Pure. Knows no connection.
 
-use crate::export::contract::{ForeignKey, Table};
 use crate::export::postgres::fit::{Alteration, Fit};
+use crate::export::postgres::table::{ForeignKey, Table};
 use crate::schema::{literal, quote};
 
 /// The schema that holds our record and what is staged.
@@ -166,7 +166,7 @@ pub fn add_foreign_key(schema: &str, table: &str, key: &ForeignKey) -> String {
         "alter table {} add {name}foreign key ({}) references {} ({}) deferrable initially immediate",
         qualified(schema, table),
         names(&key.columns),
-        qualified(schema, &key.to_table),
+        qualified(&key.to_schema, &key.to_table),
         names(&key.to_columns)
     )
 }

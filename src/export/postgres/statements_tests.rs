@@ -1,29 +1,14 @@
 //! Tests of the statements' text, on one table with every kind of constraint.
 
 use super::*;
-use crate::export::contract::{Check, Column, Unique};
-use crate::export::postgres_type::PostgresType;
+use crate::export::contract;
 
 fn table(key: &[&str]) -> Table {
-    let column = |name: &str, postgres_type, not_null| Column {
-        name: name.into(),
-        duckdb_type: String::new(),
-        postgres_type,
-        not_null,
-    };
-    Table {
-        name: "t".into(),
-        model: "model.p.t".into(),
-        columns: vec![
-            column("id", PostgresType::Int8, true),
-            column("mood", PostgresType::Text, false),
-            column("doc", PostgresType::Jsonb, false),
-        ],
-        key: key.iter().map(|name| name.to_string()).collect(),
-        unique: vec![Unique { name: None, columns: vec!["mood".into()] }],
-        foreign_keys: Vec::new(),
-        checks: vec![Check { name: Some("positive".into()), expression: "id > 0".into() }],
-    }
+    let mut table = contract::Table::plain("t", &[("id", "BIGINT"), ("mood", "VARCHAR"), ("doc", "JSON")], key);
+    table.columns[0].not_null = true;
+    table.unique = vec![contract::Unique { name: None, columns: vec!["mood".into()] }];
+    table.checks = vec![contract::Check { name: Some("positive".into()), expression: "id > 0".into() }];
+    Table::of(&table, "public").expect("a table that Postgres can have")
 }
 
 #[track_caller]
@@ -50,6 +35,7 @@ fn makes_a_table() {
 fn indexes_foreign_keys_that_no_key_begins_with() {
     let mut table = table(&["id", "mood"]);
     let to = |columns: &[&str]| ForeignKey {
+        to_schema: "public".into(),
         name: None,
         columns: columns.iter().map(|column| (*column).to_owned()).collect(),
         to_table: "u".into(),

@@ -2,9 +2,9 @@
 
 use std::path::PathBuf;
 
-use super::{ExportProfile, Profiles, SourceProfile};
+use super::{Profiles, SourceProfile};
 use crate::error::{Error, Result};
-use crate::project::Environment;
+use crate::project::{Environment, ExportPlace, ExportProfile, FileFormat};
 
 const GOOD: &str = r#"
 [project]
@@ -63,7 +63,11 @@ fn reads_the_default_target() {
     assert_eq!(profiles.defaults.models["staging"]["+materialized"], "view");
     let Some(SourceProfile::Files { path }) = profiles.target.sources.get("loans") else { panic!("no files") };
     assert_eq!(path, &PathBuf::from("/p/seeds/loans"));
-    let Some(ExportProfile::Parquet { path, select }) = &profiles.target.export else { panic!("no export") };
+    let Some(ExportProfile { select, place: ExportPlace::Files { path, format: FileFormat::Parquet }, .. }) =
+        &profiles.target.export
+    else {
+        panic!("no export")
+    };
     assert_eq!((path.as_path(), select.as_str()), (PathBuf::from("/p/.elt/dev/export").as_path(), "path:models/marts"));
 }
 
@@ -77,7 +81,9 @@ fn fills_variables_of_the_chosen_target() {
         panic!("no mongodb")
     };
     assert_eq!((uri.reveal(), database.as_str()), ("mongodb://m", "loans"));
-    let Some(ExportProfile::Postgres { uri, schema, connections, .. }) = &target.export else { panic!("no export") };
+    let Some(ExportProfile { place: ExportPlace::Postgres { uri, schema, connections }, .. }) = &target.export else {
+        panic!("no export")
+    };
     assert_eq!((uri.reveal(), schema.as_str(), *connections), ("postgres://ann:hush@db/x", "public", 3));
 }
 

@@ -1,4 +1,4 @@
-//! Publishes relations as Parquet files, one each, in one folder.
+//! Publishes relations as files, one each, in one folder: Parquet, CSV or JSON lines.
 //!
 //! Files are written beside their place and renamed, so that each is whole whenever it is read; `publication.json`,
 //! written last, names the publication they belong to. Removes nothing that it did not write. Knows no SQL: the
@@ -13,13 +13,14 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
-use super::{Changes, Counts, Exporter, Extent, Publication, Published};
+use super::{Changes, Counts, Exporter, Extent, Opening, Publication, Published};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
+use crate::project::FileFormat;
 
 const RECORD: &str = "publication.json";
 /// Ends the name of a file that is not yet published; it begins with `TEMPORARY_START`.
-const TEMPORARY_END: &str = ".parquet.tmp";
+const TEMPORARY_END: &str = ".tmp";
 const TEMPORARY_START: &str = "._elt_";
 
 /// `publication.json`.
@@ -44,8 +45,9 @@ struct RecordedTable {
     counts: Counts,
 }
 
-pub struct ParquetExporter {
+pub struct FileExporter {
     folder: PathBuf,
+    format: FileFormat,
     publication: Publication,
     record: Option<Record>,
     staged: Mutex<BTreeMap<String, Staged>>,
@@ -60,9 +62,10 @@ struct Staged {
     counts: Counts,
 }
 
-impl ParquetExporter {
+impl FileExporter {
     /// Makes the folder and removes what runs that died left in it.
-    pub fn open(folder: &Path, publication: Publication, cancel: &Cancel) -> Result<Self> {
+    pub fn open(folder: &Path, format: &FileFormat, opening: Opening<'_>) -> Result<Self> {
+        let Opening { publication, cancel, .. } = opening;
         fs::create_dir_all(folder).map_err(|error| Error::export_file("create folder", folder, &error))?;
         let entries = fs::read_dir(folder).map_err(|error| Error::export_file("read folder", folder, &error))?;
         for entry in entries.flatten() {
@@ -73,13 +76,14 @@ impl ParquetExporter {
             }
         }
         for table in &publication.tables {
-            if table.name.contains(['/', '\\', '\0']) || table.name.starts_with('.') {
-                return Err(Error::export_file_name(&table.name));
+            if table.label.contains(['/', '\\', '\0']) || table.label.starts_with('.') {
+                return Err(Error::export_file_name(&table.label));
             }
         }
         let record = read_record(&folder.join(RECORD))?;
         Ok(Self {
             folder: folder.to_owned(),
+            format: format.clone(),
             publication,
             record,
             staged: Mutex::default(),
@@ -89,7 +93,7 @@ impl ParquetExporter {
     }
 
     fn file(&self, table: &str) -> PathBuf {
-        self.folder.join(format!("{table}.parquet"))
+        self.folder.join(format!("{table}.{}", self.format.ending()))
     }
 }
 
@@ -106,7 +110,7 @@ fn sync(path: &Path) -> Result<()> {
     File::open(path).and_then(|file| file.sync_all()).map_err(|error| Error::export_file("write", path, &error))
 }
 
-impl Exporter for ParquetExporter {
+impl Exporter for FileExporter {
     fn last(&self) -> Option<&str> {
         self.record.as_ref().map(|record| record.id.as_str())
     }
@@ -122,11 +126,11 @@ impl Exporter for ParquetExporter {
     /// A file is always written whole, whatever the extent.
     fn stage(&self, table: &str, _extent: Extent, changes: &mut dyn Changes) -> Result<()> {
         self.cancel.check()?;
-        if !self.publication.tables.iter().any(|planned| planned.name == table) {
+        if !self.publication.tables.iter().any(|planned| planned.label == table) {
             return Err(Error::export_not_planned(table));
         }
-        let temporary = self.folder.join(format!("{TEMPORARY_START}{table}{TEMPORARY_END}"));
-        let written = changes.write_parquet(&temporary).and_then(|rows| sync(&temporary).map(|()| rows));
+        let temporary = self.folder.join(format!("{TEMPORARY_START}{table}.{}{TEMPORARY_END}", self.format.ending()));
+        let written = changes.write_file(&temporary, &self.format).and_then(|rows| sync(&temporary).map(|()| rows));
         let rows = written.inspect_err(|_| self.has_failed.store(true, Ordering::SeqCst))?;
         let staged = Staged { temporary, rows, counts: changes.counts() };
         self.staged.lock().unwrap_or_else(PoisonError::into_inner).insert(table.to_owned(), staged);
@@ -145,12 +149,12 @@ impl Exporter for ParquetExporter {
         let mut record = self.record.take().unwrap_or_default();
         let mut tables = Vec::new();
         for table in &self.publication.tables {
-            let Some(Staged { temporary, rows, counts }) = staged.remove(&table.name) else { continue };
-            let file = self.file(&table.name);
+            let Some(Staged { temporary, rows, counts }) = staged.remove(&table.label) else { continue };
+            let file = self.file(&table.label);
             fs::rename(&temporary, &file).map_err(|error| Error::export_file("write", &file, &error))?;
             let publication = self.publication.id.clone();
-            record.tables.insert(table.name.clone(), RecordedTable { publication, rows, counts });
-            tables.push((table.name.clone(), counts));
+            record.tables.insert(table.label.clone(), RecordedTable { publication, rows, counts });
+            tables.push((table.label.clone(), counts));
         }
         sync(&self.folder)?;
         record.version = 1;
@@ -163,7 +167,7 @@ impl Exporter for ParquetExporter {
     }
 }
 
-impl ParquetExporter {
+impl FileExporter {
     fn write_record(&self, record: &Record) -> Result<()> {
         let path = self.folder.join(RECORD);
         let temporary = self.folder.join(format!("{TEMPORARY_START}record{TEMPORARY_END}"));
@@ -180,7 +184,7 @@ impl ParquetExporter {
     }
 }
 
-impl Drop for ParquetExporter {
+impl Drop for FileExporter {
     fn drop(&mut self) {
         let staged = self.staged.get_mut().unwrap_or_else(PoisonError::into_inner);
         for staged in staged.values() {
@@ -193,8 +197,8 @@ impl Drop for ParquetExporter {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::export::Sink;
     use crate::export::contract::Table;
+    use crate::export::{Queries, Sink};
 
     struct Rows(&'static str);
 
@@ -208,24 +212,26 @@ mod tests {
         fn deletes(&mut self, _: &mut Sink<'_>) -> Result<()> {
             Err(Error::interrupted())
         }
-        fn write_parquet(&mut self, path: &Path) -> Result<u64> {
+        fn queries(&self) -> Queries {
+            Queries { rows: String::new(), deletes: None }
+        }
+        fn write_file(&mut self, path: &Path, _: &FileFormat) -> Result<u64> {
             fs::write(path, self.0).map_err(|error| Error::export_file("write", path, &error))?;
             Ok(2)
         }
     }
 
-    fn open(folder: &Path) -> Box<ParquetExporter> {
-        let table = |name: &str| Table {
-            name: name.into(),
-            model: format!("model.p.{name}"),
-            columns: Vec::new(),
-            key: Vec::new(),
-            unique: Vec::new(),
-            foreign_keys: Vec::new(),
-            checks: Vec::new(),
-        };
+    fn open(folder: &Path) -> Box<FileExporter> {
+        let table = |name: &str| Table::plain(name, &[("id", "BIGINT")], &[]);
         let publication = Publication::new("p", "dev", vec![table("a"), table("b")]);
-        Box::new(ParquetExporter::open(folder, publication, &Cancel::default()).expect("a folder"))
+        let opening = Opening {
+            publication,
+            policy: Default::default(),
+            cancel: &Cancel::default(),
+            say: &|_| (),
+            engine: &|_| Ok(Vec::new()),
+        };
+        Box::new(FileExporter::open(folder, &FileFormat::Parquet, opening).expect("a folder"))
     }
 
     fn names(folder: &Path) -> Vec<String> {

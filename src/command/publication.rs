@@ -1,0 +1,61 @@
+//! Which models are published as which tables: the graph's nodes, described for the export.
+
+use std::collections::BTreeSet;
+
+use crate::error::{Error, Result};
+use crate::export;
+use crate::model::{Graph, Materialized, NodeId};
+use crate::project::ExportProfile;
+use crate::run::plan;
+use crate::warehouse::Session;
+
+/// The labels of all tables that the target's export selects, whether they are published this time or not.
+pub fn labels(graph: &Graph, profile: &ExportProfile) -> Result<BTreeSet<String>> {
+    let selected = graph.select(std::slice::from_ref(&profile.select), &[])?;
+    Ok(selected
+        .iter()
+        .map(|id| graph.node(id))
+        .filter(|node| node.config.materialized != Materialized::Ephemeral)
+        .map(|node| export::contract::label(&node.relation.identifier, &node.config.export))
+        .collect())
+}
+
+/// The models to publish as tables, with their relations, in foreign-key order.
+pub fn tables(
+    graph: &Graph,
+    exports: &[NodeId],
+    profile: &ExportProfile,
+    session: &Session,
+) -> Result<Vec<(export::Table, String)>> {
+    let mut relations = Vec::new();
+    let mut errors = Vec::new();
+    let catalog = session.catalog()?;
+    for id in exports {
+        let node = graph.node(*id);
+        if !plan::exists(node, &catalog) {
+            errors.push(Error::never_built(&node.name));
+            continue;
+        }
+        let columns =
+            session.describe(&node.relation.to_string()).map_err(|error| Error::model_failed(&node.name, &error))?;
+        relations.push(export::Relation {
+            model: node.unique_id.clone(),
+            name: node.relation.identifier.clone(),
+            columns,
+            constraints: node.constraints.clone(),
+            unique_key: node.config.unique_key.clone(),
+            contract: node.table_contract(),
+        });
+    }
+    if let Some(error) = Error::many(errors) {
+        return Err(error);
+    }
+    let tables = export::contract::resolve(&relations, &[], profile.policy.on_hazard)?;
+    Ok(tables
+        .into_iter()
+        .map(|table| {
+            let relation = graph.by_unique_id(&table.model).map(|node| node.relation.to_string()).unwrap_or_default();
+            (table, relation)
+        })
+        .collect())
+}
