@@ -21,6 +21,7 @@ pub mod contract;
 pub mod delta;
 mod duck_type;
 mod duckdb;
+mod file_format;
 mod files;
 mod mongodb;
 mod mysql;
@@ -34,6 +35,7 @@ use serde::{Deserialize, Serialize};
 
 pub use contract::{Relation, Table};
 pub use duck_type::DuckType;
+pub use files::left as left_file;
 pub use postgres_type::PostgresType;
 
 use crate::cancel::Cancel;

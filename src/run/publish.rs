@@ -26,6 +26,10 @@ const COMMIT_ROWS: u64 = 1_000;
 /// Longer than this, whatever the rows: it waited for somebody.
 const COMMIT_SECONDS_FEW_ROWS: f64 = 1.0;
 
+/// Files of at most so many rows are written in the key's order. Longer ones would spill what DuckDB has to sort, and no
+/// reader needs the order.
+const ROWS_ORDERED_MAX: u64 = 1_000_000;
+
 /// A publication to make.
 pub struct Publish<'a> {
     pub warehouse: &'a Warehouse,
@@ -136,9 +140,8 @@ impl Publish<'_> {
         let mut statements = Vec::new();
         for name in left {
             let place = match &self.profile.place {
-                ExportPlace::Files { path, format } => {
-                    let file = path.join(format!("{name}.{}", format.ending()));
-                    file.exists().then(|| format!("`{}`", file.display()))
+                ExportPlace::Files { path, .. } => {
+                    export::left_file(path, name).map(|file| format!("`{}`", file.display()))
                 }
                 ExportPlace::Postgres { schema, .. } | ExportPlace::Duckdb { schema, .. } if !name.contains('.') => {
                     Some(format!("table `{schema}.{name}`"))
@@ -364,12 +367,8 @@ impl Changes for WarehouseChanges<'_> {
     }
 
     fn write_file(&mut self, path: &Path, format: &FileFormat) -> Result<u64> {
-        let query = self.delta.file_query();
-        let path = literal(&path.to_string_lossy());
-        let options = match format {
-            FileFormat::Parquet => "format parquet, compression zstd".to_owned(),
-            FileFormat::Csv(_) | FileFormat::Json { .. } => "format csv".to_owned(),
-        };
-        Ok(self.session.change(&format!("copy ({query}) to {path} ({options})"))?)
+        let is_ordered = self.session.count(&self.delta.count())? <= ROWS_ORDERED_MAX;
+        let statement = self.delta.copy(path, format, is_ordered);
+        self.session.change(&statement).map_err(|error| Error::export_copy(self.delta.label(), path, &error))
     }
 }
