@@ -59,3 +59,63 @@ impl Error {
             .hint("a column of `partition_by` holds plain values: they name folders")
     }
 }
+
+/// Of the DuckDB file.
+impl Error {
+    pub fn export_duckdb_open(path: &Path, causes: &[String]) -> Self {
+        let error = Self::failed(format!("cannot open the DuckDB file `{}` of the target", path.display()));
+        with_causes(error, causes)
+            .hint("`path` below `[target.….export]` names the file; it is made where there is none")
+    }
+
+    pub fn export_duckdb_in_use(path: &Path, pid: &str, program: Option<&str>, waited: Duration) -> Self {
+        let program = program.map(|program| format!(" (`{program}`)")).unwrap_or_default();
+        Self::failed(format!(
+            "the DuckDB file `{}` is in use by process {pid}{program} (waited {} s)",
+            path.display(),
+            waited.as_secs()
+        ))
+        .hint("nothing was published; once that program has closed the file, `elt export` publishes")
+    }
+
+    pub fn export_duckdb_is_warehouse(path: &Path) -> Self {
+        Self::usage(format!("the DuckDB file `{}` of the export is the warehouse itself", path.display()))
+            .hint("`path` below `[target.….export]` names another file")
+    }
+
+    pub fn export_duckdb_own_schema() -> Self {
+        Self::usage("schema `_elt` of a DuckDB file holds the record of publications").hint(
+            "tables are published to another schema: `schema` below `[target.….export]`, or `export: {schema: …}`",
+        )
+    }
+
+    pub fn export_duckdb_view(schema: &str, name: &str) -> Self {
+        Self::failed(format!("`{schema}.{name}` is a view in the DuckDB file, and a table is to be published there"))
+            .hint("nothing was changed; `export: {table: …}` gives the table another name, or `drop view` makes room")
+    }
+
+    pub fn export_duckdb_type(table: &str, column: &str, written: &str, causes: &[String]) -> Self {
+        let error =
+            Self::usage(format!("`{written}`, the type of column `{column}` of `{table}`, is none of DuckDB's"));
+        with_causes(error, causes)
+    }
+
+    /// `steps`: what would be done, one line each.
+    pub fn export_duckdb_contract_changed(schema: &str, table: &str, steps: &[String]) -> Self {
+        let error =
+            Self::failed(format!("the contract of `{schema}.{table}` changed, and `on_schema_change` is `fail`"));
+        with_causes(error, steps)
+            .hint("nothing was published; with `on_schema_change = \"apply\"` the table is made anew")
+    }
+
+    /// `during` goes before the table: `making`, `adding a key or index to`.
+    pub fn export_duckdb(path: &str, during: &str, table: Option<&str>, causes: &[String]) -> Self {
+        let on = table.map(|table| format!(" `{table}`")).unwrap_or_default();
+        let error = Self::failed(format!("DuckDB failed while {during}{on} in `{path}`"));
+        with_causes(error, causes).hint("nothing was published; the file is as it was")
+    }
+}
+
+fn with_causes(error: Error, causes: &[String]) -> Error {
+    causes.iter().fold(error, |error, cause| error.because(cause))
+}

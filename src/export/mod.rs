@@ -200,7 +200,7 @@ pub fn probe(profile: &ExportProfile) -> Result<String> {
             };
             format!("{kind} files in `{}`", path.display())
         }
-        ExportPlace::Duckdb { path, schema } => format!("DuckDB file `{}`, schema `{schema}`", path.display()),
+        ExportPlace::Duckdb { path, schema } => duckdb::probe(path, schema)?,
         ExportPlace::Postgres { uri, schema, .. } => postgres::probe(uri, schema)?,
         ExportPlace::Mysql { uri } => mysql::probe(uri)?,
         ExportPlace::Mongodb { uri, database } => mongodb::probe(uri, database)?,

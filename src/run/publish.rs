@@ -68,7 +68,10 @@ impl Publish<'_> {
         let publication = Publication::new(self.project, self.target, tables);
         let id = publication.id.clone();
         // Its own session: what an exporter begins there, nobody else runs statements in.
-        let own = Mutex::new(self.warehouse.session()?);
+        let own = self.warehouse.session()?;
+        let interrupter = own.interrupter();
+        self.cancel.on_request(move || interrupter.interrupt());
+        let own = Mutex::new(own);
         let engine =
             |sql: &str| -> Result<_> { Ok(own.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).rows(sql)?) };
         let opening = Opening {
