@@ -18,6 +18,11 @@ impl Error {
             .hint("nothing was published; the files are as they were")
     }
 
+    /// `complaint` says what the key takes.
+    pub fn csv_character(key: &str, complaint: &str) -> Self {
+        Self::usage(format!("`{key}` of CSV files {complaint}"))
+    }
+
     /// Files that are not as they were published, one line each.
     pub fn export_files_differ(differences: &[String]) -> Self {
         let mut error = Self::failed("published files are not as they were published");

@@ -1,6 +1,6 @@
 //! The SQL that makes and fills a table in a DuckDB file.
 //!
-//! Pure text. A table is filled before it gets its keys: DuckDB builds an index over rows that are there in half the
+//! Pure text. A table is filled before it gets its primary key and indexes: DuckDB builds an index over rows that are there in half the
 //! time, and loads them without it on all threads.
 
 use super::target::Target;
@@ -32,6 +32,10 @@ fn each<'a>(names: impl IntoIterator<Item = &'a String>, between: &str, of: impl
     names.into_iter().map(|name| of(&quote(name))).collect::<Vec<_>>().join(between)
 }
 
+fn named(constraint: Option<&String>) -> String {
+    constraint.map(|name| format!("constraint {} ", quote(name))).unwrap_or_default()
+}
+
 impl Target {
     /// The table as SQL names it.
     pub fn sql(&self) -> String {
@@ -55,9 +59,21 @@ impl Target {
             let default = extra.default.as_ref().map(|default| format!(" default ({default})")).unwrap_or_default();
             parts.push(format!("{} {}{default}", quote(&extra.name), extra.sql_type));
         }
+        // Constraints, where the contract says indexes too: a unique index of a file that was just opened refuses a key that
+        // the same transaction has deleted (DuckDB 1.5.6), a constraint does not.
+        let mut uniques: Vec<&Vec<String>> = Vec::new();
+        let indexes = self.table.indexes.iter().filter(|index| index.unique).map(|index| (None, &index.columns));
+        for (name, columns) in
+            self.table.unique.iter().map(|unique| (unique.name.as_ref(), &unique.columns)).chain(indexes)
+        {
+            if uniques.contains(&columns) || *columns == self.table.key {
+                continue;
+            }
+            uniques.push(columns);
+            parts.push(format!("{}unique ({})", named(name), names(columns)));
+        }
         for check in &self.table.checks {
-            let name = check.name.as_ref().map(|name| format!("constraint {} ", quote(name))).unwrap_or_default();
-            parts.push(format!("{name}check ({})", check.expression));
+            parts.push(format!("{}check ({})", named(check.name.as_ref()), check.expression));
         }
         format!("create table {} ({})", self.sql(), parts.join(", "))
     }
@@ -68,21 +84,12 @@ impl Target {
         if !self.table.key.is_empty() {
             statements.push(format!("alter table {} add primary key ({})", self.sql(), names(&self.table.key)));
         }
-        for unique in &self.table.unique {
-            let name = unique.name.clone().unwrap_or_else(|| format!("{}_{}_key", self.name, unique.columns.join("_")));
-            statements.push(self.index(true, &name, &unique.columns));
-        }
-        for index in &self.table.indexes {
+        for index in self.table.indexes.iter().filter(|index| !index.unique) {
             let name = format!("{}_{}_idx", self.name, index.columns.join("_"));
-            statements.push(self.index(index.unique, &name, &index.columns));
+            statements.push(format!("create index {} on {} ({})", quote(&name), self.sql(), names(&index.columns)));
         }
         statements.dedup();
         statements
-    }
-
-    fn index(&self, is_unique: bool, name: &str, columns: &[String]) -> String {
-        let unique = if is_unique { "unique " } else { "" };
-        format!("create {unique}index {} on {} ({})", quote(name), self.sql(), names(columns))
     }
 
     pub fn comments(&self) -> Vec<String> {
