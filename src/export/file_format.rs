@@ -99,6 +99,8 @@ fn expression(table: &Table, column: &Column, format: &FileFormat) -> String {
     let duck = DuckType::parse(text);
     match (format, &duck) {
         (FileFormat::Parquet, _) if has_word(text, "UNION") => format!("to_json({name})"),
+        // Few readers know Parquet's own.
+        (FileFormat::Parquet, DuckType::Plain(plain)) if plain == "VARIANT" => format!("{name}::JSON"),
         (FileFormat::Parquet, _) => match parquet_type(text) {
             Some(cast) => format!("{name}::{cast}"),
             None => quote(&column.name),
@@ -147,7 +149,7 @@ fn partition(table: &Table, column: &Column) -> String {
     }
     let name = format!("_elt_row.{}", quote(&column.name));
     let complaint = format!(
-        "column `{}`, which `{}` is partitioned by, holds a text that means null in a folder's name: `NULL` or `{NULL_PARTITION}`",
+        "column `{}`, which `{}` is partitioned by, holds `NULL` or `{NULL_PARTITION}` as a text, which in the name of a folder means null",
         column.name, table.label
     );
     format!(

@@ -109,6 +109,7 @@ impl FileExporter {
             let place = self.place(table);
             let recorded = self.record.as_ref().and_then(|record| record.tables.get(&table.label));
             let recorded_path = recorded.and_then(|recorded| recorded.path.as_ref()).map(|path| self.folder.join(path));
+            let shown = |path: &Path| path.strip_prefix(&self.folder).unwrap_or(path).display().to_string();
             let found = record::stamp(&place)?;
             if !table.partition_by.is_empty() && recorded_path.as_ref() != Some(&place) {
                 check_partitions(&place, &table.label)?;
@@ -116,9 +117,9 @@ impl FileExporter {
             if let Some(old) = recorded_path.filter(|old| *old != place && old.exists()) {
                 self.notes.push(format!(
                     "`{}` stays as it was last published; `{}` is now published as `{}`, and removing the old one is yours",
-                    old.display(),
+                    shown(&old),
                     table.label,
-                    place.display()
+                    shown(&place)
                 ));
                 self.incomplete.insert(table.label.clone());
                 continue;
@@ -142,7 +143,7 @@ impl FileExporter {
                 continue;
             }
             let what = if found.is_none() { "is missing" } else { "was changed by somebody since it was published" };
-            differences.push(format!("`{}` {what}", place.display()));
+            differences.push(format!("`{}` {what}", shown(&place)));
         }
         if on_divergence == OnDivergence::Fail && !differences.is_empty() {
             return Err(Error::export_files_differ(&differences));
@@ -166,14 +167,21 @@ impl FileExporter {
         let name = place.file_name().unwrap_or_default().to_string_lossy();
         let temporary = parent.join(format!("{TEMPORARY_START}{name}{TEMPORARY_END}"));
         fs::create_dir_all(parent).map_err(|error| Error::export_file("create folder", parent, &error))?;
-        let rows = changes.write_file(&temporary, &self.format)?;
+        self.fill(table, &temporary, changes).inspect_err(|_| {
+            // What cannot be removed now, the next publication removes.
+            let _ = exchange::remove(&temporary);
+        })
+    }
+
+    fn fill(&self, table: &Table, temporary: &Path, changes: &mut dyn Changes) -> Result<Staged> {
+        let rows = changes.write_file(temporary, &self.format)?;
         if !table.partition_by.is_empty() {
             // Without a row there is no partition, and no folder.
-            fs::create_dir_all(&temporary).map_err(|error| Error::export_file("create folder", &temporary, &error))?;
+            fs::create_dir_all(temporary).map_err(|error| Error::export_file("create folder", temporary, &error))?;
         }
-        sync(&temporary)?;
-        let stamp = record::stamp(&temporary)?.ok_or_else(Error::export_incomplete)?;
-        Ok(Staged { temporary, rows, counts: changes.counts(), stamp })
+        sync(temporary)?;
+        let stamp = record::stamp(temporary)?.ok_or_else(Error::export_incomplete)?;
+        Ok(Staged { temporary: temporary.to_owned(), rows, counts: changes.counts(), stamp })
     }
 }
 

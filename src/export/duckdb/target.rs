@@ -245,6 +245,8 @@ fn types(table: &Table, engine: &Engine<'_>) -> Result<Vec<(String, String)>> {
     for column in &table.columns {
         let sql_type = match &column.target_type {
             None if column.duckdb_type.trim_matches('"') == "NULL" => "VARCHAR".to_owned(),
+            // A file that every DuckDB since 1.0 reads has no VARIANT.
+            None if column.duckdb_type == "VARIANT" => "JSON".to_owned(),
             None => column.duckdb_type.clone(),
             Some((written, place)) => match engine(&format!("select typeof(null::{written})")) {
                 Ok(rows) => rows.into_iter().flatten().flatten().next().unwrap_or_default(),
