@@ -10,6 +10,7 @@ mod extraction;
 mod incremental;
 mod main_job;
 mod project;
+mod published_files;
 mod relay;
 mod roundtrip;
 mod security;
