@@ -66,7 +66,7 @@ fn assert_published(project: &Project, target: &str, when: &str) {
     }
     for (table, relation) in relations(target) {
         let columns = match table {
-            "orders" => "order_id, shop_id, title, to_json(content)::varchar",
+            "orders" => "order_id, shop_id, title, content::json::varchar",
             "by_shop" => "order_id, shop_id::bigint, title",
             _ => "shop_id, n, last",
         };
