@@ -313,6 +313,10 @@ impl Command<'_> {
             tables: publication::tables(graph, &plan.exports, profile, session)?,
             stay: publication::labels(graph, profile)?,
             threads: self.workspace.target().threads,
+            has_memory_limit: {
+                let target = self.workspace.target();
+                target.memory_limit.is_some() || target.settings.iter().any(|(key, _)| key == "memory_limit")
+            },
             console: self.console,
             results: self.results,
             cancel: self.cancel,

@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::export;
 use crate::model::{Graph, Materialized, NodeId};
 use crate::project::ExportProfile;
-use crate::run::plan;
+use crate::run::{PublishedTable, plan};
 use crate::warehouse::Session;
 
 /// The labels of all tables that the target's export selects, whether they are published this time or not.
@@ -26,7 +26,7 @@ pub fn tables(
     exports: &[NodeId],
     profile: &ExportProfile,
     session: &Session,
-) -> Result<Vec<(export::Table, String)>> {
+) -> Result<Vec<PublishedTable>> {
     let mut relations = Vec::new();
     let mut errors = Vec::new();
     let catalog = session.catalog()?;
@@ -54,8 +54,12 @@ pub fn tables(
     Ok(tables
         .into_iter()
         .map(|table| {
-            let relation = graph.by_unique_id(&table.model).map(|node| node.relation.to_string()).unwrap_or_default();
-            (table, relation)
+            let node = graph.by_unique_id(&table.model);
+            PublishedTable {
+                table,
+                relation: node.map(|node| node.relation.to_string()).unwrap_or_default(),
+                is_stored: node.is_some_and(|node| node.config.materialized != Materialized::View),
+            }
         })
         .collect())
 }

@@ -39,7 +39,7 @@ pub use load::{Collection, Extent, LoadMode, LoadOutcome};
 pub use microbatch::{BatchResults, Batches};
 pub use plan::{Plan, Scope};
 pub use previous::Previous;
-pub use publish::Publish;
+pub use publish::{Publish, PublishedTable};
 pub use results::{NodeResult, Results, StageTotal};
 pub use run_hooks::RunHookStage;
 pub use unit_test::UnitTests;

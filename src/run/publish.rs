@@ -2,7 +2,7 @@
 //!
 //! Composes `export` and `warehouse` in the order that `export` describes; knows no driver and no model.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-use crate::export::delta::{self, Delta, Standing};
+use crate::export::delta::{self, Delta, Recorded, Standing};
 use crate::export::{self, Changes, Counts, Exporter, Extent, Opening, Publication, Published, Queries, Sink, Table};
 use crate::failpoint::failpoint;
 use crate::project::{ExportPlace, ExportPolicy, ExportProfile, FileFormat};
@@ -26,6 +26,9 @@ const COMMIT_ROWS: u64 = 1_000;
 /// Longer than this, whatever the rows: it waited for somebody.
 const COMMIT_SECONDS_FEW_ROWS: f64 = 1.0;
 
+/// What DuckDB may use to compare, a thread.
+const MEMORY_MB_A_THREAD: usize = 100;
+
 /// A publication to make.
 pub struct Publish<'a> {
     pub warehouse: &'a Warehouse,
@@ -34,14 +37,25 @@ pub struct Publish<'a> {
     pub policy: ExportPolicy,
     pub project: &'a str,
     pub target: &'a str,
-    /// Tables in foreign-key order, each with its relation as SQL names it.
-    pub tables: Vec<(Table, String)>,
+    /// Tables in foreign-key order.
+    pub tables: Vec<PublishedTable>,
     /// The names of all tables that are still published, whether this time or not.
     pub stay: BTreeSet<String>,
     pub threads: usize,
+    /// The profile has a `memory_limit`.
+    pub has_memory_limit: bool,
     pub console: &'a Console,
     pub results: &'a Results,
     pub cancel: &'a Cancel,
+}
+
+/// A table to publish, and where its rows are.
+pub struct PublishedTable {
+    pub table: Table,
+    /// The relation as SQL names it.
+    pub relation: String,
+    /// It holds its rows, other than a view, whose query runs whenever it is read.
+    pub is_stored: bool,
 }
 
 /// What became of one table.
@@ -49,6 +63,10 @@ struct Staged {
     counts: Counts,
     extent: Extent,
     staged: bool,
+    /// The relation's, where it was found.
+    fingerprint: Option<String>,
+    /// The ledger has no fingerprint.
+    is_unrecorded: bool,
     seconds: f64,
 }
 
@@ -60,7 +78,7 @@ impl Publish<'_> {
         for statement in delta::LEDGER {
             session.execute(statement)?;
         }
-        let tables: Vec<Table> = self.tables.iter().map(|(table, _)| table.clone()).collect();
+        let tables: Vec<Table> = self.tables.iter().map(|published| published.table.clone()).collect();
         let publication = Publication::new(self.project, self.target, tables);
         let id = publication.id.clone();
         // Its own session: what an exporter begins there, nobody else runs statements in.
@@ -77,22 +95,26 @@ impl Publish<'_> {
         let exporter = export::open(&self.profile.place, opening)?;
         let left = self.left_behind(&session)?;
         let standing = self.settle_last(&session, exporter.as_ref())?;
-        let signatures = session.rows(delta::SIGNATURES)?;
+        let recorded = recorded(&session)?;
         let version = session.value("select version()")?.unwrap_or_default();
         let deltas: Vec<Delta<'_>> = self
             .tables
             .iter()
-            .map(|(table, relation)| Delta::new(table, relation, &version, exporter.shape()))
+            .map(|published| Delta::new(&published.table, &published.relation, &version, exporter.shape()))
             .collect();
-
-        let staged = self.stage_all(exporter.as_ref(), &deltas, standing, &signatures)?;
+        let is_bounded = self.bound_memory(&session);
+        let staged = self.stage_all(exporter.as_ref(), &deltas, standing, &recorded);
+        if is_bounded {
+            session.execute("reset memory_limit")?;
+        }
+        let staged = staged?;
         failpoint("export.staged");
         self.cancel.check()?;
         let promotions: Vec<String> = deltas
             .iter()
             .zip(&staged)
             .filter(|(_, staged)| staged.staged)
-            .flat_map(|(delta, staged)| delta.promote(staged.extent))
+            .flat_map(|(delta, staged)| delta.promote(staged.extent, staged.fingerprint.as_deref()))
             .collect();
         let current = session.rows(delta::STATE)?.into_iter().next().and_then(|row| row.into_iter().next()).flatten();
         transact(&session, &delta::pend(&id, current.as_deref(), &promotions))?;
@@ -112,7 +134,7 @@ impl Publish<'_> {
             }
             None => transact(&session, &unpend(current.as_deref()))?,
         }
-        for ((table, _), staged) in self.tables.iter().zip(&staged) {
+        for (PublishedTable { table, .. }, staged) in self.tables.iter().zip(&staged) {
             let counts = published
                 .tables
                 .iter()
@@ -120,7 +142,22 @@ impl Publish<'_> {
                 .map_or(staged.counts, |(_, counts)| *counts);
             self.report(table, counts, staged.seconds);
         }
+        for (delta, staged) in deltas.iter().zip(&staged).filter(|(_, staged)| !staged.staged) {
+            // Of a snapshot that an earlier version made.
+            if let (Some(fingerprint), true) = (&staged.fingerprint, staged.is_unrecorded) {
+                session.execute(&delta.record_fingerprint(fingerprint))?;
+            }
+        }
         self.forget(&session, &left)
+    }
+
+    /// Keeps DuckDB from filling the machine's memory with pages of relations that are only read through, where the
+    /// profile gives no limit and no view's query needs what it needs. True if there is something to take back.
+    fn bound_memory(&self, session: &Session) -> bool {
+        let is_bounded = !self.has_memory_limit && self.tables.iter().all(|published| published.is_stored);
+        let megabytes = MEMORY_MB_A_THREAD * self.threads.max(2);
+        // Refused where more than that is in use and cannot be given back.
+        is_bounded && session.execute(&format!("set memory_limit = '{megabytes}MB'")).is_ok()
     }
 
     /// The tables that were published once and no longer are: their model was removed, became ephemeral or is no
@@ -207,7 +244,7 @@ impl Publish<'_> {
         exporter: &dyn Exporter,
         deltas: &[Delta<'_>],
         standing: Standing,
-        signatures: &[Vec<Option<String>>],
+        recorded: &BTreeMap<String, Recorded>,
     ) -> Result<Vec<Staged>> {
         let next = AtomicUsize::new(0);
         let done: Vec<Mutex<Option<Result<Staged>>>> = deltas.iter().map(|_| Mutex::new(None)).collect();
@@ -215,7 +252,7 @@ impl Publish<'_> {
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 let Some(delta) = deltas.get(index) else { return };
-                let staged = self.stage(exporter, delta, &self.tables[index].0, standing, signatures);
+                let staged = self.stage(exporter, delta, &self.tables[index], standing, recorded);
                 if staged.is_err() {
                     next.store(deltas.len(), Ordering::Relaxed);
                 }
@@ -247,22 +284,32 @@ impl Publish<'_> {
         &self,
         exporter: &dyn Exporter,
         delta: &Delta<'_>,
-        table: &Table,
+        published: &PublishedTable,
         standing: Standing,
-        signatures: &[Vec<Option<String>>],
+        recorded: &BTreeMap<String, Recorded>,
     ) -> Result<Staged> {
+        let table = &published.table;
         self.cancel.check()?;
         let activity = self.console.begin(Stage::Export, &table.label, "rows", None);
         let session = self.warehouse.session()?;
         let interrupter = session.interrupter();
         self.cancel.on_request(move || interrupter.interrupt());
-        let recorded = signatures.iter().find_map(|row| match row.as_slice() {
-            [Some(name), Some(signature)] if *name == table.label => Some(signature.as_str()),
-            _ => None,
-        });
+        let recorded = recorded.get(&table.label);
         let extent = delta.extent(standing, exporter.wants_everything(&table.label), recorded);
+        let mut fingerprint = None;
+        let is_unrecorded = recorded.is_some_and(|recorded| recorded.fingerprint.is_none());
+        if extent == Extent::Delta && published.is_stored {
+            fingerprint = session.value(&delta.fingerprint())?;
+            if fingerprint.is_some() && fingerprint == recorded.and_then(|recorded| recorded.fingerprint.clone()) {
+                let (counts, seconds) = (Counts::default(), activity.seconds());
+                return Ok(Staged { counts, extent, staged: false, fingerprint, is_unrecorded, seconds });
+            }
+        }
         for statement in delta.compute(extent) {
             session.execute(&statement)?;
+        }
+        if extent == Extent::Everything {
+            fingerprint = session.value(&delta.fingerprint_computed())?;
         }
         let found = found(&session, &delta.counts(extent))?;
         if found.null_keys > 0 || found.duplicate_keys > 0 {
@@ -274,7 +321,8 @@ impl Publish<'_> {
                 WarehouseChanges { session: &session, delta, staged, counts: found.counts, activity: &activity };
             exporter.stage(&table.label, staged, &mut changes)?;
         }
-        Ok(Staged { counts: found.counts, extent, staged: staged.is_some(), seconds: activity.seconds() })
+        let (counts, staged) = (found.counts, staged.is_some());
+        Ok(Staged { counts, extent, staged, fingerprint, is_unrecorded, seconds: activity.seconds() })
     }
 
     fn report(&self, table: &Table, counts: Counts, seconds: f64) {
@@ -301,6 +349,18 @@ impl Publish<'_> {
         self.console.line(&result.line());
         self.results.push(result);
     }
+}
+
+/// What the ledger says of each table that has a snapshot.
+fn recorded(session: &Session) -> Result<BTreeMap<String, Recorded>> {
+    let mut recorded = BTreeMap::new();
+    for row in session.rows(delta::RECORDED)? {
+        if let [Some(name), Some(signature), fingerprint] = row.as_slice() {
+            let entry = Recorded { signature: signature.clone(), fingerprint: fingerprint.clone() };
+            recorded.insert(name.clone(), entry);
+        }
+    }
+    Ok(recorded)
 }
 
 /// The five counts of `Delta::counts`.
