@@ -412,8 +412,10 @@ impl PostgresExporter {
         let statement = statements::copy_rows(&place, table, true);
         let rows =
             copy::copy(&mut transaction, &statement, &table.name, &columns, &self.cancel, |sink| changes.rows(sink))?;
-        if rows >= ANALYZE_ROWS_MIN {
-            transaction.batch_execute(&format!("analyze {place}")).map_err(failed)?;
+        if rows >= ANALYZE_ROWS_MIN && !table.key.is_empty() {
+            // How many rows there are, and how their keys lie, is all that merging asks.
+            let key = statements::names(&table.key);
+            transaction.batch_execute(&format!("analyze {place} ({key})")).map_err(failed)?;
         }
         let has_deletes = extent == Extent::Delta && !table.key.is_empty();
         if has_deletes {

@@ -21,7 +21,7 @@ fn makes_a_table() {
     let table = table(&["id"]);
     check(
         create_table("_elt.x", &table),
-        "create table _elt.x (\"id\" bigint not null, \"mood\" text, \"doc\" jsonb, constraint \"positive\" check (id > 0))",
+        "create table _elt.x (\"id\" bigint not null, \"mood\" text, \"doc\" jsonb, constraint \"positive\" check (id > 0)) with (fillfactor = 95)",
     );
     let keys = create_keys("_elt.x", "x", &table);
     check(&keys[0].0, "alter table _elt.x add constraint \"x_0\" primary key (\"id\")");
