@@ -10,6 +10,7 @@
 mod collections;
 mod dbt_project;
 mod export;
+mod export_divergence;
 mod extract;
 mod generate;
 mod land;

@@ -89,6 +89,12 @@ pub(super) struct ExportArgs {
     /// Print the plan and do nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+    /// Compare the target with the warehouse in full, print how it differs, and change nothing
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(super) verify: bool,
+    /// Bring a target that others changed to what the warehouse has, even where `on_divergence` is `fail`
+    #[arg(long, conflicts_with = "verify")]
+    pub(super) heal: bool,
 }
 
 #[derive(Args)]
@@ -197,7 +203,8 @@ impl From<TestArgs> for BuildOptions {
 
 impl From<ExportArgs> for BuildOptions {
     fn from(args: ExportArgs) -> Self {
-        Self { selection: args.selection.into(), dry_run: args.dry_run, ..Self::default() }
+        let ExportArgs { selection, dry_run, verify, heal } = args;
+        Self { selection: selection.into(), dry_run, verify, heal, ..Self::default() }
     }
 }
 

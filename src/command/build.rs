@@ -8,7 +8,7 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Exit, Result};
 use crate::failpoint::failpoint;
 use crate::model::{Graph, HookTime, Node, NodeId, NodeKind, Origin, Selection, Window, parse_time};
-use crate::project::Target;
+use crate::project::{ExportPolicy, OnDivergence, Target};
 use crate::report::{Console, Stage, artifacts, counted};
 use crate::run::changed::Changed;
 use crate::run::{
@@ -307,7 +307,11 @@ impl Command<'_> {
         let publish = Publish {
             warehouse: self.warehouse,
             profile,
-            policy: profile.policy,
+            policy: match self.options.heal {
+                true => ExportPolicy { on_divergence: OnDivergence::Heal, ..profile.policy },
+                false => profile.policy,
+            },
+            verify: self.options.verify,
             project: &self.workspace.project.profiles.name,
             target: &self.workspace.target().name,
             tables: publication::tables(graph, &plan.exports, profile, session)?,

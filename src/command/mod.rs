@@ -118,6 +118,10 @@ pub struct BuildOptions {
     pub no_gate: bool,
     /// Only what would come out otherwise than it stands.
     pub changed: bool,
+    /// Compare the target with the warehouse in full, and change nothing.
+    pub verify: bool,
+    /// Bring a target that others changed to what the warehouse has, whatever the profile says.
+    pub heal: bool,
     /// The run whose rest is done.
     pub retries: Option<Previous>,
 }

@@ -50,6 +50,7 @@ pub fn tables(
     if let Some(error) = Error::many(errors) {
         return Err(error);
     }
+    let built = session.built()?;
     let tables = export::contract::resolve(&relations, &[], profile.policy.on_hazard)?;
     Ok(tables
         .into_iter()
@@ -58,6 +59,10 @@ pub fn tables(
             PublishedTable {
                 table,
                 relation: node.map(|node| node.relation.to_string()).unwrap_or_default(),
+                definition: node
+                    .and_then(|node| built.get(&node.unique_id))
+                    .map(|built| built.definition.clone())
+                    .filter(|definition| !definition.is_empty()),
                 is_stored: node.is_some_and(|node| node.config.materialized != Materialized::View),
             }
         })

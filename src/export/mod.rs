@@ -19,6 +19,7 @@
 
 pub mod contract;
 pub mod delta;
+mod difference;
 mod duck_type;
 mod duckdb;
 mod files;
@@ -27,12 +28,14 @@ mod mysql;
 mod postgres;
 mod postgres_type;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use arrow::record_batch::RecordBatch;
 use serde::{Deserialize, Serialize};
 
 pub use contract::{Relation, Table};
+pub use difference::Difference;
 pub use duck_type::DuckType;
 pub use postgres_type::PostgresType;
 
@@ -50,11 +53,19 @@ pub struct Publication {
     pub target: String,
     /// Parents before children, as `contract::resolve` gives them.
     pub tables: Vec<Table>,
+    /// By label, a fingerprint of the model that made the rows, for the record.
+    pub definitions: BTreeMap<String, String>,
 }
 
 impl Publication {
     pub fn new(project: impl Into<String>, target: impl Into<String>, tables: Vec<Table>) -> Self {
-        Self { id: uuid::Uuid::now_v7().to_string(), project: project.into(), target: target.into(), tables }
+        Self {
+            id: uuid::Uuid::now_v7().to_string(),
+            project: project.into(),
+            target: target.into(),
+            tables,
+            definitions: BTreeMap::new(),
+        }
     }
 }
 
@@ -152,6 +163,17 @@ pub trait Exporter: Send + Sync {
     /// Whether this table (by label) can only be published in full, whatever the ids say: it is missing there, or new
     /// to us, or has gained a column.
     fn wants_everything(&self, table: &str) -> bool;
+
+    /// The tables, by label, that somebody else changed since our last publication; `wants_everything` is true for them.
+    fn touched(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// How tables that stand there differ from what was staged of them in full, for those of these labels; those that do
+    /// not are left out. Changes nothing.
+    fn differences(&self, _labels: &[String]) -> Result<Vec<Difference>> {
+        Ok(Vec::new())
+    }
 
     /// What the user should know: columns left alone, foreign keys that wait for their table. Without row values.
     fn notes(&self) -> Vec<String>;

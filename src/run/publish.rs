@@ -13,8 +13,8 @@ use crate::error::{Error, Result};
 use crate::export::delta::{self, Delta, Recorded, Standing};
 use crate::export::{self, Changes, Counts, Exporter, Extent, Opening, Publication, Published, Queries, Sink, Table};
 use crate::failpoint::failpoint;
-use crate::project::{ExportPlace, ExportPolicy, ExportProfile, FileFormat};
-use crate::report::{Activity, Console, Line, Stage, Status, thousands};
+use crate::project::{ExportPlace, ExportPolicy, ExportProfile, FileFormat, OnDivergence};
+use crate::report::{Activity, Console, Line, Stage, Status, counted, thousands};
 use crate::schema::{literal, quote};
 use crate::warehouse::{Session, Warehouse};
 
@@ -39,6 +39,8 @@ pub struct Publish<'a> {
     pub target: &'a str,
     /// Tables in foreign-key order.
     pub tables: Vec<PublishedTable>,
+    /// Only compare, in full, and change nothing.
+    pub verify: bool,
     /// The names of all tables that are still published, whether this time or not.
     pub stay: BTreeSet<String>,
     pub threads: usize,
@@ -56,6 +58,17 @@ pub struct PublishedTable {
     pub relation: String,
     /// It holds its rows, other than a view, whose query runs whenever it is read.
     pub is_stored: bool,
+    /// A fingerprint of the query and configuration that it was built with.
+    pub definition: Option<String>,
+}
+
+/// Where the target stands.
+struct Stands {
+    standing: Standing,
+    /// The publication whose answer was lost, if it was.
+    pending: Option<String>,
+    /// It is not where we left it.
+    has_diverged: bool,
 }
 
 /// What became of one table.
@@ -79,7 +92,12 @@ impl Publish<'_> {
             session.execute(statement)?;
         }
         let tables: Vec<Table> = self.tables.iter().map(|published| published.table.clone()).collect();
-        let publication = Publication::new(self.project, self.target, tables);
+        let mut publication = Publication::new(self.project, self.target, tables);
+        let definitions = self
+            .tables
+            .iter()
+            .filter_map(|PublishedTable { table, definition, .. }| Some((table.label.clone(), definition.clone()?)));
+        publication.definitions = definitions.collect();
         let id = publication.id.clone();
         // Its own session: what an exporter begins there, nobody else runs statements in.
         let own = Mutex::new(self.warehouse.session()?);
@@ -94,7 +112,9 @@ impl Publish<'_> {
         };
         let exporter = export::open(&self.profile.place, opening)?;
         let left = self.left_behind(&session)?;
-        let standing = self.settle_last(&session, exporter.as_ref())?;
+        let stands = self.stands(&session, exporter.as_ref())?;
+        // Looking on, the ledger stays as it is, whatever the target says.
+        let standing = if self.verify { Standing::Elsewhere } else { self.settle(&session, &stands)? };
         let recorded = recorded(&session)?;
         let version = session.value("select version()")?.unwrap_or_default();
         let deltas: Vec<Delta<'_>> = self
@@ -110,6 +130,10 @@ impl Publish<'_> {
         let staged = staged?;
         failpoint("export.staged");
         self.cancel.check()?;
+        self.look_for_differences(exporter.as_ref(), &stands)?;
+        if self.verify {
+            return Ok(());
+        }
         let promotions: Vec<String> = deltas
             .iter()
             .zip(&staged)
@@ -211,13 +235,20 @@ impl Publish<'_> {
         }
     }
 
-    /// Brings the ledger to where the target stands: a commit whose answer was lost is recognised here.
-    fn settle_last(&self, session: &Session, exporter: &dyn Exporter) -> Result<Standing> {
+    /// Where the target stands, by its record and ours.
+    fn stands(&self, session: &Session, exporter: &dyn Exporter) -> Result<Stands> {
         let state = session.rows(delta::STATE)?.into_iter().next().unwrap_or_default();
         let at = |index: usize| state.get(index).cloned().flatten();
         let (current, pending) = (at(0), at(1));
         let standing = delta::standing(current.as_deref(), pending.as_deref(), exporter.last());
-        match (standing, &pending) {
+        // A target that nobody published to yet diverges from nothing.
+        let has_diverged = standing == Standing::Elsewhere && (current.is_some() || exporter.last().is_some());
+        Ok(Stands { standing, pending, has_diverged })
+    }
+
+    /// Brings the ledger to where the target stands: a commit whose answer was lost is recognised here.
+    fn settle(&self, session: &Session, stands: &Stands) -> Result<Standing> {
+        match (stands.standing, &stands.pending) {
             (Standing::Pending, Some(id)) => {
                 let mut statements: Vec<String> = session
                     .rows(delta::PENDING)?
@@ -228,14 +259,44 @@ impl Publish<'_> {
                 transact(session, &statements)?;
             }
             (Standing::Elsewhere, _) => {
-                if current.is_some() {
+                if stands.has_diverged {
                     self.console.say("  note: the target does not stand at our last publication; comparing in full");
                 }
                 transact(session, &delta::FORGET.iter().map(|statement| (*statement).to_owned()).collect::<Vec<_>>())?;
             }
             _ => {}
         }
-        Ok(standing)
+        Ok(stands.standing)
+    }
+
+    /// Where the target is not as we left it, says how it differs; an error if it may not be healed.
+    fn look_for_differences(&self, exporter: &dyn Exporter, stands: &Stands) -> Result<()> {
+        let suspects: Vec<String> = if self.verify || stands.has_diverged {
+            self.tables.iter().map(|published| published.table.label.clone()).collect()
+        } else {
+            exporter.touched()
+        };
+        if suspects.is_empty() {
+            return Ok(());
+        }
+        let differences = exporter.differences(&suspects)?;
+        let lines: Vec<String> = differences.iter().map(ToString::to_string).collect();
+        if self.verify {
+            return match lines.is_empty() {
+                true => {
+                    self.console.say(&format!("the target has what the warehouse has, in {}", tables(suspects.len())));
+                    Ok(())
+                }
+                false => Err(Error::export_differs(&lines)),
+            };
+        }
+        if self.policy.on_divergence == OnDivergence::Fail && !lines.is_empty() {
+            return Err(Error::export_diverged(&lines));
+        }
+        for line in lines {
+            self.console.say(&format!("  note: brought to what the warehouse has: {line}"));
+        }
+        Ok(())
     }
 
     /// Computes and stages every table, several at once, the first error wins.
@@ -382,6 +443,10 @@ fn unpend(current: Option<&str>) -> Vec<String> {
         statements.push(format!("insert into _elt.publication_state values ({}, null)", literal(current)));
     }
     statements
+}
+
+fn tables(count: usize) -> String {
+    counted(count as u64, "tables")
 }
 
 fn transact(session: &Session, statements: &[String]) -> Result<()> {

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use postgres::{Client, Transaction};
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::copy::describe;
 use super::statements::{self, Merge, qualified};
-use super::{Plan, PostgresExporter, Staged, locked, take_lock};
+use super::{Plan, PostgresExporter, Staged, locked, take_lock, watch};
 use crate::error::{Error, Result};
 use crate::export::postgres::table::Table;
 use crate::export::{Counts, Extent, Published};
@@ -28,6 +29,16 @@ struct Work<'a> {
     plan: &'a Plan,
     staged: Option<&'a Staged>,
     counts: Counts,
+}
+
+/// What the record says of one table.
+#[derive(Serialize)]
+struct RecordedTable<'a> {
+    #[serde(flatten)]
+    counts: &'a Counts,
+    /// The fingerprint of its model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    definition: Option<&'a str>,
 }
 
 impl Work<'_> {
@@ -74,6 +85,12 @@ impl PostgresExporter {
             .filter(|work| work.staged.is_some())
             .map(|work| (work.table.label.clone(), work.counts))
             .collect();
+        for work in work.iter().filter(|work| work.staged.is_some_and(|staged| staged.extent == Extent::Everything)) {
+            if let Some(at) = self.touched.get(&work.table.label) {
+                watch::forget(&mut transaction, work.table, at)
+                    .map_err(|error| failed("recording", Some(&work.table.name), &error))?;
+            }
+        }
         self.record(&mut transaction, &tables)?;
         if let Err(error) = transaction.commit() {
             // A server that refuses says so; one that is shut down, or silent, may have committed.
@@ -101,6 +118,15 @@ impl PostgresExporter {
         for table in standing {
             let place = qualified(&self.schema, &table.name);
             run(transaction, "locking", &table.name, &format!("lock table {place} in share row exclusive mode"))?;
+        }
+        watch::silence(transaction, &self.publication.id).map_err(|error| failed("beginning", None, &error))?;
+        for work in work.iter().filter(|work| work.touches_standing() && work.plan.is_ours) {
+            let watching = |error: postgres::Error| failed("watching", Some(&work.table.name), &error);
+            // Of an earlier version's, or restored without it.
+            if !watch::is_watched(transaction, work.table).map_err(watching)? {
+                let place = qualified(&self.schema, &work.table.name);
+                run(transaction, "watching", &work.table.name, &watch::create(&place))?;
+            }
         }
         for work in work.iter_mut() {
             let name = &work.table.name;
@@ -211,8 +237,11 @@ impl PostgresExporter {
     /// Records the publication and drops what it staged, all in its transaction.
     fn record(&self, transaction: &mut Transaction<'_>, tables: &[(String, Counts)]) -> Result<()> {
         let failed = |error: postgres::Error| failed("recording the publication", None, &error);
-        let counts: BTreeMap<_, _> = tables.iter().map(|(name, counts)| (name, counts)).collect();
-        let counts = serde_json::to_string(&counts).unwrap_or_else(|_| "{}".into());
+        let recorded = tables.iter().map(|(label, counts)| {
+            let definition = self.publication.definitions.get(label).map(String::as_str);
+            (label, RecordedTable { counts, definition })
+        });
+        let counts = serde_json::to_string(&recorded.collect::<BTreeMap<_, _>>()).unwrap_or_else(|_| "{}".into());
         let id = self.id();
         transaction
             .execute(

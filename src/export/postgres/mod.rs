@@ -7,6 +7,7 @@
 
 mod apply;
 mod catalog;
+mod compare;
 mod connect;
 mod copy;
 mod fit;
@@ -15,6 +16,7 @@ mod pgcopy;
 mod statements;
 mod table;
 mod tls_options;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -28,7 +30,7 @@ use self::copy::describe;
 use self::fit::{Fit, Standing};
 use self::statements::{KeyName, qualified};
 use self::table::{ForeignKey, IDENTIFIER_BYTES_MAX, Table};
-use super::{Changes, Exporter, Extent, Opening, Publication, Published};
+use super::{Changes, Difference, Exporter, Extent, Opening, Publication, Published};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::project::ExportPolicy;
@@ -60,6 +62,7 @@ pub struct PostgresExporter {
     main: Mutex<Client>,
     staging: Staging,
     last: Option<String>,
+    touched: watch::Touched,
     /// For each table of the publication.
     plans: Vec<Plan>,
     notes: Vec<String>,
@@ -74,6 +77,8 @@ pub struct PostgresExporter {
 struct Plan {
     /// None: it does not stand yet.
     fit: Option<Fit>,
+    /// It stands, and an earlier publication made it.
+    is_ours: bool,
     /// To be added in the transaction.
     foreign_keys: Vec<ForeignKey>,
 }
@@ -124,6 +129,7 @@ impl PostgresExporter {
             )
             .map_err(failed)?
             .map(|row| row.get(0));
+        let touched = watch::read(&mut main, &tables).map_err(failed)?;
         let schema_exists = schema_stands(&mut main, schema)?;
         let standing = catalog::read(&mut main, schema).map_err(failed)?;
         let (plans, notes) = plan(schema, &tables, &standing)?;
@@ -143,6 +149,7 @@ impl PostgresExporter {
                 freed: Condvar::new(),
             },
             last,
+            touched,
             plans,
             notes,
             staged: Mutex::default(),
@@ -169,11 +176,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn make_own_schema(client: &mut Client) -> Result<(), postgres::Error> {
     let missing = |client: &mut Transaction<'_>| -> Result<Vec<&str>, postgres::Error> {
         let mut statements = Vec::new();
-        if client.query_one("select to_regnamespace($1) is null", &[&statements::OWN_SCHEMA])?.get(0) {
-            statements.push(statements::CREATE_OWN_SCHEMA);
-        }
-        for (name, create) in statements::OWN_TABLES {
-            if client.query_one("select to_regclass($1) is null", &[&name])?.get(0) {
+        for (is_there, create) in statements::OWN_OBJECTS {
+            if !client.query_one(&format!("select {is_there}"), &[])?.get::<_, bool>(0) {
                 statements.push(create);
             }
         }
@@ -294,7 +298,7 @@ fn plan(schema: &str, tables: &[Table], standing: &BTreeMap<String, Standing>) -
                 )),
             }
         }
-        plans.push(Plan { fit, foreign_keys });
+        plans.push(Plan { fit, is_ours: there.is_some_and(|there| there.is_ours), foreign_keys });
     }
     Error::many(errors).map_or(Ok((plans, notes)), Err)
 }
@@ -340,7 +344,16 @@ impl Exporter for PostgresExporter {
 
     fn wants_everything(&self, table: &str) -> bool {
         let planned = self.tables.iter().zip(&self.plans).find(|(planned, _)| planned.label == table);
-        planned.is_none_or(|(_, plan)| plan.fit.as_ref().is_none_or(Fit::wants_everything))
+        self.touched.contains_key(table)
+            || planned.is_none_or(|(_, plan)| plan.fit.as_ref().is_none_or(Fit::wants_everything))
+    }
+
+    fn touched(&self) -> Vec<String> {
+        self.touched.keys().cloned().collect()
+    }
+
+    fn differences(&self, labels: &[String]) -> Result<Vec<Difference>> {
+        self.compare(labels)
     }
 
     fn notes(&self) -> Vec<String> {
@@ -392,6 +405,7 @@ impl PostgresExporter {
         if rows >= ANALYZE_ROWS_MIN {
             transaction.batch_execute(&format!("analyze {place}")).map_err(failed)?;
         }
+        transaction.batch_execute(&watch::create(&place)).map_err(failed)?;
         transaction.commit().map_err(failed)?;
         Ok(Staged { extent: Extent::Everything, rows, has_deletes: false, keys })
     }

@@ -13,14 +13,12 @@ pub const OWN_SCHEMA: &str = "_elt";
 /// old one needs no new entry in the indexes, which saves a quarter of the log and of the time.
 const FILL_PERCENT: u32 = 95;
 
-/// Makes our own schema.
-pub const CREATE_OWN_SCHEMA: &str = "create schema _elt";
-
-/// Our own tables, each with what makes it. None says `if not exists`: Postgres asks for the right to create before it
+/// Our own schema, its tables and what else is in it, each with a condition under which it is there, and what makes it. None says `if not exists`: Postgres asks for the right to create before it
 /// looks, and a role need not have that for what an administrator made.
-pub const OWN_TABLES: [(&str, &str); 2] = [
+pub const OWN_OBJECTS: [(&str, &str); 5] = [
+    ("to_regnamespace('_elt') is not null", "create schema _elt"),
     (
-        "_elt.publications",
+        "to_regclass('_elt.publications') is not null",
         "\
 create table _elt.publications (
     number bigint generated always as identity primary key,
@@ -35,7 +33,7 @@ create table _elt.publications (
 create index publications_last on _elt.publications (schema, number)",
     ),
     (
-        "_elt.tables",
+        "to_regclass('_elt.tables') is not null",
         "\
 create table _elt.tables (
     schema text not null,
@@ -44,6 +42,17 @@ create table _elt.tables (
     primary key (schema, name)
 )",
     ),
+    (
+        "to_regclass('_elt.touched') is not null",
+        "\
+create table _elt.touched (
+    schema text not null,
+    name text not null,
+    at timestamptz not null,
+    primary key (schema, name)
+)",
+    ),
+    ("to_regprocedure('_elt.touch()') is not null", super::watch::FUNCTION),
 ];
 
 /// `schema.table`, both quoted.
@@ -214,21 +223,91 @@ impl Merge<'_> {
         }
         let set: Vec<_> =
             others.iter().map(|&index| format!("{} = {}", self.name(index), self.staged(index))).collect();
-        let differs: Vec<_> = others
-            .iter()
-            .map(|&index| {
-                let text = if self.fit.as_text.get(index) == Some(&true) { "::text::jsonb" } else { "" };
-                format!("t.{}{text} is distinct from {}", self.name(index), self.staged(index))
-            })
-            .collect();
         Some(format!(
             "update {} as t set {} from {} as s where {} and ({})",
             self.target,
             set.join(", "),
             self.rows,
             self.on(),
-            differs.join(" or ")
+            self.differs(&others)
         ))
+    }
+
+    /// Which of these columns, given by index, make two rows of one key differ.
+    fn differs(&self, columns: &[usize]) -> String {
+        let differs: Vec<_> = columns
+            .iter()
+            .map(|&index| {
+                let text = if self.fit.as_text.get(index) == Some(&true) { "::text::jsonb" } else { "" };
+                format!("t.{}{text} is distinct from {}", self.name(index), self.staged(index))
+            })
+            .collect();
+        differs.join(" or ")
+    }
+
+    /// The keys of staged rows that the target lacks.
+    pub fn missing(&self) -> String {
+        let keys = self.keys("s");
+        format!(
+            "select {keys} from {} as s where not exists (select from {} as t where {})",
+            self.rows,
+            self.target,
+            self.on()
+        )
+    }
+
+    /// The keys of rows whose values differ; columns that are not there yet are not compared. None if nothing can differ.
+    pub fn differing(&self) -> Option<String> {
+        let others: Vec<usize> = (0..self.table.columns.len())
+            .filter(|index| !self.table.key.contains(&self.table.columns[*index].name) && self.stands(*index))
+            .collect();
+        (!others.is_empty()).then(|| {
+            let (keys, differs) = (self.keys("s"), self.differs(&others));
+            format!("select {keys} from {} as s join {} as t on {} where {differs}", self.rows, self.target, self.on())
+        })
+    }
+
+    /// The keys of the target's rows that were not staged.
+    pub fn unknown(&self) -> String {
+        let keys = self.keys("t");
+        format!(
+            "select {keys} from {} as t where not exists (select from {} as s where {})",
+            self.target,
+            self.rows,
+            self.on()
+        )
+    }
+
+    /// All rows of the target and all that were staged, with comparable columns.
+    pub fn both(&self) -> (String, String) {
+        let columns: Vec<usize> = (0..self.table.columns.len()).filter(|index| self.stands(*index)).collect();
+        let there: Vec<_> = columns
+            .iter()
+            .map(|&index| {
+                let text = if self.fit.as_text.get(index) == Some(&true) { "::text::jsonb" } else { "" };
+                format!("t.{}{text}", self.name(index))
+            })
+            .collect();
+        let here: Vec<_> = columns.iter().map(|&index| self.staged(index)).collect();
+        (
+            format!("select {} from {} as t", there.join(", "), self.target),
+            format!("select {} from {} as s", here.join(", "), self.rows),
+        )
+    }
+
+    fn keys(&self, of: &str) -> String {
+        let keys: Vec<_> = self.table.key.iter().map(|name| format!("{of}.{}", quote(name))).collect();
+        keys.join(", ")
+    }
+
+    /// False for a column that the publication will add.
+    fn stands(&self, index: usize) -> bool {
+        let name = &self.table.columns[index].name;
+        !self
+            .fit
+            .alterations
+            .iter()
+            .any(|alteration| matches!(alteration, Alteration::AddColumn { name: added, .. } if added == name))
     }
 
     /// Inserts the rows whose key is not there; without a key all.
