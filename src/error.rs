@@ -11,6 +11,7 @@ mod collections;
 mod dbt_project;
 mod export;
 mod export_divergence;
+mod export_hazards;
 mod extract;
 mod generate;
 mod land;

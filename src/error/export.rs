@@ -140,7 +140,7 @@ impl Error {
         for hazard in hazards {
             error = error.because(hazard);
         }
-        error.hint("nothing was published; the model's SQL can replace them")
+        error.hint("nothing was published; the model's SQL can mend them, or `on_hazard: replace` or `quarantine` on the column")
     }
 
     /// `during` says what was done: `staging`, `merging`, `adding a foreign key`; `cause` holds no row's values.

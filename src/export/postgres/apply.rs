@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::copy::describe;
 use super::statements::{self, Merge, qualified};
-use super::{Plan, PostgresExporter, Staged, locked, take_lock, watch};
+use super::{Plan, PostgresExporter, Staged, locked, quarantine, take_lock, watch};
 use crate::error::{Error, Result};
 use crate::export::postgres::table::Table;
 use crate::export::{Counts, Extent, Published};
@@ -165,6 +165,11 @@ impl PostgresExporter {
             }
             work.counts.inserted = run(transaction, "inserting into", &work.table.name, &merge.insert())?;
         }
+        for work in work.iter() {
+            for statement in self.set_aside(work) {
+                run(transaction, "quarantining rows of", &work.table.name, &statement)?;
+            }
+        }
         // Adding a constraint is refused while checks of the same table are still due.
         transaction
             .batch_execute("set constraints all immediate")
@@ -223,6 +228,34 @@ impl PostgresExporter {
         Ok(())
     }
 
+    /// What brings the table beside, of rows that were set aside, to where the publication is.
+    fn set_aside(&self, work: &Work<'_>) -> Vec<String> {
+        let Some(staged) = work.staged else { return Vec::new() };
+        let mut statements = Vec::new();
+        if staged.set_aside > 0 && !work.plan.has_quarantine {
+            statements.push(quarantine::create(work.table));
+        }
+        if work.plan.has_quarantine {
+            match staged.extent {
+                Extent::Everything => statements.push(quarantine::forget(work.table, None)),
+                Extent::Delta => {
+                    let places = [("rows", true), ("gone", staged.has_deletes)];
+                    let staged = places.iter().filter(|(_, is_staged)| *is_staged);
+                    statements.extend(
+                        staged.map(|(kind, _)| {
+                            quarantine::forget(work.table, Some(&self.staging_place(kind, work.index)))
+                        }),
+                    );
+                }
+            }
+        }
+        if staged.set_aside > 0 {
+            let staging = self.staging_place("bad", work.index);
+            statements.push(quarantine::enter(work.table, &staging, &self.publication.id));
+        }
+        statements
+    }
+
     fn merge<'a>(&self, work: &Work<'a>) -> Option<Merge<'a>> {
         let (Some(fit), Some(_)) = (&work.plan.fit, work.staged) else { return None };
         Some(Merge {
@@ -257,7 +290,7 @@ impl PostgresExporter {
                 ],
             )
             .map_err(failed)?;
-        let mark = format!("^(rows|gone)_{:016x}_[0-9]+$", self.lock);
+        let mark = format!("^(rows|gone|bad)_{:016x}_[0-9]+$", self.lock);
         let left = transaction
             .query(
                 "select relname::text from pg_class \

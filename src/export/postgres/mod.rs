@@ -10,12 +10,17 @@ mod catalog;
 mod compare;
 mod connect;
 mod copy;
+mod exact;
 mod fit;
+mod hazard;
+mod narrow;
 mod numeric;
 mod pgcopy;
+mod quarantine;
 mod statements;
 mod table;
 mod tls_options;
+mod values;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -28,8 +33,11 @@ use postgres::{Client, Transaction};
 use self::connect::Server;
 use self::copy::describe;
 use self::fit::{Fit, Standing};
+use self::pgcopy::Field;
+use self::quarantine::SetAside;
 use self::statements::{KeyName, qualified};
 use self::table::{ForeignKey, IDENTIFIER_BYTES_MAX, Table};
+use super::postgres_type::PostgresType;
 use super::{Changes, Difference, Exporter, Extent, Opening, Publication, Published};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
@@ -79,6 +87,8 @@ struct Plan {
     fit: Option<Fit>,
     /// It stands, and an earlier publication made it.
     is_ours: bool,
+    /// The table beside it, for rows that were set aside, stands.
+    has_quarantine: bool,
     /// To be added in the transaction.
     foreign_keys: Vec<ForeignKey>,
 }
@@ -88,6 +98,10 @@ struct Staged {
     extent: Extent,
     rows: u64,
     has_deletes: bool,
+    /// How many rows go to the table beside.
+    set_aside: u64,
+    /// What was replaced or set aside.
+    notes: Vec<String>,
     /// Of a table that was made anew.
     keys: Vec<KeyName>,
 }
@@ -133,6 +147,7 @@ impl PostgresExporter {
         let schema_exists = schema_stands(&mut main, schema)?;
         let standing = catalog::read(&mut main, schema).map_err(failed)?;
         let (plans, notes) = plan(schema, &tables, &standing)?;
+        narrow::narrow(&mut main, &mut tables, &standing)?;
         Ok(Self {
             server,
             schema: schema.to_owned(),
@@ -254,7 +269,7 @@ fn take_lock(client: &mut Client, lock: i64, schema: &str, cancel: &Cancel, say:
 
 /// Drops what this schema's publications have staged. Whoever holds the lock may: nobody else is at it.
 fn drop_staging_tables(client: &mut Client, lock: i64) -> Result<(), postgres::Error> {
-    let mark = format!("^(new|rows|gone)_{lock:016x}_[0-9]+$");
+    let mark = format!("^(new|rows|gone|bad)_{lock:016x}_[0-9]+$");
     let left = client.query(
         "select relname::text from pg_class where relnamespace = '_elt'::regnamespace and relkind = 'r' and relname ~ $1",
         &[&mark],
@@ -298,7 +313,12 @@ fn plan(schema: &str, tables: &[Table], standing: &BTreeMap<String, Standing>) -
                 )),
             }
         }
-        plans.push(Plan { fit, is_ours: there.is_some_and(|there| there.is_ours), foreign_keys });
+        plans.push(Plan {
+            fit,
+            is_ours: there.is_some_and(|there| there.is_ours),
+            has_quarantine: standing.contains_key(&quarantine::table_name(&table.name)),
+            foreign_keys,
+        });
     }
     Error::many(errors).map_or(Ok((plans, notes)), Err)
 }
@@ -357,7 +377,8 @@ impl Exporter for PostgresExporter {
     }
 
     fn notes(&self) -> Vec<String> {
-        self.notes.clone()
+        let staged = locked(&self.staged);
+        self.notes.iter().chain(staged.values().flat_map(|staged| &staged.notes)).cloned().collect()
     }
 
     fn stage(&self, name: &str, extent: Extent, changes: &mut dyn Changes) -> Result<()> {
@@ -394,8 +415,12 @@ impl PostgresExporter {
         transaction.batch_execute(&statements::create_table(&place, table)).map_err(failed)?;
         let columns: Vec<_> = table.columns.iter().collect();
         let statement = statements::copy_rows(&place, table, true);
-        let rows =
-            copy::copy(&mut transaction, &statement, &table.name, &columns, &self.cancel, |sink| changes.rows(sink))?;
+        let copied =
+            copy::copy(&mut transaction, &statement, &table.name, &columns, &table.key, &self.cancel, |sink| {
+                changes.rows(sink)
+            })?;
+        let rows = copied.rows;
+        self.stage_aside(&mut transaction, index, table, &copied.set_aside)?;
         let mut keys = Vec::new();
         for (statement, key) in statements::create_keys(&place, &self.staging_name("new", index), table) {
             self.cancel.check()?;
@@ -407,7 +432,14 @@ impl PostgresExporter {
         }
         transaction.batch_execute(&watch::create(&place)).map_err(failed)?;
         transaction.commit().map_err(failed)?;
-        Ok(Staged { extent: Extent::Everything, rows, has_deletes: false, keys })
+        Ok(Staged {
+            extent: Extent::Everything,
+            rows,
+            has_deletes: false,
+            set_aside: copied.set_aside.rows,
+            notes: copied.notes,
+            keys,
+        })
     }
 
     fn stage_rows(
@@ -424,8 +456,12 @@ impl PostgresExporter {
         transaction.batch_execute(&statements::create_rows(&place, table)).map_err(failed)?;
         let columns: Vec<_> = table.columns.iter().collect();
         let statement = statements::copy_rows(&place, table, true);
-        let rows =
-            copy::copy(&mut transaction, &statement, &table.name, &columns, &self.cancel, |sink| changes.rows(sink))?;
+        let copied =
+            copy::copy(&mut transaction, &statement, &table.name, &columns, &table.key, &self.cancel, |sink| {
+                changes.rows(sink)
+            })?;
+        let rows = copied.rows;
+        self.stage_aside(&mut transaction, index, table, &copied.set_aside)?;
         if rows >= ANALYZE_ROWS_MIN && !table.key.is_empty() {
             // How many rows there are, and how their keys lie, is all that merging asks.
             let key = statements::names(&table.key);
@@ -438,12 +474,45 @@ impl PostgresExporter {
             // In the table's order, as the query gives them.
             let columns: Vec<_> = table.key_columns().collect();
             let statement = statements::copy_deletes(&place, table);
-            copy::copy(&mut transaction, &statement, &table.name, &columns, &self.cancel, |sink| {
+            copy::copy(&mut transaction, &statement, &table.name, &columns, &table.key, &self.cancel, |sink| {
                 changes.deletes(sink)
             })?;
+            if !copied.set_aside.keys().is_empty() {
+                let fields = columns.iter().map(|column| Field::plain(column.postgres_type.clone())).collect();
+                copy::copy_batches(&mut transaction, &statement, &table.name, fields, copied.set_aside.keys())?;
+            }
         }
         transaction.commit().map_err(failed)?;
-        Ok(Staged { extent, rows, has_deletes, keys: Vec::new() })
+        Ok(Staged {
+            extent,
+            rows,
+            has_deletes,
+            set_aside: copied.set_aside.rows,
+            notes: copied.notes,
+            keys: Vec::new(),
+        })
+    }
+
+    /// Stages the rows that go to the table beside.
+    fn stage_aside(
+        &self,
+        transaction: &mut Transaction<'_>,
+        index: usize,
+        table: &Table,
+        set_aside: &SetAside,
+    ) -> Result<()> {
+        if set_aside.rows == 0 {
+            return Ok(());
+        }
+        let place = self.staging_place("bad", index);
+        transaction
+            .batch_execute(&quarantine::create_staging(&place, table))
+            .map_err(|error| Error::export_postgres("staging", Some(&table.name), describe(&error)))?;
+        let keys = table.columns.iter().filter(|column| table.key.contains(&column.name));
+        let ours = [PostgresType::Text, PostgresType::Text, PostgresType::Jsonb];
+        let fields = keys.map(|column| column.postgres_type.clone()).chain(ours).map(Field::plain).collect();
+        let statement = quarantine::copy_staging(&place, table);
+        copy::copy_batches(transaction, &statement, &table.name, fields, set_aside.batches())
     }
 }
 
