@@ -123,13 +123,13 @@ fn judge(encoder: &Encoder, table: &str, columns: &[&Column], key: &[String]) ->
     Ok(notes.collect())
 }
 
-/// `` column `name`: 3 values with the character U+0000 (`id` 1, 7, 9) ``
+/// `` column `name`, the character U+0000: 3 values (`id` 1, 7, 9) ``
 fn line(fault: &Fault, columns: &[&Column], key: &[String]) -> String {
     let column = columns.get(fault.column).map_or("?", |column| column.name.as_str());
     let values = if fault.values == 1 { "1 value".to_owned() } else { format!("{} values", fault.values) };
     let more = if fault.values > fault.keys.len() as u64 { ", …" } else { "" };
     let of = if key.is_empty() { String::new() } else { format!("`{}` ", key.join("`, `")) };
-    format!("column `{column}`: {values} {} ({of}{}{more})", fault.hazard.text(), fault.keys.join(", "))
+    format!("column `{column}`, {}: {values} ({of}{}{more})", fault.hazard.text(), fault.keys.join(", "))
 }
 
 /// What Postgres says of an error, without its DETAIL and without quoted values: those are a row's.

@@ -36,21 +36,21 @@ pub enum Hazard {
 }
 
 impl Hazard {
-    /// Follows the count of values: `3 values with …`.
+    /// Stands before the count of values: `the character U+0000: 3 values`.
     pub fn text(self) -> &'static str {
         match self {
-            Self::Nul => "with the character U+0000",
-            Self::YearRange => "with a year that Postgres does not reach",
-            Self::NotFinite => "that are NaN or Infinity",
-            Self::Surrogate => "with half of a surrogate pair",
-            Self::Digits => "with more digits than the column holds",
-            Self::Scale => "with more decimal places than the column holds",
+            Self::Nul => "the character U+0000",
+            Self::YearRange => "a year that Postgres does not reach",
+            Self::NotFinite => "NaN or Infinity",
+            Self::Surrogate => "half of a surrogate pair",
+            Self::Digits => "more digits than the column holds",
+            Self::Scale => "more decimal places than the column holds",
             Self::IntegerRange => "beyond the range of the column's type",
-            Self::NotUuid => "that are no UUID",
-            Self::NoLabel => "that are no label of the column's type",
-            Self::Length => "with more characters than the column takes",
+            Self::NotUuid => "not a UUID",
+            Self::NoLabel => "not a label of the column's type",
+            Self::Length => "more characters than the column takes",
             Self::JsonLimit => "larger or more deeply nested than `jsonb` takes",
-            Self::Size => "of a gigabyte or more",
+            Self::Size => "a gigabyte or more",
         }
     }
 
@@ -58,7 +58,7 @@ impl Hazard {
     pub fn replacement(self) -> &'static str {
         match self {
             Self::Nul => "the text without it",
-            Self::YearRange => "`infinity`",
+            Self::YearRange => "`infinity` or `-infinity`",
             Self::Surrogate => "U+FFFD in its place",
             Self::Scale => "rounded values",
             Self::Length => "the text cut off",
