@@ -13,6 +13,11 @@ impl Error {
         error.hint("nothing was published; `elt export --heal` brings the target to what the warehouse has")
     }
 
+    pub fn export_cannot_verify() -> Self {
+        Self::usage("`--verify` compares tables of a Postgres target; this target cannot be compared with")
+            .hint("`elt export --heal` publishes everything in full where the target does not stand at our last publication")
+    }
+
     /// The answer of `--verify`.
     pub fn export_differs(differences: &[String]) -> Self {
         let mut error = Self::failed("the target differs from the warehouse");

@@ -42,9 +42,12 @@ pub struct Recorded {
     pub fingerprint: Option<String>,
 }
 
+/// The signature of a table whose snapshot was given up and that was not published since.
+pub const DIVERGED: &str = "diverged";
+
 /// Gives all snapshots up, in one transaction: the target stands where this warehouse never left it.
 pub const FORGET: &[&str] = &[
-    "delete from _elt.publication_tables",
+    "update _elt.publication_tables set signature = 'diverged', fingerprint = null",
     "delete from _elt.publication_pending",
     "delete from _elt.publication_state",
 ];

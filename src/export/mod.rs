@@ -169,6 +169,11 @@ pub trait Exporter: Send + Sync {
         Vec::new()
     }
 
+    /// Whether `differences` can tell.
+    fn compares(&self) -> bool {
+        false
+    }
+
     /// How tables that stand there differ from what was staged of them in full, for those of these labels; those that do
     /// not are left out. Changes nothing.
     fn differences(&self, _labels: &[String]) -> Result<Vec<Difference>> {

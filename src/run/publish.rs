@@ -113,8 +113,12 @@ impl Publish<'_> {
         let exporter = export::open(&self.profile.place, opening)?;
         let left = self.left_behind(&session)?;
         let stands = self.stands(&session, exporter.as_ref())?;
-        // Looking on, the ledger stays as it is, whatever the target says.
-        let standing = if self.verify { Standing::Elsewhere } else { self.settle(&session, &stands)? };
+        if self.verify && !exporter.compares() {
+            return Err(Error::export_cannot_verify());
+        }
+        self.settle(&session, &stands)?;
+        // Whatever the ids say, verifying compares everything.
+        let standing = if self.verify { Standing::Elsewhere } else { stands.standing };
         let recorded = recorded(&session)?;
         let version = session.value("select version()")?.unwrap_or_default();
         let deltas: Vec<Delta<'_>> = self
@@ -130,9 +134,13 @@ impl Publish<'_> {
         let staged = staged?;
         failpoint("export.staged");
         self.cancel.check()?;
-        self.look_for_differences(exporter.as_ref(), &stands)?;
+        self.look_for_differences(exporter.as_ref(), &stands, &recorded)?;
         if self.verify {
             return Ok(());
+        }
+        if standing == Standing::Elsewhere {
+            // Only now: a divergence that may not be healed is found again by the next run.
+            transact(&session, &delta::FORGET.iter().map(|statement| (*statement).to_owned()).collect::<Vec<_>>())?;
         }
         let promotions: Vec<String> = deltas
             .iter()
@@ -247,7 +255,7 @@ impl Publish<'_> {
     }
 
     /// Brings the ledger to where the target stands: a commit whose answer was lost is recognised here.
-    fn settle(&self, session: &Session, stands: &Stands) -> Result<Standing> {
+    fn settle(&self, session: &Session, stands: &Stands) -> Result<()> {
         match (stands.standing, &stands.pending) {
             (Standing::Pending, Some(id)) => {
                 let mut statements: Vec<String> = session
@@ -258,26 +266,34 @@ impl Publish<'_> {
                 statements.extend(delta::settle(id));
                 transact(session, &statements)?;
             }
-            (Standing::Elsewhere, _) => {
-                if stands.has_diverged {
-                    self.console.say("  note: the target does not stand at our last publication; comparing in full");
-                }
-                transact(session, &delta::FORGET.iter().map(|statement| (*statement).to_owned()).collect::<Vec<_>>())?;
+            (Standing::Elsewhere, _) if stands.has_diverged => {
+                self.console.say("  note: the target does not stand at our last publication; comparing in full");
             }
             _ => {}
         }
-        Ok(stands.standing)
+        Ok(())
     }
 
     /// Where the target is not as we left it, says how it differs; an error if it may not be healed.
-    fn look_for_differences(&self, exporter: &dyn Exporter, stands: &Stands) -> Result<()> {
-        let suspects: Vec<String> = if self.verify || stands.has_diverged {
-            self.tables.iter().map(|published| published.table.label.clone()).collect()
-        } else {
-            exporter.touched()
+    fn look_for_differences(
+        &self,
+        exporter: &dyn Exporter,
+        stands: &Stands,
+        recorded: &BTreeMap<String, Recorded>,
+    ) -> Result<()> {
+        let touched = exporter.touched();
+        let is_suspect = |label: &String| {
+            // Of a publication that healed others alone.
+            let has_diverged = recorded.get(label).is_some_and(|recorded| recorded.signature == delta::DIVERGED);
+            self.verify || stands.has_diverged || has_diverged || touched.contains(label)
         };
+        let labels = self.tables.iter().map(|published| published.table.label.clone());
+        let suspects: Vec<String> = labels.filter(is_suspect).collect();
         if suspects.is_empty() {
             return Ok(());
+        }
+        if self.policy.on_divergence == OnDivergence::Fail && !exporter.compares() {
+            return Err(Error::export_diverged(&["the target does not stand at our last publication".to_owned()]));
         }
         let differences = exporter.differences(&suspects)?;
         let lines: Vec<String> = differences.iter().map(ToString::to_string).collect();
@@ -294,7 +310,7 @@ impl Publish<'_> {
             return Err(Error::export_diverged(&lines));
         }
         for line in lines {
-            self.console.say(&format!("  note: brought to what the warehouse has: {line}"));
+            self.console.say(&format!("  note: changed by others, and brought to what the warehouse has: {line}"));
         }
         Ok(())
     }

@@ -86,8 +86,10 @@ impl PostgresExporter {
             .map(|work| (work.table.label.clone(), work.counts))
             .collect();
         for work in work.iter().filter(|work| work.staged.is_some_and(|staged| staged.extent == Extent::Everything)) {
-            if let Some(at) = self.touched.get(&work.table.label) {
-                watch::forget(&mut transaction, work.table, at)
+            watch::forget(&mut transaction, work.table)
+                .map_err(|error| failed("recording", Some(&work.table.name), &error))?;
+            if work.is_new() {
+                watch::remember(&mut transaction, work.table)
                     .map_err(|error| failed("recording", Some(&work.table.name), &error))?;
             }
         }
@@ -120,13 +122,9 @@ impl PostgresExporter {
             run(transaction, "locking", &table.name, &format!("lock table {place} in share row exclusive mode"))?;
         }
         watch::silence(transaction, &self.publication.id).map_err(|error| failed("beginning", None, &error))?;
-        for work in work.iter().filter(|work| work.touches_standing() && work.plan.is_ours) {
-            let watching = |error: postgres::Error| failed("watching", Some(&work.table.name), &error);
-            // Of an earlier version's, or restored without it.
-            if !watch::is_watched(transaction, work.table).map_err(watching)? {
-                let place = qualified(&self.schema, &work.table.name);
-                run(transaction, "watching", &work.table.name, &watch::create(&place))?;
-            }
+        for work in work.iter().filter(|work| work.touches_standing() && work.plan.is_ours && self.policy.watch()) {
+            watch::again(transaction, work.table)
+                .map_err(|error| failed("watching", Some(&work.table.name), &error))?;
         }
         for work in work.iter_mut() {
             let name = &work.table.name;

@@ -23,7 +23,7 @@ mod tls_options;
 mod values;
 mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -70,7 +70,8 @@ pub struct PostgresExporter {
     main: Mutex<Client>,
     staging: Staging,
     last: Option<String>,
-    touched: watch::Touched,
+    /// Tables, by label, that others changed, or may have.
+    touched: BTreeSet<String>,
     /// For each table of the publication.
     plans: Vec<Plan>,
     notes: Vec<String>,
@@ -143,7 +144,10 @@ impl PostgresExporter {
             )
             .map_err(failed)?
             .map(|row| row.get(0));
-        let touched = watch::read(&mut main, &tables).map_err(failed)?;
+        let touched = match policy.watch() {
+            true => watch::read(&mut main, &tables).map_err(failed)?,
+            false => BTreeSet::new(),
+        };
         let schema_exists = schema_stands(&mut main, schema)?;
         let standing = catalog::read(&mut main, schema).map_err(failed)?;
         let (plans, notes) = plan(schema, &tables, &standing)?;
@@ -364,12 +368,16 @@ impl Exporter for PostgresExporter {
 
     fn wants_everything(&self, table: &str) -> bool {
         let planned = self.tables.iter().zip(&self.plans).find(|(planned, _)| planned.label == table);
-        self.touched.contains_key(table)
+        self.touched.contains(table)
             || planned.is_none_or(|(_, plan)| plan.fit.as_ref().is_none_or(Fit::wants_everything))
     }
 
     fn touched(&self) -> Vec<String> {
-        self.touched.keys().cloned().collect()
+        self.touched.iter().cloned().collect()
+    }
+
+    fn compares(&self) -> bool {
+        true
     }
 
     fn differences(&self, labels: &[String]) -> Result<Vec<Difference>> {
@@ -430,7 +438,9 @@ impl PostgresExporter {
         if rows >= ANALYZE_ROWS_MIN {
             transaction.batch_execute(&format!("analyze {place}")).map_err(failed)?;
         }
-        transaction.batch_execute(&watch::create(&place)).map_err(failed)?;
+        if self.policy.watch() {
+            transaction.batch_execute(&watch::create(&place)).map_err(failed)?;
+        }
         transaction.commit().map_err(failed)?;
         Ok(Staged {
             extent: Extent::Everything,

@@ -15,7 +15,7 @@ const FILL_PERCENT: u32 = 95;
 
 /// Our own schema, its tables and what else is in it, each with a condition under which it is there, and what makes it. None says `if not exists`: Postgres asks for the right to create before it
 /// looks, and a role need not have that for what an administrator made.
-pub const OWN_OBJECTS: [(&str, &str); 5] = [
+pub const OWN_OBJECTS: [(&str, &str); 6] = [
     ("to_regnamespace('_elt') is not null", "create schema _elt"),
     (
         "to_regclass('_elt.publications') is not null",
@@ -48,9 +48,12 @@ create table _elt.tables (
 create table _elt.touched (
     schema text not null,
     name text not null,
-    at timestamptz not null,
-    primary key (schema, name)
+    at timestamptz not null
 )",
+    ),
+    (
+        "exists (select from pg_attribute where attrelid = to_regclass('_elt.tables') and attname = 'relation')",
+        "alter table _elt.tables add column relation oid",
     ),
     ("to_regprocedure('_elt.touch()') is not null", super::watch::FUNCTION),
 ];
