@@ -10,17 +10,21 @@ mod catalog;
 mod compare;
 mod connect;
 mod copy;
+mod ddl;
 mod exact;
 mod fit;
 mod hazard;
+mod migration;
 mod narrow;
 mod numeric;
 mod pgcopy;
+mod plan;
 mod quarantine;
 mod statements;
 mod table;
 mod tls_options;
 mod values;
+mod wanted;
 mod watch;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,11 +36,13 @@ use postgres::{Client, Transaction};
 
 use self::connect::Server;
 use self::copy::describe;
-use self::fit::{Fit, Standing};
+use self::fit::Fit;
 use self::pgcopy::Field;
+use self::plan::{Plan, plan};
 use self::quarantine::SetAside;
 use self::statements::{KeyName, qualified};
-use self::table::{ForeignKey, IDENTIFIER_BYTES_MAX, Table};
+use self::table::{IDENTIFIER_BYTES_MAX, Table};
+use self::wanted::Wanted;
 use super::postgres_type::PostgresType;
 use super::{Changes, Difference, Exporter, Extent, Opening, Publication, Published};
 use crate::cancel::Cancel;
@@ -58,7 +64,8 @@ const SETUP_LOCK: i64 = 0x65_6c_74;
 pub struct PostgresExporter {
     server: Server,
     schema: String,
-    schema_exists: bool,
+    /// Those of the publication's that are to be made.
+    missing_schemas: Vec<String>,
     publication: Publication,
     policy: ExportPolicy,
     /// The publication's, as Postgres will have them.
@@ -80,18 +87,6 @@ pub struct PostgresExporter {
     has_failed: AtomicBool,
     /// Set once the staging tables are gone, or are the next run's to drop.
     is_clean: bool,
-}
-
-/// How one table is published.
-struct Plan {
-    /// None: it does not stand yet.
-    fit: Option<Fit>,
-    /// It stands, and an earlier publication made it.
-    is_ours: bool,
-    /// The table beside it, for rows that were set aside, stands.
-    has_quarantine: bool,
-    /// To be added in the transaction.
-    foreign_keys: Vec<ForeignKey>,
 }
 
 /// What was staged of one table.
@@ -148,14 +143,23 @@ impl PostgresExporter {
             true => watch::read(&mut main, &tables).map_err(failed)?,
             false => BTreeSet::new(),
         };
-        let schema_exists = schema_stands(&mut main, schema)?;
-        let standing = catalog::read(&mut main, schema).map_err(failed)?;
-        let (plans, notes) = plan(schema, &tables, &standing)?;
+        let mut schemas: Vec<String> = tables.iter().map(|table| table.schema.clone()).collect();
+        schemas.extend(tables.iter().flat_map(|table| &table.foreign_keys).map(|key| key.to_schema.clone()));
+        schemas.sort();
+        schemas.dedup();
+        let mut missing_schemas = Vec::new();
+        for schema in tables.iter().map(|table| &table.schema) {
+            if !missing_schemas.contains(schema) && !schema_stands(&mut main, schema)? {
+                missing_schemas.push(schema.clone());
+            }
+        }
+        let standing = catalog::read(&mut main, &schemas).map_err(failed)?;
+        let (plans, notes) = plan(&tables, &standing, policy)?;
         narrow::narrow(&mut main, &mut tables, &standing)?;
         Ok(Self {
             server,
             schema: schema.to_owned(),
-            schema_exists,
+            missing_schemas,
             publication,
             policy,
             tables,
@@ -285,48 +289,6 @@ fn drop_staging_tables(client: &mut Client, lock: i64) -> Result<(), postgres::E
     client.batch_execute(&format!("drop table if exists {}", places.join(", ")))
 }
 
-/// Compares all tables with what stands; all differences of all tables are one error.
-fn plan(schema: &str, tables: &[Table], standing: &BTreeMap<String, Standing>) -> Result<(Vec<Plan>, Vec<String>)> {
-    let (mut plans, mut notes, mut errors) = (Vec::new(), Vec::new(), Vec::new());
-    for table in tables {
-        let there = standing.get(&table.name);
-        let fit = match there.map(|there| fit::fit(table, there)).transpose() {
-            Ok(fit) => fit,
-            Err(differences) => {
-                let is_ours = there.is_some_and(|there| there.is_ours);
-                errors.push(Error::export_table_does_not_fit(schema, &table.name, is_ours, &differences));
-                continue;
-            }
-        };
-        if let (Some(fit), Some(Standing { is_ours: true, .. })) = (&fit, there) {
-            for column in &fit.unfilled {
-                notes.push(format!("column `{column}` of `{schema}.{}` is no longer filled", table.name));
-            }
-        }
-        let mut foreign_keys = Vec::new();
-        for key in &table.foreign_keys {
-            let to_stands =
-                standing.contains_key(&key.to_table) || tables.iter().any(|other| other.name == key.to_table);
-            match there {
-                // What others made keeps the constraints they gave it.
-                Some(there) if !there.is_ours || fit::has_foreign_key(there, key) => {}
-                _ if to_stands => foreign_keys.push(key.clone()),
-                _ => notes.push(format!(
-                    "the foreign key of `{schema}.{}` to `{}` waits until that table is published",
-                    table.name, key.to_table
-                )),
-            }
-        }
-        plans.push(Plan {
-            fit,
-            is_ours: there.is_some_and(|there| there.is_ours),
-            has_quarantine: standing.contains_key(&quarantine::table_name(&table.name)),
-            foreign_keys,
-        });
-    }
-    Error::many(errors).map_or(Ok((plans, notes)), Err)
-}
-
 impl Staging {
     /// Runs `work` on a connection of its own; waits while all are busy.
     fn with<T>(&self, server: &Server, work: impl FnOnce(&mut Client) -> Result<T>) -> Result<T> {
@@ -418,9 +380,9 @@ impl PostgresExporter {
     /// may see its rows before the move, and none needs to visit them again after.
     fn stage_new(&self, client: &mut Client, index: usize, table: &Table, changes: &mut dyn Changes) -> Result<Staged> {
         let failed = |error: postgres::Error| Error::export_postgres("creating", Some(&table.name), describe(&error));
-        let place = self.staging_place("new", index);
+        let (place, wanted) = (self.staging_place("new", index), Wanted::of(table));
         let mut transaction = client.transaction().map_err(failed)?;
-        transaction.batch_execute(&statements::create_table(&place, table)).map_err(failed)?;
+        transaction.batch_execute(&statements::create_table(&place, table, &wanted)).map_err(failed)?;
         let columns: Vec<_> = table.columns.iter().collect();
         let statement = statements::copy_rows(&place, table, true);
         let copied =
@@ -430,7 +392,7 @@ impl PostgresExporter {
         let rows = copied.rows;
         self.stage_aside(&mut transaction, index, table, &copied.set_aside)?;
         let mut keys = Vec::new();
-        for (statement, key) in statements::create_keys(&place, &self.staging_name("new", index), table) {
+        for (statement, key) in statements::create_keys(&place, &self.staging_name("new", index), &wanted) {
             self.cancel.check()?;
             transaction.batch_execute(&statement).map_err(failed)?;
             keys.push(key);

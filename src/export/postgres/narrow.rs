@@ -8,22 +8,22 @@ use std::sync::Arc;
 
 use postgres::Client;
 
+use super::catalog::Catalog;
 use super::copy::describe;
-use super::fit::Standing;
 use super::table::Table;
 use super::values::Labels;
 use crate::error::{Error, Result};
 use crate::export::postgres_type::PostgresType;
 
-/// Sets types and labels of all columns. `standing` holds the target schema's tables by name.
+/// Sets types and labels of all columns. `standing` holds the tables of its schemas.
 ///
 /// # Errors
 /// A contract names a type that is no enum of the database's.
-pub fn narrow(client: &mut Client, tables: &mut [Table], standing: &BTreeMap<String, Standing>) -> Result<()> {
+pub fn narrow(client: &mut Client, tables: &mut [Table], standing: &Catalog) -> Result<()> {
     let mut errors = Vec::new();
     let mut known: BTreeMap<String, Option<Labels>> = BTreeMap::new();
     for table in tables {
-        let there = standing.get(&table.name).filter(|there| !there.is_ours);
+        let there = standing.get(&(table.schema.clone(), table.name.clone())).filter(|there| !there.is_ours);
         for column in &mut table.columns {
             let theirs = there.and_then(|there| there.columns.iter().find(|theirs| theirs.name == column.name));
             if let Some(theirs) = theirs {

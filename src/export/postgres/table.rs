@@ -24,6 +24,8 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// Empty: the table is replaced whole whenever it changed.
     pub key: Vec<String>,
+    /// The name that the contract gives the primary key.
+    pub key_name: Option<String>,
     pub unique: Vec<Unique>,
     pub foreign_keys: Vec<ForeignKey>,
     pub checks: Vec<Check>,
@@ -125,6 +127,7 @@ impl Table {
             name: table.name.clone(),
             columns,
             key: table.key.clone(),
+            key_name: table.key_name.clone(),
             unique: table.unique.clone(),
             foreign_keys: foreign_keys.collect(),
             checks: table.checks.clone(),
