@@ -124,7 +124,7 @@ impl Error {
             error = error.because(difference);
         }
         error.hint(if is_ours {
-            "nothing was changed; elt made this table: once dropped, the next publication makes it anew"
+            "nothing was changed; `elt plan` shows all steps, and `elt apply --allow-destructive` takes those too that may lose data"
         } else {
             "nothing was changed; either side can be adapted: a cast in the model's SQL, or `alter table`"
         })

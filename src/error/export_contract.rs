@@ -14,6 +14,18 @@ impl Error {
     }
 
     pub fn export_no_ddl(kind: &str) -> Self {
-        Self::usage(format!("there is no DDL of {kind}")).hint("`--ddl` is for targets of type `postgres`")
+        Self::usage(format!("`--ddl` prints nothing for an export of type `{kind}`"))
+            .hint("it is for the type `postgres`; other targets make their tables as they are published to")
+    }
+
+    pub fn export_no_plan(kind: &str) -> Self {
+        Self::usage(format!("there is nothing to plan for an export of type `{kind}`")).hint(
+            "`plan` and `apply` are for the type `postgres`; other targets follow the models as they are published to",
+        )
+    }
+
+    pub fn no_export(target: &str) -> Self {
+        Self::usage(format!("target `{target}` publishes nothing"))
+            .hint(format!("`[target.{target}.export]` in profiles.toml says where to"))
     }
 }

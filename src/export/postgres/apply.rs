@@ -96,7 +96,7 @@ impl PostgresExporter {
             }
         }
         for work in work.iter().filter(|work| work.is_new() || work.plan.is_ours && work.touches_standing()) {
-            self.record_contract(&mut transaction, work.table)?;
+            self.record_contract(&mut transaction, work)?;
         }
         self.record(&mut transaction, &tables)?;
         if let Err(error) = transaction.commit() {
@@ -279,8 +279,11 @@ impl PostgresExporter {
     }
 
     /// Records what the table was made by: what the next contract is compared with.
-    fn record_contract(&self, transaction: &mut Transaction<'_>, table: &Table) -> Result<()> {
-        let contract = serde_json::to_string(&Wanted::of(table)).unwrap_or_else(|_| "{}".into());
+    fn record_contract(&self, transaction: &mut Transaction<'_>, work: &Work<'_>) -> Result<()> {
+        let table = work.table;
+        let mut wanted = Wanted::of(table);
+        wanted.columns.extend(work.plan.left.clone());
+        let contract = serde_json::to_string(&wanted).unwrap_or_else(|_| "{}".into());
         transaction
             .execute(
                 "update _elt.tables set contract = $3::text::jsonb where schema = $1 and name = $2 \

@@ -14,6 +14,7 @@ mod ddl;
 mod exact;
 mod fit;
 mod hazard;
+mod look;
 mod migration;
 mod narrow;
 mod numeric;
@@ -36,9 +37,11 @@ use postgres::{Client, Transaction};
 
 use self::connect::Server;
 use self::copy::describe;
+pub use self::look::{plan, script as ddl};
+
 use self::fit::Fit;
 use self::pgcopy::Field;
-use self::plan::{Plan, plan};
+use self::plan::Plan;
 use self::quarantine::SetAside;
 use self::statements::{KeyName, qualified};
 use self::table::{IDENTIFIER_BYTES_MAX, Table};
@@ -154,7 +157,7 @@ impl PostgresExporter {
             }
         }
         let standing = catalog::read(&mut main, &schemas).map_err(failed)?;
-        let (plans, notes) = plan(&tables, &standing, policy)?;
+        let (plans, notes) = plan::plan(&tables, &standing, policy)?;
         narrow::narrow(&mut main, &mut tables, &standing)?;
         Ok(Self {
             server,

@@ -7,6 +7,7 @@ use super::fit::{self, Fit};
 use super::migration::{self, Step};
 use super::quarantine;
 use super::table::{ForeignKey, Table};
+use super::wanted::WantedColumn;
 use crate::error::{Error, Result};
 use crate::project::{ExportPolicy, OnContractChange};
 
@@ -22,6 +23,8 @@ pub struct Plan {
     pub foreign_keys: Vec<ForeignKey>,
     /// What brings a table of ours to its contract.
     pub steps: Vec<Step>,
+    /// Columns that contracts made and models no longer have: they stay ours to drop.
+    pub left: Vec<(String, WantedColumn)>,
 }
 
 /// Compares all tables with what stands; all differences of all tables are one error.
@@ -68,7 +71,13 @@ pub fn plan(tables: &[Table], standing: &Catalog, policy: ExportPolicy) -> Resul
                 )),
             }
         }
+        let left = ours.and_then(|there| there.contract.as_ref()).map_or(Vec::new(), |contract| {
+            let is_left = |name: &String| fit.as_ref().is_some_and(|fit| fit.unfilled.contains(name));
+            let left = contract.columns.iter().filter(|(name, _)| is_left(name));
+            left.map(|(name, column)| (name.clone(), column.clone())).collect()
+        });
         plans.push(Plan {
+            left,
             fit,
             is_ours: ours.is_some(),
             has_quarantine: standing.contains_key(&(table.schema.clone(), quarantine::table_name(&table.name))),
