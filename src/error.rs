@@ -15,6 +15,7 @@ mod export_divergence;
 mod export_hazards;
 mod extract;
 mod generate;
+mod keys;
 mod land;
 mod lineage;
 mod model;

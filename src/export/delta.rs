@@ -28,6 +28,9 @@ pub const LEDGER: &[&str] = &[
 /// Two nullable VARCHARs, `current` and `pending`; no row before the first publication.
 pub const STATE: &str = "select current, pending from _elt.publication_state";
 
+/// The id of the publication that the snapshots show; no row, or NULL, before the first.
+pub const CURRENT: &str = "select current from _elt.publication_state";
+
 /// The statements that make a pending publication's snapshots current.
 pub const PENDING: &str = "select statement from _elt.publication_pending order by position";
 

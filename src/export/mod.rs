@@ -249,3 +249,21 @@ pub fn ddl(profile: &ExportProfile, publication: &Publication) -> Result<String>
         _ => Err(Error::export_no_ddl(profile.place.kind())),
     }
 }
+
+/// A natural key and the id that was given to it: what every target of a project with surrogate keys keeps too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishedKey {
+    pub map: String,
+    pub natural_key: String,
+    pub id: Option<String>,
+    pub uuid: Option<String>,
+}
+
+/// The keys that the target has; None where it stands at the publication `known`, whose keys the warehouse has, and for
+/// targets that keys are not read back from.
+pub fn keys(profile: &ExportProfile, known: Option<&str>) -> Result<Option<Vec<PublishedKey>>> {
+    match &profile.place {
+        ExportPlace::Postgres { uri, schema, .. } => postgres::keys(uri, schema, known),
+        _ => Ok(None),
+    }
+}
