@@ -70,8 +70,8 @@ fn changes_by_hand_are_noticed_told_and_healed() {
     // Together with changes of ours, and of a table that is not among the published.
     execute(&database, "update shop.parents set name = 'other' where parent_id = 3; delete from shop.totals");
     shop.turn(1);
-    shop.project.elt(&["export", "-s", "parents", "children", "lines"]).exits(1).says("foreign key");
-    shop.project.elt(&["export"]).ok().says("`shop.parents`").says("`shop.totals`");
+    shop.project.elt(&["export", "-s", "parents", "children", "lines"]).ok().says("`shop.parents`");
+    shop.project.elt(&["export"]).ok().says("`shop.totals`: 6 rows missing there");
     assert_at(&mut database.client(), 1, "changed on both sides");
     // Two sessions that are first do not wait for each other.
     let (mut one, mut other) = (database.client(), database.client());
@@ -179,7 +179,7 @@ fn the_record_tells_what_was_published() {
              0, \"inserted\": 4}; parents {\"deleted\": 0, \"updated\": 0, \"inserted\": 6}; totals {\"deleted\": 0, \
              \"updated\": 0, \"inserted\": 6}",
             "shop dev shop fixed {\"deleted\": 0, \"updated\": 0, \"inserted\": 1}",
-            "shop dev shop children {\"deleted\": 5, \"updated\": 5, \"inserted\": 5}; lines {\"deleted\": 4, \"updated\": \
+            "shop dev shop children {\"deleted\": 5, \"updated\": 2, \"inserted\": 5}; lines {\"deleted\": 4, \"updated\": \
              0, \"inserted\": 4}; parents {\"deleted\": 1, \"updated\": 2, \"inserted\": 1}; totals {\"deleted\": 1, \
              \"updated\": 5, \"inserted\": 1}",
         ]
@@ -227,7 +227,9 @@ fn a_build_without_changes_writes_nothing() {
     let postgres = OwnPostgres::start();
     let shop = Shop::published(&postgres.uri, 0);
     let mut client = postgres.client();
-    client.batch_execute("vacuum; checkpoint").expect("a quiet server");
+    for quiet in ["vacuum", "checkpoint"] {
+        client.batch_execute(quiet).expect("a quiet server");
+    }
     // No transaction but those that write gets a number; the log's end moves by a running server's own notes, too.
     let mut stands = || -> (String, i64) {
         let row = client
@@ -296,12 +298,9 @@ fn what_postgres_refuses_leaves_the_old_state() {
     execute(&database, &format!("alter database {} set default_transaction_read_only = on", name_of(&database)));
     shop.project.elt(&["export"]).exits(1).says("read-only transaction");
     let mut client = database.client();
-    client
-        .batch_execute(&format!(
-            "set default_transaction_read_only = off; alter database {} reset default_transaction_read_only",
-            name_of(&database)
-        ))
-        .expect("to reset it");
+    client.batch_execute("set default_transaction_read_only = off").expect("to write again");
+    let reset = format!("alter database {} reset default_transaction_read_only", name_of(&database));
+    client.batch_execute(&reset).expect("to reset it");
     shop.project.elt(&["export"]).ok();
     assert_at(&mut database.client(), 1, "refused no more");
     assert_eq!(publications(&mut database.client()), 2);

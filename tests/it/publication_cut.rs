@@ -3,8 +3,8 @@
 //! A step is a message of Postgres' protocol. One undisturbed publication tells them; then, for each, a publication is
 //! cut before or after just that message, and the target must stand at the old or the new number as a whole, and at the
 //! new one after an undisturbed run, with one publication recorded. Messages of one round trip arrive together, so a round
-//! trip is cut twice: its request is lost, or its answer is. Every message is a step from the record's insert to the end
-//! of the commit. What comes before the transaction (connecting, looking, staging) is thinned out to every `EVERY`th
+//! trip is cut twice: its request is lost, or its answer is. From the record's insert on no round trip is left out, and
+//! from the commit on no message. What comes before the transaction (connecting, looking, staging) is thinned out to every `EVERY`th
 //! round trip, within it to every `EVERY_APPLYING`th; `ELT_TEST_CUTS=all` cuts at every message.
 
 use std::sync::{Arc, Mutex};
@@ -44,11 +44,12 @@ fn cuts(messages: &[Message]) -> Vec<Cut> {
     let last = |holds: fn(&Message) -> bool| messages.iter().rposition(holds).expect("a publication's statements");
     let begin = last(|message| message.tag == b'Q' && message.text.starts_with("START TRANSACTION"));
     let record = last(|message| message.tag == b'P' && message.text.contains("insert into _elt.publications"));
+    let commit = last(|message| message.tag == b'Q' && message.text.starts_with("COMMIT"));
     let is_all = std::env::var("ELT_TEST_CUTS").is_ok_and(|text| text == "all");
     let mut cuts = Vec::new();
     let mut trips = 0;
     for (index, message) in messages.iter().enumerate() {
-        if is_all || index >= record {
+        if is_all || index >= commit {
             cuts.extend([(index, Fate::CutBefore), (index, Fate::CutAfter)]);
             continue;
         }
@@ -56,7 +57,12 @@ fn cuts(messages: &[Message]) -> Vec<Cut> {
         let is_request = message.from == Side::Client && matches!(message.tag, b'Q' | b'S' | b'd' | b'c' | b'p' | 0);
         if is_request {
             trips += 1;
-            if trips % (if index >= begin { EVERY_APPLYING } else { EVERY }) == 0 {
+            let every = match index {
+                _ if index >= record => 1,
+                _ if index >= begin => EVERY_APPLYING,
+                _ => EVERY,
+            };
+            if trips % every == 0 {
                 cuts.extend([(index, Fate::CutBefore), (index, Fate::CutAfter)]);
             }
         }
@@ -80,9 +86,7 @@ fn cut_at(cuts: &[Cut]) {
         shop.turn(number + 1);
         let before = publications(&mut client);
         shop.project.set("POSTGRES_URI", &wire.uri);
-        let started = std::time::Instant::now();
         let run = shop.project.elt(&["export"]);
-        eprintln!("TIME {:?} {fate:?} {step} {}", started.elapsed(), run.stderr.lines().next().unwrap_or(""));
         shop.project.set("POSTGRES_URI", &database.uri);
         let when = format!("{fate:?} of message {step}\n{run}");
         let stands = read(&mut client).unwrap_or_else(|error| panic!("{error}, {when}"));
@@ -94,9 +98,7 @@ fn cut_at(cuts: &[Cut]) {
             Some(1) => assert!(old, "published all the same, {when}"),
             _ => panic!("{when}"),
         }
-        let started = std::time::Instant::now();
-        let again = shop.project.elt(&["export"]).ok();
-        eprintln!("AGAIN {:?} {}", started.elapsed(), again.stderr.lines().next().unwrap_or(""));
+        shop.project.elt(&["export"]).ok();
         assert_eq!(read(&mut client).expect("rows"), rows(number + 1), "run again after {when}");
         assert_eq!(publications(&mut client), before + 1, "publications recorded, {when}");
     }

@@ -56,6 +56,10 @@ impl Wire {
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let Ok(upstream) = TcpStream::connect(&server) else { continue };
+                // Without it every message waits for the other side to acknowledge the one before.
+                if client.set_nodelay(true).and_then(|()| upstream.set_nodelay(true)).is_err() {
+                    continue;
+                }
                 for (from, to, side) in [(&client, &upstream, Side::Client), (&upstream, &client, Side::Server)] {
                     let (Ok(from), Ok(to)) = (from.try_clone(), to.try_clone()) else { continue };
                     let shared = shared.clone();
