@@ -10,7 +10,9 @@
 mod collections;
 mod dbt_project;
 mod export;
+mod export_contract;
 mod export_divergence;
+mod export_hazards;
 mod extract;
 mod generate;
 mod land;

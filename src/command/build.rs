@@ -8,7 +8,7 @@ use crate::cancel::Cancel;
 use crate::error::{Error, Exit, Result};
 use crate::failpoint::failpoint;
 use crate::model::{Graph, HookTime, Node, NodeId, NodeKind, Origin, Selection, Window, parse_time};
-use crate::project::{ExportPolicy, OnDivergence, Target};
+use crate::project::Target;
 use crate::report::{Console, Stage, artifacts, counted};
 use crate::run::changed::Changed;
 use crate::run::{
@@ -307,10 +307,7 @@ impl Command<'_> {
         let publish = Publish {
             warehouse: self.warehouse,
             profile,
-            policy: match self.options.heal {
-                true => ExportPolicy { on_divergence: OnDivergence::Heal, ..profile.policy },
-                false => profile.policy,
-            },
+            policy: self.options.policy(profile.policy),
             verify: self.options.verify,
             project: &self.workspace.project.profiles.name,
             target: &self.workspace.target().name,

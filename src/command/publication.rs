@@ -5,9 +5,25 @@ use std::collections::BTreeSet;
 use crate::error::{Error, Result};
 use crate::export;
 use crate::model::{Graph, Materialized, NodeId};
-use crate::project::ExportProfile;
+use crate::project::{ExportPolicy, ExportProfile, OnContractChange, OnDivergence};
 use crate::run::{PublishedTable, plan};
 use crate::warehouse::Session;
+
+use super::BuildOptions;
+
+impl BuildOptions {
+    /// What the profile allows, and flags on top.
+    pub(super) fn policy(&self, profile: ExportPolicy) -> ExportPolicy {
+        let mut policy = ExportPolicy { allow_destructive: self.allow_destructive, ..profile };
+        if self.heal {
+            policy.on_divergence = OnDivergence::Heal;
+        }
+        if self.apply {
+            policy.on_schema_change = OnContractChange::Apply;
+        }
+        policy
+    }
+}
 
 /// The labels of all tables that the target's export selects, whether they are published this time or not.
 pub fn labels(graph: &Graph, profile: &ExportProfile) -> Result<BTreeSet<String>> {

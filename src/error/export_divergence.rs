@@ -14,8 +14,9 @@ impl Error {
     }
 
     pub fn export_cannot_verify() -> Self {
-        Self::usage("`--verify` compares tables of a Postgres target; this target cannot be compared with")
-            .hint("`elt export --heal` publishes everything in full where the target does not stand at our last publication")
+        Self::usage("`--verify` compares tables of a Postgres target; this target cannot be compared with").hint(
+            "`elt export --heal` publishes everything in full where the target does not stand at our last publication",
+        )
     }
 
     /// The answer of `--verify`.

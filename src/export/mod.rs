@@ -25,6 +25,7 @@ mod duckdb;
 mod files;
 mod mongodb;
 mod mysql;
+mod plan;
 mod postgres;
 mod postgres_type;
 
@@ -37,10 +38,11 @@ use serde::{Deserialize, Serialize};
 pub use contract::{Relation, Table};
 pub use difference::Difference;
 pub use duck_type::DuckType;
+pub use plan::PlannedStep;
 pub use postgres_type::PostgresType;
 
 use crate::cancel::Cancel;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::project::{ExportPlace, ExportPolicy, ExportProfile, FileFormat};
 
 /// One atomic export.
@@ -230,4 +232,20 @@ pub fn probe(profile: &ExportProfile) -> Result<String> {
         ExportPlace::Mysql { uri } => mysql::probe(uri)?,
         ExportPlace::Mongodb { uri, database } => mongodb::probe(uri, database)?,
     })
+}
+
+/// The steps that a publication would take to bring the target's tables to their contracts; files have none. Changes nothing.
+pub fn plan(profile: &ExportProfile, publication: &Publication) -> Result<Vec<PlannedStep>> {
+    match &profile.place {
+        ExportPlace::Postgres { uri, schema, .. } => postgres::plan(uri, schema, publication, profile.policy),
+        _ => Err(Error::export_no_plan(profile.place.kind())),
+    }
+}
+
+/// The SQL that makes the tables of a publication.
+pub fn ddl(profile: &ExportProfile, publication: &Publication) -> Result<String> {
+    match &profile.place {
+        ExportPlace::Postgres { schema, .. } => postgres::ddl(schema, publication),
+        _ => Err(Error::export_no_ddl(profile.place.kind())),
+    }
 }

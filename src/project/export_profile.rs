@@ -79,6 +79,21 @@ pub enum ExportPlace {
     Mongodb { uri: Secret, database: String },
 }
 
+impl ExportPlace {
+    /// The `type` in the profile.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Files { format: FileFormat::Parquet, .. } => "parquet",
+            Self::Files { format: FileFormat::Csv(_), .. } => "csv",
+            Self::Files { format: FileFormat::Json { .. }, .. } => "json",
+            Self::Duckdb { .. } => "duckdb",
+            Self::Postgres { .. } => "postgres",
+            Self::Mysql { .. } => "mysql",
+            Self::Mongodb { .. } => "mongodb",
+        }
+    }
+}
+
 /// How files are written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileFormat {

@@ -11,8 +11,10 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::copy::describe;
+use super::plan::Plan;
 use super::statements::{self, Merge, qualified};
-use super::{Plan, PostgresExporter, Staged, locked, take_lock, watch};
+use super::wanted::Wanted;
+use super::{PostgresExporter, Staged, locked, quarantine, take_lock, watch};
 use crate::error::{Error, Result};
 use crate::export::postgres::table::Table;
 use crate::export::{Counts, Extent, Published};
@@ -50,7 +52,7 @@ impl Work<'_> {
     /// Merged or altered, or the source of a new foreign key.
     fn touches_standing(&self) -> bool {
         match &self.plan.fit {
-            Some(fit) => self.staged.is_some() || !fit.alterations.is_empty() || !self.plan.foreign_keys.is_empty(),
+            Some(_) => self.staged.is_some() || !self.plan.steps.is_empty() || !self.plan.foreign_keys.is_empty(),
             None => false,
         }
     }
@@ -93,6 +95,9 @@ impl PostgresExporter {
                     .map_err(|error| failed("recording", Some(&work.table.name), &error))?;
             }
         }
+        for work in work.iter().filter(|work| work.is_new() || work.plan.is_ours && work.touches_standing()) {
+            self.record_contract(&mut transaction, work)?;
+        }
         self.record(&mut transaction, &tables)?;
         if let Err(error) = transaction.commit() {
             // A server that refuses says so; one that is shut down, or silent, may have committed.
@@ -110,15 +115,15 @@ impl PostgresExporter {
             self.cancel.check()?;
             transaction.execute(statement, &[]).map_err(|error| failed(during, Some(table), &error))
         };
-        if !self.schema_exists {
-            let statement = format!("create schema if not exists {}", quote(&self.schema));
-            run(transaction, "creating schema", &self.schema, &statement)?;
+        for schema in &self.missing_schemas {
+            let statement = format!("create schema if not exists {}", quote(schema));
+            run(transaction, "creating schema", schema, &statement)?;
         }
         // In one order for everybody, so that nobody waits in a circle; readers are not held up.
         let mut standing: Vec<_> = work.iter().filter(|work| work.touches_standing()).map(|work| work.table).collect();
-        standing.sort_by(|a, b| a.name.cmp(&b.name));
+        standing.sort_by(|a, b| (&a.schema, &a.name).cmp(&(&b.schema, &b.name)));
         for table in standing {
-            let place = qualified(&self.schema, &table.name);
+            let place = qualified(&table.schema, &table.name);
             run(transaction, "locking", &table.name, &format!("lock table {place} in share row exclusive mode"))?;
         }
         watch::silence(transaction, &self.publication.id).map_err(|error| failed("beginning", None, &error))?;
@@ -129,15 +134,14 @@ impl PostgresExporter {
         for work in work.iter_mut() {
             let name = &work.table.name;
             match (&work.plan.fit, work.staged) {
-                (Some(fit), _) => {
-                    for alteration in &fit.alterations {
-                        let place = qualified(&self.schema, name);
-                        run(transaction, "altering", name, &statements::alter(&place, alteration))?;
+                (Some(_), _) => {
+                    for step in work.plan.steps.iter().filter(|step| !step.is_late) {
+                        run(transaction, "altering", name, &step.sql)?;
                     }
                 }
                 (None, Some(staged)) => {
                     work.counts.inserted = staged.rows;
-                    self.move_in(transaction, work.index, name, staged)?;
+                    self.move_in(transaction, work.index, work.table, staged)?;
                 }
                 (None, None) => {}
             }
@@ -163,19 +167,27 @@ impl PostgresExporter {
             }
             work.counts.inserted = run(transaction, "inserting into", &work.table.name, &merge.insert())?;
         }
+        for work in work.iter() {
+            for statement in self.set_aside(work) {
+                run(transaction, "quarantining rows of", &work.table.name, &statement)?;
+            }
+        }
         // Adding a constraint is refused while checks of the same table are still due.
         transaction
             .batch_execute("set constraints all immediate")
             .map_err(|error| failed("checking constraints", None, &error))?;
         for work in work.iter().filter(|work| work.plan.fit.is_some() || work.is_new()) {
+            for step in work.plan.steps.iter().filter(|step| step.is_late) {
+                run(transaction, "altering", &work.table.name, &step.sql)?;
+            }
             for key in &work.plan.foreign_keys {
                 // Its table may be planned, but was not staged.
-                let target = qualified(&self.schema, &key.to_table);
+                let target = qualified(&key.to_schema, &key.to_table);
                 let stands = transaction
                     .query_one("select to_regclass($1) is not null", &[&target])
                     .map_err(|error| failed("adding a foreign key to", Some(&work.table.name), &error))?;
                 if stands.get(0) {
-                    let statement = statements::add_foreign_key(&self.schema, &work.table.name, key);
+                    let statement = statements::add_foreign_key(work.table, key);
                     run(transaction, "adding a foreign key to", &work.table.name, &statement)?;
                 }
             }
@@ -184,9 +196,12 @@ impl PostgresExporter {
     }
 
     /// Moves a table that was made anew into the schema, with its own name, its keys' names and its default grants.
-    fn move_in(&self, transaction: &mut Transaction<'_>, index: usize, name: &str, staged: &Staged) -> Result<()> {
+    fn move_in(&self, transaction: &mut Transaction<'_>, index: usize, table: &Table, staged: &Staged) -> Result<()> {
+        let name = &table.name;
         let failed = |error: postgres::Error| failed("moving in", Some(name), &error);
-        let (schema, table) = (quote(&self.schema), quote(name));
+        let wanted = Wanted::of(table);
+        let (schema, target_schema) = (quote(&table.schema), &table.schema);
+        let table = quote(name);
         let staging = self.staging_name("new", index);
         transaction
             .batch_execute(&format!(
@@ -196,8 +211,8 @@ impl PostgresExporter {
             ))
             .map_err(failed)?;
         for key in &staged.keys {
-            let wanted = qualified(&self.schema, &key.wanted);
-            let is_taken = transaction.query_one("select to_regclass($1) is not null", &[&wanted]).map_err(failed)?;
+            let place = qualified(target_schema, &key.wanted);
+            let is_taken = transaction.query_one("select to_regclass($1) is not null", &[&place]).map_err(failed)?;
             if !is_taken.get::<_, bool>(0) {
                 let (from, to) = (quote(&key.staged), quote(&key.wanted));
                 transaction
@@ -206,19 +221,50 @@ impl PostgresExporter {
                     .map_err(failed)?;
             }
         }
-        let grants = transaction.query(&statements::default_grants(&self.schema, name), &[]).map_err(failed)?;
+        let grants = transaction.query(&statements::default_grants(target_schema, name), &[]).map_err(failed)?;
         for grant in grants {
             transaction.batch_execute(grant.get(0)).map_err(failed)?;
+        }
+        for statement in wanted.finish(&qualified(target_schema, name)) {
+            transaction.batch_execute(&statement).map_err(failed)?;
         }
         let id = self.id();
         transaction
             .execute(
                 "insert into _elt.tables (schema, name, publication) values ($1, $2, $3) \
                  on conflict (schema, name) do update set publication = excluded.publication",
-                &[&self.schema, &name, &id],
+                &[target_schema, name, &id],
             )
             .map_err(failed)?;
         Ok(())
+    }
+
+    /// What brings the table beside, of rows that were set aside, to where the publication is.
+    fn set_aside(&self, work: &Work<'_>) -> Vec<String> {
+        let Some(staged) = work.staged else { return Vec::new() };
+        let mut statements = Vec::new();
+        if staged.set_aside > 0 && !work.plan.has_quarantine {
+            statements.push(quarantine::create(work.table));
+        }
+        if work.plan.has_quarantine {
+            match staged.extent {
+                Extent::Everything => statements.push(quarantine::forget(work.table, None)),
+                Extent::Delta => {
+                    let places = [("rows", true), ("gone", staged.has_deletes)];
+                    let staged = places.iter().filter(|(_, is_staged)| *is_staged);
+                    statements.extend(
+                        staged.map(|(kind, _)| {
+                            quarantine::forget(work.table, Some(&self.staging_place(kind, work.index)))
+                        }),
+                    );
+                }
+            }
+        }
+        if staged.set_aside > 0 {
+            let staging = self.staging_place("bad", work.index);
+            statements.push(quarantine::enter(work.table, &staging, &self.publication.id));
+        }
+        statements
     }
 
     fn merge<'a>(&self, work: &Work<'a>) -> Option<Merge<'a>> {
@@ -226,10 +272,26 @@ impl PostgresExporter {
         Some(Merge {
             table: work.table,
             fit,
-            target: qualified(&self.schema, &work.table.name),
+            target: qualified(&work.table.schema, &work.table.name),
             rows: self.staging_place("rows", work.index),
             deletes: self.staging_place("gone", work.index),
         })
+    }
+
+    /// Records what the table was made by: what the next contract is compared with.
+    fn record_contract(&self, transaction: &mut Transaction<'_>, work: &Work<'_>) -> Result<()> {
+        let table = work.table;
+        let mut wanted = Wanted::of(table);
+        wanted.columns.extend(work.plan.left.clone());
+        let contract = serde_json::to_string(&wanted).unwrap_or_else(|_| "{}".into());
+        transaction
+            .execute(
+                "update _elt.tables set contract = $3::text::jsonb where schema = $1 and name = $2 \
+                 and contract is distinct from $3::text::jsonb",
+                &[&table.schema, &table.name, &contract],
+            )
+            .map(drop)
+            .map_err(|error| failed("recording", Some(&table.name), &error))
     }
 
     /// Records the publication and drops what it staged, all in its transaction.
@@ -255,7 +317,7 @@ impl PostgresExporter {
                 ],
             )
             .map_err(failed)?;
-        let mark = format!("^(rows|gone)_{:016x}_[0-9]+$", self.lock);
+        let mark = format!("^(rows|gone|bad)_{:016x}_[0-9]+$", self.lock);
         let left = transaction
             .query(
                 "select relname::text from pg_class \

@@ -72,9 +72,8 @@ fn enable(place: &str) -> String {
 
 /// Makes sure that a table of ours that stands has its trigger.
 pub fn again(transaction: &mut Transaction<'_>, table: &Table) -> Result<(), Error> {
-    let unwatched = format!(
-        "select g.tgname is not null from {WATCHABLE} and not {IS_WATCHED} and o.schema = $1 and o.name = $2"
-    );
+    let unwatched =
+        format!("select g.tgname is not null from {WATCHABLE} and not {IS_WATCHED} and o.schema = $1 and o.name = $2");
     let Some(row) = transaction.query_opt(&unwatched, &[&table.schema, &table.name])? else { return Ok(()) };
     // Switched off, or of an earlier version's making, or restored without it.
     let place = qualified(&table.schema, &table.name);
