@@ -11,7 +11,7 @@ use crate::error::{Error, Result};
 use crate::schema::{literal, quote};
 
 /// How rows are hashed; a snapshot of another version is not comparable.
-pub const HASH_VERSION: u32 = 1;
+pub const HASH_VERSION: u32 = 2;
 
 const FINGERPRINT: &str = "concat_ws(' ', count(*), sum(_elt_hash), bit_xor(_elt_hash))";
 
@@ -409,7 +409,7 @@ mod tests {
         );
         check(
             delta.signature(),
-            "1; v1.5.6; key (\"a\", \"b\"\"\"); \"a\" BIGINT, \"b\"\"\" UUID, \"c\" STRUCT(x BIGINT)[]",
+            "2; v1.5.6; key (\"a\", \"b\"\"\"); \"a\" BIGINT, \"b\"\"\" UUID, \"c\" STRUCT(x BIGINT)[]",
         );
     }
 
