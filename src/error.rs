@@ -12,6 +12,7 @@ mod dbt_project;
 mod export;
 mod export_contract;
 mod export_divergence;
+mod export_file;
 mod export_hazards;
 mod extract;
 mod generate;

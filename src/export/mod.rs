@@ -22,6 +22,7 @@ pub mod delta;
 mod difference;
 mod duck_type;
 mod duckdb;
+mod file_format;
 mod files;
 mod mongodb;
 mod mysql;
@@ -38,6 +39,7 @@ use serde::{Deserialize, Serialize};
 pub use contract::{Relation, Table};
 pub use difference::Difference;
 pub use duck_type::DuckType;
+pub use files::left as left_file;
 pub use plan::PlannedStep;
 pub use postgres_type::PostgresType;
 
@@ -227,7 +229,7 @@ pub fn probe(profile: &ExportProfile) -> Result<String> {
             };
             format!("{kind} files in `{}`", path.display())
         }
-        ExportPlace::Duckdb { path, schema } => format!("DuckDB file `{}`, schema `{schema}`", path.display()),
+        ExportPlace::Duckdb { path, schema } => duckdb::probe(path, schema)?,
         ExportPlace::Postgres { uri, schema, .. } => postgres::probe(uri, schema)?,
         ExportPlace::Mysql { uri } => mysql::probe(uri)?,
         ExportPlace::Mongodb { uri, database } => mongodb::probe(uri, database)?,
