@@ -16,7 +16,10 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use self::collections::{GenerateArgs, QuarantineArgs, StateArgs};
 use self::look::{LineageArgs, LsArgs, SchemaArgs, ShowArgs, SourceSub};
 use self::operation::OperationArgs;
-use self::stages::{AllArgs, BuildArgs, CheckArgs, CloneArgs, CompileArgs, ExportArgs, RetryArgs, RunArgs, TestArgs};
+use self::stages::{
+    AllArgs, ApplyArgs, BuildArgs, CheckArgs, CloneArgs, CompileArgs, ExportArgs, PlanArgs, RetryArgs, RunArgs,
+    TestArgs,
+};
 use crate::command::{Command, Common, Invocation};
 use crate::report::LogFormat;
 
@@ -91,6 +94,10 @@ enum Sub {
     Build(AllArgs),
     /// Publish the selected models as they stand in the warehouse
     Export(ExportArgs),
+    /// Show the steps that bring the target's tables to their contracts, and change nothing
+    Plan(PlanArgs),
+    /// Take these steps, and publish, in one transaction
+    Apply(ApplyArgs),
     /// Look at the sources: `source freshness` tells how old their data are
     Source {
         #[command(subcommand)]
@@ -154,7 +161,10 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
         Sub::Snapshot(args) => Command::Snapshot(args.into()),
         Sub::Test(args) => Command::Test(args.into()),
         Sub::Build(args) => Command::Build(args.into()),
+        Sub::Export(args) if args.ddl => Command::Ddl(args.into()),
         Sub::Export(args) => Command::Export(args.into()),
+        Sub::Plan(args) => Command::Plan(args.into()),
+        Sub::Apply(args) => Command::Apply(args.into()),
         Sub::Source { what: SourceSub::Freshness(args) } => Command::SourceFreshness(args.into()),
         Sub::Ls(args) => Command::Ls(args.into()),
         Sub::Parse => Command::Parse,

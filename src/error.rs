@@ -10,9 +10,13 @@
 mod collections;
 mod dbt_project;
 mod export;
+mod export_contract;
+mod export_divergence;
 mod export_file;
+mod export_hazards;
 mod extract;
 mod generate;
+mod keys;
 mod land;
 mod lineage;
 mod model;

@@ -65,6 +65,9 @@ pub(super) struct AllArgs {
     /// Keep the failing rows of data tests in tables, in the schema that ends in `_dbt_test__audit`
     #[arg(long)]
     pub(super) store_failures: bool,
+    /// Let tables that were published before lose columns and values to become what their contracts say
+    #[arg(long)]
+    pub(super) allow_destructive: bool,
 }
 
 #[derive(Args)]
@@ -89,6 +92,46 @@ pub(super) struct ExportArgs {
     /// Print the plan and do nothing
     #[arg(long)]
     pub(super) dry_run: bool,
+    /// Compare the target with the warehouse in full, print how it differs, and change nothing
+    #[arg(long, conflicts_with = "dry_run")]
+    pub(super) verify: bool,
+    /// Bring a target that others changed to what the warehouse has, even where `on_divergence` is `fail`
+    #[arg(long, conflicts_with = "verify")]
+    pub(super) heal: bool,
+    /// Print the SQL that would make the tables, and change nothing
+    #[arg(long, conflicts_with_all = ["dry_run", "verify", "heal"])]
+    pub(super) ddl: bool,
+    /// Let tables that were published before lose columns and values to become what their contracts say
+    #[arg(long, conflicts_with_all = ["verify", "ddl"])]
+    pub(super) allow_destructive: bool,
+}
+
+#[derive(Args)]
+pub(super) struct PlanArgs {
+    #[command(flatten)]
+    pub(super) selection: SelectionArgs,
+}
+
+impl From<PlanArgs> for BuildOptions {
+    fn from(args: PlanArgs) -> Self {
+        Self { selection: args.selection.into(), ..Self::default() }
+    }
+}
+
+#[derive(Args)]
+pub(super) struct ApplyArgs {
+    #[command(flatten)]
+    pub(super) selection: SelectionArgs,
+    /// Also take steps that lose data: columns that the models no longer have, types that do not hold what is there
+    #[arg(long)]
+    pub(super) allow_destructive: bool,
+}
+
+impl From<ApplyArgs> for BuildOptions {
+    fn from(args: ApplyArgs) -> Self {
+        let ApplyArgs { selection, allow_destructive } = args;
+        Self { selection: selection.into(), apply: true, allow_destructive, ..Self::default() }
+    }
 }
 
 #[derive(Args)]
@@ -179,7 +222,8 @@ impl From<BuildArgs> for BuildOptions {
 
 impl From<AllArgs> for BuildOptions {
     fn from(args: AllArgs) -> Self {
-        Self { no_gate: args.no_gate, store_failures: args.store_failures, ..args.run.into() }
+        let AllArgs { run, no_gate, store_failures, allow_destructive } = args;
+        Self { no_gate, store_failures, allow_destructive, ..run.into() }
     }
 }
 
@@ -197,7 +241,8 @@ impl From<TestArgs> for BuildOptions {
 
 impl From<ExportArgs> for BuildOptions {
     fn from(args: ExportArgs) -> Self {
-        Self { selection: args.selection.into(), dry_run: args.dry_run, ..Self::default() }
+        let ExportArgs { selection, dry_run, verify, heal, ddl: _, allow_destructive } = args;
+        Self { selection: selection.into(), dry_run, verify, heal, allow_destructive, ..Self::default() }
     }
 }
 

@@ -161,6 +161,9 @@ impl Command<'_> {
         let loose = graph.loose_tests(&plan.selection);
         if !plan.steps.is_empty() || !loose.is_empty() {
             create_schemas(graph, session, &plan.steps, &loose)?;
+            let nodes = plan.steps.iter().filter(|step| step.builds).map(|step| step.node);
+            let export = self.workspace.target().export.as_ref();
+            publication::take_in_keys(graph, nodes, export, session, self.options.full_refresh)?;
             let is_begun = self.hooks(HookTime::Start)?;
             let catalog = session.catalog()?;
             self.all_loaded(plan, &catalog)?;
@@ -307,12 +310,17 @@ impl Command<'_> {
         let publish = Publish {
             warehouse: self.warehouse,
             profile,
-            policy: profile.policy,
+            policy: self.options.policy(profile.policy),
+            verify: self.options.verify,
             project: &self.workspace.project.profiles.name,
             target: &self.workspace.target().name,
             tables: publication::tables(graph, &plan.exports, profile, session)?,
             stay: publication::labels(graph, profile)?,
             threads: self.workspace.target().threads,
+            has_memory_limit: {
+                let target = self.workspace.target();
+                target.memory_limit.is_some() || target.settings.iter().any(|(key, _)| key == "memory_limit")
+            },
             console: self.console,
             results: self.results,
             cancel: self.cancel,

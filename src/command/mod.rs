@@ -15,6 +15,7 @@ mod init;
 mod lineage;
 mod ls;
 mod parse;
+mod plan;
 mod publication;
 mod quarantine;
 mod retry;
@@ -64,7 +65,9 @@ pub struct Common {
 
 #[derive(Debug, Clone)]
 pub enum Command {
-    Init { name: String },
+    Init {
+        name: String,
+    },
     Debug,
     Generate(GenerateOptions),
     Extract(BuildOptions),
@@ -74,6 +77,11 @@ pub enum Command {
     Test(BuildOptions),
     Build(BuildOptions),
     Export(BuildOptions),
+    /// What an export would do to the target's tables.
+    Plan(BuildOptions),
+    /// An export that takes all steps to the contracts.
+    Apply(BuildOptions),
+    Ddl(BuildOptions),
     SourceFreshness(FreshnessOptions),
     Ls(LsOptions),
     Parse,
@@ -118,6 +126,14 @@ pub struct BuildOptions {
     pub no_gate: bool,
     /// Only what would come out otherwise than it stands.
     pub changed: bool,
+    /// Compare the target with the warehouse in full, and change nothing.
+    pub verify: bool,
+    /// Bring a target that others changed to what the warehouse has, whatever the profile says.
+    pub heal: bool,
+    /// Take the steps to the tables' contracts, whatever the profile says.
+    pub apply: bool,
+    /// Take those too that lose data.
+    pub allow_destructive: bool,
     /// The run whose rest is done.
     pub retries: Option<Previous>,
 }
@@ -268,7 +284,9 @@ pub fn run(invocation: &Invocation, console: &Console, cancel: &Cancel) -> Resul
         Command::Snapshot(options) => stages("snapshot", options),
         Command::Test(options) => stages("test", options),
         Command::Build(options) => stages("build", options),
-        Command::Export(options) => stages("export", options),
+        Command::Export(options) | Command::Apply(options) => stages("export", options),
+        Command::Plan(options) => plan::run(common, options, console),
+        Command::Ddl(options) => plan::ddl(common, options, console),
         Command::Retry(options) => retry::run(common, options, console, cancel),
         Command::SourceFreshness(options) => freshness::run(common, options, console),
         Command::Ls(options) => ls::run(common, options, console),

@@ -124,7 +124,7 @@ impl Error {
             error = error.because(difference);
         }
         error.hint(if is_ours {
-            "nothing was changed; elt made this table: once dropped, the next publication makes it anew"
+            "nothing was changed; `elt plan` shows all steps, and `elt apply --allow-destructive` takes those too that may lose data"
         } else {
             "nothing was changed; either side can be adapted: a cast in the model's SQL, or `alter table`"
         })
@@ -140,7 +140,7 @@ impl Error {
         for hazard in hazards {
             error = error.because(hazard);
         }
-        error.hint("nothing was published; the model's SQL can replace them")
+        error.hint("nothing was published; the model's SQL can mend them, or `on_hazard: replace` or `quarantine` on the column")
     }
 
     /// `during` says what was done: `staging`, `merging`, `adding a foreign key`; `cause` holds no row's values.

@@ -37,6 +37,8 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// The primary key's columns; empty: the table is replaced whole whenever it changed.
     pub key: Vec<String>,
+    /// The primary key constraint's own name.
+    pub key_name: Option<String>,
     /// Unique constraints beside the key.
     pub unique: Vec<Unique>,
     pub foreign_keys: Vec<ForeignKey>,
@@ -199,6 +201,7 @@ fn resolve_one(relation: &Relation, all: &[Relation], known: &[Table], on_hazard
         model: relation.model.clone(),
         columns: Vec::with_capacity(relation.columns.len()),
         key: Vec::new(),
+        key_name: None,
         unique: Vec::new(),
         foreign_keys: Vec::new(),
         checks: Vec::new(),
@@ -245,6 +248,7 @@ fn resolve_one(relation: &Relation, all: &[Relation], known: &[Table], on_hazard
                     errors.push(Error::export_two_primary_keys(&relation.name).at(constraint.place.clone()));
                 }
                 table.key = columns;
+                table.key_name = constraint.name.clone();
             }
             ConstraintKind::Unique => table.unique.push(Unique { name: constraint.name.clone(), columns }),
             ConstraintKind::Check => match &constraint.expression {

@@ -15,7 +15,9 @@ use crate::project::FileFormat;
 use crate::schema::{literal, quote};
 
 /// How rows are hashed; a snapshot of another version is not comparable.
-pub const HASH_VERSION: u32 = 1;
+pub const HASH_VERSION: u32 = 2;
+
+const FINGERPRINT: &str = "concat_ws(' ', count(*), sum(_elt_hash), bit_xor(_elt_hash))";
 
 /// Creates the ledger. Idempotent; run before anything else here.
 pub const LEDGER: &[&str] = &[
@@ -24,20 +26,35 @@ pub const LEDGER: &[&str] = &[
     "create table if not exists _elt.publication_state (current varchar, pending varchar)",
     "create table if not exists _elt.publication_pending (position integer, statement varchar)",
     "create table if not exists _elt.publication_tables (name varchar, signature varchar)",
+    "alter table _elt.publication_tables add column if not exists fingerprint varchar",
 ];
 
 /// Two nullable VARCHARs, `current` and `pending`; no row before the first publication.
 pub const STATE: &str = "select current, pending from _elt.publication_state";
 
+/// The id of the publication that the snapshots show; no row, or NULL, before the first.
+pub const CURRENT: &str = "select current from _elt.publication_state";
+
 /// The statements that make a pending publication's snapshots current.
 pub const PENDING: &str = "select statement from _elt.publication_pending order by position";
 
-/// `name` and `signature` of every table that has a snapshot.
-pub const SIGNATURES: &str = "select name, signature from _elt.publication_tables";
+/// `name`, `signature` and `fingerprint` of every table that has a snapshot.
+pub const RECORDED: &str = "select name, signature, fingerprint from _elt.publication_tables";
+
+/// What the warehouse recorded of a table with its snapshot.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Recorded {
+    pub signature: String,
+    /// None: an earlier version recorded it.
+    pub fingerprint: Option<String>,
+}
+
+/// The signature of a table whose snapshot was given up and that was not published since.
+pub const DIVERGED: &str = "diverged";
 
 /// Gives all snapshots up, in one transaction: the target stands where this warehouse never left it.
 pub const FORGET: &[&str] = &[
-    "delete from _elt.publication_tables",
+    "update _elt.publication_tables set signature = 'diverged', fingerprint = null",
     "delete from _elt.publication_pending",
     "delete from _elt.publication_state",
 ];
@@ -138,14 +155,34 @@ impl<'a> Delta<'a> {
         format!("{HASH_VERSION}; {}; key ({}); {}", self.duckdb_version, names(&self.table.key), columns.join(", "))
     }
 
-    /// How the table is compared: with its snapshot if that is comparable (`recorded` is its line of `SIGNATURES`) and
+    /// How the table is compared: with its snapshot if that is comparable (`recorded` is its line of `RECORDED`) and
     /// the target has what it shows.
-    pub fn extent(&self, standing: Standing, wants_everything: bool, recorded: Option<&str>) -> Extent {
-        let comparable = recorded.is_some_and(|recorded| recorded == self.signature());
+    pub fn extent(&self, standing: Standing, wants_everything: bool, recorded: Option<&Recorded>) -> Extent {
+        let comparable = recorded.is_some_and(|recorded| recorded.signature == self.signature());
         match standing {
             Standing::Current | Standing::Pending if comparable && !wants_everything => Extent::Delta,
             _ => Extent::Everything,
         }
+    }
+
+    /// One VARCHAR that is the same as long as the relation holds the same rows, in whatever order: their count, and the
+    /// sum and the exclusive or of their hashes. Several times faster than `compute`, and needs no memory.
+    pub fn fingerprint(&self) -> String {
+        format!("select {FINGERPRINT} from (select {} as _elt_hash from {})", self.hash(), self.relation)
+    }
+
+    /// The same of what `compute` found for `Extent::Everything` (or of a table without key).
+    pub fn fingerprint_computed(&self) -> String {
+        match self.table.key.is_empty() {
+            true => format!("select _elt_hash from {}", self.pending()),
+            false => format!("select {FINGERPRINT} from {}", self.pending()),
+        }
+    }
+
+    /// Records it beside the snapshot that stands.
+    pub fn record_fingerprint(&self, fingerprint: &str) -> String {
+        let (fingerprint, name) = (literal(fingerprint), literal(&self.table.label));
+        format!("update _elt.publication_tables set fingerprint = {fingerprint} where name = {name}")
     }
 
     /// Finds the changes: one pass over the relation and its snapshot.
@@ -154,7 +191,7 @@ impl<'a> Delta<'a> {
         if self.table.key.is_empty() {
             return vec![format!(
                 "create or replace table {pending} as select count(*) as _elt_rows, \
-                 concat_ws(' ', count(*), sum(_elt_hash), bit_xor(_elt_hash)) as _elt_hash \
+                 {FINGERPRINT} as _elt_hash \
                  from (select {hash} as _elt_hash from {relation})"
             )];
         }
@@ -277,8 +314,8 @@ impl<'a> Delta<'a> {
         &self.table.label
     }
 
-    /// Makes the snapshot current, once the target has the changes.
-    pub fn promote(&self, extent: Extent) -> Vec<String> {
+    /// Makes the snapshot current, once the target has the changes. `fingerprint` is the relation's.
+    pub fn promote(&self, extent: Extent, fingerprint: Option<&str>) -> Vec<String> {
         let (pending, published, name) = (self.pending(), self.published(), literal(&self.table.label));
         let mut statements = Vec::new();
         if extent == Extent::Everything || self.table.key.is_empty() {
@@ -298,7 +335,11 @@ impl<'a> Delta<'a> {
             statements.push(format!("drop table {pending}"));
         }
         statements.push(format!("delete from _elt.publication_tables where name = {name}"));
-        statements.push(format!("insert into _elt.publication_tables values ({name}, {})", literal(&self.signature())));
+        let fingerprint = fingerprint.map_or("null".into(), literal);
+        statements.push(format!(
+            "insert into _elt.publication_tables (name, signature, fingerprint) values ({name}, {}, {fingerprint})",
+            literal(&self.signature())
+        ));
         statements
     }
 
@@ -379,7 +420,7 @@ mod tests {
         );
         check(
             delta.signature(),
-            "1; v1.5.6; key (\"a\", \"b\"\"\"); \"a\" BIGINT, \"b\"\"\" UUID, \"c\" STRUCT(x BIGINT)[]",
+            "2; v1.5.6; key (\"a\", \"b\"\"\"); \"a\" BIGINT, \"b\"\"\" UUID, \"c\" STRUCT(x BIGINT)[]",
         );
     }
 
@@ -413,11 +454,12 @@ mod tests {
     fn compares_only_what_is_comparable() {
         let table = table(&["a"]);
         let delta = Delta::new(&table, "t", "v1.5.6", Shape::Flat);
-        let recorded = delta.signature();
+        let recorded = Recorded { signature: delta.signature(), fingerprint: None };
+        let other = Recorded { signature: "0; other".into(), fingerprint: None };
         assert_eq!(delta.extent(Standing::Current, false, Some(&recorded)), Extent::Delta);
         assert_eq!(delta.extent(Standing::Current, true, Some(&recorded)), Extent::Everything);
         assert_eq!(delta.extent(Standing::Elsewhere, false, Some(&recorded)), Extent::Everything);
-        assert_eq!(delta.extent(Standing::Current, false, Some("0; other")), Extent::Everything);
+        assert_eq!(delta.extent(Standing::Current, false, Some(&other)), Extent::Everything);
         assert_eq!(delta.extent(Standing::Current, false, None), Extent::Everything);
     }
 }

@@ -19,27 +19,32 @@
 
 pub mod contract;
 pub mod delta;
+mod difference;
 mod duck_type;
 mod duckdb;
 mod file_format;
 mod files;
 mod mongodb;
 mod mysql;
+mod plan;
 mod postgres;
 mod postgres_type;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use arrow::record_batch::RecordBatch;
 use serde::{Deserialize, Serialize};
 
 pub use contract::{Relation, Table};
+pub use difference::Difference;
 pub use duck_type::DuckType;
 pub use files::left as left_file;
+pub use plan::PlannedStep;
 pub use postgres_type::PostgresType;
 
 use crate::cancel::Cancel;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::project::{ExportPlace, ExportPolicy, ExportProfile, FileFormat};
 
 /// One atomic export.
@@ -52,11 +57,19 @@ pub struct Publication {
     pub target: String,
     /// Parents before children, as `contract::resolve` gives them.
     pub tables: Vec<Table>,
+    /// By label, a fingerprint of the model that made the rows, for the record.
+    pub definitions: BTreeMap<String, String>,
 }
 
 impl Publication {
     pub fn new(project: impl Into<String>, target: impl Into<String>, tables: Vec<Table>) -> Self {
-        Self { id: uuid::Uuid::now_v7().to_string(), project: project.into(), target: target.into(), tables }
+        Self {
+            id: uuid::Uuid::now_v7().to_string(),
+            project: project.into(),
+            target: target.into(),
+            tables,
+            definitions: BTreeMap::new(),
+        }
     }
 }
 
@@ -155,6 +168,22 @@ pub trait Exporter: Send + Sync {
     /// to us, or has gained a column.
     fn wants_everything(&self, table: &str) -> bool;
 
+    /// The tables, by label, that somebody else changed since our last publication; `wants_everything` is true for them.
+    fn touched(&self) -> Vec<String> {
+        Vec::new()
+    }
+
+    /// Whether `differences` can tell.
+    fn compares(&self) -> bool {
+        false
+    }
+
+    /// How tables that stand there differ from what was staged of them in full, for those of these labels; those that do
+    /// not are left out. Changes nothing.
+    fn differences(&self, _labels: &[String]) -> Result<Vec<Difference>> {
+        Ok(Vec::new())
+    }
+
     /// What the user should know: columns left alone, foreign keys that wait for their table. Without row values.
     fn notes(&self) -> Vec<String>;
 
@@ -205,4 +234,38 @@ pub fn probe(profile: &ExportProfile) -> Result<String> {
         ExportPlace::Mysql { uri } => mysql::probe(uri)?,
         ExportPlace::Mongodb { uri, database } => mongodb::probe(uri, database)?,
     })
+}
+
+/// The steps that a publication would take to bring the target's tables to their contracts; files have none. Changes nothing.
+pub fn plan(profile: &ExportProfile, publication: &Publication) -> Result<Vec<PlannedStep>> {
+    match &profile.place {
+        ExportPlace::Postgres { uri, schema, .. } => postgres::plan(uri, schema, publication, profile.policy),
+        _ => Err(Error::export_no_plan(profile.place.kind())),
+    }
+}
+
+/// The SQL that makes the tables of a publication.
+pub fn ddl(profile: &ExportProfile, publication: &Publication) -> Result<String> {
+    match &profile.place {
+        ExportPlace::Postgres { schema, .. } => postgres::ddl(schema, publication),
+        _ => Err(Error::export_no_ddl(profile.place.kind())),
+    }
+}
+
+/// A natural key and the id that was given to it: what every target of a project with surrogate keys keeps too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishedKey {
+    pub map: String,
+    pub natural_key: String,
+    pub id: Option<String>,
+    pub uuid: Option<String>,
+}
+
+/// The keys that the target has; None where it stands at the publication `known`, whose keys the warehouse has, and for
+/// targets that keys are not read back from.
+pub fn keys(profile: &ExportProfile, known: Option<&str>) -> Result<Option<Vec<PublishedKey>>> {
+    match &profile.place {
+        ExportPlace::Postgres { uri, schema, .. } => postgres::keys(uri, schema, known),
+        _ => Ok(None),
+    }
 }

@@ -24,6 +24,13 @@ pub enum PostgresType {
     Uuid,
     Bytea,
     Jsonb,
+    /// Contracts only, as are all that follow but arrays: at most so many characters.
+    Varchar(u32),
+    Char(u32),
+    Json,
+    Citext,
+    /// A type of the database's own, as SQL names it: an enum.
+    Named(String),
     /// One dimension, of a scalar.
     Array(Box<PostgresType>),
 }
@@ -48,6 +55,11 @@ impl fmt::Display for PostgresType {
             Self::Uuid => "uuid",
             Self::Bytea => "bytea",
             Self::Jsonb => "jsonb",
+            Self::Varchar(length) => return write!(f, "character varying({length})"),
+            Self::Char(length) => return write!(f, "character({length})"),
+            Self::Json => "json",
+            Self::Citext => "citext",
+            Self::Named(name) => name,
             Self::Array(element) => return write!(f, "{element}[]"),
         })
     }
@@ -73,7 +85,75 @@ impl PostgresType {
             Self::Numeric(_) => 1700,
             Self::Uuid => 2950,
             Self::Jsonb => 3802,
-            Self::Array(_) => 0,
+            Self::Varchar(_) => 1043,
+            Self::Char(_) => 1042,
+            Self::Json => 114,
+            Self::Array(_) | Self::Citext | Self::Named(_) => 0,
+        }
+    }
+
+    /// Reads a type as a contract writes it, in any of Postgres' spellings; what is no built-in type is `Named`. None for
+    /// what no value can be published as.
+    pub fn written(text: &str) -> Option<Self> {
+        let text = text.trim();
+        if let Some(element) = text.strip_suffix("[]") {
+            // The elements of an array are named by a number that only built-in types have the same everywhere.
+            return match Self::written(element)? {
+                Self::Array(_) | Self::Named(_) | Self::Citext => None,
+                element => Some(Self::Array(Box::new(element))),
+            };
+        }
+        let lower = text.to_lowercase();
+        let (name, parameters) = match lower.split_once('(') {
+            Some((name, rest)) => (name.trim(), Some(rest.trim_end().strip_suffix(')')?.replace(' ', ""))),
+            None => (lower.as_str(), None),
+        };
+        let length = || parameters.as_deref()?.parse().ok();
+        Some(match (name, &parameters) {
+            ("bool" | "boolean", None) => Self::Bool,
+            ("int2" | "smallint", None) => Self::Int2,
+            ("int" | "int4" | "integer", None) => Self::Int4,
+            ("int8" | "bigint", None) => Self::Int8,
+            ("float4" | "real", None) => Self::Float4,
+            ("float8" | "float" | "double precision", None) => Self::Float8,
+            ("numeric" | "decimal", None) => Self::Numeric(None),
+            ("numeric" | "decimal", Some(digits)) => {
+                let (precision, scale) = digits.split_once(',').unwrap_or((digits, "0"));
+                Self::Numeric(Some((precision.parse().ok()?, scale.parse().ok()?)))
+            }
+            ("text" | "varchar" | "character varying", None) => Self::Text,
+            ("varchar" | "character varying", Some(_)) => Self::Varchar(length()?),
+            ("char" | "character" | "bpchar", Some(_)) => Self::Char(length()?),
+            ("char" | "character", None) => Self::Char(1),
+            ("date", None) => Self::Date,
+            ("time" | "time without time zone", None) => Self::Time,
+            ("timestamp" | "timestamp without time zone", None) => Self::Timestamp,
+            ("timestamptz" | "timestamp with time zone", None) => Self::TimestampTz,
+            ("interval", None) => Self::Interval,
+            ("uuid", None) => Self::Uuid,
+            ("bytea", None) => Self::Bytea,
+            ("jsonb", None) => Self::Jsonb,
+            ("json", None) => Self::Json,
+            ("citext", None) => Self::Citext,
+            (_, Some(_)) => return None,
+            _ if text.is_empty() => return None,
+            _ => Self::Named(text.to_owned()),
+        })
+    }
+
+    /// Whether values of this type, a relation's own, can be published in a column of type `contract`: all of them, or all
+    /// but those that are found to be hazards.
+    pub fn can_become(&self, contract: &Self) -> bool {
+        use PostgresType::*;
+        match (self, contract) {
+            (a, b) if a == b => true,
+            (Int2 | Int4 | Int8 | Numeric(_), Int2 | Int4 | Int8 | Numeric(_)) => true,
+            (Float4 | Float8, Numeric(_)) => true,
+            (Int2, Float4 | Float8) | (Int4, Float8) | (Float4, Float8) => true,
+            (Text, Varchar(_) | Char(_) | Citext | Named(_) | Uuid) => true,
+            (Jsonb, Json) => true,
+            (Array(a), Array(b)) => a.can_become(b),
+            _ => false,
         }
     }
 
@@ -99,7 +179,16 @@ impl PostgresType {
             "uuid" => Self::Uuid,
             "bytea" => Self::Bytea,
             "jsonb" => Self::Jsonb,
+            "json" => Self::Json,
+            "citext" => Self::Citext,
             _ => {
+                let length = |start: &str| text.strip_prefix(start)?.strip_suffix(')')?.parse().ok();
+                if let Some(length) = length("character varying(") {
+                    return Some(Self::Varchar(length));
+                }
+                if let Some(length) = length("character(") {
+                    return Some(Self::Char(length));
+                }
                 let digits = text.strip_prefix("numeric(")?.strip_suffix(')')?;
                 let (precision, scale) = digits.split_once(',')?;
                 Self::Numeric(Some((precision.parse().ok()?, scale.parse().ok()?)))
@@ -114,34 +203,32 @@ impl PostgresType {
     pub fn fits(&self, theirs: &str, is_enum: bool) -> bool {
         use PostgresType::*;
         if let Some(theirs) = Self::parse(theirs) {
-            return match (self, &theirs) {
-                (a, b) if a == b => true,
-                (Int2 | Int4 | Int8, Int2 | Int4 | Int8 | Numeric(_)) => true,
-                (Int2, Float4 | Float8) | (Int4, Float8) | (Float4, Float8) => true,
-                (Numeric(_), Numeric(None)) => true,
-                (Numeric(Some((_, ours))), Numeric(Some((_, theirs)))) => ours <= theirs,
-                (Numeric(Some((_, 0))), Int2 | Int4 | Int8) => true,
-                (Date, Timestamp) => true,
-                (Array(a), Array(_)) => {
-                    theirs.to_string().strip_suffix("[]").is_some_and(|element| a.fits(element, false))
-                }
-                _ => false,
-            };
+            return self.fits_type(&theirs);
         }
         match self {
-            Text => {
-                is_enum
-                    || theirs == "citext"
-                    || theirs.starts_with("character varying")
-                    || theirs.starts_with("character(")
-            }
-            Jsonb => theirs == "json",
-            Array(element) if **element == Text => {
-                theirs.strip_suffix("[]").is_some_and(|theirs| theirs.starts_with("character varying"))
-            }
+            Text => is_enum || theirs == "character varying",
+            Named(name) => is_enum && same_name(name, theirs),
+            Array(element) if **element == Text => theirs == "character varying[]",
             // `timestamp(6)` and the like round to their own precision only below six digits.
             Timestamp => theirs == "timestamp(6) without time zone",
             TimestampTz => theirs == "timestamp(6) with time zone",
+            _ => false,
+        }
+    }
+
+    fn fits_type(&self, theirs: &Self) -> bool {
+        use PostgresType::*;
+        match (self, theirs) {
+            (a, b) if a == b => true,
+            (Int2 | Int4 | Int8, Int2 | Int4 | Int8 | Numeric(_)) => true,
+            (Int2, Float4 | Float8) | (Int4, Float8) | (Float4, Float8) => true,
+            (Numeric(_), Numeric(None)) => true,
+            (Numeric(Some((_, ours))), Numeric(Some((_, theirs)))) => ours <= theirs,
+            (Numeric(Some((_, 0))), Int2 | Int4 | Int8) => true,
+            (Date, Timestamp) => true,
+            (Text | Varchar(_) | Char(_), Text | Varchar(_) | Char(_) | Citext) => true,
+            (Jsonb | Json, Jsonb | Json) => true,
+            (Array(a), Array(b)) => a.fits_type(b),
             _ => false,
         }
     }
@@ -158,10 +245,19 @@ impl PostgresType {
             (Int4, Numeric(Some((p, s)))) => whole(p, s) >= 10,
             (Int8, Numeric(Some((p, s)))) => whole(p, s) >= 19,
             (Numeric(Some((p, s))), Numeric(Some((to_p, to_s)))) => to_s >= s && whole(to_p, to_s) >= whole(p, s),
+            (Varchar(_) | Char(_), Text) => true,
+            (Varchar(old), Varchar(new)) => old <= new,
             (Array(a), Array(b)) => a.widens_to(b),
             _ => false,
         }
     }
+}
+
+/// Whether a contract's name of a type is what `format_type` prints: the schema may be left out.
+fn same_name(written: &str, printed: &str) -> bool {
+    let plain = |name: &str| name.replace('"', "").to_lowercase();
+    let (written, printed) = (plain(written), plain(printed));
+    written == printed || printed.rsplit('.').next() == Some(&written) || written.rsplit('.').next() == Some(&printed)
 }
 
 #[cfg(test)]
@@ -193,8 +289,48 @@ mod tests {
     }
 
     #[test]
+    fn reads_what_contracts_write() {
+        let read = |text: &str| PostgresType::written(text).map(|read| read.to_string());
+        for (written, expected) in [
+            ("VARCHAR(20)", Some("character varying(20)")),
+            ("varchar", Some("text")),
+            ("decimal( 10, 2 )", Some("numeric(10,2)")),
+            ("numeric(5)", Some("numeric(5,0)")),
+            ("int", Some("integer")),
+            ("int4[]", Some("integer[]")),
+            ("timestamptz", Some("timestamp with time zone")),
+            ("app.Mood", Some("app.Mood")),
+            ("mood[]", None),
+            ("bit(3)", None),
+            ("", None),
+        ] {
+            assert_eq!(read(written).as_deref(), expected, "{written}");
+        }
+    }
+
+    #[test]
+    fn contracts_narrow_within_a_family() {
+        let can = |from, to| {
+            let (from, to) = (PostgresType::written(from), PostgresType::written(to));
+            from.zip(to).is_some_and(|(from, to)| from.can_become(&to))
+        };
+        assert!(can("bigint", "smallint") && can("numeric(38,4)", "numeric(10,2)") && can("text", "mood"));
+        assert!(can("double precision", "numeric(10,2)") && can("text", "uuid") && can("bigint[]", "integer[]"));
+        assert!(!can("text", "integer") && !can("bigint", "double precision") && !can("bigint", "varchar(3)"));
+    }
+
+    #[test]
     fn names_read_back() {
-        for name in ["numeric(38,2)[]", "time without time zone", "boolean", "jsonb", "numeric"] {
+        for name in [
+            "character varying(20)",
+            "character(3)",
+            "citext",
+            "numeric(38,2)[]",
+            "time without time zone",
+            "boolean",
+            "jsonb",
+            "numeric",
+        ] {
             assert_eq!(PostgresType::parse(name).map(|read| read.to_string()).as_deref(), Some(name));
         }
     }

@@ -32,8 +32,17 @@ pub struct ExportPolicy {
     pub on_divergence: OnDivergence,
     /// `on_hazard`: what happens to values the target cannot hold, where neither model nor column says.
     pub on_hazard: OnHazard,
+    /// `watch = false` of `postgres`: no trigger notes what others change.
+    pub is_unwatched: bool,
     /// Steps that lose data may be taken: never from a file, only by a flag.
     pub allow_destructive: bool,
+}
+
+impl ExportPolicy {
+    /// Whether triggers note what others change in our tables.
+    pub fn watch(&self) -> bool {
+        !self.is_unwatched
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -62,12 +71,27 @@ pub enum ExportPlace {
     /// `duckdb`: the file `path` and a `schema` (`main` by default) in it.
     Duckdb { path: PathBuf, schema: String },
     /// `postgres`: `uri`, `schema` (`public` by default), `connections` (how many copy at once; at most 4, and no more
-    /// than threads, by default).
+    /// than threads, by default), and `watch`, which the policy keeps.
     Postgres { uri: Secret, schema: String, connections: usize },
     /// `mysql`, for MariaDB too: `uri` with the database.
     Mysql { uri: Secret },
     /// `mongodb`: `uri`, `database`.
     Mongodb { uri: Secret, database: String },
+}
+
+impl ExportPlace {
+    /// The `type` in the profile.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Files { format: FileFormat::Parquet, .. } => "parquet",
+            Self::Files { format: FileFormat::Csv(_), .. } => "csv",
+            Self::Files { format: FileFormat::Json { .. }, .. } => "json",
+            Self::Duckdb { .. } => "duckdb",
+            Self::Postgres { .. } => "postgres",
+            Self::Mysql { .. } => "mysql",
+            Self::Mongodb { .. } => "mongodb",
+        }
+    }
 }
 
 /// How files are written.
@@ -127,7 +151,7 @@ pub(super) fn read(
         "csv" => &["path", "delimiter", "header", "null", "quote", "compression"],
         "json" => &["path", "compression"],
         "duckdb" => &["path", "schema"],
-        "postgres" => &["uri", "schema", "connections"],
+        "postgres" => &["uri", "schema", "connections", "watch"],
         "mysql" => &["uri"],
         "mongodb" => &["uri", "database"],
         other => {
@@ -152,6 +176,7 @@ pub(super) fn read(
             &[("heal", OnDivergence::Heal), ("fail", OnDivergence::Fail)],
         ),
         on_hazard: choice(&mut keep, entries, "on_hazard", OnHazard::CHOICES),
+        is_unwatched: find(entries, "watch").and_then(|written| keep.keep(written.flag("watch"))) == Some(false),
         allow_destructive: false,
     };
     let path = |keep: &mut Kept, default: &str| {

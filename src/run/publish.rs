@@ -2,7 +2,7 @@
 //!
 //! Composes `export` and `warehouse` in the order that `export` describes; knows no driver and no model.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,11 +10,11 @@ use std::time::Instant;
 
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-use crate::export::delta::{self, Delta, Standing};
+use crate::export::delta::{self, Delta, Recorded, Standing};
 use crate::export::{self, Changes, Counts, Exporter, Extent, Opening, Publication, Published, Queries, Sink, Table};
 use crate::failpoint::failpoint;
-use crate::project::{ExportPlace, ExportPolicy, ExportProfile, FileFormat};
-use crate::report::{Activity, Console, Line, Stage, Status, thousands};
+use crate::project::{ExportPlace, ExportPolicy, ExportProfile, FileFormat, OnDivergence};
+use crate::report::{Activity, Console, Line, Stage, Status, counted, thousands};
 use crate::schema::{literal, quote};
 use crate::warehouse::{Session, Warehouse};
 
@@ -26,6 +26,8 @@ const COMMIT_ROWS: u64 = 1_000;
 /// Longer than this, whatever the rows: it waited for somebody.
 const COMMIT_SECONDS_FEW_ROWS: f64 = 1.0;
 
+/// What DuckDB may use to compare, a thread.
+const MEMORY_MB_A_THREAD: usize = 100;
 /// Files of at most so many rows are written in the key's order. Longer ones would spill what DuckDB has to sort, and no
 /// reader needs the order.
 const ROWS_ORDERED_MAX: u64 = 1_000_000;
@@ -38,14 +40,38 @@ pub struct Publish<'a> {
     pub policy: ExportPolicy,
     pub project: &'a str,
     pub target: &'a str,
-    /// Tables in foreign-key order, each with its relation as SQL names it.
-    pub tables: Vec<(Table, String)>,
+    /// Tables in foreign-key order.
+    pub tables: Vec<PublishedTable>,
+    /// Only compare, in full, and change nothing.
+    pub verify: bool,
     /// The names of all tables that are still published, whether this time or not.
     pub stay: BTreeSet<String>,
     pub threads: usize,
+    /// The profile has a `memory_limit`.
+    pub has_memory_limit: bool,
     pub console: &'a Console,
     pub results: &'a Results,
     pub cancel: &'a Cancel,
+}
+
+/// A table to publish, and where its rows are.
+pub struct PublishedTable {
+    pub table: Table,
+    /// The relation as SQL names it.
+    pub relation: String,
+    /// It holds its rows, other than a view, whose query runs whenever it is read.
+    pub is_stored: bool,
+    /// A fingerprint of the query and configuration that it was built with.
+    pub definition: Option<String>,
+}
+
+/// Where the target stands.
+struct Stands {
+    standing: Standing,
+    /// The publication whose answer was lost, if it was.
+    pending: Option<String>,
+    /// It is not where we left it.
+    has_diverged: bool,
 }
 
 /// What became of one table.
@@ -53,6 +79,10 @@ struct Staged {
     counts: Counts,
     extent: Extent,
     staged: bool,
+    /// The relation's, where it was found.
+    fingerprint: Option<String>,
+    /// The ledger has no fingerprint.
+    is_unrecorded: bool,
     seconds: f64,
 }
 
@@ -64,8 +94,13 @@ impl Publish<'_> {
         for statement in delta::LEDGER {
             session.execute(statement)?;
         }
-        let tables: Vec<Table> = self.tables.iter().map(|(table, _)| table.clone()).collect();
-        let publication = Publication::new(self.project, self.target, tables);
+        let tables: Vec<Table> = self.tables.iter().map(|published| published.table.clone()).collect();
+        let mut publication = Publication::new(self.project, self.target, tables);
+        let definitions = self
+            .tables
+            .iter()
+            .filter_map(|PublishedTable { table, definition, .. }| Some((table.label.clone(), definition.clone()?)));
+        publication.definitions = definitions.collect();
         let id = publication.id.clone();
         // Its own session: what an exporter begins there, nobody else runs statements in.
         let own = self.warehouse.session()?;
@@ -83,23 +118,41 @@ impl Publish<'_> {
         };
         let exporter = export::open(&self.profile.place, opening)?;
         let left = self.left_behind(&session)?;
-        let standing = self.settle_last(&session, exporter.as_ref())?;
-        let signatures = session.rows(delta::SIGNATURES)?;
+        let stands = self.stands(&session, exporter.as_ref())?;
+        if self.verify && !exporter.compares() {
+            return Err(Error::export_cannot_verify());
+        }
+        self.settle(&session, &stands)?;
+        // Whatever the ids say, verifying compares everything.
+        let standing = if self.verify { Standing::Elsewhere } else { stands.standing };
+        let recorded = recorded(&session)?;
         let version = session.value("select version()")?.unwrap_or_default();
         let deltas: Vec<Delta<'_>> = self
             .tables
             .iter()
-            .map(|(table, relation)| Delta::new(table, relation, &version, exporter.shape()))
+            .map(|published| Delta::new(&published.table, &published.relation, &version, exporter.shape()))
             .collect();
-
-        let staged = self.stage_all(exporter.as_ref(), &deltas, standing, &signatures)?;
+        let is_bounded = self.bound_memory(&session);
+        let staged = self.stage_all(exporter.as_ref(), &deltas, standing, &recorded);
+        if is_bounded {
+            session.execute("reset memory_limit")?;
+        }
+        let staged = staged?;
         failpoint("export.staged");
         self.cancel.check()?;
+        self.look_for_differences(exporter.as_ref(), &stands, &recorded)?;
+        if self.verify {
+            return Ok(());
+        }
+        if standing == Standing::Elsewhere {
+            // Only now: a divergence that may not be healed is found again by the next run.
+            transact(&session, &delta::FORGET.iter().map(|statement| (*statement).to_owned()).collect::<Vec<_>>())?;
+        }
         let promotions: Vec<String> = deltas
             .iter()
             .zip(&staged)
             .filter(|(_, staged)| staged.staged)
-            .flat_map(|(delta, staged)| delta.promote(staged.extent))
+            .flat_map(|(delta, staged)| delta.promote(staged.extent, staged.fingerprint.as_deref()))
             .collect();
         let current = session.rows(delta::STATE)?.into_iter().next().and_then(|row| row.into_iter().next()).flatten();
         transact(&session, &delta::pend(&id, current.as_deref(), &promotions))?;
@@ -119,7 +172,7 @@ impl Publish<'_> {
             }
             None => transact(&session, &unpend(current.as_deref()))?,
         }
-        for ((table, _), staged) in self.tables.iter().zip(&staged) {
+        for (PublishedTable { table, .. }, staged) in self.tables.iter().zip(&staged) {
             let counts = published
                 .tables
                 .iter()
@@ -127,7 +180,22 @@ impl Publish<'_> {
                 .map_or(staged.counts, |(_, counts)| *counts);
             self.report(table, counts, staged.seconds);
         }
+        for (delta, staged) in deltas.iter().zip(&staged).filter(|(_, staged)| !staged.staged) {
+            // Of a snapshot that an earlier version made.
+            if let (Some(fingerprint), true) = (&staged.fingerprint, staged.is_unrecorded) {
+                session.execute(&delta.record_fingerprint(fingerprint))?;
+            }
+        }
         self.forget(&session, &left)
+    }
+
+    /// Keeps DuckDB from filling the machine's memory with pages of relations that are only read through, where the
+    /// profile gives no limit and no view's query needs what it needs. True if there is something to take back.
+    fn bound_memory(&self, session: &Session) -> bool {
+        let is_bounded = !self.has_memory_limit && self.tables.iter().all(|published| published.is_stored);
+        let megabytes = MEMORY_MB_A_THREAD * self.threads.max(2);
+        // Refused where more than that is in use and cannot be given back.
+        is_bounded && session.execute(&format!("set memory_limit = '{megabytes}MB'")).is_ok()
     }
 
     /// The tables that were published once and no longer are: their model was removed, became ephemeral or is no
@@ -180,13 +248,20 @@ impl Publish<'_> {
         }
     }
 
-    /// Brings the ledger to where the target stands: a commit whose answer was lost is recognised here.
-    fn settle_last(&self, session: &Session, exporter: &dyn Exporter) -> Result<Standing> {
+    /// Where the target stands, by its record and ours.
+    fn stands(&self, session: &Session, exporter: &dyn Exporter) -> Result<Stands> {
         let state = session.rows(delta::STATE)?.into_iter().next().unwrap_or_default();
         let at = |index: usize| state.get(index).cloned().flatten();
         let (current, pending) = (at(0), at(1));
         let standing = delta::standing(current.as_deref(), pending.as_deref(), exporter.last());
-        match (standing, &pending) {
+        // A target that nobody published to yet diverges from nothing.
+        let has_diverged = standing == Standing::Elsewhere && (current.is_some() || exporter.last().is_some());
+        Ok(Stands { standing, pending, has_diverged })
+    }
+
+    /// Brings the ledger to where the target stands: a commit whose answer was lost is recognised here.
+    fn settle(&self, session: &Session, stands: &Stands) -> Result<()> {
+        match (stands.standing, &stands.pending) {
             (Standing::Pending, Some(id)) => {
                 let mut statements: Vec<String> = session
                     .rows(delta::PENDING)?
@@ -196,15 +271,53 @@ impl Publish<'_> {
                 statements.extend(delta::settle(id));
                 transact(session, &statements)?;
             }
-            (Standing::Elsewhere, _) => {
-                if current.is_some() {
-                    self.console.say("  note: the target does not stand at our last publication; comparing in full");
-                }
-                transact(session, &delta::FORGET.iter().map(|statement| (*statement).to_owned()).collect::<Vec<_>>())?;
+            (Standing::Elsewhere, _) if stands.has_diverged => {
+                self.console.say("  note: the target does not stand at our last publication; comparing in full");
             }
             _ => {}
         }
-        Ok(standing)
+        Ok(())
+    }
+
+    /// Where the target is not as we left it, says how it differs; an error if it may not be healed.
+    fn look_for_differences(
+        &self,
+        exporter: &dyn Exporter,
+        stands: &Stands,
+        recorded: &BTreeMap<String, Recorded>,
+    ) -> Result<()> {
+        let touched = exporter.touched();
+        let is_suspect = |label: &String| {
+            // Of a publication that healed others alone.
+            let has_diverged = recorded.get(label).is_some_and(|recorded| recorded.signature == delta::DIVERGED);
+            self.verify || stands.has_diverged || has_diverged || touched.contains(label)
+        };
+        let labels = self.tables.iter().map(|published| published.table.label.clone());
+        let suspects: Vec<String> = labels.filter(is_suspect).collect();
+        if suspects.is_empty() {
+            return Ok(());
+        }
+        if self.policy.on_divergence == OnDivergence::Fail && !exporter.compares() {
+            return Err(Error::export_diverged(&["the target does not stand at our last publication".to_owned()]));
+        }
+        let differences = exporter.differences(&suspects)?;
+        let lines: Vec<String> = differences.iter().map(ToString::to_string).collect();
+        if self.verify {
+            return match lines.is_empty() {
+                true => {
+                    self.console.say(&format!("the target has what the warehouse has, in {}", tables(suspects.len())));
+                    Ok(())
+                }
+                false => Err(Error::export_differs(&lines)),
+            };
+        }
+        if self.policy.on_divergence == OnDivergence::Fail && !lines.is_empty() {
+            return Err(Error::export_diverged(&lines));
+        }
+        for line in lines {
+            self.console.say(&format!("  note: changed by others, and brought to what the warehouse has: {line}"));
+        }
+        Ok(())
     }
 
     /// Computes and stages every table, several at once, the first error wins.
@@ -213,7 +326,7 @@ impl Publish<'_> {
         exporter: &dyn Exporter,
         deltas: &[Delta<'_>],
         standing: Standing,
-        signatures: &[Vec<Option<String>>],
+        recorded: &BTreeMap<String, Recorded>,
     ) -> Result<Vec<Staged>> {
         let next = AtomicUsize::new(0);
         let done: Vec<Mutex<Option<Result<Staged>>>> = deltas.iter().map(|_| Mutex::new(None)).collect();
@@ -221,7 +334,7 @@ impl Publish<'_> {
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 let Some(delta) = deltas.get(index) else { return };
-                let staged = self.stage(exporter, delta, &self.tables[index].0, standing, signatures);
+                let staged = self.stage(exporter, delta, &self.tables[index], standing, recorded);
                 if staged.is_err() {
                     next.store(deltas.len(), Ordering::Relaxed);
                 }
@@ -253,22 +366,32 @@ impl Publish<'_> {
         &self,
         exporter: &dyn Exporter,
         delta: &Delta<'_>,
-        table: &Table,
+        published: &PublishedTable,
         standing: Standing,
-        signatures: &[Vec<Option<String>>],
+        recorded: &BTreeMap<String, Recorded>,
     ) -> Result<Staged> {
+        let table = &published.table;
         self.cancel.check()?;
         let activity = self.console.begin(Stage::Export, &table.label, "rows", None);
         let session = self.warehouse.session()?;
         let interrupter = session.interrupter();
         self.cancel.on_request(move || interrupter.interrupt());
-        let recorded = signatures.iter().find_map(|row| match row.as_slice() {
-            [Some(name), Some(signature)] if *name == table.label => Some(signature.as_str()),
-            _ => None,
-        });
+        let recorded = recorded.get(&table.label);
         let extent = delta.extent(standing, exporter.wants_everything(&table.label), recorded);
+        let mut fingerprint = None;
+        let is_unrecorded = recorded.is_some_and(|recorded| recorded.fingerprint.is_none());
+        if extent == Extent::Delta && published.is_stored {
+            fingerprint = session.value(&delta.fingerprint())?;
+            if fingerprint.is_some() && fingerprint == recorded.and_then(|recorded| recorded.fingerprint.clone()) {
+                let (counts, seconds) = (Counts::default(), activity.seconds());
+                return Ok(Staged { counts, extent, staged: false, fingerprint, is_unrecorded, seconds });
+            }
+        }
         for statement in delta.compute(extent) {
             session.execute(&statement)?;
+        }
+        if extent == Extent::Everything {
+            fingerprint = session.value(&delta.fingerprint_computed())?;
         }
         let found = found(&session, &delta.counts(extent))?;
         if found.null_keys > 0 || found.duplicate_keys > 0 {
@@ -280,7 +403,8 @@ impl Publish<'_> {
                 WarehouseChanges { session: &session, delta, staged, counts: found.counts, activity: &activity };
             exporter.stage(&table.label, staged, &mut changes)?;
         }
-        Ok(Staged { counts: found.counts, extent, staged: staged.is_some(), seconds: activity.seconds() })
+        let (counts, staged) = (found.counts, staged.is_some());
+        Ok(Staged { counts, extent, staged, fingerprint, is_unrecorded, seconds: activity.seconds() })
     }
 
     fn report(&self, table: &Table, counts: Counts, seconds: f64) {
@@ -309,6 +433,18 @@ impl Publish<'_> {
     }
 }
 
+/// What the ledger says of each table that has a snapshot.
+fn recorded(session: &Session) -> Result<BTreeMap<String, Recorded>> {
+    let mut recorded = BTreeMap::new();
+    for row in session.rows(delta::RECORDED)? {
+        if let [Some(name), Some(signature), fingerprint] = row.as_slice() {
+            let entry = Recorded { signature: signature.clone(), fingerprint: fingerprint.clone() };
+            recorded.insert(name.clone(), entry);
+        }
+    }
+    Ok(recorded)
+}
+
 /// The five counts of `Delta::counts`.
 fn found(session: &Session, sql: &str) -> Result<delta::Found> {
     let row = session.rows(sql)?.into_iter().next().unwrap_or_default();
@@ -328,6 +464,10 @@ fn unpend(current: Option<&str>) -> Vec<String> {
         statements.push(format!("insert into _elt.publication_state values ({}, null)", literal(current)));
     }
     statements
+}
+
+fn tables(count: usize) -> String {
+    counted(count as u64, "tables")
 }
 
 fn transact(session: &Session, statements: &[String]) -> Result<()> {

@@ -7,11 +7,14 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use postgres::{Client, Transaction};
+use serde::Serialize;
 use uuid::Uuid;
 
 use super::copy::describe;
+use super::plan::Plan;
 use super::statements::{self, Merge, qualified};
-use super::{Plan, PostgresExporter, Staged, locked, take_lock};
+use super::wanted::Wanted;
+use super::{PostgresExporter, Staged, locked, quarantine, take_lock, watch};
 use crate::error::{Error, Result};
 use crate::export::postgres::table::Table;
 use crate::export::{Counts, Extent, Published};
@@ -30,16 +33,31 @@ struct Work<'a> {
     counts: Counts,
 }
 
+/// What the record says of one table.
+#[derive(Serialize)]
+struct RecordedTable<'a> {
+    #[serde(flatten)]
+    counts: &'a Counts,
+    /// The fingerprint of its model.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    definition: Option<&'a str>,
+}
+
 impl Work<'_> {
     /// Made in our own schema, to be moved.
     fn is_new(&self) -> bool {
         self.plan.fit.is_none() && self.staged.is_some()
     }
 
+    /// The map of surrogate keys: what it has given is never taken back.
+    fn is_key_map(&self) -> bool {
+        self.table.schema == statements::OWN_SCHEMA && self.table.name == "keys"
+    }
+
     /// Merged or altered, or the source of a new foreign key.
     fn touches_standing(&self) -> bool {
         match &self.plan.fit {
-            Some(fit) => self.staged.is_some() || !fit.alterations.is_empty() || !self.plan.foreign_keys.is_empty(),
+            Some(_) => self.staged.is_some() || !self.plan.steps.is_empty() || !self.plan.foreign_keys.is_empty(),
             None => false,
         }
     }
@@ -74,6 +92,17 @@ impl PostgresExporter {
             .filter(|work| work.staged.is_some())
             .map(|work| (work.table.label.clone(), work.counts))
             .collect();
+        for work in work.iter().filter(|work| work.staged.is_some_and(|staged| staged.extent == Extent::Everything)) {
+            watch::forget(&mut transaction, work.table)
+                .map_err(|error| failed("recording", Some(&work.table.name), &error))?;
+            if work.is_new() {
+                watch::remember(&mut transaction, work.table)
+                    .map_err(|error| failed("recording", Some(&work.table.name), &error))?;
+            }
+        }
+        for work in work.iter().filter(|work| work.is_new() || work.plan.is_ours && work.touches_standing()) {
+            self.record_contract(&mut transaction, work)?;
+        }
         self.record(&mut transaction, &tables)?;
         if let Err(error) = transaction.commit() {
             // A server that refuses says so; one that is shut down, or silent, may have committed.
@@ -91,29 +120,33 @@ impl PostgresExporter {
             self.cancel.check()?;
             transaction.execute(statement, &[]).map_err(|error| failed(during, Some(table), &error))
         };
-        if !self.schema_exists {
-            let statement = format!("create schema if not exists {}", quote(&self.schema));
-            run(transaction, "creating schema", &self.schema, &statement)?;
+        for schema in &self.missing_schemas {
+            let statement = format!("create schema if not exists {}", quote(schema));
+            run(transaction, "creating schema", schema, &statement)?;
         }
         // In one order for everybody, so that nobody waits in a circle; readers are not held up.
         let mut standing: Vec<_> = work.iter().filter(|work| work.touches_standing()).map(|work| work.table).collect();
-        standing.sort_by(|a, b| a.name.cmp(&b.name));
+        standing.sort_by(|a, b| (&a.schema, &a.name).cmp(&(&b.schema, &b.name)));
         for table in standing {
-            let place = qualified(&self.schema, &table.name);
+            let place = qualified(&table.schema, &table.name);
             run(transaction, "locking", &table.name, &format!("lock table {place} in share row exclusive mode"))?;
+        }
+        watch::silence(transaction, &self.publication.id).map_err(|error| failed("beginning", None, &error))?;
+        for work in work.iter().filter(|work| work.touches_standing() && work.plan.is_ours && self.policy.watch()) {
+            watch::again(transaction, work.table)
+                .map_err(|error| failed("watching", Some(&work.table.name), &error))?;
         }
         for work in work.iter_mut() {
             let name = &work.table.name;
             match (&work.plan.fit, work.staged) {
-                (Some(fit), _) => {
-                    for alteration in &fit.alterations {
-                        let place = qualified(&self.schema, name);
-                        run(transaction, "altering", name, &statements::alter(&place, alteration))?;
+                (Some(_), _) => {
+                    for step in work.plan.steps.iter().filter(|step| !step.is_late) {
+                        run(transaction, "altering", name, &step.sql)?;
                     }
                 }
                 (None, Some(staged)) => {
                     work.counts.inserted = staged.rows;
-                    self.move_in(transaction, work.index, name, staged)?;
+                    self.move_in(transaction, work.index, work.table, staged)?;
                 }
                 (None, None) => {}
             }
@@ -123,7 +156,7 @@ impl PostgresExporter {
         transaction
             .batch_execute("set constraints all deferred; set local random_page_cost = 1.1")
             .map_err(|error| failed("deferring constraints", None, &error))?;
-        for work in work.iter_mut().rev() {
+        for work in work.iter_mut().rev().filter(|work| !work.is_key_map()) {
             let (Some(merge), Some(staged)) = (self.merge(work), work.staged) else { continue };
             let statement = match staged.extent {
                 Extent::Everything => merge.delete_others(),
@@ -134,24 +167,34 @@ impl PostgresExporter {
         }
         for work in work.iter_mut() {
             let Some(merge) = self.merge(work) else { continue };
-            if let Some(update) = merge.update() {
+            if work.is_key_map() {
+                keep_given(transaction, &merge)?;
+            } else if let Some(update) = merge.update() {
                 work.counts.updated = run(transaction, "updating", &work.table.name, &update)?;
             }
             work.counts.inserted = run(transaction, "inserting into", &work.table.name, &merge.insert())?;
+        }
+        for work in work.iter() {
+            for statement in self.set_aside(work) {
+                run(transaction, "quarantining rows of", &work.table.name, &statement)?;
+            }
         }
         // Adding a constraint is refused while checks of the same table are still due.
         transaction
             .batch_execute("set constraints all immediate")
             .map_err(|error| failed("checking constraints", None, &error))?;
         for work in work.iter().filter(|work| work.plan.fit.is_some() || work.is_new()) {
+            for step in work.plan.steps.iter().filter(|step| step.is_late) {
+                run(transaction, "altering", &work.table.name, &step.sql)?;
+            }
             for key in &work.plan.foreign_keys {
                 // Its table may be planned, but was not staged.
-                let target = qualified(&self.schema, &key.to_table);
+                let target = qualified(&key.to_schema, &key.to_table);
                 let stands = transaction
                     .query_one("select to_regclass($1) is not null", &[&target])
                     .map_err(|error| failed("adding a foreign key to", Some(&work.table.name), &error))?;
                 if stands.get(0) {
-                    let statement = statements::add_foreign_key(&self.schema, &work.table.name, key);
+                    let statement = statements::add_foreign_key(work.table, key);
                     run(transaction, "adding a foreign key to", &work.table.name, &statement)?;
                 }
             }
@@ -160,20 +203,24 @@ impl PostgresExporter {
     }
 
     /// Moves a table that was made anew into the schema, with its own name, its keys' names and its default grants.
-    fn move_in(&self, transaction: &mut Transaction<'_>, index: usize, name: &str, staged: &Staged) -> Result<()> {
+    fn move_in(&self, transaction: &mut Transaction<'_>, index: usize, table: &Table, staged: &Staged) -> Result<()> {
+        let name = &table.name;
         let failed = |error: postgres::Error| failed("moving in", Some(name), &error);
-        let (schema, table) = (quote(&self.schema), quote(name));
+        let wanted = Wanted::of(table);
+        let (schema, target_schema) = (quote(&table.schema), &table.schema);
+        let table = quote(name);
         let staging = self.staging_name("new", index);
+        // The map of surrogate keys stays in our own schema.
+        if target_schema != statements::OWN_SCHEMA {
+            let staged = qualified(statements::OWN_SCHEMA, &staging);
+            transaction.batch_execute(&format!("alter table {staged} set schema {schema}")).map_err(failed)?;
+        }
         transaction
-            .batch_execute(&format!(
-                "alter table {} set schema {schema}; alter table {schema}.{} rename to {table}",
-                qualified(statements::OWN_SCHEMA, &staging),
-                quote(&staging)
-            ))
+            .batch_execute(&format!("alter table {schema}.{} rename to {table}", quote(&staging)))
             .map_err(failed)?;
         for key in &staged.keys {
-            let wanted = qualified(&self.schema, &key.wanted);
-            let is_taken = transaction.query_one("select to_regclass($1) is not null", &[&wanted]).map_err(failed)?;
+            let place = qualified(target_schema, &key.wanted);
+            let is_taken = transaction.query_one("select to_regclass($1) is not null", &[&place]).map_err(failed)?;
             if !is_taken.get::<_, bool>(0) {
                 let (from, to) = (quote(&key.staged), quote(&key.wanted));
                 transaction
@@ -182,19 +229,50 @@ impl PostgresExporter {
                     .map_err(failed)?;
             }
         }
-        let grants = transaction.query(&statements::default_grants(&self.schema, name), &[]).map_err(failed)?;
+        let grants = transaction.query(&statements::default_grants(target_schema, name), &[]).map_err(failed)?;
         for grant in grants {
             transaction.batch_execute(grant.get(0)).map_err(failed)?;
+        }
+        for statement in wanted.finish(&qualified(target_schema, name)) {
+            transaction.batch_execute(&statement).map_err(failed)?;
         }
         let id = self.id();
         transaction
             .execute(
                 "insert into _elt.tables (schema, name, publication) values ($1, $2, $3) \
                  on conflict (schema, name) do update set publication = excluded.publication",
-                &[&self.schema, &name, &id],
+                &[target_schema, name, &id],
             )
             .map_err(failed)?;
         Ok(())
+    }
+
+    /// What brings the table beside, of rows that were set aside, to where the publication is.
+    fn set_aside(&self, work: &Work<'_>) -> Vec<String> {
+        let Some(staged) = work.staged else { return Vec::new() };
+        let mut statements = Vec::new();
+        if staged.set_aside > 0 && !work.plan.has_quarantine {
+            statements.push(quarantine::create(work.table));
+        }
+        if work.plan.has_quarantine {
+            match staged.extent {
+                Extent::Everything => statements.push(quarantine::forget(work.table, None)),
+                Extent::Delta => {
+                    let places = [("rows", true), ("gone", staged.has_deletes)];
+                    let staged = places.iter().filter(|(_, is_staged)| *is_staged);
+                    statements.extend(
+                        staged.map(|(kind, _)| {
+                            quarantine::forget(work.table, Some(&self.staging_place(kind, work.index)))
+                        }),
+                    );
+                }
+            }
+        }
+        if staged.set_aside > 0 {
+            let staging = self.staging_place("bad", work.index);
+            statements.push(quarantine::enter(work.table, &staging, &self.publication.id));
+        }
+        statements
     }
 
     fn merge<'a>(&self, work: &Work<'a>) -> Option<Merge<'a>> {
@@ -202,17 +280,36 @@ impl PostgresExporter {
         Some(Merge {
             table: work.table,
             fit,
-            target: qualified(&self.schema, &work.table.name),
+            target: qualified(&work.table.schema, &work.table.name),
             rows: self.staging_place("rows", work.index),
             deletes: self.staging_place("gone", work.index),
         })
     }
 
+    /// Records what the table was made by: what the next contract is compared with.
+    fn record_contract(&self, transaction: &mut Transaction<'_>, work: &Work<'_>) -> Result<()> {
+        let table = work.table;
+        let mut wanted = Wanted::of(table);
+        wanted.columns.extend(work.plan.left.clone());
+        let contract = serde_json::to_string(&wanted).unwrap_or_else(|_| "{}".into());
+        transaction
+            .execute(
+                "update _elt.tables set contract = $3::text::jsonb where schema = $1 and name = $2 \
+                 and contract is distinct from $3::text::jsonb",
+                &[&table.schema, &table.name, &contract],
+            )
+            .map(drop)
+            .map_err(|error| failed("recording", Some(&table.name), &error))
+    }
+
     /// Records the publication and drops what it staged, all in its transaction.
     fn record(&self, transaction: &mut Transaction<'_>, tables: &[(String, Counts)]) -> Result<()> {
         let failed = |error: postgres::Error| failed("recording the publication", None, &error);
-        let counts: BTreeMap<_, _> = tables.iter().map(|(name, counts)| (name, counts)).collect();
-        let counts = serde_json::to_string(&counts).unwrap_or_else(|_| "{}".into());
+        let recorded = tables.iter().map(|(label, counts)| {
+            let definition = self.publication.definitions.get(label).map(String::as_str);
+            (label, RecordedTable { counts, definition })
+        });
+        let counts = serde_json::to_string(&recorded.collect::<BTreeMap<_, _>>()).unwrap_or_else(|_| "{}".into());
         let id = self.id();
         transaction
             .execute(
@@ -228,7 +325,7 @@ impl PostgresExporter {
                 ],
             )
             .map_err(failed)?;
-        let mark = format!("^(rows|gone)_{:016x}_[0-9]+$", self.lock);
+        let mark = format!("^(rows|gone|bad)_{:016x}_[0-9]+$", self.lock);
         let left = transaction
             .query(
                 "select relname::text from pg_class \
@@ -268,6 +365,16 @@ impl PostgresExporter {
         }
         Err(unknown())
     }
+}
+
+/// An error if the target has given other ids to some of the staged keys.
+fn keep_given(transaction: &mut Transaction<'_>, merge: &Merge<'_>) -> Result<()> {
+    let Some(differing) = merge.differing() else { return Ok(()) };
+    let count = transaction
+        .query_one(&format!("select count(*) from ({differing}) as d"), &[])
+        .map_err(|error| failed("comparing", Some(&merge.table.label), &error))?
+        .get::<_, i64>(0);
+    if count > 0 { Err(Error::keys_would_change(count)) } else { Ok(()) }
 }
 
 fn failed(during: &str, table: Option<&str>, error: &postgres::Error) -> Error {

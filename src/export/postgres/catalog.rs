@@ -4,43 +4,63 @@
 
 use std::collections::BTreeMap;
 
-use postgres::{Client, Error};
+use postgres::{Client, Error, Row};
 
 use super::fit::{Standing, StandingColumn};
+use super::wanted::Wanted;
 
-/// Every table, view and the like of a schema, by name.
-pub fn read(client: &mut Client, schema: &str) -> Result<BTreeMap<String, Standing>, Error> {
+/// Every table, view and the like of some schemas, by schema and name.
+pub type Catalog = BTreeMap<(String, String), Standing>;
+
+/// Reads them. Without our own schema no table is ours.
+pub fn read(client: &mut Client, schemas: &[String]) -> Result<Catalog, Error> {
     let mut tables = BTreeMap::new();
-    let ours = client.query("select name from _elt.tables where schema = $1", &[&schema])?;
-    let ours: Vec<String> = ours.iter().map(|row| row.get(0)).collect();
+    let mut ours: BTreeMap<(String, String), Option<Wanted>> = BTreeMap::new();
+    if client.query_one("select to_regclass('_elt.tables') is not null", &[])?.get(0) {
+        // Of a version before contracts were recorded, it has no such column.
+        let recorded =
+            "select o.schema, o.name, to_jsonb(o) ->> 'contract' from _elt.tables o where o.schema = any($1)";
+        for row in client.query(recorded, &[&schemas])? {
+            let contract: Option<String> = row.get(2);
+            let contract = contract.and_then(|contract| serde_json::from_str(&contract).ok());
+            ours.insert((row.get(0), row.get(1)), contract);
+        }
+    }
     let relations = client.query(
-        "select c.relname::text, c.relkind in ('r', 'p') from pg_class c join pg_namespace n on n.oid = c.relnamespace \
-         where n.nspname = $1 and c.relkind in ('r', 'p', 'v', 'm', 'f')",
-        &[&schema],
+        "select c.relname::text, c.relkind in ('r', 'p'), n.nspname::text, c.relrowsecurity and not pg_has_role(c.relowner, 'usage') \
+         from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+         where n.nspname = any($1) and c.relkind in ('r', 'p', 'v', 'm', 'f')",
+        &[&schemas],
     )?;
     for row in relations {
-        let name: String = row.get(0);
-        let is_ours = ours.contains(&name);
-        tables.insert(name, Standing { is_ours, is_table: row.get(1), ..Standing::default() });
+        let place: (String, String) = (row.get(2), row.get(0));
+        let contract = ours.remove(&place);
+        let mut standing = Standing { is_ours: contract.is_some(), is_table: row.get(1), ..Standing::default() };
+        standing.contract = contract.flatten();
+        if row.get(3) {
+            standing.remarks.push("row security holds for this role".into());
+        }
+        tables.insert(place, standing);
     }
-    read_columns(client, schema, &mut tables)?;
-    read_unique(client, schema, &mut tables)?;
-    read_foreign_keys(client, schema, &mut tables)?;
+    read_columns(client, schemas, &mut tables)?;
+    read_unique(client, schemas, &mut tables)?;
+    read_foreign_keys(client, schemas, &mut tables)?;
+    read_names(client, schemas, &mut tables)?;
     Ok(tables)
 }
 
-fn read_columns(client: &mut Client, schema: &str, tables: &mut BTreeMap<String, Standing>) -> Result<(), Error> {
+fn read_columns(client: &mut Client, schemas: &[String], tables: &mut Catalog) -> Result<(), Error> {
     let columns = client.query(
         "select c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod), t.typtype = 'e', a.attnotnull, \
-         a.atthasdef or a.attidentity <> '', a.attgenerated <> '' or a.attidentity = 'a' \
+         a.atthasdef or a.attidentity <> '', a.attgenerated <> '' or a.attidentity = 'a', n.nspname::text \
          from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace \
          join pg_type t on t.oid = a.atttypid \
-         where n.nspname = $1 and a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p') \
+         where n.nspname = any($1) and a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p') \
          order by c.relname, a.attnum",
-        &[&schema],
+        &[&schemas],
     )?;
     for row in columns {
-        if let Some(table) = tables.get_mut(row.get::<_, &str>(0)) {
+        if let Some(table) = tables.get_mut(&place(&row)) {
             table.columns.push(StandingColumn {
                 name: row.get(1),
                 type_name: row.get(2),
@@ -54,17 +74,17 @@ fn read_columns(client: &mut Client, schema: &str, tables: &mut BTreeMap<String,
     Ok(())
 }
 
-fn read_unique(client: &mut Client, schema: &str, tables: &mut BTreeMap<String, Standing>) -> Result<(), Error> {
+fn read_unique(client: &mut Client, schemas: &[String], tables: &mut Catalog) -> Result<(), Error> {
     let indexes = client.query(
         "select c.relname::text, i.indisprimary, array(select a.attname::text from unnest(i.indkey[0:i.indnkeyatts - 1]) k \
-         join pg_attribute a on a.attrelid = c.oid and a.attnum = k) \
+         join pg_attribute a on a.attrelid = c.oid and a.attnum = k), n.nspname::text \
          from pg_index i join pg_class c on c.oid = i.indrelid join pg_namespace n on n.oid = c.relnamespace \
-         where n.nspname = $1 and i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null \
+         where n.nspname = any($1) and i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null \
          and i.indexprs is null",
-        &[&schema],
+        &[&schemas],
     )?;
     for row in indexes {
-        if let Some(table) = tables.get_mut(row.get::<_, &str>(0)) {
+        if let Some(table) = tables.get_mut(&place(&row)) {
             table.has_primary_key |= row.get::<_, bool>(1);
             table.unique.push(row.get(2));
         }
@@ -72,22 +92,44 @@ fn read_unique(client: &mut Client, schema: &str, tables: &mut BTreeMap<String, 
     Ok(())
 }
 
-fn read_foreign_keys(client: &mut Client, schema: &str, tables: &mut BTreeMap<String, Standing>) -> Result<(), Error> {
+fn read_foreign_keys(client: &mut Client, schemas: &[String], tables: &mut Catalog) -> Result<(), Error> {
     let keys = client.query(
         "select c.relname::text, \
          array(select a.attname::text from unnest(f.conkey) with ordinality k(n, o) join pg_attribute a \
          on a.attrelid = f.conrelid and a.attnum = k.n order by k.o), t.relname::text, \
          array(select a.attname::text from unnest(f.confkey) with ordinality k(n, o) join pg_attribute a \
-         on a.attrelid = f.confrelid and a.attnum = k.n order by k.o) \
+         on a.attrelid = f.confrelid and a.attnum = k.n order by k.o), t.relnamespace::regnamespace::text, n.nspname::text \
          from pg_constraint f join pg_class c on c.oid = f.conrelid join pg_class t on t.oid = f.confrelid \
          join pg_namespace n on n.oid = c.relnamespace \
-         where f.contype = 'f' and n.nspname = $1 and t.relnamespace = c.relnamespace",
-        &[&schema],
+         where f.contype = 'f' and n.nspname = any($1)",
+        &[&schemas],
     )?;
     for row in keys {
-        if let Some(table) = tables.get_mut(row.get::<_, &str>(0)) {
-            table.foreign_keys.push((row.get(1), row.get(2), row.get(3)));
+        if let Some(table) = tables.get_mut(&place(&row)) {
+            table.foreign_keys.push((row.get(1), (row.get(4), row.get(2)), row.get(3)));
         }
     }
     Ok(())
+}
+
+/// Constraints and indexes by name, of each table.
+fn read_names(client: &mut Client, schemas: &[String], tables: &mut Catalog) -> Result<(), Error> {
+    let names = client.query(
+        "select c.relname::text, f.conname::text, n.nspname::text from pg_constraint f join pg_class c on c.oid = f.conrelid \
+         join pg_namespace n on n.oid = c.relnamespace where n.nspname = any($1) \
+         union select c.relname::text, x.relname::text, n.nspname::text from pg_index i join pg_class c on c.oid = i.indrelid \
+         join pg_class x on x.oid = i.indexrelid join pg_namespace n on n.oid = c.relnamespace where n.nspname = any($1)",
+        &[&schemas],
+    )?;
+    for row in names {
+        if let Some(table) = tables.get_mut(&place(&row)) {
+            table.object_names.insert(row.get(1));
+        }
+    }
+    Ok(())
+}
+
+/// A row's table: its first column, in the schema of its last.
+fn place(row: &Row) -> (String, String) {
+    (row.get(row.len() - 1), row.get(0))
 }

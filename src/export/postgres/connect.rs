@@ -112,7 +112,9 @@ impl Server {
         };
         client.batch_execute(
             "set timezone = 'UTC'; set statement_timeout = 0; set idle_in_transaction_session_timeout = 0; \
-             set lock_timeout = '30s'; set jit = off; set client_min_messages = error",
+             set jit = off; set client_min_messages = error; \
+             select set_config('lock_timeout', '30s', false) where current_setting('lock_timeout') = '0'; \
+             select set_config(name, '0', false) from pg_settings where name in ('idle_session_timeout', 'transaction_timeout')",
         )?;
         Ok(client)
     }

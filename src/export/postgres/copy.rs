@@ -8,26 +8,47 @@ use arrow::record_batch::RecordBatch;
 use postgres::Transaction;
 
 use super::connect::with_sources;
-use super::pgcopy::{Encoder, Hazard};
+use super::hazard::Hazard;
+use super::pgcopy::{Encoder, Fault, Field};
+use super::quarantine::{self, SetAside};
+use super::table::Column;
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::export::Sink;
-use crate::export::postgres::table::Column;
+use crate::project::OnHazard;
 
-/// Runs `statement` (a `copy … from stdin (format binary)`) with all batches that `produce` yields; returns the rows sent.
+/// What a query's rows became.
+pub struct Copied {
+    /// Those that are in the table now.
+    pub rows: u64,
+    pub set_aside: SetAside,
+    /// What was replaced or set aside, a line each.
+    pub notes: Vec<String>,
+}
+
+/// Runs `statement` (a `copy … from stdin (format binary)`) with all batches that `produce` yields. `table` and its `key` are
+/// for messages.
 ///
-/// A value that Postgres cannot hold makes it an error, after all batches were seen so that it tells how many there are.
+/// A value that Postgres cannot hold, in a column whose policy is to fail, makes it an error, after all batches were
+/// seen so that it tells how many there are.
 pub fn copy(
     transaction: &mut Transaction<'_>,
     statement: &str,
     table: &str,
     columns: &[&Column],
+    key: &[String],
     cancel: &Cancel,
     produce: impl FnOnce(&mut Sink<'_>) -> Result<()>,
-) -> Result<u64> {
+) -> Result<Copied> {
     let failed = |error: &postgres::Error| Error::export_postgres("staging", Some(table), describe(error));
     let mut writer = transaction.copy_in(statement).map_err(|error| failed(&error))?;
-    let mut encoder = Encoder::new(columns.iter().map(|column| column.postgres_type.clone()).collect());
+    let fields = columns.iter().map(|column| Field {
+        postgres_type: column.postgres_type.clone(),
+        on_hazard: column.on_hazard,
+        is_key: key.contains(&column.name),
+        labels: column.labels.clone(),
+    });
+    let mut encoder = Encoder::new(fields.collect());
     let mut sink = |batch: &RecordBatch| -> Result<()> {
         cancel.check()?;
         match encoder.encode(batch, |bytes| writer.write_all(bytes)) {
@@ -45,33 +66,70 @@ pub fn copy(
         }
     };
     produce(&mut sink)?;
-    if !encoder.faults().is_empty() {
-        return Err(Error::export_hazards(table, &hazards(&encoder, columns)));
-    }
+    let notes = judge(&encoder, table, columns, key)?;
     writer
         .write_all(encoder.finish())
         .map_err(|error| Error::export_postgres("staging", Some(table), error.to_string()))?;
     writer.finish().map_err(|error| failed(&error))?;
-    Ok(encoder.rows())
+    let set_aside = encoder.take_set_aside();
+    if set_aside.rows > quarantine::ROWS_MAX as u64 {
+        return Err(Error::export_too_many_aside(table, set_aside.rows, quarantine::ROWS_MAX));
+    }
+    Ok(Copied { rows: encoder.rows(), set_aside, notes })
 }
 
-fn hazards(encoder: &Encoder, columns: &[&Column]) -> Vec<String> {
-    encoder
-        .faults()
-        .iter()
-        .map(|fault| {
-            let column = columns.get(fault.column).map_or("?", |column| column.name.as_str());
-            let what = match fault.hazard {
-                Hazard::Nul => "with the character U+0000",
-                Hazard::YearRange => "with a year that Postgres does not reach",
-                Hazard::NotFinite => "with NaN or Infinity, which JSON does not have",
-                Hazard::Digits => "with more digits than `numeric` holds",
-                Hazard::Surrogate => "with half of a surrogate pair",
-                Hazard::NotUuid => "that are no UUID",
-            };
-            format!("column `{column}`: {} values {what}", fault.values)
-        })
-        .collect()
+/// Copies what was gathered in batches, whose values are known to stand.
+pub fn copy_batches(
+    transaction: &mut Transaction<'_>,
+    statement: &str,
+    table: &str,
+    fields: Vec<Field>,
+    batches: &[RecordBatch],
+) -> Result<()> {
+    let failed = |cause: String| Error::export_postgres("staging", Some(table), cause);
+    let mut writer = transaction.copy_in(statement).map_err(|error| failed(describe(&error)))?;
+    let mut encoder = Encoder::new(fields);
+    for batch in batches {
+        let encoded = encoder.encode(batch, |bytes| writer.write_all(bytes));
+        encoded
+            .map_err(|mismatch| Error::export_batch_type(table, "?", &mismatch.arrow, "its column's type"))?
+            .map_err(|error| failed(error.to_string()))?;
+    }
+    writer.write_all(encoder.finish()).map_err(|error| failed(error.to_string()))?;
+    writer.finish().map_err(|error| failed(describe(&error)))?;
+    Ok(())
+}
+
+/// An error if there are faults that may not pass; else what became of the others, a line each.
+fn judge(encoder: &Encoder, table: &str, columns: &[&Column], key: &[String]) -> Result<Vec<String>> {
+    let policy = |fault: &Fault| columns.get(fault.column).map_or(OnHazard::Fail, |column| column.on_hazard);
+    let may_pass = |fault: &Fault| match policy(fault) {
+        OnHazard::Fail => false,
+        OnHazard::Replace => fault.hazard != Hazard::Size,
+        OnHazard::Quarantine => true,
+    };
+    let bad: Vec<String> =
+        encoder.faults().iter().filter(|fault| !may_pass(fault)).map(|fault| line(fault, columns, key)).collect();
+    if !bad.is_empty() {
+        return Err(Error::export_hazards(table, &bad));
+    }
+    let notes = encoder.faults().iter().map(|fault| {
+        let became = match policy(fault) {
+            OnHazard::Quarantine => format!("their rows are in `{}`", quarantine::table_name(table)),
+            _ => format!("replaced by {}", fault.hazard.replacement()),
+        };
+        format!("`{table}`, {}; {became}", line(fault, columns, key))
+    });
+    Ok(notes.collect())
+}
+
+/// `` column `name`, the character U+0000: 3 values (`id` 1, 7, 9) ``
+fn line(fault: &Fault, columns: &[&Column], key: &[String]) -> String {
+    let column = columns.get(fault.column).map_or("?", |column| column.name.as_str());
+    let values = if fault.values == 1 { "1 value".to_owned() } else { format!("{} values", fault.values) };
+    let more = if fault.values > fault.keys.len() as u64 { ", …" } else { "" };
+    let of = if key.is_empty() { String::new() } else { format!("`{}` ", key.join("`, `")) };
+    format!("column `{column}`, {}: {values} ({of}{}{more})", fault.hazard.text(), fault.keys.join(", "))
 }
 
 /// What Postgres says of an error, without its DETAIL and without quoted values: those are a row's.

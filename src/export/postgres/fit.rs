@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use crate::export::postgres::table::{ForeignKey, Table};
+use crate::export::postgres::wanted::Wanted;
 use crate::export::postgres_type::PostgresType;
 
 /// A table that stands in the target schema.
@@ -18,8 +19,14 @@ pub struct Standing {
     pub has_primary_key: bool,
     /// The columns of each unique index that covers all rows and is checked at once.
     pub unique: Vec<Vec<String>>,
-    /// Columns, table (in the same schema) and columns there.
-    pub foreign_keys: Vec<(Vec<String>, String, Vec<String>)>,
+    /// Columns, schema and table they point to, and columns there.
+    pub foreign_keys: Vec<(Vec<String>, (String, String), Vec<String>)>,
+    /// The names of its constraints and indexes.
+    pub object_names: BTreeSet<String>,
+    /// The contract that a publication applied last, where one was recorded.
+    pub contract: Option<Wanted>,
+    /// Triggers of others, row security: what a publication will meet.
+    pub remarks: Vec<String>,
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -35,12 +42,20 @@ pub struct StandingColumn {
     pub is_generated: bool,
 }
 
-/// What the publication does to a standing table before it merges, all of it without loss.
+impl Standing {
+    /// Whether a publication made the column: it is in the recorded contract, or none was recorded yet.
+    fn has_made(&self, column: &str) -> bool {
+        self.contract.as_ref().is_none_or(|contract| contract.columns.contains_key(column))
+    }
+}
+
+/// What the publication does to a standing table before it merges.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Alteration {
     AddColumn {
         name: String,
         postgres_type: PostgresType,
+        default: Option<String>,
     },
     Widen {
         name: String,
@@ -53,6 +68,21 @@ pub enum Alteration {
     AddPrimaryKey {
         columns: Vec<String>,
     },
+    /// To a type that may not hold what is there.
+    Change {
+        name: String,
+        postgres_type: PostgresType,
+    },
+    DropColumn {
+        name: String,
+    },
+}
+
+impl Alteration {
+    /// Whether it may lose data.
+    pub fn is_destructive(&self) -> bool {
+        matches!(self, Self::Change { .. } | Self::DropColumn { .. })
+    }
 }
 
 /// How a table that stands is published to.
@@ -74,8 +104,9 @@ impl Fit {
     }
 }
 
-/// Every difference that keeps the table from being published, or how it fits.
-pub fn fit(table: &Table, there: &Standing) -> Result<Fit, Vec<String>> {
+/// Every difference that keeps the table from being published, or how it fits. `may_destroy`: a table of ours may lose data to
+/// become what its contract says.
+pub fn fit(table: &Table, there: &Standing, may_destroy: bool) -> Result<Fit, Vec<String>> {
     if !there.is_table {
         return Err(vec!["it is no table".into()]);
     }
@@ -86,7 +117,11 @@ pub fn fit(table: &Table, there: &Standing) -> Result<Fit, Vec<String>> {
         let (mut cast, mut as_text) = (None, false);
         match there.columns.iter().find(|there| there.name == *name) {
             None if there.is_ours => {
-                fit.alterations.push(Alteration::AddColumn { name: name.clone(), postgres_type: ours.clone() });
+                fit.alterations.push(Alteration::AddColumn {
+                    name: name.clone(),
+                    postgres_type: ours.clone(),
+                    default: column.default.clone(),
+                });
             }
             None => {
                 let near = there.columns.iter().find(|there| there.name.eq_ignore_ascii_case(name));
@@ -95,6 +130,9 @@ pub fn fit(table: &Table, there: &Standing) -> Result<Fit, Vec<String>> {
             }
             Some(there) if there.is_generated => {
                 differences.push(format!("column `{name}`: generated always there, published here"));
+            }
+            Some(theirs) if may_destroy && is_changed(ours, theirs, there) => {
+                fit.alterations.push(Alteration::Change { name: name.clone(), postgres_type: ours.clone() });
             }
             Some(theirs) if ours.fits(&theirs.type_name, theirs.is_enum) && !narrows_ours(ours, theirs, there) => {
                 cast = theirs.is_enum.then(|| theirs.type_name.clone());
@@ -112,6 +150,10 @@ pub fn fit(table: &Table, there: &Standing) -> Result<Fit, Vec<String>> {
         fit.as_text.push(as_text);
     }
     for column in there.columns.iter().filter(|there| table.column(&there.name).is_none()) {
+        if there.is_ours && may_destroy && there.has_made(&column.name) {
+            fit.alterations.push(Alteration::DropColumn { name: column.name.clone() });
+            continue;
+        }
         match (column.not_null && !column.has_default && !column.is_generated, there.is_ours) {
             (true, true) => fit.alterations.push(Alteration::DropNotNull { name: column.name.clone() }),
             (true, false) => {
@@ -135,6 +177,15 @@ pub fn fit(table: &Table, there: &Standing) -> Result<Fit, Vec<String>> {
     if differences.is_empty() { Ok(fit) } else { Err(differences) }
 }
 
+/// Whether a column of ours is to become another type than it is, and not a wider one.
+fn is_changed(ours: &PostgresType, theirs: &StandingColumn, there: &Standing) -> bool {
+    there.is_ours
+        && match PostgresType::parse(&theirs.type_name) {
+            Some(theirs) => theirs != *ours && !theirs.widens_to(ours),
+            None => !ours.fits(&theirs.type_name, theirs.is_enum),
+        }
+}
+
 /// A table of ours follows the relation: where the relation's type is wider, the column is widened rather than fed with
 /// values that may not fit.
 fn narrows_ours(ours: &PostgresType, theirs: &StandingColumn, there: &Standing) -> bool {
@@ -146,7 +197,7 @@ fn narrows_ours(ours: &PostgresType, theirs: &StandingColumn, there: &Standing) 
 pub fn has_foreign_key(there: &Standing, key: &ForeignKey) -> bool {
     let ours: BTreeSet<_> = key.columns.iter().zip(&key.to_columns).collect();
     there.foreign_keys.iter().any(|(columns, to_table, to_columns)| {
-        *to_table == key.to_table && ours == columns.iter().zip(to_columns).collect()
+        *to_table == (key.to_schema.clone(), key.to_table.clone()) && ours == columns.iter().zip(to_columns).collect()
     })
 }
 
@@ -177,13 +228,13 @@ mod tests {
                 .collect(),
             has_primary_key: !unique.is_empty(),
             unique: vec![unique.iter().map(|name| name.to_string()).collect()],
-            foreign_keys: Vec::new(),
+            ..Standing::default()
         }
     }
 
     #[track_caller]
     fn check(there: Standing, expected: Result<&[Alteration], &[&str]>) {
-        match (fit(&table(), &there), expected) {
+        match (fit(&table(), &there, false), expected) {
             (Ok(found), Ok(expected)) => assert_eq!(found.alterations, expected),
             (Err(found), Err(expected)) => assert_eq!(found, expected),
             (found, expected) => panic!("{found:?} is not {expected:?}"),
@@ -235,7 +286,11 @@ mod tests {
             ),
             Ok(&[
                 Alteration::Widen { name: "id".into(), postgres_type: PostgresType::Int8 },
-                Alteration::AddColumn { name: "amount".into(), postgres_type: PostgresType::Numeric(Some((38, 2))) },
+                Alteration::AddColumn {
+                    name: "amount".into(),
+                    postgres_type: PostgresType::Numeric(Some((38, 2))),
+                    default: None,
+                },
                 Alteration::DropNotNull { name: "old".into() },
             ]),
         );

@@ -7,16 +7,28 @@
 
 mod apply;
 mod catalog;
+mod compare;
 mod connect;
 mod copy;
+mod ddl;
+mod exact;
 mod fit;
+mod hazard;
+mod look;
+mod migration;
+mod narrow;
 mod numeric;
 mod pgcopy;
+mod plan;
+mod quarantine;
 mod statements;
 mod table;
 mod tls_options;
+mod values;
+mod wanted;
+mod watch;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -25,10 +37,17 @@ use postgres::{Client, Transaction};
 
 use self::connect::Server;
 use self::copy::describe;
-use self::fit::{Fit, Standing};
+pub use self::look::{keys, plan, script as ddl};
+
+use self::fit::Fit;
+use self::pgcopy::Field;
+use self::plan::Plan;
+use self::quarantine::SetAside;
 use self::statements::{KeyName, qualified};
-use self::table::{ForeignKey, IDENTIFIER_BYTES_MAX, Table};
-use super::{Changes, Exporter, Extent, Opening, Publication, Published};
+use self::table::{IDENTIFIER_BYTES_MAX, Table};
+use self::wanted::Wanted;
+use super::postgres_type::PostgresType;
+use super::{Changes, Difference, Exporter, Extent, Opening, Publication, Published};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::project::ExportPolicy;
@@ -48,7 +67,8 @@ const SETUP_LOCK: i64 = 0x65_6c_74;
 pub struct PostgresExporter {
     server: Server,
     schema: String,
-    schema_exists: bool,
+    /// Those of the publication's that are to be made.
+    missing_schemas: Vec<String>,
     publication: Publication,
     policy: ExportPolicy,
     /// The publication's, as Postgres will have them.
@@ -60,6 +80,8 @@ pub struct PostgresExporter {
     main: Mutex<Client>,
     staging: Staging,
     last: Option<String>,
+    /// Tables, by label, that others changed, or may have.
+    touched: BTreeSet<String>,
     /// For each table of the publication.
     plans: Vec<Plan>,
     notes: Vec<String>,
@@ -70,19 +92,15 @@ pub struct PostgresExporter {
     is_clean: bool,
 }
 
-/// How one table is published.
-struct Plan {
-    /// None: it does not stand yet.
-    fit: Option<Fit>,
-    /// To be added in the transaction.
-    foreign_keys: Vec<ForeignKey>,
-}
-
 /// What was staged of one table.
 struct Staged {
     extent: Extent,
     rows: u64,
     has_deletes: bool,
+    /// How many rows go to the table beside.
+    set_aside: u64,
+    /// What was replaced or set aside.
+    notes: Vec<String>,
     /// Of a table that was made anew.
     keys: Vec<KeyName>,
 }
@@ -113,7 +131,10 @@ impl PostgresExporter {
         let server = Server::new(uri, &format!("elt {}/{}", publication.project, publication.target))?;
         let mut main = server.connect()?;
         let failed = |error: postgres::Error| Error::export_postgres("reading its catalog", None, describe(&error));
-        make_own_schema(&mut main).map_err(|error| Error::export_no_own_schema(describe(&error)))?;
+        make_own_schema(&mut main).map_err(|error| match error.as_db_error() {
+            Some(_) => Error::export_no_own_schema(describe(&error)),
+            None => failed(error),
+        })?;
         let lock = lock_key(schema);
         take_lock(&mut main, lock, schema, cancel, say)?;
         drop_staging_tables(&mut main, lock).map_err(failed)?;
@@ -124,13 +145,27 @@ impl PostgresExporter {
             )
             .map_err(failed)?
             .map(|row| row.get(0));
-        let schema_exists = schema_stands(&mut main, schema)?;
-        let standing = catalog::read(&mut main, schema).map_err(failed)?;
-        let (plans, notes) = plan(schema, &tables, &standing)?;
+        let touched = match policy.watch() {
+            true => watch::read(&mut main, &tables).map_err(failed)?,
+            false => BTreeSet::new(),
+        };
+        let mut schemas: Vec<String> = tables.iter().map(|table| table.schema.clone()).collect();
+        schemas.extend(tables.iter().flat_map(|table| &table.foreign_keys).map(|key| key.to_schema.clone()));
+        schemas.sort();
+        schemas.dedup();
+        let mut missing_schemas = Vec::new();
+        for schema in tables.iter().map(|table| &table.schema) {
+            if !missing_schemas.contains(schema) && !schema_stands(&mut main, schema)? {
+                missing_schemas.push(schema.clone());
+            }
+        }
+        let standing = catalog::read(&mut main, &schemas).map_err(failed)?;
+        let (plans, notes) = plan::plan(&tables, &standing, policy)?;
+        narrow::narrow(&mut main, &mut tables, &standing)?;
         Ok(Self {
             server,
             schema: schema.to_owned(),
-            schema_exists,
+            missing_schemas,
             publication,
             policy,
             tables,
@@ -143,6 +178,7 @@ impl PostgresExporter {
                 freed: Condvar::new(),
             },
             last,
+            touched,
             plans,
             notes,
             staged: Mutex::default(),
@@ -169,11 +205,8 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn make_own_schema(client: &mut Client) -> Result<(), postgres::Error> {
     let missing = |client: &mut Transaction<'_>| -> Result<Vec<&str>, postgres::Error> {
         let mut statements = Vec::new();
-        if client.query_one("select to_regnamespace($1) is null", &[&statements::OWN_SCHEMA])?.get(0) {
-            statements.push(statements::CREATE_OWN_SCHEMA);
-        }
-        for (name, create) in statements::OWN_TABLES {
-            if client.query_one("select to_regclass($1) is null", &[&name])?.get(0) {
+        for (is_there, create) in statements::OWN_OBJECTS {
+            if !client.query_one(&format!("select {is_there}"), &[])?.get::<_, bool>(0) {
                 statements.push(create);
             }
         }
@@ -250,7 +283,7 @@ fn take_lock(client: &mut Client, lock: i64, schema: &str, cancel: &Cancel, say:
 
 /// Drops what this schema's publications have staged. Whoever holds the lock may: nobody else is at it.
 fn drop_staging_tables(client: &mut Client, lock: i64) -> Result<(), postgres::Error> {
-    let mark = format!("^(new|rows|gone)_{lock:016x}_[0-9]+$");
+    let mark = format!("^(new|rows|gone|bad)_{lock:016x}_[0-9]+$");
     let left = client.query(
         "select relname::text from pg_class where relnamespace = '_elt'::regnamespace and relkind = 'r' and relname ~ $1",
         &[&mark],
@@ -260,43 +293,6 @@ fn drop_staging_tables(client: &mut Client, lock: i64) -> Result<(), postgres::E
         return Ok(());
     }
     client.batch_execute(&format!("drop table if exists {}", places.join(", ")))
-}
-
-/// Compares all tables with what stands; all differences of all tables are one error.
-fn plan(schema: &str, tables: &[Table], standing: &BTreeMap<String, Standing>) -> Result<(Vec<Plan>, Vec<String>)> {
-    let (mut plans, mut notes, mut errors) = (Vec::new(), Vec::new(), Vec::new());
-    for table in tables {
-        let there = standing.get(&table.name);
-        let fit = match there.map(|there| fit::fit(table, there)).transpose() {
-            Ok(fit) => fit,
-            Err(differences) => {
-                let is_ours = there.is_some_and(|there| there.is_ours);
-                errors.push(Error::export_table_does_not_fit(schema, &table.name, is_ours, &differences));
-                continue;
-            }
-        };
-        if let (Some(fit), Some(Standing { is_ours: true, .. })) = (&fit, there) {
-            for column in &fit.unfilled {
-                notes.push(format!("column `{column}` of `{schema}.{}` is no longer filled", table.name));
-            }
-        }
-        let mut foreign_keys = Vec::new();
-        for key in &table.foreign_keys {
-            let to_stands =
-                standing.contains_key(&key.to_table) || tables.iter().any(|other| other.name == key.to_table);
-            match there {
-                // What others made keeps the constraints they gave it.
-                Some(there) if !there.is_ours || fit::has_foreign_key(there, key) => {}
-                _ if to_stands => foreign_keys.push(key.clone()),
-                _ => notes.push(format!(
-                    "the foreign key of `{schema}.{}` to `{}` waits until that table is published",
-                    table.name, key.to_table
-                )),
-            }
-        }
-        plans.push(Plan { fit, foreign_keys });
-    }
-    Error::many(errors).map_or(Ok((plans, notes)), Err)
 }
 
 impl Staging {
@@ -340,11 +336,25 @@ impl Exporter for PostgresExporter {
 
     fn wants_everything(&self, table: &str) -> bool {
         let planned = self.tables.iter().zip(&self.plans).find(|(planned, _)| planned.label == table);
-        planned.is_none_or(|(_, plan)| plan.fit.as_ref().is_none_or(Fit::wants_everything))
+        self.touched.contains(table)
+            || planned.is_none_or(|(_, plan)| plan.fit.as_ref().is_none_or(Fit::wants_everything))
+    }
+
+    fn touched(&self) -> Vec<String> {
+        self.touched.iter().cloned().collect()
+    }
+
+    fn compares(&self) -> bool {
+        true
+    }
+
+    fn differences(&self, labels: &[String]) -> Result<Vec<Difference>> {
+        self.compare(labels)
     }
 
     fn notes(&self) -> Vec<String> {
-        self.notes.clone()
+        let staged = locked(&self.staged);
+        self.notes.iter().chain(staged.values().flat_map(|staged| &staged.notes)).cloned().collect()
     }
 
     fn stage(&self, name: &str, extent: Extent, changes: &mut dyn Changes) -> Result<()> {
@@ -376,15 +386,19 @@ impl PostgresExporter {
     /// may see its rows before the move, and none needs to visit them again after.
     fn stage_new(&self, client: &mut Client, index: usize, table: &Table, changes: &mut dyn Changes) -> Result<Staged> {
         let failed = |error: postgres::Error| Error::export_postgres("creating", Some(&table.name), describe(&error));
-        let place = self.staging_place("new", index);
+        let (place, wanted) = (self.staging_place("new", index), Wanted::of(table));
         let mut transaction = client.transaction().map_err(failed)?;
-        transaction.batch_execute(&statements::create_table(&place, table)).map_err(failed)?;
+        transaction.batch_execute(&statements::create_table(&place, table, &wanted)).map_err(failed)?;
         let columns: Vec<_> = table.columns.iter().collect();
         let statement = statements::copy_rows(&place, table, true);
-        let rows =
-            copy::copy(&mut transaction, &statement, &table.name, &columns, &self.cancel, |sink| changes.rows(sink))?;
+        let copied =
+            copy::copy(&mut transaction, &statement, &table.name, &columns, &table.key, &self.cancel, |sink| {
+                changes.rows(sink)
+            })?;
+        let rows = copied.rows;
+        self.stage_aside(&mut transaction, index, table, &copied.set_aside)?;
         let mut keys = Vec::new();
-        for (statement, key) in statements::create_keys(&place, &self.staging_name("new", index), table) {
+        for (statement, key) in statements::create_keys(&place, &self.staging_name("new", index), &wanted) {
             self.cancel.check()?;
             transaction.batch_execute(&statement).map_err(failed)?;
             keys.push(key);
@@ -392,8 +406,18 @@ impl PostgresExporter {
         if rows >= ANALYZE_ROWS_MIN {
             transaction.batch_execute(&format!("analyze {place}")).map_err(failed)?;
         }
+        if self.policy.watch() {
+            transaction.batch_execute(&watch::create(&place)).map_err(failed)?;
+        }
         transaction.commit().map_err(failed)?;
-        Ok(Staged { extent: Extent::Everything, rows, has_deletes: false, keys })
+        Ok(Staged {
+            extent: Extent::Everything,
+            rows,
+            has_deletes: false,
+            set_aside: copied.set_aside.rows,
+            notes: copied.notes,
+            keys,
+        })
     }
 
     fn stage_rows(
@@ -410,10 +434,16 @@ impl PostgresExporter {
         transaction.batch_execute(&statements::create_rows(&place, table)).map_err(failed)?;
         let columns: Vec<_> = table.columns.iter().collect();
         let statement = statements::copy_rows(&place, table, true);
-        let rows =
-            copy::copy(&mut transaction, &statement, &table.name, &columns, &self.cancel, |sink| changes.rows(sink))?;
-        if rows >= ANALYZE_ROWS_MIN {
-            transaction.batch_execute(&format!("analyze {place}")).map_err(failed)?;
+        let copied =
+            copy::copy(&mut transaction, &statement, &table.name, &columns, &table.key, &self.cancel, |sink| {
+                changes.rows(sink)
+            })?;
+        let rows = copied.rows;
+        self.stage_aside(&mut transaction, index, table, &copied.set_aside)?;
+        if rows >= ANALYZE_ROWS_MIN && !table.key.is_empty() {
+            // How many rows there are, and how their keys lie, is all that merging asks.
+            let key = statements::names(&table.key);
+            transaction.batch_execute(&format!("analyze {place} ({key})")).map_err(failed)?;
         }
         let has_deletes = extent == Extent::Delta && !table.key.is_empty();
         if has_deletes {
@@ -422,12 +452,45 @@ impl PostgresExporter {
             // In the table's order, as the query gives them.
             let columns: Vec<_> = table.key_columns().collect();
             let statement = statements::copy_deletes(&place, table);
-            copy::copy(&mut transaction, &statement, &table.name, &columns, &self.cancel, |sink| {
+            copy::copy(&mut transaction, &statement, &table.name, &columns, &table.key, &self.cancel, |sink| {
                 changes.deletes(sink)
             })?;
+            if !copied.set_aside.keys().is_empty() {
+                let fields = columns.iter().map(|column| Field::plain(column.postgres_type.clone())).collect();
+                copy::copy_batches(&mut transaction, &statement, &table.name, fields, copied.set_aside.keys())?;
+            }
         }
         transaction.commit().map_err(failed)?;
-        Ok(Staged { extent, rows, has_deletes, keys: Vec::new() })
+        Ok(Staged {
+            extent,
+            rows,
+            has_deletes,
+            set_aside: copied.set_aside.rows,
+            notes: copied.notes,
+            keys: Vec::new(),
+        })
+    }
+
+    /// Stages the rows that go to the table beside.
+    fn stage_aside(
+        &self,
+        transaction: &mut Transaction<'_>,
+        index: usize,
+        table: &Table,
+        set_aside: &SetAside,
+    ) -> Result<()> {
+        if set_aside.rows == 0 {
+            return Ok(());
+        }
+        let place = self.staging_place("bad", index);
+        transaction
+            .batch_execute(&quarantine::create_staging(&place, table))
+            .map_err(|error| Error::export_postgres("staging", Some(&table.name), describe(&error)))?;
+        let keys = table.columns.iter().filter(|column| table.key.contains(&column.name));
+        let ours = [PostgresType::Text, PostgresType::Text, PostgresType::Jsonb];
+        let fields = keys.map(|column| column.postgres_type.clone()).chain(ours).map(Field::plain).collect();
+        let statement = quarantine::copy_staging(&place, table);
+        copy::copy_batches(transaction, &statement, &table.name, fields, set_aside.batches())
     }
 }
 

@@ -3,18 +3,17 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array,
+    Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array,
     IntervalMonthDayNanoArray, LargeStringArray, ListArray, StringArray, TimestampMicrosecondArray,
 };
 use arrow::datatypes::{Int32Type, IntervalMonthDayNano};
-use arrow::record_batch::RecordBatch;
 
 use super::*;
 
 /// What stands between the header and the trailer, and the faults.
 fn encode(array: ArrayRef, postgres_type: PostgresType) -> (Vec<u8>, Vec<(Hazard, u64)>) {
     let batch = RecordBatch::try_from_iter_with_nullable([("c", array, true)]).expect("a batch");
-    let mut encoder = Encoder::new(vec![postgres_type]);
+    let mut encoder = Encoder::new(vec![Field::plain(postgres_type)]);
     encoder.encode(&batch, |_| Ok::<_, ()>(())).expect("a type that fits").expect("sent");
     let bytes = encoder.finish().to_vec();
     assert_eq!(&bytes[..19], b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0");
@@ -116,6 +115,51 @@ fn hazards_are_counted() {
 fn refuses_what_is_another_type() {
     let batch =
         RecordBatch::try_from_iter([("c", Arc::new(StringArray::from(vec!["1"])) as ArrayRef)]).expect("a batch");
-    let refused = Encoder::new(vec![PostgresType::Int8]).encode(&batch, |_| Ok::<_, ()>(()));
+    let refused = Encoder::new(vec![Field::plain(PostgresType::Bool)]).encode(&batch, |_| Ok::<_, ()>(()));
     assert_eq!(refused, Err(Mismatch { column: 0, arrow: "Utf8".into() }));
+}
+
+/// The rows of a table of a key and a text of two characters, by policy: how many were encoded and how many set aside.
+fn rows_of(on_hazard: OnHazard) -> (u64, u64, Vec<(u64, Vec<String>)>) {
+    let key = Field { is_key: true, ..Field::plain(PostgresType::Int8) };
+    let text = Field { on_hazard, ..Field::plain(PostgresType::Varchar(2)) };
+    let mut encoder = Encoder::new(vec![key, text]);
+    let batch = RecordBatch::try_from_iter([
+        ("id", Arc::new(Int64Array::from(vec![7, 8, 9])) as ArrayRef),
+        ("name", Arc::new(StringArray::from(vec!["ab", "abc", "a  "])) as ArrayRef),
+    ])
+    .expect("a batch");
+    encoder.encode(&batch, |_| Ok::<_, ()>(())).expect("types that fit").expect("sent");
+    let faults = encoder.faults().iter().map(|fault| (fault.values, fault.keys.clone())).collect();
+    (encoder.rows(), encoder.take_set_aside().rows, faults)
+}
+
+#[test]
+fn rows_are_replaced_or_set_aside() {
+    let faults = vec![(1, vec!["8".to_owned()])];
+    assert_eq!(rows_of(OnHazard::Replace), (3, 0, faults.clone()));
+    assert_eq!(rows_of(OnHazard::Quarantine), (2, 1, faults));
+}
+
+#[test]
+fn narrower_columns_take_what_fits() {
+    check(Int64Array::from(vec![-2]), PostgresType::Int2, "00000002 fffe");
+    check_hazard(Int64Array::from(vec![40_000, 1]), PostgresType::Int2, &[(Hazard::IntegerRange, 1)]);
+    check(Float64Array::from(vec![0.5]), PostgresType::Numeric(Some((5, 2))), "0000000a 0001 ffff 0000 0002 1388");
+    check_hazard(Float64Array::from(vec![f64::NAN]), PostgresType::Numeric(None), &[(Hazard::NotFinite, 1)]);
+    check_hazard(Float64Array::from(vec![0.125]), PostgresType::Numeric(Some((5, 2))), &[(Hazard::Scale, 1)]);
+    check(StringArray::from(vec!["[1]"]), PostgresType::Json, "00000003 5b315d");
+}
+
+#[test]
+fn rows_of_a_gigabyte_are_never_sent() {
+    let mut encoder = Encoder::with_rows_of(vec![Field::plain(PostgresType::Text)], 100);
+    let text = "x".repeat(200);
+    let array: ArrayRef = Arc::new(StringArray::from(vec!["short", text.as_str()]));
+    let batch = RecordBatch::try_from_iter([("c", array)]).expect("a batch");
+    encoder.encode(&batch, |_| Ok::<_, ()>(())).expect("a type that fits").expect("sent");
+    assert_eq!(
+        (encoder.rows(), encoder.faults()[0].hazard, encoder.faults()[0].keys[0].as_str()),
+        (1, Hazard::Size, "row 2")
+    );
 }

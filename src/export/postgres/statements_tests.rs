@@ -20,14 +20,14 @@ fn check(found: impl AsRef<str>, expected: &str) {
 fn makes_a_table() {
     let table = table(&["id"]);
     check(
-        create_table("_elt.x", &table),
-        "create table _elt.x (\"id\" bigint not null, \"mood\" text, \"doc\" jsonb, constraint \"positive\" check (id > 0))",
+        create_table("_elt.x", &table, &Wanted::of(&table)),
+        "create table _elt.x (\"id\" bigint not null, \"mood\" text, \"doc\" jsonb, constraint \"positive\" check (id > 0)) with (fillfactor = 95)",
     );
-    let keys = create_keys("_elt.x", "x", &table);
-    check(&keys[0].0, "alter table _elt.x add constraint \"x_0\" primary key (\"id\")");
-    check(&keys[1].0, "alter table _elt.x add constraint \"x_1\" unique (\"mood\")");
-    assert_eq!(keys[0].1, KeyName { staged: "x_0".into(), wanted: "t_pkey".into() });
-    assert_eq!(keys[1].1, KeyName { staged: "x_1".into(), wanted: "t_mood_key".into() });
+    let keys = create_keys("_elt.x", "x", &Wanted::of(&table));
+    check(&keys[0].0, "alter table _elt.x add constraint \"x_0\" unique (\"mood\")");
+    check(&keys[1].0, "alter table _elt.x add constraint \"x_1\" primary key (\"id\")");
+    assert_eq!(keys[0].1, KeyName { staged: "x_0".into(), wanted: "t_mood_key".into() });
+    assert_eq!(keys[1].1, KeyName { staged: "x_1".into(), wanted: "t_pkey".into() });
     assert_eq!(keys.len(), 2);
 }
 
@@ -43,9 +43,9 @@ fn indexes_foreign_keys_that_no_key_begins_with() {
     };
     table.unique.clear();
     table.foreign_keys = vec![to(&["id"]), to(&["mood"]), to(&["mood"])];
-    let keys = create_keys("_elt.x", "x", &table);
+    let keys = create_keys("_elt.x", "x", &Wanted::of(&table));
     assert_eq!(keys.len(), 2);
-    check(&keys[1].0, "create index \"x_1\" on _elt.x (\"mood\")");
+    check(&keys[1].0, "create index \"x_1\" on _elt.x using btree (\"mood\")");
     assert_eq!(keys[1].1, KeyName { staged: "x_1".into(), wanted: "t_mood_idx".into() });
 }
 

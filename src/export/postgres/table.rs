@@ -4,7 +4,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::error::{Error, Result};
+use super::values::Labels;
+use crate::error::{Error, Place, Result};
 use crate::export::contract::{self, Check, Unique};
 use crate::export::duck_type::DuckType;
 use crate::export::postgres_type::PostgresType;
@@ -23,6 +24,8 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// Empty: the table is replaced whole whenever it changed.
     pub key: Vec<String>,
+    /// The name that the contract gives the primary key.
+    pub key_name: Option<String>,
     pub unique: Vec<Unique>,
     pub foreign_keys: Vec<ForeignKey>,
     pub checks: Vec<Check>,
@@ -36,6 +39,10 @@ pub struct Table {
 pub struct Column {
     pub name: String,
     pub postgres_type: PostgresType,
+    /// Where the contract gives its type, if it does.
+    pub type_place: Option<Place>,
+    /// Of a type that is an enum, once the database was asked.
+    pub labels: Option<Labels>,
     pub not_null: bool,
     pub default: Option<String>,
     pub comment: Option<String>,
@@ -78,19 +85,34 @@ impl Table {
         }
         let mut columns = Vec::with_capacity(table.columns.len());
         for column in &table.columns {
-            match DuckType::parse(&column.duckdb_type).postgres() {
-                Some(postgres_type) => columns.push(Column {
-                    name: column.name.clone(),
-                    postgres_type,
-                    not_null: column.not_null,
-                    default: column.default.clone(),
-                    comment: column.comment.clone(),
-                    on_hazard: column.on_hazard,
-                }),
-                None => {
-                    errors.push(Error::export_no_postgres_type(&table.name, &column.name, &column.duckdb_type));
+            let Some(own) = DuckType::parse(&column.duckdb_type).postgres() else {
+                errors.push(Error::export_no_postgres_type(&table.name, &column.name, &column.duckdb_type));
+                continue;
+            };
+            let postgres_type = match &column.target_type {
+                None => own,
+                Some((written, place)) => {
+                    match PostgresType::written(written).filter(|wanted| own.can_become(wanted)) {
+                        Some(wanted) => wanted,
+                        None => {
+                            let error =
+                                Error::export_contract_type(&table.name, &column.name, written, &own.to_string());
+                            errors.push(error.at_maybe(place.clone()));
+                            own
+                        }
+                    }
                 }
-            }
+            };
+            columns.push(Column {
+                name: column.name.clone(),
+                postgres_type,
+                type_place: column.target_type.as_ref().and_then(|(_, place)| place.clone()),
+                labels: None,
+                not_null: column.not_null,
+                default: column.default.clone(),
+                comment: column.comment.clone(),
+                on_hazard: column.on_hazard,
+            });
         }
         let foreign_keys = table.foreign_keys.iter().map(|key| ForeignKey {
             name: key.name.clone(),
@@ -105,6 +127,7 @@ impl Table {
             name: table.name.clone(),
             columns,
             key: table.key.clone(),
+            key_name: table.key_name.clone(),
             unique: table.unique.clone(),
             foreign_keys: foreign_keys.collect(),
             checks: table.checks.clone(),

@@ -1,0 +1,30 @@
+//! What is said where a target is not what was last published.
+
+use super::Error;
+
+impl Error {
+    /// `differences`: one line a table.
+    pub fn export_diverged(differences: &[String]) -> Self {
+        let mut error =
+            Self::failed("the target was changed since our last publication, and `on_divergence` is `fail`");
+        for difference in differences {
+            error = error.because(difference);
+        }
+        error.hint("nothing was published; `elt export --heal` brings the target to what the warehouse has")
+    }
+
+    pub fn export_cannot_verify() -> Self {
+        Self::usage("`--verify` compares tables of a Postgres target; this target cannot be compared with").hint(
+            "`elt export --heal` publishes everything in full where the target does not stand at our last publication",
+        )
+    }
+
+    /// The answer of `--verify`.
+    pub fn export_differs(differences: &[String]) -> Self {
+        let mut error = Self::failed("the target differs from the warehouse");
+        for difference in differences {
+            error = error.because(difference);
+        }
+        error.hint("nothing was changed; `elt export --heal` brings the target to what the warehouse has")
+    }
+}

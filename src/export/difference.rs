@@ -1,0 +1,76 @@
+//! How one table of a target differs from what the warehouse has.
+//!
+//! A value and its text. Knows no target.
+
+use std::fmt;
+
+/// How many keys of rows that differ are shown.
+pub const KEYS_SHOWN: usize = 5;
+
+/// Of one table. Without a key rows cannot be told apart: one that differs counts as missing and as unknown.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Difference {
+    /// As the target names it: `analytics.customers`.
+    pub table: String,
+    /// Rows that the target lacks.
+    pub missing: u64,
+    /// Rows with other values there.
+    pub differing: u64,
+    /// Rows there that the warehouse does not have.
+    pub unknown: u64,
+    /// The keys of some of them, at most `KEYS_SHOWN`: `17`, or `(17, a)`.
+    pub keys: Vec<String>,
+    /// The key's columns.
+    pub key: Vec<String>,
+}
+
+impl Difference {
+    pub fn is_zero(&self) -> bool {
+        self.missing == 0 && self.differing == 0 && self.unknown == 0
+    }
+}
+
+/// `` `analytics.customers`: 3 rows missing there, 1 differs, 2 unknown here (`customer_id`: 17, 45, …) ``
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rows = |count: u64| if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
+        let mut parts = Vec::new();
+        if self.missing > 0 {
+            parts.push(format!("{} missing there", rows(self.missing)));
+        }
+        if self.differing > 0 {
+            parts.push(format!("{} with other values there", rows(self.differing)));
+        }
+        if self.unknown > 0 {
+            parts.push(format!("{} there that the warehouse does not have", rows(self.unknown)));
+        }
+        write!(f, "`{}`: {}", self.table, parts.join(", "))?;
+        if !self.keys.is_empty() {
+            let total = self.missing + self.differing + self.unknown;
+            let more = if total > self.keys.len() as u64 { ", …" } else { "" };
+            write!(f, " (`{}` {}{more})", self.key.join("`, `"), self.keys.join(", "))?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Difference;
+
+    #[test]
+    fn reads_as_a_line() {
+        let difference = Difference {
+            table: "analytics.customers".into(),
+            missing: 1,
+            differing: 3,
+            unknown: 0,
+            keys: vec!["17".into(), "45".into()],
+            key: vec!["customer_id".into()],
+        };
+        assert_eq!(
+            difference.to_string(),
+            "`analytics.customers`: 1 row missing there, 3 rows with other values there (`customer_id` 17, 45, …)"
+        );
+    }
+}

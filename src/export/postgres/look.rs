@@ -1,0 +1,94 @@
+//! Looks at what stands in the target without publishing: the steps that a publication would take, and its DDL.
+//!
+//! Changes nothing, and takes no lock.
+
+use super::connect::Server;
+use super::copy::describe;
+use super::fit::fit;
+use super::table::Table;
+use super::{catalog, ddl, migration};
+use crate::error::{Error, Result};
+use crate::export::plan::PlannedStep;
+use crate::export::{Publication, PublishedKey};
+use crate::project::{ExportPolicy, OnContractChange};
+use crate::secret::Secret;
+
+/// The steps for each table, in the publication's order; none for a table that is as it should be.
+pub fn plan(uri: &Secret, schema: &str, publication: &Publication, policy: ExportPolicy) -> Result<Vec<PlannedStep>> {
+    let tables = tables(publication, schema)?;
+    let server = Server::new(uri, &format!("elt {}/{}", publication.project, publication.target))?;
+    let mut client = server.connect()?;
+    let mut schemas: Vec<String> = tables.iter().map(|table| table.schema.clone()).collect();
+    schemas.dedup();
+    let standing = catalog::read(&mut client, &schemas)
+        .map_err(|error| Error::export_postgres("reading its catalog", None, describe(&error)))?;
+    // All steps, those too that a build would refuse.
+    let policy = ExportPolicy { on_schema_change: OnContractChange::Apply, ..policy };
+    let mut steps = Vec::new();
+    let mut errors = Vec::new();
+    for table in &tables {
+        let place = format!("{}.{}", table.schema, table.name);
+        let Some(there) = standing.get(&(table.schema.clone(), table.name.clone())) else {
+            steps.push(PlannedStep { table: place, text: migration::creation(table), is_destructive: false });
+            continue;
+        };
+        // What a publication takes without leave, and what it would take with it.
+        match fit(table, there, there.is_ours || policy.allow_destructive) {
+            Ok(fit) if there.is_ours => {
+                let found = migration::steps(table, &fit, there, there.contract.as_ref());
+                steps.extend(found.into_iter().map(|step| PlannedStep {
+                    table: place.clone(),
+                    text: step.text,
+                    is_destructive: step.is_destructive,
+                }));
+            }
+            Ok(_) => {}
+            Err(differences) => {
+                errors.push(Error::export_table_does_not_fit(&table.schema, &table.name, there.is_ours, &differences));
+            }
+        }
+    }
+    Error::many(errors).map_or(Ok(steps), Err)
+}
+
+/// The surrogate keys that were published; None if the schema stands at publication `known`, or has none.
+pub fn keys(uri: &Secret, schema: &str, known: Option<&str>) -> Result<Option<Vec<PublishedKey>>> {
+    let server = Server::new(uri, "elt keys")?;
+    let mut client = server.connect()?;
+    let failed = |error: postgres::Error| Error::export_postgres("reading surrogate keys", None, describe(&error));
+    let stands = "select to_regclass('_elt.publications') is not null and to_regclass('_elt.keys') is not null";
+    if !client.query_one(stands, &[]).map_err(failed)?.get::<_, bool>(0) {
+        return Ok(None);
+    }
+    let last = client
+        .query_opt("select id::text from _elt.publications where schema = $1 order by number desc limit 1", &[&schema])
+        .map_err(failed)?
+        .map(|row| row.get::<_, String>(0));
+    if known.is_some() && last.as_deref() == known {
+        return Ok(None);
+    }
+    let rows = client.query("select map, natural_key, id::text, uuid::text from _elt.keys", &[]).map_err(failed)?;
+    let read = |row: &postgres::Row| PublishedKey {
+        map: row.get(0),
+        natural_key: row.get(1),
+        id: row.get(2),
+        uuid: row.get(3),
+    };
+    Ok(Some(rows.iter().map(read).collect()))
+}
+
+/// The SQL that makes all tables.
+pub fn script(schema: &str, publication: &Publication) -> Result<String> {
+    Ok(ddl::script(&tables(publication, schema)?))
+}
+
+fn tables(publication: &Publication, schema: &str) -> Result<Vec<Table>> {
+    let (mut tables, mut errors) = (Vec::new(), Vec::new());
+    for table in &publication.tables {
+        match Table::of(table, schema) {
+            Ok(table) => tables.push(table),
+            Err(error) => errors.extend(error.split()),
+        }
+    }
+    Error::many(errors).map_or(Ok(tables), Err)
+}

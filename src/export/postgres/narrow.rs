@@ -1,0 +1,64 @@
+//! Brings the types that columns are encoded in to those that stand: narrower ones of tables that others made, and the
+//! labels of enums, so that what does not fit is found before it is sent.
+//!
+//! Asks the catalog for labels; knows nothing of rows.
+
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+use postgres::Client;
+
+use super::catalog::Catalog;
+use super::copy::describe;
+use super::table::Table;
+use super::values::Labels;
+use crate::error::{Error, Result};
+use crate::export::postgres_type::PostgresType;
+
+/// Sets types and labels of all columns. `standing` holds the tables of its schemas.
+///
+/// # Errors
+/// A contract names a type that is no enum of the database's.
+pub fn narrow(client: &mut Client, tables: &mut [Table], standing: &Catalog) -> Result<()> {
+    let mut errors = Vec::new();
+    let mut known: BTreeMap<String, Option<Labels>> = BTreeMap::new();
+    for table in tables {
+        let there = standing.get(&(table.schema.clone(), table.name.clone())).filter(|there| !there.is_ours);
+        for column in &mut table.columns {
+            let theirs = there.and_then(|there| there.columns.iter().find(|theirs| theirs.name == column.name));
+            if let Some(theirs) = theirs {
+                let parsed = match theirs.is_enum {
+                    true => Some(PostgresType::Named(theirs.type_name.clone())),
+                    // `json` is compared as `jsonb`.
+                    false => PostgresType::parse(&theirs.type_name).filter(|theirs| *theirs != PostgresType::Json),
+                };
+                column.postgres_type = match parsed {
+                    Some(theirs) if column.postgres_type.can_become(&theirs) => theirs,
+                    _ => column.postgres_type.clone(),
+                };
+            }
+            let PostgresType::Named(name) = &column.postgres_type else { continue };
+            if !known.contains_key(name) {
+                known.insert(name.clone(), labels(client, name)?);
+            }
+            column.labels = known.get(name).cloned().flatten();
+            if column.labels.is_none() {
+                let error = Error::export_no_such_type(&table.name, &column.name, name);
+                errors.push(error.at_maybe(column.type_place.clone()));
+            }
+        }
+    }
+    Error::many(errors).map_or(Ok(()), Err)
+}
+
+/// None: there is no such enum.
+fn labels(client: &mut Client, name: &str) -> Result<Option<Labels>> {
+    let rows = client
+        .query(
+            "select e.enumlabel::text from pg_enum e join pg_type t on t.oid = e.enumtypid where t.oid = to_regtype($1)::oid",
+            &[&name],
+        )
+        .map_err(|error| Error::export_postgres("reading its catalog", None, describe(&error)))?;
+    let labels: HashSet<String> = rows.iter().map(|row| row.get(0)).collect();
+    Ok((!labels.is_empty()).then(|| Arc::new(labels)))
+}
