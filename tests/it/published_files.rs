@@ -28,7 +28,10 @@ fn project() -> Project {
         ("profiles.toml", &profiles),
         ("models/marts/orders.sql", orders),
         ("models/marts/by_shop.sql", "select * exclude (content) from {{ ref('orders') }}"),
-        ("models/marts/totals.sql", "select shop_id, count(*) as n, max(title) as last from {{ ref('orders') }} group by 1"),
+        (
+            "models/marts/totals.sql",
+            "select shop_id, count(*) as n, max(title) as last from {{ ref('orders') }} group by 1",
+        ),
         (
             "models/marts/marts.yml",
             "models:\n  - name: orders\n    constraints:\n      - {type: primary_key, columns: [order_id]}\n      \
