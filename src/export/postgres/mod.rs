@@ -133,7 +133,11 @@ impl PostgresExporter {
         let failed = |error: postgres::Error| Error::export_postgres("reading its catalog", None, describe(&error));
         make_own_schema(&mut main).map_err(|error| Error::export_no_own_schema(describe(&error)))?;
         let lock = lock_key(schema);
-        take_lock(&mut main, lock, schema, cancel, say)?;
+        // All schemas that it publishes to, in one order for everybody, so that no two wait for each other.
+        let own = tables.iter().map(|table| table.schema.as_str());
+        for schema in own.chain([schema]).collect::<BTreeSet<_>>() {
+            take_lock(&mut main, lock_key(schema), schema, cancel, say)?;
+        }
         drop_staging_tables(&mut main, lock).map_err(failed)?;
         let last = main
             .query_opt(
