@@ -2,20 +2,35 @@
 
 use std::io::Write;
 
+use serde_json::{Value, json};
+
 use crate::error::{Error, Result};
 use crate::export::{self, PlannedStep, Publication, Table};
 use crate::model::NodeId;
 use crate::project::ExportProfile;
-use crate::report::{Console, counted, table};
+use crate::report::table::{self, Output};
+use crate::report::{Console, counted};
 use crate::run::plan;
 
 use super::workspace::Workspace;
-use super::{BuildOptions, Common, publication};
+use super::{BuildOptions, Common, PlanOptions, publication};
 
-pub fn run(common: &Common, options: &BuildOptions, console: &Console) -> Result<bool> {
+/// Of `--output json`.
+const COLUMNS: [&str; 6] = ["table", "step", "is_destructive", "values", "is_waiting", "is_blocked"];
+
+pub fn run(common: &Common, options: &PlanOptions, console: &Console) -> Result<bool> {
     let workspace = Workspace::open(common, console)?;
-    let (profile, publication) = publication_of(&workspace, options, console)?;
+    let (profile, publication) = publication_of(&workspace, &options.build, console)?;
     let steps = export::plan(profile, &publication)?;
+    if options.json {
+        table::write_values(
+            &mut table::stdout(),
+            Output::Json,
+            &COLUMNS,
+            &steps.iter().map(values).collect::<Vec<_>>(),
+        )?;
+        return Ok(true);
+    }
     let mut text = String::new();
     let mut last = None;
     for step in &steps {
@@ -45,6 +60,11 @@ pub fn run(common: &Common, options: &BuildOptions, console: &Console) -> Result
         console.say(&format!("{}; `elt apply` takes {them}", counted(count, "steps")));
     }
     Ok(true)
+}
+
+fn values(step: &PlannedStep) -> Vec<Value> {
+    let PlannedStep { table, text, is_destructive, values, is_waiting, is_blocked } = step.clone();
+    vec![json!(table), json!(text), json!(is_destructive), json!(values), json!(is_waiting), json!(is_blocked)]
 }
 
 /// What a step's line ends with.

@@ -30,6 +30,15 @@ impl Error {
             .hint("nothing was published; a data test on the model shows the rows")
     }
 
+    /// `lines`: a constraint each, with how many rows it does not hold for.
+    pub fn export_rows_break(table: &str, lines: &[String]) -> Self {
+        let mut error = Self::failed(format!("rows of `{table}` do not hold to its contract"));
+        for line in lines {
+            error = error.because(line);
+        }
+        error.hint("nothing was published; a data test on the model shows the rows")
+    }
+
     pub fn export_no_ddl(kind: &str) -> Self {
         Self::usage(format!("`--ddl` prints nothing for an export of type `{kind}`"))
             .hint("it is for the type `postgres`; other targets make their tables as they are published to")

@@ -173,3 +173,61 @@ fn tables_that_cannot_be_written_say_why() {
         project.elt(&["build", "-s", "customers"]).exits(1).says(said);
     }
 }
+
+#[test]
+fn rows_of_a_new_table_that_break_its_contract_are_counted() {
+    let database = Postgres::shared().database();
+    let orders = "{{ config(materialized='table', unique_key='id') }} \
+        select i as id, i % 2 as customer_id, i::integer as amount, case when i > 1 then 'x' end as note from range(5) t(i)";
+    let yaml = "models: [{name: orders, constraints: [{type: check, expression: amount < 3}, {type: unique, columns: [customer_id]}], \
+        columns: [{name: note, constraints: [{type: not_null}]}]}]\n";
+    let project = shop(&database.uri, orders, yaml);
+    project
+        .elt(&["build"])
+        .exits(1)
+        .says("rows of `orders` do not hold to its contract")
+        .says("column `note` is null, and declared not null: 2 rows")
+        .says("check (amount < 3): 2 rows")
+        .says("`customer_id` not unique: 5 rows");
+    assert_eq!(database.number("select count(*) from pg_tables where schemaname = 'shop'"), 0);
+    // Broken by an index alone.
+    project.write(
+        "models/marts/shop.yml",
+        "models: [{name: orders, config: {indexes: [{columns: [customer_id], unique: true}]}}]\n",
+    );
+    project.elt(&["build"]).exits(1).says("`customer_id` not unique: 5 rows");
+}
+
+#[test]
+fn owners_grants_and_schemas_may_have_any_name() {
+    let database = Postgres::shared().database();
+    let (owner, reader) = ("owner of \"orders\"", "Reader");
+    let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+    let _ = database.client().batch_execute(&format!("create role {}", quoted(owner)));
+    let _ = database.client().batch_execute(&format!("create role {}", quoted(reader)));
+    let yaml = |owned: &str| {
+        format!(
+            "models:\n  - name: customers\n    config: {{export: {{schema: 'My People', table: 'Cust omer'}}}}\n    constraints: [{{type: primary_key, columns: [id]}}]\n  \
+             - name: orders\n    config: {{{owned}}}\n    constraints: [{{type: primary_key, columns: [id]}}, \
+             {{type: foreign_key, columns: [customer_id], to: ref('customers')}}]\n"
+        )
+    };
+    let owned = "export: {owner: 'owner of \"orders\"'}, grants: {select: [Reader], update: [Reader]}";
+    let project = shop(&database.uri, ORDERS, &yaml(owned));
+    project.elt(&["build"]).ok();
+    project.elt(&["plan"]).ok().says("2 tables as their contracts say");
+    let owns = "select count(*) from pg_class where oid = 'shop.orders'::regclass and pg_get_userbyid(relowner) = 'owner of \"orders\"'";
+    assert_eq!(database.number(owns), 1);
+    let may = |privilege: &str| {
+        database.number(&format!("select has_table_privilege('Reader', 'shop.orders', '{privilege}')::int::bigint"))
+    };
+    assert_eq!((may("select"), may("update")), (1, 1));
+    project.write("models/marts/shop.yml", &yaml("grants: {select: [Reader]}"));
+    project.elt(&["build"]).ok();
+    assert_eq!((may("select"), may("update")), (1, 0));
+    assert_eq!(database.number(owns), 1);
+    for role in [owner, reader] {
+        let role = quoted(role);
+        database.client().batch_execute(&format!("drop owned by {role} cascade; drop role {role}")).expect("to drop it");
+    }
+}

@@ -129,7 +129,7 @@ pub fn steps(table: &Table, fit: &Fit, there: &Standing, recorded: Option<&Wante
 }
 
 /// The rows whose values in these columns others have too; a unique constraint does not look at nulls.
-fn twins(place: &str, columns: &[String]) -> String {
+pub fn twins(place: &str, columns: &[String]) -> String {
     let known: Vec<_> = columns.iter().map(|name| format!("{} is not null", quote(name))).collect();
     let (known, columns) = (known.join(" and "), names(columns));
     format!(
