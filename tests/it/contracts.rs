@@ -228,6 +228,9 @@ fn owners_grants_and_schemas_may_have_any_name() {
     assert_eq!(database.number(owns), 1);
     for role in [owner, reader] {
         let role = quoted(role);
-        database.client().batch_execute(&format!("drop owned by {role} cascade; drop role {role}")).expect("to drop it");
+        database
+            .client()
+            .batch_execute(&format!("drop owned by {role} cascade; drop role {role}"))
+            .expect("to drop it");
     }
 }

@@ -200,8 +200,8 @@ impl PostgresExporter {
 
     /// Takes a table's steps of one time.
     fn take(&self, transaction: &mut Transaction<'_>, work: &Work<'_>, when: When) -> Result<()> {
-        let steps = work.plan.steps.iter().filter(|step| step.when == when);
-        steps.map(|step| self.alter(transaction, work.table, step)).collect()
+        let mut steps = work.plan.steps.iter().filter(|step| step.when == when);
+        steps.try_for_each(|step| self.alter(transaction, work.table, step))
     }
 
     /// Takes a step. For a constraint that does not hold, the error has the count of rows.

@@ -24,8 +24,7 @@ pub struct Standing {
     pub has_primary_key: bool,
     /// The columns of each unique index that covers all rows and is checked at once.
     pub unique: Vec<Vec<String>>,
-    /// Columns, schema and table they point to, and columns there.
-    pub foreign_keys: Vec<(Vec<String>, (String, String), Vec<String>)>,
+    pub foreign_keys: Vec<StandingKey>,
     /// The names of its constraints and indexes.
     pub object_names: BTreeSet<String>,
     /// The contract that a publication applied last, where one was recorded.
@@ -50,6 +49,9 @@ pub struct StandingColumn {
     /// The views that read it, whose types follow from its: Postgres does not let it become another under them.
     pub views: Vec<String>,
 }
+
+/// A foreign key: its columns, the schema and table they point to, and the columns there.
+pub type StandingKey = (Vec<String>, (String, String), Vec<String>);
 
 impl Standing {
     /// The primary key that the recorded contract made, where it stands.

@@ -90,11 +90,12 @@ pub fn steps(table: &Table, fit: &Fit, there: &Standing, recorded: Option<&Wante
         }
     }
     for (name, wanted) in &new.constraints {
-        // Foreign keys wait for the table they point to; another table's key stays as it is.
-        let is_else = wanted.starts_with("foreign key")
+        // Foreign keys wait for the table they point to; a primary key that is not dropped is the one that is wanted.
+        let is_elsewhere = wanted.starts_with("foreign key")
             || wanted.starts_with("primary key") && there.has_primary_key && !drops_key;
         let is_same = recorded.is_none_or(|recorded| recorded.constraints.get(name) == Some(wanted));
-        if !is_else && !(stands(name) && is_same) {
+        let is_done = is_elsewhere || stands(name) && is_same;
+        if !is_done {
             let offenders = if let Some(expression) = wanted.strip_prefix("check ") {
                 Some(format!("select count(*) from {place} where not {expression}"))
             } else if wanted.starts_with("primary key") {
