@@ -3,8 +3,8 @@
 //! Pure. Knows no connection.
 
 use crate::export::postgres::fit::{Alteration, Fit};
-use crate::export::postgres::table::{Column, ForeignKey, Table};
-use crate::export::postgres::wanted::{self, Wanted};
+use crate::export::postgres::table::{Column, Table};
+use crate::export::postgres::wanted::Wanted;
 use crate::schema::{literal, quote};
 
 /// The schema that holds our record and what is staged.
@@ -172,17 +172,7 @@ pub fn alter(place: &str, alteration: &Alteration) -> String {
             format!("alter table {place} alter column {} type {postgres_type}", quote(name))
         }
         Alteration::DropNotNull { name } => format!("alter table {place} alter column {} drop not null", quote(name)),
-        Alteration::AddPrimaryKey { columns } => format!("alter table {place} add primary key ({})", names(columns)),
     }
-}
-
-pub fn add_foreign_key(table: &Table, key: &ForeignKey) -> String {
-    format!(
-        "alter table {} add constraint {} {}",
-        qualified(&table.schema, &table.name),
-        quote(&wanted::foreign_key_name(table, key)),
-        wanted::foreign_key(key)
-    )
 }
 
 /// Merges what is staged for one table that stands. `target` and the staging places are qualified names.
@@ -202,7 +192,7 @@ impl Merge<'_> {
 
     /// Removes the rows that the relation does not have; without a key all of them.
     pub fn delete_others(&self) -> String {
-        if self.table.key.is_empty() {
+        if !self.is_by_key() {
             return format!("delete from {}", self.target);
         }
         format!(
@@ -218,7 +208,7 @@ impl Merge<'_> {
         let others: Vec<usize> = (0..self.table.columns.len())
             .filter(|index| !self.table.key.contains(&self.table.columns[*index].name))
             .collect();
-        if others.is_empty() || self.table.key.is_empty() {
+        if others.is_empty() || !self.is_by_key() {
             return None;
         }
         let set: Vec<_> =
@@ -231,6 +221,10 @@ impl Merge<'_> {
             self.on(),
             self.differs(&others)
         ))
+    }
+
+    fn is_by_key(&self) -> bool {
+        !self.table.key.is_empty() && !self.fit.is_replaced
     }
 
     /// Which of these columns, given by index, make two rows of one key differ.
@@ -313,7 +307,7 @@ impl Merge<'_> {
     /// Inserts the rows whose key is not there; without a key all.
     pub fn insert(&self) -> String {
         let staged: Vec<_> = (0..self.table.columns.len()).map(|index| self.staged(index)).collect();
-        let new = if self.table.key.is_empty() {
+        let new = if !self.is_by_key() {
             String::new()
         } else {
             format!(" where not exists (select from {} as t where {})", self.target, self.on())
