@@ -36,7 +36,14 @@ impl OwnPostgres {
         let user = ServerUser::choose().expect("a user for Postgres");
         let folder = server_folder("elt-it-own-postgres-", Some(&user)).expect("a folder");
         let mut initdb = Command::new(programs().join("initdb"));
-        initdb.args(["--no-sync", "--encoding=UTF8", "--locale=C", "--username=elt", "--auth=trust", "--wal-segsize=1"]);
+        initdb.args([
+            "--no-sync",
+            "--encoding=UTF8",
+            "--locale=C",
+            "--username=elt",
+            "--auth=trust",
+            "--wal-segsize=1",
+        ]);
         user.run(initdb.arg(format!("--pgdata={}", folder.join("data").display()))).expect("initdb");
         // What is committed is with the system, and outlives the server's processes.
         let settings = format!(
@@ -89,7 +96,12 @@ impl OwnPostgres {
             let mut words = Vec::new();
             if let Some(kilobytes) = self.kilobytes {
                 // In blocks of 512 bytes.
-                words.extend(["sh".into(), "-c".into(), format!("ulimit -f {}; exec \"$@\"", kilobytes * 2), "sh".into()]);
+                words.extend([
+                    "sh".into(),
+                    "-c".into(),
+                    format!("ulimit -f {}; exec \"$@\"", kilobytes * 2),
+                    "sh".into(),
+                ]);
             }
             words.extend([
                 programs().join("postgres").display().to_string(),

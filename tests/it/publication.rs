@@ -33,7 +33,10 @@ const BY_HAND: [(&str, &str); 7] = [
         "delete from shop.totals where parent_id = 3; insert into shop.parents values (99, 'new')",
         "`shop.totals`: 1 row missing there (`parent_id` 3)",
     ),
-    ("insert into shop.parents values (99, 'new')", "`shop.parents`: 1 row there that the warehouse does not have (`parent_id` 99)"),
+    (
+        "insert into shop.parents values (99, 'new')",
+        "`shop.parents`: 1 row there that the warehouse does not have (`parent_id` 99)",
+    ),
     ("truncate shop.lines", "`shop.lines`: 4 rows missing there"),
     (
         "alter table shop.children disable trigger all; update shop.children set amount = -1 where child_id = 10; \
@@ -59,7 +62,10 @@ fn changes_by_hand_are_noticed_told_and_healed() {
     for (sql, said) in BY_HAND {
         execute(&database, sql);
         shop.project.elt(&["export", "--verify"]).exits(1).says(said).says("nothing was changed");
-        shop.project.elt(&["export"]).ok().says(&format!("note: changed by others, and brought to what the warehouse has: {said}"));
+        shop.project
+            .elt(&["export"])
+            .ok()
+            .says(&format!("note: changed by others, and brought to what the warehouse has: {said}"));
         assert_at(&mut database.client(), 0, sql);
         assert_eq!(touched(&database), 0, "{sql}");
         shop.project.elt(&["export", "--verify"]).ok().says("the target has what the warehouse has, in 4 tables");
@@ -142,9 +148,12 @@ fn tables_of_others_are_verified_but_not_watched() {
     execute(&database, "update shop.parents set name = 'other' where parent_id = 2");
     shop.project.elt(&["export"]).ok().says("(0 rows changed)");
     shop.project.elt(&["export", "--verify"]).exits(1).says("`shop.parents`: 1 row with other values there");
-    execute(&database, "delete from _elt.publications");
-    shop.project.elt(&["export"]).ok().says("`shop.parents`: 1 row with other values there");
+    shop.project.elt(&["export", "--heal"]).ok().says("`shop.parents`: 1 row with other values there");
     assert_at(&mut database.client(), 0, "healed");
+    shop.project.elt(&["export"]).ok().says("(0 rows changed)");
+    execute(&database, "update shop.parents set name = 'other' where parent_id = 2; delete from _elt.publications");
+    shop.project.elt(&["export"]).ok().says("`shop.parents`: 1 row with other values there");
+    assert_at(&mut database.client(), 0, "healed, by the record that is gone");
 }
 
 #[test]
@@ -267,16 +276,29 @@ fn what_postgres_refuses_leaves_the_old_state() {
     let shop = Shop::published(&format!("{}?options=-c%20lock_timeout%3D300ms", database.uri), 0);
     shop.turn(1);
     let refused = |said: &str| -> Run {
-        let run = shop.project.elt(&["export"]).exits(1).says(said).says("hint: nothing was published; the target is as it was");
+        let run = shop
+            .project
+            .elt(&["export"])
+            .exits(1)
+            .says(said)
+            .says("hint: nothing was published; the target is as it was");
         assert_at(&mut database.client(), 0, said);
         assert_eq!(publications(&mut database.client()), 1, "{said}");
         run
     };
     let raises = "create function public.refuse() returns trigger language plpgsql as \
                   $$ begin raise exception 'no % here', new; end $$; ";
-    execute(&database, &format!("{raises} create trigger refuse after insert on shop.totals for each row execute function public.refuse()"));
+    execute(
+        &database,
+        &format!(
+            "{raises} create trigger refuse after insert on shop.totals for each row execute function public.refuse()"
+        ),
+    );
     refused("a trigger or function raised an exception").hides("no (");
-    execute(&database, "drop function public.refuse() cascade; alter table shop.children add check (amount < 600) not valid");
+    execute(
+        &database,
+        "drop function public.refuse() cascade; alter table shop.children add check (amount < 600) not valid",
+    );
     refused("violates check constraint");
     execute(
         &database,
@@ -333,8 +355,16 @@ fn a_killed_postgres_stands_at_the_old_or_the_new() {
         ("ending a copy", |message, _| message.from == Side::Server && message.text.starts_with("COPY "), 0),
         ("updating", |message, _| message.tag == b'P' && message.text.contains("update \"shop\""), 0),
         ("recorded", |message, _| message.tag == b'P' && message.text.contains("insert into _elt.publications"), 0),
-        ("before the commit", |message, is_recorded| is_recorded && message.tag == b'Q' && message.text.starts_with("COMMIT"), 0),
-        ("committed", |message, is_recorded| is_recorded && message.tag == b'C' && message.text.starts_with("COMMIT"), 1),
+        (
+            "before the commit",
+            |message, is_recorded| is_recorded && message.tag == b'Q' && message.text.starts_with("COMMIT"),
+            0,
+        ),
+        (
+            "committed",
+            |message, is_recorded| is_recorded && message.tag == b'C' && message.text.starts_with("COMMIT"),
+            1,
+        ),
     ];
     let postgres = Arc::new(OwnPostgres::start());
     let mut shop = Shop::published(&postgres.uri, 0);
@@ -398,7 +428,9 @@ fn a_killed_publication_is_made_up_for() {
     let database = Postgres::shared().database();
     let mut shop = Shop::published(&database.uri, 0);
     for (number, (failpoint, committed)) in
-        [("export.staged", 0), ("export.before_commit", 0), ("export.after_commit", 1), ("build.end", 1)].into_iter().enumerate()
+        [("export.staged", 0), ("export.before_commit", 0), ("export.after_commit", 1), ("build.end", 1)]
+            .into_iter()
+            .enumerate()
     {
         let number = number as u32;
         shop.turn(number + 1);

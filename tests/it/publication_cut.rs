@@ -102,7 +102,8 @@ fn cut_at(cuts: &[Cut]) {
         assert_eq!(read(&mut client).expect("rows"), rows(number + 1), "run again after {when}");
         assert_eq!(publications(&mut client), before + 1, "publications recorded, {when}");
     }
-    let left = "select count(*) from pg_class where relnamespace = '_elt'::regnamespace and relname ~ '^(new|rows|gone)_'";
+    let left =
+        "select count(*) from pg_class where relnamespace = '_elt'::regnamespace and relname ~ '^(new|rows|gone)_'";
     assert_eq!(database.number(left), 0, "staging tables left");
     shop.project.elt(&["export", "--verify"]).ok();
 }

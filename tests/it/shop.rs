@@ -102,7 +102,9 @@ impl Shop {
 
 fn parents(number: u32) -> Vec<(u32, String)> {
     let first = number % 10;
-    (first..first + 6).map(|id| (id, if id % 2 == 0 { format!("p{id} at {number}") } else { format!("p{id}") })).collect()
+    (first..first + 6)
+        .map(|id| (id, if id % 2 == 0 { format!("p{id} at {number}") } else { format!("p{id}") }))
+        .collect()
 }
 
 fn children(number: u32) -> Vec<(u32, u32, u32)> {

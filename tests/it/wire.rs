@@ -34,7 +34,6 @@ pub enum Fate {
 
 type Judge = Box<dyn FnMut(&Message) -> Fate + Send>;
 
-
 /// Relays until the test's end.
 pub struct Wire {
     pub uri: String,
@@ -83,12 +82,7 @@ fn lock(judge: &Mutex<Judge>) -> std::sync::MutexGuard<'_, Judge> {
     judge.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn pump(
-    mut from: &TcpStream,
-    mut to: &TcpStream,
-    side: Side,
-    judge: &Mutex<Judge>,
-) -> io::Result<()> {
+fn pump(mut from: &TcpStream, mut to: &TcpStream, side: Side, judge: &Mutex<Judge>) -> io::Result<()> {
     let mut is_first = side == Side::Client;
     loop {
         let mut head = vec![0; if is_first { 4 } else { 5 }];
