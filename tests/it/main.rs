@@ -6,6 +6,7 @@
 mod bad_input;
 mod cases;
 mod changed;
+mod export_types;
 mod extraction;
 mod incremental;
 mod main_job;

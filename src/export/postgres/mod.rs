@@ -37,7 +37,7 @@ use postgres::{Client, Transaction};
 
 use self::connect::Server;
 use self::copy::describe;
-pub use self::look::{plan, script as ddl};
+pub use self::look::{keys, plan, script as ddl};
 
 use self::fit::Fit;
 use self::pgcopy::Field;
