@@ -67,6 +67,8 @@ fn cuts(messages: &[Message]) -> Vec<Cut> {
             }
         }
     }
+    // What matters most comes first.
+    cuts.reverse();
     cuts
 }
 
