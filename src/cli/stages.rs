@@ -95,7 +95,8 @@ pub(super) struct ExportArgs {
     /// Compare the target with the warehouse in full, print how it differs, and change nothing
     #[arg(long, conflicts_with = "dry_run")]
     pub(super) verify: bool,
-    /// Bring a target that others changed to what the warehouse has, even where `on_divergence` is `fail`
+    /// Compare in full and bring a target that others changed to what the warehouse has, even where `on_divergence` is
+    /// `fail`
     #[arg(long, conflicts_with = "verify")]
     pub(super) heal: bool,
     /// Print the SQL that would make the tables, and change nothing

@@ -44,6 +44,8 @@ pub struct Publish<'a> {
     pub tables: Vec<PublishedTable>,
     /// Only compare, in full, and change nothing.
     pub verify: bool,
+    /// Compare in full whatever the ids say, and bring the target to what the warehouse has.
+    pub heal: bool,
     /// The names of all tables that are still published, whether this time or not.
     pub stay: BTreeSet<String>,
     pub threads: usize,
@@ -123,8 +125,7 @@ impl Publish<'_> {
             return Err(Error::export_cannot_verify());
         }
         self.settle(&session, &stands)?;
-        // Whatever the ids say, verifying compares everything.
-        let standing = if self.verify { Standing::Elsewhere } else { stands.standing };
+        let standing = if self.verify || self.heal { Standing::Elsewhere } else { stands.standing };
         let recorded = recorded(&session)?;
         let version = session.value("select version()")?.unwrap_or_default();
         let deltas: Vec<Delta<'_>> = self
@@ -290,7 +291,7 @@ impl Publish<'_> {
         let is_suspect = |label: &String| {
             // Of a publication that healed others alone.
             let has_diverged = recorded.get(label).is_some_and(|recorded| recorded.signature == delta::DIVERGED);
-            self.verify || stands.has_diverged || has_diverged || touched.contains(label)
+            self.verify || self.heal || stands.has_diverged || has_diverged || touched.contains(label)
         };
         let labels = self.tables.iter().map(|published| published.table.label.clone());
         let suspects: Vec<String> = labels.filter(is_suspect).collect();
