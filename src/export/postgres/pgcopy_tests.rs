@@ -163,3 +163,32 @@ fn rows_of_a_gigabyte_are_never_sent() {
         (1, Hazard::Size, "row 2")
     );
 }
+
+#[test]
+fn contracts_take_other_times_and_print_numbers() {
+    let stamps = |micros: i64| TimestampMicrosecondArray::from(vec![946_684_800_000_000 + micros]);
+    let precise = |base, digits| PostgresType::Precise(Box::new(base), digits);
+    check(stamps(1_234_000), precise(PostgresType::Timestamp, 3), "00000008 000000000012d450");
+    check(
+        TimestampMicrosecondArray::from(vec![i64::MAX]),
+        precise(PostgresType::Timestamp, 0),
+        "00000008 7fffffffffffffff",
+    );
+    check_hazard(stamps(1_234_567), precise(PostgresType::TimestampTz, 3), &[(Hazard::Scale, 1)]);
+    check(stamps(86_400_000_000), PostgresType::Date, "00000004 00000001");
+    check_hazard(stamps(1), PostgresType::Date, &[(Hazard::TimeOfDay, 1)]);
+    check(Date32Array::from(vec![10_958]), PostgresType::Timestamp, "00000008 000000141dd76000");
+    check(Date32Array::from(vec![i32::MAX]), PostgresType::TimestampTz, "00000008 7fffffffffffffff");
+    check_hazard(Date32Array::from(vec![i32::MAX - 1]), PostgresType::Timestamp, &[(Hazard::YearRange, 1)]);
+    check(StringArray::from(vec!["12:30:00.5+02"]), PostgresType::TimeTz, "0000000c 0000000a7a3d2320 ffffe3e0");
+    check(StringArray::from(vec!["00:00:00-05:30:15"]), PostgresType::TimeTz, "0000000c 0000000000000000 00004d67");
+    for wrong in ["12:30", "12:30:00", "25:00:00+00", "+02", "12:30:00+99", "12:3x:00+00", "12:30:00+1:2:3:4"] {
+        check_hazard(StringArray::from(vec![wrong]), PostgresType::TimeTz, &[(Hazard::NotTime, 1)]);
+    }
+    check(Int64Array::from(vec![-12]), PostgresType::Text, "00000003 2d3132");
+    check(BooleanArray::from(vec![true]), PostgresType::Varchar(4), "00000004 74727565");
+    check_hazard(Int64Array::from(vec![-12]), PostgresType::Varchar(2), &[(Hazard::Width, 1)]);
+    check(Float64Array::from(vec![0.1]), PostgresType::Float4, "00000004 3dcccccd");
+    check_hazard(Float64Array::from(vec![0.123_456_789_012]), PostgresType::Float4, &[(Hazard::Scale, 1)]);
+    check_hazard(Float64Array::from(vec![1e300]), PostgresType::Float4, &[(Hazard::Digits, 1)]);
+}
