@@ -161,6 +161,9 @@ impl Command<'_> {
         let loose = graph.loose_tests(&plan.selection);
         if !plan.steps.is_empty() || !loose.is_empty() {
             create_schemas(graph, session, &plan.steps, &loose)?;
+            let nodes = plan.steps.iter().filter(|step| step.builds).map(|step| step.node);
+            let export = self.workspace.target().export.as_ref();
+            publication::take_in_keys(graph, nodes, export, session, self.options.full_refresh)?;
             let is_begun = self.hooks(HookTime::Start)?;
             let catalog = session.catalog()?;
             self.all_loaded(plan, &catalog)?;

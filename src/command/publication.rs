@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use crate::error::{Error, Result};
 use crate::export;
 use crate::model::{Graph, Materialized, NodeId};
-use crate::project::{ExportPolicy, ExportProfile, OnContractChange, OnDivergence};
-use crate::run::{PublishedTable, plan};
+use crate::project::{ExportPolicy, ExportProfile, OnContractChange, OnDivergence, OnHazard, TableContract};
+use crate::run::{PublishedTable, keys, plan};
 use crate::warehouse::Session;
 
 use super::BuildOptions;
@@ -25,6 +25,9 @@ impl BuildOptions {
     }
 }
 
+/// What the warehouse's account calls the table of surrogate keys.
+const KEYS_LABEL: &str = "_elt.keys";
+
 /// The labels of all tables that the target's export selects, whether they are published this time or not.
 pub fn labels(graph: &Graph, profile: &ExportProfile) -> Result<BTreeSet<String>> {
     let selected = graph.select(std::slice::from_ref(&profile.select), &[])?;
@@ -33,7 +36,67 @@ pub fn labels(graph: &Graph, profile: &ExportProfile) -> Result<BTreeSet<String>
         .map(|id| graph.node(id))
         .filter(|node| node.config.materialized != Materialized::Ephemeral)
         .map(|node| export::contract::label(&node.relation.identifier, &node.config.export))
+        .chain([KEYS_LABEL.to_owned()])
         .collect())
+}
+
+/// The table of surrogate keys, which goes along with what was built with them; None while none were given.
+fn keys(session: &Session) -> Result<Option<PublishedTable>> {
+    let failed = |error| Error::keys_failed("reading the map of surrogate keys", &error);
+    let stands = session
+        .count(
+            "select count(*) from duckdb_tables() where database_name = current_database() \
+             and schema_name = '_elt' and table_name = 'keys'",
+        )
+        .map_err(failed)?;
+    if stands == 0 || session.count("select count(*) from (select 1 from _elt.keys limit 1)").map_err(failed)? == 0 {
+        return Ok(None);
+    }
+    let columns = [("map", "VARCHAR"), ("natural_key", "VARCHAR"), ("id", "BIGINT"), ("uuid", "UUID")];
+    let relation = export::Relation {
+        model: "elt.keys".into(),
+        name: "keys".into(),
+        columns: columns.map(|(name, sql)| (name.to_owned(), sql.to_owned())).into(),
+        constraints: Vec::new(),
+        unique_key: vec!["map".into(), "natural_key".into()],
+        contract: TableContract { schema: Some("_elt".into()), ..TableContract::default() },
+    };
+    let mut tables = export::contract::resolve(&[relation], &[], OnHazard::Fail)?;
+    let table = tables.pop().map(|mut table| {
+        table.unique.push(export::contract::Unique { name: None, columns: vec!["map".into(), "id".into()] });
+        table
+    });
+    Ok(table.map(|table| PublishedTable {
+        table,
+        relation: "(select _elt_map as map, _elt_key as natural_key, _elt_id as id, _elt_uuid as uuid from _elt.keys)"
+            .into(),
+        is_stored: true,
+        definition: None,
+    }))
+}
+
+/// Takes in the surrogate keys that the target has, if any of these nodes asks for some.
+pub fn take_in_keys(
+    graph: &Graph,
+    nodes: impl IntoIterator<Item = NodeId>,
+    profile: Option<&ExportProfile>,
+    session: &Session,
+    is_rebuilt: bool,
+) -> Result<()> {
+    let Some(profile) = profile else { return Ok(()) };
+    if !nodes.into_iter().any(|id| keys::asks(graph, graph.node(id))) {
+        return Ok(());
+    }
+    keys::prepare(session)?;
+    for statement in export::delta::LEDGER {
+        session.execute(statement)?;
+    }
+    let known = session.value(export::delta::CURRENT)?;
+    let known = if session.count("select count(*) from _elt.keys")? == 0 { None } else { known };
+    match export::keys(profile, known.as_deref())? {
+        Some(there) => keys::take_in(session, &there, is_rebuilt),
+        None => Ok(()),
+    }
 }
 
 /// The models to publish as tables, with their relations, in foreign-key order.
@@ -67,6 +130,7 @@ pub fn tables(
         return Err(error);
     }
     let built = session.built()?;
+    let keys = if relations.is_empty() { None } else { keys(session)? };
     let tables = export::contract::resolve(&relations, &[], profile.policy.on_hazard)?;
     Ok(tables
         .into_iter()
@@ -82,5 +146,6 @@ pub fn tables(
                 is_stored: node.is_some_and(|node| node.config.materialized != Materialized::View),
             }
         })
+        .chain(keys)
         .collect())
 }

@@ -46,7 +46,12 @@ pub fn run(common: &Common, options: &ShowOptions, console: &Console) -> Result<
     let session = warehouse.session()?;
     let is_relation = matches!(node.kind, NodeKind::Source | NodeKind::Seed);
     let query = if is_relation {
-        Compiled { sql: format!("select * from {}", node.read_as()), map: SourceMap::whole(node.place()), header: None }
+        Compiled {
+            sql: format!("select * from {}", node.read_as()),
+            map: SourceMap::whole(node.place()),
+            header: None,
+            keys: Vec::new(),
+        }
     } else {
         let host = SessionHost::reading(&session, console);
         workspace.graph.compile(node, &Compile { host: Some(&host), ..Compile::default() })?

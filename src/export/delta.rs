@@ -4,14 +4,18 @@
 //! target has (key and row hash; for a table without key one row with its fingerprint), `<table>:pending` beside it what
 //! this publication changes, `_elt.publication_*` the ledger. Knows no driver and no target.
 
+use std::path::Path;
+
 use super::contract::Table;
 use super::duck_type::DuckType;
+use super::file_format;
 use super::{Counts, Extent, Queries, Shape};
 use crate::error::{Error, Result};
+use crate::project::FileFormat;
 use crate::schema::{literal, quote};
 
 /// How rows are hashed; a snapshot of another version is not comparable.
-pub const HASH_VERSION: u32 = 1;
+pub const HASH_VERSION: u32 = 2;
 
 const FINGERPRINT: &str = "concat_ws(' ', count(*), sum(_elt_hash), bit_xor(_elt_hash))";
 
@@ -27,6 +31,9 @@ pub const LEDGER: &[&str] = &[
 
 /// Two nullable VARCHARs, `current` and `pending`; no row before the first publication.
 pub const STATE: &str = "select current, pending from _elt.publication_state";
+
+/// The id of the publication that the snapshots show; no row, or NULL, before the first.
+pub const CURRENT: &str = "select current from _elt.publication_state";
 
 /// The statements that make a pending publication's snapshots current.
 pub const PENDING: &str = "select statement from _elt.publication_pending order by position";
@@ -292,12 +299,19 @@ impl<'a> Delta<'a> {
         }
     }
 
-    /// All rows of the relation with its own types, in key order, for a file.
-    pub fn file_query(&self) -> String {
-        let columns: Vec<_> = self.table.columns.iter().map(|column| quote(&column.name)).collect();
-        let order =
-            if self.table.key.is_empty() { String::new() } else { format!(" order by {}", names(&self.table.key)) };
-        format!("select {} from {}{order}", columns.join(", "), self.relation)
+    /// The statement that writes all rows of the relation to a file or folder, by key if `is_ordered`.
+    pub fn copy(&self, path: &Path, format: &FileFormat, is_ordered: bool) -> String {
+        file_format::copy(self.table, &self.relation, path, format, is_ordered)
+    }
+
+    /// How many rows the relation has.
+    pub fn count(&self) -> String {
+        format!("select count(*) from {}", self.relation)
+    }
+
+    /// The table's label.
+    pub fn label(&self) -> &str {
+        &self.table.label
     }
 
     /// Makes the snapshot current, once the target has the changes. `fingerprint` is the relation's.
@@ -406,7 +420,7 @@ mod tests {
         );
         check(
             delta.signature(),
-            "1; v1.5.6; key (\"a\", \"b\"\"\"); \"a\" BIGINT, \"b\"\"\" UUID, \"c\" STRUCT(x BIGINT)[]",
+            "2; v1.5.6; key (\"a\", \"b\"\"\"); \"a\" BIGINT, \"b\"\"\" UUID, \"c\" STRUCT(x BIGINT)[]",
         );
     }
 

@@ -23,6 +23,9 @@ pub enum DuckType {
     List(Box<DuckType>),
 }
 
+/// A decimal of more digits is 128 bits wide.
+const INT64_DIGITS: u8 = 18;
+
 impl DuckType {
     /// Reads a type's text, such as `DECIMAL(38,2)`, `STRUCT(a BIGINT)[]`, `INTEGER[3]`, `TIMESTAMP WITH TIME ZONE`.
     /// Never fails: a name it does not know is `Plain` and has no Postgres type.
@@ -110,12 +113,17 @@ impl DuckType {
     }
 
     /// The expression whose hash tells whether a column changed. DuckDB's `hash` cannot tell `NULL` from `[]` or
-    /// `[NULL]`, nor `[[1], [2]]` from `[[1, 2]]`, and hashes an enum by its position: those are hashed as text.
+    /// `[NULL]`, nor `[[1], [2]]` from `[[1, 2]]`, nor 1 month from 30 days, nor a 128-bit integer whose halves are equal from
+    /// 0 (which -1 is: -0.01 and 0.00 of a wide decimal), and hashes an enum by its position: those are hashed as text.
     pub fn hashed(&self, column: &str) -> String {
         let quoted = quote(column);
         match self {
             Self::Nested | Self::List(_) => self.json(&quoted),
             Self::Enum => format!("{quoted}::VARCHAR"),
+            Self::Decimal { precision, .. } if *precision > INT64_DIGITS => format!("{quoted}::VARCHAR"),
+            Self::Plain(name) if matches!(name.as_str(), "HUGEINT" | "UHUGEINT" | "INTERVAL") => {
+                format!("{quoted}::VARCHAR")
+            }
             Self::Plain(name) if name == "VARIANT" => self.json(&quoted),
             _ => quoted,
         }

@@ -1,113 +1,288 @@
-//! Publishes relations as files, one each, in one folder: Parquet, CSV or JSON lines.
+//! Publishes relations as files below one folder: Parquet, CSV or JSON lines, each relation one file or, partitioned, one
+//! folder.
 //!
-//! Files are written beside their place and renamed, so that each is whole whenever it is read; `publication.json`,
-//! written last, names the publication they belong to. Removes nothing that it did not write. Knows no SQL: the
-//! warehouse writes the file.
+//! What is published is written beside its place and then takes it by name, so that each file or folder is whole whenever
+//! it is read; `publication.json`, written last, names the publication they belong to. Several files do not change at
+//! one instant. Removes nothing that it did not write. Knows no SQL: the warehouse writes the files.
 
-use std::collections::BTreeMap;
-use std::fs::{self, File};
-use std::io::{self, Write};
+mod exchange;
+mod record;
+
+#[cfg(test)]
+#[path = "files/tests.rs"]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
-use serde::{Deserialize, Serialize};
-
-use super::{Changes, Counts, Exporter, Extent, Opening, Publication, Published};
+use super::duck_type::DuckType;
+use super::file_format;
+use super::{Changes, Counts, Exporter, Extent, Opening, Publication, Published, Table};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
-use crate::project::FileFormat;
+use crate::project::{FileFormat, OnDivergence};
+use record::{INTENT, Intent, RECORD, Record, RecordedTable, Stamp};
 
-const RECORD: &str = "publication.json";
-/// Ends the name of a file that is not yet published; it begins with `TEMPORARY_START`.
-const TEMPORARY_END: &str = ".tmp";
+/// Begins every name that is not a published file's.
 const TEMPORARY_START: &str = "._elt_";
+/// Ends the name of what is not yet published, or no longer.
+const TEMPORARY_END: &str = ".tmp";
 
-/// `publication.json`.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct Record {
-    /// The format; this is 1.
-    version: u32,
-    id: String,
-    /// RFC 3339, UTC.
-    published_at: String,
-    project: String,
-    target: String,
-    /// The tables this folder holds, with the publication that wrote each last.
-    tables: BTreeMap<String, RecordedTable>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-struct RecordedTable {
-    publication: String,
-    rows: u64,
-    #[serde(flatten)]
-    counts: Counts,
-}
+/// How long a publication waits for another one to the same folder.
+const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+const LOCK_PAUSE: Duration = Duration::from_millis(100);
 
 pub struct FileExporter {
     folder: PathBuf,
     format: FileFormat,
     publication: Publication,
     record: Option<Record>,
+    /// Labels of tables that are to be written whatever has changed.
+    incomplete: BTreeSet<String>,
+    notes: Vec<String>,
     staged: Mutex<BTreeMap<String, Staged>>,
     /// A table could not be staged: nothing may be published.
     has_failed: AtomicBool,
     cancel: Cancel,
+    /// The folder, locked until the publication ends.
+    _lock: File,
 }
 
 struct Staged {
     temporary: PathBuf,
     rows: u64,
     counts: Counts,
+    stamp: Stamp,
+}
+
+/// Where a table is published, from the folder.
+fn place(table: &Table, format: &FileFormat) -> PathBuf {
+    let name =
+        if table.partition_by.is_empty() { format!("{}.{}", table.name, format.ending()) } else { table.name.clone() };
+    table.schema.iter().map(PathBuf::from).collect::<PathBuf>().join(name)
+}
+
+/// Where the table of that label was published last, as far as it is still there.
+pub fn left(folder: &Path, label: &str) -> Option<PathBuf> {
+    let record = Record::read(folder).ok()??;
+    let recorded = record.tables.get(label)?;
+    recorded.path.as_ref().map(|path| folder.join(path)).filter(|path| path.exists())
 }
 
 impl FileExporter {
-    /// Makes the folder and removes what runs that died left in it.
+    /// Makes the folder, waits for its lock and removes what runs that died left in it. Looks which of the published files
+    /// somebody touched.
     pub fn open(folder: &Path, format: &FileFormat, opening: Opening<'_>) -> Result<Self> {
-        let Opening { publication, cancel, .. } = opening;
+        let Opening { publication, policy, cancel, say, .. } = opening;
+        check_places(&publication.tables, format)?;
         fs::create_dir_all(folder).map_err(|error| Error::export_file("create folder", folder, &error))?;
-        let entries = fs::read_dir(folder).map_err(|error| Error::export_file("read folder", folder, &error))?;
-        for entry in entries.flatten() {
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            if name.starts_with(TEMPORARY_START) && name.ends_with(TEMPORARY_END) {
-                fs::remove_file(entry.path()).map_err(|error| Error::export_file("remove", &entry.path(), &error))?;
-            }
+        let lock = lock(folder, cancel, say)?;
+        for folder in folders(folder, &publication.tables) {
+            clean(&folder)?;
         }
-        for table in &publication.tables {
-            if table.label.contains(['/', '\\', '\0']) || table.label.starts_with('.') {
-                return Err(Error::export_file_name(&table.label));
-            }
-        }
-        let record = read_record(&folder.join(RECORD))?;
-        Ok(Self {
+        let record = Record::read(folder)?;
+        let intent = record::read_intent(folder)?;
+        let mut exporter = Self {
             folder: folder.to_owned(),
             format: format.clone(),
             publication,
             record,
+            incomplete: BTreeSet::new(),
+            notes: Vec::new(),
             staged: Mutex::default(),
             has_failed: AtomicBool::new(false),
             cancel: cancel.clone(),
+            _lock: lock,
+        };
+        exporter.look(&intent, policy.on_divergence)?;
+        Ok(exporter)
+    }
+
+    /// Compares what is there with what was published.
+    fn look(&mut self, intent: &Intent, on_divergence: OnDivergence) -> Result<()> {
+        let mut differences = Vec::new();
+        for table in &self.publication.tables {
+            let place = self.place(table);
+            let recorded = self.record.as_ref().and_then(|record| record.tables.get(&table.label));
+            let recorded_path = recorded.and_then(|recorded| recorded.path.as_ref()).map(|path| self.folder.join(path));
+            let shown = |path: &Path| path.strip_prefix(&self.folder).unwrap_or(path).display().to_string();
+            let found = record::stamp(&place)?;
+            if !table.partition_by.is_empty() && recorded_path.as_ref() != Some(&place) {
+                check_partitions(&place, &table.label)?;
+            }
+            if let Some(old) = recorded_path.filter(|old| *old != place && old.exists()) {
+                self.notes.push(format!(
+                    "`{}` stays as it was last published; `{}` is now published as `{}`, and removing the old one is yours",
+                    shown(&old),
+                    table.label,
+                    shown(&place)
+                ));
+                self.incomplete.insert(table.label.clone());
+                continue;
+            }
+            let options = file_format::options(table, &self.format);
+            if recorded.and_then(|recorded| recorded.format.as_ref()).is_some_and(|format| *format != options) {
+                self.incomplete.insert(table.label.clone());
+            }
+            let Some(stamp) = recorded.and_then(|recorded| recorded.stamp.as_ref()) else {
+                if found.is_none() {
+                    self.incomplete.insert(table.label.clone());
+                }
+                continue;
+            };
+            if found.as_ref() == Some(stamp) {
+                continue;
+            }
+            self.incomplete.insert(table.label.clone());
+            // Put in place by a publication that died before it wrote its record.
+            if found.is_some() && found.as_ref() == intent.get(&table.label) {
+                continue;
+            }
+            let what = if found.is_none() { "is missing" } else { "was changed by somebody since it was published" };
+            differences.push(format!("`{}` {what}", shown(&place)));
+        }
+        if on_divergence == OnDivergence::Fail && !differences.is_empty() {
+            return Err(Error::export_files_differ(&differences));
+        }
+        self.notes.extend(differences.into_iter().map(|what| format!("{what}; it is written anew")));
+        Ok(())
+    }
+
+    fn place(&self, table: &Table) -> PathBuf {
+        self.folder.join(place(table, &self.format))
+    }
+
+    fn table(&self, label: &str) -> Result<&Table> {
+        let found = self.publication.tables.iter().find(|table| table.label == label);
+        found.ok_or_else(|| Error::export_not_planned(label))
+    }
+
+    fn write(&self, table: &Table, changes: &mut dyn Changes) -> Result<Staged> {
+        let place = self.place(table);
+        let parent = place.parent().unwrap_or(&self.folder);
+        let name = place.file_name().unwrap_or_default().to_string_lossy();
+        let temporary = parent.join(format!("{TEMPORARY_START}{name}{TEMPORARY_END}"));
+        fs::create_dir_all(parent).map_err(|error| Error::export_file("create folder", parent, &error))?;
+        self.fill(table, &temporary, changes).inspect_err(|_| {
+            // What cannot be removed now, the next publication removes.
+            let _ = exchange::remove(&temporary);
         })
     }
 
-    fn file(&self, table: &str) -> PathBuf {
-        self.folder.join(format!("{table}.{}", self.format.ending()))
+    fn fill(&self, table: &Table, temporary: &Path, changes: &mut dyn Changes) -> Result<Staged> {
+        let rows = changes.write_file(temporary, &self.format)?;
+        if !table.partition_by.is_empty() {
+            // Without a row there is no partition, and no folder.
+            fs::create_dir_all(temporary).map_err(|error| Error::export_file("create folder", temporary, &error))?;
+        }
+        sync(temporary)?;
+        let stamp = record::stamp(temporary)?.ok_or_else(Error::export_incomplete)?;
+        Ok(Staged { temporary: temporary.to_owned(), rows, counts: changes.counts(), stamp })
     }
 }
 
-fn read_record(path: &Path) -> Result<Option<Record>> {
-    let text = match fs::read_to_string(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::export_file("read", path, &error)),
-    };
-    serde_json::from_str(&text).map(Some).map_err(|error| Error::export_record(path, error.to_string()))
+/// All that is wrong with the names and partitions of tables, before anything is written.
+fn check_places(tables: &[Table], format: &FileFormat) -> Result<()> {
+    let mut errors = Vec::new();
+    let folders: BTreeSet<String> =
+        tables.iter().filter_map(|table| table.schema.as_ref()).map(|schema| schema.to_lowercase()).collect();
+    for table in tables {
+        let is_bad = |name: &String| {
+            name.is_empty()
+                || name.contains(['/', '\\', '\0'])
+                || name.starts_with('.')
+                || name.eq_ignore_ascii_case(RECORD)
+        };
+        if is_bad(&table.name) || table.schema.as_ref().is_some_and(is_bad) {
+            errors.push(Error::export_file_name(&table.label));
+        }
+        let path = place(table, format);
+        if table.schema.is_none() && folders.contains(&path.to_string_lossy().to_lowercase()) {
+            errors.push(Error::export_folder_taken(&table.label, &path));
+        }
+        if table.partition_by.is_empty() {
+            continue;
+        }
+        if table.partition_by.len() >= table.columns.len() {
+            errors.push(Error::export_only_partitions(&table.label));
+        }
+        for column in table.partition_by.iter().filter_map(|name| table.column(name)) {
+            if matches!(DuckType::parse(&column.duckdb_type), DuckType::Nested | DuckType::List(_)) {
+                errors.push(Error::export_nested_partition(&table.label, &column.name, &column.duckdb_type));
+            }
+        }
+    }
+    Error::many(errors).map_or(Ok(()), Err)
 }
 
+/// A folder that no publication recorded is only replaced if it holds partitions alone: else it is somebody's.
+fn check_partitions(place: &Path, label: &str) -> Result<()> {
+    let Ok(entries) = fs::read_dir(place) else { return Ok(()) };
+    let is_ours = |name: &str| name.contains('=');
+    if entries.flatten().any(|entry| !is_ours(&entry.file_name().to_string_lossy())) {
+        return Err(Error::export_folder_not_ours(label, place));
+    }
+    Ok(())
+}
+
+/// The folder and those of the tables' schemas.
+fn folders(folder: &Path, tables: &[Table]) -> BTreeSet<PathBuf> {
+    let schemas = tables.iter().filter_map(|table| table.schema.as_ref()).map(|schema| folder.join(schema));
+    std::iter::once(folder.to_owned()).chain(schemas.filter(|folder| folder.is_dir())).collect()
+}
+
+/// Removes what a run that died left, and puts back what it had set aside.
+fn clean(folder: &Path) -> Result<()> {
+    exchange::repair(folder).map_err(|error| Error::export_file("repair", folder, &error))?;
+    let entries = fs::read_dir(folder).map_err(|error| Error::export_file("read folder", folder, &error))?;
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(TEMPORARY_START) && name.ends_with(TEMPORARY_END) {
+            exchange::remove(&entry.path()).map_err(|error| Error::export_file("remove", &entry.path(), &error))?;
+        }
+    }
+    Ok(())
+}
+
+/// Takes the folder's lock, which ends with the file or the process.
+fn lock(folder: &Path, cancel: &Cancel, say: &dyn Fn(&str)) -> Result<File> {
+    let file = File::open(folder).map_err(|error| Error::export_file("read folder", folder, &error))?;
+    let started = Instant::now();
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            // A file system without locks has no two machines that share it, or nobody who could tell.
+            Err(TryLockError::Error(_)) => return Ok(file),
+            Err(TryLockError::WouldBlock) if started.elapsed() > LOCK_PATIENCE => {
+                return Err(Error::export_folder_locked(folder, started.elapsed()));
+            }
+            Err(TryLockError::WouldBlock) => {}
+        }
+        if started.elapsed() < LOCK_PAUSE {
+            say(&format!("  waiting for another publication to `{}`", folder.display()));
+        }
+        cancel.check()?;
+        std::thread::sleep(LOCK_PAUSE);
+    }
+}
+
+/// Writes a file, or a folder with all in it, through to the disk.
 fn sync(path: &Path) -> Result<()> {
-    File::open(path).and_then(|file| file.sync_all()).map_err(|error| Error::export_file("write", path, &error))
+    for entry in walkdir::WalkDir::new(path) {
+        let entry = entry.map_err(|error| Error::export_file("read", path, &error.into()))?;
+        let synced = File::open(entry.path()).and_then(|file| file.sync_all());
+        synced.map_err(|error| Error::export_file("write", entry.path(), &error))?;
+    }
+    Ok(())
+}
+
+fn sync_folder(folder: &Path) -> Result<()> {
+    File::open(folder).and_then(|file| file.sync_all()).map_err(|error| Error::export_file("write", folder, &error))
 }
 
 impl Exporter for FileExporter {
@@ -116,23 +291,20 @@ impl Exporter for FileExporter {
     }
 
     fn wants_everything(&self, table: &str) -> bool {
-        !self.file(table).is_file()
+        self.incomplete.contains(table)
     }
 
     fn notes(&self) -> Vec<String> {
-        Vec::new()
+        self.notes.clone()
     }
 
     /// A file is always written whole, whatever the extent.
     fn stage(&self, table: &str, _extent: Extent, changes: &mut dyn Changes) -> Result<()> {
         self.cancel.check()?;
-        if !self.publication.tables.iter().any(|planned| planned.label == table) {
-            return Err(Error::export_not_planned(table));
-        }
-        let temporary = self.folder.join(format!("{TEMPORARY_START}{table}.{}{TEMPORARY_END}", self.format.ending()));
-        let written = changes.write_file(&temporary, &self.format).and_then(|rows| sync(&temporary).map(|()| rows));
-        let rows = written.inspect_err(|_| self.has_failed.store(true, Ordering::SeqCst))?;
-        let staged = Staged { temporary, rows, counts: changes.counts() };
+        let staged = self
+            .table(table)
+            .and_then(|table| self.write(table, changes))
+            .inspect_err(|_| self.has_failed.store(true, Ordering::SeqCst))?;
         self.staged.lock().unwrap_or_else(PoisonError::into_inner).insert(table.to_owned(), staged);
         Ok(())
     }
@@ -142,45 +314,48 @@ impl Exporter for FileExporter {
         if self.has_failed.load(Ordering::SeqCst) {
             return Err(Error::export_incomplete());
         }
-        let mut staged = std::mem::take(&mut *self.staged.lock().unwrap_or_else(PoisonError::into_inner));
+        let staged = std::mem::take(self.staged.get_mut().unwrap_or_else(PoisonError::into_inner));
         if staged.is_empty() {
             return Ok(Published { id: None, tables: Vec::new() });
         }
+        let intent: Intent = staged.iter().map(|(label, staged)| (label.clone(), staged.stamp.clone())).collect();
+        record::write_intent(&self.folder, &intent)?;
         let mut record = self.record.take().unwrap_or_default();
         let mut tables = Vec::new();
+        let mut touched = BTreeSet::from([self.folder.clone()]);
         for table in &self.publication.tables {
-            let Some(Staged { temporary, rows, counts }) = staged.remove(&table.label) else { continue };
-            let file = self.file(&table.label);
-            fs::rename(&temporary, &file).map_err(|error| Error::export_file("write", &file, &error))?;
-            let publication = self.publication.id.clone();
-            record.tables.insert(table.label.clone(), RecordedTable { publication, rows, counts });
-            tables.push((table.label.clone(), counts));
+            let Some(Staged { temporary, rows, counts, stamp }) = staged.get(&table.label) else { continue };
+            let place = self.place(table);
+            let put = if table.partition_by.is_empty() {
+                fs::rename(temporary, &place)
+            } else {
+                exchange::exchange(temporary, &place)
+            };
+            put.map_err(|error| Error::export_file("write", &place, &error))?;
+            touched.extend(place.parent().map(Path::to_owned));
+            let recorded = RecordedTable {
+                publication: self.publication.id.clone(),
+                rows: *rows,
+                counts: *counts,
+                path: Some(self::place(table, &self.format).to_string_lossy().into_owned()),
+                format: Some(file_format::options(table, &self.format)),
+                stamp: Some(stamp.clone()),
+            };
+            record.tables.insert(table.label.clone(), recorded);
+            tables.push((table.label.clone(), *counts));
         }
-        sync(&self.folder)?;
-        record.version = 1;
+        touched.iter().try_for_each(|folder| sync_folder(folder))?;
         record.id = self.publication.id.clone();
         record.published_at = chrono::Utc::now().to_rfc3339();
         record.project = self.publication.project.clone();
         record.target = self.publication.target.clone();
-        self.write_record(&record)?;
+        record.write(&self.folder)?;
+        // What cannot be removed now, the next publication removes: the publication stands.
+        let _ = fs::remove_file(self.folder.join(INTENT));
+        for staged in staged.values() {
+            let _ = exchange::remove(&staged.temporary);
+        }
         Ok(Published { id: Some(record.id), tables })
-    }
-}
-
-impl FileExporter {
-    fn write_record(&self, record: &Record) -> Result<()> {
-        let path = self.folder.join(RECORD);
-        let temporary = self.folder.join(format!("{TEMPORARY_START}record{TEMPORARY_END}"));
-        let write = || -> io::Result<()> {
-            let mut text = serde_json::to_string_pretty(record)?;
-            text.push('\n');
-            let mut file = File::create(&temporary)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&temporary, &path)?;
-            File::open(&self.folder)?.sync_all()
-        };
-        write().map_err(|error| Error::export_file("write", &path, &error))
     }
 }
 
@@ -189,84 +364,7 @@ impl Drop for FileExporter {
         let staged = self.staged.get_mut().unwrap_or_else(PoisonError::into_inner);
         for staged in staged.values() {
             // What cannot be removed now, the next publication removes.
-            let _ = fs::remove_file(&staged.temporary);
+            let _ = exchange::remove(&staged.temporary);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::export::contract::Table;
-    use crate::export::{Queries, Sink};
-
-    struct Rows(&'static str);
-
-    impl Changes for Rows {
-        fn counts(&self) -> Counts {
-            Counts { inserted: 2, ..Counts::default() }
-        }
-        fn rows(&mut self, _: &mut Sink<'_>) -> Result<()> {
-            Err(Error::interrupted())
-        }
-        fn deletes(&mut self, _: &mut Sink<'_>) -> Result<()> {
-            Err(Error::interrupted())
-        }
-        fn queries(&self) -> Queries {
-            Queries { rows: String::new(), deletes: None }
-        }
-        fn write_file(&mut self, path: &Path, _: &FileFormat) -> Result<u64> {
-            fs::write(path, self.0).map_err(|error| Error::export_file("write", path, &error))?;
-            Ok(2)
-        }
-    }
-
-    fn open(folder: &Path) -> Box<FileExporter> {
-        let table = |name: &str| Table::plain(name, &[("id", "BIGINT")], &[]);
-        let publication = Publication::new("p", "dev", vec![table("a"), table("b")]);
-        let opening = Opening {
-            publication,
-            policy: Default::default(),
-            cancel: &Cancel::default(),
-            say: &|_| (),
-            engine: &|_| Ok(Vec::new()),
-        };
-        Box::new(FileExporter::open(folder, &FileFormat::Parquet, opening).expect("a folder"))
-    }
-
-    fn names(folder: &Path) -> Vec<String> {
-        let mut names: Vec<_> = fs::read_dir(folder)
-            .expect("a folder")
-            .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
-            .collect();
-        names.sort();
-        names
-    }
-
-    #[test]
-    fn publishes_what_was_staged_and_removes_nothing_else() {
-        let folder = tempfile::tempdir().expect("a folder");
-        fs::write(folder.path().join("mine.parquet"), "x").expect("a file");
-        fs::write(folder.path().join("._elt_gone.parquet.tmp"), "x").expect("a file");
-
-        let exporter = open(folder.path());
-        assert_eq!(exporter.last(), None);
-        assert!(exporter.wants_everything("a"));
-        exporter.stage("a", Extent::Everything, &mut Rows("one")).expect("staged");
-        drop(exporter);
-        assert_eq!(names(folder.path()), ["mine.parquet"]);
-
-        let exporter = open(folder.path());
-        let id = exporter.publication.id.clone();
-        exporter.stage("a", Extent::Everything, &mut Rows("two")).expect("staged");
-        let published = exporter.commit().expect("published");
-        assert_eq!(published.id.as_deref(), Some(id.as_str()));
-        assert_eq!(published.tables.len(), 1);
-        assert_eq!(names(folder.path()), ["a.parquet", "mine.parquet", "publication.json"]);
-
-        let exporter = open(folder.path());
-        assert_eq!(exporter.last(), Some(id.as_str()));
-        assert!(!exporter.wants_everything("a") && exporter.wants_everything("b"));
-        assert_eq!(exporter.commit().expect("nothing to do").id, None);
     }
 }

@@ -22,6 +22,7 @@ pub mod delta;
 mod difference;
 mod duck_type;
 mod duckdb;
+mod file_format;
 mod files;
 mod mongodb;
 mod mysql;
@@ -38,6 +39,7 @@ use serde::{Deserialize, Serialize};
 pub use contract::{Relation, Table};
 pub use difference::Difference;
 pub use duck_type::DuckType;
+pub use files::left as left_file;
 pub use plan::PlannedStep;
 pub use postgres_type::PostgresType;
 
@@ -227,7 +229,7 @@ pub fn probe(profile: &ExportProfile) -> Result<String> {
             };
             format!("{kind} files in `{}`", path.display())
         }
-        ExportPlace::Duckdb { path, schema } => format!("DuckDB file `{}`, schema `{schema}`", path.display()),
+        ExportPlace::Duckdb { path, schema } => duckdb::probe(path, schema)?,
         ExportPlace::Postgres { uri, schema, .. } => postgres::probe(uri, schema)?,
         ExportPlace::Mysql { uri } => mysql::probe(uri)?,
         ExportPlace::Mongodb { uri, database } => mongodb::probe(uri, database)?,
@@ -247,5 +249,23 @@ pub fn ddl(profile: &ExportProfile, publication: &Publication) -> Result<String>
     match &profile.place {
         ExportPlace::Postgres { schema, .. } => postgres::ddl(schema, publication),
         _ => Err(Error::export_no_ddl(profile.place.kind())),
+    }
+}
+
+/// A natural key and the id that was given to it: what every target of a project with surrogate keys keeps too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishedKey {
+    pub map: String,
+    pub natural_key: String,
+    pub id: Option<String>,
+    pub uuid: Option<String>,
+}
+
+/// The keys that the target has; None where it stands at the publication `known`, whose keys the warehouse has, and for
+/// targets that keys are not read back from.
+pub fn keys(profile: &ExportProfile, known: Option<&str>) -> Result<Option<Vec<PublishedKey>>> {
+    match &profile.place {
+        ExportPlace::Postgres { uri, schema, .. } => postgres::keys(uri, schema, known),
+        _ => Ok(None),
     }
 }

@@ -10,6 +10,7 @@ use super::batches::Batch;
 use super::config::{Materialized, TestConfig};
 use super::host::Host;
 use super::jinja::RelationValue;
+use super::keys::KeyUse;
 use super::node::{Graph, Node, NodeId, NodeKind};
 use super::node_value;
 use super::relation::Relation;
@@ -51,12 +52,14 @@ pub struct Compiled {
     pub map: SourceMap,
     /// Statements to be run before the one that makes the relation: `set_sql_header`, or the configuration `sql_header`.
     pub header: Option<String>,
+    /// Surrogate keys that it looks up.
+    pub keys: Vec<KeyUse>,
 }
 
 impl Compiled {
     /// A text that no template made.
     pub fn plain(sql: impl Into<String>, place: Place) -> Self {
-        Self { sql: sql.into(), map: SourceMap::whole(place), header: None }
+        Self { sql: sql.into(), map: SourceMap::whole(place), header: None, keys: Vec::new() }
     }
 }
 
@@ -162,9 +165,9 @@ impl Graph {
             configured.and_then(|header| header.as_str().map(str::to_owned))
         });
         let map = self.map_of(text, &rendered, setting, fallback);
-        let sql = rendered.sql;
+        let (sql, keys) = (rendered.sql, rendered.heard.keys);
         let compiled = trimmed(&owner, sql, map)?;
-        Ok(Compiled { header: header.filter(|header| !is_blank(header)), ..compiled })
+        Ok(Compiled { header: header.filter(|header| !is_blank(header)), keys, ..compiled })
     }
 
     /// Where the parts of a rendered text stand; found out when it is asked.
@@ -253,7 +256,7 @@ impl Compiled {
     pub fn within(&self, head: &str, tail: &str) -> Self {
         let mut map = SourceMap::whole(self.map.whole_place());
         map.append(head.len(), &self.map);
-        Self { sql: format!("{head}{}{tail}", self.sql), map, header: self.header.clone() }
+        Self { sql: format!("{head}{}{tail}", self.sql), map, header: self.header.clone(), keys: self.keys.clone() }
     }
 
     /// The place of an offset in the SQL, or of all of it.
@@ -274,8 +277,10 @@ impl Compiled {
 
     /// Puts common table expressions before the query's own, or before the query.
     fn add_expressions(&mut self, expressions: &[(NodeId, String, Self)]) {
-        let mut added = Self { sql: String::new(), map: SourceMap::whole(self.map.whole_place()), header: None };
+        let mut added =
+            Self { sql: String::new(), map: SourceMap::whole(self.map.whole_place()), header: None, keys: Vec::new() };
         for (_, name, compiled) in expressions {
+            self.keys.extend(compiled.keys.iter().filter(|key| !self.keys.contains(key)).cloned().collect::<Vec<_>>());
             if !added.sql.is_empty() {
                 added.sql.push_str(", ");
             }
@@ -348,7 +353,7 @@ fn trimmed(owner: &str, mut sql: String, map: SourceMap) -> Result<Compiled> {
         return Err(Error::empty_sql(owner, map.whole_place()));
     }
     sql.truncate(query_len(&sql));
-    Ok(Compiled { sql, map, header: None })
+    Ok(Compiled { sql, map, header: None, keys: Vec::new() })
 }
 
 /// The length of a query without the semicolon at its end, and without what stands behind that.

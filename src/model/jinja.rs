@@ -11,6 +11,7 @@ mod context;
 mod database;
 mod datetime;
 mod dbt;
+mod keys;
 mod modules;
 mod project_macro;
 mod reference;
@@ -48,6 +49,7 @@ pub(super) fn install(
     collections::install(env);
     datetime::install(env);
     dbt::install(env);
+    keys::install(env);
     env.add_global("config", Value::from_object(config_object::ConfigObject));
     env.add_global("modules", modules::modules());
     env.add_global("target", target);

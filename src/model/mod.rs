@@ -25,6 +25,7 @@ mod generic_test;
 mod host;
 mod invocation;
 mod jinja;
+pub mod keys;
 pub mod lineage;
 mod manifest;
 mod markup;

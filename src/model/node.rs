@@ -234,6 +234,18 @@ pub struct Graph {
 }
 
 impl Graph {
+    /// Whether a word stands in what a node's query is rendered from: its text, those of ephemeral models above, or a macro.
+    pub fn has_word(&self, node: &Node, word: &str) -> bool {
+        let is_in = |node: &Node| node.source.text.contains(word);
+        is_in(node)
+            || self.templates.macros_mention(word)
+            || self
+                .ancestors(node.id)
+                .into_iter()
+                .map(|id| self.node(id))
+                .any(|above| above.config.materialized == super::config::Materialized::Ephemeral && is_in(above))
+    }
+
     pub fn nodes(&self) -> impl Iterator<Item = &Node> {
         self.nodes.iter()
     }

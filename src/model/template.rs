@@ -73,6 +73,11 @@ impl Text {
 }
 
 impl Templates {
+    /// Whether a word stands in one of the project's macro files.
+    pub fn macros_mention(&self, word: &str) -> bool {
+        self.names.macro_files.values().any(|file| file.text.contains(word))
+    }
+
     /// Reads the macro files. Reports what is wrong in each of them.
     pub fn new(project: &Project, vars: &Map<String, Json>, invocation: &Invocation) -> (Self, Vec<Error>) {
         let texts = || {

@@ -263,7 +263,7 @@ impl Graph {
         let rendered = self.templates.render(owner, &text, setting.clone(), None)?;
         let map = self.map_of(text, &rendered, setting, place);
         let kept = rendered.sql.trim_end_matches(|c: char| c.is_whitespace() || c == ';').len();
-        Ok(Some(Compiled { sql: rendered.sql[..kept].to_owned(), map, header: None }))
+        Ok(Some(Compiled { sql: rendered.sql[..kept].to_owned(), map, header: None, keys: Vec::new() }))
     }
 
     /// The unit tests of a model.

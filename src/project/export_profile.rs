@@ -242,8 +242,29 @@ fn compression(keep: &mut Kept, entries: &[Entry]) -> String {
 }
 
 fn csv(keep: &mut Kept, entries: &[Entry]) -> CsvFormat {
-    let mut character = |key: &str, default: &str| keep.text(entries, key).unwrap_or(default).to_owned();
-    let (delimiter, null, quote) = (character("delimiter", ","), character("null", ""), character("quote", "\""));
+    let mut text = |key: &str, default: &str| keep.text(entries, key).unwrap_or(default).to_owned();
+    let (delimiter, null, quote) = (text("delimiter", ","), text("null", ""), text("quote", "\""));
     let header = find(entries, "header").and_then(|written| keep.keep(written.flag("header"))).unwrap_or(true);
+    let is_broken = |text: &str| text.contains(['\n', '\r']);
+    let complaints = [
+        ("quote", quote.len() != 1 || is_broken(&quote), "is one ASCII character, such as `\"`"),
+        (
+            "delimiter",
+            !(1..=4).contains(&delimiter.len()) || is_broken(&delimiter) || delimiter.contains(&quote),
+            "is one to four characters, none of them `quote` or a line break",
+        ),
+        (
+            "null",
+            is_broken(&null) || null.contains(&delimiter) || !quote.is_empty() && null.contains(&quote),
+            "is a text without `delimiter`, `quote` and line breaks",
+        ),
+    ];
+    for (key, _, complaint) in complaints.iter().filter(|(_, is_bad, _)| *is_bad) {
+        if let Some(written) = find(entries, key) {
+            keep.errors.push(Error::csv_character(key, complaint).at(written.place.clone()));
+            // The others are measured by it.
+            break;
+        }
+    }
     CsvFormat { delimiter, header, null, quote, compression: compression(keep, entries) }
 }

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value};
 
 use super::environment::Environment;
-use super::export_profile::{self, ExportProfile};
+use super::export_profile::{self, ExportPlace, ExportProfile};
 use super::paths::Paths;
 use super::settings::{self, Defaults, RunHook};
 use super::toml_text;
@@ -245,7 +245,14 @@ fn read_target(root: &Path, name: &str, written: &Written, environment: &Environ
     }
     let export = find(entries, "export").and_then(|written| {
         let export = export_profile::read(root, &folder, name, written, threads);
-        keep.keep(export)
+        let is_warehouse = |export: &ExportProfile| match &export.place {
+            ExportPlace::Duckdb { path, .. } => *path == warehouse,
+            _ => false,
+        };
+        keep.keep(export.and_then(|export| match is_warehouse(&export) {
+            true => Err(Error::export_duckdb_is_warehouse(&warehouse).at(written.place.clone())),
+            false => Ok(export),
+        }))
     });
     match Error::many(keep.errors) {
         Some(error) => Err(error),

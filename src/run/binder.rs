@@ -48,6 +48,7 @@ impl Binder for InMemory {
 fn in_memory(graph: &Graph) -> Result<InMemory> {
     let database = Warehouse::in_memory(&graph.root, &graph.database)?;
     let session = database.session()?;
+    super::keys::prepare(&session)?;
     Ok(InMemory::new(database, session))
 }
 

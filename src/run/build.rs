@@ -16,6 +16,7 @@ use crate::warehouse::{Catalog, Session, SqlError, Warehouse};
 
 use super::changed::{Changed, Print};
 use super::host::SessionHost;
+use super::keys;
 use super::materialize;
 use super::microbatch::{Batches, Microbatch};
 use super::plan;
@@ -75,6 +76,7 @@ impl Build<'_> {
     pub fn run(&self, steps: &[Step], loose_tests: &[NodeId]) -> Result<()> {
         let session = self.session()?;
         session.prepare_built()?;
+        keys::prepare(&session)?;
         drop(session);
         let positions: HashMap<NodeId, usize> =
             steps.iter().enumerate().map(|(index, step)| (step.node, index)).collect();
@@ -199,6 +201,9 @@ impl Build<'_> {
         if !step.builds {
             // Tests change nothing: each stands alone, so that one that cannot be run leaves the others be.
             return self.tests(session, &step.tests, None);
+        }
+        if node.kind != NodeKind::Seed {
+            keys::give(self.graph, self.warehouse, self.console, node)?;
         }
         if let Some(config) = &node.config.batch {
             return self.in_batches(session, node, config, step, result);

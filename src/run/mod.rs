@@ -10,6 +10,7 @@ mod counting;
 mod extraction;
 mod freshness;
 mod host;
+pub mod keys;
 mod load;
 mod materialize;
 mod microbatch;

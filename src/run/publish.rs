@@ -28,6 +28,9 @@ const COMMIT_SECONDS_FEW_ROWS: f64 = 1.0;
 
 /// What DuckDB may use to compare, a thread.
 const MEMORY_MB_A_THREAD: usize = 100;
+/// Files of at most so many rows are written in the key's order. Longer ones would spill what DuckDB has to sort, and no
+/// reader needs the order.
+const ROWS_ORDERED_MAX: u64 = 1_000_000;
 
 /// A publication to make.
 pub struct Publish<'a> {
@@ -100,7 +103,10 @@ impl Publish<'_> {
         publication.definitions = definitions.collect();
         let id = publication.id.clone();
         // Its own session: what an exporter begins there, nobody else runs statements in.
-        let own = Mutex::new(self.warehouse.session()?);
+        let own = self.warehouse.session()?;
+        let interrupter = own.interrupter();
+        self.cancel.on_request(move || interrupter.interrupt());
+        let own = Mutex::new(own);
         let engine =
             |sql: &str| -> Result<_> { Ok(own.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).rows(sql)?) };
         let opening = Opening {
@@ -205,9 +211,8 @@ impl Publish<'_> {
         let mut statements = Vec::new();
         for name in left {
             let place = match &self.profile.place {
-                ExportPlace::Files { path, format } => {
-                    let file = path.join(format!("{name}.{}", format.ending()));
-                    file.exists().then(|| format!("`{}`", file.display()))
+                ExportPlace::Files { path, .. } => {
+                    export::left_file(path, name).map(|file| format!("`{}`", file.display()))
                 }
                 ExportPlace::Postgres { schema, .. } | ExportPlace::Duckdb { schema, .. } if !name.contains('.') => {
                     Some(format!("table `{schema}.{name}`"))
@@ -505,12 +510,8 @@ impl Changes for WarehouseChanges<'_> {
     }
 
     fn write_file(&mut self, path: &Path, format: &FileFormat) -> Result<u64> {
-        let query = self.delta.file_query();
-        let path = literal(&path.to_string_lossy());
-        let options = match format {
-            FileFormat::Parquet => "format parquet, compression zstd".to_owned(),
-            FileFormat::Csv(_) | FileFormat::Json { .. } => "format csv".to_owned(),
-        };
-        Ok(self.session.change(&format!("copy ({query}) to {path} ({options})"))?)
+        let is_ordered = self.session.count(&self.delta.count())? <= ROWS_ORDERED_MAX;
+        let statement = self.delta.copy(path, format, is_ordered);
+        self.session.change(&statement).map_err(|error| Error::export_copy(self.delta.label(), path, &error))
     }
 }

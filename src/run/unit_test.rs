@@ -55,6 +55,8 @@ impl UnitTests {
     ) -> Result<Self> {
         let database = Warehouse::in_memory(&graph.root, &graph.database)?;
         let session = database.session()?;
+        // Given to nobody: in a unit test every surrogate key is NULL.
+        super::keys::prepare(&session)?;
         for statement in macros {
             // One that cannot be made here shows where it is called.
             let _ = session.execute(statement);

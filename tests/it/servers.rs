@@ -253,14 +253,14 @@ pub fn free_port() -> u16 {
 }
 
 /// A server's program under a shell that stops it and removes its folder when `_pipe` closes.
-struct Server {
+pub struct Server {
     _pipe: ChildStdin,
     folder: PathBuf,
 }
 
 impl Server {
     /// Starts what `command` gives for a free port; returns that port.
-    fn start(
+    pub fn start(
         folder: &Path,
         user: &ServerUser,
         stop_signal: &str,
@@ -303,7 +303,7 @@ impl Server {
         Ok((Self { _pipe: pipe, folder: folder.to_path_buf() }, port))
     }
 
-    fn wait_until_ready(&self, ready: impl Fn() -> Result<(), String>) -> Result<(), String> {
+    pub fn wait_until_ready(&self, ready: impl Fn() -> Result<(), String>) -> Result<(), String> {
         let deadline = Instant::now() + Duration::from_secs(START_SECONDS_MAX);
         loop {
             let Err(error) = ready() else { return Ok(()) };
@@ -323,7 +323,7 @@ impl Server {
 }
 
 /// Whom a server runs as.
-enum ServerUser {
+pub enum ServerUser {
     Same,
     /// The system's user `postgres`, when the tests run as root, which Postgres refuses.
     Postgres {
@@ -333,7 +333,7 @@ enum ServerUser {
 }
 
 impl ServerUser {
-    fn choose() -> Result<Self, String> {
+    pub fn choose() -> Result<Self, String> {
         if id(&["-u"])? != 0 {
             return Ok(Self::Same);
         }
@@ -354,7 +354,7 @@ impl ServerUser {
     }
 
     /// Gives a folder and all in it to this user.
-    fn own(&self, folder: &Path) -> Result<(), String> {
+    pub fn own(&self, folder: &Path) -> Result<(), String> {
         let Self::Postgres { uid, gid } = self else { return Ok(()) };
         chown(folder, Some(*uid), Some(*gid)).map_err(text)?;
         for entry in fs::read_dir(folder).map_err(text)? {
@@ -369,7 +369,7 @@ impl ServerUser {
     }
 
     /// Runs a program to its end as this user.
-    fn run(&self, command: &mut Command) -> Result<(), String> {
+    pub fn run(&self, command: &mut Command) -> Result<(), String> {
         let mut words = self.prefix();
         words.push(command.get_program().to_string_lossy().into_owned());
         words.extend(command.get_args().map(|argument| argument.to_string_lossy().into_owned()));
@@ -393,7 +393,7 @@ fn run(command: &mut Command) -> Result<(), String> {
 }
 
 /// A fresh folder that the server's user can reach. The server's shell removes it.
-fn server_folder(prefix: &str, user: Option<&ServerUser>) -> Result<PathBuf, String> {
+pub fn server_folder(prefix: &str, user: Option<&ServerUser>) -> Result<PathBuf, String> {
     let mut parents = vec![std::env::temp_dir()];
     parents.extend(["/tmp", "/var/tmp"].map(PathBuf::from));
     let mut last = String::new();
@@ -436,7 +436,7 @@ fn server_certificate(folder: &Path, user: &ServerUser) -> Result<PathBuf, Strin
 }
 
 /// The folder of Postgres's server programs: `ELT_TEST_POSTGRES_BIN`, Debian's newest, or one on the PATH.
-fn postgres_programs() -> Result<PathBuf, String> {
+pub fn postgres_programs() -> Result<PathBuf, String> {
     if let Some(folder) = std::env::var_os("ELT_TEST_POSTGRES_BIN") {
         return Ok(PathBuf::from(folder));
     }

@@ -49,6 +49,11 @@ impl Work<'_> {
         self.plan.fit.is_none() && self.staged.is_some()
     }
 
+    /// The map of surrogate keys: what it has given is never taken back.
+    fn is_key_map(&self) -> bool {
+        self.table.schema == statements::OWN_SCHEMA && self.table.name == "keys"
+    }
+
     /// Merged or altered, or the source of a new foreign key.
     fn touches_standing(&self) -> bool {
         match &self.plan.fit {
@@ -151,7 +156,7 @@ impl PostgresExporter {
         transaction
             .batch_execute("set constraints all deferred; set local random_page_cost = 1.1")
             .map_err(|error| failed("deferring constraints", None, &error))?;
-        for work in work.iter_mut().rev() {
+        for work in work.iter_mut().rev().filter(|work| !work.is_key_map()) {
             let (Some(merge), Some(staged)) = (self.merge(work), work.staged) else { continue };
             let statement = match staged.extent {
                 Extent::Everything => merge.delete_others(),
@@ -162,7 +167,9 @@ impl PostgresExporter {
         }
         for work in work.iter_mut() {
             let Some(merge) = self.merge(work) else { continue };
-            if let Some(update) = merge.update() {
+            if work.is_key_map() {
+                keep_given(transaction, &merge)?;
+            } else if let Some(update) = merge.update() {
                 work.counts.updated = run(transaction, "updating", &work.table.name, &update)?;
             }
             work.counts.inserted = run(transaction, "inserting into", &work.table.name, &merge.insert())?;
@@ -203,12 +210,13 @@ impl PostgresExporter {
         let (schema, target_schema) = (quote(&table.schema), &table.schema);
         let table = quote(name);
         let staging = self.staging_name("new", index);
+        // The map of surrogate keys stays in our own schema.
+        if target_schema != statements::OWN_SCHEMA {
+            let staged = qualified(statements::OWN_SCHEMA, &staging);
+            transaction.batch_execute(&format!("alter table {staged} set schema {schema}")).map_err(failed)?;
+        }
         transaction
-            .batch_execute(&format!(
-                "alter table {} set schema {schema}; alter table {schema}.{} rename to {table}",
-                qualified(statements::OWN_SCHEMA, &staging),
-                quote(&staging)
-            ))
+            .batch_execute(&format!("alter table {schema}.{} rename to {table}", quote(&staging)))
             .map_err(failed)?;
         for key in &staged.keys {
             let place = qualified(target_schema, &key.wanted);
@@ -357,6 +365,16 @@ impl PostgresExporter {
         }
         Err(unknown())
     }
+}
+
+/// An error if the target has given other ids to some of the staged keys.
+fn keep_given(transaction: &mut Transaction<'_>, merge: &Merge<'_>) -> Result<()> {
+    let Some(differing) = merge.differing() else { return Ok(()) };
+    let count = transaction
+        .query_one(&format!("select count(*) from ({differing}) as d"), &[])
+        .map_err(|error| failed("comparing", Some(&merge.table.label), &error))?
+        .get::<_, i64>(0);
+    if count > 0 { Err(Error::keys_would_change(count)) } else { Ok(()) }
 }
 
 fn failed(during: &str, table: Option<&str>, error: &postgres::Error) -> Error {

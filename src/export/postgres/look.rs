@@ -8,8 +8,8 @@ use super::fit::fit;
 use super::table::Table;
 use super::{catalog, ddl, migration};
 use crate::error::{Error, Result};
-use crate::export::Publication;
 use crate::export::plan::PlannedStep;
+use crate::export::{Publication, PublishedKey};
 use crate::project::{ExportPolicy, OnContractChange};
 use crate::secret::Secret;
 
@@ -49,6 +49,32 @@ pub fn plan(uri: &Secret, schema: &str, publication: &Publication, policy: Expor
         }
     }
     Error::many(errors).map_or(Ok(steps), Err)
+}
+
+/// The surrogate keys that were published; None if the schema stands at publication `known`, or has none.
+pub fn keys(uri: &Secret, schema: &str, known: Option<&str>) -> Result<Option<Vec<PublishedKey>>> {
+    let server = Server::new(uri, "elt keys")?;
+    let mut client = server.connect()?;
+    let failed = |error: postgres::Error| Error::export_postgres("reading surrogate keys", None, describe(&error));
+    let stands = "select to_regclass('_elt.publications') is not null and to_regclass('_elt.keys') is not null";
+    if !client.query_one(stands, &[]).map_err(failed)?.get::<_, bool>(0) {
+        return Ok(None);
+    }
+    let last = client
+        .query_opt("select id::text from _elt.publications where schema = $1 order by number desc limit 1", &[&schema])
+        .map_err(failed)?
+        .map(|row| row.get::<_, String>(0));
+    if known.is_some() && last.as_deref() == known {
+        return Ok(None);
+    }
+    let rows = client.query("select map, natural_key, id::text, uuid::text from _elt.keys", &[]).map_err(failed)?;
+    let read = |row: &postgres::Row| PublishedKey {
+        map: row.get(0),
+        natural_key: row.get(1),
+        id: row.get(2),
+        uuid: row.get(3),
+    };
+    Ok(Some(rows.iter().map(read).collect()))
 }
 
 /// The SQL that makes all tables.

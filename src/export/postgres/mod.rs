@@ -38,7 +38,7 @@ use postgres::{Client, Transaction};
 
 use self::connect::Server;
 use self::copy::describe;
-pub use self::look::{plan, script as ddl};
+pub use self::look::{keys, plan, script as ddl};
 
 use self::fit::Fit;
 use self::pgcopy::Field;
@@ -132,7 +132,10 @@ impl PostgresExporter {
         let server = Server::new(uri, &format!("elt {}/{}", publication.project, publication.target))?;
         let mut main = server.connect()?;
         let failed = |error: postgres::Error| Error::export_postgres("reading its catalog", None, describe(&error));
-        make_own_schema(&mut main).map_err(|error| Error::export_no_own_schema(describe(&error)))?;
+        make_own_schema(&mut main).map_err(|error| match error.as_db_error() {
+            Some(_) => Error::export_no_own_schema(describe(&error)),
+            None => failed(error),
+        })?;
         let lock = lock_key(schema);
         take_lock(&mut main, lock, schema, cancel, say)?;
         drop_staging_tables(&mut main, lock).map_err(failed)?;

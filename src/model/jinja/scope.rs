@@ -16,6 +16,7 @@ use super::reference::RelationValue;
 use crate::error::{Place, SourceText};
 use crate::model::batches::Batch;
 use crate::model::host::{Answer, Asker, Said};
+use crate::model::keys::KeyUse;
 use crate::model::markup;
 use crate::model::node::NodeId;
 use crate::model::overrides::overridden;
@@ -167,6 +168,8 @@ pub(in crate::model) struct Heard {
     pub answers: Vec<(String, Answer)>,
     /// What `set_sql_header` gave.
     pub header: Option<String>,
+    /// Surrogate keys that were asked for, each once.
+    pub keys: Vec<KeyUse>,
     /// What a macro gave to `return`, while it unwinds.
     pub(super) returned: Option<Value>,
 }

@@ -1,0 +1,98 @@
+//! Gives ids to natural keys before the model that looks them up is built.
+//!
+//! In transactions of their own, one at a time: an id stays given, whatever becomes of the model.
+
+use std::sync::Mutex;
+
+use crate::error::{Error, Result};
+use crate::export::PublishedKey;
+use crate::model::keys::TABLE;
+use crate::model::{Compile, Graph, Node};
+use crate::report::Console;
+use crate::schema::literal;
+use crate::warehouse::{Session, Warehouse};
+
+use super::host::SessionHost;
+
+/// Two models may ask for ids of one map at once.
+static GIVING: Mutex<()> = Mutex::new(());
+
+/// Makes the map of a warehouse, or of an empty database that queries are bound in.
+pub fn prepare(session: &Session) -> Result<()> {
+    session.execute(TABLE).map_err(|error| Error::keys_failed("making the map of surrogate keys", &error))
+}
+
+/// Whether a node may ask for surrogate keys.
+pub fn asks(graph: &Graph, node: &Node) -> bool {
+    graph.has_word(node, "surrogate_key")
+}
+
+/// Takes in the ids that the target has and this warehouse lacks: given by another machine, or by a warehouse that was
+/// lost. Where both have given ids, the target's stand.
+///
+/// # Errors
+/// Some of ours had to give way, and `is_rebuilt` says that what was built with them stays: exit code 1. The next run has the
+/// target's.
+pub fn take_in(session: &Session, keys: &[PublishedKey], is_rebuilt: bool) -> Result<()> {
+    let failed = |error| Error::keys_failed("taking in the target's surrogate keys", &error);
+    session
+        .execute(
+            "create or replace temp table _elt_keys_there (map varchar, natural_key varchar, id bigint, uuid uuid)",
+        )
+        .map_err(failed)?;
+    let text = |value: &Option<String>| value.as_ref().map_or("null".into(), |value| literal(value));
+    for chunk in keys.chunks(1_000) {
+        let rows = chunk.iter().map(|key| {
+            format!("({}, {}, {}, {})", literal(&key.map), literal(&key.natural_key), text(&key.id), text(&key.uuid))
+        });
+        let rows = rows.collect::<Vec<_>>().join(", ");
+        session.execute(&format!("insert into _elt_keys_there values {rows}")).map_err(failed)?;
+    }
+    const WRONG: &str = "_elt.keys as ours where exists (select 1 from _elt_keys_there as there where there.map = ours._elt_map \
+        and ((there.natural_key = ours._elt_key and (there.id is distinct from ours._elt_id or there.uuid is distinct from ours._elt_uuid)) \
+        or (there.id = ours._elt_id and there.natural_key <> ours._elt_key)))";
+    let wrong =
+        session.rows(&format!("select _elt_map, count(*) from {WRONG} group by all order by all")).map_err(failed)?;
+    for statement in [
+        "begin".to_owned(),
+        format!("delete from {WRONG}"),
+        "insert into _elt.keys select map, natural_key, id, uuid, now() from _elt_keys_there as there where not exists \
+         (select 1 from _elt.keys where _elt_map = map and _elt_key = natural_key)"
+            .into(),
+        "commit".into(),
+        "drop table _elt_keys_there".into(),
+    ] {
+        session.execute(&statement).map_err(failed)?;
+    }
+    let wrong: Vec<(String, String)> = wrong
+        .into_iter()
+        .filter_map(|row| <[Option<String>; 2]>::try_from(row).ok())
+        .filter_map(|[map, count]| Some((map?, count?)))
+        .collect();
+    if wrong.is_empty() || is_rebuilt { Ok(()) } else { Err(Error::keys_gave_way(&wrong)) }
+}
+
+/// Gives ids to the keys of all relations that a node's query names with `from`.
+pub fn give(graph: &Graph, warehouse: &Warehouse, console: &Console, node: &Node) -> Result<()> {
+    if !asks(graph, node) {
+        return Ok(());
+    }
+    let session = warehouse.session()?;
+    let host = SessionHost::new(&session, console);
+    let query = graph.compile(node, &Compile { host: Some(&host), ..Compile::default() })?;
+    if query.keys.is_empty() {
+        return Ok(());
+    }
+    let _one_at_a_time = GIVING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    for key in &query.keys {
+        let failed =
+            |error| Error::keys_failed(&format!("giving ids to the keys of `{}`", key.map), &error).at(node.place());
+        if session.count(&key.of_other_type()).map_err(failed)? > 0 {
+            return Err(Error::key_map_of_other_type(&key.map, key.is_uuid).at(node.place()));
+        }
+        if let Some(assign) = key.assign() {
+            session.execute(&assign).map_err(failed)?;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,2 @@
+{{ config(materialized='table') }}
+select person_id, name from {{ ref('people') }}

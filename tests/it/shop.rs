@@ -1,0 +1,163 @@
+//! A project of four related tables whose rows are a function of one number, and what a target holds of them.
+//!
+//! Parents, their children (a foreign key), totals of the children by parent (a foreign key, too), and lines without a
+//! key. From one number to the next rows of every table come, change and go.
+
+use postgres::{Client, IsolationLevel};
+
+use crate::project::Project;
+
+const PROFILES: &str = "\
+[project]
+name = \"shop\"
+
+[target.dev]
+threads = 1
+
+[target.dev.export]
+type = \"postgres\"
+uri = \"${POSTGRES_URI}\"
+schema = \"shop\"
+connections = 1
+";
+
+const MODELS: &str = "\
+version: 2
+models:
+  - name: parents
+    constraints: [{type: primary_key, columns: [parent_id]}]
+  - name: children
+    constraints:
+      - {type: primary_key, columns: [child_id]}
+      - {type: foreign_key, columns: [parent_id], to: ref('parents'), to_columns: [parent_id]}
+  - name: totals
+    constraints:
+      - {type: primary_key, columns: [parent_id]}
+      - {type: foreign_key, columns: [parent_id], to: ref('parents'), to_columns: [parent_id]}
+  - name: lines
+";
+
+const TOTALS: &str = "\
+{{ config(materialized='view') }}
+select parent_id, count(*) as children, sum(amount)::bigint as amount from {{ ref('children') }} group by all
+";
+
+/// What a target holds: every row of every table as a line, in order.
+pub type Rows = Vec<String>;
+
+pub struct Shop {
+    pub project: Project,
+}
+
+impl Shop {
+    /// The project at `number`, built once into the target of this URI.
+    pub fn published(uri: &str, number: u32) -> Self {
+        Self::published_with(uri, number, "")
+    }
+
+    /// With more lines for the export's table of the profile.
+    pub fn published_with(uri: &str, number: u32, profile: &str) -> Self {
+        let shop = Self::new(uri, number, profile);
+        shop.project.elt(&["build"]).ok();
+        shop
+    }
+
+    pub fn new(uri: &str, number: u32, profile: &str) -> Self {
+        let mut project = Project::of(&[
+            ("profiles.toml", &format!("{PROFILES}{profile}")),
+            ("models/marts/models.yml", MODELS),
+            ("models/marts/totals.sql", TOTALS),
+        ]);
+        for (name, columns) in [
+            ("parents", "'parent_id': 'bigint', 'name': 'varchar'"),
+            ("children", "'child_id': 'bigint', 'parent_id': 'bigint', 'amount': 'bigint'"),
+            ("lines", "'line': 'varchar'"),
+        ] {
+            let path = project.path().join(format!("{name}.csv"));
+            // Read whenever they are published: no build comes between.
+            let sql = format!(
+                "{{{{ config(materialized='view') }}}}\nselect * from read_csv('{}', header = false, columns = {{{columns}}})\n",
+                path.display()
+            );
+            project.write(&format!("models/marts/{name}.sql"), &sql);
+        }
+        project.set("POSTGRES_URI", uri);
+        let shop = Self { project };
+        shop.turn(number);
+        shop
+    }
+
+    /// From now on the warehouse has the rows of `number`.
+    pub fn turn(&self, number: u32) {
+        let (parents, children) = (parents(number), children(number));
+        let text = |lines: Vec<String>| lines.join("\n") + "\n";
+        self.project.write("parents.csv", &text(parents.iter().map(|(id, name)| format!("{id},{name}")).collect()));
+        self.project.write(
+            "children.csv",
+            &text(children.iter().map(|(id, parent, amount)| format!("{id},{parent},{amount}")).collect()),
+        );
+        self.project.write("lines.csv", &text(lines(number)));
+    }
+}
+
+fn parents(number: u32) -> Vec<(u32, String)> {
+    let first = number % 10;
+    (first..first + 6)
+        .map(|id| (id, if id % 2 == 0 { format!("p{id} at {number}") } else { format!("p{id}") }))
+        .collect()
+}
+
+fn children(number: u32) -> Vec<(u32, u32, u32)> {
+    let of = |parent: u32| (0..(parent + number) % 3 + 1).map(move |nth| (parent, nth));
+    parents(number)
+        .iter()
+        .flat_map(|(parent, _)| of(*parent))
+        .map(|(parent, nth)| (parent * 10 + nth, parent, parent * 100 + nth * number))
+        .collect()
+}
+
+fn lines(number: u32) -> Vec<String> {
+    vec![format!("number {number}"), "always".into(), "twice".into(), "twice".into()]
+}
+
+/// What a target that stands at `number` holds.
+pub fn rows(number: u32) -> Rows {
+    let mut rows: Rows = parents(number).iter().map(|(id, name)| format!("parent {id} {name}")).collect();
+    let children = children(number);
+    rows.extend(children.iter().map(|(id, parent, amount)| format!("child {id} {parent} {amount}")));
+    for (parent, _) in parents(number) {
+        let of: Vec<u32> = children.iter().filter(|child| child.1 == parent).map(|child| child.2).collect();
+        rows.push(format!("total {parent} {} {}", of.len(), of.iter().sum::<u32>()));
+    }
+    rows.extend(lines(number).iter().map(|line| format!("line {line}")));
+    rows.sort();
+    rows
+}
+
+/// What a target holds, read table by table in one transaction.
+pub fn read(client: &mut Client) -> Result<Rows, postgres::Error> {
+    const QUERIES: [&str; 4] = [
+        "select format('parent %s %s', parent_id, name) from shop.parents",
+        "select format('child %s %s %s', child_id, parent_id, amount) from shop.children",
+        "select format('total %s %s %s', parent_id, children, amount) from shop.totals",
+        "select format('line %s', line) from shop.lines",
+    ];
+    let mut transaction = client.build_transaction().isolation_level(IsolationLevel::RepeatableRead).start()?;
+    let mut rows = Rows::new();
+    for query in QUERIES {
+        rows.extend(transaction.query(query, &[])?.iter().map(|row| row.get::<_, String>(0)));
+    }
+    transaction.commit()?;
+    rows.sort();
+    Ok(rows)
+}
+
+#[track_caller]
+pub fn assert_at(client: &mut Client, number: u32, when: &str) {
+    assert_eq!(read(client).expect("the target's tables"), rows(number), "the target at {number}, {when}");
+}
+
+/// How many publications the target's record has.
+pub fn publications(client: &mut Client) -> i64 {
+    client.query_one("select count(*) from _elt.publications", &[]).expect("the record").get(0)
+}
