@@ -59,6 +59,11 @@ impl Hazard {
         }
     }
 
+    /// Whether nothing but NULL can stand in place of such values. (JSON that can be mended has another hazard.)
+    pub fn is_lost(self) -> bool {
+        !matches!(self, Self::Nul | Self::YearRange | Self::Surrogate | Self::Scale | Self::Length | Self::TimeOfDay)
+    }
+
     /// What stands in place of such values where they are replaced.
     pub fn replacement(self) -> &'static str {
         match self {
