@@ -111,7 +111,8 @@ impl PostgresType {
         let text = text.trim();
         if let Some(element) = text.strip_suffix("[]") {
             return match Self::written(element)? {
-                Self::Array(_) => None,
+                // Lists of JSON are JSON themselves.
+                Self::Array(_) | Self::Json => None,
                 element => Some(Self::Array(Box::new(element))),
             };
         }

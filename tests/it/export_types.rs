@@ -461,3 +461,35 @@ fn contracts_give_types_that_hold_the_same_values() {
     compare(&project, &database, &columns);
     project.elt(&["build"]).ok().says("unchanged");
 }
+
+/// What Postgres calls equal and is not the same.
+#[test]
+fn changes_that_postgres_hardly_sees_are_published() {
+    let database = Postgres::shared().database();
+    database.client().batch_execute("create extension citext").expect("an extension");
+    let sql = |name: &str, interval: &str, json: &str| {
+        format!(
+            "{{{{ config(materialized='table', unique_key='id') }}}}\n\nselect 1 as id, '{name}' as name, \
+             [interval '{interval}'] as list, interval '{interval}' as span, '{json}'::json as doc\n"
+        )
+    };
+    let yaml = contract(&[("name", "citext"), ("doc", "json")]);
+    let path = "models/marts/everything.sql";
+    let project =
+        project(&database, &[(path, &sql("ada", "1 month", "{\"a\": 1}")), ("models/marts/everything.yml", &yaml)]);
+    project.elt(&["build"]).ok().says("1 inserted");
+    let row = || -> String {
+        let sql = "select concat_ws(' | ', name, list, span, doc) from everything";
+        database.client().query_one(sql, &[]).expect("a row").get(0)
+    };
+    assert_eq!(row(), "ada | {\"1 mon\"} | 1 mon | {\"a\": 1}");
+    for (name, interval, json, expected) in [
+        ("Ada", "1 month", "{\"a\": 1}", "Ada | {\"1 mon\"} | 1 mon | {\"a\": 1}"),
+        ("Ada", "30 days", "{\"a\": 1}", "Ada | {\"30 days\"} | 30 days | {\"a\": 1}"),
+        ("Ada", "30 days", "{\"a\": 2}", "Ada | {\"30 days\"} | 30 days | {\"a\": 2}"),
+    ] {
+        project.write(path, &sql(name, interval, json));
+        project.elt(&["build"]).ok().says("1 updated");
+        assert_eq!(row(), expected);
+    }
+}
