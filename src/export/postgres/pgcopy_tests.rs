@@ -192,3 +192,57 @@ fn contracts_take_other_times_and_print_numbers() {
     check_hazard(Float64Array::from(vec![0.123_456_789_012]), PostgresType::Float4, &[(Hazard::Scale, 1)]);
     check_hazard(Float64Array::from(vec![1e300]), PostgresType::Float4, &[(Hazard::Digits, 1)]);
 }
+
+/// Prints how fast batches are encoded; by hand, in an optimised build: `-- --ignored --nocapture encodes_fast`.
+#[test]
+#[ignore = "measures"]
+fn encodes_fast() {
+    const ROWS: i64 = 100_000;
+    const ROUNDS: u32 = 20;
+    let texts = |of: &dyn Fn(i64) -> String| Arc::new((0..ROWS).map(|row| Some(of(row))).collect::<StringArray>());
+    let ints = || Int64Array::from_iter_values(0..ROWS);
+    let decimals = (0..ROWS).map(|row| Some(i128::from(row) * 977)).collect::<Decimal128Array>();
+    let stamps = (0..ROWS).map(|row| Some(1_700_000_000_000_000 + row * 1_000)).collect::<TimestampMicrosecondArray>();
+    let cases: Vec<(&str, ArrayRef, PostgresType)> = vec![
+        ("bigint", Arc::new(ints()), PostgresType::Int8),
+        ("integer of bigint", Arc::new(ints()), PostgresType::Int4),
+        ("text", texts(&|row| format!("customer number {row}")), PostgresType::Text),
+        ("varchar(40)", texts(&|row| format!("customer number {row}")), PostgresType::Varchar(40)),
+        ("timestamp", Arc::new(stamps), PostgresType::Timestamp),
+        (
+            "numeric(18,2)",
+            Arc::new(decimals.with_precision_and_scale(18, 2).expect("decimals")),
+            PostgresType::Numeric(Some((18, 2))),
+        ),
+        ("uuid", texts(&|row| format!("00112233-4455-6677-8899-{row:012}")), PostgresType::Uuid),
+        (
+            "jsonb",
+            texts(&|row| {
+                format!(
+                    "{{\"id\": {row}, \"tags\": [\"first\", \"second of {row}\"], \"amount\": 12.5, \"done\": true}}"
+                )
+            }),
+            PostgresType::Jsonb,
+        ),
+    ];
+    let measure = |name: &str, columns: &[(&str, ArrayRef, PostgresType)]| {
+        let arrays = columns.iter().map(|(name, array, _)| (*name, array.clone()));
+        let batch = RecordBatch::try_from_iter(arrays).expect("a batch");
+        let mut encoder = Encoder::new(columns.iter().map(|(_, _, wanted)| Field::plain(wanted.clone())).collect());
+        let (started, mut bytes) = (std::time::Instant::now(), 0);
+        for _ in 0..ROUNDS {
+            let sent = encoder.encode(&batch, |sent| {
+                bytes += sent.len();
+                Ok::<_, ()>(())
+            });
+            sent.expect("types that fit").expect("sent");
+        }
+        let seconds = started.elapsed().as_secs_f64();
+        let rows = f64::from(ROUNDS) * ROWS as f64;
+        println!("{name:20} {:7.1} ns a row {:8.0} MB/s", seconds * 1e9 / rows, bytes as f64 / seconds / 1e6);
+    };
+    for case in &cases {
+        measure(case.0, std::slice::from_ref(case));
+    }
+    measure("all", &cases);
+}
