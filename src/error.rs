@@ -124,6 +124,7 @@ struct Inner {
     more: Vec<Error>,
     is_transient: bool,
     is_timeout: bool,
+    is_of_values: bool,
 }
 
 impl Error {
@@ -148,6 +149,7 @@ impl Error {
             more: Vec::new(),
             is_transient: false,
             is_timeout: false,
+            is_of_values: false,
         }))
     }
 
@@ -175,6 +177,16 @@ impl Error {
 
     pub fn is_timeout(&self) -> bool {
         self.0.is_timeout
+    }
+
+    /// Marks that the data is at fault: others of its kind are worth looking for before all of them are told.
+    pub fn of_values(mut self) -> Self {
+        self.0.is_of_values = true;
+        self
+    }
+
+    pub fn is_of_values(&self) -> bool {
+        self.0.is_of_values
     }
 
     /// Several errors as one: reported one after the other; the exit code is the highest. None if empty.

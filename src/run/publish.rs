@@ -321,7 +321,7 @@ impl Publish<'_> {
         Ok(())
     }
 
-    /// Computes and stages every table, several at once, the first error wins.
+    /// Computes and stages every table, several at once; the first error ends it, but for values that cannot stand.
     fn stage_all(
         &self,
         exporter: &dyn Exporter,
@@ -336,7 +336,8 @@ impl Publish<'_> {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 let Some(delta) = deltas.get(index) else { return };
                 let staged = self.stage(exporter, delta, &self.tables[index], standing, recorded);
-                if staged.is_err() {
+                // What the data holds is told of all tables at once.
+                if staged.as_ref().is_err_and(|error| !error.is_of_values()) {
                     next.store(deltas.len(), Ordering::Relaxed);
                 }
                 *done[index].lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(staged);

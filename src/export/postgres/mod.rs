@@ -24,6 +24,7 @@ mod plan;
 mod quarantine;
 mod statements;
 mod table;
+mod times;
 mod tls_options;
 mod values;
 mod wanted;

@@ -5,6 +5,7 @@
 use crate::export::postgres::fit::{Alteration, Fit};
 use crate::export::postgres::table::{Column, Table};
 use crate::export::postgres::wanted::Wanted;
+use crate::export::postgres_type::PostgresType;
 use crate::schema::{literal, quote};
 
 /// The schema that holds our record and what is staged.
@@ -232,11 +233,28 @@ impl Merge<'_> {
         let differs: Vec<_> = columns
             .iter()
             .map(|&index| {
-                let text = if self.fit.as_text.get(index) == Some(&true) { "::text::jsonb" } else { "" };
-                format!("t.{}{text} is distinct from {}", self.name(index), self.staged(index))
+                let cast = self.compared_as(index);
+                format!("t.{}{cast} is distinct from {}{cast}", self.name(index), self.staged(index))
             })
             .collect();
         differs.join(" or ")
+    }
+
+    /// The cast under which two values of a column are equal only if they are the same: `json` has no equality, `citext`
+    /// does not tell case apart, and a month equals 30 days.
+    fn compared_as(&self, index: usize) -> &'static str {
+        let postgres_type = self.table.columns.get(index).map(|column| &column.postgres_type);
+        match postgres_type {
+            _ if self.fit.as_text.get(index) == Some(&true) => "::text::jsonb",
+            Some(PostgresType::Json) => "::text::jsonb",
+            Some(PostgresType::Citext | PostgresType::Interval) => "::text",
+            Some(PostgresType::Array(element))
+                if matches!(**element, PostgresType::Citext | PostgresType::Interval) =>
+            {
+                "::text[]"
+            }
+            _ => "",
+        }
     }
 
     /// The keys of staged rows that the target lacks.
@@ -275,14 +293,10 @@ impl Merge<'_> {
     /// All rows of the target and all that were staged, with comparable columns.
     pub fn both(&self) -> (String, String) {
         let columns: Vec<usize> = (0..self.table.columns.len()).filter(|index| self.stands(*index)).collect();
-        let there: Vec<_> = columns
-            .iter()
-            .map(|&index| {
-                let text = if self.fit.as_text.get(index) == Some(&true) { "::text::jsonb" } else { "" };
-                format!("t.{}{text}", self.name(index))
-            })
-            .collect();
-        let here: Vec<_> = columns.iter().map(|&index| self.staged(index)).collect();
+        let there: Vec<_> =
+            columns.iter().map(|&index| format!("t.{}{}", self.name(index), self.compared_as(index))).collect();
+        let here: Vec<_> =
+            columns.iter().map(|&index| format!("{}{}", self.staged(index), self.compared_as(index))).collect();
         (
             format!("select {} from {} as t", there.join(", "), self.target),
             format!("select {} from {} as s", here.join(", "), self.rows),
