@@ -17,6 +17,7 @@ mod properties;
 mod publication;
 mod publication_cut;
 mod publication_readers;
+mod published_documents;
 mod published_files;
 mod relay;
 mod roundtrip;

@@ -308,8 +308,8 @@ fn binary(out: &mut Vec<u8>, name: &str, subtype: u8, bytes: &[u8]) {
 }
 
 fn decimal(out: &mut Vec<u8>, name: &str, text: &str, fault: &mut Fault<'_>) {
-    let digits = text.bytes().filter(u8::is_ascii_digit).count()
-        - text.bytes().take_while(|b| matches!(b, b'0' | b'.' | b'-')).filter(u8::is_ascii_digit).count();
+    let figures = text.bytes().filter(u8::is_ascii_digit).skip_while(|digit| *digit == b'0');
+    let digits = figures.count();
     match Decimal128::from_str(text) {
         Ok(value) if digits <= 34 => {
             head(out, 0x13, name);
@@ -341,7 +341,7 @@ fn date(out: &mut Vec<u8>, name: &str, array: &dyn Array, row: usize, fault: &mu
         }
         _ => (array.as_primitive::<TimestampNanosecondType>().value(row), 1_000_000),
     };
-    if value >= i64::MAX || value <= -i64::MAX {
+    if value == i64::MAX || value <= -i64::MAX {
         fault(Hazard::YearRange);
         return head(out, 0x0a, name);
     }
@@ -393,11 +393,14 @@ fn converted(out: &mut Vec<u8>, name: &str, array: &dyn Array, row: usize, wante
             head(out, 0x08, name);
             out.push(u8::from(value));
         }),
-        Wanted::BinData => match array.data_type() {
-            DataType::Binary => Some(binary(out, name, 0, array.as_binary::<i32>().value(row))),
-            DataType::LargeBinary => Some(binary(out, name, 0, array.as_binary::<i64>().value(row))),
-            _ => Some(binary(out, name, 0, text().as_bytes())),
-        },
+        Wanted::BinData => {
+            match array.data_type() {
+                DataType::Binary => binary(out, name, 0, array.as_binary::<i32>().value(row)),
+                DataType::LargeBinary => binary(out, name, 0, array.as_binary::<i64>().value(row)),
+                _ => binary(out, name, 0, text().as_bytes()),
+            }
+            Some(())
+        }
         Wanted::Json => serde_json::from_str::<serde_json::Value>(&text())
             .ok()
             .and_then(|value| Bson::try_from(value).ok())

@@ -305,6 +305,10 @@ impl Exporter for MongodbExporter {
         !self.standing.contains(table)
     }
 
+    fn compares(&self) -> bool {
+        true
+    }
+
     fn differences(&self, labels: &[String]) -> Result<Vec<Difference>> {
         let mut staged = locked(&self.staged);
         let mut differences = Vec::new();
