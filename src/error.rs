@@ -15,6 +15,7 @@ mod export_divergence;
 mod export_file;
 mod export_hazards;
 mod export_mongodb;
+mod export_my;
 mod extract;
 mod generate;
 mod keys;

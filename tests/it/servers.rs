@@ -505,11 +505,11 @@ fn ping(runtime: &tokio::runtime::Runtime, client: &mongodb::Client) -> Result<(
     runtime.block_on(async { database.run_command(doc! { "ping": 1 }).await }).map(drop).map_err(|e| e.to_string())
 }
 
-fn expect_server<T>(started: &'static Result<T, String>) -> &'static T {
+pub fn expect_server<T>(started: &'static Result<T, String>) -> &'static T {
     started.as_ref().unwrap_or_else(|error| panic!("this test needs a server: {error}\n{HOW}"))
 }
 
-fn fresh_name() -> String {
+pub fn fresh_name() -> String {
     static COUNT: AtomicUsize = AtomicUsize::new(0);
     format!("elt_it_{}_{}", process::id(), COUNT.fetch_add(1, Ordering::Relaxed))
 }
@@ -523,7 +523,7 @@ fn with_path(uri: &str, database: &str) -> String {
     format!("{scheme}://{host}/{database}{parameters}")
 }
 
-fn text(error: std::io::Error) -> String {
+pub fn text(error: std::io::Error) -> String {
     error.to_string()
 }
 

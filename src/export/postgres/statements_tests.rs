@@ -64,7 +64,7 @@ fn merges_by_key_with_the_types_that_stand() {
         merge.update().unwrap_or_default(),
         "update s.t as t set \"mood\" = s.\"mood\"::public.feeling, \"doc\" = s.\"doc\" from _elt.r as s \
          where t.\"id\" = s.\"id\" and (t.\"mood\" is distinct from s.\"mood\"::public.feeling \
-         or t.\"doc\"::text::jsonb is distinct from s.\"doc\")",
+         or t.\"doc\"::text::jsonb is distinct from s.\"doc\"::text::jsonb)",
     );
     check(
         merge.insert(),

@@ -103,6 +103,10 @@ pub fn time_with_zone(text: &str) -> Option<(i64, i32)> {
     let mut east = 0;
     let mut unit = 3_600;
     for written in zone[1..].split(':') {
+        // Hours, minutes, seconds, and no more.
+        if unit == 0 {
+            return None;
+        }
         east += part(written, 59)? * unit;
         unit /= 60;
     }
