@@ -14,6 +14,7 @@ mod export_contract;
 mod export_divergence;
 mod export_file;
 mod export_hazards;
+mod export_my;
 mod extract;
 mod generate;
 mod keys;

@@ -97,6 +97,8 @@ impl DuckType {
         let is_kept = shape == Shape::Nested && matches!(self, Self::Nested | Self::List(_));
         match (self.cast(), self.postgres()) {
             _ if is_kept => quoted,
+            (_, Some(PostgresType::Array(_))) if shape == Shape::Json => self.json(&quoted),
+            (_, Some(PostgresType::Interval)) if shape == Shape::Json => format!("{quoted}::VARCHAR"),
             (_, Some(PostgresType::Jsonb)) => self.json(&quoted),
             (Some(cast), _) => format!("{quoted}::{cast}"),
             (None, _) => quoted,

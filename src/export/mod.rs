@@ -81,6 +81,8 @@ pub enum Shape {
     Flat,
     /// STRUCT, LIST and MAP as Arrow has them.
     Nested,
+    /// As `Flat`, with lists of scalars as JSON text too, and intervals as DuckDB's own text.
+    Json,
 }
 
 /// What the rows of a staged table stand for.

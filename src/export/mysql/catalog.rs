@@ -1,0 +1,139 @@
+//! Reads what stands in the target's databases from `information_schema`.
+//!
+//! Knows the catalog's tables; judges nothing.
+
+use std::collections::BTreeMap;
+
+use mysql::prelude::Queryable;
+use mysql::{Conn, Error};
+
+use super::statements::text;
+
+/// Database and name.
+pub type Name = (String, String);
+
+/// A table that stands.
+#[derive(Debug, Clone, Default)]
+pub struct Standing {
+    /// Made by an earlier publication.
+    pub is_ours: bool,
+    /// None for views.
+    pub engine: Option<String>,
+    pub columns: Vec<StandingColumn>,
+    pub has_primary_key: bool,
+    pub unique: Vec<Vec<String>>,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct StandingColumn {
+    pub name: String,
+    pub type_name: String,
+    pub collation: Option<String>,
+    pub not_null: bool,
+    /// A default, or `auto_increment`.
+    pub has_default: bool,
+    pub is_generated: bool,
+}
+
+/// A foreign key, wherever it stands.
+#[derive(Debug, Clone)]
+pub struct StandingKey {
+    pub from: Name,
+    pub columns: Vec<String>,
+    pub to: Name,
+    pub to_columns: Vec<String>,
+    /// `CASCADE` or `SET NULL`: the server changes rows by itself.
+    pub acts: bool,
+}
+
+#[derive(Debug, Clone, Default)]
+pub struct Catalog {
+    pub tables: BTreeMap<Name, Standing>,
+    pub foreign_keys: Vec<StandingKey>,
+}
+
+/// What stands in `databases`, and the foreign keys from or to there.
+pub fn read(connection: &mut Conn, own: &str, databases: &[String]) -> Result<Catalog, Error> {
+    let list = databases.iter().map(|name| text(name)).collect::<Vec<_>>().join(", ");
+    let mut catalog = Catalog::default();
+    let ours: Vec<Name> =
+        connection.query(format!("select database_name, name from {}.`_elt_tables`", super::statements::tick(own)))?;
+    let tables: Vec<(String, String, Option<String>)> = connection.query(format!(
+        "select table_schema, table_name, engine from information_schema.tables where table_schema in ({list})"
+    ))?;
+    for (database, name, engine) in tables {
+        let name = (database, name);
+        let is_ours = ours.contains(&name);
+        catalog.tables.insert(name, Standing { is_ours, engine, ..Standing::default() });
+    }
+    type ColumnRow = (String, String, String, String, Option<String>, String, Option<String>, String);
+    let columns: Vec<ColumnRow> = connection.query(format!(
+        "select table_schema, table_name, column_name, column_type, collation_name, is_nullable, column_default, extra \
+         from information_schema.columns where table_schema in ({list}) \
+         order by table_schema, table_name, ordinal_position"
+    ))?;
+    for (database, table, name, type_name, collation, nullable, default, extra) in columns {
+        if let Some(table) = catalog.tables.get_mut(&(database, table)) {
+            let extra = extra.to_lowercase();
+            table.columns.push(StandingColumn {
+                name,
+                type_name,
+                collation,
+                not_null: nullable == "NO",
+                has_default: default.is_some()
+                    || extra.contains("auto_increment")
+                    || extra.contains("default_generated"),
+                is_generated: extra.contains("virtual") || extra.contains("stored"),
+            });
+        }
+    }
+    let unique: Vec<(String, String, String, String)> = connection.query(format!(
+        "select table_schema, table_name, index_name, column_name from information_schema.statistics \
+         where table_schema in ({list}) and non_unique = 0 and sub_part is null and column_name is not null \
+         order by table_schema, table_name, index_name, seq_in_index"
+    ))?;
+    let mut last = None;
+    for (database, table, index, column) in unique {
+        let Some(standing) = catalog.tables.get_mut(&(database.clone(), table.clone())) else { continue };
+        standing.has_primary_key |= index == "PRIMARY";
+        let this = Some((database, table, index));
+        if this != last {
+            standing.unique.push(Vec::new());
+            last = this;
+        }
+        if let Some(columns) = standing.unique.last_mut() {
+            columns.push(column);
+        }
+    }
+    type KeyRow = (String, String, String, String, String, String, String, Option<String>, Option<String>);
+    let keys: Vec<KeyRow> = connection.query(format!(
+        "select k.table_schema, k.table_name, k.constraint_name, k.column_name, k.referenced_table_schema, \
+         k.referenced_table_name, k.referenced_column_name, r.delete_rule, r.update_rule \
+         from information_schema.key_column_usage k left join information_schema.referential_constraints r \
+         on r.constraint_schema = k.constraint_schema and r.constraint_name = k.constraint_name \
+         and r.table_name = k.table_name \
+         where k.referenced_table_name is not null \
+         and (k.table_schema in ({list}) or k.referenced_table_schema in ({list})) \
+         order by k.table_schema, k.table_name, k.constraint_name, k.ordinal_position"
+    ))?;
+    let mut last = None;
+    for (database, table, constraint, column, to_database, to_table, to_column, deletes, updates) in keys {
+        let this = Some((database.clone(), table.clone(), constraint));
+        if this != last {
+            let acts = [deletes, updates].iter().flatten().any(|rule| rule == "CASCADE" || rule.starts_with("SET"));
+            catalog.foreign_keys.push(StandingKey {
+                from: (database, table),
+                columns: Vec::new(),
+                to: (to_database, to_table),
+                to_columns: Vec::new(),
+                acts,
+            });
+            last = this;
+        }
+        if let Some(key) = catalog.foreign_keys.last_mut() {
+            key.columns.push(column);
+            key.to_columns.push(to_column);
+        }
+    }
+    Ok(catalog)
+}
