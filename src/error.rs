@@ -14,6 +14,7 @@ mod export_contract;
 mod export_divergence;
 mod export_file;
 mod export_hazards;
+mod export_mongodb;
 mod export_my;
 mod extract;
 mod generate;
@@ -124,6 +125,7 @@ struct Inner {
     more: Vec<Error>,
     is_transient: bool,
     is_timeout: bool,
+    is_of_values: bool,
 }
 
 impl Error {
@@ -148,6 +150,7 @@ impl Error {
             more: Vec::new(),
             is_transient: false,
             is_timeout: false,
+            is_of_values: false,
         }))
     }
 
@@ -175,6 +178,16 @@ impl Error {
 
     pub fn is_timeout(&self) -> bool {
         self.0.is_timeout
+    }
+
+    /// Marks that the data is at fault: others of its kind are worth looking for before all of them are told.
+    pub fn of_values(mut self) -> Self {
+        self.0.is_of_values = true;
+        self
+    }
+
+    pub fn is_of_values(&self) -> bool {
+        self.0.is_of_values
     }
 
     /// Several errors as one: reported one after the other; the exit code is the highest. None if empty.

@@ -4,10 +4,10 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 
 use super::selection::SelectionArgs;
-use crate::command::{BuildOptions, CloneOptions, RetryOptions, Selection};
+use crate::command::{BuildOptions, CloneOptions, PlanOptions, RetryOptions, Selection};
 
 /// The time that microbatch models are built for.
 #[derive(Args)]
@@ -95,7 +95,8 @@ pub(super) struct ExportArgs {
     /// Compare the target with the warehouse in full, print how it differs, and change nothing
     #[arg(long, conflicts_with = "dry_run")]
     pub(super) verify: bool,
-    /// Bring a target that others changed to what the warehouse has, even where `on_divergence` is `fail`
+    /// Compare in full and bring a target that others changed to what the warehouse has, even where `on_divergence` is
+    /// `fail`
     #[arg(long, conflicts_with = "verify")]
     pub(super) heal: bool,
     /// Print the SQL that would make the tables, and change nothing
@@ -110,11 +111,21 @@ pub(super) struct ExportArgs {
 pub(super) struct PlanArgs {
     #[command(flatten)]
     pub(super) selection: SelectionArgs,
+    /// The form of the steps: `text`, or `json`, one object a line
+    #[arg(long, value_name = "FORM", value_enum, default_value = "text", hide_possible_values = true)]
+    output: PlanOutputArg,
 }
 
-impl From<PlanArgs> for BuildOptions {
+#[derive(Clone, Copy, ValueEnum)]
+enum PlanOutputArg {
+    Text,
+    Json,
+}
+
+impl From<PlanArgs> for PlanOptions {
     fn from(args: PlanArgs) -> Self {
-        Self { selection: args.selection.into(), ..Self::default() }
+        let json = matches!(args.output, PlanOutputArg::Json);
+        Self { build: BuildOptions { selection: args.selection.into(), ..BuildOptions::default() }, json }
     }
 }
 

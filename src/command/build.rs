@@ -312,6 +312,7 @@ impl Command<'_> {
             profile,
             policy: self.options.policy(profile.policy),
             verify: self.options.verify,
+            heal: self.options.heal,
             project: &self.workspace.project.profiles.name,
             target: &self.workspace.target().name,
             tables: publication::tables(graph, &plan.exports, profile, session)?,

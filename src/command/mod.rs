@@ -78,7 +78,7 @@ pub enum Command {
     Build(BuildOptions),
     Export(BuildOptions),
     /// What an export would do to the target's tables.
-    Plan(BuildOptions),
+    Plan(PlanOptions),
     /// An export that takes all steps to the contracts.
     Apply(BuildOptions),
     Ddl(BuildOptions),
@@ -136,6 +136,14 @@ pub struct BuildOptions {
     pub allow_destructive: bool,
     /// The run whose rest is done.
     pub retries: Option<Previous>,
+}
+
+/// Options of `plan`.
+#[derive(Debug, Clone)]
+pub struct PlanOptions {
+    pub build: BuildOptions,
+    /// One object a line.
+    pub json: bool,
 }
 
 #[derive(Debug, Clone)]

@@ -2,47 +2,80 @@
 
 use std::io::Write;
 
+use serde_json::{Value, json};
+
 use crate::error::{Error, Result};
 use crate::export::{self, PlannedStep, Publication, Table};
 use crate::model::NodeId;
 use crate::project::ExportProfile;
-use crate::report::{Console, counted, table};
+use crate::report::table::{self, Output};
+use crate::report::{Console, counted};
 use crate::run::plan;
 
 use super::workspace::Workspace;
-use super::{BuildOptions, Common, publication};
+use super::{BuildOptions, Common, PlanOptions, publication};
 
-pub fn run(common: &Common, options: &BuildOptions, console: &Console) -> Result<bool> {
+/// Of `--output json`.
+const COLUMNS: [&str; 6] = ["table", "step", "is_destructive", "values", "is_waiting", "is_blocked"];
+
+pub fn run(common: &Common, options: &PlanOptions, console: &Console) -> Result<bool> {
     let workspace = Workspace::open(common, console)?;
-    let (profile, publication) = publication_of(&workspace, options, console)?;
+    let (profile, publication) = publication_of(&workspace, &options.build, console)?;
     let steps = export::plan(profile, &publication)?;
+    if options.json {
+        table::write_values(
+            &mut table::stdout(),
+            Output::Json,
+            &COLUMNS,
+            &steps.iter().map(values).collect::<Vec<_>>(),
+        )?;
+        return Ok(true);
+    }
     let mut text = String::new();
     let mut last = None;
-    for PlannedStep { table, text: step, is_destructive } in &steps {
+    for step in &steps {
+        let PlannedStep { table, text: line, .. } = step;
         if last != Some(table) {
             text += &format!("{table}\n");
             last = Some(table);
         }
-        text += &format!("  {step}{}\n", if *is_destructive { "  (destructive)" } else { "" });
+        text += &format!("  {line}{}\n", remark(step));
     }
     print(&text)?;
     let destructive = steps.iter().filter(|step| step.is_destructive).count() as u64;
-    if steps.is_empty() {
+    let count = steps.iter().filter(|step| !step.is_blocked && !step.is_waiting).count() as u64;
+    if steps.iter().any(|step| step.is_blocked) {
+        console.say("views stand in the way, and are never dropped here: a publication fails until they are dropped, or the types stay");
+    } else if count == 0 {
         console.say(&format!("{} as their contracts say", counted(publication.tables.len() as u64, "tables")));
     } else if destructive > 0 {
-        let of = if destructive == 1 {
-            "1 of them loses data".to_owned()
-        } else {
-            format!("{destructive} of them lose data")
+        let of = match (destructive, count) {
+            (1, 1) => "it loses data".to_owned(),
+            (1, _) => "1 of them loses data".to_owned(),
+            _ => format!("{destructive} of them lose data"),
         };
-        console.say(&format!(
-            "{}; {of}, and only `elt apply --allow-destructive` takes such",
-            counted(steps.len() as u64, "steps")
-        ));
+        console.say(&format!("{}; {of}, and only `elt apply --allow-destructive` takes such", counted(count, "steps")));
     } else {
-        console.say(&format!("{}; `elt apply` takes them", counted(steps.len() as u64, "steps")));
+        let them = if count == 1 { "it" } else { "them" };
+        console.say(&format!("{}; `elt apply` takes {them}", counted(count, "steps")));
     }
     Ok(true)
+}
+
+fn values(step: &PlannedStep) -> Vec<Value> {
+    let PlannedStep { table, text, is_destructive, values, is_waiting, is_blocked } = step.clone();
+    vec![json!(table), json!(text), json!(is_destructive), json!(values), json!(is_waiting), json!(is_blocked)]
+}
+
+/// What a step's line ends with.
+fn remark(step: &PlannedStep) -> String {
+    match (step.is_destructive, step.values) {
+        (true, Some(values)) => format!("  (destructive: {})", counted(values, "values")),
+        (true, None) => "  (destructive)".into(),
+        (false, _) if step.is_waiting => "  (waits for that table)".into(),
+        (false, _) if step.is_blocked => "  (blocked)".into(),
+        (false, _) => String::new(),
+    }
 }
 
 pub fn ddl(common: &Common, options: &BuildOptions, console: &Console) -> Result<bool> {

@@ -14,7 +14,10 @@ impl Error {
     }
 
     pub fn export_cannot_verify() -> Self {
-        Self::usage("`--verify` compares tables of a Postgres target; this target cannot be compared with").hint(
+        Self::usage(
+            "`--verify` compares tables and collections of Postgres, MongoDB or a DuckDB file; this target cannot be compared with",
+        )
+        .hint(
             "`elt export --heal` publishes everything in full where the target does not stand at our last publication",
         )
     }

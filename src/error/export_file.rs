@@ -29,7 +29,7 @@ impl Error {
         for difference in differences {
             error = error.because(difference);
         }
-        error.hint("nothing was published; with `on_divergence = \"heal\"` they are written anew")
+        error.hint("nothing was published; `elt export --heal` writes them anew")
     }
 
     pub fn export_folder_locked(folder: &Path, waited: Duration) -> Self {

@@ -15,7 +15,13 @@ impl Error {
     }
 
     pub fn export_no_such_type(table: &str, column: &str, written: &str) -> Self {
-        Self::failed(format!("the database has no enum `{written}`, the type of column `{column}` of `{table}`"))
-            .hint("`create type … as enum (…)` makes it; with its schema, where that is not on the search path")
+        let error = |kind: &str| {
+            Self::failed(format!("the database has no {kind}`{written}`, the type of column `{column}` of `{table}`"))
+        };
+        match written {
+            "citext" => error("").hint("`create extension citext` makes it"),
+            _ => error("enum ")
+                .hint("`create type … as enum (…)` makes it; with its schema, where that is not on the search path"),
+        }
     }
 }

@@ -6,12 +6,13 @@
 
 use std::path::Path;
 
-use super::contract::Table;
+use super::contract::{Column, Table};
 use super::duck_type::DuckType;
 use super::file_format;
 use super::{Counts, Extent, Queries, Shape};
 use crate::error::{Error, Result};
 use crate::project::FileFormat;
+use crate::project::OnHazard;
 use crate::schema::{literal, quote};
 
 /// How rows are hashed; a snapshot of another version is not comparable.
@@ -148,10 +149,19 @@ impl<'a> Delta<'a> {
         Self { table, relation: relation.into(), duckdb_version: duckdb_version.into(), shape }
     }
 
-    /// What must be equal for a snapshot to be comparable: hash version, DuckDB's version, key, columns and their types.
+    /// What must be equal for a snapshot to be comparable: hash version, DuckDB's version, key, columns, their types, and
+    /// what became of values that the target cannot hold.
     pub fn signature(&self) -> String {
-        let columns: Vec<_> =
-            self.table.columns.iter().map(|column| format!("{} {}", quote(&column.name), column.duckdb_type)).collect();
+        let column = |column: &Column| {
+            let wanted = column.target_type.as_ref().map(|(written, _)| format!(" as {written}")).unwrap_or_default();
+            let hazards = match column.on_hazard {
+                OnHazard::Fail => "",
+                OnHazard::Replace => " or replaced",
+                OnHazard::Quarantine => " or quarantined",
+            };
+            format!("{} {}{wanted}{hazards}", quote(&column.name), column.duckdb_type)
+        };
+        let columns: Vec<_> = self.table.columns.iter().map(column).collect();
         format!("{HASH_VERSION}; {}; key ({}); {}", self.duckdb_version, names(&self.table.key), columns.join(", "))
     }
 

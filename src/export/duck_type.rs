@@ -233,4 +233,16 @@ mod tests {
         check("\"NULL\"", Some("text"), "\"c\"::VARCHAR");
         check("GEOMETRY", None, "\"c\"");
     }
+
+    #[test]
+    fn hashes_as_text_what_duckdb_hashes_alike() {
+        let hashed =
+            |duckdb: &str, expected: &str| assert_eq!(DuckType::parse(duckdb).hashed("c"), expected, "{duckdb}");
+        hashed("BIGINT", "\"c\"");
+        hashed("DECIMAL(18,2)", "\"c\"");
+        hashed("DECIMAL(19,2)", "\"c\"::VARCHAR");
+        hashed("HUGEINT", "\"c\"::VARCHAR");
+        hashed("INTERVAL", "\"c\"::VARCHAR");
+        hashed("INTEGER[]", "to_json(\"c\")::VARCHAR");
+    }
 }

@@ -5,6 +5,7 @@
 //! the other within DuckDB. `_elt.publications` in the file names the publication it stands at. Knows no driver: the
 //! engine runs the SQL.
 
+mod compare;
 mod statements;
 mod target;
 
@@ -18,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{Changes, Counts, Engine, Exporter, Extent, Opening, Publication, Published, Queries};
+use super::{Changes, Counts, Difference, Engine, Exporter, Extent, Opening, Publication, Published, Queries};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::schema::{literal, quote};
@@ -326,6 +327,14 @@ impl Exporter for DuckdbExporter<'_> {
 
     fn wants_everything(&self, table: &str) -> bool {
         self.targets.get(table).is_none_or(|target| !target.is_known)
+    }
+
+    fn compares(&self) -> bool {
+        true
+    }
+
+    fn differences(&self, labels: &[String]) -> Result<Vec<Difference>> {
+        self.compare(labels)
     }
 
     fn notes(&self) -> Vec<String> {

@@ -11,4 +11,23 @@ pub struct PlannedStep {
     pub text: String,
     /// It loses data.
     pub is_destructive: bool,
+    /// How many values it loses or may change, where that was cheap to count.
+    pub values: Option<u64>,
+    /// A foreign key, until the table it points to stands.
+    pub is_waiting: bool,
+    /// No step, but why one cannot be taken.
+    pub is_blocked: bool,
+}
+
+impl PlannedStep {
+    pub fn new(table: &str, text: String) -> Self {
+        Self {
+            table: table.to_owned(),
+            text,
+            is_destructive: false,
+            values: None,
+            is_waiting: false,
+            is_blocked: false,
+        }
+    }
 }

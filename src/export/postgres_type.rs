@@ -29,6 +29,10 @@ pub enum PostgresType {
     Char(u32),
     Json,
     Citext,
+    /// `time with time zone`; a relation's own is text.
+    TimeTz,
+    /// A time or timestamp with at most so many digits of a second.
+    Precise(Box<PostgresType>, u8),
     /// A type of the database's own, as SQL names it: an enum.
     Named(String),
     /// One dimension, of a scalar.
@@ -59,6 +63,12 @@ impl fmt::Display for PostgresType {
             Self::Char(length) => return write!(f, "character({length})"),
             Self::Json => "json",
             Self::Citext => "citext",
+            Self::TimeTz => "time with time zone",
+            Self::Precise(base, digits) => {
+                let base = base.to_string();
+                let (word, rest) = base.split_once(' ').unwrap_or((&base, ""));
+                return write!(f, "{word}({digits}) {rest}");
+            }
             Self::Named(name) => name,
             Self::Array(element) => return write!(f, "{element}[]"),
         })
@@ -66,7 +76,8 @@ impl fmt::Display for PostgresType {
 }
 
 impl PostgresType {
-    /// The object identifier that binary arrays name their elements by (`pg_type.dat`, fixed for built-in types).
+    /// The object identifier that binary arrays name their elements by (`pg_type.dat`, fixed for built-in types); 0 for
+    /// those that each database numbers for itself.
     pub fn oid(&self) -> u32 {
         match self {
             Self::Bool => 16,
@@ -88,6 +99,8 @@ impl PostgresType {
             Self::Varchar(_) => 1043,
             Self::Char(_) => 1042,
             Self::Json => 114,
+            Self::TimeTz => 1266,
+            Self::Precise(base, _) => base.oid(),
             Self::Array(_) | Self::Citext | Self::Named(_) => 0,
         }
     }
@@ -97,19 +110,27 @@ impl PostgresType {
     pub fn written(text: &str) -> Option<Self> {
         let text = text.trim();
         if let Some(element) = text.strip_suffix("[]") {
-            // The elements of an array are named by a number that only built-in types have the same everywhere.
             return match Self::written(element)? {
-                Self::Array(_) | Self::Named(_) | Self::Citext => None,
+                // Lists of JSON are JSON themselves.
+                Self::Array(_) | Self::Json => None,
                 element => Some(Self::Array(Box::new(element))),
             };
         }
         let lower = text.to_lowercase();
+        // `timestamp(3) with time zone` has its parameters in the middle.
         let (name, parameters) = match lower.split_once('(') {
-            Some((name, rest)) => (name.trim(), Some(rest.trim_end().strip_suffix(')')?.replace(' ', ""))),
-            None => (lower.as_str(), None),
+            Some((name, rest)) => {
+                let (parameters, rest) = rest.split_once(')')?;
+                (format!("{} {}", name.trim(), rest.trim()), Some(parameters.replace(' ', "")))
+            }
+            None => (lower.clone(), None),
         };
-        let length = || parameters.as_deref()?.parse().ok();
-        Some(match (name, &parameters) {
+        let length = || parameters.as_deref()?.parse().ok().filter(|length| *length > 0);
+        let precise = |base: Self| {
+            let digits = parameters.as_deref()?.parse().ok().filter(|digits| *digits <= 6)?;
+            Some(Self::Precise(Box::new(base), digits))
+        };
+        Some(match (name.trim(), &parameters) {
             ("bool" | "boolean", None) => Self::Bool,
             ("int2" | "smallint", None) => Self::Int2,
             ("int" | "int4" | "integer", None) => Self::Int4,
@@ -129,6 +150,10 @@ impl PostgresType {
             ("time" | "time without time zone", None) => Self::Time,
             ("timestamp" | "timestamp without time zone", None) => Self::Timestamp,
             ("timestamptz" | "timestamp with time zone", None) => Self::TimestampTz,
+            ("time" | "time without time zone", Some(_)) => precise(Self::Time)?,
+            ("timestamp" | "timestamp without time zone", Some(_)) => precise(Self::Timestamp)?,
+            ("timestamptz" | "timestamp with time zone", Some(_)) => precise(Self::TimestampTz)?,
+            ("timetz" | "time with time zone", None) => Self::TimeTz,
             ("interval", None) => Self::Interval,
             ("uuid", None) => Self::Uuid,
             ("bytea", None) => Self::Bytea,
@@ -150,8 +175,16 @@ impl PostgresType {
             (Int2 | Int4 | Int8 | Numeric(_), Int2 | Int4 | Int8 | Numeric(_)) => true,
             (Float4 | Float8, Numeric(_)) => true,
             (Int2, Float4 | Float8) | (Int4, Float8) | (Float4, Float8) => true,
-            (Text, Varchar(_) | Char(_) | Citext | Named(_) | Uuid) => true,
-            (Jsonb, Json) => true,
+            (Float8, Float4) => true,
+            (Text, Varchar(_) | Char(_) | Citext | Named(_) | Uuid | TimeTz) => true,
+            (Jsonb, Json | Text) => true,
+            // What prints in one way only.
+            (Bool | Int2 | Int4 | Int8 | Numeric(_) | Uuid, Text | Citext) => true,
+            (Bool | Int2 | Int4 | Int8, Varchar(_) | Char(_)) => true,
+            (Uuid, Varchar(length) | Char(length)) => *length >= 36,
+            // The session's zone is UTC.
+            (Date | TimestampTz, Timestamp) | (Date | Timestamp, TimestampTz) | (Timestamp, Date) => true,
+            (a, Precise(base, _)) => a.can_become(base),
             (Array(a), Array(b)) => a.can_become(b),
             _ => false,
         }
@@ -181,7 +214,13 @@ impl PostgresType {
             "jsonb" => Self::Jsonb,
             "json" => Self::Json,
             "citext" => Self::Citext,
+            "time with time zone" => Self::TimeTz,
             _ => {
+                if let Some((word @ ("time" | "timestamp"), rest)) = text.split_once('(') {
+                    let (digits, rest) = rest.split_once(')')?;
+                    let base = Self::parse(&format!("{word}{rest}")).filter(|base| *base != Self::TimeTz)?;
+                    return Some(Self::Precise(Box::new(base), digits.parse().ok()?));
+                }
                 let length = |start: &str| text.strip_prefix(start)?.strip_suffix(')')?.parse().ok();
                 if let Some(length) = length("character varying(") {
                     return Some(Self::Varchar(length));
@@ -208,10 +247,11 @@ impl PostgresType {
         match self {
             Text => is_enum || theirs == "character varying",
             Named(name) => is_enum && same_name(name, theirs),
-            Array(element) if **element == Text => theirs == "character varying[]",
-            // `timestamp(6)` and the like round to their own precision only below six digits.
-            Timestamp => theirs == "timestamp(6) without time zone",
-            TimestampTz => theirs == "timestamp(6) with time zone",
+            Array(element) => match (&**element, theirs.strip_suffix("[]")) {
+                (Text, Some("character varying")) => true,
+                (Named(name), Some(theirs)) => same_name(name, theirs),
+                _ => false,
+            },
             _ => false,
         }
     }
@@ -228,6 +268,9 @@ impl PostgresType {
             (Date, Timestamp) => true,
             (Text | Varchar(_) | Char(_), Text | Varchar(_) | Char(_) | Citext) => true,
             (Jsonb | Json, Jsonb | Json) => true,
+            // They round to their own precision only below six digits.
+            (Precise(a, ours), Precise(b, theirs)) => a == b && ours <= theirs,
+            (a, Precise(b, 6)) | (Precise(b, _), a) => *a == **b,
             (Array(a), Array(b)) => a.fits_type(b),
             _ => false,
         }
@@ -247,6 +290,8 @@ impl PostgresType {
             (Numeric(Some((p, s))), Numeric(Some((to_p, to_s)))) => to_s >= s && whole(to_p, to_s) >= whole(p, s),
             (Varchar(_) | Char(_), Text) => true,
             (Varchar(old), Varchar(new)) => old <= new,
+            (Precise(a, old), Precise(b, new)) => a == b && old <= new,
+            (Precise(a, _), b) => **a == *b,
             (Array(a), Array(b)) => a.widens_to(b),
             _ => false,
         }
@@ -300,7 +345,14 @@ mod tests {
             ("int4[]", Some("integer[]")),
             ("timestamptz", Some("timestamp with time zone")),
             ("app.Mood", Some("app.Mood")),
-            ("mood[]", None),
+            ("mood[]", Some("mood[]")),
+            ("timestamp(3)", Some("timestamp(3) without time zone")),
+            ("timestamptz ( 0 )", Some("timestamp(0) with time zone")),
+            ("TIME(2) WITHOUT TIME ZONE", Some("time(2) without time zone")),
+            ("time with time zone", Some("time with time zone")),
+            ("timestamp(7)", None),
+            ("varchar(0)", None),
+            ("integer[][]", None),
             ("bit(3)", None),
             ("", None),
         ] {
@@ -316,7 +368,10 @@ mod tests {
         };
         assert!(can("bigint", "smallint") && can("numeric(38,4)", "numeric(10,2)") && can("text", "mood"));
         assert!(can("double precision", "numeric(10,2)") && can("text", "uuid") && can("bigint[]", "integer[]"));
-        assert!(!can("text", "integer") && !can("bigint", "double precision") && !can("bigint", "varchar(3)"));
+        assert!(can("bigint", "text") && can("uuid", "varchar(36)") && can("timestamp", "timestamptz(3)"));
+        assert!(can("text", "timetz") && can("timestamp", "date") && can("text[]", "mood[]"));
+        assert!(!can("text", "integer") && !can("bigint", "double precision") && !can("uuid", "varchar(20)"));
+        assert!(!can("double precision", "text") && !can("date", "text") && !can("timestamptz", "date"));
     }
 
     #[test]
@@ -325,6 +380,9 @@ mod tests {
             "character varying(20)",
             "character(3)",
             "citext",
+            "timestamp(3) with time zone",
+            "time(0) without time zone[]",
+            "time with time zone",
             "numeric(38,2)[]",
             "time without time zone",
             "boolean",

@@ -44,6 +44,8 @@ pub struct Publish<'a> {
     pub tables: Vec<PublishedTable>,
     /// Only compare, in full, and change nothing.
     pub verify: bool,
+    /// Compare in full whatever the ids say, and bring the target to what the warehouse has.
+    pub heal: bool,
     /// The names of all tables that are still published, whether this time or not.
     pub stay: BTreeSet<String>,
     pub threads: usize,
@@ -123,8 +125,7 @@ impl Publish<'_> {
             return Err(Error::export_cannot_verify());
         }
         self.settle(&session, &stands)?;
-        // Whatever the ids say, verifying compares everything.
-        let standing = if self.verify { Standing::Elsewhere } else { stands.standing };
+        let standing = if self.verify || self.heal { Standing::Elsewhere } else { stands.standing };
         let recorded = recorded(&session)?;
         let version = session.value("select version()")?.unwrap_or_default();
         let deltas: Vec<Delta<'_>> = self
@@ -290,7 +291,7 @@ impl Publish<'_> {
         let is_suspect = |label: &String| {
             // Of a publication that healed others alone.
             let has_diverged = recorded.get(label).is_some_and(|recorded| recorded.signature == delta::DIVERGED);
-            self.verify || stands.has_diverged || has_diverged || touched.contains(label)
+            self.verify || self.heal || stands.has_diverged || has_diverged || touched.contains(label)
         };
         let labels = self.tables.iter().map(|published| published.table.label.clone());
         let suspects: Vec<String> = labels.filter(is_suspect).collect();
@@ -320,7 +321,7 @@ impl Publish<'_> {
         Ok(())
     }
 
-    /// Computes and stages every table, several at once, the first error wins.
+    /// Computes and stages every table, several at once; the first error ends it, but for values that cannot stand.
     fn stage_all(
         &self,
         exporter: &dyn Exporter,
@@ -335,7 +336,8 @@ impl Publish<'_> {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 let Some(delta) = deltas.get(index) else { return };
                 let staged = self.stage(exporter, delta, &self.tables[index], standing, recorded);
-                if staged.is_err() {
+                // What the data holds is told of all tables at once.
+                if staged.as_ref().is_err_and(|error| !error.is_of_values()) {
                     next.store(deltas.len(), Ordering::Relaxed);
                 }
                 *done[index].lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(staged);

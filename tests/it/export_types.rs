@@ -343,6 +343,15 @@ fn compare(project: &Project, database: &PostgresDatabase, columns: &[Column]) {
     assert!(differences.is_empty(), "DuckDB and Postgres differ:\n{}", differences.join("\n"));
 }
 
+/// The types that a contract gives to columns, by name.
+fn contract(types: &[(&str, &str)]) -> String {
+    let mut yaml = "models:\n  - name: everything\n    columns:\n".to_owned();
+    for (name, written) in types {
+        yaml.push_str(&format!("      - name: {name}\n        config: {{export: {{type: \"{written}\"}}}}\n"));
+    }
+    yaml
+}
+
 fn types(database: &PostgresDatabase) -> BTreeMap<String, String> {
     let sql = "select attname::text, format_type(atttypid, atttypmod) from pg_attribute \
                where attrelid = 'everything'::regclass and attnum > 0";
@@ -367,4 +376,120 @@ fn every_type_arrives_as_it_is() {
     project.elt(&["build"]).ok().says("8 updated");
     compare(&project, &database, &columns);
     project.elt(&["build"]).ok().says("unchanged");
+}
+
+#[test]
+fn contracts_give_types_that_hold_the_same_values() {
+    use By::{Float, Json, Text, Time};
+    let database = Postgres::shared().database();
+    database
+        .client()
+        .batch_execute("create extension citext; create schema app; create type app.mood as enum ('happy', 'so so')")
+        .expect("types of the database's own");
+    let printed = |name, duckdb, values, postgres| column(name, duckdb, values, postgres, Text);
+    let columns = vec![
+        printed("varchar_n", "VARCHAR", &["'12345'", "'éé'", "'12345   '", "null"], "character varying(5)"),
+        Column {
+            postgres_text: "rtrim($::text)",
+            ..printed("char_n", "VARCHAR", &["'123'", "'é'", "''"], "character(3)")
+        },
+        printed("small", "BIGINT", &["-32768", "32767", "null"], "smallint"),
+        printed("int_of_huge", "HUGEINT", &["-2147483648", "2147483647"], "integer"),
+        column("int_of_dec", "DECIMAL(18,2)", &["12.00", "-1"], "bigint", Float),
+        column("num", "DECIMAL(38,6)", &["12345678.25", "-0.01"], "numeric(10,2)", Float),
+        column("num_of_int", "INTEGER", &["12345", "-1"], "numeric(10,2)", Float),
+        column("num_of_double", "DOUBLE", &["0.1", "-1234.5", "0"], "numeric(10,2)", Float),
+        column("narrow_float", "DOUBLE", &["'0.1'", "'nan'", "'-inf'", "'1.5'"], "real", Float),
+        column("plain_json", "STRUCT(a INTEGER[])", &["{'a': [1, null]}", "{'a': null}"], "json", Json),
+        printed("citext", "VARCHAR", &["'AbC'", "''"], "citext"),
+        printed("enum", "VARCHAR", &["'happy'", "'so so'", "null"], "app.mood"),
+        printed("enum_of_enum", "ENUM('happy', 'so so', 'never')", &["'happy'", "null"], "app.mood"),
+        printed("uuid_of_text", "VARCHAR", &["'00112233-4455-6677-8899-aabbccddeeff'"], "uuid"),
+        printed("text_of_uuid", "UUID", &["'00112233-4455-6677-8899-aabbccddeeff'"], "text"),
+        printed("text_of_int", "BIGINT", &["-9223372036854775808", "0"], "text"),
+        printed("text_of_bool", "BOOLEAN", &["true", "false"], "text"),
+        printed("text_of_dec", "DECIMAL(10,2)", &["-1234.50", "0", "0.01"], "text"),
+        printed("text_of_huge", "HUGEINT", &["170141183460469231731687303715884105727"], "text"),
+        column("text_of_json", "JSON", &["'{\"b\": 1,  \"a\": 2}'", "'\"x\\u0000\"'"], "text", Json),
+        printed("varchar_of_int", "BIGINT", &["-1234", "12345"], "character varying(5)"),
+        column(
+            "milli",
+            "TIMESTAMP",
+            &["'2024-02-29 12:34:56.123'", "'infinity'"],
+            "timestamp(3) without time zone",
+            Time,
+        ),
+        column("second", "TIMESTAMPTZ", &["'2024-02-29 12:34:56+02'", "null"], "timestamp(0) with time zone", Time),
+        column("tenth", "TIME", &["'12:34:56.1'", "'24:00:00'"], "time(1) without time zone", Time),
+        printed("zoned", "TIMETZ", &["'12:30:00+02'", "'00:00:00.25-05:30'"], "time with time zone"),
+        column("day", "TIMESTAMP", &["'2024-02-29'", "'-infinity'", "'0044-03-15 (BC)'"], "date", Time),
+        column("midnight", "DATE", &["'2024-02-29'", "'infinity'"], "timestamp without time zone", Time),
+        Column {
+            duckdb_text: "replace($::varchar, '+00', '')",
+            ..column("utc", "TIMESTAMPTZ", &["'2024-02-29 12:34:56+02'"], "timestamp without time zone", Time)
+        },
+        list("smalls", "BIGINT[]", &["[1, null]", "[]"], "smallint[]"),
+        list("varchars", "VARCHAR[]", &["['abc', null]", "[]"], "character varying(3)[]"),
+        list("moods", "VARCHAR[]", &["['happy', null]", "[]", "null"], "app.mood[]"),
+        list("citexts", "VARCHAR[]", &["['aB', null]"], "citext[]"),
+        list("uuids", "VARCHAR[]", &["['00112233-4455-6677-8899-aabbccddeeff', null]"], "uuid[]"),
+        list("millis", "TIMESTAMP[]", &["['2024-02-29 12:34:56.123', null]"], "timestamp(3) without time zone[]"),
+    ];
+    // BC and the day alone are written otherwise in a timestamp.
+    let columns: Vec<_> = columns
+        .into_iter()
+        .map(|column| match column.name {
+            "day" => Column { duckdb_text: "$::date::varchar", ..column },
+            "midnight" => Column { duckdb_text: "$::timestamp::varchar", ..column },
+            "varchar_n" => Column { duckdb_text: "left($, 5)", ..column },
+            _ => column,
+        })
+        .collect();
+    let written: Vec<_> = columns.iter().map(|column| (column.name, column.postgres)).collect();
+    let project = project(
+        &database,
+        &[("models/marts/everything.sql", &model(&columns, 0)), ("models/marts/everything.yml", &contract(&written))],
+    );
+    project.elt(&["build"]).ok().says("8 inserted").hides("note:");
+    let types = types(&database);
+    for column in &columns {
+        assert_eq!(types.get(column.name).map(String::as_str), Some(column.postgres), "{}", column.name);
+    }
+    compare(&project, &database, &columns);
+    project.write("models/marts/everything.sql", &model(&columns, 1));
+    project.elt(&["build"]).ok().says("updated").hides("note:");
+    compare(&project, &database, &columns);
+    project.elt(&["build"]).ok().says("unchanged");
+}
+
+/// What Postgres calls equal and is not the same.
+#[test]
+fn changes_that_postgres_hardly_sees_are_published() {
+    let database = Postgres::shared().database();
+    database.client().batch_execute("create extension citext").expect("an extension");
+    let sql = |name: &str, interval: &str, json: &str| {
+        format!(
+            "{{{{ config(materialized='table', unique_key='id') }}}}\n\nselect 1 as id, '{name}' as name, \
+             [interval '{interval}'] as list, interval '{interval}' as span, '{json}'::json as doc\n"
+        )
+    };
+    let yaml = contract(&[("name", "citext"), ("doc", "json")]);
+    let path = "models/marts/everything.sql";
+    let project =
+        project(&database, &[(path, &sql("ada", "1 month", "{\"a\": 1}")), ("models/marts/everything.yml", &yaml)]);
+    project.elt(&["build"]).ok().says("1 inserted");
+    let row = || -> String {
+        let sql = "select concat_ws(' | ', name, list, span, doc) from everything";
+        database.client().query_one(sql, &[]).expect("a row").get(0)
+    };
+    assert_eq!(row(), "ada | {\"1 mon\"} | 1 mon | {\"a\": 1}");
+    for (name, interval, json, expected) in [
+        ("Ada", "1 month", "{\"a\": 1}", "Ada | {\"1 mon\"} | 1 mon | {\"a\": 1}"),
+        ("Ada", "30 days", "{\"a\": 1}", "Ada | {\"30 days\"} | 30 days | {\"a\": 1}"),
+        ("Ada", "30 days", "{\"a\": 2}", "Ada | {\"30 days\"} | 30 days | {\"a\": 2}"),
+    ] {
+        project.write(path, &sql(name, interval, json));
+        project.elt(&["build"]).ok().says("1 updated");
+        assert_eq!(row(), expected);
+    }
 }

@@ -6,6 +6,7 @@
 mod bad_input;
 mod cases;
 mod changed;
+mod contracts;
 mod export_types;
 mod extraction;
 mod incremental;
@@ -16,6 +17,8 @@ mod properties;
 mod publication;
 mod publication_cut;
 mod publication_readers;
+mod published_documents;
+mod published_files;
 mod relay;
 mod roundtrip;
 mod security;

@@ -279,7 +279,7 @@ fn changes_of_any_relation_applied_give_the_new_one() {
     let folder = tempfile::tempdir().expect("a folder");
     let warehouse = Warehouse::in_memory(folder.path(), "w").expect("a database");
     let session = warehouse.session().expect("a session");
-    let checked = runner(250).run(&case(4), |case| {
+    let checked = runner(120).run(&case(4), |case| {
         execute(&session, "drop schema if exists _elt cascade; drop schema if exists _elt_published cascade; drop table if exists target")?;
         for statement in delta::LEDGER {
             execute(&session, statement)?;
@@ -296,7 +296,7 @@ const TABLES: usize = 6;
 fn any_relation_published_by_changes_equals_one_published_anew() {
     let database = Postgres::shared().database();
     let number = Cell::new(0);
-    let checked = runner(6).run(&prop::collection::vec(case(3), TABLES), |cases| {
+    let checked = runner(4).run(&prop::collection::vec(case(3), TABLES), |cases| {
         number.set(number.get() + 1);
         let number = number.get();
         let project = |schema: &str, state: usize| {

@@ -14,8 +14,8 @@ use crate::servers::Postgres;
 use crate::shop::{Shop, publications, read, rows};
 use crate::wire::{Fate, Message, Side, Wire};
 
-const EVERY: usize = 10;
-const EVERY_APPLYING: usize = 3;
+const EVERY: usize = 16;
+const EVERY_APPLYING: usize = 4;
 /// Projects that are cut at a time.
 const PROJECTS: usize = 3;
 
@@ -67,6 +67,8 @@ fn cuts(messages: &[Message]) -> Vec<Cut> {
             }
         }
     }
+    // What matters most comes first.
+    cuts.reverse();
     cuts
 }
 

@@ -228,6 +228,21 @@ impl MongoDatabase {
             .unwrap_or_else(|error| panic!("MongoDB: {error}"));
     }
 
+    /// All documents in the order of their `_id`s.
+    pub fn documents(&self, collection: &str) -> Vec<Document> {
+        let mongo = Mongo::shared();
+        let collection = mongo.client.database(&self.name).collection::<Document>(collection);
+        let found = mongo.runtime.block_on(async {
+            let mut cursor = collection.find(doc! {}).sort(doc! { "_id": 1 }).await?;
+            let mut documents = Vec::new();
+            while cursor.advance().await? {
+                documents.push(cursor.deserialize_current()?);
+            }
+            Ok::<_, mongodb::error::Error>(documents)
+        });
+        found.unwrap_or_else(|error| panic!("MongoDB: {error}"))
+    }
+
     pub fn count(&self, collection: &str) -> u64 {
         let mongo = Mongo::shared();
         let collection = mongo.client.database(&self.name).collection::<Document>(collection);

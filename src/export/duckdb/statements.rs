@@ -186,6 +186,28 @@ impl Target {
         )
     }
 
+    /// The columns of the contract, as a query of all rows gives them and as they are there.
+    pub fn both(&self, rows: &str) -> (String, String) {
+        (self.rows(rows), format!("select {} from {}", self.column_names(), self.sql()))
+    }
+
+    /// One row for each that differs from a query of all rows: `_elt_what` and `_elt_key`, a text.
+    pub fn compared(&self, rows: &str) -> String {
+        let (here, there) = self.both(rows);
+        let columns = self.columns.iter().map(|(name, _)| name);
+        let differs = each(columns, " or ", |name| format!("here.{name} is distinct from there.{name}"));
+        let key = self.key();
+        let texts = each(&key, ", ", |name| format!("coalesce(here.{name}, there.{name})::varchar"));
+        let text = if key.len() == 1 { texts } else { format!("'(' || concat_ws(', ', {texts}) || ')'") };
+        format!(
+            "select case when there._elt_is then if(here._elt_is, 'differing', 'unknown') else 'missing' end as _elt_what, \
+             {text} as _elt_key from (select *, true as _elt_is from ({here})) as here \
+             full join (select *, true as _elt_is from ({there})) as there on {} \
+             where here._elt_is is null or there._elt_is is null or {differs}",
+            self.on_key("here", "there")
+        )
+    }
+
     /// Collects new and changed rows of a query with what the columns of others hold. `is_compared`: of all rows, those
     /// that differ from the target's.
     pub fn collect(&self, rows: &str, is_compared: bool) -> String {

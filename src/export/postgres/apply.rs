@@ -11,6 +11,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::copy::describe;
+use super::migration::{self, Step, When};
 use super::plan::Plan;
 use super::statements::{self, Merge, qualified};
 use super::wanted::Wanted;
@@ -136,14 +137,12 @@ impl PostgresExporter {
             watch::again(transaction, work.table)
                 .map_err(|error| failed("watching", Some(&work.table.name), &error))?;
         }
+        for work in work.iter().rev() {
+            self.take(transaction, work, When::First)?;
+        }
         for work in work.iter_mut() {
-            let name = &work.table.name;
             match (&work.plan.fit, work.staged) {
-                (Some(_), _) => {
-                    for step in work.plan.steps.iter().filter(|step| !step.is_late) {
-                        run(transaction, "altering", name, &step.sql)?;
-                    }
-                }
+                (Some(_), _) => self.take(transaction, work, When::Before)?,
                 (None, Some(staged)) => {
                     work.counts.inserted = staged.rows;
                     self.move_in(transaction, work.index, work.table, staged)?;
@@ -184,9 +183,7 @@ impl PostgresExporter {
             .batch_execute("set constraints all immediate")
             .map_err(|error| failed("checking constraints", None, &error))?;
         for work in work.iter().filter(|work| work.plan.fit.is_some() || work.is_new()) {
-            for step in work.plan.steps.iter().filter(|step| step.is_late) {
-                run(transaction, "altering", &work.table.name, &step.sql)?;
-            }
+            self.take(transaction, work, When::After)?;
             for key in &work.plan.foreign_keys {
                 // Its table may be planned, but was not staged.
                 let target = qualified(&key.to_schema, &key.to_table);
@@ -194,12 +191,33 @@ impl PostgresExporter {
                     .query_one("select to_regclass($1) is not null", &[&target])
                     .map_err(|error| failed("adding a foreign key to", Some(&work.table.name), &error))?;
                 if stands.get(0) {
-                    let statement = statements::add_foreign_key(work.table, key);
-                    run(transaction, "adding a foreign key to", &work.table.name, &statement)?;
+                    self.alter(transaction, work.table, &migration::add_foreign_key(work.table, key))?;
                 }
             }
         }
         Ok(())
+    }
+
+    /// Takes a table's steps of one time.
+    fn take(&self, transaction: &mut Transaction<'_>, work: &Work<'_>, when: When) -> Result<()> {
+        let mut steps = work.plan.steps.iter().filter(|step| step.when == when);
+        steps.try_for_each(|step| self.alter(transaction, work.table, step))
+    }
+
+    /// Takes a step. For a constraint that does not hold, the error has the count of rows.
+    fn alter(&self, transaction: &mut Transaction<'_>, table: &Table, step: &Step) -> Result<()> {
+        self.cancel.check()?;
+        let failed = |error: postgres::Error| failed("altering", Some(&table.name), &error);
+        let Some(offenders) = &step.offenders else { return transaction.batch_execute(&step.sql).map_err(failed) };
+        let mut attempt = transaction.transaction().map_err(failed)?;
+        let Err(error) = attempt.batch_execute(&step.sql) else { return attempt.commit().map_err(failed) };
+        attempt.rollback().map_err(failed)?;
+        // Class 23: a constraint does not hold.
+        if !error.code().is_some_and(|code| code.code().starts_with("23")) {
+            return Err(failed(error));
+        }
+        let count: i64 = transaction.query_one(offenders, &[]).map_err(failed)?.get(0);
+        Err(Error::export_constraint_broken(&format!("{}.{}", table.schema, table.name), &step.text, count))
     }
 
     /// Moves a table that was made anew into the schema, with its own name, its keys' names and its default grants.

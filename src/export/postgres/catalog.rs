@@ -27,7 +27,11 @@ pub fn read(client: &mut Client, schemas: &[String]) -> Result<Catalog, Error> {
         }
     }
     let relations = client.query(
-        "select c.relname::text, c.relkind in ('r', 'p'), n.nspname::text, c.relrowsecurity and not pg_has_role(c.relowner, 'usage') \
+        "select c.relname::text, c.relkind in ('r', 'p'), n.nspname::text, c.relrowsecurity and not pg_has_role(c.relowner, 'usage'), \
+         case c.relkind when 'v' then 'a view' when 'm' then 'a materialized view' when 'f' then 'a foreign table' else 'a table' end, \
+         case when c.relkind = 'p' then pg_get_partkeydef(c.oid) end, \
+         array(select t.tgname::text from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal \
+         and t.tgenabled in ('O', 'A') and t.tgtype & 2 = 2 and t.tgtype & 28 <> 0 order by 1) \
          from pg_class c join pg_namespace n on n.oid = c.relnamespace \
          where n.nspname = any($1) and c.relkind in ('r', 'p', 'v', 'm', 'f')",
         &[&schemas],
@@ -37,8 +41,15 @@ pub fn read(client: &mut Client, schemas: &[String]) -> Result<Catalog, Error> {
         let contract = ours.remove(&place);
         let mut standing = Standing { is_ours: contract.is_some(), is_table: row.get(1), ..Standing::default() };
         standing.contract = contract.flatten();
+        standing.kind = row.get(4);
+        standing.partition_key = row.get(5);
         if row.get(3) {
             standing.remarks.push("row security holds for this role".into());
+        }
+        for trigger in row.get::<_, Vec<String>>(6) {
+            standing
+                .remarks
+                .push(format!("trigger `{trigger}` of others runs before rows are written, and may change them"));
         }
         tables.insert(place, standing);
     }
@@ -52,7 +63,11 @@ pub fn read(client: &mut Client, schemas: &[String]) -> Result<Catalog, Error> {
 fn read_columns(client: &mut Client, schemas: &[String], tables: &mut Catalog) -> Result<(), Error> {
     let columns = client.query(
         "select c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod), t.typtype = 'e', a.attnotnull, \
-         a.atthasdef or a.attidentity <> '', a.attgenerated <> '' or a.attidentity = 'a', n.nspname::text \
+         a.atthasdef or a.attidentity <> '', a.attgenerated <> '' or a.attidentity = 'a', a.attidentity = 'a', \
+         array(select distinct format('%s.%s', v.relnamespace::regnamespace, quote_ident(v.relname)) from pg_depend d \
+         join pg_rewrite r on r.oid = d.objid join pg_class v on v.oid = r.ev_class \
+         where d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_class'::regclass and d.refobjid = c.oid \
+         and d.refobjsubid = a.attnum and v.oid <> c.oid order by 1), n.nspname::text \
          from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace \
          join pg_type t on t.oid = a.atttypid \
          where n.nspname = any($1) and a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p') \
@@ -68,6 +83,8 @@ fn read_columns(client: &mut Client, schemas: &[String], tables: &mut Catalog) -
                 not_null: row.get(4),
                 has_default: row.get(5),
                 is_generated: row.get(6),
+                is_identity: row.get(7),
+                views: row.get(8),
             });
         }
     }
@@ -98,9 +115,9 @@ fn read_foreign_keys(client: &mut Client, schemas: &[String], tables: &mut Catal
          array(select a.attname::text from unnest(f.conkey) with ordinality k(n, o) join pg_attribute a \
          on a.attrelid = f.conrelid and a.attnum = k.n order by k.o), t.relname::text, \
          array(select a.attname::text from unnest(f.confkey) with ordinality k(n, o) join pg_attribute a \
-         on a.attrelid = f.confrelid and a.attnum = k.n order by k.o), t.relnamespace::regnamespace::text, n.nspname::text \
+         on a.attrelid = f.confrelid and a.attnum = k.n order by k.o), o.nspname::text, n.nspname::text \
          from pg_constraint f join pg_class c on c.oid = f.conrelid join pg_class t on t.oid = f.confrelid \
-         join pg_namespace n on n.oid = c.relnamespace \
+         join pg_namespace n on n.oid = c.relnamespace join pg_namespace o on o.oid = t.relnamespace \
          where f.contype = 'f' and n.nspname = any($1)",
         &[&schemas],
     )?;

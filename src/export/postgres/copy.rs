@@ -103,15 +103,25 @@ pub fn copy_batches(
 /// An error if there are faults that may not pass; else what became of the others, a line each.
 fn judge(encoder: &Encoder, table: &str, columns: &[&Column], key: &[String]) -> Result<Vec<String>> {
     let policy = |fault: &Fault| columns.get(fault.column).map_or(OnHazard::Fail, |column| column.on_hazard);
+    let may_be_null = |fault: &Fault| columns.get(fault.column).is_some_and(|column| !column.not_null);
     let may_pass = |fault: &Fault| match policy(fault) {
         OnHazard::Fail => false,
-        OnHazard::Replace => fault.hazard != Hazard::Size,
+        OnHazard::Replace => fault.hazard != Hazard::Size && (!fault.hazard.is_lost() || may_be_null(fault)),
         OnHazard::Quarantine => true,
     };
-    let bad: Vec<String> =
-        encoder.faults().iter().filter(|fault| !may_pass(fault)).map(|fault| line(fault, columns, key)).collect();
+    let bad: Vec<String> = encoder
+        .faults()
+        .iter()
+        .filter(|fault| !may_pass(fault))
+        .map(|fault| match policy(fault) {
+            OnHazard::Replace if fault.hazard != Hazard::Size => {
+                format!("{}; NULL, which would replace them, may not stand there", line(fault, columns, key))
+            }
+            _ => line(fault, columns, key),
+        })
+        .collect();
     if !bad.is_empty() {
-        return Err(Error::export_hazards(table, &bad));
+        return Err(Error::export_hazards(table, &bad).of_values());
     }
     let notes = encoder.faults().iter().map(|fault| {
         let became = match policy(fault) {

@@ -31,21 +31,28 @@ pub fn script(tables: &[Table]) -> String {
             let unique = if index.unique { "unique " } else { "" };
             text += &format!("create {unique}index {} on {place} {};\n", quote(name), index.definition);
         }
-        for statement in wanted.finish(&place) {
+        // An owner who is another role comes last of all: until then all is ours to make.
+        for statement in (Wanted { owner: None, ..wanted }).finish(&place) {
             text += &format!("{statement};\n");
         }
     }
-    let mut is_first = true;
+    let mut last = Vec::new();
     for table in tables {
+        let place = qualified(&table.schema, &table.name);
         for key in &table.foreign_keys {
-            let before = if std::mem::take(&mut is_first) { "\n" } else { "" };
-            text += &format!(
-                "{before}alter table {} add constraint {} {};\n",
-                qualified(&table.schema, &table.name),
-                quote(&foreign_key_name(table, key)),
-                foreign_key(key)
-            );
+            let is_made = tables.iter().any(|to| to.schema == key.to_schema && to.name == key.to_table);
+            let before = if is_made { "" } else { "-- once that table stands: " };
+            let name = quote(&foreign_key_name(table, key));
+            last.push(format!("{before}alter table {place} add constraint {name} {};\n", foreign_key(key)));
         }
+    }
+    let owned = tables.iter().filter_map(|table| Some((table, table.owner.as_ref()?)));
+    last.extend(owned.map(|(table, owner)| {
+        format!("alter table {} owner to {};\n", qualified(&table.schema, &table.name), quote(owner))
+    }));
+    if !last.is_empty() {
+        text += "\n";
+        text += &last.concat();
     }
     text
 }

@@ -178,7 +178,7 @@ mod tests {
         check(1_000, 0, numeric, None, &[Hazard::Digits]);
         check(999, 0, numeric, Some((99_900, 2)), &[]);
         check(i128::MAX, 0, numeric, None, &[Hazard::Digits]);
-        check(300_00, 2, Exact::Integer(4), Some((300, 0)), &[]);
+        check(30_000, 2, Exact::Integer(4), Some((300, 0)), &[]);
         check(i128::from(i32::MAX) + 1, 0, Exact::Integer(4), None, &[Hazard::IntegerRange]);
     }
 

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeSet;
 
+use crate::export::postgres::statements::names;
 use crate::export::postgres::table::{ForeignKey, Table};
 use crate::export::postgres::wanted::Wanted;
 use crate::export::postgres_type::PostgresType;
@@ -15,12 +16,15 @@ pub struct Standing {
     pub is_ours: bool,
     /// False for views, foreign tables and the like.
     pub is_table: bool,
+    /// `a table`, `a view`
+    pub kind: String,
+    /// Of a partitioned table, as Postgres prints it: `RANGE (day)`.
+    pub partition_key: Option<String>,
     pub columns: Vec<StandingColumn>,
     pub has_primary_key: bool,
     /// The columns of each unique index that covers all rows and is checked at once.
     pub unique: Vec<Vec<String>>,
-    /// Columns, schema and table they point to, and columns there.
-    pub foreign_keys: Vec<(Vec<String>, (String, String), Vec<String>)>,
+    pub foreign_keys: Vec<StandingKey>,
     /// The names of its constraints and indexes.
     pub object_names: BTreeSet<String>,
     /// The contract that a publication applied last, where one was recorded.
@@ -40,9 +44,23 @@ pub struct StandingColumn {
     pub has_default: bool,
     /// `generated always`, as a value or as an identity: nobody may write it.
     pub is_generated: bool,
+    /// Of those, an identity.
+    pub is_identity: bool,
+    /// The views that read it, whose types follow from its: Postgres does not let it become another under them.
+    pub views: Vec<String>,
 }
 
+/// A foreign key: its columns, the schema and table they point to, and the columns there.
+pub type StandingKey = (Vec<String>, (String, String), Vec<String>);
+
 impl Standing {
+    /// The primary key that the recorded contract made, where it stands.
+    fn made_key(&self) -> Option<&str> {
+        let contract = self.contract.as_ref()?;
+        let mut made = contract.constraints.iter().filter(|(name, _)| self.object_names.contains(*name));
+        made.find(|(_, definition)| definition.starts_with("primary key")).map(|(_, definition)| definition.as_str())
+    }
+
     /// Whether a publication made the column: it is in the recorded contract, or none was recorded yet.
     fn has_made(&self, column: &str) -> bool {
         self.contract.as_ref().is_none_or(|contract| contract.columns.contains_key(column))
@@ -65,9 +83,6 @@ pub enum Alteration {
     DropNotNull {
         name: String,
     },
-    AddPrimaryKey {
-        columns: Vec<String>,
-    },
     /// To a type that may not hold what is there.
     Change {
         name: String,
@@ -79,9 +94,12 @@ pub enum Alteration {
 }
 
 impl Alteration {
-    /// Whether it may lose data.
-    pub fn is_destructive(&self) -> bool {
-        matches!(self, Self::Change { .. } | Self::DropColumn { .. })
+    /// The column whose values it may lose.
+    pub fn loses(&self) -> Option<&str> {
+        match self {
+            Self::Change { name, .. } | Self::DropColumn { name } => Some(name),
+            _ => None,
+        }
     }
 }
 
@@ -93,6 +111,8 @@ pub struct Fit {
     pub casts: Vec<Option<String>>,
     /// Whether each column of ours is compared as text: `json` has no equality.
     pub as_text: Vec<bool>,
+    /// Its key is another than it was: no row is kept.
+    pub is_replaced: bool,
     /// Columns there that nothing fills.
     pub unfilled: Vec<String>,
 }
@@ -100,15 +120,44 @@ pub struct Fit {
 impl Fit {
     /// Whether rows that did not change must be sent too: a new column is empty in all of them.
     pub fn wants_everything(&self) -> bool {
-        self.alterations.iter().any(|alteration| matches!(alteration, Alteration::AddColumn { .. }))
+        // What became another type was cast, and its values are not what the relation's are.
+        let refills =
+            |alteration: &Alteration| matches!(alteration, Alteration::AddColumn { .. } | Alteration::Change { .. });
+        self.is_replaced || self.alterations.iter().any(refills)
     }
+}
+
+fn key_definition(table: &Table) -> String {
+    format!("primary key ({})", names(&table.key))
+}
+
+/// What keeps Postgres from altering columns: the views that read them, a line for each column.
+pub fn blocked(fit: &Fit, there: &Standing) -> Vec<String> {
+    let mut lines = Vec::new();
+    for alteration in &fit.alterations {
+        let (name, what) = match alteration {
+            Alteration::Widen { name, postgres_type } | Alteration::Change { name, postgres_type } => {
+                (name, format!("become {postgres_type}"))
+            }
+            Alteration::DropColumn { name } => (name, "be dropped".into()),
+            _ => continue,
+        };
+        let views = there.columns.iter().find(|column| column.name == *name).map_or(&[][..], |column| &column.views);
+        let views: Vec<_> = views.iter().map(|view| format!("`{view}`")).collect();
+        match views.len() {
+            0 => {}
+            1 => lines.push(format!("column `{name}` cannot {what}: view {} reads it", views[0])),
+            _ => lines.push(format!("column `{name}` cannot {what}: views {} read it", views.join(", "))),
+        }
+    }
+    lines
 }
 
 /// Every difference that keeps the table from being published, or how it fits. `may_destroy`: a table of ours may lose data to
 /// become what its contract says.
 pub fn fit(table: &Table, there: &Standing, may_destroy: bool) -> Result<Fit, Vec<String>> {
     if !there.is_table {
-        return Err(vec!["it is no table".into()]);
+        return Err(vec![format!("it is {}, and no table", there.kind)]);
     }
     let mut differences = Vec::new();
     let mut fit = Fit::default();
@@ -128,6 +177,9 @@ pub fn fit(table: &Table, there: &Standing, may_destroy: bool) -> Result<Fit, Ve
                 let near = near.map(|near| format!(" (there is `{}`)", near.name)).unwrap_or_default();
                 differences.push(format!("column `{name}`: missing there, {ours} here{near}"));
             }
+            Some(there) if there.is_identity => differences.push(format!(
+                "column `{name}`: generated always as identity there, published here; `generated by default` would take its values"
+            )),
             Some(there) if there.is_generated => {
                 differences.push(format!("column `{name}`: generated always there, published here"));
             }
@@ -167,11 +219,18 @@ pub fn fit(table: &Table, there: &Standing, may_destroy: bool) -> Result<Fit, Ve
     }
     let key: BTreeSet<_> = table.key.iter().collect();
     if !key.is_empty() && !there.unique.iter().any(|unique| key == unique.iter().collect()) {
-        if there.is_ours && !there.has_primary_key {
-            fit.alterations.push(Alteration::AddPrimaryKey { columns: table.key.clone() });
+        let changes_key = there.made_key().is_some_and(|made| made != key_definition(table));
+        if there.is_ours && (changes_key || !there.has_primary_key) {
+            // The key comes once the rows are there, and none that stand now is known by it.
+            fit.is_replaced = true;
         } else {
             let columns: Vec<_> = table.key.iter().map(|name| format!("`{name}`")).collect();
-            differences.push(format!("key: no primary key or unique index on {} there", columns.join(", ")));
+            let partitioned = there.partition_key.as_ref();
+            let partitioned = partitioned.map_or(String::new(), |key| {
+                format!("; it is partitioned by {key}, whose columns a unique index must have")
+            });
+            differences
+                .push(format!("key: no primary key or unique index on {} there{partitioned}", columns.join(", ")));
         }
     }
     if differences.is_empty() { Ok(fit) } else { Err(differences) }
@@ -223,7 +282,7 @@ mod tests {
                     is_enum: *type_name == "feeling",
                     not_null: *not_null,
                     has_default: *has_default,
-                    is_generated: false,
+                    ..StandingColumn::default()
                 })
                 .collect(),
             has_primary_key: !unique.is_empty(),

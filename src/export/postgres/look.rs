@@ -2,16 +2,25 @@
 //!
 //! Changes nothing, and takes no lock.
 
+use std::collections::BTreeSet;
+
+use postgres::Client;
+
 use super::connect::Server;
 use super::copy::describe;
-use super::fit::fit;
+use super::fit::{self, fit};
+use super::statements::qualified;
 use super::table::Table;
 use super::{catalog, ddl, migration};
 use crate::error::{Error, Result};
 use crate::export::plan::PlannedStep;
 use crate::export::{Publication, PublishedKey};
 use crate::project::{ExportPolicy, OnContractChange};
+use crate::schema::quote;
 use crate::secret::Secret;
+
+/// Values are counted in tables up to this size: about a second.
+const COUNTED_BYTES_MAX: i64 = 256 << 20;
 
 /// The steps for each table, in the publication's order; none for a table that is as it should be.
 pub fn plan(uri: &Secret, schema: &str, publication: &Publication, policy: ExportPolicy) -> Result<Vec<PlannedStep>> {
@@ -19,28 +28,50 @@ pub fn plan(uri: &Secret, schema: &str, publication: &Publication, policy: Expor
     let server = Server::new(uri, &format!("elt {}/{}", publication.project, publication.target))?;
     let mut client = server.connect()?;
     let mut schemas: Vec<String> = tables.iter().map(|table| table.schema.clone()).collect();
+    schemas.extend(tables.iter().flat_map(|table| &table.foreign_keys).map(|key| key.to_schema.clone()));
+    schemas.sort();
     schemas.dedup();
-    let standing = catalog::read(&mut client, &schemas)
-        .map_err(|error| Error::export_postgres("reading its catalog", None, describe(&error)))?;
+    let failed = |error: postgres::Error| Error::export_postgres("reading its catalog", None, describe(&error));
+    let standing = catalog::read(&mut client, &schemas).map_err(failed)?;
     // All steps, those too that a build would refuse.
     let policy = ExportPolicy { on_schema_change: OnContractChange::Apply, ..policy };
     let mut steps = Vec::new();
     let mut errors = Vec::new();
+    for schema in tables.iter().map(|table| &table.schema).collect::<BTreeSet<_>>() {
+        let stands = client.query_one("select exists (select from pg_namespace where nspname = $1)", &[schema]);
+        if !stands.map_err(failed)?.get::<_, bool>(0) {
+            steps.push(PlannedStep::new(schema, "create schema".into()));
+        }
+    }
     for table in &tables {
         let place = format!("{}.{}", table.schema, table.name);
-        let Some(there) = standing.get(&(table.schema.clone(), table.name.clone())) else {
-            steps.push(PlannedStep { table: place, text: migration::creation(table), is_destructive: false });
+        let there = standing.get(&(table.schema.clone(), table.name.clone()));
+        let (keys, waiting) = migration::foreign_keys(table, there, &standing, &tables);
+        let keys = keys.iter().map(|key| PlannedStep::new(&place, migration::add_foreign_key(table, key).text));
+        let waiting = waiting.iter().map(|key| {
+            let text = migration::add_foreign_key(table, key).text;
+            PlannedStep { is_waiting: true, ..PlannedStep::new(&place, text) }
+        });
+        let Some(there) = there else {
+            steps.push(PlannedStep::new(&place, migration::creation(table)));
+            steps.extend(keys.chain(waiting));
             continue;
         };
         // What a publication takes without leave, and what it would take with it.
         match fit(table, there, there.is_ours || policy.allow_destructive) {
             Ok(fit) if there.is_ours => {
                 let found = migration::steps(table, &fit, there, there.contract.as_ref());
-                steps.extend(found.into_iter().map(|step| PlannedStep {
-                    table: place.clone(),
-                    text: step.text,
-                    is_destructive: step.is_destructive,
-                }));
+                for step in found {
+                    let mut planned = PlannedStep::new(&place, step.text);
+                    if let Some(column) = &step.loses {
+                        planned.is_destructive = true;
+                        planned.values = values(&mut client, table, column).map_err(failed)?;
+                    }
+                    steps.push(planned);
+                }
+                steps.extend(keys.chain(waiting));
+                let blocked = fit::blocked(&fit, there).into_iter();
+                steps.extend(blocked.map(|text| PlannedStep { is_blocked: true, ..PlannedStep::new(&place, text) }));
             }
             Ok(_) => {}
             Err(differences) => {
@@ -49,6 +80,17 @@ pub fn plan(uri: &Secret, schema: &str, publication: &Publication, policy: Expor
         }
     }
     Error::many(errors).map_or(Ok(steps), Err)
+}
+
+/// How many values a column has that a step would lose; None for a table that takes long to count.
+fn values(client: &mut Client, table: &Table, column: &str) -> Result<Option<u64>, postgres::Error> {
+    let place = qualified(&table.schema, &table.name);
+    let size: i64 = client.query_one("select pg_table_size($1::text::regclass)", &[&place])?.get(0);
+    if size > COUNTED_BYTES_MAX {
+        return Ok(None);
+    }
+    let count: i64 = client.query_one(&format!("select count({}) from {place}", quote(column)), &[])?.get(0);
+    Ok(u64::try_from(count).ok())
 }
 
 /// The surrogate keys that were published; None if the schema stands at publication `known`, or has none.

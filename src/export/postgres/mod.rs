@@ -6,6 +6,7 @@
 //! there, and only moves into the schema in the transaction.
 
 mod apply;
+mod broken;
 mod catalog;
 mod compare;
 mod connect;
@@ -23,6 +24,7 @@ mod plan;
 mod quarantine;
 mod statements;
 mod table;
+mod times;
 mod tls_options;
 mod values;
 mod wanted;
@@ -136,7 +138,11 @@ impl PostgresExporter {
             None => failed(error),
         })?;
         let lock = lock_key(schema);
-        take_lock(&mut main, lock, schema, cancel, say)?;
+        // All schemas that it publishes to, in one order for everybody, so that no two wait for each other.
+        let own = tables.iter().map(|table| table.schema.as_str());
+        for schema in own.chain([schema]).collect::<BTreeSet<_>>() {
+            take_lock(&mut main, lock_key(schema), schema, cancel, say)?;
+        }
         drop_staging_tables(&mut main, lock).map_err(failed)?;
         let last = main
             .query_opt(
@@ -394,13 +400,23 @@ impl PostgresExporter {
         let copied =
             copy::copy(&mut transaction, &statement, &table.name, &columns, &table.key, &self.cancel, |sink| {
                 changes.rows(sink)
-            })?;
+            });
+        let copied = match copied {
+            Ok(copied) => copied,
+            Err(error) => {
+                drop(transaction);
+                return Err(self.refused(client, index, table, changes, error));
+            }
+        };
         let rows = copied.rows;
         self.stage_aside(&mut transaction, index, table, &copied.set_aside)?;
         let mut keys = Vec::new();
         for (statement, key) in statements::create_keys(&place, &self.staging_name("new", index), &wanted) {
             self.cancel.check()?;
-            transaction.batch_execute(&statement).map_err(failed)?;
+            if let Err(error) = transaction.batch_execute(&statement) {
+                drop(transaction);
+                return Err(self.refused(client, index, table, changes, failed(error)));
+            }
             keys.push(key);
         }
         if rows >= ANALYZE_ROWS_MIN {
@@ -418,6 +434,25 @@ impl PostgresExporter {
             notes: copied.notes,
             keys,
         })
+    }
+
+    /// Where rows of a new table break its contract: which constraints, and how many rows. Else the error as it is.
+    fn refused(
+        &self,
+        client: &mut Client,
+        index: usize,
+        table: &Table,
+        changes: &mut dyn Changes,
+        error: Error,
+    ) -> Error {
+        // Class 23: a constraint does not hold.
+        if !error.causes().iter().any(|cause| cause.contains(" [23")) {
+            return error;
+        }
+        match broken::lines(client, &self.staging_place("rows", index), table, &self.cancel, changes) {
+            Ok(lines) if !lines.is_empty() => Error::export_rows_break(&table.name, &lines),
+            _ => error,
+        }
     }
 
     fn stage_rows(

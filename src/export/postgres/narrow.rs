@@ -3,7 +3,7 @@
 //!
 //! Asks the catalog for labels; knows nothing of rows.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use postgres::Client;
@@ -11,7 +11,7 @@ use postgres::Client;
 use super::catalog::Catalog;
 use super::copy::describe;
 use super::table::Table;
-use super::values::Labels;
+use super::values::{Known, Labels};
 use crate::error::{Error, Result};
 use crate::export::postgres_type::PostgresType;
 
@@ -37,13 +37,14 @@ pub fn narrow(client: &mut Client, tables: &mut [Table], standing: &Catalog) -> 
                     _ => column.postgres_type.clone(),
                 };
             }
-            let PostgresType::Named(name) = &column.postgres_type else { continue };
-            if !known.contains_key(name) {
-                known.insert(name.clone(), labels(client, name)?);
+            let Some(name) = own_type(&column.postgres_type) else { continue };
+            if !known.contains_key(&name) {
+                known.insert(name.clone(), ask(client, &name)?);
             }
-            column.labels = known.get(name).cloned().flatten();
-            if column.labels.is_none() {
-                let error = Error::export_no_such_type(&table.name, &column.name, name);
+            column.labels = known.get(&name).cloned().flatten();
+            // `citext` is an extension's: its own message says so where it is missing.
+            if column.labels.as_ref().is_none_or(|known| known.labels.is_none() && name != "citext") {
+                let error = Error::export_no_such_type(&table.name, &column.name, &name);
                 errors.push(error.at_maybe(column.type_place.clone()));
             }
         }
@@ -51,14 +52,28 @@ pub fn narrow(client: &mut Client, tables: &mut [Table], standing: &Catalog) -> 
     Error::many(errors).map_or(Ok(()), Err)
 }
 
-/// None: there is no such enum.
-fn labels(client: &mut Client, name: &str) -> Result<Option<Labels>> {
-    let rows = client
-        .query(
-            "select e.enumlabel::text from pg_enum e join pg_type t on t.oid = e.enumtypid where t.oid = to_regtype($1)::oid",
+/// The name of a type that only this database numbers.
+fn own_type(postgres_type: &PostgresType) -> Option<String> {
+    match postgres_type {
+        PostgresType::Named(name) => Some(name.clone()),
+        PostgresType::Citext => Some("citext".into()),
+        PostgresType::Array(element) => own_type(element),
+        _ => None,
+    }
+}
+
+/// None: there is no such type.
+fn ask(client: &mut Client, name: &str) -> Result<Option<Labels>> {
+    let row = client
+        .query_opt(
+            "select t.oid, t.typtype = 'e', \
+             array(select e.enumlabel::text from pg_enum e where e.enumtypid = t.oid) \
+             from pg_type t where t.oid = to_regtype($1)::oid",
             &[&name],
         )
         .map_err(|error| Error::export_postgres("reading its catalog", None, describe(&error)))?;
-    let labels: HashSet<String> = rows.iter().map(|row| row.get(0)).collect();
-    Ok((!labels.is_empty()).then(|| Arc::new(labels)))
+    Ok(row.map(|row| {
+        let labels = row.get::<_, bool>(1).then(|| row.get::<_, Vec<String>>(2).into_iter().collect());
+        Arc::new(Known { oid: row.get(0), labels })
+    }))
 }

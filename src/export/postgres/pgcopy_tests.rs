@@ -163,3 +163,86 @@ fn rows_of_a_gigabyte_are_never_sent() {
         (1, Hazard::Size, "row 2")
     );
 }
+
+#[test]
+fn contracts_take_other_times_and_print_numbers() {
+    let stamps = |micros: i64| TimestampMicrosecondArray::from(vec![946_684_800_000_000 + micros]);
+    let precise = |base, digits| PostgresType::Precise(Box::new(base), digits);
+    check(stamps(1_234_000), precise(PostgresType::Timestamp, 3), "00000008 000000000012d450");
+    check(
+        TimestampMicrosecondArray::from(vec![i64::MAX]),
+        precise(PostgresType::Timestamp, 0),
+        "00000008 7fffffffffffffff",
+    );
+    check_hazard(stamps(1_234_567), precise(PostgresType::TimestampTz, 3), &[(Hazard::Scale, 1)]);
+    check(stamps(86_400_000_000), PostgresType::Date, "00000004 00000001");
+    check_hazard(stamps(1), PostgresType::Date, &[(Hazard::TimeOfDay, 1)]);
+    check(Date32Array::from(vec![10_958]), PostgresType::Timestamp, "00000008 000000141dd76000");
+    check(Date32Array::from(vec![i32::MAX]), PostgresType::TimestampTz, "00000008 7fffffffffffffff");
+    check_hazard(Date32Array::from(vec![i32::MAX - 1]), PostgresType::Timestamp, &[(Hazard::YearRange, 1)]);
+    check(StringArray::from(vec!["12:30:00.5+02"]), PostgresType::TimeTz, "0000000c 0000000a7a3d2320 ffffe3e0");
+    check(StringArray::from(vec!["00:00:00-05:30:15"]), PostgresType::TimeTz, "0000000c 0000000000000000 00004d67");
+    for wrong in ["12:30", "12:30:00", "25:00:00+00", "+02", "12:30:00+99", "12:3x:00+00", "12:30:00+1:2:3:4"] {
+        check_hazard(StringArray::from(vec![wrong]), PostgresType::TimeTz, &[(Hazard::NotTime, 1)]);
+    }
+    check(Int64Array::from(vec![-12]), PostgresType::Text, "00000003 2d3132");
+    check(BooleanArray::from(vec![true]), PostgresType::Varchar(4), "00000004 74727565");
+    check_hazard(Int64Array::from(vec![-12]), PostgresType::Varchar(2), &[(Hazard::Width, 1)]);
+    check(Float64Array::from(vec![0.1]), PostgresType::Float4, "00000004 3dcccccd");
+    check_hazard(Float64Array::from(vec![0.123_456_789_012]), PostgresType::Float4, &[(Hazard::Scale, 1)]);
+    check_hazard(Float64Array::from(vec![1e300]), PostgresType::Float4, &[(Hazard::Digits, 1)]);
+}
+
+/// Prints how fast batches are encoded; by hand, in an optimised build: `-- --ignored --nocapture encodes_fast`.
+#[test]
+#[ignore = "measures"]
+fn encodes_fast() {
+    const ROWS: i64 = 100_000;
+    const ROUNDS: u32 = 20;
+    let texts = |of: &dyn Fn(i64) -> String| Arc::new((0..ROWS).map(|row| Some(of(row))).collect::<StringArray>());
+    let ints = || Int64Array::from_iter_values(0..ROWS);
+    let decimals = (0..ROWS).map(|row| Some(i128::from(row) * 977)).collect::<Decimal128Array>();
+    let stamps = (0..ROWS).map(|row| Some(1_700_000_000_000_000 + row * 1_000)).collect::<TimestampMicrosecondArray>();
+    let cases: Vec<(&str, ArrayRef, PostgresType)> = vec![
+        ("bigint", Arc::new(ints()), PostgresType::Int8),
+        ("integer of bigint", Arc::new(ints()), PostgresType::Int4),
+        ("text", texts(&|row| format!("customer number {row}")), PostgresType::Text),
+        ("varchar(40)", texts(&|row| format!("customer number {row}")), PostgresType::Varchar(40)),
+        ("timestamp", Arc::new(stamps), PostgresType::Timestamp),
+        (
+            "numeric(18,2)",
+            Arc::new(decimals.with_precision_and_scale(18, 2).expect("decimals")),
+            PostgresType::Numeric(Some((18, 2))),
+        ),
+        ("uuid", texts(&|row| format!("00112233-4455-6677-8899-{row:012}")), PostgresType::Uuid),
+        (
+            "jsonb",
+            texts(&|row| {
+                format!(
+                    "{{\"id\": {row}, \"tags\": [\"first\", \"second of {row}\"], \"amount\": 12.5, \"done\": true}}"
+                )
+            }),
+            PostgresType::Jsonb,
+        ),
+    ];
+    let measure = |name: &str, columns: &[(&str, ArrayRef, PostgresType)]| {
+        let arrays = columns.iter().map(|(name, array, _)| (*name, array.clone()));
+        let batch = RecordBatch::try_from_iter(arrays).expect("a batch");
+        let mut encoder = Encoder::new(columns.iter().map(|(_, _, wanted)| Field::plain(wanted.clone())).collect());
+        let (started, mut bytes) = (std::time::Instant::now(), 0);
+        for _ in 0..ROUNDS {
+            let sent = encoder.encode(&batch, |sent| {
+                bytes += sent.len();
+                Ok::<_, ()>(())
+            });
+            sent.expect("types that fit").expect("sent");
+        }
+        let seconds = started.elapsed().as_secs_f64();
+        let rows = f64::from(ROUNDS) * ROWS as f64;
+        println!("{name:20} {:7.1} ns a row {:8.0} MB/s", seconds * 1e9 / rows, bytes as f64 / seconds / 1e6);
+    };
+    for case in &cases {
+        measure(case.0, std::slice::from_ref(case));
+    }
+    measure("all", &cases);
+}

@@ -46,10 +46,26 @@ pub fn plan(tables: &[Table], standing: &Catalog, policy: ExportPolicy) -> Resul
             (Some(fit), Some(there)) => migration::steps(table, fit, there, there.contract.as_ref()),
             _ => Vec::new(),
         };
-        if policy.on_schema_change == OnContractChange::Fail && !steps.is_empty() {
-            let steps: Vec<String> = steps.iter().map(|step| step.text.clone()).collect();
-            errors.push(Error::export_contract_changed(&place, &steps));
-            continue;
+        let (foreign_keys, waiting) = migration::foreign_keys(table, there, standing, tables);
+        if let (Some(there), OnContractChange::Fail) = (ours, policy.on_schema_change) {
+            // One that waited for its table is no change of the contract.
+            let is_new = |step: &Step| {
+                let recorded = there.contract.iter().flat_map(|recorded| recorded.constraints.values());
+                !recorded.into_iter().any(|definition| step.sql.ends_with(definition.as_str()))
+            };
+            let keys = foreign_keys.iter().map(|key| migration::add_foreign_key(table, key)).filter(is_new);
+            let changes: Vec<String> = steps.iter().cloned().chain(keys).map(|step| step.text).collect();
+            if !changes.is_empty() {
+                errors.push(Error::export_contract_changed(&place, &changes));
+                continue;
+            }
+        }
+        if let (Some(fit), Some(there)) = (&fit, ours) {
+            let blocked = fit::blocked(fit, there);
+            if !blocked.is_empty() {
+                errors.push(Error::export_views_in_the_way(&place, &blocked));
+                continue;
+            }
         }
         if let (Some(fit), Some(_)) = (&fit, ours) {
             for column in &fit.unfilled {
@@ -57,20 +73,9 @@ pub fn plan(tables: &[Table], standing: &Catalog, policy: ExportPolicy) -> Resul
             }
         }
         notes.extend(there.iter().flat_map(|there| &there.remarks).map(|remark| format!("`{place}`: {remark}")));
-        let mut foreign_keys = Vec::new();
-        for key in &table.foreign_keys {
-            let to_stands = standing.contains_key(&(key.to_schema.clone(), key.to_table.clone()))
-                || tables.iter().any(|other| other.schema == key.to_schema && other.name == key.to_table);
-            match there {
-                // What others made keeps the constraints they gave it.
-                Some(there) if !there.is_ours || fit::has_foreign_key(there, key) => {}
-                _ if to_stands => foreign_keys.push(key.clone()),
-                _ => notes.push(format!(
-                    "the foreign key of `{place}` to `{}` waits until that table is published",
-                    key.to_table
-                )),
-            }
-        }
+        notes.extend(waiting.iter().map(|key| {
+            format!("the foreign key of `{place}` to `{}` waits until that table is published", key.to_table)
+        }));
         let left = ours.and_then(|there| there.contract.as_ref()).map_or(Vec::new(), |contract| {
             let is_left = |name: &String| fit.as_ref().is_some_and(|fit| fit.unfilled.contains(name));
             let left = contract.columns.iter().filter(|(name, _)| is_left(name));

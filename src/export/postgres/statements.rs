@@ -3,8 +3,9 @@
 //! Pure. Knows no connection.
 
 use crate::export::postgres::fit::{Alteration, Fit};
-use crate::export::postgres::table::{Column, ForeignKey, Table};
-use crate::export::postgres::wanted::{self, Wanted};
+use crate::export::postgres::table::{Column, Table};
+use crate::export::postgres::wanted::Wanted;
+use crate::export::postgres_type::PostgresType;
 use crate::schema::{literal, quote};
 
 /// The schema that holds our record and what is staged.
@@ -172,17 +173,7 @@ pub fn alter(place: &str, alteration: &Alteration) -> String {
             format!("alter table {place} alter column {} type {postgres_type}", quote(name))
         }
         Alteration::DropNotNull { name } => format!("alter table {place} alter column {} drop not null", quote(name)),
-        Alteration::AddPrimaryKey { columns } => format!("alter table {place} add primary key ({})", names(columns)),
     }
-}
-
-pub fn add_foreign_key(table: &Table, key: &ForeignKey) -> String {
-    format!(
-        "alter table {} add constraint {} {}",
-        qualified(&table.schema, &table.name),
-        quote(&wanted::foreign_key_name(table, key)),
-        wanted::foreign_key(key)
-    )
 }
 
 /// Merges what is staged for one table that stands. `target` and the staging places are qualified names.
@@ -202,7 +193,7 @@ impl Merge<'_> {
 
     /// Removes the rows that the relation does not have; without a key all of them.
     pub fn delete_others(&self) -> String {
-        if self.table.key.is_empty() {
+        if !self.is_by_key() {
             return format!("delete from {}", self.target);
         }
         format!(
@@ -218,7 +209,7 @@ impl Merge<'_> {
         let others: Vec<usize> = (0..self.table.columns.len())
             .filter(|index| !self.table.key.contains(&self.table.columns[*index].name))
             .collect();
-        if others.is_empty() || self.table.key.is_empty() {
+        if others.is_empty() || !self.is_by_key() {
             return None;
         }
         let set: Vec<_> =
@@ -233,16 +224,37 @@ impl Merge<'_> {
         ))
     }
 
+    fn is_by_key(&self) -> bool {
+        !self.table.key.is_empty() && !self.fit.is_replaced
+    }
+
     /// Which of these columns, given by index, make two rows of one key differ.
     fn differs(&self, columns: &[usize]) -> String {
         let differs: Vec<_> = columns
             .iter()
             .map(|&index| {
-                let text = if self.fit.as_text.get(index) == Some(&true) { "::text::jsonb" } else { "" };
-                format!("t.{}{text} is distinct from {}", self.name(index), self.staged(index))
+                let cast = self.compared_as(index);
+                format!("t.{}{cast} is distinct from {}{cast}", self.name(index), self.staged(index))
             })
             .collect();
         differs.join(" or ")
+    }
+
+    /// The cast under which two values of a column are equal only if they are the same: `json` has no equality, `citext`
+    /// does not tell case apart, and a month equals 30 days.
+    fn compared_as(&self, index: usize) -> &'static str {
+        let postgres_type = self.table.columns.get(index).map(|column| &column.postgres_type);
+        match postgres_type {
+            _ if self.fit.as_text.get(index) == Some(&true) => "::text::jsonb",
+            Some(PostgresType::Json) => "::text::jsonb",
+            Some(PostgresType::Citext | PostgresType::Interval) => "::text",
+            Some(PostgresType::Array(element))
+                if matches!(**element, PostgresType::Citext | PostgresType::Interval) =>
+            {
+                "::text[]"
+            }
+            _ => "",
+        }
     }
 
     /// The keys of staged rows that the target lacks.
@@ -281,14 +293,10 @@ impl Merge<'_> {
     /// All rows of the target and all that were staged, with comparable columns.
     pub fn both(&self) -> (String, String) {
         let columns: Vec<usize> = (0..self.table.columns.len()).filter(|index| self.stands(*index)).collect();
-        let there: Vec<_> = columns
-            .iter()
-            .map(|&index| {
-                let text = if self.fit.as_text.get(index) == Some(&true) { "::text::jsonb" } else { "" };
-                format!("t.{}{text}", self.name(index))
-            })
-            .collect();
-        let here: Vec<_> = columns.iter().map(|&index| self.staged(index)).collect();
+        let there: Vec<_> =
+            columns.iter().map(|&index| format!("t.{}{}", self.name(index), self.compared_as(index))).collect();
+        let here: Vec<_> =
+            columns.iter().map(|&index| format!("{}{}", self.staged(index), self.compared_as(index))).collect();
         (
             format!("select {} from {} as t", there.join(", "), self.target),
             format!("select {} from {} as s", here.join(", "), self.rows),
@@ -313,7 +321,7 @@ impl Merge<'_> {
     /// Inserts the rows whose key is not there; without a key all.
     pub fn insert(&self) -> String {
         let staged: Vec<_> = (0..self.table.columns.len()).map(|index| self.staged(index)).collect();
-        let new = if self.table.key.is_empty() {
+        let new = if !self.is_by_key() {
             String::new()
         } else {
             format!(" where not exists (select from {} as t where {})", self.target, self.on())

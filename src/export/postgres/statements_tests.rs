@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::export::contract;
+use crate::export::postgres::table::ForeignKey;
 
 fn table(key: &[&str]) -> Table {
     let mut table = contract::Table::plain("t", &[("id", "BIGINT"), ("mood", "VARCHAR"), ("doc", "JSON")], key);

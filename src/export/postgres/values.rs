@@ -20,17 +20,19 @@ use arrow::datatypes::{
 use super::exact::{Exact, Number, numbers_of, put_integer};
 use super::hazard::{Hazard, json_hazard, mend_json};
 use super::numeric::{put_decimal, put_digits};
+use super::times::{date, day, midnight, rounded, stamp, time_with_zone};
 use crate::export::postgres_type::PostgresType;
 
-/// Days and microseconds from 1970-01-01 to Postgres' epoch, 2000-01-01.
-const EPOCH_DAYS: i32 = 10_957;
-const EPOCH_MICROS: i64 = 946_684_800_000_000;
-/// What Postgres' `timestamp.h` takes, from its epoch: 4713-11-24 BC up to and without 5874898-06-03 and 294277-01-01.
-const DATES: std::ops::Range<i32> = -2_451_545..2_145_031_949;
-const TIMESTAMPS: std::ops::Range<i64> = -211_813_488_000_000_000..9_223_371_331_200_000_000;
+/// What the database says of a type of its own.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Known {
+    pub oid: u32,
+    /// Of an enum.
+    pub labels: Option<HashSet<String>>,
+}
 
-/// The labels of an enum.
-pub type Labels = Arc<HashSet<String>>;
+/// Shared by the columns of one type.
+pub type Labels = Arc<Known>;
 
 /// One column of one batch, ready to be read by row.
 pub struct Values {
@@ -44,12 +46,15 @@ enum Kind {
     Int4(Int32Array),
     Int8(Int64Array),
     Float4(ScalarBuffer<f32>),
+    NarrowFloat(ScalarBuffer<f64>),
     Float8(ScalarBuffer<f64>),
     Decimal(ScalarBuffer<i128>, u8),
     Digits(StringArray),
     Text(StringArray),
     /// At most so many characters.
     Short(StringArray, usize),
+    /// A number or truth, in at most so many characters.
+    Printed(StringArray, usize),
     /// One of the labels, where they are known.
     Label(StringArray, Option<Labels>),
     /// With the byte that tells `jsonb`'s version before it, or, for `json`, without.
@@ -63,7 +68,15 @@ enum Kind {
     Bytes(BinaryArray),
     Date(ScalarBuffer<i32>),
     Time(ScalarBuffer<i64>),
+    /// `time with time zone`, as text.
+    TimeTz(StringArray),
     Timestamp(ScalarBuffer<i64>),
+    /// Timestamps for a column of dates.
+    Day(ScalarBuffer<i64>),
+    /// Dates for a column of timestamps.
+    Midnight(ScalarBuffer<i32>),
+    /// Times, or timestamps, in units of so many microseconds.
+    Rounded(Box<Kind>, i64),
     Interval(ScalarBuffer<IntervalMonthDayNano>),
     List {
         offsets: OffsetBuffer<i32>,
@@ -125,29 +138,16 @@ impl Values {
             array.data_type(),
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View | DataType::Dictionary(..)
         );
-        if is_text
-            && !matches!(
-                postgres_type,
-                PostgresType::Text
-                    | PostgresType::Varchar(_)
-                    | PostgresType::Char(_)
-                    | PostgresType::Citext
-                    | PostgresType::Named(_)
-                    | PostgresType::Jsonb
-                    | PostgresType::Json
-                    | PostgresType::Uuid
-                    | PostgresType::Numeric(_)
-                    | PostgresType::Int2
-                    | PostgresType::Int4
-                    | PostgresType::Int8
-            )
-        {
+        if is_text && !takes_text(postgres_type) {
             return None;
         }
         let text = || plain(array, &DataType::Utf8).map(|array| array.as_string::<i32>().clone());
         let kind = match postgres_type {
             PostgresType::Bool => Kind::Bool(plain(array, &DataType::Boolean)?.as_boolean().clone()),
             PostgresType::Int2 | PostgresType::Int4 | PostgresType::Int8 => integers(array, postgres_type, is_text)?,
+            PostgresType::Float4 if *array.data_type() == DataType::Float64 => {
+                Kind::NarrowFloat(array.as_primitive::<Float64Type>().values().clone())
+            }
             PostgresType::Float4 => {
                 Kind::Float4(plain(array, &DataType::Float32)?.as_primitive::<Float32Type>().values().clone())
             }
@@ -155,7 +155,11 @@ impl Values {
                 Kind::Float8(plain(array, &DataType::Float64)?.as_primitive::<Float64Type>().values().clone())
             }
             PostgresType::Numeric(wanted) => numbers(array, *wanted, is_text)?,
-            PostgresType::Text | PostgresType::Citext => Kind::Text(text()?),
+            PostgresType::Text | PostgresType::Citext if is_text => Kind::Text(text()?),
+            PostgresType::Text | PostgresType::Citext => Kind::Printed(printed(array)?, usize::MAX),
+            PostgresType::Varchar(length) | PostgresType::Char(length) if !is_text => {
+                Kind::Printed(printed(array)?, *length as usize)
+            }
             PostgresType::Varchar(length) | PostgresType::Char(length) => Kind::Short(text()?, *length as usize),
             PostgresType::Named(_) => Kind::Label(text()?, labels.cloned()),
             PostgresType::Jsonb => Kind::Json(text()?, true),
@@ -165,6 +169,7 @@ impl Values {
                 _ => Kind::Uuid(text()?),
             },
             PostgresType::Bytea => Kind::Bytes(plain(array, &DataType::Binary)?.as_binary::<i32>().clone()),
+            PostgresType::Date if matches!(array.data_type(), DataType::Timestamp(..)) => Kind::Day(micros(array)?),
             PostgresType::Date => {
                 Kind::Date(plain(array, &DataType::Date32)?.as_primitive::<Date32Type>().values().clone())
             }
@@ -172,12 +177,15 @@ impl Values {
                 let array = plain(array, &DataType::Time64(TimeUnit::Microsecond))?;
                 Kind::Time(array.as_primitive::<Time64MicrosecondType>().values().clone())
             }
-            PostgresType::Timestamp | PostgresType::TimestampTz => {
-                // An instant is the same in every zone; only the unit matters.
-                let DataType::Timestamp(_, zone) = array.data_type() else { return None };
-                let array = plain(array, &DataType::Timestamp(TimeUnit::Microsecond, zone.clone()))?;
-                Kind::Timestamp(array.as_primitive::<TimestampMicrosecondType>().values().clone())
+            PostgresType::TimeTz => Kind::TimeTz(text()?),
+            PostgresType::Timestamp | PostgresType::TimestampTz if *array.data_type() == DataType::Date32 => {
+                Kind::Midnight(array.as_primitive::<Date32Type>().values().clone())
             }
+            PostgresType::Timestamp | PostgresType::TimestampTz => Kind::Timestamp(micros(array)?),
+            PostgresType::Precise(base, digits) => match Self::of(array, base, None)?.kind {
+                midnight @ Kind::Midnight(_) => midnight,
+                kind => Kind::Rounded(Box::new(kind), 10i64.pow(6 - u32::from(*digits).min(6))),
+            },
             PostgresType::Interval => {
                 let array = plain(array, &DataType::Interval(IntervalUnit::MonthDayNano))?;
                 Kind::Interval(array.as_primitive::<IntervalMonthDayNanoType>().values().clone())
@@ -191,10 +199,14 @@ impl Values {
                     _ => return None,
                 };
                 let list = array.as_list::<i32>();
+                let oid = match (element.oid(), labels) {
+                    (0, labels) => labels?.oid,
+                    (oid, _) => oid,
+                };
                 Kind::List {
                     offsets: list.offsets().clone(),
-                    elements: Box::new(Self::of(list.values(), element, None)?),
-                    oid: element.oid(),
+                    elements: Box::new(Self::of(list.values(), element, labels)?),
+                    oid,
                 }
             }
         };
@@ -213,6 +225,7 @@ impl Values {
             Kind::Int4(values) => put_fixed(out, values.value(row).to_be_bytes()),
             Kind::Int8(values) => put_fixed(out, values.value(row).to_be_bytes()),
             Kind::Float4(values) => put_fixed(out, values[row].to_be_bytes()),
+            Kind::NarrowFloat(values) => put_float(out, values[row], fault),
             Kind::Float8(values) => put_fixed(out, values[row].to_be_bytes()),
             Kind::Decimal(values, scale) => put_decimal(out, values[row], *scale),
             Kind::Digits(values) => {
@@ -222,10 +235,19 @@ impl Values {
                 }
             }
             Kind::Text(values) => put_text(out, values.value(row), usize::MAX, fault),
+            Kind::Printed(values, length) => {
+                let text = values.value(row);
+                if text.len() > *length {
+                    fault(Hazard::Width);
+                    return put_null(out);
+                }
+                put_bytes(out, text.as_bytes());
+            }
             Kind::Short(values, length) => put_text(out, values.value(row), *length, fault),
             Kind::Label(values, labels) => {
                 let text = values.value(row);
-                if labels.as_ref().is_some_and(|labels| !labels.contains(text)) {
+                let labels = labels.as_ref().and_then(|known| known.labels.as_ref());
+                if labels.is_some_and(|labels| !labels.contains(text)) {
                     fault(Hazard::NoLabel);
                     return put_null(out);
                 }
@@ -255,20 +277,30 @@ impl Values {
             },
             Kind::UuidBytes(values) => put_bytes(out, values.value(row)),
             Kind::Bytes(values) => put_bytes(out, values.value(row)),
-            Kind::Date(values) => match date(values[row]) {
-                Some(days) => put_fixed(out, days.to_be_bytes()),
+            Kind::Date(values) => put_fixed(out, date(values[row], fault).to_be_bytes()),
+            Kind::Time(values) => put_fixed(out, values[row].to_be_bytes()),
+            Kind::TimeTz(values) => match time_with_zone(values.value(row)) {
+                Some((micros, seconds_west)) => {
+                    out.extend_from_slice(&12u32.to_be_bytes());
+                    out.extend_from_slice(&micros.to_be_bytes());
+                    out.extend_from_slice(&seconds_west.to_be_bytes());
+                }
                 None => {
-                    fault(Hazard::YearRange);
-                    put_fixed(out, (if values[row] < 0 { i32::MIN } else { i32::MAX }).to_be_bytes());
+                    fault(Hazard::NotTime);
+                    put_null(out);
                 }
             },
-            Kind::Time(values) => put_fixed(out, values[row].to_be_bytes()),
-            Kind::Timestamp(values) => match timestamp(values[row]) {
-                Some(micros) => put_fixed(out, micros.to_be_bytes()),
-                None => {
-                    fault(Hazard::YearRange);
-                    put_fixed(out, (if values[row] < 0 { i64::MIN } else { i64::MAX }).to_be_bytes());
+            Kind::Timestamp(values) => put_fixed(out, stamp(values[row], fault).to_be_bytes()),
+            Kind::Midnight(values) => put_fixed(out, midnight(values[row], fault).to_be_bytes()),
+            Kind::Day(values) => put_fixed(out, day(values[row], fault).to_be_bytes()),
+            Kind::Rounded(kind, unit) => match &**kind {
+                Kind::Time(values) => put_fixed(out, rounded(values[row], *unit, fault).to_be_bytes()),
+                Kind::Timestamp(values) => {
+                    let micros = stamp(values[row], fault);
+                    let is_finite = micros != i64::MAX && micros != i64::MIN;
+                    put_fixed(out, if is_finite { rounded(micros, *unit, fault) } else { micros }.to_be_bytes());
                 }
+                _ => put_null(out),
             },
             Kind::Interval(values) => {
                 let value = values[row];
@@ -367,20 +399,56 @@ pub fn put_bytes(out: &mut Vec<u8>, value: &[u8]) {
     out.extend_from_slice(value);
 }
 
-/// Days from 1970 as DuckDB has them (its infinities are the ends of the range) to Postgres' days from 2000.
-fn date(days: i32) -> Option<i32> {
-    match days {
-        i32::MAX => Some(i32::MAX),
-        days if days <= -i32::MAX => Some(i32::MIN),
-        days => days.checked_sub(EPOCH_DAYS).filter(|days| DATES.contains(days)),
+/// The types whose values come, or may come, as text.
+fn takes_text(postgres_type: &PostgresType) -> bool {
+    use PostgresType::*;
+    matches!(
+        postgres_type,
+        Text | Varchar(_)
+            | Char(_)
+            | Citext
+            | Named(_)
+            | Jsonb
+            | Json
+            | Uuid
+            | Numeric(_)
+            | Int2
+            | Int4
+            | Int8
+            | TimeTz
+    )
+}
+
+/// Truths and numbers as text, which Arrow writes as Postgres does.
+fn printed(array: &ArrayRef) -> Option<StringArray> {
+    let data_type = array.data_type();
+    let is_plain = data_type.is_integer() || data_type.is_decimal() || *data_type == DataType::Boolean;
+    if !is_plain {
+        return None;
+    }
+    Some(plain(array, &DataType::Utf8)?.as_string::<i32>().clone())
+}
+
+/// Timestamps in microseconds from 1970. An instant is the same in every zone.
+fn micros(array: &ArrayRef) -> Option<ScalarBuffer<i64>> {
+    match array.data_type() {
+        DataType::Timestamp(_, zone) => {
+            let array = plain(array, &DataType::Timestamp(TimeUnit::Microsecond, zone.clone()))?;
+            Some(array.as_primitive::<TimestampMicrosecondType>().values().clone())
+        }
+        _ => None,
     }
 }
 
-/// The same for microseconds.
-fn timestamp(micros: i64) -> Option<i64> {
-    match micros {
-        i64::MAX => Some(i64::MAX),
-        micros if micros <= -i64::MAX => Some(i64::MIN),
-        micros => micros.checked_sub(EPOCH_MICROS).filter(|micros| TIMESTAMPS.contains(micros)),
+/// A double in four bytes: exact where both print the same.
+fn put_float(out: &mut Vec<u8>, value: f64, fault: &mut impl FnMut(Hazard)) {
+    let narrow = value as f32;
+    if narrow.is_infinite() && value.is_finite() {
+        fault(Hazard::Digits);
+        return put_null(out);
     }
+    if f64::from(narrow) != value && !value.is_nan() && narrow.to_string() != value.to_string() {
+        fault(Hazard::Scale);
+    }
+    put_fixed(out, narrow.to_be_bytes());
 }

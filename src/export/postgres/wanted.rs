@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::statements::{cut, names, qualified};
 use super::table::{ForeignKey, Table};
+use crate::project::Index;
 use crate::schema::{literal, quote};
 
 /// Of one table; recorded in `_elt.tables` once it was applied.
@@ -67,36 +68,53 @@ impl Wanted {
         }
         for unique in &table.unique {
             let name = unique.name.clone();
-            let name = name.unwrap_or_else(|| cut(&format!("{}_{}", table.name, unique.columns.join("_")), "_key"));
+            let name = name.unwrap_or_else(|| wanted.free(&joined(table, &unique.columns), "_key"));
             wanted.constraints.insert(name, format!("unique ({})", names(&unique.columns)));
         }
-        for (index, check) in table.checks.iter().enumerate() {
-            let number = if index == 0 { String::new() } else { index.to_string() };
-            let name = check.name.clone().unwrap_or_else(|| cut(&table.name, &format!("_check{number}")));
+        for check in &table.checks {
+            let name = check.name.clone().unwrap_or_else(|| wanted.free(&table.name, "_check"));
             wanted.constraints.insert(name, format!("check ({})", check.expression));
         }
         for key in &table.foreign_keys {
             wanted.constraints.insert(foreign_key_name(table, key), foreign_key(key));
         }
         for index in &table.indexes {
-            let name = cut(&format!("{}_{}", table.name, index.columns.join("_")), "_idx");
             let method = index.method.as_deref().unwrap_or("btree");
             let definition = format!("using {method} ({})", names(&index.columns));
-            wanted.indexes.insert(name, WantedIndex { unique: index.unique, definition });
+            wanted.add_index(&joined(table, &index.columns), WantedIndex { unique: index.unique, definition });
         }
         // Without one, Postgres reads the whole table for every row that is deleted where a foreign key points to.
         for key in &table.foreign_keys {
             let leads = |columns: &[String]| columns.starts_with(&key.columns);
+            let is_btree = |index: &&Index| index.method.as_deref().is_none_or(|method| method == "btree");
             let is_led = leads(&table.key)
                 || table.unique.iter().any(|unique| leads(&unique.columns))
-                || table.indexes.iter().any(|index| leads(&index.columns));
+                || table.indexes.iter().filter(is_btree).any(|index| leads(&index.columns));
             if !is_led {
-                let name = cut(&format!("{}_{}", table.name, key.columns.join("_")), "_idx");
                 let definition = format!("using btree ({})", names(&key.columns));
-                wanted.indexes.entry(name).or_insert(WantedIndex { unique: false, definition });
+                wanted.add_index(&joined(table, &key.columns), WantedIndex { unique: false, definition });
             }
         }
         wanted
+    }
+
+    fn add_index(&mut self, base: &str, index: WantedIndex) {
+        if !self.indexes.values().any(|other| *other == index) {
+            self.indexes.insert(self.free(base, "_idx"), index);
+        }
+    }
+
+    /// A name that neither a constraint nor an index of the table has, as Postgres would make it up.
+    fn free(&self, base: &str, ending: &str) -> String {
+        let mut number = 0;
+        loop {
+            let numbered = if number == 0 { ending.to_owned() } else { format!("{ending}{number}") };
+            let name = cut(base, &numbered);
+            if !self.constraints.contains_key(&name) && !self.indexes.contains_key(&name) {
+                return name;
+            }
+            number += 1;
+        }
     }
 
     /// Comments, owner and grants of a table that is new: all that is not made with it.
@@ -136,6 +154,11 @@ impl Wanted {
         }
         statements
     }
+}
+
+/// `orders_customer_id`
+fn joined(table: &Table, columns: &[String]) -> String {
+    format!("{}_{}", table.name, columns.join("_"))
 }
 
 fn role_name(role: &str) -> String {

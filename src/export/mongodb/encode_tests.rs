@@ -1,0 +1,83 @@
+//! Tests of the BSON encoder: documents read back by the bson crate.
+
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, Date32Array, Decimal128Array, Float64Array, Int64Array, ListArray, StringArray, StructArray,
+    TimestampMicrosecondArray,
+};
+use arrow::datatypes::Int32Type;
+use bson::{Document, doc};
+
+use super::*;
+
+/// The documents of a batch whose first column is the key, and the hazards.
+fn encode(columns: Vec<(&str, ArrayRef, Wanted)>) -> (Vec<Document>, Vec<(usize, Hazard)>) {
+    let fields: Vec<Field> =
+        columns.iter().map(|(name, _, wanted)| Field { name: (*name).into(), wanted: *wanted }).collect();
+    let batch =
+        RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array, _)| (name, array, true)))
+            .expect("a batch");
+    let others: Vec<(usize, &Field)> = fields.iter().enumerate().skip(1).collect();
+    let mut faults = Vec::new();
+    let documents = (0..batch.num_rows())
+        .map(|row| {
+            let mut out = Vec::new();
+            put_row(&mut out, &batch, row, &[0], &others, &fields, &mut |index, hazard| faults.push((index, hazard)));
+            bson::deserialize_from_slice(&out).expect("a document")
+        })
+        .collect();
+    (documents, faults)
+}
+
+#[test]
+fn nests_structs_and_lists() {
+    let list: ArrayRef =
+        Arc::new(ListArray::from_iter_primitive::<Int32Type, _, _>([Some(vec![Some(1), None]), Some(vec![])]));
+    let inner: ArrayRef = Arc::new(StructArray::from(vec![(
+        Arc::new(arrow::datatypes::Field::new("city", DataType::Utf8, true)),
+        Arc::new(StringArray::from(vec![Some("Aarhus"), None])) as ArrayRef,
+    )]));
+    let (documents, faults) = encode(vec![
+        ("id", Arc::new(Int64Array::from(vec![7, 8])), Wanted::Natural),
+        ("address", inner, Wanted::Natural),
+        ("numbers", list, Wanted::Natural),
+    ]);
+    assert_eq!(faults, []);
+    assert_eq!(documents[0], doc! { "_id": 7_i64, "address": { "city": "Aarhus" }, "numbers": [1, null] });
+    assert_eq!(documents[1], doc! { "_id": 8_i64, "address": { "city": null }, "numbers": [] });
+}
+
+#[test]
+fn converts_by_contract() {
+    let amount = Decimal128Array::from(vec![-12_345]).with_precision_and_scale(38, 2).expect("a decimal");
+    let (documents, faults) = encode(vec![
+        ("id", Arc::new(StringArray::from(vec!["65a1b2c3d4e5f60718293a4b"])), Wanted::ObjectId),
+        ("amount", Arc::new(amount), Wanted::Natural),
+        ("day", Arc::new(Date32Array::from(vec![1])), Wanted::Natural),
+        ("json", Arc::new(StringArray::from(vec![r#"{"a": [1, {"$numberLong": "2"}]}"#])), Wanted::Json),
+        ("double", Arc::new(Float64Array::from(vec![f64::NAN])), Wanted::Natural),
+        ("text", Arc::new(Int64Array::from(vec![5])), Wanted::String),
+    ]);
+    assert_eq!(faults, []);
+    let document = &documents[0];
+    assert_eq!(document.get_object_id("_id").expect("an id").to_hex(), "65a1b2c3d4e5f60718293a4b");
+    assert_eq!(document.get("amount").map(ToString::to_string).as_deref(), Some("-123.45"));
+    assert_eq!(document.get_datetime("day").expect("a date").timestamp_millis(), 86_400_000);
+    assert_eq!(document.get_document("json").expect("a document"), &doc! { "a": [1, 2_i64] });
+    assert!(document.get_f64("double").is_ok_and(f64::is_nan));
+    assert_eq!(document.get_str("text").expect("a text"), "5");
+}
+
+#[test]
+fn tells_hazards() {
+    let (documents, faults) = encode(vec![
+        ("id", Arc::new(Int64Array::from(vec![1])), Wanted::Natural),
+        ("at", Arc::new(TimestampMicrosecondArray::from(vec![-1])), Wanted::Natural),
+        ("oid", Arc::new(StringArray::from(vec!["no"])), Wanted::ObjectId),
+        ("day", Arc::new(Date32Array::from(vec![i32::MAX])), Wanted::Natural),
+    ]);
+    assert_eq!(faults, [(1, Hazard::Precision), (2, Hazard::Conversion), (3, Hazard::YearRange)]);
+    assert_eq!(documents[0].get_datetime("at").expect("a date").timestamp_millis(), -1);
+    assert!(documents[0].get("oid").is_some_and(|value| value.as_null().is_some()));
+}

@@ -1,0 +1,1 @@
+select 'NaN' as t, [1.5, 'nan'::double] as l

@@ -1,0 +1,1 @@
+select person_id, name, city from {{ ref('people_seed') }}

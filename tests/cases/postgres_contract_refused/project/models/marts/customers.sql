@@ -1,0 +1,3 @@
+{{ config(materialized='table') }}
+
+select i as id from range(1) t(i)
