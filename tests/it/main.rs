@@ -11,6 +11,8 @@ mod export_types;
 mod extraction;
 mod incremental;
 mod main_job;
+mod mariadb;
+mod mysql;
 mod own_postgres;
 mod project;
 mod properties;

@@ -218,7 +218,7 @@ fn write(
         }
         DataType::Int16 => whole(array.as_primitive::<Int16Type>().value(row).into(), target, out),
         DataType::Int32 => whole(array.as_primitive::<Int32Type>().value(row).into(), target, out),
-        DataType::Int64 => whole(array.as_primitive::<Int64Type>().value(row).into(), target, out),
+        DataType::Int64 => whole(array.as_primitive::<Int64Type>().value(row), target, out),
         // Through the double of the same value: the server reads a double first.
         DataType::Float32 => Some(float(array.as_primitive::<Float32Type>().value(row).into(), f32::MAX.into(), out)),
         DataType::Float64 => Some(float(array.as_primitive::<Float64Type>().value(row), f64::MAX, out)),
