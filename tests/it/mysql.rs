@@ -89,6 +89,40 @@ fn publishes_changes_across_cycles_and_nothing_when_nothing_changed() {
 }
 
 #[test]
+fn hands_in_between_are_told_and_healed_or_refused() {
+    let database = MariaDb::shared().database();
+    let project = shop(&database);
+    project.write(
+        "models/marts/loose.sql",
+        "{{ config(materialized='table') }}\nselect 'x' as a, i % 2 as b from range(4) t(i)\n",
+    );
+    day(&project, 0).ok();
+    project.elt(&["export", "--verify"]).ok();
+    database.run("update customers set name = 'by hand' where id = 7");
+    database.run("delete from orders where id = 59");
+    database.run("update loose set b = 2 where b = 1 limit 1");
+    let verified = project.elt(&["export", "--verify"]).exits(1);
+    for part in [
+        "`customers`: 1 row with other values there (`id` 7)",
+        "`orders`: 1 row missing there (`id` 59)",
+        "`loose`: 1 row missing there, 1 row there",
+    ] {
+        assert!(verified.stderr.contains(part), "{part}\n{verified}");
+    }
+    database.run("delete from _elt_publications");
+    project.write(
+        "profiles.toml",
+        &PROFILES.replace("[target.prod.export]\n", "[target.prod.export]\non_divergence = \"fail\"\n"),
+    );
+    day(&project, 0).exits(1).says("`id` 7");
+    assert_eq!(database.number("select count(*) from customers where name = 'by hand'"), 1);
+    project.write("profiles.toml", PROFILES);
+    day(&project, 0).ok().says("1 row with other values there");
+    assert_eq!(state(&database), expected(0));
+    project.elt(&["export", "--verify"]).ok();
+}
+
+#[test]
 fn killed_anywhere_the_next_run_publishes() {
     let database = MariaDb::shared().database();
     let mut project = shop(&database);
