@@ -1,25 +1,35 @@
-//! A MariaDB server for all tests: started on a free port, or the one that `MYSQL_URI` names.
+//! The MariaDB server that tests talk to: started at first use, as `servers` does with the others; a fresh database for
+//! each test.
+//!
+//! `MYSQL_URI` in the environment replaces it: of a user that may create databases.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 
-use mysql::prelude::Queryable;
+use mysql::prelude::{FromRow, Queryable};
 use mysql::{Conn, Opts};
 
-use crate::servers::{Server, ServerUser, expect_server, fresh_name, server_folder, text};
+use crate::servers::{Server, ServerUser, expect_server, fresh_name, server_folder, with_path};
+
+/// Of the server the tests start: a text that must never be seen in any output.
+pub const PASSWORD: &str = "hush-77be10";
 
 pub struct MariaDb {
-    /// Without a database.
     uri: String,
     _server: Option<Server>,
 }
 
-/// A database of one test.
-pub struct Database {
+/// A fresh database, dropped with this value.
+pub struct MariaDbDatabase {
     pub uri: String,
     name: String,
+}
+
+fn connect(uri: &str) -> Result<Conn, String> {
+    let opts = Opts::from_url(uri).map_err(|error| error.to_string())?;
+    Conn::new(opts).map_err(|error| error.to_string())
 }
 
 impl MariaDb {
@@ -33,71 +43,90 @@ impl MariaDb {
             connect(&uri).map_err(|error| format!("`MYSQL_URI` in the environment: {error}"))?;
             return Ok(Self { uri, _server: None });
         }
-        let program = |name: &str| -> PathBuf {
-            let debian = PathBuf::from("/usr/sbin").join(name);
-            if debian.is_file() { debian } else { name.into() }
-        };
-        let user = ServerUser::choose()?;
+        let server = "/usr/sbin/mariadbd";
+        if !Path::new(server).is_file() {
+            return Err(format!("no MariaDB server: `{server}` is not there"));
+        }
+        let user = ServerUser::choose("mysql")?;
         let folder = server_folder("elt-it-mariadb-", Some(&user))?;
-        let data = folder.join("data");
-        fs::create_dir(&data).map_err(text)?;
+        let data = format!("--datadir={}", folder.join("data").display());
+        user.run(Command::new("mariadb-install-db").args([
+            "--no-defaults",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+            &data,
+        ]))?;
+        // Also for a client that comes from this machine and one that comes by name.
+        let users = format!(
+            "create user elt@'%' identified by '{PASSWORD}'; grant all on *.* to elt@'%' with grant option;\n\
+             drop user if exists ''@localhost; drop user if exists ''@'{}';\n",
+            hostname()
+        );
+        let start = folder.join("users.sql");
+        fs::write(&start, users.replace("; ", ";\n")).map_err(|error| error.to_string())?;
         user.own(&folder)?;
-        user.run(
-            Command::new("mariadb-install-db")
-                .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
-                .arg(format!("--datadir={}", data.display())),
-        )?;
-        let (server, port) = Server::start(&folder, &user, "TERM", |port| {
-            vec![
-                program("mariadbd").display().to_string(),
-                "--no-defaults".into(),
-                format!("--datadir={}", data.display()),
-                format!("--port={port}"),
-                "--bind-address=127.0.0.1".into(),
-                format!("--socket={}/socket", folder.display()),
-                "--innodb-flush-log-at-trx-commit=0".into(),
-                "--skip-name-resolve".into(),
+        let (server, port) = Server::start(&folder, &user, "KILL", |port| {
+            let mut words: Vec<String> = [
+                server,
+                "--no-defaults",
+                "--bind-address=127.0.0.1",
+                "--skip-networking=0",
+                "--innodb-flush-log-at-trx-commit=0",
+                "--innodb-buffer-pool-size=64M",
+                "--max-connections=300",
             ]
+            .map(String::from)
+            .to_vec();
+            words.push(data.clone());
+            words.push(format!("--port={port}"));
+            words.push(format!("--init-file={}", start.display()));
+            words.push(format!("--socket={}", folder.join("socket").display()));
+            words.push(format!("--pid-file={}", folder.join("server.pid").display()));
+            words
         })?;
-        let uri = format!("mysql://root@127.0.0.1:{port}");
+        let uri = format!("mysql://elt:{PASSWORD}@127.0.0.1:{port}/mysql");
         server.wait_until_ready(|| connect(&uri).map(drop))?;
         Ok(Self { uri, _server: Some(server) })
     }
 
-    pub fn database(&self) -> Database {
+    pub fn database(&self) -> MariaDbDatabase {
         let name = fresh_name();
-        let mut client = connect(&self.uri).unwrap_or_else(|error| panic!("MariaDB: {error}"));
-        client.query_drop(format!("create database {name}")).unwrap_or_else(|error| panic!("MariaDB: {error}"));
-        let (place, options) = self
-            .uri
-            .split_once('?')
-            .map_or((self.uri.as_str(), String::new()), |(place, options)| (place, format!("?{options}")));
-        Database { uri: format!("{}/{name}{options}", place.trim_end_matches('/')), name }
+        let mut connection = connect(&self.uri).unwrap_or_else(|error| panic!("MariaDB: {error}"));
+        connection
+            .query_drop(format!("create database {name} character set utf8mb4"))
+            .unwrap_or_else(|error| panic!("MariaDB: {error}"));
+        MariaDbDatabase { uri: with_path(&self.uri, &name), name }
     }
 }
 
-impl Database {
+fn hostname() -> String {
+    fs::read_to_string("/etc/hostname").unwrap_or_default().trim().to_owned()
+}
+
+impl MariaDbDatabase {
+    pub fn client(&self) -> Conn {
+        let mut client = connect(&self.uri).unwrap_or_else(|error| panic!("MariaDB: {error}"));
+        client.query_drop("set names utf8mb4").expect("utf8mb4");
+        client
+    }
+
     pub fn run(&self, sql: &str) {
-        let mut client = connect(&self.uri).unwrap_or_else(|error| panic!("MariaDB: {error}"));
-        client.query_drop(sql).unwrap_or_else(|error| panic!("MariaDB: {error}"));
+        self.client().query_drop(sql).unwrap_or_else(|error| panic!("`{sql}`: {error}"));
     }
 
-    /// The first column of each row, as text.
-    pub fn texts(&self, sql: &str) -> Vec<String> {
-        let mut client = connect(&self.uri).unwrap_or_else(|error| panic!("MariaDB: {error}"));
-        client.query(sql).unwrap_or_else(|error| panic!("MariaDB: {error}"))
+    pub fn rows<T: FromRow>(&self, sql: &str) -> Vec<T> {
+        self.client().query(sql).unwrap_or_else(|error| panic!("`{sql}`: {error}"))
+    }
+
+    pub fn number(&self, sql: &str) -> i64 {
+        self.rows::<i64>(sql).first().copied().unwrap_or_else(|| panic!("`{sql}` gave nothing"))
     }
 }
 
-impl Drop for Database {
+impl Drop for MariaDbDatabase {
     fn drop(&mut self) {
-        if let Ok(mut client) = connect(&self.uri) {
-            let _ = client.query_drop(format!("drop database {}", self.name));
+        if let Ok(mut connection) = connect(&self.uri) {
+            let _ = connection.query_drop(format!("drop database if exists {}", self.name));
         }
     }
-}
-
-fn connect(uri: &str) -> Result<Conn, String> {
-    let options = Opts::from_url(uri).map_err(|error| error.to_string())?;
-    Conn::new(options).map_err(|error| error.to_string())
 }

@@ -33,7 +33,7 @@ impl OwnPostgres {
     }
 
     fn with_limit(kilobytes: Option<u32>) -> Self {
-        let user = ServerUser::choose().expect("a user for Postgres");
+        let user = ServerUser::choose("postgres").expect("a user for Postgres");
         let folder = server_folder("elt-it-own-postgres-", Some(&user)).expect("a folder");
         let mut initdb = Command::new(programs().join("initdb"));
         initdb.args([

@@ -67,7 +67,7 @@ impl Postgres {
             return Ok(Self { uri, authority: None, _server: None });
         }
         let programs = postgres_programs()?;
-        let user = ServerUser::choose()?;
+        let user = ServerUser::choose("postgres")?;
         let folder = server_folder("elt-it-postgres-", Some(&user))?;
         let data = folder.join("data");
         fs::write(folder.join("password"), POSTGRES_PASSWORD).map_err(text)?;
@@ -340,29 +340,26 @@ impl Server {
 /// Whom a server runs as.
 pub enum ServerUser {
     Same,
-    /// The system's user `postgres`, when the tests run as root, which Postgres refuses.
-    Postgres {
+    /// A system user, when the tests run as root, which servers refuse.
+    Other {
         uid: u32,
         gid: u32,
     },
 }
 
 impl ServerUser {
-    pub fn choose() -> Result<Self, String> {
+    pub fn choose(name: &str) -> Result<Self, String> {
         if id(&["-u"])? != 0 {
             return Ok(Self::Same);
         }
-        let missing = |error| format!("Postgres refuses to run as root, and there is no user `postgres`: {error}");
-        Ok(Self::Postgres {
-            uid: id(&["-u", "postgres"]).map_err(missing)?,
-            gid: id(&["-g", "postgres"]).map_err(missing)?,
-        })
+        let missing = |error| format!("the server refuses to run as root, and there is no user `{name}`: {error}");
+        Ok(Self::Other { uid: id(&["-u", name]).map_err(missing)?, gid: id(&["-g", name]).map_err(missing)? })
     }
 
     fn prefix(&self) -> Vec<String> {
         match self {
             Self::Same => Vec::new(),
-            Self::Postgres { uid, gid } => {
+            Self::Other { uid, gid } => {
                 vec!["setpriv".into(), format!("--reuid={uid}"), format!("--regid={gid}"), "--clear-groups".into()]
             }
         }
@@ -370,7 +367,7 @@ impl ServerUser {
 
     /// Gives a folder and all in it to this user.
     pub fn own(&self, folder: &Path) -> Result<(), String> {
-        let Self::Postgres { uid, gid } = self else { return Ok(()) };
+        let Self::Other { uid, gid } = self else { return Ok(()) };
         chown(folder, Some(*uid), Some(*gid)).map_err(text)?;
         for entry in fs::read_dir(folder).map_err(text)? {
             let path = entry.map_err(text)?.path();
@@ -515,7 +512,7 @@ pub fn fresh_name() -> String {
 }
 
 /// The URI with another database.
-fn with_path(uri: &str, database: &str) -> String {
+pub fn with_path(uri: &str, database: &str) -> String {
     let (uri, parameters) = uri.split_once('?').map_or((uri, None), |(uri, parameters)| (uri, Some(parameters)));
     let (scheme, rest) = uri.split_once("://").expect("an URI");
     let host = rest.split('/').next().unwrap_or(rest);

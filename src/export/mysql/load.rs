@@ -194,8 +194,7 @@ impl Load<'_> {
                 // The comma behind the last row.
                 out.pop();
                 let statement = std::mem::replace(out, head.clone().into_bytes());
-                // Bytes are written in hex, so that all of it is text.
-                let statement = String::from_utf8(statement).map_err(|error| self.failed(&error.to_string()))?;
+                let statement = String::from_utf8(statement).map_err(|_| self.failed("a row is no text"))?;
                 connection.query_drop(statement).map_err(|error| self.failed(&describe(&error)))?;
             }
             Ok(())

@@ -8,6 +8,7 @@
 
 mod apply;
 mod catalog;
+mod compare;
 mod connect;
 mod encode;
 mod fit;
@@ -31,7 +32,7 @@ use self::load::{Intake, Load};
 use self::statements::place;
 use self::table::{Column, Table};
 use super::contract::ForeignKey;
-use super::{Changes, Exporter, Extent, Opening, Publication, Published, Shape};
+use super::{Changes, Difference, Exporter, Extent, Opening, Publication, Published, Shape};
 use crate::cancel::Cancel;
 use crate::error::{Error, Result};
 use crate::project::OnContractChange;
@@ -290,6 +291,14 @@ impl Exporter for MysqlExporter {
             self.stage_table(index, extent, changes).inspect_err(|_| self.has_failed.store(true, Ordering::SeqCst))?;
         locked(&self.staged).insert(index, staged);
         Ok(())
+    }
+
+    fn compares(&self) -> bool {
+        true
+    }
+
+    fn differences(&self, labels: &[String]) -> Result<Vec<Difference>> {
+        self.compare(labels)
     }
 
     fn commit(mut self: Box<Self>) -> Result<Published> {

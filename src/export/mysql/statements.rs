@@ -149,22 +149,29 @@ impl Merge<'_> {
             return None;
         }
         let set: Vec<_> = others.iter().map(|column| format!("t.{0} = s.{0}", tick(&column.name))).collect();
-        // Byte for byte: a collation may take two texts for the same.
-        let same = others.iter().map(|column| {
-            let name = tick(&column.name);
-            match column.mysql_type.is_text() {
-                true => format!("cast(t.{name} as binary) <=> cast(s.{name} as binary)"),
-                false => format!("t.{name} <=> s.{name}"),
-            }
-        });
         Some(format!(
             "update {} as s straight_join {} as t on {} set {} where not ({})",
             self.rows,
             self.target,
             self.on(),
             set.join(", "),
-            same.collect::<Vec<_>>().join(" and ")
+            self.same()?
         ))
+    }
+
+    /// Whether two rows of one key are equal, byte for byte: a collation may take two texts for the same. None if there is
+    /// nothing beside the key.
+    pub fn same(&self) -> Option<String> {
+        let others = self.table.columns.iter().filter(|column| !column.is_key);
+        let same = others.map(|column| {
+            let name = tick(&column.name);
+            match column.mysql_type.is_text() {
+                true => format!("cast(t.{name} as binary) <=> cast(s.{name} as binary)"),
+                false => format!("t.{name} <=> s.{name}"),
+            }
+        });
+        let same = same.collect::<Vec<_>>().join(" and ");
+        (!same.is_empty()).then_some(same)
     }
 
     /// Inserts the rows whose key is not there; all, without a key or into a table that is empty.
@@ -179,7 +186,7 @@ impl Merge<'_> {
         format!("insert into {} ({columns}) select {} from {} as s{new}", self.target, staged.join(", "), self.rows)
     }
 
-    fn on(&self) -> String {
+    pub fn on(&self) -> String {
         pairs("t", &self.table.key, "s", &self.table.key)
     }
 }
