@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use crate::error::{Error, Result};
 use crate::export;
 use crate::model::{Graph, Materialized, NodeId};
-use crate::project::{ExportPolicy, ExportProfile, OnContractChange, OnDivergence, OnHazard, TableContract};
+use crate::project::{
+    ExportPlace, ExportPolicy, ExportProfile, OnContractChange, OnDivergence, OnHazard, TableContract,
+};
 use crate::run::{PublishedTable, keys, plan};
 use crate::warehouse::Session;
 
@@ -27,6 +29,8 @@ impl BuildOptions {
 
 /// What the warehouse's account calls the table of surrogate keys.
 const KEYS_LABEL: &str = "_elt.keys";
+/// The same where targets have no schemas.
+const KEYS_ALONE: &str = "_elt_keys";
 
 /// The labels of all tables that the target's export selects, whether they are published this time or not.
 pub fn labels(graph: &Graph, profile: &ExportProfile) -> Result<BTreeSet<String>> {
@@ -36,12 +40,12 @@ pub fn labels(graph: &Graph, profile: &ExportProfile) -> Result<BTreeSet<String>
         .map(|id| graph.node(id))
         .filter(|node| node.config.materialized != Materialized::Ephemeral)
         .map(|node| export::contract::label(&node.relation.identifier, &node.config.export))
-        .chain([KEYS_LABEL.to_owned()])
+        .chain([KEYS_LABEL.to_owned(), KEYS_ALONE.to_owned()])
         .collect())
 }
 
 /// The table of surrogate keys, which goes along with what was built with them; None while none were given.
-fn keys(session: &Session) -> Result<Option<PublishedTable>> {
+fn keys(profile: &ExportProfile, session: &Session) -> Result<Option<PublishedTable>> {
     let failed = |error| Error::keys_failed("reading the map of surrogate keys", &error);
     let stands = session
         .count(
@@ -52,14 +56,16 @@ fn keys(session: &Session) -> Result<Option<PublishedTable>> {
     if stands == 0 || session.count("select count(*) from (select 1 from _elt.keys limit 1)").map_err(failed)? == 0 {
         return Ok(None);
     }
+    // A schema of MySQL's is a database, which may not be ours to make.
+    let has_schema = !matches!(profile.place, ExportPlace::Mysql { .. } | ExportPlace::Mongodb { .. });
     let columns = [("map", "VARCHAR"), ("natural_key", "VARCHAR"), ("id", "BIGINT"), ("uuid", "UUID")];
     let relation = export::Relation {
         model: "elt.keys".into(),
-        name: "keys".into(),
+        name: if has_schema { "keys" } else { KEYS_ALONE }.into(),
         columns: columns.map(|(name, sql)| (name.to_owned(), sql.to_owned())).into(),
         constraints: Vec::new(),
         unique_key: vec!["map".into(), "natural_key".into()],
-        contract: TableContract { schema: Some("_elt".into()), ..TableContract::default() },
+        contract: TableContract { schema: has_schema.then(|| "_elt".into()), ..TableContract::default() },
     };
     let mut tables = export::contract::resolve(&[relation], &[], OnHazard::Fail)?;
     let table = tables.pop().map(|mut table| {
@@ -130,7 +136,7 @@ pub fn tables(
         return Err(error);
     }
     let built = session.built()?;
-    let keys = if relations.is_empty() { None } else { keys(session)? };
+    let keys = if relations.is_empty() { None } else { keys(profile, session)? };
     let tables = export::contract::resolve(&relations, &[], profile.policy.on_hazard)?;
     Ok(tables
         .into_iter()

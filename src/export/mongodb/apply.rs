@@ -216,7 +216,18 @@ impl MongodbExporter {
         {
             let key: Document = columns.iter().map(|column| (column.clone(), 1.into())).collect();
             let name: Vec<String> = columns.iter().map(|column| format!("{column}_1")).collect();
-            wanted.insert(name.join("_"), doc! { "key": key, "unique": unique });
+            let mut index = doc! { "key": key, "unique": unique };
+            if unique {
+                // As in SQL, nulls equal nothing.
+                let types = [
+                    "double", "string", "object", "array", "binData", "objectId", "bool", "date", "int", "long",
+                    "decimal",
+                ];
+                let present: Document =
+                    columns.iter().map(|column| (column.clone(), doc! { "$type": types.as_slice() }.into())).collect();
+                index.insert("partialFilterExpression", present);
+            }
+            wanted.insert(name.join("_"), index);
         }
         // A collection that was written anew has lost its own.
         let none = std::collections::BTreeSet::new();
