@@ -4,51 +4,34 @@
 //! source ──extract──▶ landing ──load──▶ raw tables ──models──▶ relations ──export──▶ target
 //! ```
 //!
-//! The codemap, in reading order:
+//! This crate is the program: it reads the command line, composes the stages and reports. Each stage is a crate of its
+//! own, and no stage depends on another. The codemap, in reading order:
 //!
-//! - `cli`: clap's definitions; gives a `command::Invocation`.
-//! - `command`: one short file per subcommand; composes the stages.
-//! - `project`: disk → `Project` value; the only place that walks `models/`.
-//! - `schema`, `path`, `batch`: what crosses between stages: columns and their types, how a place in a document is
-//!   written, batches, census (pure).
-//! - `extract`: trait `Source`; MongoDB and files; BSON → Arrow.
-//! - `land`: batches → Parquet segments and a manifest.
-//! - `warehouse`: the only module that names the `duckdb` crate: sessions, raw loads, the tool's own state.
-//! - `model`: parse, graph, select, render, materialize (pure), and check.
-//! - `run`: executes the plan: threads, transactions, tests, results, publication.
-//! - `export`: trait `Exporter`; contract, delta; Postgres and Parquet.
-//! - `report`: console, tables, artifacts. `diagnostic`: the one renderer of errors. `error`: every message.
-//! - `digest`: checksums (pure).
-//! - `generate`: the micro-finance sample data.
+//! - `cli`: clap's definitions; results in a `command::Invocation`.
+//! - [`command`]: one short file per subcommand; composes the stages.
+//! - [`elt_project`]: files on disk → a `Project` value; the only crate that walks `models/`.
+//! - [`elt_extract`]: trait `Source`; MongoDB and files; BSON → Arrow batches → Parquet segments with a manifest.
+//! - [`elt_warehouse`]: the only crate that names `duckdb`: sessions, raw loads, the tool's own state.
+//! - [`elt_model`]: graph, templates, selection, SQL of materializations, and the check. Opens nothing.
+//! - [`run`]: executes the plan: threads, transactions, tests, results, publication.
+//! - [`elt_export`]: trait `Exporter`; contract, ledger, delta; one folder a target.
+//! - [`report`]: console, tables, artifacts.
+//! - [`elt_connect`]: the only crate that builds a client of a server.
+//! - [`elt_sample`]: the micro-finance documents.
+//! - [`elt_base`]: errors and their renderer, columns, paths, secrets: what all of them share.
 //!
-//! Invariants, checked by `tests/it/tidy.rs`: each driver crate is named in one module; `extract`, `land`, `model` and
-//! `export` do not import each other; every file says what it is and what it must not know.
+//! The compiler keeps the stages apart; `tests/it/tidy.rs` checks what it cannot see.
 
-pub mod batch;
-pub mod cancel;
 mod cli;
 pub mod command;
-pub mod diagnostic;
-mod digest;
-pub mod error;
-pub mod export;
-pub mod extract;
-pub mod failpoint;
-pub mod generate;
-pub mod land;
-pub mod model;
-pub mod path;
-pub mod project;
+mod messages;
 pub mod report;
 pub mod run;
-pub mod schema;
-pub mod secret;
-pub mod warehouse;
 
 use std::ffi::OsString;
 
-use crate::cancel::Cancel;
 use crate::report::Console;
+use elt_base::cancel::Cancel;
 
 /// Runs the program with its arguments (the first is its name); the exit code is 0, 1 or 2.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {

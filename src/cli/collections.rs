@@ -139,7 +139,10 @@ impl From<GenerateArgs> for GenerateOptions {
             customers: args.customers,
             seed: args.seed,
             out: args.out,
-            mongodb: args.mongodb.zip(args.database).map(|(uri, database)| (crate::secret::Secret::new(uri), database)),
+            mongodb: args
+                .mongodb
+                .zip(args.database)
+                .map(|(uri, database)| (elt_base::secret::Secret::new(uri), database)),
             mutate: args.mutate,
             dirty: args.dirty,
         }

@@ -10,8 +10,8 @@ use super::selection::SelectionArgs;
 use crate::command::{
     FreshnessOptions, LineageOptions, LsOptions, LsOutput, SchemaOptions, SchemaOutput, Selection, ShowOptions,
 };
-use crate::model::NodeKind;
 use crate::report::table::Output;
+use elt_model::NodeKind;
 
 #[derive(Args)]
 pub(super) struct LsArgs {

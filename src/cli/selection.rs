@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use crate::command::Selection;
-use crate::model::{Indirect, NodeKind};
+use elt_model::{Indirect, NodeKind};
 
 /// dbt's words for `--resource-type`.
 const KINDS: [&str; 10] =

@@ -4,18 +4,20 @@
 
 use serde_json::{Map, Value};
 
-use crate::cancel::Cancel;
-use crate::error::{Error, Exit, Result};
-use crate::failpoint::failpoint;
-use crate::model::{Graph, HookTime, Node, NodeId, NodeKind, Origin, Selection, Window, parse_time};
-use crate::project::Target;
-use crate::report::{Console, Stage, artifacts, counted};
+use crate::messages;
+use crate::report::{Console, Stage, artifacts};
 use crate::run::changed::Changed;
 use crate::run::{
     Batches, Build, Extent, Extraction, NodeResult, Plan, Publish, Results, RunHookStage, Scope, UnitTests, binder,
     create_schemas, plan, reach, summary,
 };
-use crate::warehouse::{Session, Warehouse};
+use elt_base::cancel::Cancel;
+use elt_base::error::{Error, Exit, Result};
+use elt_base::failpoint::failpoint;
+use elt_base::numbers::counted;
+use elt_model::{Graph, HookTime, Node, NodeId, NodeKind, Origin, Selection, Window, parse_time};
+use elt_project::Target;
+use elt_warehouse::{Session, Warehouse};
 
 use super::workspace::{self, Workspace};
 use super::{BuildOptions, Common, publication, unit_tests};
@@ -74,7 +76,7 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
     if let Err(error) = outcome {
         if cancel.is_requested() {
             summary::show(console, &results, workspace.target(), false);
-            return Err(Error::interrupted());
+            return Err(elt_base::messages::interrupted());
         }
         if error.exit() == Exit::Usage {
             return Err(error);
@@ -93,15 +95,15 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
 /// What time microbatch models are asked for.
 fn window(options: &BuildOptions) -> Result<Window> {
     const FLAGS: [&str; 2] = ["--event-time-start", "--event-time-end"];
-    let time = |flag: &str, written: &str| parse_time(written).ok_or_else(|| Error::bad_event_time(flag, written));
+    let time = |flag: &str, written: &str| parse_time(written).ok_or_else(|| messages::bad_event_time(flag, written));
     let given = match &options.event_times {
         (None, None) => None,
-        (Some(_), None) => return Err(Error::event_time_alone(FLAGS[0], FLAGS[1])),
-        (None, Some(_)) => return Err(Error::event_time_alone(FLAGS[1], FLAGS[0])),
+        (Some(_), None) => return Err(messages::event_time_alone(FLAGS[0], FLAGS[1])),
+        (None, Some(_)) => return Err(messages::event_time_alone(FLAGS[1], FLAGS[0])),
         (Some(start), Some(end)) => Some((time(FLAGS[0], start)?, time(FLAGS[1], end)?)),
     };
     if given.is_some_and(|(start, end)| start >= end) {
-        return Err(Error::event_times_reversed());
+        return Err(messages::event_times_reversed());
     }
     // Batches that were not tried are those of the run that is retried.
     let began = options.retries.as_ref().and_then(|previous| previous.started_at);
@@ -240,7 +242,7 @@ impl Command<'_> {
     }
 
     /// Every raw table that a step reads has to be there.
-    fn all_loaded(&self, plan: &Plan, catalog: &crate::warehouse::Catalog) -> Result<()> {
+    fn all_loaded(&self, plan: &Plan, catalog: &elt_warehouse::Catalog) -> Result<()> {
         let graph = &self.workspace.graph;
         let mut errors = Vec::new();
         let is_there = |node: &Node| {
@@ -253,11 +255,11 @@ impl Command<'_> {
             for parent in plan::unmet(graph, step.node, &is_there) {
                 let (source, reader) = (parent.display_name(), graph.node(step.node));
                 errors.push(match parent.origin {
-                    Origin::Loaded => Error::never_loaded(&source, &reader.name),
+                    Origin::Loaded => messages::never_loaded(&source, &reader.name),
                     _ => {
                         let seed = parent.made_by.map(|seed| graph.node(seed).name.as_str());
                         let relation = parent.relation.to_string();
-                        Error::no_such_table(&source, &relation, &reader.described(), seed).at(parent.place())
+                        messages::no_such_table(&source, &relation, &reader.described(), seed).at(parent.place())
                     }
                 });
             }

@@ -4,11 +4,12 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use crate::error::{Error, Result};
-use crate::model::{Checked, Graph, Host, Node, NodeId, NodeKind, Origin};
-use crate::report::{Console, counted};
+use crate::report::Console;
 use crate::run::{SessionHost, binder};
-use crate::warehouse::Warehouse;
+use elt_base::error::{Error, Result};
+use elt_base::numbers::counted;
+use elt_model::{Checked, Graph, Host, Node, NodeId, NodeKind, Origin};
+use elt_warehouse::Warehouse;
 
 use super::workspace::Workspace;
 use super::{Common, Selection};

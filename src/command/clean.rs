@@ -2,8 +2,9 @@
 
 use std::io::ErrorKind;
 
-use crate::error::{Error, Result};
+use crate::messages;
 use crate::report::Console;
+use elt_base::error::Result;
 
 use super::{Common, workspace};
 
@@ -19,7 +20,7 @@ pub fn run(common: &Common, console: &Console) -> Result<bool> {
         match removed {
             Ok(()) => console.say(&format!("  removed {}", path.display())),
             Err(cause) if matches!(cause.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory) => {}
-            Err(cause) => return Err(Error::clean(&path, &cause)),
+            Err(cause) => return Err(messages::clean(&path, &cause)),
         }
     }
     Ok(true)

@@ -2,13 +2,15 @@
 //!
 //! Reads the other file, never writes it. Views come as tables; the next run makes them views again.
 
-use crate::cancel::Cancel;
-use crate::error::{Error, Result};
-use crate::model::{Existing, Materialized, Node, NodeKind, drop_existing};
-use crate::project::{Project, Wanted};
-use crate::report::{Console, Status, counted};
+use crate::messages;
+use crate::report::{Console, Status};
 use crate::run::{NodeResult, stage};
-use crate::warehouse::{RelationKind, Session};
+use elt_base::cancel::Cancel;
+use elt_base::error::Result;
+use elt_base::numbers::counted;
+use elt_model::{Existing, Materialized, Node, NodeKind, drop_existing};
+use elt_project::{Project, Wanted};
+use elt_warehouse::{RelationKind, Session};
 
 use super::workspace::{self, Workspace};
 use super::{CloneOptions, Common};
@@ -17,13 +19,13 @@ pub fn run(common: &Common, options: &CloneOptions, console: &Console, cancel: &
     let workspace = Workspace::open(common, console)?;
     let target = workspace.target();
     if options.from == target.name {
-        return Err(Error::clone_onto_itself(&target.name));
+        return Err(messages::clone_onto_itself(&target.name));
     }
     let environment = &workspace.project.environment;
     let wanted = Wanted { target: Some(&options.from), ..workspace::wanted(common, Default::default()) };
     let other = Project::target(&common.project_dir, &wanted, environment)?;
     if !other.warehouse.exists() {
-        return Err(Error::no_warehouse(&other.warehouse));
+        return Err(messages::no_warehouse(&other.warehouse));
     }
     let selected = workspace.select(&options.selection, console)?;
     let warehouse = workspace.warehouse()?;
@@ -36,7 +38,7 @@ pub fn run(common: &Common, options: &CloneOptions, console: &Console, cancel: &
     let nodes: Vec<&Node> =
         selected.iter().map(|id| workspace.graph.node(id)).filter(|node| has_relation(node)).collect();
     session.create_schemas(nodes.iter().map(|node| node.relation.schema.as_str()))?;
-    session.attach_other(&other.warehouse).map_err(|error| Error::clone_unreadable(&other.warehouse, &error))?;
+    session.attach_other(&other.warehouse).map_err(|error| messages::clone_unreadable(&other.warehouse, &error))?;
     let (mut copied, mut kept, mut missing) = (0, 0, 0);
     let mut ok = true;
     for node in nodes {
@@ -89,7 +91,7 @@ pub fn run(common: &Common, options: &CloneOptions, console: &Console, cancel: &
 }
 
 fn copy(session: &Session, node: &Node, schema: &str, stands: Option<RelationKind>) -> Result<Option<u64>> {
-    let failed = |error| Error::clone_failed(&node.display_name(), &error);
+    let failed = |error| messages::clone_failed(&node.display_name(), &error);
     session.begin()?;
     if stands == Some(RelationKind::View)
         && let Some(statement) = drop_existing(&node.relation, Existing::View)

@@ -2,9 +2,10 @@
 //!
 //! Knows names; reads no document.
 
-use crate::error::{Error, Result};
-use crate::model::{Graph, Node, NodeKind};
-use crate::warehouse::LastLoad;
+use crate::messages;
+use elt_base::error::{Error, Result};
+use elt_model::{Graph, Node, NodeKind};
+use elt_warehouse::LastLoad;
 
 /// A collection, by the name people know it by: `source.table`.
 pub struct Named<'g> {
@@ -41,8 +42,8 @@ pub fn loaded<'g>(all: Vec<Named<'g>>, names: &[String]) -> Result<Vec<(Named<'g
     let mut errors = Vec::new();
     for name in names {
         match all.iter().find(|one| is_called(one, name)) {
-            None => errors.push(Error::collection_unknown(name, all.iter().map(|one| one.name.as_str()))),
-            Some(one) if one.last.is_none() => errors.push(Error::collection_never_loaded(&one.name)),
+            None => errors.push(messages::collection_unknown(name, all.iter().map(|one| one.name.as_str()))),
+            Some(one) if one.last.is_none() => errors.push(messages::collection_never_loaded(&one.name)),
             Some(_) => {}
         }
     }

@@ -1,11 +1,12 @@
 //! `elt compile`: renders the selected models, analyses and data tests to `target/compiled/<project>/`, and checks them against the
 //! columns the warehouse knows. Builds nothing.
 
-use crate::error::{Error, Result};
-use crate::model::{Compile, Host, Materialized, NodeKind};
-use crate::report::{Console, counted, short};
+use crate::report::{Console, short};
 use crate::run::{SessionHost, binder, write_compiled};
-use crate::warehouse::{RelationKind, Warehouse};
+use elt_base::error::{Error, Result};
+use elt_base::numbers::counted;
+use elt_model::{Compile, Host, Materialized, NodeKind};
+use elt_warehouse::{RelationKind, Warehouse};
 
 use super::workspace::{self, Workspace};
 use super::{BuildOptions, Common};

@@ -1,10 +1,10 @@
 //! `elt debug`: checks profiles.toml, the project, the warehouse, and the connections of the target. Changes nothing.
 
-use crate::cancel::Cancel;
-use crate::error::Result;
-use crate::report::{Console, counted, short};
-use crate::warehouse::Warehouse;
-use crate::{export, extract};
+use crate::report::{Console, short};
+use elt_base::cancel::Cancel;
+use elt_base::error::Result;
+use elt_base::numbers::counted;
+use elt_warehouse::Warehouse;
 
 use super::Common;
 use super::workspace::Workspace;
@@ -26,11 +26,11 @@ pub fn run(common: &Common, console: &Console, cancel: &Cancel) -> Result<bool> 
     tell("warehouse", warehouse(&workspace));
     for (name, profile) in &target.sources {
         cancel.check()?;
-        let collections = extract::open(name, profile).and_then(|source| source.collections());
+        let collections = elt_extract::open(name, profile).and_then(|source| source.collections());
         tell("source", collections.map(|found| format!("`{name}`: {}", counted(found.len() as u64, "collections"))));
     }
     match &target.export {
-        Some(profile) => tell("export", export::probe(profile)),
+        Some(profile) => tell("export", elt_export::probe(profile)),
         None => tell("export", Ok("none".into())),
     }
     Ok(ok)

@@ -4,9 +4,9 @@ use std::path::PathBuf;
 
 use serde_json::json;
 
-use crate::error::Result;
 use crate::report::{Console, Line, Stage, Status, artifacts};
 use crate::run::SourceAge;
+use elt_base::error::Result;
 
 use super::workspace::Workspace;
 use super::{Common, FreshnessOptions};

@@ -2,9 +2,12 @@
 
 use std::time::Instant;
 
-use crate::error::Result;
-use crate::generate::{self, Plan};
-use crate::report::{Console, counted, thousands};
+use crate::report::Console;
+use elt_base::error::Result;
+use elt_base::numbers::counted;
+use elt_base::numbers::thousands;
+use elt_connect::mongodb::Connection;
+use elt_sample::{MongodbPlace, Plan};
 
 use super::GenerateOptions;
 
@@ -17,8 +20,12 @@ pub fn run(options: &GenerateOptions, console: &Console) -> Result<bool> {
     };
     let started = Instant::now();
     let made = match (&options.out, &options.mongodb) {
-        (Some(folder), _) => generate::to_folder(&plan, folder)?,
-        (None, Some((uri, database))) => generate::to_mongodb(&plan, uri, database)?,
+        (Some(folder), _) => elt_sample::to_folder(&plan, folder)?,
+        (None, Some((uri, database))) => {
+            let connection = Connection::open(uri, |cause| elt_sample::messages::mongodb_generate(&cause))?;
+            let database = connection.client.database(database);
+            elt_sample::to_mongodb(&plan, MongodbPlace { database, runtime: &connection.runtime, uri })?
+        }
         // The command line asks for one of the two.
         (None, None) => Vec::new(),
     };

@@ -1,13 +1,13 @@
 //! `elt init NAME`: a new project that builds at once.
 
-use crate::error::Result;
-use crate::project;
 use crate::report::Console;
+use elt_base::error::Result;
+use elt_project;
 
 use super::Common;
 
 pub fn run(common: &Common, name: &str, console: &Console) -> Result<bool> {
-    let written = project::init(&common.project_dir, name)?;
+    let written = elt_project::init(&common.project_dir, name)?;
     for path in &written {
         console.say(&format!("  wrote {}", path.display()));
     }

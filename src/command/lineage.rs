@@ -5,14 +5,15 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use crate::error::{Error, Result};
-use crate::model::lineage::{Columns, Field, How, Lineage, path_text, same_step};
-use crate::model::{Graph, KnownColumns, Node, NodeId, NodeKind, missing_field};
-use crate::path::{Step, steps};
+use crate::messages;
 use crate::report::lineage_tree::{Branch, columns_text, tree_text};
 use crate::report::{Console, table};
 use crate::run::{binder, plan};
-use crate::warehouse::Warehouse;
+use elt_base::error::Result;
+use elt_base::path::{Step, steps};
+use elt_model::lineage::{Columns, Field, How, Lineage, path_text, same_step};
+use elt_model::{Graph, KnownColumns, Node, NodeId, NodeKind, missing_field};
+use elt_warehouse::Warehouse;
 
 use super::workspace::Workspace;
 use super::{Common, LineageOptions};
@@ -45,7 +46,7 @@ pub fn run(common: &Common, options: &LineageOptions, console: &Console) -> Resu
         (Some(field), false) => look.text(&field),
         (None, as_json) => look.model(node, as_json)?,
     };
-    table::stdout().write_all(text.as_bytes()).map_err(|cause| Error::output(&cause))?;
+    table::stdout().write_all(text.as_bytes()).map_err(|cause| messages::output(&cause))?;
     Ok(true)
 }
 
@@ -82,7 +83,7 @@ fn named<'g>(graph: &'g Graph, written: &str) -> Result<(&'g Node, Vec<Step>)> {
     } else {
         start[0].to_owned()
     };
-    Err(Error::lineage_unknown(&name, known.iter().map(String::as_str)))
+    Err(messages::lineage_unknown(&name, known.iter().map(String::as_str)))
 }
 
 struct Look<'a> {
@@ -112,14 +113,14 @@ impl Look<'_> {
             let missing =
                 sources.filter(|id| self.graph().node(*id).kind == NodeKind::Source && !self.known.contains_key(id));
             let missing: Vec<String> = missing.map(|id| self.graph().node(id).display_name()).collect();
-            return Err(Error::columns_unknown(&node.display_name(), &missing));
+            return Err(messages::columns_unknown(&node.display_name(), &missing));
         };
         let Some(first) = path.first_mut() else { return Ok(None) };
         match names.iter().find(|name| same_step(&Step::Key((**name).to_owned()), first)) {
             Some(name) => *first = Step::Key((*name).to_owned()),
             None => {
                 let written = path_text(std::slice::from_ref(first));
-                return Err(Error::column_unknown(&node.display_name(), &written, names));
+                return Err(messages::column_unknown(&node.display_name(), &written, names));
             }
         }
         let types = self.known.get(&node.id).map(Vec::as_slice).unwrap_or_default();
@@ -127,7 +128,7 @@ impl Look<'_> {
         if let Some((at, names)) = column.and_then(|(_, sql)| missing_field(sql, &path[1..])) {
             let (mut above, written) = (node.display_name(), path_text(&path[at + 1..at + 2]));
             path[..=at].iter().for_each(|step| step.push(&mut above));
-            return Err(Error::column_unknown(&above, &written, names.iter().map(String::as_str)));
+            return Err(messages::column_unknown(&above, &written, names.iter().map(String::as_str)));
         }
         Ok(Some(Field { node: node.id, path }))
     }
@@ -197,7 +198,7 @@ impl Look<'_> {
         let deciding = self.lineage.columns(field.node).map_or(0, |columns| columns.rows.len());
         if !self.conditions && deciding > 0 {
             let verb = if deciding == 1 { "decides" } else { "decide" };
-            let said = crate::report::counted(deciding as u64, "columns");
+            let said = elt_base::numbers::counted(deciding as u64, "columns");
             text.push_str(&format!("  {said} {verb} which rows there are: `--conditions` shows them\n"));
         }
         text

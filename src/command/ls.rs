@@ -4,9 +4,10 @@ use std::io::Write;
 
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Result};
-use crate::model::{Graph, Node, NodeKind};
+use crate::messages;
 use crate::report::{Console, table};
+use elt_base::error::Result;
+use elt_model::{Graph, Node, NodeKind};
 
 use super::workspace::Workspace;
 use super::{Common, LsOptions, LsOutput};
@@ -33,7 +34,7 @@ pub fn run(common: &Common, options: &LsOptions, console: &Console) -> Result<bo
     nodes.sort_by(|a, b| a.unique_id.cmp(&b.unique_id));
     let mut out = table::stdout();
     for node in nodes {
-        writeln!(out, "{}", line(graph, node, options)).map_err(|cause| Error::output(&cause))?;
+        writeln!(out, "{}", line(graph, node, options)).map_err(|cause| messages::output(&cause))?;
     }
     Ok(true)
 }

@@ -28,13 +28,13 @@ mod workspace;
 
 use std::path::PathBuf;
 
-use crate::cancel::Cancel;
-use crate::error::Result;
-use crate::model::{Gate, Indirect, NodeKind};
 use crate::report::table::Output;
 use crate::report::{Console, LogFormat};
 use crate::run::{Previous, Scope};
-use crate::secret::Secret;
+use elt_base::cancel::Cancel;
+use elt_base::error::Result;
+use elt_base::secret::Secret;
+use elt_model::{Gate, Indirect, NodeKind};
 
 /// What the user asked for, read and checked.
 #[derive(Debug, Clone)]

@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
-use crate::error::Result;
-use crate::report::{Console, counted, short};
+use crate::report::{Console, short};
+use elt_base::error::Result;
+use elt_base::numbers::counted;
 
 use super::Common;
 use super::workspace::Workspace;

@@ -4,13 +4,15 @@ use std::io::Write;
 
 use serde_json::{Value, json};
 
-use crate::error::{Error, Result};
-use crate::export::{self, PlannedStep, Publication, Table};
-use crate::model::NodeId;
-use crate::project::ExportProfile;
+use crate::messages;
+use crate::report::Console;
 use crate::report::table::{self, Output};
-use crate::report::{Console, counted};
 use crate::run::plan;
+use elt_base::error::Result;
+use elt_base::numbers::counted;
+use elt_export::{PlannedStep, Publication, Table};
+use elt_model::NodeId;
+use elt_project::ExportProfile;
 
 use super::workspace::Workspace;
 use super::{BuildOptions, Common, PlanOptions, publication};
@@ -21,7 +23,7 @@ const COLUMNS: [&str; 6] = ["table", "step", "is_destructive", "values", "is_wai
 pub fn run(common: &Common, options: &PlanOptions, console: &Console) -> Result<bool> {
     let workspace = Workspace::open(common, console)?;
     let (profile, publication) = publication_of(&workspace, &options.build, console)?;
-    let steps = export::plan(profile, &publication)?;
+    let steps = elt_export::plan(profile, &publication)?;
     if options.json {
         table::write_values(
             &mut table::stdout(),
@@ -81,12 +83,12 @@ fn remark(step: &PlannedStep) -> String {
 pub fn ddl(common: &Common, options: &BuildOptions, console: &Console) -> Result<bool> {
     let workspace = Workspace::open(common, console)?;
     let (profile, publication) = publication_of(&workspace, options, console)?;
-    print(&export::ddl(profile, &publication)?)?;
+    print(&elt_export::ddl(profile, &publication)?)?;
     Ok(true)
 }
 
 fn print(text: &str) -> Result<()> {
-    table::stdout().write_all(text.as_bytes()).map_err(|cause| Error::output(&cause))
+    table::stdout().write_all(text.as_bytes()).map_err(|cause| messages::output(&cause))
 }
 
 /// What would be published of the selected models, as they stand in the warehouse.
@@ -96,11 +98,11 @@ fn publication_of<'w>(
     console: &Console,
 ) -> Result<(&'w ExportProfile, Publication)> {
     let target = workspace.target();
-    let Some(profile) = &target.export else { return Err(Error::no_export(&target.name)) };
+    let Some(profile) = &target.export else { return Err(messages::no_export(&target.name)) };
     let selected = workspace.select(&options.selection, console)?;
     let exports: Vec<NodeId> = plan::exports(&workspace.graph, &selected, target)?;
     let Some(warehouse) = workspace.warehouse_read_only()? else {
-        return Err(Error::never_built(&workspace.project.profiles.name));
+        return Err(messages::never_built(&workspace.project.profiles.name));
     };
     let session = warehouse.session()?;
     let tables = publication::tables(&workspace.graph, &exports, profile, &session)?;

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use crate::error::{Error, Result};
-use crate::export;
-use crate::model::{Graph, Materialized, NodeId};
-use crate::project::{
-    ExportPlace, ExportPolicy, ExportProfile, OnContractChange, OnDivergence, OnHazard, TableContract,
-};
+use crate::messages;
 use crate::run::{PublishedTable, keys, plan};
-use crate::warehouse::Session;
+use elt_base::error::{Error, Result};
+use elt_export;
+use elt_model::{Graph, Materialized, NodeId};
+use elt_project::{ExportPlace, ExportPolicy, ExportProfile, OnContractChange, OnDivergence, OnHazard, TableContract};
+use elt_warehouse::Session;
 
 use super::BuildOptions;
 
@@ -39,14 +38,14 @@ pub fn labels(graph: &Graph, profile: &ExportProfile) -> Result<BTreeSet<String>
         .iter()
         .map(|id| graph.node(id))
         .filter(|node| node.config.materialized != Materialized::Ephemeral)
-        .map(|node| export::contract::label(&node.relation.identifier, &node.config.export))
+        .map(|node| elt_export::contract::label(&node.relation.identifier, &node.config.export))
         .chain([KEYS_LABEL.to_owned(), KEYS_ALONE.to_owned()])
         .collect())
 }
 
 /// The table of surrogate keys, which goes along with what was built with them; None while none were given.
 fn keys(profile: &ExportProfile, session: &Session) -> Result<Option<PublishedTable>> {
-    let failed = |error| Error::keys_failed("reading the map of surrogate keys", &error);
+    let failed = |error| messages::keys_failed("reading the map of surrogate keys", &error);
     let stands = session
         .count(
             "select count(*) from duckdb_tables() where database_name = current_database() \
@@ -59,7 +58,7 @@ fn keys(profile: &ExportProfile, session: &Session) -> Result<Option<PublishedTa
     // A schema of MySQL's is a database, which may not be ours to make.
     let has_schema = !matches!(profile.place, ExportPlace::Mysql { .. } | ExportPlace::Mongodb { .. });
     let columns = [("map", "VARCHAR"), ("natural_key", "VARCHAR"), ("id", "BIGINT"), ("uuid", "UUID")];
-    let relation = export::Relation {
+    let relation = elt_export::Relation {
         model: "elt.keys".into(),
         name: if has_schema { "keys" } else { KEYS_ALONE }.into(),
         columns: columns.map(|(name, sql)| (name.to_owned(), sql.to_owned())).into(),
@@ -67,9 +66,9 @@ fn keys(profile: &ExportProfile, session: &Session) -> Result<Option<PublishedTa
         unique_key: vec!["map".into(), "natural_key".into()],
         contract: TableContract { schema: has_schema.then(|| "_elt".into()), ..TableContract::default() },
     };
-    let mut tables = export::contract::resolve(&[relation], &[], OnHazard::Fail)?;
+    let mut tables = elt_export::contract::resolve(&[relation], &[], OnHazard::Fail)?;
     let table = tables.pop().map(|mut table| {
-        table.unique.push(export::contract::Unique { name: None, columns: vec!["map".into(), "id".into()] });
+        table.unique.push(elt_export::contract::Unique { name: None, columns: vec!["map".into(), "id".into()] });
         table
     });
     Ok(table.map(|table| PublishedTable {
@@ -94,12 +93,12 @@ pub fn take_in_keys(
         return Ok(());
     }
     keys::prepare(session)?;
-    for statement in export::delta::LEDGER {
+    for statement in elt_export::delta::LEDGER {
         session.execute(statement)?;
     }
-    let known = session.value(export::delta::CURRENT)?;
+    let known = session.value(elt_export::delta::CURRENT)?;
     let known = if session.count("select count(*) from _elt.keys")? == 0 { None } else { known };
-    match export::keys(profile, known.as_deref())? {
+    match elt_export::keys(profile, known.as_deref())? {
         Some(there) => keys::take_in(session, &there, is_rebuilt),
         None => Ok(()),
     }
@@ -118,12 +117,12 @@ pub fn tables(
     for id in exports {
         let node = graph.node(*id);
         if !plan::exists(node, &catalog) {
-            errors.push(Error::never_built(&node.name));
+            errors.push(messages::never_built(&node.name));
             continue;
         }
         let columns =
-            session.describe(&node.relation.to_string()).map_err(|error| Error::model_failed(&node.name, &error))?;
-        relations.push(export::Relation {
+            session.describe(&node.relation.to_string()).map_err(|error| messages::model_failed(&node.name, &error))?;
+        relations.push(elt_export::Relation {
             model: node.unique_id.clone(),
             name: node.relation.identifier.clone(),
             columns,
@@ -137,7 +136,7 @@ pub fn tables(
     }
     let built = session.built()?;
     let keys = if relations.is_empty() { None } else { keys(profile, session)? };
-    let tables = export::contract::resolve(&relations, &[], profile.policy.on_hazard)?;
+    let tables = elt_export::contract::resolve(&relations, &[], profile.policy.on_hazard)?;
     Ok(tables
         .into_iter()
         .map(|table| {

@@ -6,13 +6,15 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::cancel::Cancel;
-use crate::error::{Error, Result};
-use crate::land::{Landing, QuarantineEntry};
+use crate::messages;
+use crate::report::Console;
 use crate::report::table::{self, Output};
-use crate::report::{Console, counted};
 use crate::run::{Extent, Extraction, Results, quarantine, summary};
-use crate::warehouse::Session;
+use elt_base::cancel::Cancel;
+use elt_base::error::Result;
+use elt_base::numbers::counted;
+use elt_extract::land::{Landing, QuarantineEntry};
+use elt_warehouse::Session;
 
 use super::collections::{self, Named};
 use super::workspace::Workspace;
@@ -81,23 +83,23 @@ fn list(workspace: &Workspace, names: &[String], output: Output, console: &Conso
 
 /// Writes the bytes of one document to a file or to stdout.
 fn show(workspace: &Workspace, names: &[String], number: u64, out: Option<&Path>, console: &Console) -> Result<bool> {
-    let [_] = names else { return Err(Error::quarantine_show_one()) };
+    let [_] = names else { return Err(messages::quarantine_show_one()) };
     let session = workspace.session_read_only()?;
     let found = found(workspace, &session, names)?;
-    let Some((one, entries)) = found.first() else { return Err(Error::quarantine_show_one()) };
+    let Some((one, entries)) = found.first() else { return Err(messages::quarantine_show_one()) };
     let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
     let Some(entry) = index.and_then(|index| entries.get(index)) else {
-        return Err(Error::quarantine_number(&one.name, number, entries.len() as u64));
+        return Err(messages::quarantine_number(&one.name, number, entries.len() as u64));
     };
-    let bytes = entry.bytes()?.ok_or_else(|| Error::quarantine_without_bytes(&one.name))?;
+    let bytes = entry.bytes()?.ok_or_else(|| messages::quarantine_without_bytes(&one.name))?;
     match out {
         Some(path) => {
-            fs::write(path, &bytes).map_err(|cause| Error::quarantine_out(path, &cause))?;
+            fs::write(path, &bytes).map_err(|cause| messages::quarantine_out(path, &cause))?;
             console.say(&format!("{} written to `{}`", counted(bytes.len() as u64, "bytes"), path.display()));
         }
         None => {
             let mut out = table::stdout();
-            out.write_all(&bytes).and_then(|()| out.flush()).map_err(|cause| Error::output(&cause))?;
+            out.write_all(&bytes).and_then(|()| out.flush()).map_err(|cause| messages::output(&cause))?;
         }
     }
     Ok(true)

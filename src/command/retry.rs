@@ -6,11 +6,12 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::cancel::Cancel;
-use crate::error::{Error, Result};
-use crate::model::{Indirect, NodeKind};
+use crate::messages;
 use crate::report::Console;
 use crate::run::Previous;
+use elt_base::cancel::Cancel;
+use elt_base::error::Result;
+use elt_model::{Indirect, NodeKind};
 
 use super::{BuildOptions, Common, RetryOptions, Selection, scope_of};
 
@@ -51,7 +52,7 @@ pub fn run(common: &Common, options: &RetryOptions, console: &Console, cancel: &
     };
     let target = text("target");
     let Some(scope) = scope_of(&which, &build) else {
-        return Err(Error::cannot_retry(&which));
+        return Err(messages::cannot_retry(&which));
     };
     if previous.is_done() {
         console.say(&format!("nothing to retry: nothing failed in the last `elt {which}`"));

@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Result};
+use crate::messages;
 use crate::report::Console;
 use crate::run::SessionHost;
+use elt_base::error::Result;
 
 use super::workspace::Workspace;
 use super::{Common, OperationOptions};
@@ -18,7 +19,7 @@ pub fn run(common: &Common, options: &OperationOptions, console: &Console) -> Re
     let host = SessionHost::new(&session, console);
     // Left uncommitted, the session rolls back.
     workspace.graph.run_operation(&options.name, &arguments, &host)?;
-    session.commit().map_err(|error| Error::operation_commit(&options.name, &error))?;
+    session.commit().map_err(|error| messages::operation_commit(&options.name, &error))?;
     Ok(true)
 }
 
@@ -27,9 +28,9 @@ fn arguments(text: Option<&str>) -> Result<Map<String, Value>> {
     let Some(text) = text else { return Ok(Map::new()) };
     match serde_saphyr::from_str::<Value>(text) {
         Ok(Value::Object(arguments)) => Ok(arguments),
-        Ok(_) => Err(Error::args_malformed("it is a single value or a list")),
+        Ok(_) => Err(messages::args_malformed("it is a single value or a list")),
         Err(cause) => {
-            Err(Error::args_malformed(cause.without_snippet().to_string().lines().next().unwrap_or_default()))
+            Err(messages::args_malformed(cause.without_snippet().to_string().lines().next().unwrap_or_default()))
         }
     }
 }

@@ -3,16 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 
-use crate::error::{Error, Result};
-use crate::model::lineage::Field;
-use crate::model::{NodeId, NodeKind};
-use crate::path::{Step, steps};
+use crate::messages;
 use crate::report::schema_tree::yaml::{SourceTable, sources_yaml};
 use crate::report::schema_tree::{Tree, fields_json, summaries_text, summary_json, tree_text};
 use crate::report::{Console, table};
 use crate::run::{binder, plan, reach};
-use crate::schema::Column;
-use crate::warehouse::Session;
+use elt_base::error::Result;
+use elt_base::path::{Step, steps};
+use elt_base::schema::Column;
+use elt_model::lineage::Field;
+use elt_model::{NodeId, NodeKind};
+use elt_warehouse::Session;
 
 use super::workspace::Workspace;
 use super::{Common, SchemaOptions, SchemaOutput};
@@ -30,18 +31,18 @@ pub fn run(common: &Common, options: &SchemaOptions, console: &Console) -> Resul
             chosen.push(table);
         }
     }
-    let Some(session) = session else { return Err(Error::no_warehouse(&workspace.target().warehouse)) };
+    let Some(session) = session else { return Err(messages::no_warehouse(&workspace.target().warehouse)) };
     if options.collections.is_empty() {
         chosen = tables.iter().filter(|table| is_loaded(table, &loaded)).collect();
     }
     if chosen.is_empty() {
-        return Err(Error::nothing_loaded());
+        return Err(messages::nothing_loaded());
     }
     if let Some(table) = chosen.iter().find(|table| !is_loaded(table, &loaded)) {
-        return Err(Error::collection_never_loaded(&shown(table)));
+        return Err(messages::collection_never_loaded(&shown(table)));
     }
     let text = text(&workspace, &session, &chosen, options)?;
-    table::stdout().write_all(text.as_bytes()).map_err(|cause| Error::output(&cause))?;
+    table::stdout().write_all(text.as_bytes()).map_err(|cause| messages::output(&cause))?;
     Ok(true)
 }
 
@@ -68,7 +69,7 @@ fn text(workspace: &Workspace, session: &Session, chosen: &[&SourceTable], optio
 
 fn tree(session: &Session, table: &SourceTable) -> Result<Tree> {
     let SourceTable { source, collection, .. } = table;
-    let loaded = session.loaded(source, collection)?.ok_or_else(|| Error::collection_never_loaded(&shown(table)))?;
+    let loaded = session.loaded(source, collection)?.ok_or_else(|| messages::collection_never_loaded(&shown(table)))?;
     let censuses = session.censuses(source, collection, &loaded)?;
     Ok(Tree::new(shown(table), &loaded.columns, &censuses))
 }
@@ -160,10 +161,10 @@ fn named<'t>(written: &str, tables: &'t [SourceTable], project: &str) -> Result<
         [table] => Ok(table),
         [] => {
             let names: Vec<String> = tables.iter().flat_map(|table| [shown(table), table.table.clone()]).collect();
-            Err(Error::table_unknown(name, names.iter().map(String::as_str)))
+            Err(messages::table_unknown(name, names.iter().map(String::as_str)))
         }
         several => {
-            Err(Error::collection_of_several(name, &several.iter().map(|table| shown(table)).collect::<Vec<_>>()))
+            Err(messages::collection_of_several(name, &several.iter().map(|table| shown(table)).collect::<Vec<_>>()))
         }
     }
 }

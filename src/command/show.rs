@@ -2,13 +2,14 @@
 
 use std::path::Path;
 
-use crate::error::{Error, Result, SourceText};
-use crate::model::{Compile, Compiled, NodeKind, SourceMap};
-use crate::project::{INLINE_PATH, ProjectFile};
+use crate::messages;
 use crate::report::Console;
 use crate::report::table::{self, Output};
 use crate::run::{SessionHost, plan};
-use crate::schema::quote;
+use elt_base::error::{Result, SourceText};
+use elt_base::schema::quote;
+use elt_model::{Compile, Compiled, NodeKind, SourceMap};
+use elt_project::{INLINE_PATH, ProjectFile};
 
 use super::workspace::Workspace;
 use super::{Common, ShowOptions};
@@ -25,7 +26,7 @@ pub fn run(common: &Common, options: &ShowOptions, console: &Console) -> Result<
     });
     let select = match (&inline, options.selection.select.as_slice()) {
         (Some(_), _) => vec![INLINE.to_owned()],
-        (None, []) => return Err(Error::show_what()),
+        (None, []) => return Err(messages::show_what()),
         (None, select) => select.to_vec(),
     };
     let workspace = Workspace::open_with(common, console, inline)?;
@@ -37,11 +38,11 @@ pub fn run(common: &Common, options: &ShowOptions, console: &Console) -> Result<
         .filter(|node| !node.kind.is_test() || selected.len() == 1)
         .collect();
     let [node] = shown.as_slice() else {
-        return Err(Error::show_one(&shown.iter().map(|node| node.name.as_str()).collect::<Vec<_>>()));
+        return Err(messages::show_one(&shown.iter().map(|node| node.name.as_str()).collect::<Vec<_>>()));
     };
     let warehouse = match workspace.warehouse_read_only()? {
         Some(warehouse) => warehouse,
-        None => return Err(Error::no_warehouse(&workspace.target().warehouse)),
+        None => return Err(messages::no_warehouse(&workspace.target().warehouse)),
     };
     let session = warehouse.session()?;
     let is_relation = matches!(node.kind, NodeKind::Source | NodeKind::Seed);
@@ -63,7 +64,7 @@ pub fn run(common: &Common, options: &ShowOptions, console: &Console) -> Result<
     }
     if is_relation && !plan::exists(node, &catalog) {
         let prefix = if node.kind == NodeKind::Source { "source:" } else { "" };
-        return Err(Error::never_built(&format!("{prefix}{}", node.display_name())));
+        return Err(messages::never_built(&format!("{prefix}{}", node.display_name())));
     }
     let shown_as = node.described();
     let limit = if options.limit == 0 { String::new() } else { format!("\nlimit {}", options.limit) };
@@ -79,11 +80,11 @@ pub fn run(common: &Common, options: &ShowOptions, console: &Console) -> Result<
         }
     };
     if let Some(header) = &query.header {
-        session.execute(header).map_err(|error| Error::header_failed(&node.name, &error).at(node.place()))?;
+        session.execute(header).map_err(|error| messages::header_failed(&node.name, &error).at(node.place()))?;
     }
     let (schema, batches) = session
         .batches(&statement.sql)
-        .map_err(|error| Error::show_failed(&shown_as, &error).at_all(statement.places(error.position)))?;
+        .map_err(|error| messages::show_failed(&shown_as, &error).at_all(statement.places(error.position)))?;
     let mut out = table::stdout();
     table::write(&mut out, options.output, &schema, &batches)?;
     Ok(true)

@@ -3,14 +3,16 @@
 use chrono::{DateTime, SecondsFormat};
 use serde_json::Value;
 
-use crate::error::{Error, Result};
-use crate::extract::watermark::{self, Mark};
-use crate::land::Landing;
-use crate::model::Load;
+use crate::messages;
+use crate::report::Console;
 use crate::report::table::{self, Output};
-use crate::report::{Console, counted};
 use crate::run::quarantine;
-use crate::warehouse::{LastLoad, Session, WatermarkChange};
+use elt_base::error::Result;
+use elt_base::numbers::counted;
+use elt_extract::land::Landing;
+use elt_extract::watermark::{self, Mark};
+use elt_model::Load;
+use elt_warehouse::{LastLoad, Session, WatermarkChange};
 
 use super::collections::{self, Named};
 use super::workspace::Workspace;
@@ -77,7 +79,7 @@ fn row(session: &Session, landing: &Landing, one: &Named<'_>, last: &LastLoad) -
 }
 
 fn set(workspace: &Workspace, names: &[String], text: &str, force: bool, console: &Console) -> Result<bool> {
-    let (written, class) = watermark::written(text).map_err(Error::watermark_written)?;
+    let (written, class) = watermark::written(text).map_err(messages::watermark_written)?;
     let warehouse = workspace.warehouse_there()?;
     let session = warehouse.session()?;
     let landing = Landing::new(&workspace.target().landing);
@@ -86,10 +88,10 @@ fn set(workspace: &Workspace, names: &[String], text: &str, force: bool, console
     let mut changes = Vec::new();
     let mut said = Vec::new();
     for (one, last) in &chosen {
-        let Some(node) = one.node else { return Err(Error::watermark_not_in_project(&one.name)) };
+        let Some(node) = one.node else { return Err(messages::watermark_not_in_project(&one.name)) };
         let config = &node.config.source;
         let (Load::Incremental, Some(path)) = (config.load, &config.watermark) else {
-            return Err(Error::watermark_unused(&one.name).at(node.place()));
+            return Err(messages::watermark_unused(&one.name).at(node.place()));
         };
         // A watermark of another path counts for nothing.
         let stored = last.watermark.as_deref().filter(|_| last.watermark_path.as_ref() == Some(path));
@@ -97,10 +99,10 @@ fn set(workspace: &Workspace, names: &[String], text: &str, force: bool, console
             && stored != class
             && !force
         {
-            return Err(Error::watermark_type(&one.name, class.alias(), stored.alias(), stored.example()));
+            return Err(messages::watermark_type(&one.name, class.alias(), stored.alias(), stored.example()));
         }
         if !landing.finished(&last.source, &last.collection, Some(&last.load_id))?.is_empty() {
-            return Err(Error::watermark_landed(&one.name));
+            return Err(messages::watermark_landed(&one.name));
         }
         let lookback = if config.lookback.is_zero() { "" } else { ", less its lookback" };
         said.push(format!(

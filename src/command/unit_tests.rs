@@ -4,11 +4,11 @@
 
 use serde_json::{Map, Value};
 
-use crate::cancel::Cancel;
-use crate::error::{Error, Result};
-use crate::model::{KnownColumns, NodeId, Selection};
 use crate::report::Console;
 use crate::run::{Results, UnitTests, binder, run_unit_tests, summary};
+use elt_base::cancel::Cancel;
+use elt_base::error::Result;
+use elt_model::{KnownColumns, NodeId, Selection};
 
 use super::BuildOptions;
 use super::build::write_artifacts;
@@ -37,7 +37,7 @@ pub fn run(
     let ok = !results.any_failed();
     summary::show(console, results, workspace.target(), ok && !cancel.is_requested());
     if cancel.is_requested() {
-        return Err(Error::interrupted());
+        return Err(elt_base::messages::interrupted());
     }
     Ok(ok)
 }

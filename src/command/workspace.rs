@@ -6,11 +6,12 @@ use std::path::PathBuf;
 
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Result};
-use crate::model::{CompiledSql, Graph, Invocation, Previous, Request, Selection as Selected};
-use crate::project::{Environment, Paths, Project, ProjectFile, Target, Wanted};
+use crate::messages;
 use crate::report::{Console, artifacts};
-use crate::warehouse::{Catalog, Options, Session, Warehouse};
+use elt_base::error::Result;
+use elt_model::{CompiledSql, Graph, Invocation, Previous, Request, Selection as Selected};
+use elt_project::{Environment, Paths, Project, ProjectFile, Target, Wanted};
+use elt_warehouse::{Catalog, Options, Session, Warehouse};
 
 use super::{Common, Selection};
 
@@ -96,7 +97,7 @@ impl Workspace {
     fn options(&self) -> Options {
         let target = self.target();
         // A schema of the database's own name would be ambiguous: then it gets a name that no schema has.
-        let is_schema = |node: &crate::model::Node| node.relation.schema.eq_ignore_ascii_case(&target.database);
+        let is_schema = |node: &elt_model::Node| node.relation.schema.eq_ignore_ascii_case(&target.database);
         let database = if self.graph.nodes().any(is_schema) { None } else { Some(target.database.clone()) };
         Options {
             threads: Some(target.threads),
@@ -123,12 +124,12 @@ impl Workspace {
     /// Opens it for writing; an error if there is none yet.
     pub fn warehouse_there(&self) -> Result<Warehouse> {
         let path = &self.target().warehouse;
-        if path.exists() { self.warehouse() } else { Err(Error::no_warehouse(path)) }
+        if path.exists() { self.warehouse() } else { Err(messages::no_warehouse(path)) }
     }
 
     /// A session that only reads; an error if there is no warehouse yet, or one of another version.
     pub fn session_read_only(&self) -> Result<Session> {
-        let warehouse = self.warehouse_read_only()?.ok_or_else(|| Error::no_warehouse(&self.target().warehouse))?;
+        let warehouse = self.warehouse_read_only()?.ok_or_else(|| messages::no_warehouse(&self.target().warehouse))?;
         warehouse.check_version()?;
         warehouse.session()
     }
@@ -179,10 +180,10 @@ pub fn vars(text: Option<&str>) -> Result<Map<String, Value>> {
     let Some(text) = text else { return Ok(Map::new()) };
     match serde_saphyr::from_str::<Value>(text) {
         Ok(Value::Object(vars)) => Ok(vars),
-        Ok(_) => Err(Error::vars_malformed("it is a single value or a list")),
+        Ok(_) => Err(messages::vars_malformed("it is a single value or a list")),
         // The parser's own picture of the text would repeat values that may be secrets.
         Err(cause) => {
-            Err(Error::vars_malformed(cause.without_snippet().to_string().lines().next().unwrap_or_default()))
+            Err(messages::vars_malformed(cause.without_snippet().to_string().lines().next().unwrap_or_default()))
         }
     }
 }

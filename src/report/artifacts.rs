@@ -6,7 +6,8 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use crate::error::{Error, Result};
+use crate::messages;
+use elt_base::error::Result;
 
 /// dbt's `metadata` of an artifact. `kind` is `run-results/v6` or `manifest/v12`.
 pub fn metadata(kind: &str, invocation_id: &str) -> Value {
@@ -33,7 +34,7 @@ pub fn write(path: &Path, value: &Value) -> Result<()> {
         std::fs::write(&beside, value.to_string())?;
         std::fs::rename(&beside, path)
     };
-    write().map_err(|cause| Error::artifact(path, &cause))
+    write().map_err(|cause| messages::artifact(path, &cause))
 }
 
 /// Reads an artifact; None if there is none.
@@ -41,7 +42,7 @@ pub fn read(path: &Path) -> Result<Option<Value>> {
     let text = match std::fs::read(path) {
         Ok(text) => text,
         Err(cause) if cause.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(cause) => return Err(Error::state_unreadable(path, &cause.to_string())),
+        Err(cause) => return Err(messages::state_unreadable(path, &cause.to_string())),
     };
-    serde_json::from_slice(&text).map(Some).map_err(|cause| Error::state_unreadable(path, &cause.to_string()))
+    serde_json::from_slice(&text).map(Some).map_err(|cause| messages::state_unreadable(path, &cause.to_string()))
 }

@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 use serde_json::{Map, Value, json};
 
-use super::{Line, Stage, Status, counted, thousands};
-use crate::diagnostic;
-use crate::error::Error;
+use super::{Line, Stage, Status};
+use elt_base::diagnostic;
+use elt_base::error::Error;
+use elt_base::numbers::{counted, thousands};
 
 /// What a name and its amount take together, in columns: a long name takes from the room before a short amount.
 const NAME_AND_AMOUNT: usize = 48;

@@ -42,7 +42,7 @@ fn line(name: &str, note: &str) -> String {
 /// A line a column: its name and the fields at the other end.
 pub fn columns_text(name: &str, note: Option<&str>, is_made: bool, columns: &[(String, Vec<String>)]) -> String {
     let word = if is_made { "from" } else { "to" };
-    let counted = crate::report::counted(columns.len() as u64, "columns");
+    let counted = elt_base::numbers::counted(columns.len() as u64, "columns");
     let mut text = line(&format!("{name}: {counted}"), note.unwrap_or_default());
     text.push('\n');
     let width = columns.iter().map(|(name, _)| name.chars().count()).max().unwrap_or(0).min(NAME_MAX);

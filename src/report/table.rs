@@ -12,7 +12,8 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use serde_json::{Map, Value};
 
-use crate::error::{Error, Result};
+use crate::messages;
+use elt_base::error::Result;
 
 /// The form of a printed result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -61,7 +62,7 @@ pub fn write_values(out: &mut dyn Write, output: Output, columns: &[&str], value
         return values.iter().try_for_each(|row| {
             let object: Map<String, Value> =
                 columns.iter().map(|name| (*name).to_owned()).zip(row.iter().cloned()).collect();
-            writeln!(out, "{}", Value::Object(object)).map_err(|cause| Error::output(&cause))
+            writeln!(out, "{}", Value::Object(object)).map_err(|cause| messages::output(&cause))
         });
     }
     let mut arrays: Vec<(&str, ArrayRef, bool)> = Vec::new();
@@ -80,7 +81,7 @@ pub fn write_values(out: &mut dyn Write, output: Output, columns: &[&str], value
         };
         arrays.push((name, array, true));
     }
-    let batch = RecordBatch::try_from_iter_with_nullable(arrays).map_err(|cause| Error::output(&cause))?;
+    let batch = RecordBatch::try_from_iter_with_nullable(arrays).map_err(|cause| messages::output(&cause))?;
     write(out, output, &batch.schema(), &[batch])
 }
 
@@ -113,12 +114,12 @@ fn rows(batches: &[RecordBatch], mut row: impl FnMut(Vec<Option<String>>) -> Res
             .iter()
             .map(at_offset_zero)
             .collect::<Result<Vec<ArrayRef>, _>>()
-            .map_err(|cause| Error::output(&cause))?;
+            .map_err(|cause| messages::output(&cause))?;
         let formatters = columns
             .iter()
             .map(|column| ArrayFormatter::try_new(column.as_ref(), &options))
             .collect::<Result<Vec<_>, _>>()
-            .map_err(|cause| Error::output(&cause))?;
+            .map_err(|cause| messages::output(&cause))?;
         for index in 0..batch.num_rows() {
             let values = columns.iter().zip(&formatters);
             row(values.map(|(column, text)| column.is_valid(index).then(|| text.value(index).to_string())).collect())?;
@@ -177,7 +178,7 @@ fn table(out: &mut dyn Write, schema: &SchemaRef, batches: &[RecordBatch]) -> Re
         Some(terminal) if width > usize::from(terminal) && !all.is_empty() => records(&names, &all),
         _ => format!("{table}\n"),
     };
-    out.write_all(text.as_bytes()).map_err(|cause| Error::output(&cause))
+    out.write_all(text.as_bytes()).map_err(|cause| messages::output(&cause))
 }
 
 /// Each row as lines of a name and a value, under a heading.
@@ -200,7 +201,7 @@ fn json(out: &mut dyn Write, batches: &[RecordBatch]) -> Result<()> {
         // The query gives one column: each row as a JSON object.
         rows(std::slice::from_ref(batch), |values| {
             for value in values.into_iter().flatten() {
-                writeln!(out, "{value}").map_err(|cause| Error::output(&cause))?;
+                writeln!(out, "{value}").map_err(|cause| messages::output(&cause))?;
             }
             Ok(())
         })?;
@@ -211,7 +212,7 @@ fn json(out: &mut dyn Write, batches: &[RecordBatch]) -> Result<()> {
 fn csv(out: &mut dyn Write, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<()> {
     let header: Vec<_> = schema.fields().iter().map(|field| field.name().clone()).collect();
     let write_row = |out: &mut dyn Write, row: Vec<String>| {
-        writeln!(out, "{}", row.join(",")).map_err(|cause| Error::output(&cause))
+        writeln!(out, "{}", row.join(",")).map_err(|cause| messages::output(&cause))
     };
     write_row(out, header.iter().map(|name| csv_text(name)).collect())?;
     rows(batches, |values| {

@@ -3,12 +3,13 @@
 //! Gives `model::check` and `model::lineage` their database; decides nothing.
 
 use super::host::SessionHost;
-use crate::error::{Error, Result};
-use crate::model::lineage::Lineage;
-use crate::model::{self, Binder, Checked, Graph, Host, KnownColumns, NodeId, NodeKind, Origin, Selection};
 use crate::report::Console;
-use crate::schema::{ID, LOAD_ID, LOADED_AT, RESCUED, literal};
-use crate::warehouse::{Session, SqlError, Warehouse};
+use elt_base::error::{Error, Result};
+use elt_base::schema::{ID, LOAD_ID, LOADED_AT, RESCUED, literal};
+use elt_base::sql_error::SqlError;
+use elt_model::lineage::Lineage;
+use elt_model::{Binder, Checked, Graph, Host, KnownColumns, NodeId, NodeKind, Origin, Selection};
+use elt_warehouse::{Session, Warehouse};
 
 use super::pinned::pinned_columns;
 
@@ -104,7 +105,7 @@ pub fn check(
     let asked = warehouse.or(empty.as_ref().map(|empty| &empty.session));
     let host = asked.map(|session| SessionHost::reading(session, console));
     let host = host.as_ref().map(|host| host as &dyn Host);
-    model::check(graph, selection, known, &mut in_memory(graph)?, host).map(drop)
+    elt_model::check(graph, selection, known, &mut in_memory(graph)?, host).map(drop)
 }
 
 /// The same, with what was found out beside the errors. A source that is not `known` has the columns of its YAML, unless
@@ -119,7 +120,7 @@ pub fn examine(
     if !declared.is_empty() {
         let mut all = known.clone();
         all.extend(declared);
-        let (checked, errors) = model::bind(graph, selection, &all, &mut in_memory(graph)?, host);
+        let (checked, errors) = elt_model::bind(graph, selection, &all, &mut in_memory(graph)?, host);
         let is_partial = |error: &Error| {
             let message = error.message();
             message.contains("not found in FROM clause") || message.contains("does not have a column")
@@ -128,7 +129,7 @@ pub fn examine(
             return Ok((all, checked, errors));
         }
     }
-    let (checked, errors) = model::bind(graph, selection, &known, &mut in_memory(graph)?, host);
+    let (checked, errors) = elt_model::bind(graph, selection, &known, &mut in_memory(graph)?, host);
     Ok((known, checked, errors))
 }
 

@@ -7,12 +7,15 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Instant;
 
-use crate::cancel::Cancel;
-use crate::error::{Error, Result};
-use crate::failpoint::failpoint;
-use crate::model::{BatchConfig, Compile, Compiled, Graph, Node, NodeId, NodeKind, Severity, Step};
-use crate::report::{Console, Stage, Status, counted};
-use crate::warehouse::{Catalog, Session, SqlError, Warehouse};
+use crate::messages;
+use crate::report::{Console, Stage, Status};
+use elt_base::cancel::Cancel;
+use elt_base::error::{Error, Result};
+use elt_base::failpoint::failpoint;
+use elt_base::numbers::counted;
+use elt_base::sql_error::SqlError;
+use elt_model::{BatchConfig, Compile, Compiled, Graph, Node, NodeId, NodeKind, Severity, Step};
+use elt_warehouse::{Catalog, Session, Warehouse};
 
 use super::changed::{Changed, Print};
 use super::host::SessionHost;
@@ -231,13 +234,15 @@ impl Build<'_> {
         let tested = self.tests(session, &step.tests, Some(&node.name))?;
         if tested.failed == 0 {
             let built = self.changed.built(node, print, [&tested.good, &step.unit_tests]);
-            session.record_built(&node.unique_id, &built).map_err(|error| Error::model_failed(&node.name, &error))?;
+            session
+                .record_built(&node.unique_id, &built)
+                .map_err(|error| messages::model_failed(&node.name, &error))?;
         }
         failpoint("model.before_commit");
         if tested.failed > 0 {
             session.rollback();
         } else {
-            session.commit().map_err(|error| Error::model_failed(&node.name, &error))?;
+            session.commit().map_err(|error| messages::model_failed(&node.name, &error))?;
             failpoint("model.after_commit");
         }
         Ok(tested)
@@ -287,7 +292,9 @@ impl Build<'_> {
         if tested.good.len() + unit_tests > 0
             && let Some(built) = self.changed.retested(node, [&tested.good, &step.unit_tests])
         {
-            session.record_built(&node.unique_id, &built).map_err(|error| Error::model_failed(&node.name, &error))?;
+            session
+                .record_built(&node.unique_id, &built)
+                .map_err(|error| messages::model_failed(&node.name, &error))?;
         }
         Ok(Tested { is_left: true, ..tested })
     }
@@ -319,7 +326,7 @@ impl Build<'_> {
                         && !(node.config.test.stores_view && owner.is_some()))
                     .then(|| node.relation.to_string());
                     let failures = result.failures.unwrap_or(0);
-                    let error = Error::test_failed(&node.name, failures, owner, stored.as_deref()).at(node.place());
+                    let error = messages::test_failed(&node.name, failures, owner, stored.as_deref()).at(node.place());
                     self.finish(result, Some(&error));
                 }
                 (Ok(()), Status::Warn) => {
@@ -467,7 +474,7 @@ fn write_compiled_batch(folder: &std::path::Path, node: &Node, batch: &str, sql:
         std::fs::create_dir_all(path.parent().unwrap_or(folder))?;
         std::fs::write(&path, format!("{sql}\n"))
     };
-    write().map_err(|cause| Error::artifact(&path, &cause))
+    write().map_err(|cause| messages::artifact(&path, &cause))
 }
 
 /// Writes a node's compiled SQL where dbt does: below `target/compiled/<project>/`, at the path of its file.
@@ -486,7 +493,7 @@ pub fn write_compiled(folder: &std::path::Path, node: &Node, sql: &str) -> Resul
         }
         std::fs::write(&path, format!("{sql}\n"))
     };
-    write().map_err(|cause| Error::artifact(&path, &cause))
+    write().map_err(|cause| messages::artifact(&path, &cause))
 }
 
 /// The stage that a node's lines speak of.
@@ -507,14 +514,14 @@ pub(super) fn execute(session: &Session, node: &Node, statement: &Compiled) -> R
 
 pub(super) fn model_error(node: &Node, statement: &Compiled, error: &SqlError) -> Error {
     if error.is_interrupt() {
-        return Error::interrupted();
+        return elt_base::messages::interrupted();
     }
-    Error::model_failed(&node.name, error).at_all(statement.places(error.position))
+    messages::model_failed(&node.name, error).at_all(statement.places(error.position))
 }
 
 pub(super) fn test_error(node: &Node, statement: &Compiled, error: &SqlError) -> Error {
     if error.is_interrupt() {
-        return Error::interrupted();
+        return elt_base::messages::interrupted();
     }
-    Error::test_broken(&node.name, error).at_all(statement.places(error.position))
+    messages::test_broken(&node.name, error).at_all(statement.places(error.position))
 }

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::digest::sha256;
-use crate::error::Result;
-use crate::model::{Compile, Graph, Materialized, Node, NodeId, NodeKind, is_volatile};
-use crate::report::counted;
-use crate::warehouse::{Built, Catalog, RelationKind, Session};
+use elt_base::digest::sha256;
+use elt_base::error::Result;
+use elt_base::numbers::counted;
+use elt_model::{Compile, Graph, Materialized, Node, NodeId, NodeKind, is_volatile};
+use elt_warehouse::{Built, Catalog, RelationKind, Session};
 
 /// Configuration that changes no row.
 const INDIFFERENT: [&str; 8] = ["tags", "meta", "docs", "description", "enabled", "group", "access", "full_refresh"];
@@ -161,7 +161,7 @@ impl<'g> Changed<'g> {
         config.retain(|key, _| !INDIFFERENT.contains(&key.as_str()));
         // Sorted, for the order of keys means nothing.
         parts.push(format!("{:?}", config.into_iter().collect::<BTreeMap<_, _>>()));
-        let column = |column: &crate::project::ColumnProperties| {
+        let column = |column: &elt_project::ColumnProperties| {
             let constraints = column.constraints.iter().map(|one| format!("{:?} {:?}", one.kind, one.expression));
             format!("{} {:?} {:?}", column.name, column.data_type, constraints.collect::<Vec<_>>())
         };

@@ -7,8 +7,8 @@ use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::Duration;
 
-use crate::error::{Error, Result};
-use crate::extract::{Count, Source};
+use elt_base::error::Result;
+use elt_extract::{Count, Source};
 
 use super::load::Collection;
 
@@ -51,7 +51,7 @@ impl Counting {
     pub fn wait(&mut self) -> Result<Option<u64>> {
         let answer = match self {
             Self::Known(count) => return Ok(*count),
-            Self::Asked(receive) => receive.recv().map_err(|_| Error::interrupted()).flatten(),
+            Self::Asked(receive) => receive.recv().map_err(|_| elt_base::messages::interrupted()).flatten(),
         };
         *self = Self::Known(*answer.as_ref().unwrap_or(&None));
         answer

@@ -7,14 +7,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
-use crate::cancel::Cancel;
-use crate::error::{Error, Result, nearest};
-use crate::extract::{self, Source};
-use crate::land::Landing;
-use crate::model::{Graph, NodeId};
-use crate::project::Target;
-use crate::report::{Console, Stage, Status, counted};
-use crate::warehouse::{Session, Warehouse};
+use crate::report::{Console, Stage, Status};
+use elt_base::cancel::Cancel;
+use elt_base::error::{Error, Result, nearest};
+use elt_base::numbers::counted;
+use elt_extract::Source;
+use elt_extract::land::Landing;
+use elt_model::{Graph, NodeId};
+use elt_project::Target;
+use elt_warehouse::{Session, Warehouse};
 
 use super::counting::Counting;
 use super::load::{Collection, Extent, LoadMode, LoadOutcome, Loading};
@@ -54,7 +55,7 @@ impl Extraction<'_> {
         for collection in &collections {
             if !sources.contains_key(collection.source.as_str()) {
                 let profile = &self.target.sources[&collection.source];
-                let opened = extract::open(&collection.source, profile).and_then(|source| {
+                let opened = elt_extract::open(&collection.source, profile).and_then(|source| {
                     let names = source.collections()?;
                     Ok((Arc::from(source), names))
                 });
@@ -64,7 +65,7 @@ impl Extraction<'_> {
         let mut failed_sources = Vec::new();
         for opened in sources.values_mut() {
             if let Err(error) = opened {
-                failed_sources.push(std::mem::replace(error, Error::interrupted()));
+                failed_sources.push(std::mem::replace(error, elt_base::messages::interrupted()));
             }
         }
         if let Some(error) = Error::many(failed_sources) {
@@ -209,7 +210,7 @@ impl Extraction<'_> {
     ) -> Result<LoadOutcome> {
         if !names.contains(&collection.name) {
             let near = nearest(&collection.name, names.iter().map(String::as_str));
-            return Err(Error::unknown_collection(&collection.source, &collection.name, near));
+            return Err(elt_extract::messages::unknown_collection(&collection.source, &collection.name, near));
         }
         let session = self.warehouse.session()?;
         let interrupter = session.interrupter();
@@ -231,7 +232,7 @@ fn note(outcome: &LoadOutcome) -> String {
         let gone = if outcome.marks { "marked as gone" } else { "gone" };
         for (count, what) in [(new, "new"), (applied.updated, "changed"), (applied.deleted, gone)] {
             if count > 0 {
-                parts.push(format!("{} {what}", crate::report::thousands(count)));
+                parts.push(format!("{} {what}", elt_base::numbers::thousands(count)));
             }
         }
         if parts.is_empty() {

@@ -7,10 +7,12 @@ use std::time::Instant;
 use chrono::{DateTime, SecondsFormat, TimeZone, Utc};
 use serde_json::{Value, json};
 
-use crate::error::{Error, Result};
-use crate::model::{Age, Freshness, Graph, Node};
-use crate::report::{Status, counted};
-use crate::warehouse::{LastLoad, Session};
+use crate::messages;
+use crate::report::Status;
+use elt_base::error::{Error, Result};
+use elt_base::numbers::counted;
+use elt_model::{Age, Freshness, Graph, Node};
+use elt_warehouse::{LastLoad, Session};
 
 /// What was found of one source's table.
 pub struct SourceAge {
@@ -66,7 +68,7 @@ impl SourceAge {
         };
         self.status = status;
         let limit = counted(limit.count, &format!("{}s", limit.period));
-        let error = Error::source_stale(&self.name, &self.age_text(), &limit, is_loaded).at(node.place());
+        let error = messages::source_stale(&self.name, &self.age_text(), &limit, is_loaded).at(node.place());
         self.error = Some(error);
     }
 
@@ -138,15 +140,17 @@ fn loaded_at(
     let micros = match graph.loaded_at(node, freshness)? {
         Some(query) => session
             .value(&query)
-            .map_err(|error| Error::freshness_failed(&node.display_name(), &error).at(node.place()))?
+            .map_err(|error| messages::freshness_failed(&node.display_name(), &error).at(node.place()))?
             .and_then(|text| text.parse::<i64>().ok())
             .unwrap_or(EMPTY_SECONDS * 1_000_000),
         // The load's own time: what dbt calls the table's metadata.
         None => {
             let millis = loads.iter().find(|load| is_own(load, node)).and_then(|load| load.loaded_at);
-            let millis = millis.ok_or_else(|| Error::freshness_unknown(&node.display_name()).at(node.place()))?;
+            let millis = millis.ok_or_else(|| messages::freshness_unknown(&node.display_name()).at(node.place()))?;
             millis.saturating_mul(1_000)
         }
     };
-    Utc.timestamp_micros(micros).single().ok_or_else(|| Error::freshness_unknown(&node.display_name()).at(node.place()))
+    Utc.timestamp_micros(micros)
+        .single()
+        .ok_or_else(|| messages::freshness_unknown(&node.display_name()).at(node.place()))
 }

@@ -11,9 +11,10 @@ use arrow::temporal_conversions::{as_datetime, as_time};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use chrono::{DateTime, Days, NaiveDate};
 
-use crate::model::{Answer, Cell, Host, Said};
 use crate::report::Console;
-use crate::warehouse::{Session, SqlError};
+use elt_base::sql_error::SqlError;
+use elt_model::{Answer, Cell, Host, Said};
+use elt_warehouse::Session;
 
 /// Templates speak through it to a session and to the console.
 pub struct SessionHost<'a> {

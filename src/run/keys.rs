@@ -4,13 +4,14 @@
 
 use std::sync::Mutex;
 
-use crate::error::{Error, Result};
-use crate::export::PublishedKey;
-use crate::model::keys::TABLE;
-use crate::model::{Compile, Graph, Node};
+use crate::messages;
 use crate::report::Console;
-use crate::schema::literal;
-use crate::warehouse::{Session, Warehouse};
+use elt_base::error::Result;
+use elt_base::schema::literal;
+use elt_export::PublishedKey;
+use elt_model::keys::TABLE;
+use elt_model::{Compile, Graph, Node};
+use elt_warehouse::{Session, Warehouse};
 
 use super::host::SessionHost;
 
@@ -19,7 +20,7 @@ static GIVING: Mutex<()> = Mutex::new(());
 
 /// Makes the map of a warehouse, or of an empty database that queries are bound in.
 pub fn prepare(session: &Session) -> Result<()> {
-    session.execute(TABLE).map_err(|error| Error::keys_failed("making the map of surrogate keys", &error))
+    session.execute(TABLE).map_err(|error| messages::keys_failed("making the map of surrogate keys", &error))
 }
 
 /// Whether a node may ask for surrogate keys.
@@ -34,7 +35,7 @@ pub fn asks(graph: &Graph, node: &Node) -> bool {
 /// Some of ours had to give way, and `is_rebuilt` says that what was built with them stays: exit code 1. The next run has the
 /// target's.
 pub fn take_in(session: &Session, keys: &[PublishedKey], is_rebuilt: bool) -> Result<()> {
-    let failed = |error| Error::keys_failed("taking in the target's surrogate keys", &error);
+    let failed = |error| messages::keys_failed("taking in the target's surrogate keys", &error);
     session
         .execute(
             "create or replace temp table _elt_keys_there (map varchar, natural_key varchar, id bigint, uuid uuid)",
@@ -69,7 +70,7 @@ pub fn take_in(session: &Session, keys: &[PublishedKey], is_rebuilt: bool) -> Re
         .filter_map(|row| <[Option<String>; 2]>::try_from(row).ok())
         .filter_map(|[map, count]| Some((map?, count?)))
         .collect();
-    if wrong.is_empty() || is_rebuilt { Ok(()) } else { Err(Error::keys_gave_way(&wrong)) }
+    if wrong.is_empty() || is_rebuilt { Ok(()) } else { Err(messages::keys_gave_way(&wrong)) }
 }
 
 /// Gives ids to the keys of all relations that a node's query names with `from`.
@@ -86,9 +87,9 @@ pub fn give(graph: &Graph, warehouse: &Warehouse, console: &Console, node: &Node
     let _one_at_a_time = GIVING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     for key in &query.keys {
         let failed =
-            |error| Error::keys_failed(&format!("giving ids to the keys of `{}`", key.map), &error).at(node.place());
+            |error| messages::keys_failed(&format!("giving ids to the keys of `{}`", key.map), &error).at(node.place());
         if session.count(&key.of_other_type()).map_err(failed)? > 0 {
-            return Err(Error::key_map_of_other_type(&key.map, key.is_uuid).at(node.place()));
+            return Err(messages::key_map_of_other_type(&key.map, key.is_uuid).at(node.place()));
         }
         if let Some(assign) = key.assign() {
             session.execute(&assign).map_err(failed)?;

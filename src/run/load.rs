@@ -7,17 +7,18 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use crate::batch::{IdKind, Range, Reading, Window};
-use crate::cancel::Cancel;
-use crate::digest::sha256;
-use crate::error::{Error, Result};
-use crate::extract::{self, Agreed, Options, Request, Source, Survey, watermark};
-use crate::failpoint::failpoint;
-use crate::land::{self, Landing, Load, Manifest, Part, Plan};
-use crate::model::Deletes;
+use crate::messages;
 use crate::report::{Activity, Console};
-use crate::schema::Column;
-use crate::warehouse::{Applied, Intake, Loaded, Session};
+use elt_base::batch::{IdKind, Range, Reading, Window};
+use elt_base::cancel::Cancel;
+use elt_base::digest::sha256;
+use elt_base::error::Result;
+use elt_base::failpoint::failpoint;
+use elt_base::schema::Column;
+use elt_extract::land::{Landing, Load, Manifest, Part, Plan};
+use elt_extract::{Agreed, Options, Request, Source, Survey, watermark};
+use elt_model::Deletes;
+use elt_warehouse::{Applied, Intake, Loaded, Session};
 
 use super::counting::Counting;
 use super::proof::Proof;
@@ -128,9 +129,9 @@ impl Loading<'_> {
         }
         let window = if anew { Window::Full } else { window(&collection.mode, loaded.as_ref())? };
         let (window, mode) = match (window, self.extent) {
-            (Window::Full, _) => (Window::Full, land::LoadMode::Full),
-            (_, Extent::Whole) => (Window::Full, land::LoadMode::Whole),
-            (since, _) => (since, land::LoadMode::Incremental),
+            (Window::Full, _) => (Window::Full, elt_extract::land::LoadMode::Full),
+            (_, Extent::Whole) => (Window::Full, elt_extract::land::LoadMode::Whole),
+            (since, _) => (since, elt_extract::land::LoadMode::Incremental),
         };
         let full = mode.replaces();
         let known = loaded.as_ref().filter(|_| !anew);
@@ -150,7 +151,7 @@ impl Loading<'_> {
             self.read(request.clone(), mode, counting, loaded.as_ref().map(|loaded| loaded.load_id.as_str()))?;
         self.cancel.check()?;
         if reading.documents + reading.skipped == 0 && reading.quarantined > 0 {
-            return Err(Error::all_quarantined(&collection.shown(), reading.quarantined));
+            return Err(messages::all_quarantined(&collection.shown(), reading.quarantined));
         }
 
         let sweep = collection.deletes != Deletes::Keep && !full;
@@ -170,7 +171,7 @@ impl Loading<'_> {
             ..LoadOutcome::default()
         };
         let is_empty = reading.documents + reading.quarantined == 0;
-        if mode == land::LoadMode::Incremental && is_empty && !sweep {
+        if mode == elt_extract::land::LoadMode::Incremental && is_empty && !sweep {
             outcome.proof.rows = session.raw_rows(&collection.schema, &collection.table)?;
             outcome.proof.counts = counts.wait()?;
             self.verify(&outcome.proof)?;
@@ -217,7 +218,7 @@ impl Loading<'_> {
     fn read(
         &self,
         mut request: Request,
-        mode: land::LoadMode,
+        mode: elt_extract::land::LoadMode,
         mut start: Counting,
         last: Option<&str>,
     ) -> Result<Read> {
@@ -260,7 +261,7 @@ impl Loading<'_> {
         let landed: Vec<Part> = load.landed().to_vec();
         if !landed.is_empty() {
             let readings = landed.iter().map(|part| part.reading.clone());
-            request.known = extract::merged(&collection.name, readings)?.columns;
+            request.known = elt_extract::merged(&collection.name, readings)?.columns;
             self.activity.advance(landed.iter().map(|part| part.reading.documents).sum());
         }
         request.survey = Arc::new(survey);
@@ -279,7 +280,7 @@ impl Loading<'_> {
         parts.sort_by_key(|part| part.number);
         let mut all: Vec<&Part> = landed.iter().chain(&parts).collect();
         all.sort_by_key(|part| part.number);
-        let mut reading = extract::merged(&collection.name, all.into_iter().map(|part| part.reading.clone()))?;
+        let mut reading = elt_extract::merged(&collection.name, all.into_iter().map(|part| part.reading.clone()))?;
         if let Some(horizon) = &plan.horizon {
             reading.watermark = reading.watermark.take().map(|mark| watermark::cap(mark, horizon)).transpose()?;
         }
@@ -292,9 +293,9 @@ impl Loading<'_> {
 
     fn verify(&self, proof: &Proof) -> Result<()> {
         match proof.difference(&self.collection.shown()) {
-            Some(difference) if self.collection.is_strict => Err(difference.hint(Error::STRICT)),
+            Some(difference) if self.collection.is_strict => Err(difference.hint(messages::STRICT)),
             Some(difference) => {
-                self.console.warning(&difference.hint(Error::NOT_STRICT));
+                self.console.warning(&difference.hint(messages::NOT_STRICT));
                 Ok(())
             }
             None => Ok(()),
@@ -308,7 +309,7 @@ impl Loading<'_> {
         let mut any = false;
         for manifest in landing.finished(&collection.source, &collection.name, after)? {
             // An incremental load says nothing without the full one before it.
-            if any || loaded.is_some() || manifest.mode == land::LoadMode::Full {
+            if any || loaded.is_some() || manifest.mode == elt_extract::land::LoadMode::Full {
                 let before = session.loaded(&collection.source, &collection.name)?;
                 let intake = self.intake(&manifest, before.as_ref(), false)?;
                 let applied = session.take_in(&manifest, &intake, &mut |_| Ok((None, None)))?;
@@ -332,7 +333,8 @@ impl Loading<'_> {
             watermark_path: collection.mode.watermark(),
             sweep,
             mark: collection.deletes == Deletes::Mark,
-            is_kept: manifest.mode == land::LoadMode::Whole || quarantine::is_other(landing, manifest, last)?,
+            is_kept: manifest.mode == elt_extract::land::LoadMode::Whole
+                || quarantine::is_other(landing, manifest, last)?,
         })
     }
 }

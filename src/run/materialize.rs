@@ -2,15 +2,17 @@
 //!
 //! Runs the SQL that `model` gives. Commits nothing.
 
-use crate::error::{Error, Result};
-use crate::model::{
+use crate::messages;
+use crate::report::Console;
+use elt_base::error::Result;
+use elt_base::schema::{literal, quote};
+use elt_base::sql_error::SqlError;
+use elt_model::{
     Compile, Compiled, Contract, Deletes, Existing, Graph, Incremental, Key, Materialized, Node, Relation,
     SchemaChange, Strategy, children_only, create_table, create_view, doubled_keys, drop_existing, duplicate_keys,
     sweep,
 };
-use crate::report::Console;
-use crate::schema::{literal, quote};
-use crate::warehouse::{Catalog, RelationKind, Session, SqlError};
+use elt_warehouse::{Catalog, RelationKind, Session};
 
 use super::build::{execute, model_error};
 use super::host::SessionHost;
@@ -47,7 +49,7 @@ pub fn model(
     let (before, after) = graph.hooks(node, &how)?;
     hooks(session, node, &before)?;
     if let Some(header) = &query.header {
-        session.execute(header).map_err(|error| Error::header_failed(&node.name, &error).at(node.place()))?;
+        session.execute(header).map_err(|error| messages::header_failed(&node.name, &error).at(node.place()))?;
     }
     let mut built = if how.is_incremental {
         incremental(session, graph, node, &query, &how)?
@@ -98,7 +100,7 @@ fn counted_keys(session: &Session, sql: &str) -> Result<Option<(u64, String)>, S
 
 pub(super) fn hooks(session: &Session, node: &Node, statements: &[String]) -> Result<()> {
     for statement in statements {
-        session.execute(statement).map_err(|error| Error::hook_failed(&node.name, &error).at(node.place()))?;
+        session.execute(statement).map_err(|error| messages::hook_failed(&node.name, &error).at(node.place()))?;
     }
     Ok(())
 }
@@ -152,7 +154,7 @@ pub(super) fn incremental(
     {
         let gone = session.change(&statement.sql).map_err(|error| model_error(node, &statement, &error))?;
         if gone > 0 {
-            note = format!("{note}, {} gone", crate::report::thousands(gone));
+            note = format!("{note}, {} gone", elt_base::numbers::thousands(gone));
         }
     }
     session.execute(&Incremental::unstage(&staged))?;
@@ -170,7 +172,7 @@ pub(super) fn create(session: &Session, graph: &Graph, node: &Node, query: &Comp
     contract(session, node, query)?;
     session.execute(&enforced.create()).map_err(|error| {
         let place = node.patch.clone().unwrap_or_else(|| node.place());
-        Error::model_failed(&node.name, &error).at(place)
+        messages::model_failed(&node.name, &error).at(place)
     })?;
     execute(session, node, &enforced.fill(query))?;
     references(session, graph, node)
@@ -192,10 +194,10 @@ fn contract(session: &Session, node: &Node, query: &Compiled) -> Result<()> {
 fn references(session: &Session, graph: &Graph, node: &Node) -> Result<()> {
     for (sql, key) in Contract::of(node).map(|contract| contract.orphans(graph)).unwrap_or_default() {
         let place = key.place.clone();
-        let rows = session.count(&sql).map_err(|error| Error::model_failed(&node.name, &error).at(place.clone()))?;
+        let rows = session.count(&sql).map_err(|error| messages::model_failed(&node.name, &error).at(place.clone()))?;
         if rows > 0 {
             let to = graph.referred(key.to.as_deref().unwrap_or_default()).map(Node::display_name).unwrap_or_default();
-            return Err(Error::contract_orphans(&node.name, &key.columns, &to, rows, place));
+            return Err(messages::contract_orphans(&node.name, &key.columns, &to, rows, place));
         }
     }
     Ok(())
@@ -210,14 +212,14 @@ pub fn seed(session: &Session, console: &Console, graph: &Graph, node: &Node, ca
         session.execute(&statement)?;
     }
     if std::fs::read(&node.path).is_ok_and(|bytes| bytes.iter().all(u8::is_ascii_whitespace)) {
-        return Err(Error::seed_empty(&node.name).at(node.place()));
+        return Err(messages::seed_empty(&node.name).at(node.place()));
     }
     let host = SessionHost::new(session, console);
     let (before, after) = graph.hooks(node, &Compile { host: Some(&host), ..Compile::default() })?;
     hooks(session, node, &before)?;
     let query = if graph.is_dbt { with_integers(session, node) } else { seed_query(node) };
     let statement = format!("create or replace table {} as {query}", node.relation);
-    session.execute(&statement).map_err(|error| Error::seed_failed(&node.name, &error).at(node.place()))?;
+    session.execute(&statement).map_err(|error| messages::seed_failed(&node.name, &error).at(node.place()))?;
     hooks(session, node, &after)?;
     Ok(Built { rows: Some(count(session, node)?), note: "seed".into(), compiled: String::new() })
 }

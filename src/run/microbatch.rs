@@ -7,11 +7,13 @@ use std::time::Instant;
 
 use serde_json::{Value, json};
 
-use crate::error::{Error, Result};
-use crate::failpoint::failpoint;
-use crate::model::{Batch, BatchConfig, Compile, Compiled, Existing, Graph, Node, Window, drop_existing};
-use crate::report::{Console, Line, Stage, Status, counted};
-use crate::warehouse::{Catalog, Session};
+use crate::messages;
+use crate::report::{Console, Line, Stage, Status};
+use elt_base::error::Result;
+use elt_base::failpoint::failpoint;
+use elt_base::numbers::counted;
+use elt_model::{Batch, BatchConfig, Compile, Compiled, Existing, Graph, Node, Window, drop_existing};
+use elt_warehouse::{Catalog, Session};
 
 use super::host::SessionHost;
 use super::materialize::{create, existing, hooks, incremental};
@@ -125,7 +127,7 @@ impl Microbatch<'_> {
                     line.status = Status::Error;
                     let message = error.to_string();
                     if message != said && !(self.is_stopped)() {
-                        self.console.error(&error.in_batch(&node.name, &name));
+                        self.console.error(&messages::in_batch(error, &node.name, &name));
                     }
                     said = message;
                 }
@@ -170,7 +172,7 @@ impl Microbatch<'_> {
             hooks(session, node, &before)?;
         }
         if let Some(header) = &query.header {
-            session.execute(header).map_err(|error| Error::header_failed(&node.name, &error).at(node.place()))?;
+            session.execute(header).map_err(|error| messages::header_failed(&node.name, &error).at(node.place()))?;
         }
         let rows = if is_incremental {
             incremental(session, self.graph, node, &query, &how)?.rows.unwrap_or(0)
@@ -181,7 +183,7 @@ impl Microbatch<'_> {
             hooks(session, node, &after)?;
         }
         failpoint("model.before_commit");
-        session.commit().map_err(|error| Error::model_failed(&node.name, &error))?;
+        session.commit().map_err(|error| messages::model_failed(&node.name, &error))?;
         Ok((rows, query.sql))
     }
 

@@ -2,9 +2,10 @@
 //!
 //! Pure. Knows the types of raw tables only.
 
-use crate::error::{Error, Result};
-use crate::model::Node;
-use crate::schema::{Column, ColumnType};
+use crate::messages;
+use elt_base::error::{Error, Result};
+use elt_base::schema::{Column, ColumnType};
+use elt_model::Node;
 
 /// The pinned columns of a source's table, in the order of its YAML. Errors point at the column.
 pub fn pinned_columns(node: &Node) -> Result<Vec<Column>> {
@@ -14,7 +15,7 @@ pub fn pinned_columns(node: &Node) -> Result<Vec<Column>> {
         let Some(text) = &column.data_type else { continue };
         match parse(text) {
             Some(column_type) => pinned.push(Column::new(column.name.clone(), column_type)),
-            None => errors.push(Error::pinned_type(&column.name, text).at(column.place.clone())),
+            None => errors.push(messages::pinned_type(&column.name, text).at(column.place.clone())),
         }
     }
     match Error::many(errors) {

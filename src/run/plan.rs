@@ -5,16 +5,18 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::error::{Error, Result};
-use crate::extract::{self, BATCH_SIZE, Mask, OnMismatch, Options};
-use crate::model::{
+use crate::messages;
+use crate::report::{Console, Stage};
+use elt_base::error::{Error, Result};
+use elt_base::numbers::counted;
+use elt_base::schema::Column;
+use elt_extract::{BATCH_SIZE, Mask, OnMismatch, Options};
+use elt_model::{
     Gate, Graph, Load, MaskWith, Materialized, Node, NodeId, NodeKind, OnMalformed, OnMismatch as ForMismatch, Origin,
     Selection, Steps, Verify,
 };
-use crate::project::{ColumnProperties, SourceProfile, Target};
-use crate::report::{Console, Stage, counted};
-use crate::schema::Column;
-use crate::warehouse::{Catalog, RelationKind};
+use elt_project::{ColumnProperties, SourceProfile, Target};
+use elt_warehouse::{Catalog, RelationKind};
 
 use super::changed::Changed;
 use super::load::{Collection, LoadMode};
@@ -254,13 +256,13 @@ pub fn unmet<'a>(graph: &'a Graph, id: NodeId, is_there: &dyn Fn(&Node) -> bool)
 pub fn unmet_error(node: &Node, missing: &[&Node]) -> Option<Error> {
     if let Some(table) = missing.iter().find(|node| node.origin == Origin::Standing) {
         let (source, relation) = (table.display_name(), table.relation.to_string());
-        return Some(Error::no_such_table(&source, &relation, &node.described(), None).at(node.place()));
+        return Some(messages::no_such_table(&source, &relation, &node.described(), None).at(node.place()));
     }
     let names = |wanted: bool| -> Vec<String> {
         let of_kind = missing.iter().filter(|node| (node.kind == NodeKind::Source) == wanted);
         of_kind.map(|node| node.display_name()).collect()
     };
-    let error = Error::unmet(&node.described(), &names(true), &names(false));
+    let error = messages::unmet(&node.described(), &names(true), &names(false));
     error.map(|error| error.at(node.place()))
 }
 
@@ -275,7 +277,7 @@ pub fn exports(graph: &Graph, selection: &Selection, target: &Target) -> Result<
     let Some(export) = &target.export else { return Ok(Vec::new()) };
     let exported = graph
         .select(std::slice::from_ref(&export.select), &[])
-        .map_err(|error| Error::nothing_to_export(&target.name, export.select.as_str(), &error))?;
+        .map_err(|error| messages::nothing_to_export(&target.name, export.select.as_str(), &error))?;
     let is_table = |id: &NodeId| {
         let node = graph.node(*id);
         node.kind.is_referable() && node.config.materialized != Materialized::Ephemeral
@@ -288,7 +290,7 @@ pub fn collection(node: &Node, target: &Target) -> Result<Collection> {
     let source = node.source_name.clone().unwrap_or_default();
     if !target.sources.contains_key(&source) {
         let known = target.sources.keys().map(String::as_str);
-        return Err(Error::source_without_profile(&source, &target.name, known).at(node.place()));
+        return Err(messages::source_without_profile(&source, &target.name, known).at(node.place()));
     }
     let profile = &target.sources[&source];
     let config = &node.config.source;
@@ -319,7 +321,7 @@ fn options(node: &Node) -> Options {
     let config = &node.config.source;
     let fails = |column: &&ColumnProperties| column.config.get("on_mismatch").is_some_and(|value| value == "fail");
     let columns: Vec<String> =
-        node.columns.iter().filter(fails).map(|column| extract::path_of_key(&column.name)).collect();
+        node.columns.iter().filter(fails).map(|column| elt_extract::path_of_key(&column.name)).collect();
     let mask = |with: MaskWith| match with {
         MaskWith::Hash => Mask::Hash,
         MaskWith::Null => Mask::Null,

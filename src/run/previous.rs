@@ -9,7 +9,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use serde_json::{Map, Value};
 
 use super::microbatch::BatchResults;
-use crate::error::{Error, Result};
+use crate::messages;
+use elt_base::error::Result;
 
 /// dbt's statuses that `retry` runs again.
 const UNDONE: [&str; 5] = ["error", "fail", "skipped", "runtime error", "partial success"];
@@ -35,10 +36,10 @@ impl Previous {
     /// Reads `run_results.json` in `folder`. An error if there is none, or one that is no such artifact; exit code 2.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join("run_results.json");
-        let text = std::fs::read_to_string(&path).map_err(|cause| Error::nothing_to_retry_from(&path, &cause))?;
-        let artifact: Value = serde_json::from_str(&text).map_err(|_| Error::bad_artifact(&path))?;
+        let text = std::fs::read_to_string(&path).map_err(|cause| messages::nothing_to_retry_from(&path, &cause))?;
+        let artifact: Value = serde_json::from_str(&text).map_err(|_| messages::bad_artifact(&path))?;
         let (Some(args), Some(results)) = (artifact["args"].as_object(), artifact["results"].as_array()) else {
-            return Err(Error::bad_artifact(&path));
+            return Err(messages::bad_artifact(&path));
         };
         let is_undone = |value: &&Value| value["status"].as_str().is_some_and(|status| UNDONE.contains(&status));
         let names = |list: &[Value], key: &str| -> HashSet<String> {
@@ -55,7 +56,7 @@ impl Previous {
             let is_part = !batches.successful.is_empty() && !batches.failed.is_empty();
             is_part.then_some((result["unique_id"].as_str()?.to_owned(), batches))
         });
-        let time = |value: &Value| value.as_str().and_then(crate::model::parse_time);
+        let time = |value: &Value| value.as_str().and_then(elt_model::parse_time);
         let elapsed = artifact["elapsed_time"].as_f64().unwrap_or(0.0);
         let ended = time(&artifact["metadata"]["generated_at"]);
         Ok(Self {

@@ -4,8 +4,10 @@
 
 use serde_json::{Value, json};
 
-use crate::error::Error;
-use crate::report::{counted, thousands};
+use crate::messages;
+use elt_base::error::Error;
+use elt_base::numbers::counted;
+use elt_base::numbers::thousands;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Proof {
@@ -43,7 +45,7 @@ impl Proof {
             return None;
         }
         let (least, most) = self.bounds()?;
-        Some(Error::proof(name, (least, most), self.rows, self.quarantined))
+        Some(messages::proof(name, (least, most), self.rows, self.quarantined))
     }
 
     /// The part of a load's line that speaks of the source: `source 200`; empty where it cannot tell.

@@ -8,15 +8,18 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use crate::cancel::Cancel;
-use crate::error::{Error, Result};
-use crate::export::delta::{self, Delta, Recorded, Standing};
-use crate::export::{self, Changes, Counts, Exporter, Extent, Opening, Publication, Published, Queries, Sink, Table};
-use crate::failpoint::failpoint;
-use crate::project::{ExportPlace, ExportPolicy, ExportProfile, FileFormat, OnDivergence};
-use crate::report::{Activity, Console, Line, Stage, Status, counted, thousands};
-use crate::schema::{literal, quote};
-use crate::warehouse::{Session, Warehouse};
+use crate::messages;
+use crate::report::{Activity, Console, Line, Stage, Status};
+use elt_base::cancel::Cancel;
+use elt_base::error::{Error, Result};
+use elt_base::failpoint::failpoint;
+use elt_base::numbers::counted;
+use elt_base::numbers::thousands;
+use elt_base::schema::{literal, quote};
+use elt_export::delta::{self, Delta, Recorded, Standing};
+use elt_export::{Changes, Counts, Exporter, Extent, Opening, Publication, Published, Queries, Sink, Table};
+use elt_project::{ExportPlace, ExportPolicy, ExportProfile, FileFormat, OnDivergence};
+use elt_warehouse::{Session, Warehouse};
 
 use super::results::{NodeResult, Results};
 
@@ -118,11 +121,11 @@ impl Publish<'_> {
             say: &|text| self.console.say(text),
             engine: &engine,
         };
-        let exporter = export::open(&self.profile.place, opening)?;
+        let exporter = elt_export::open(&self.profile.place, opening)?;
         let left = self.left_behind(&session)?;
         let stands = self.stands(&session, exporter.as_ref())?;
         if self.verify && !exporter.compares() {
-            return Err(Error::export_cannot_verify());
+            return Err(messages::export_cannot_verify());
         }
         self.settle(&session, &stands)?;
         let standing = if self.verify || self.heal { Standing::Elsewhere } else { stands.standing };
@@ -213,7 +216,7 @@ impl Publish<'_> {
         for name in left {
             let place = match &self.profile.place {
                 ExportPlace::Files { path, .. } => {
-                    export::left_file(path, name).map(|file| format!("`{}`", file.display()))
+                    elt_export::left_file(path, name).map(|file| format!("`{}`", file.display()))
                 }
                 ExportPlace::Postgres { schema, .. } | ExportPlace::Duckdb { schema, .. } if !name.contains('.') => {
                     Some(format!("table `{schema}.{name}`"))
@@ -299,7 +302,7 @@ impl Publish<'_> {
             return Ok(());
         }
         if self.policy.on_divergence == OnDivergence::Fail && !exporter.compares() {
-            return Err(Error::export_diverged(&["the target does not stand at our last publication".to_owned()]));
+            return Err(messages::export_diverged(&["the target does not stand at our last publication".to_owned()]));
         }
         let differences = exporter.differences(&suspects)?;
         let lines: Vec<String> = differences.iter().map(ToString::to_string).collect();
@@ -309,11 +312,11 @@ impl Publish<'_> {
                     self.console.say(&format!("the target has what the warehouse has, in {}", tables(suspects.len())));
                     Ok(())
                 }
-                false => Err(Error::export_differs(&lines)),
+                false => Err(messages::export_differs(&lines)),
             };
         }
         if self.policy.on_divergence == OnDivergence::Fail && !lines.is_empty() {
-            return Err(Error::export_diverged(&lines));
+            return Err(messages::export_diverged(&lines));
         }
         for line in lines {
             self.console.say(&format!("  note: changed by others, and brought to what the warehouse has: {line}"));
@@ -397,7 +400,7 @@ impl Publish<'_> {
         }
         let found = found(&session, &delta.counts(extent))?;
         if found.null_keys > 0 || found.duplicate_keys > 0 {
-            return Err(Error::unpublishable_keys(&table.label, &table.key, found.null_keys, found.duplicate_keys));
+            return Err(messages::unpublishable_keys(&table.label, &table.key, found.null_keys, found.duplicate_keys));
         }
         let staged = delta.staged(extent, &found.counts);
         if let Some(staged) = staged {
@@ -514,6 +517,6 @@ impl Changes for WarehouseChanges<'_> {
     fn write_file(&mut self, path: &Path, format: &FileFormat) -> Result<u64> {
         let is_ordered = self.session.count(&self.delta.count())? <= ROWS_ORDERED_MAX;
         let statement = self.delta.copy(path, format, is_ordered);
-        self.session.change(&statement).map_err(|error| Error::export_copy(self.delta.label(), path, &error))
+        self.session.change(&statement).map_err(|error| messages::export_copy(self.delta.label(), path, &error))
     }
 }

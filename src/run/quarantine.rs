@@ -4,9 +4,9 @@
 
 use std::collections::HashSet;
 
-use crate::error::Result;
-use crate::land::{Landing, Manifest, QuarantineEntry};
-use crate::warehouse::Session;
+use elt_base::error::Result;
+use elt_extract::land::{Landing, Manifest, QuarantineEntry};
+use elt_warehouse::Session;
 
 /// A collection's quarantined documents, oldest load first. One that several loads met is listed once, as the latest met
 /// it: at the same place of the file for the same reason, or with the same bytes.

@@ -4,9 +4,9 @@
 
 use std::collections::BTreeSet;
 
-use crate::error::Result;
-use crate::model::lineage::{Field, Lineage};
-use crate::model::{FieldChange, Graph, KnownColumns, NodeId, NodeKind, Selection, field_changes};
+use elt_base::error::Result;
+use elt_model::lineage::{Field, Lineage};
+use elt_model::{FieldChange, Graph, KnownColumns, NodeId, NodeKind, Selection, field_changes};
 
 use super::binder;
 

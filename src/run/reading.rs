@@ -10,13 +10,14 @@ use std::time::Duration;
 
 use crossbeam_channel::bounded;
 
-use crate::batch::{Output, Range, Reading};
-use crate::cancel::Cancel;
-use crate::error::{Error, Result};
-use crate::extract::{Request, Source};
-use crate::failpoint::failpoint;
-use crate::land::{Load, Part};
+use crate::messages;
 use crate::report::{Activity, Console};
+use elt_base::batch::{Output, Range, Reading};
+use elt_base::cancel::Cancel;
+use elt_base::error::{Error, Result};
+use elt_base::failpoint::failpoint;
+use elt_extract::land::{Load, Part};
+use elt_extract::{Request, Source};
 
 /// Outputs between decoding and Parquet writing. Each is bounded by extraction.
 const OUTPUTS_AHEAD: usize = 2;
@@ -129,10 +130,10 @@ impl Ranges<'_> {
                 Err(error) => error,
             };
             if !error.is_transient() || attempt >= ATTEMPTS_MAX {
-                return Err(if error.is_transient() { Error::source_lost(&what, attempt, error) } else { error });
+                return Err(if error.is_transient() { messages::source_lost(&what, attempt, error) } else { error });
             }
             let wait = WAIT_FIRST * 2_u32.pow(attempt - 1);
-            self.console.warning(&Error::source_again(&what, wait, &error));
+            self.console.warning(&messages::source_again(&what, wait, &error));
             let mut waited = Duration::ZERO;
             while waited < wait {
                 self.cancel.check()?;
@@ -163,7 +164,7 @@ impl Ranges<'_> {
                     self.activity.advance(batch.data.num_rows() as u64);
                 }
                 // A writer that stopped says why when it is joined.
-                sender.send(output).map_err(|_| Error::interrupted())
+                sender.send(output).map_err(|_| elt_base::messages::interrupted())
             });
             drop(sender);
             let writer = match writing.join() {

@@ -7,11 +7,12 @@ use std::time::Instant;
 
 use serde_json::{Map, Value, json};
 
-use crate::cancel::Cancel;
-use crate::error::{Error, Exit, Result};
-use crate::model::{Graph, Hook, HookTime};
+use crate::messages;
 use crate::report::{Console, Stage, Status};
-use crate::warehouse::Warehouse;
+use elt_base::cancel::Cancel;
+use elt_base::error::{Exit, Result};
+use elt_model::{Graph, Hook, HookTime};
+use elt_warehouse::Warehouse;
 
 use super::host::SessionHost;
 use super::results::{NodeResult, Results};
@@ -80,7 +81,7 @@ impl RunHookStage<'_> {
         hook: &Hook,
         extra: &Map<String, Value>,
         host: &SessionHost<'_>,
-        execute: impl Fn(&str) -> Result<(), crate::warehouse::SqlError>,
+        execute: impl Fn(&str) -> Result<(), elt_base::sql_error::SqlError>,
         result: &mut NodeResult,
     ) -> Result<()> {
         let compiled = self.graph.compile_hook(hook, extra.clone(), host);
@@ -90,7 +91,7 @@ impl RunHookStage<'_> {
         ran.map_err(|error| {
             // dbt's words, for those that read the artifact.
             result.message = Some(format!("{} failed, error:\n {} Error: {}", hook.name, error.kind, error.message));
-            Error::run_hook_failed(&hook.name, &error, hook.written.place.clone())
+            messages::run_hook_failed(&hook.name, &error, hook.written.place.clone())
         })
     }
 

@@ -4,7 +4,7 @@
 
 use std::sync::{Condvar, Mutex};
 
-use crate::cancel::Cancel;
+use elt_base::cancel::Cancel;
 
 /// How a step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

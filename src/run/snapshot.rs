@@ -2,10 +2,11 @@
 //!
 //! Runs the SQL that `model` gives. Commits nothing.
 
-use crate::error::{Error, Result};
-use crate::model::{Compile, Graph, Incremental, Node, OnSchemaChange, SchemaChange, Snapshot};
+use crate::messages;
 use crate::report::Console;
-use crate::warehouse::{Catalog, RelationKind, Session};
+use elt_base::error::{Error, Result};
+use elt_model::{Compile, Graph, Incremental, Node, OnSchemaChange, SchemaChange, Snapshot};
+use elt_warehouse::{Catalog, RelationKind, Session};
 
 use super::build::{execute, model_error};
 use super::host::SessionHost;
@@ -13,14 +14,14 @@ use super::materialize::{Built, hooks};
 
 /// Takes a snapshot. `catalog` is what stood before the run; a snapshot is never built anew.
 pub fn snapshot(session: &Session, console: &Console, graph: &Graph, node: &Node, catalog: &Catalog) -> Result<Built> {
-    let Some(config) = &node.config.snapshot else { return Err(Error::not_a_snapshot(&node.name)) };
+    let Some(config) = &node.config.snapshot else { return Err(messages::not_a_snapshot(&node.name)) };
     let host = SessionHost::new(session, console);
     let how = Compile { host: Some(&host), ..Compile::default() };
     let query = graph.compile(node, &how)?;
     let (before, after) = graph.hooks(node, &how)?;
     hooks(session, node, &before)?;
     if let Some(header) = &query.header {
-        session.execute(header).map_err(|error| Error::header_failed(&node.name, &error).at(node.place()))?;
+        session.execute(header).map_err(|error| messages::header_failed(&node.name, &error).at(node.place()))?;
     }
     let staged = Incremental::staged(&node.relation);
     let run = Snapshot { target: &node.relation, staged: &staged, config, unique_key: &node.config.unique_key };
@@ -30,7 +31,7 @@ pub fn snapshot(session: &Session, console: &Console, graph: &Graph, node: &Node
     single_keys(session, node, &run)?;
     let existing = catalog.get(&node.relation.schema, &node.relation.identifier);
     let (rows, note) = match existing {
-        Some(RelationKind::View) => return Err(Error::snapshot_is_a_view(&node.name).at(node.place())),
+        Some(RelationKind::View) => return Err(messages::snapshot_is_a_view(&node.name).at(node.place())),
         None => {
             session.execute(&run.create()).map_err(failed)?;
             (session.count(&format!("select count(*) from {}", node.relation))?, "snapshot, first".to_owned())
@@ -47,12 +48,12 @@ fn later(
     session: &Session,
     node: &Node,
     run: &Snapshot<'_>,
-    failed: &dyn Fn(crate::warehouse::SqlError) -> Error,
+    failed: &dyn Fn(elt_base::sql_error::SqlError) -> Error,
 ) -> Result<(u64, String)> {
     let old = session.describe(&node.relation.to_string())?;
     let has = |name: &str| old.iter().any(|(other, _)| other.eq_ignore_ascii_case(name.trim_matches('"')));
     if let Some(missing) = run.own_names().into_iter().find(|name| !has(name)) {
-        return Err(Error::snapshot_without_column(&node.name, missing).at(node.place()));
+        return Err(messages::snapshot_without_column(&node.name, missing).at(node.place()));
     }
     let query = session.describe(&run.staged.to_string())?;
     let new = session.describe(&run.versions()).map_err(failed)?;
@@ -73,7 +74,7 @@ fn later(
     }
     Ok((
         rows,
-        if ended == 0 { "snapshot".into() } else { format!("snapshot, {} ended", crate::report::thousands(ended)) },
+        if ended == 0 { "snapshot".into() } else { format!("snapshot, {} ended", elt_base::numbers::thousands(ended)) },
     ))
 }
 
@@ -81,16 +82,17 @@ fn later(
 fn single_keys(session: &Session, node: &Node, run: &Snapshot<'_>) -> Result<()> {
     let found = session.rows(&run.bad_keys()).map_err(|error| {
         let place = node.place();
-        Error::model_failed(&node.name, &error).at(place).hint("`unique_key` is a column, a list of them, or SQL")
+        messages::model_failed(&node.name, &error).at(place).hint("`unique_key` is a column, a list of them, or SQL")
     })?;
     let row = found.into_iter().next().unwrap_or_default();
     let number = |at: usize| row.get(at).cloned().flatten().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
     if number(0) > 0 {
-        return Err(Error::snapshot_null_keys(&node.name, &node.config.unique_key, number(0)).at(node.place()));
+        return Err(messages::snapshot_null_keys(&node.name, &node.config.unique_key, number(0)).at(node.place()));
     }
     if number(1) > 0 {
         let shown = row.get(2).cloned().flatten().unwrap_or_default();
-        return Err(Error::duplicate_keys(&node.name, &node.config.unique_key, number(1), &shown).at(node.place()));
+        return Err(elt_model::messages::duplicate_keys(&node.name, &node.config.unique_key, number(1), &shown)
+            .at(node.place()));
     }
     Ok(())
 }

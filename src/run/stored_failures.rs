@@ -5,10 +5,12 @@
 
 use std::path::Path;
 
-use crate::error::{Error, Result};
-use crate::model::{Compiled, Existing, Node, TestConfig, drop_existing};
-use crate::schema::{literal, quote};
-use crate::warehouse::{Session, SqlError};
+use crate::messages;
+use elt_base::error::Result;
+use elt_base::schema::{literal, quote};
+use elt_base::sql_error::SqlError;
+use elt_model::{Compiled, Existing, Node, TestConfig, drop_existing};
+use elt_warehouse::Session;
 
 use super::build::test_error;
 use super::materialize::existing;
@@ -42,7 +44,7 @@ pub fn store(
         return first_row(seeing, node, config).map_err(failed);
     }
     let columns = seeing.describe(&rows.sql).map_err(failed)?;
-    std::fs::create_dir_all(scratch).map_err(|cause| Error::artifact(scratch, &cause))?;
+    std::fs::create_dir_all(scratch).map_err(|cause| messages::artifact(scratch, &cause))?;
     let file = Scratch(scratch.join(format!("{}.parquet", uuid::Uuid::now_v7())));
     let path = literal(&file.0.to_string_lossy());
     let carried: Vec<String> = columns.iter().map(|(name, column_type)| carried(name, column_type)).collect();

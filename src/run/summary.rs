@@ -4,8 +4,9 @@
 
 use serde_json::{Map, json};
 
-use crate::project::{ExportPlace, Target};
-use crate::report::{Console, Stage, Status, counted, short};
+use crate::report::{Console, Stage, Status, short};
+use elt_base::numbers::counted;
+use elt_project::{ExportPlace, Target};
 
 use super::results::{NodeResult, Results};
 

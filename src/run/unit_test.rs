@@ -5,15 +5,17 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Mutex, PoisonError};
 
-use crate::cancel::Cancel;
-use crate::error::{Error, Place, Result};
-use crate::model::{
+use crate::messages;
+use elt_base::cancel::Cancel;
+use elt_base::error::{Error, Place, Result};
+use elt_base::schema::{LOAD_ID, LOADED_AT, RESCUED, quote};
+use elt_base::sql_error::SqlError;
+use elt_model::{
     self, Compiled, Given, Graph, KnownColumns, Materialized, Node, NodeId, NodeKind, Origin, Relation, Rows,
     Selection, UnitTest, own_types, value_sql,
 };
-use crate::project::FixtureCell;
-use crate::schema::{LOAD_ID, LOADED_AT, RESCUED, quote};
-use crate::warehouse::{Session, SqlError, Warehouse};
+use elt_project::FixtureCell;
+use elt_warehouse::{Session, Warehouse};
 
 use super::binder::InMemory;
 use super::materialize;
@@ -88,7 +90,7 @@ impl UnitTests {
         let selection: Selection = wanted.into_iter().collect();
         let mut binder = InMemory::new(database, session);
         // What cannot be bound is said where it is checked or read.
-        let (checked, _) = model::bind(graph, &selection, &known, &mut binder, None);
+        let (checked, _) = elt_model::bind(graph, &selection, &known, &mut binder, None);
         let (database, session) = binder.parts();
         Ok(Self { session: Mutex::new(session), columns: checked.columns, _database: database })
     }
@@ -98,7 +100,7 @@ impl UnitTests {
     /// # Errors
     /// What keeps it from being run: a column that does not exist, a value of another type, a query that fails.
     pub fn run(&self, graph: &Graph, node: &Node) -> Result<Verdict> {
-        let Some(test) = &node.unit_test else { return Err(Error::interrupted()) };
+        let Some(test) = &node.unit_test else { return Err(elt_base::messages::interrupted()) };
         let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
         session.begin()?;
         let running = Running { graph, node, test, columns: &self.columns, session: &session };
@@ -199,7 +201,7 @@ impl Running<'_> {
                 }
                 let own = with_declared(own, input);
                 if own.is_empty() {
-                    return Err(Error::unit_test_columns_unknown(
+                    return Err(messages::unit_test_columns_unknown(
                         &self.node.name,
                         &input.display_name(),
                         given.place.clone(),
@@ -266,7 +268,7 @@ impl Running<'_> {
                 let columns = with_declared(Vec::new(), parent);
                 if columns.is_empty() {
                     let (name, place) = (parent.display_name(), self.node.place());
-                    return Err(Error::unit_test_columns_unknown(&self.node.name, &name, place));
+                    return Err(messages::unit_test_columns_unknown(&self.node.name, &name, place));
                 }
                 self.create(&parent.relation, &columns)?;
             }
@@ -275,7 +277,7 @@ impl Running<'_> {
     }
 
     fn ephemeral_columns(&self, input: &Node) -> Option<ColumnList> {
-        let view = model::bound_ephemeral(input.id);
+        let view = elt_model::bound_ephemeral(input.id);
         self.session.describe(&view.to_string()).ok().filter(|columns| !columns.is_empty())
     }
 
@@ -339,7 +341,7 @@ impl Running<'_> {
                     None => format!("cast(null as {sql})"),
                     Some((_, Ok(value))) => value,
                     Some((cell, Err(why))) => {
-                        errors.push(Error::unit_test_value(&cell.column, sql, &why, cell.place.clone()));
+                        errors.push(messages::unit_test_value(&cell.column, sql, &why, cell.place.clone()));
                         "null".into()
                     }
                 }
@@ -364,27 +366,27 @@ impl Running<'_> {
             if let Ok(value) = cell_sql(cell, sql)
                 && let Err(refused) = self.session.rows(&format!("select {value}::varchar"))
             {
-                errors.push(Error::unit_test_value(&cell.column, sql, &refused.message, cell.place.clone()));
+                errors.push(messages::unit_test_value(&cell.column, sql, &refused.message, cell.place.clone()));
             }
         }
-        Error::many(errors).unwrap_or_else(|| Error::unit_test_broken(&self.node.name, error).at(self.node.place()))
+        Error::many(errors).unwrap_or_else(|| messages::unit_test_broken(&self.node.name, error).at(self.node.place()))
     }
 
     /// A query that failed, at its place, with the test's.
     fn broken(&self, statement: &Compiled, error: &SqlError) -> Error {
         if error.is_interrupt() {
-            return Error::interrupted();
+            return elt_base::messages::interrupted();
         }
         let place = statement.place(error.position);
         let test = self.node.place();
-        let said = Error::unit_test_broken(&self.node.name, error).at(place.clone());
+        let said = messages::unit_test_broken(&self.node.name, error).at(place.clone());
         if place.source.path == test.source.path { said } else { said.at(test.label("in this unit test")) }
     }
 
     fn broken_rows(&self, query: Option<&Compiled>, given: &Given, error: &SqlError) -> Error {
         match query {
             Some(query) => self.broken(query, error),
-            None => Error::unit_test_broken(&self.node.name, error).at(given.place.clone()),
+            None => messages::unit_test_broken(&self.node.name, error).at(given.place.clone()),
         }
     }
 }
@@ -433,7 +435,8 @@ fn check_names(of: &str, named: &[(String, Place)], columns: &[(String, String)]
     let known = columns.iter().map(|(name, _)| name.as_str());
     let is_known = |name: &str| columns.iter().any(|(own, _)| own.eq_ignore_ascii_case(name));
     let wrong = named.iter().filter(|(name, _)| !is_known(name));
-    let errors = wrong.map(|(name, place)| Error::unit_test_column(of, name, known.clone(), place.clone())).collect();
+    let errors =
+        wrong.map(|(name, place)| messages::unit_test_column(of, name, known.clone(), place.clone())).collect();
     Error::many(errors).map_or(Ok(()), Err)
 }
 

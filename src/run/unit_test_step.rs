@@ -4,10 +4,10 @@
 
 use std::time::Instant;
 
-use crate::cancel::Cancel;
-use crate::error::Error;
-use crate::model::{Graph, NodeId};
+use crate::messages;
 use crate::report::{Console, Stage, Status};
+use elt_base::cancel::Cancel;
+use elt_model::{Graph, NodeId};
 
 use super::results::{NodeResult, Results};
 use super::unit_test::UnitTests;
@@ -43,7 +43,7 @@ pub fn run_unit_tests(
                     result.status = Status::Fail;
                     result.failures = Some(1);
                     let model = node.unit_test.as_ref().map(|test| graph.node(test.model).name.as_str());
-                    Error::unit_test_failed(model.unwrap_or_default(), &node.name, &diff.summary, diff.picture)
+                    messages::unit_test_failed(model.unwrap_or_default(), &node.name, &diff.summary, diff.picture)
                         .at(node.place())
                 })
             }

@@ -6,11 +6,11 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use elt::export::contract::{self, Relation, Table};
-use elt::export::delta::{self, Delta, Recorded, Standing};
-use elt::export::{Extent, Shape};
-use elt::project::{OnHazard, TableContract};
-use elt::warehouse::{Session, Warehouse};
+use elt_export::contract::{self, Relation, Table};
+use elt_export::delta::{self, Delta, Recorded, Standing};
+use elt_export::{Extent, Shape};
+use elt_project::{OnHazard, TableContract};
+use elt_warehouse::{Session, Warehouse};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRunner};
 
@@ -238,7 +238,7 @@ fn publish(session: &Session, case: &Case, state: usize) -> Result<(), TestCaseE
     prop_assert_eq!((counts[3], counts[4]), (0, 0), "keys");
     let changed = counts[0] + counts[1] + counts[2];
     prop_assert!(!is_same || extent == Extent::Everything || changed == 0, "a fingerprint that hides changes");
-    let counts = elt::export::Counts { inserted: counts[0], updated: counts[1], deleted: counts[2] };
+    let counts = elt_export::Counts { inserted: counts[0], updated: counts[1], deleted: counts[2] };
     let there = state > 0;
     let differing =
         |from: &str, to: &str| count(session, &format!("select count(*) from (from {from} except all from {to})"));

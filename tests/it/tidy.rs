@@ -11,28 +11,27 @@ use crate::project::repository;
 
 const CODE_LINES_MAX: usize = 500;
 
-/// Crates, and where alone each may be named (paths below `src/`, a prefix each).
+/// Crates of others, and which of ours alone may depend on each; `elt` is the program.
 const OWNERS: &[(&str, &[&str])] = &[
-    ("duckdb", &["warehouse/", "warehouse.rs"]),
-    ("mongodb", &["extract/mongodb", "generate/mongodb", "export/mongodb"]),
-    ("mysql", &["export/mysql"]),
-    ("postgres", &["export/postgres"]),
-    ("postgres_types", &["export/postgres"]),
-    ("tokio_postgres", &["export/postgres"]),
-    ("tokio_postgres_rustls", &["export/postgres"]),
-    ("clap", &["cli.rs", "cli/"]),
-    ("minijinja", &["model/", "project/yaml_template"]),
-    ("indicatif", &["report/"]),
-    ("annotate_snippets", &["diagnostic"]),
-    ("comfy_table", &["report/"]),
-    ("fake", &["generate/"]),
+    ("arrow", &["base", "elt", "export", "extract", "warehouse"]),
+    ("duckdb", &["warehouse"]),
+    ("mongodb", &["connect", "export", "extract", "sample"]),
+    ("mysql", &["connect", "export"]),
+    ("postgres", &["connect", "export"]),
+    ("tokio-postgres-rustls", &["connect"]),
+    ("clap", &["elt"]),
+    ("minijinja", &["model", "project"]),
+    ("indicatif", &["elt"]),
+    ("annotate-snippets", &["base"]),
+    ("comfy-table", &["elt"]),
+    ("fake", &["sample"]),
 ];
 
-/// Stages, none of which imports another.
-const STAGES: [&str; 4] = ["extract", "land", "model", "export"];
+/// What opens a connection to a server; only `connect` does.
+const OPENS: &str = r"\bClient::with_options\b|\bClientOptions::parse\b|\bConn::new\b|\bClient::connect\b|\bNoTls\b";
 
 struct SourceFile {
-    /// Below `src/`, with `/`.
+    /// Below the repository, with `/`.
     path: String,
     text: String,
     /// The lines that are neither tests, comments nor blank, with their numbers; strings are kept.
@@ -40,58 +39,56 @@ struct SourceFile {
 }
 
 #[test]
-fn each_driver_is_named_in_one_place() {
+fn each_driver_has_its_crates() {
     let mut wrong = Vec::new();
-    for (name, places) in OWNERS {
-        // A path or an import of the crate; not a word of a sentence, nor a longer name that ends alike.
-        let named = Regex::new(&format!(r"(^|[^\w:.]){name}::|\b(use|extern crate) (::)?{name}\b|[^\w:]::{name}::"))
-            .expect("a pattern");
-        // A module of ours that is called as the crate is.
-        let module = format!("mod {name};");
-        let ours = |file: &SourceFile| file.code.iter().any(|(_, line)| line.trim().ends_with(&module));
-        let elsewhere = |file: &&SourceFile| !places.iter().any(|place| file.path.starts_with(place)) && !ours(file);
-        for file in sources().iter().filter(elsewhere) {
-            wrong.extend(find(file, &named).map(|line| format!("`{name}` belongs to {places:?}: {line}")));
+    for (name, manifest) in manifests() {
+        // What a crate needs for its tests alone is not part of it.
+        let dependencies = manifest["dependencies"].as_table().expect("dependencies");
+        for (dependency, owners) in OWNERS {
+            if dependencies.contains_key(*dependency) && !owners.contains(&name.as_str()) {
+                wrong.push(format!("`{name}` depends on `{dependency}`, which belongs to {owners:?}"));
+            }
         }
     }
     none(wrong);
 }
 
 #[test]
-fn stages_do_not_import_each_other() {
+fn stages_depend_on_no_stage() {
+    const BELOW: &[(&str, &[&str])] = &[
+        ("base", &[]),
+        ("connect", &["base"]),
+        ("project", &["base"]),
+        ("extract", &["base", "connect", "project"]),
+        ("warehouse", &["base"]),
+        ("model", &["base", "project"]),
+        ("export", &["base", "connect", "project"]),
+        ("sample", &["base"]),
+    ];
     let mut wrong = Vec::new();
-    for stage in STAGES {
-        let others: Vec<&str> = STAGES.iter().copied().filter(|other| *other != stage).collect();
-        let import = Regex::new(&format!(r"\bcrate::({})\b", others.join("|"))).expect("a pattern");
-        let grouped = Regex::new(&format!(r"\buse crate::\{{.*\b({})\b::", others.join("|"))).expect("a pattern");
-        for file in sources().iter().filter(|file| is_of(&file.path, stage)) {
-            wrong.extend(find(file, &import).chain(find(file, &grouped)));
+    for (name, manifest) in manifests().into_iter().filter(|(name, _)| name != "elt") {
+        let (_, allowed) = BELOW.iter().find(|(below, _)| *below == name).expect("a crate that is known here");
+        for table in ["dependencies", "dev-dependencies", "build-dependencies"] {
+            let ours = manifest.get(table).and_then(toml::Value::as_table).into_iter().flat_map(toml::Table::keys);
+            for ours in ours.filter_map(|key| key.strip_prefix("elt-")).filter(|ours| !allowed.contains(ours)) {
+                wrong.push(format!("`{name}` depends on `{ours}`, and may depend on {allowed:?} only"));
+            }
         }
     }
     none(wrong);
 }
 
 #[test]
-fn only_command_and_run_compose_stages() {
-    const LEAVES: [&str; 8] =
-        ["schema.rs", "path.rs", "batch.rs", "cancel.rs", "secret.rs", "error.rs", "error/", "project/"];
-    let stage = Regex::new(r"\bcrate::(extract|land|model|export|command|run)\b").expect("a pattern");
-    // It reads what `land` wrote down.
-    let stage_of_warehouse = Regex::new(r"\bcrate::(extract|model|export|command|run)\b").expect("a pattern");
-    let mut wrong = Vec::new();
-    for file in sources() {
-        if LEAVES.iter().any(|place| file.path.starts_with(place)) {
-            wrong.extend(find(&file, &stage));
-        } else if is_of(&file.path, "warehouse") {
-            wrong.extend(find(&file, &stage_of_warehouse));
-        }
-    }
-    none(wrong);
+fn only_connect_opens_connections() {
+    let opens = Regex::new(OPENS).expect("a pattern");
+    let elsewhere = |file: &&SourceFile| !file.path.starts_with("crates/connect/");
+    none(sources().iter().filter(elsewhere).flat_map(|file| find(file, &opens).collect::<Vec<_>>()).collect());
 }
 
 #[test]
 fn files_say_what_they_are() {
     let mut all = rust_files(&repository().join("src"));
+    all.extend(rust_files(&repository().join("crates")));
     all.extend(rust_files(&repository().join("tests/it")));
     all.extend(rust_files(&repository().join("benches")));
     all.push(repository().join("build.rs"));
@@ -108,7 +105,7 @@ fn files_are_short() {
     let wrong = sources()
         .iter()
         .filter(|file| file.code.len() > CODE_LINES_MAX)
-        .map(|file| format!("src/{}: {} lines of code, more than {CODE_LINES_MAX}", file.path, file.code.len()))
+        .map(|file| format!("{}: {} lines of code, more than {CODE_LINES_MAX}", file.path, file.code.len()))
         .collect();
     none(wrong);
 }
@@ -138,6 +135,7 @@ fn names_avoid_empty_words() {
 fn no_machine_is_named() {
     let machine = Regex::new(r"(^|[^\w.$}])/(tmp|home|root|work)/").expect("a pattern");
     let mut paths = rust_files(&repository().join("src"));
+    paths.extend(rust_files(&repository().join("crates")));
     for name in ["README.md", "CHANGELOG.md", "profiles.toml", "Cargo.toml", "build.rs"] {
         paths.push(repository().join(name));
     }
@@ -166,11 +164,17 @@ fn find<'a>(file: &'a SourceFile, pattern: &'a Regex) -> impl Iterator<Item = St
     file.code
         .iter()
         .filter(|(_, line)| pattern.is_match(line))
-        .map(|(number, line)| format!("src/{}:{number}: {}", file.path, line.trim()))
+        .map(|(number, line)| format!("{}:{number}: {}", file.path, line.trim()))
 }
 
-fn is_of(path: &str, stage: &str) -> bool {
-    path.starts_with(&format!("{stage}/")) || path == format!("{stage}.rs")
+/// Our crates, by name without `elt-`, with their manifests.
+fn manifests() -> Vec<(String, toml::Table)> {
+    let mut paths = vec![("elt".to_owned(), repository().join("Cargo.toml"))];
+    for entry in fs::read_dir(repository().join("crates")).expect("crates").flatten() {
+        paths.push((entry.file_name().to_string_lossy().into_owned(), entry.path().join("Cargo.toml")));
+    }
+    let read = |path: &Path| fs::read_to_string(path).expect("a manifest").parse().expect("TOML");
+    paths.into_iter().map(|(name, path)| (name, read(&path))).collect()
 }
 
 fn shown(path: &Path) -> String {
@@ -178,18 +182,21 @@ fn shown(path: &Path) -> String {
 }
 
 fn sources() -> Vec<SourceFile> {
-    let root = repository().join("src");
-    let files: Vec<SourceFile> = rust_files(&root)
+    let root = repository();
+    let mut paths = rust_files(&root.join("src"));
+    paths.extend(rust_files(&root.join("crates")));
+    let files: Vec<SourceFile> = paths
         .iter()
         .map(|path| {
             let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-            let path = path.strip_prefix(&root).expect("a path below src").display().to_string().replace('\\', "/");
+            let path =
+                path.strip_prefix(&root).expect("a path below the repository").display().to_string().replace('\\', "/");
             // A file of tests alone.
             let code = if path.ends_with("tests.rs") || path.contains("/tests/") { Vec::new() } else { code(&text) };
             SourceFile { path, text, code }
         })
         .collect();
-    assert!(files.iter().any(|file| file.path == "lib.rs" && !file.text.is_empty()), "no sources found");
+    assert!(files.iter().any(|file| file.path == "src/lib.rs" && !file.text.is_empty()), "no sources found");
     files
 }
 

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::batch::Count;
+use elt_base::batch::Count;
 
 /// A share that moved by fewer points is no change.
 const POINTS_MIN: u128 = 10;

@@ -11,9 +11,9 @@ pub mod yaml;
 
 use std::collections::BTreeMap;
 
-use crate::batch::{Census, Censuses, Count};
-use crate::path::{Step, steps};
-use crate::schema::{Column, ColumnType, ID};
+use elt_base::batch::{Census, Censuses, Count};
+use elt_base::path::{Step, steps};
+use elt_base::schema::{Column, ColumnType, ID};
 
 pub use drift::Change;
 pub use json::{fields_json, summary_json};

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::{Tree, fields_json, tree_text};
-use crate::batch::{CensusSum, Censuses, Count};
-use crate::schema::{Column, ColumnType};
+use elt_base::batch::{CensusSum, Censuses, Count};
+use elt_base::schema::{Column, ColumnType};
 
 /// Lines of path, type, values and rescued values; the example of each is `7`.
 fn sum(documents: u64, lines: &[&str]) -> CensusSum {

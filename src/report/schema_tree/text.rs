@@ -2,9 +2,10 @@
 
 use super::drift::Share;
 use super::{Change, Field, Place, Tree};
-use crate::path::Step;
-use crate::report::{counted, thousands};
-use crate::schema::ColumnType;
+use elt_base::numbers::counted;
+use elt_base::numbers::thousands;
+use elt_base::path::Step;
+use elt_base::schema::ColumnType;
 
 /// Columns of the terminal that a name or a type may have before the next cell moves to the right.
 const NAME_MAX: usize = 40;
@@ -122,7 +123,7 @@ fn label(step: &Step) -> String {
 fn place(field: &Field) -> String {
     match &field.place {
         Place::Column { name, column_type } if field.step != Step::Key(name.clone()) => {
-            format!("{} {}", crate::schema::quote(name), short(column_type))
+            format!("{} {}", elt_base::schema::quote(name), short(column_type))
         }
         Place::Column { column_type, .. } | Place::Element(column_type) => short(column_type),
         Place::InJson => "(in JSON)".into(),

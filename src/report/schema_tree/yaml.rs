@@ -2,8 +2,8 @@
 //!
 //! Knows names and types only; what else a project says of its sources is not repeated.
 
-use crate::path::Step;
-use crate::schema::{Column, ColumnType};
+use elt_base::path::Step;
+use elt_base::schema::{Column, ColumnType};
 
 use super::OURS;
 

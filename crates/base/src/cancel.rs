@@ -1,0 +1,50 @@
+//! The stop that Ctrl-C asks for: a flag that every loop over batches, models and retries looks at.
+//!
+//! Knows nothing of signals beyond setting the flag; `lib` installs the handler.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+
+use crate::error::Result;
+use crate::messages;
+
+/// Cheap to clone; all clones share the flag.
+#[derive(Clone, Default)]
+pub struct Cancel(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    requested: AtomicBool,
+    wakers: Mutex<Vec<Box<dyn Fn() + Send>>>,
+}
+
+impl Cancel {
+    /// Asks everything to stop, and wakes what waits for something else.
+    pub fn request(&self) {
+        self.0.requested.store(true, Ordering::SeqCst);
+        for wake in self.0.wakers.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).iter() {
+            wake();
+        }
+    }
+
+    pub fn is_requested(&self) -> bool {
+        self.0.requested.load(Ordering::Relaxed)
+    }
+
+    /// Calls `wake` when a stop is asked for: for what cannot look at the flag, such as a running statement.
+    pub fn on_request(&self, wake: impl Fn() + Send + 'static) {
+        self.0.wakers.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(Box::new(wake));
+    }
+
+    /// An error once a stop was asked for.
+    pub fn check(&self) -> Result<()> {
+        if self.is_requested() { Err(messages::interrupted()) } else { Ok(()) }
+    }
+}
+
+impl fmt::Debug for Cancel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Cancel").field(&self.is_requested()).finish()
+    }
+}

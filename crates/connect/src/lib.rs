@@ -1,0 +1,9 @@
+//! Opens connections to servers: URIs, TLS, time-outs, and names of servers for messages.
+//!
+//! The only crate that builds a client. Knows nothing of collections, publications or models.
+
+pub mod messages;
+pub mod mongodb;
+pub mod mysql;
+pub mod postgres;
+mod tls_options;

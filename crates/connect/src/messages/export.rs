@@ -1,0 +1,27 @@
+//! The messages of the `export` stage.
+
+use std::time::Duration;
+
+use elt_base::error::Error;
+
+pub(crate) fn export_uri(message: impl Into<String>) -> Error {
+    Error::usage("the Postgres URI of the target cannot be read").because(message)
+}
+
+pub(crate) fn export_ssl_mode(mode: &str) -> Error {
+    Error::usage(format!("unknown sslmode `{mode}` in the Postgres URI of the target"))
+        .hint("`disable`, `prefer`, `require`, `verify-ca` and `verify-full` are known")
+}
+
+pub(crate) fn export_root_certificates(path: &str, cause: impl Into<String>) -> Error {
+    Error::usage(format!("cannot read certificates from `{path}` (`sslrootcert`)")).because(cause)
+}
+
+pub(crate) fn export_unreachable(server: &str, tried: Duration, cause: impl Into<String>) -> Error {
+    Error::failed(format!("cannot reach Postgres at `{server}` (tried for {:.1} s)", tried.as_secs_f32()))
+        .because(cause)
+}
+
+pub fn export_refused(server: &str, cause: impl Into<String>) -> Error {
+    Error::failed(format!("cannot connect to Postgres at `{server}`")).because(cause)
+}

@@ -1,0 +1,11 @@
+//! The messages of this crate: every error that it raises, as a function each.
+//!
+//! Knows words only: no type of a stage and no I/O.
+
+mod export;
+mod extract;
+mod mysql;
+
+pub use export::*;
+pub use extract::*;
+pub use mysql::*;

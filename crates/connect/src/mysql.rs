@@ -1,0 +1,215 @@
+//! Opens connections: the URI with MySQL's `ssl-mode` and `ssl-ca`, and errors that say which server, without values.
+//!
+//! <https://dev.mysql.com/doc/refman/8.4/en/connection-options.html#option_general_ssl-mode>. Knows nothing of publications.
+
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use mysql::prelude::Queryable;
+use mysql::{Conn, Opts, OptsBuilder, SslOpts};
+
+use crate::messages;
+use elt_base::error::Result;
+use elt_base::secret::Secret;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a server that does not answer is tried again.
+const TRY_AGAIN_FOR: Duration = Duration::from_secs(5);
+/// The server is shutting down, or the session was killed: what was asked may have been done.
+const ENDING: [u16; 3] = [1053, 1927, 3169];
+
+/// How to reach one database.
+pub struct Server {
+    uri: Secret,
+    plain: Opts,
+    tls: Option<Opts>,
+    /// `preferred`: a server without TLS is taken too.
+    may_be_plain: bool,
+    pub database: String,
+}
+
+impl Server {
+    /// Reads the URI; connects to nothing.
+    pub fn new(uri: &Secret) -> Result<Self> {
+        let (base, query) = uri.reveal().split_once('?').unwrap_or((uri.reveal(), ""));
+        let (mut mode, mut authority, mut kept) = ("preferred", None, Vec::new());
+        for word in query.split('&').filter(|word| !word.is_empty()) {
+            match word.split_once('=') {
+                Some(("ssl-mode", value)) => mode = value,
+                Some(("ssl-ca", value)) => authority = Some(PathBuf::from(value)),
+                _ => kept.push(word),
+            }
+        }
+        let rest = if kept.is_empty() { base.to_owned() } else { format!("{base}?{}", kept.join("&")) };
+        let rest = match rest.strip_prefix("mariadb://") {
+            Some(rest) => format!("mysql://{rest}"),
+            None => rest,
+        };
+        let opts = Opts::from_url(&rest).map_err(|error| messages::mysql_uri(uri.redact(&error.to_string())))?;
+        let Some(database) = opts.get_db_name().filter(|name| !name.is_empty()).map(str::to_owned) else {
+            return Err(messages::mysql_uri("it names no database"));
+        };
+        let mode = mode.to_lowercase();
+        if !["disabled", "preferred", "required", "verify_ca", "verify_identity"].contains(&mode.as_str()) {
+            return Err(messages::mysql_ssl_mode(&mode));
+        }
+        let verifies = mode.starts_with("verify");
+        let plain = OptsBuilder::from_opts(opts)
+            .tcp_connect_timeout(Some(CONNECT_TIMEOUT))
+            // A local socket would be another server than the one the URI names.
+            .prefer_socket(false);
+        let ssl = SslOpts::default()
+            .with_root_cert_path(authority)
+            .with_danger_accept_invalid_certs(!verifies)
+            .with_danger_skip_domain_validation(mode == "verify_ca");
+        let tls = (mode != "disabled").then(|| Opts::from(plain.clone().ssl_opts(Some(ssl))));
+        Ok(Self { uri: uri.clone(), plain: plain.into(), tls, may_be_plain: mode == "preferred", database })
+    }
+
+    /// `host:port/database`, for messages.
+    pub fn name(&self) -> String {
+        format!("{}:{}/{}", self.plain.get_ip_or_hostname(), self.plain.get_tcp_port(), self.database)
+    }
+
+    /// Connects; tries again for a few seconds where nobody answers, not where the server refused us.
+    pub fn connect(&self) -> Result<Conn> {
+        let start = Instant::now();
+        loop {
+            let error = match self.connect_once() {
+                Ok(connection) => return Ok(connection),
+                Err(error) => error,
+            };
+            let cause = self.uri.redact(&describe(&error));
+            if !matches!(error, mysql::Error::IoError(_) | mysql::Error::CodecError(_) | mysql::Error::DriverError(_)) {
+                return Err(messages::mysql_refused(&self.name(), cause));
+            }
+            if start.elapsed() >= TRY_AGAIN_FOR {
+                return Err(messages::mysql_unreachable(&self.name(), start.elapsed(), cause));
+            }
+            std::thread::sleep(Duration::from_millis(500));
+        }
+    }
+
+    fn connect_once(&self) -> Result<Conn, mysql::Error> {
+        let mut connection = match &self.tls {
+            None => Conn::new(self.plain.clone())?,
+            Some(tls) => match Conn::new(tls.clone()) {
+                Err(mysql::Error::DriverError(mysql::DriverError::TlsNotSupported)) if self.may_be_plain => {
+                    Conn::new(self.plain.clone())?
+                }
+                connection => connection?,
+            },
+        };
+        // What the server is set to must not change what a value becomes, nor how long it waits for us.
+        connection
+            .query_drop(
+                "set session sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,\
+             NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', autocommit = 1, \
+             wait_timeout = 28800, net_read_timeout = 3600, net_write_timeout = 3600, lock_wait_timeout = 30, \
+             innodb_lock_wait_timeout = 30, transaction_isolation = 'READ-COMMITTED'",
+            )
+            .or_else(|error| match error {
+                // MariaDB before 11.1 has the older name.
+                mysql::Error::MySqlError(error) if error.code == 1193 => connection.query_drop(
+                    "set session sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,\
+                 NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', autocommit = 1, \
+                 wait_timeout = 28800, net_read_timeout = 3600, net_write_timeout = 3600, lock_wait_timeout = 30, \
+                 innodb_lock_wait_timeout = 30, tx_isolation = 'READ-COMMITTED'",
+                ),
+                error => Err(error),
+            })?;
+        connection.query_drop("set names utf8mb4")?;
+        Ok(connection)
+    }
+}
+
+/// Which server it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Flavour {
+    MariaDb,
+    MySql,
+}
+
+impl Flavour {
+    /// Compares byte for byte, and does not pass over spaces at the end: two keys in DuckDB are two keys there.
+    pub fn collation(self) -> &'static str {
+        match self {
+            Self::MariaDb => "utf8mb4_nopad_bin",
+            Self::MySql => "utf8mb4_0900_bin",
+        }
+    }
+}
+
+/// The server's version and which of the two it is.
+pub fn version(connection: &mut Conn) -> Result<(String, Flavour), mysql::Error> {
+    let version: String = connection.query_first("select version()")?.unwrap_or_default();
+    let flavour = if version.contains("MariaDB") { Flavour::MariaDb } else { Flavour::MySql };
+    Ok((version, flavour))
+}
+
+/// Whether the session is over, so that a commit may have been done without an answer.
+pub fn is_lost(error: &mysql::Error) -> bool {
+    match error {
+        mysql::Error::MySqlError(error) => ENDING.contains(&error.code),
+        _ => true,
+    }
+}
+
+/// What MySQL says of an error, without a row's values.
+pub fn describe(error: &mysql::Error) -> String {
+    match error {
+        mysql::Error::MySqlError(error) => format!("{} [{}]", without_values(error.code, &error.message), error.code),
+        mysql::Error::IoError(error) => error.to_string(),
+        mysql::Error::DriverError(error) => error.to_string(),
+        mysql::Error::UrlError(error) => error.to_string(),
+        mysql::Error::TlsError(error) => error.to_string(),
+        mysql::Error::CodecError(error) => error.to_string(),
+        // These hold a row.
+        mysql::Error::FromValueError(_) | mysql::Error::FromRowError(_) => "an answer that cannot be read".into(),
+    }
+}
+
+/// MySQL quotes the value behind its message's first words; what follows the value names column or key.
+pub fn without_values(code: u16, message: &str) -> String {
+    let named = |word: &str| message.rfind(word).and_then(|at| message.get(at..)).unwrap_or_default().to_owned();
+    match code {
+        // A SIGNAL's text is whatever a trigger's author wrote.
+        1644 => "a trigger or procedure raised an error".into(),
+        // It repeats the statement, where rows may stand.
+        1064 => "the server cannot parse a statement".into(),
+        1062 | 1586 | 1859 => format!("duplicate entry{}", named(" for key ")),
+        1292 | 1366 | 1367 | 1411 | 1525 | 3140 | 3141 | 4038 => {
+            let start = message.find([':', '\'']).and_then(|at| message.get(..at)).unwrap_or("incorrect value");
+            format!("{}{}", start.trim_end(), named(" for column "))
+        }
+        1690 => "a value is out of range".into(),
+        1265 | 1264 | 1406 | 1048 | 1452 | 1451 | 4025 | 3819 => message.to_owned(),
+        _ => match message.find(" value") {
+            Some(at) if message.contains('\'') && message.contains("ncorrect") => message[..at].to_owned(),
+            _ => message.to_owned(),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_values;
+
+    #[track_caller]
+    fn check(code: u16, message: &str, expected: &str) {
+        assert_eq!(without_values(code, message), expected);
+    }
+
+    #[test]
+    fn drops_values() {
+        check(1062, "Duplicate entry 'hush' for key 'PRIMARY'", "duplicate entry for key 'PRIMARY'");
+        check(
+            1366,
+            "Incorrect integer value: 'hush for column x' for column `d`.`t`.`n` at row 1",
+            "Incorrect integer value for column `d`.`t`.`n` at row 1",
+        );
+        check(1292, "Truncated incorrect DOUBLE value: 'hush'", "Truncated incorrect DOUBLE value");
+        check(1406, "Data too long for column 'n' at row 1", "Data too long for column 'n' at row 1");
+        check(1644, "bad hush", "a trigger or procedure raised an error");
+    }
+}

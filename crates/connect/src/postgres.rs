@@ -1,0 +1,309 @@
+//! Opens connections: libpq's `sslmode` and `sslrootcert` over rustls, and errors that say which server.
+//!
+//! <https://www.postgresql.org/docs/current/libpq-ssl.html>. Knows nothing of publications.
+
+use std::error::Error as _;
+use std::io;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use postgres::config::{Host, SslMode};
+use postgres::{Client, Config, NoTls};
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{WebPkiServerVerifier, verify_server_name};
+use rustls::crypto::CryptoProvider;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::server::ParsedCertificate;
+use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio_postgres_rustls::MakeRustlsConnect;
+
+use super::tls_options::{TlsMode, TlsOptions};
+use crate::messages;
+use elt_base::error::Result;
+use elt_base::secret::Secret;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// How long a server that does not answer is tried again.
+const TRY_AGAIN_FOR: Duration = Duration::from_secs(5);
+
+/// How to reach one database.
+pub struct Server {
+    uri: Secret,
+    config: Config,
+    tls: Option<MakeRustlsConnect>,
+}
+
+impl Server {
+    /// Reads the URI (or `key=value` words); connects to nothing. `application` is the name the server shows for us,
+    /// unless the URI has its own.
+    pub fn new(uri: &Secret, application: &str) -> Result<Self> {
+        let (rest, options) = TlsOptions::split(uri.reveal())?;
+        let mut config: Config =
+            rest.parse().map_err(|error: postgres::Error| messages::export_uri(uri.redact(&with_sources(&error))))?;
+        if config.get_application_name().is_none() {
+            config.application_name(application);
+        }
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(CONNECT_TIMEOUT);
+        }
+        if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
+            return Err(messages::export_uri("it names no host"));
+        }
+        // As in libpq, a socket in the file system is never encrypted.
+        let is_local = config.get_hosts().iter().all(|host| !matches!(host, Host::Tcp(_)));
+        let mode = if is_local && config.get_hostaddrs().is_empty() { TlsMode::Disable } else { options.mode };
+        config.ssl_mode(match mode {
+            TlsMode::Disable => SslMode::Disable,
+            TlsMode::Prefer => SslMode::Prefer,
+            TlsMode::Require | TlsMode::VerifyCa | TlsMode::VerifyFull => SslMode::Require,
+        });
+        let tls = match mode {
+            TlsMode::Disable => None,
+            mode => Some(MakeRustlsConnect::new(client_config(mode, options.root_certificates.as_deref())?)),
+        };
+        Ok(Self { uri: uri.clone(), config, tls })
+    }
+
+    /// `host:port/database`, for messages.
+    pub fn name(&self) -> String {
+        let mut hosts: Vec<String> = Vec::new();
+        let ports = self.config.get_ports();
+        for (index, host) in self.config.get_hosts().iter().enumerate() {
+            let host = match host {
+                Host::Tcp(name) => name.clone(),
+                #[cfg(unix)]
+                Host::Unix(path) => path.display().to_string(),
+            };
+            let port = ports.get(index).or(ports.first()).copied().unwrap_or(5432);
+            hosts.push(format!("{host}:{port}"));
+        }
+        if hosts.is_empty() {
+            hosts.extend(self.config.get_hostaddrs().iter().map(ToString::to_string));
+        }
+        let database = self.config.get_dbname().or(self.config.get_user()).unwrap_or_default();
+        format!("{}/{database}", hosts.join(","))
+    }
+
+    /// Connects; tries again for a few seconds where nobody answers, not where the server refused us.
+    pub fn connect(&self) -> Result<Client> {
+        let start = Instant::now();
+        loop {
+            let error = match self.connect_once() {
+                Ok(client) => return Ok(client),
+                Err(error) => error,
+            };
+            if !is_passing(&error) {
+                let cause =
+                    error.as_db_error().map_or_else(|| with_sources(&error), |error| error.message().to_owned());
+                return Err(messages::export_refused(&self.name(), self.uri.redact(&cause)));
+            }
+            if start.elapsed() >= TRY_AGAIN_FOR {
+                let cause = self.uri.redact(&with_sources(&error));
+                return Err(messages::export_unreachable(&self.name(), start.elapsed(), cause));
+            }
+            std::thread::sleep(Duration::from_millis(500));
+        }
+    }
+
+    fn connect_once(&self) -> Result<Client, postgres::Error> {
+        let mut client = match &self.tls {
+            Some(tls) => self.config.connect(tls.clone())?,
+            None => self.config.connect(NoTls)?,
+        };
+        client.batch_execute(
+            "set timezone = 'UTC'; set statement_timeout = 0; set idle_in_transaction_session_timeout = 0; \
+             set jit = off; set client_min_messages = error; \
+             select set_config('lock_timeout', '30s', false) where current_setting('lock_timeout') = '0'; \
+             select set_config(name, '0', false) from pg_settings where name in ('idle_session_timeout', 'transaction_timeout')",
+        )?;
+        Ok(client)
+    }
+}
+
+/// Whether nobody answered, or the server is still starting: what may be otherwise in a moment.
+fn is_passing(error: &postgres::Error) -> bool {
+    if let Some(error) = error.as_db_error() {
+        return error.code().code() == "57P03";
+    }
+    let mut next = error.source();
+    while let Some(source) = next {
+        if let Some(error) = source.downcast_ref::<io::Error>() {
+            use io::ErrorKind::*;
+            let kind = error.kind();
+            return matches!(
+                kind,
+                ConnectionRefused
+                    | ConnectionReset
+                    | ConnectionAborted
+                    | HostUnreachable
+                    | NetworkUnreachable
+                    | TimedOut
+                    | UnexpectedEof
+                    | NotFound
+            );
+        }
+        next = source.source();
+    }
+    false
+}
+
+/// An error with its sources, for those that say `error connecting to server` and hide why.
+pub fn with_sources(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        let more = source.to_string();
+        if !text.contains(&more) {
+            text = format!("{text}: {more}");
+        }
+        next = source.source();
+    }
+    text
+}
+
+fn client_config(mode: TlsMode, root_certificates: Option<&str>) -> Result<ClientConfig> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let verifies = match mode {
+        TlsMode::VerifyCa | TlsMode::VerifyFull => true,
+        // libpq: with a root certificate at hand, `require` verifies as `verify-ca` does.
+        TlsMode::Require => root_certificates.is_some(),
+        TlsMode::Prefer | TlsMode::Disable => false,
+    };
+    let verifier: Arc<dyn ServerCertVerifier> = if verifies {
+        let trusted = trusted(root_certificates)?;
+        let failed = |cause: String| messages::export_root_certificates(root_certificates.unwrap_or("system"), cause);
+        let mut roots = RootCertStore::empty();
+        let (added, _) = roots.add_parsable_certificates(trusted.iter().cloned());
+        if added == 0 {
+            return Err(failed("it holds no certificate".into()));
+        }
+        let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
+            .build()
+            .map_err(|error| failed(error.to_string()))?;
+        // Only a file of the user's own can mean one server's certificate.
+        let own = if root_certificates.is_some_and(|path| path != "system") { trusted } else { Vec::new() };
+        Arc::new(Trusted { chain, own, verifies_name: mode == TlsMode::VerifyFull })
+    } else {
+        Arc::new(AnyCertificate(provider.clone()))
+    };
+    let config = ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(|error| messages::export_uri(error.to_string()))?;
+    Ok(config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
+}
+
+/// The certificates of `sslrootcert`, or the system's.
+fn trusted(path: Option<&str>) -> Result<Vec<CertificateDer<'static>>> {
+    match path {
+        None | Some("system") => {
+            let found = rustls_native_certs::load_native_certs();
+            match found.errors.first() {
+                Some(error) if found.certs.is_empty() => {
+                    Err(messages::export_root_certificates("system", error.to_string()))
+                }
+                _ => Ok(found.certs),
+            }
+        }
+        Some(path) => {
+            let failed = |cause: String| messages::export_root_certificates(path, cause);
+            CertificateDer::pem_file_iter(path)
+                .and_then(|certificates| certificates.collect::<Result<Vec<_>, _>>())
+                .map_err(|error| failed(with_sources(&error)))
+        }
+    }
+}
+
+/// `verify-ca`: the chain must hold, the name need not; `verify-full`: both. A server's self-signed certificate that
+/// stands in `sslrootcert` itself is trusted, as libpq does, though it may call itself an authority.
+#[derive(Debug)]
+struct Trusted {
+    chain: Arc<WebPkiServerVerifier>,
+    own: Vec<CertificateDer<'static>>,
+    verifies_name: bool,
+}
+
+impl ServerCertVerifier for Trusted {
+    fn verify_server_cert(
+        &self,
+        end_entity: &CertificateDer<'_>,
+        intermediates: &[CertificateDer<'_>],
+        server_name: &ServerName<'_>,
+        ocsp_response: &[u8],
+        now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        let result = if self.own.contains(end_entity) {
+            let certificate = ParsedCertificate::try_from(end_entity)?;
+            verify_server_name(&certificate, server_name).map(|()| ServerCertVerified::assertion())
+        } else {
+            self.chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
+        };
+        match result {
+            Err(rustls::Error::InvalidCertificate(
+                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+            )) if !self.verifies_name => Ok(ServerCertVerified::assertion()),
+            result => result,
+        }
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.chain.verify_tls12_signature(message, cert, dss)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        self.chain.verify_tls13_signature(message, cert, dss)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.chain.supported_verify_schemes()
+    }
+}
+
+/// `prefer` and `require`: encrypted, but whoever answers is believed, as libpq has it.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls12_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        rustls::crypto::verify_tls13_signature(message, cert, dss, &self.0.signature_verification_algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}

@@ -1,0 +1,258 @@
+//! The SQL that makes and fills a table in a DuckDB file.
+//!
+//! Pure text. A table is filled before it gets its primary key and indexes: DuckDB builds an index over rows that are there in half the
+//! time, and loads them without it on all threads.
+
+use super::target::Target;
+use elt_base::schema::{literal, quote};
+use elt_project::OnHazard;
+
+/// What the file is attached as.
+pub const CATALOG: &str = "_elt_export";
+/// Rows that changed, or columns that are kept, while a table is applied.
+const CHANGES: &str = "temp.main._elt_export_changes";
+const KEPT: &str = "temp.main._elt_export_kept";
+
+/// The tool's own tables. Idempotent.
+pub const OWN: [&str; 3] = [
+    "create schema if not exists _elt_export._elt",
+    "create table if not exists _elt_export._elt.publications (number bigint primary key, id uuid not null, \
+     schema varchar not null, published_at timestamptz not null, project varchar not null, target varchar not null, \
+     tool varchar not null, tables json not null)",
+    "create table if not exists _elt_export._elt.tables (schema varchar not null, name varchar not null, \
+     is_ours boolean not null, columns json not null, definition varchar not null, comments varchar not null, \
+     publication uuid not null, primary key (schema, name))",
+];
+
+fn names<'a>(names: impl IntoIterator<Item = &'a String>) -> String {
+    names.into_iter().map(|name| quote(name)).collect::<Vec<_>>().join(", ")
+}
+
+fn each<'a>(names: impl IntoIterator<Item = &'a String>, between: &str, of: impl Fn(&str) -> String) -> String {
+    names.into_iter().map(|name| of(&quote(name))).collect::<Vec<_>>().join(between)
+}
+
+fn named(constraint: Option<&String>) -> String {
+    constraint.map(|name| format!("constraint {} ", quote(name))).unwrap_or_default()
+}
+
+impl Target {
+    /// The table as SQL names it.
+    pub fn sql(&self) -> String {
+        format!("{CATALOG}.{}.{}", quote(&self.schema), quote(&self.name))
+    }
+
+    /// Columns of the contract, then those that are kept.
+    pub fn create(&self) -> String {
+        let mut parts: Vec<String> = Vec::new();
+        for (column, (name, sql_type)) in self.table.columns.iter().zip(&self.columns) {
+            let mut part = format!("{} {sql_type}", quote(name));
+            if column.not_null {
+                part.push_str(" not null");
+            }
+            if let Some(default) = &column.default {
+                part.push_str(&format!(" default ({default})"));
+            }
+            parts.push(part);
+        }
+        for extra in &self.kept {
+            let default = extra.default.as_ref().map(|default| format!(" default ({default})")).unwrap_or_default();
+            parts.push(format!("{} {}{default}", quote(&extra.name), extra.sql_type));
+        }
+        // Constraints, where the contract says indexes too: a unique index of a file that was just opened refuses a key that
+        // the same transaction has deleted (DuckDB 1.5.6), a constraint does not.
+        let mut uniques: Vec<&Vec<String>> = Vec::new();
+        let indexes = self.table.indexes.iter().filter(|index| index.unique).map(|index| (None, &index.columns));
+        for (name, columns) in
+            self.table.unique.iter().map(|unique| (unique.name.as_ref(), &unique.columns)).chain(indexes)
+        {
+            if uniques.contains(&columns) || *columns == self.table.key {
+                continue;
+            }
+            uniques.push(columns);
+            parts.push(format!("{}unique ({})", named(name), names(columns)));
+        }
+        for check in &self.table.checks {
+            parts.push(format!("{}check ({})", named(check.name.as_ref()), check.expression));
+        }
+        format!("create table {} ({})", self.sql(), parts.join(", "))
+    }
+
+    /// The primary key and the indexes, once the rows are there.
+    pub fn keys(&self) -> Vec<String> {
+        let mut statements = Vec::new();
+        if !self.table.key.is_empty() {
+            statements.push(format!("alter table {} add primary key ({})", self.sql(), names(&self.table.key)));
+        }
+        for index in self.table.indexes.iter().filter(|index| !index.unique) {
+            let name = format!("{}_{}_idx", self.name, index.columns.join("_"));
+            statements.push(format!("create index {} on {} ({})", quote(&name), self.sql(), names(&index.columns)));
+        }
+        statements.dedup();
+        statements
+    }
+
+    pub fn comments(&self) -> Vec<String> {
+        let text = |comment: &Option<String>| comment.as_ref().map_or("null".into(), |comment| literal(comment));
+        let mut statements = vec![format!("comment on table {} is {}", self.sql(), text(&self.table.comment))];
+        for (column, (name, _)) in self.table.columns.iter().zip(&self.columns) {
+            statements.push(format!("comment on column {}.{} is {}", self.sql(), quote(name), text(&column.comment)));
+        }
+        statements
+    }
+
+    /// All that makes the table: where it is what made it, it is as its contract says.
+    pub fn define(&self) -> String {
+        std::iter::once(self.create()).chain(self.keys()).collect::<Vec<_>>().join(";\n")
+    }
+
+    /// The rows of a query over the warehouse under the target's names and types.
+    fn rows(&self, query: &str) -> String {
+        let columns = self.table.columns.iter().zip(&self.columns).map(|(column, (name, sql_type))| {
+            let value = format!("_elt_row.{}", quote(&column.name));
+            let value = match (column.duckdb_type == *sql_type, column.on_hazard) {
+                (true, _) => value,
+                (false, OnHazard::Replace) => format!("try_cast({value} as {sql_type})"),
+                (false, _) => format!("{value}::{sql_type}"),
+            };
+            format!("{value} as {}", quote(name))
+        });
+        format!("select {} from ({query}) as _elt_row", columns.collect::<Vec<_>>().join(", "))
+    }
+
+    fn column_names(&self) -> String {
+        names(self.columns.iter().map(|(name, _)| name))
+    }
+
+    /// The key's columns under the target's names.
+    fn key(&self) -> Vec<String> {
+        let is_key = |name: &&String| self.table.key.iter().any(|key| key.eq_ignore_ascii_case(name));
+        self.columns.iter().map(|(name, _)| name).filter(is_key).cloned().collect()
+    }
+
+    fn on_key(&self, left: &str, right: &str) -> String {
+        each(&self.key(), " and ", |name| format!("{left}.{name} is not distinct from {right}.{name}"))
+    }
+
+    /// Fills a table that is empty.
+    pub fn fill(&self, rows: &str) -> String {
+        format!("insert into {} ({}) {}", self.sql(), self.column_names(), self.rows(rows))
+    }
+
+    /// Takes all rows out of a table.
+    pub fn empty(&self) -> String {
+        format!("delete from {}", self.sql())
+    }
+
+    /// Makes the table anew, with the columns that are kept: what they hold goes along by the key.
+    pub fn rebuild(&self, rows: &str) -> Vec<String> {
+        let (table, key) = (self.sql(), self.key());
+        if self.kept.is_empty() || key.is_empty() {
+            return vec![format!("drop table {table}"), self.create(), self.fill(rows)];
+        }
+        let kept = names(self.kept.iter().map(|extra| &extra.name));
+        let of_new = each(self.columns.iter().map(|(name, _)| name), ", ", |name| format!("new.{name}"));
+        let of_kept = each(self.kept.iter().map(|extra| &extra.name), ", ", |name| format!("kept.{name}"));
+        vec![
+            format!("create or replace temp table {KEPT} as select {}, {kept} from {table}", names(&key)),
+            format!("drop table {table}"),
+            self.create(),
+            format!(
+                "insert into {table} ({}, {kept}) select {of_new}, {of_kept} from ({}) as new left join {KEPT} as kept on {}",
+                self.column_names(),
+                self.rows(rows),
+                self.on_key("new", "kept")
+            ),
+            format!("drop table {KEPT}"),
+        ]
+    }
+
+    /// Takes out the rows whose keys a query gives.
+    pub fn delete_keys(&self, keys: &str) -> String {
+        // The query has the relation's names, which differ at most in case.
+        format!(
+            "delete from {} as _elt_old using ({keys}) as _elt_gone where {}",
+            self.sql(),
+            self.on_key("_elt_old", "_elt_gone")
+        )
+    }
+
+    /// Takes out the rows whose keys a query of all rows does not have.
+    pub fn delete_others(&self, rows: &str) -> String {
+        format!(
+            "delete from {} as _elt_old where not exists (select 1 from ({rows}) as _elt_new where {})",
+            self.sql(),
+            self.on_key("_elt_old", "_elt_new")
+        )
+    }
+
+    /// The columns of the contract, as a query of all rows gives them and as they are there.
+    pub fn both(&self, rows: &str) -> (String, String) {
+        (self.rows(rows), format!("select {} from {}", self.column_names(), self.sql()))
+    }
+
+    /// One row for each that differs from a query of all rows: `_elt_what` and `_elt_key`, a text.
+    pub fn compared(&self, rows: &str) -> String {
+        let (here, there) = self.both(rows);
+        let columns = self.columns.iter().map(|(name, _)| name);
+        let differs = each(columns, " or ", |name| format!("here.{name} is distinct from there.{name}"));
+        let key = self.key();
+        let texts = each(&key, ", ", |name| format!("coalesce(here.{name}, there.{name})::varchar"));
+        let text = if key.len() == 1 { texts } else { format!("'(' || concat_ws(', ', {texts}) || ')'") };
+        format!(
+            "select case when there._elt_is then if(here._elt_is, 'differing', 'unknown') else 'missing' end as _elt_what, \
+             {text} as _elt_key from (select *, true as _elt_is from ({here})) as here \
+             full join (select *, true as _elt_is from ({there})) as there on {} \
+             where here._elt_is is null or there._elt_is is null or {differs}",
+            self.on_key("here", "there")
+        )
+    }
+
+    /// Collects new and changed rows of a query with what the columns of others hold. `is_compared`: of all rows, those
+    /// that differ from the target's.
+    pub fn collect(&self, rows: &str, is_compared: bool) -> String {
+        let differs = if is_compared {
+            let columns = self.columns.iter().map(|(name, _)| name);
+            let any = each(columns, " or ", |name| format!("new.{name} is distinct from old.{name}"));
+            format!(" where old._elt_is_there is null or {any}")
+        } else {
+            String::new()
+        };
+        let others = each(self.others.iter().map(|extra| &extra.name), "", |name| format!(", old.{name}"));
+        format!(
+            "create or replace temp table {CHANGES} as select new.*{others}, old._elt_is_there is null as _elt_is_new \
+             from ({}) as new left join (select *, true as _elt_is_there from {}) as old on {}{differs}",
+            self.rows(rows),
+            self.sql(),
+            self.on_key("new", "old")
+        )
+    }
+
+    /// One row: new and changed rows that were collected.
+    pub fn count_collected(&self) -> String {
+        format!("select count(*) filter (where _elt_is_new), count(*) filter (where not _elt_is_new) from {CHANGES}")
+    }
+
+    /// Puts the collected rows in place of those that have their keys. A changed row is deleted and inserted, not updated:
+    /// DuckDB checks an update's unique keys row by row, and would refuse two rows that change them with each other.
+    pub fn put_collected(&self) -> Vec<String> {
+        let (table, columns) = (self.sql(), self.column_names());
+        let others = each(self.others.iter().map(|extra| &extra.name), "", |name| format!(", {name}"));
+        let mut statements = vec![format!(
+            "delete from {table} as _elt_old using {CHANGES} as _elt_new where {}",
+            self.on_key("_elt_old", "_elt_new")
+        )];
+        if self.others.is_empty() {
+            statements.push(format!("insert into {table} ({columns}) select {columns} from {CHANGES}"));
+        } else {
+            statements.push(format!(
+                "insert into {table} ({columns}{others}) select {columns}{others} from {CHANGES} where not _elt_is_new"
+            ));
+            // Theirs take their defaults.
+            statements
+                .push(format!("insert into {table} ({columns}) select {columns} from {CHANGES} where _elt_is_new"));
+        }
+        statements.push(format!("drop table {CHANGES}"));
+        statements
+    }
+}

@@ -1,0 +1,306 @@
+//! A table as it is to be in a DuckDB file, compared with what is there.
+//!
+//! Reads the file's catalog through the engine; changes nothing.
+
+use std::collections::BTreeSet;
+
+use super::statements::CATALOG;
+use crate::messages;
+use crate::{Engine, Table};
+use elt_base::error::{Error, Result};
+use elt_base::schema::literal;
+use elt_project::{ExportPolicy, OnContractChange};
+
+/// A table of the publication in the file.
+#[derive(Debug, Clone)]
+pub struct Target {
+    pub table: Table,
+    pub schema: String,
+    pub name: String,
+    /// The contract's columns in its order, with the file's spelling and type.
+    pub columns: Vec<(String, String)>,
+    /// Columns that are there and not the contract's.
+    pub others: Vec<Extra>,
+    /// Of those, the ones that a table made anew keeps.
+    pub kept: Vec<Extra>,
+    pub step: Step,
+    /// The last publication knew it, and as the contract describes it now.
+    pub is_known: bool,
+    pub is_ours: bool,
+    pub has_new_comments: bool,
+    /// The statements that the contract gives, as they are recorded: they change with it.
+    pub definition: String,
+    pub comments_text: String,
+    /// The statements of indexes that others made, for a table that is made anew.
+    pub their_indexes: Vec<String>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Extra {
+    pub name: String,
+    pub sql_type: String,
+    pub default: Option<String>,
+    is_nullable: bool,
+}
+
+/// What is done to the table before its rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    Create,
+    /// Made anew, with all rows: DuckDB alters no column that a key, a check or an index has.
+    Rebuild,
+    Nothing,
+}
+
+/// What `_elt.tables` says of a table.
+struct Recorded {
+    is_ours: bool,
+    columns: BTreeSet<String>,
+    definition: String,
+    comments: String,
+}
+
+/// Compares one table with the file. Notes are for people.
+pub fn resolve(
+    table: &Table,
+    default_schema: &str,
+    engine: &Engine<'_>,
+    has_record: bool,
+    policy: ExportPolicy,
+    notes: &mut Vec<String>,
+) -> Result<Target> {
+    let schema = table.schema.clone().unwrap_or_else(|| default_schema.to_owned());
+    let mut target = Target {
+        name: table.name.clone(),
+        schema,
+        columns: types(table, engine)?,
+        table: table.clone(),
+        others: Vec::new(),
+        kept: Vec::new(),
+        step: Step::Create,
+        is_known: false,
+        is_ours: true,
+        has_new_comments: false,
+        definition: String::new(),
+        comments_text: String::new(),
+        their_indexes: Vec::new(),
+    };
+    target.definition = target.define();
+    target.comments_text = target.comments().join(";\n");
+    let at = format!("database_name = '{CATALOG}' and lower(schema_name) = lower({})", literal(&target.schema));
+    let is_named = |column: &str| format!("{at} and lower({column}) = lower({})", literal(&target.name));
+    let view = engine(&format!("select view_name from duckdb_views() where {}", is_named("view_name")))?;
+    if !view.is_empty() {
+        return Err(messages::export_duckdb_view(&target.schema, &target.name));
+    }
+    let there: Vec<Extra> = engine(&format!(
+        "select column_name, data_type, column_default, is_nullable from duckdb_columns() where {} order by column_index",
+        is_named("table_name")
+    ))?
+    .into_iter()
+    .filter_map(|row| {
+        let mut row = row.into_iter();
+        let (name, sql_type) = (row.next()??, row.next()??);
+        let default = row.next()?.filter(|default| default != "NULL");
+        Some(Extra { name, sql_type, default, is_nullable: row.next()?.as_deref() == Some("true") })
+    })
+    .collect();
+    if there.is_empty() {
+        return Ok(target);
+    }
+    let recorded = if has_record { recorded(&target, engine)? } else { None };
+    target.others = there
+        .iter()
+        .filter(|there| !target.columns.iter().any(|(name, _)| name.eq_ignore_ascii_case(&there.name)))
+        .cloned()
+        .collect();
+    target.is_ours = recorded.as_ref().is_some_and(|recorded| recorded.is_ours);
+    match recorded {
+        Some(recorded) if recorded.is_ours => {
+            let differences = differences(&target, &there, false);
+            target.has_new_comments = recorded.comments != target.comments_text;
+            if differences.is_empty() && recorded.definition == target.definition {
+                (target.step, target.is_known) = (Step::Nothing, true);
+                return Ok(target);
+            }
+            rebuild(&mut target, &there, &recorded, policy, notes)?;
+        }
+        recorded => {
+            let differences = differences(&target, &there, true);
+            if !differences.is_empty() {
+                return Err(messages::export_table_does_not_fit(&target.schema, &target.name, false, &differences));
+            }
+            for (name, sql_type) in &mut target.columns {
+                if let Some(there) = there.iter().find(|there| there.name.eq_ignore_ascii_case(name)) {
+                    (*name, *sql_type) = (there.name.clone(), there.sql_type.clone());
+                }
+            }
+            target.step = Step::Nothing;
+            target.is_known = recorded.is_some_and(|recorded| recorded.definition == target.definition);
+            if !target.is_known && !target.others.is_empty() {
+                let names: Vec<_> = target.others.iter().map(|extra| format!("`{}`", extra.name)).collect();
+                notes.push(format!(
+                    "`{}.{}` has {} beside what is published, left alone",
+                    target.schema,
+                    target.name,
+                    names.join(", ")
+                ));
+            }
+        }
+    }
+    Ok(target)
+}
+
+/// Decides what a table of ours keeps, if it may be made anew.
+fn rebuild(
+    target: &mut Target,
+    there: &[Extra],
+    recorded: &Recorded,
+    policy: ExportPolicy,
+    notes: &mut Vec<String>,
+) -> Result<()> {
+    let shown = format!("`{}.{}`", target.schema, target.name);
+    let mut steps = differences(target, there, false);
+    let is_of_contract = |extra: &&Extra| recorded.columns.contains(&extra.name);
+    for extra in target.others.iter().filter(is_of_contract) {
+        steps.push(format!("column `{}` is no longer published", extra.name));
+    }
+    if steps.is_empty() {
+        steps.push("its keys, checks, defaults or indexes changed".into());
+    }
+    if policy.on_schema_change == OnContractChange::Fail {
+        return Err(messages::export_duckdb_contract_changed(&target.schema, &target.name, &steps));
+    }
+    let (gone, others): (Vec<Extra>, Vec<Extra>) =
+        target.others.iter().cloned().partition(|extra| is_of_contract(&extra));
+    for extra in &gone {
+        if policy.allow_destructive {
+            notes.push(format!("column `{}` of {shown} is dropped", extra.name));
+        } else {
+            notes.push(format!(
+                "column `{}` of {shown} is no longer published; it stays, and new rows have a null there",
+                extra.name
+            ));
+        }
+    }
+    target.kept = others;
+    if !policy.allow_destructive {
+        target.kept.extend(gone.into_iter().map(|extra| Extra { default: None, ..extra }));
+    }
+    notes.push(format!("{shown} is made anew, for its contract changed: {}", steps.join(", ")));
+    target.step = Step::Rebuild;
+    Ok(())
+}
+
+/// Where what is there differs from what is to be; `is_theirs`: the table is somebody's, and wider types do.
+fn differences(target: &Target, there: &[Extra], is_theirs: bool) -> Vec<String> {
+    let mut differences = Vec::new();
+    for (name, wanted) in &target.columns {
+        match there.iter().find(|there| there.name.eq_ignore_ascii_case(name)) {
+            None => differences.push(format!("column `{name}` ({wanted}) is not there")),
+            Some(there) if there.sql_type == *wanted || is_theirs && holds(&there.sql_type, wanted) => {}
+            Some(there) => {
+                differences.push(format!("column `{name}` is {}, and is published as {wanted}", there.sql_type))
+            }
+        }
+    }
+    if is_theirs {
+        for extra in target.others.iter().filter(|extra| !extra.is_nullable && extra.default.is_none()) {
+            differences.push(format!("column `{}` takes no null, has no default, and is not published", extra.name));
+        }
+    }
+    differences
+}
+
+/// Whether a type holds every value of another as it is.
+fn holds(wide: &str, narrow: &str) -> bool {
+    const INTEGERS: [&str; 5] = ["TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"];
+    const UNSIGNED: [&str; 4] = ["UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"];
+    let place = |list: &[&str], name: &str| list.iter().position(|known| *known == name);
+    if let Some(wide) = place(&INTEGERS, wide) {
+        return place(&INTEGERS, narrow).is_some_and(|narrow| narrow <= wide)
+            || place(&UNSIGNED, narrow).is_some_and(|narrow| narrow < wide);
+    }
+    if let (Some(wide), Some(narrow)) = (place(&UNSIGNED, wide), place(&UNSIGNED, narrow)) {
+        return narrow <= wide;
+    }
+    let decimal = |text: &str| -> Option<(u8, u8)> {
+        let (precision, scale) = text.strip_prefix("DECIMAL(")?.strip_suffix(')')?.split_once(',')?;
+        Some((precision.trim().parse().ok()?, scale.trim().parse().ok()?))
+    };
+    if let (Some(wide), Some(narrow)) = (decimal(wide), decimal(narrow)) {
+        return wide.1 >= narrow.1 && wide.0 - wide.1 >= narrow.0 - narrow.1;
+    }
+    match wide {
+        "VARCHAR" => narrow == "UUID" || narrow == "JSON" || narrow.starts_with("ENUM("),
+        "DOUBLE" => narrow == "FLOAT" || place(&INTEGERS[..3], narrow).is_some(),
+        "TIMESTAMP" => narrow == "DATE" || narrow == "TIMESTAMP_S" || narrow == "TIMESTAMP_MS",
+        _ => false,
+    }
+}
+
+/// The columns with their types: the relation's own, or the contract's as DuckDB spells it.
+fn types(table: &Table, engine: &Engine<'_>) -> Result<Vec<(String, String)>> {
+    let mut columns = Vec::new();
+    let mut errors = Vec::new();
+    for column in &table.columns {
+        let sql_type = match &column.target_type {
+            None if column.duckdb_type.trim_matches('"') == "NULL" => "VARCHAR".to_owned(),
+            // A file that every DuckDB since 1.0 reads has no VARIANT.
+            None if column.duckdb_type == "VARIANT" => "JSON".to_owned(),
+            None => column.duckdb_type.clone(),
+            Some((written, place)) => match engine(&format!("select typeof(null::{written})")) {
+                Ok(rows) => rows.into_iter().flatten().flatten().next().unwrap_or_default(),
+                Err(error) => {
+                    errors.push(
+                        messages::export_duckdb_type(&table.label, &column.name, written, error.causes())
+                            .at_maybe(place.clone()),
+                    );
+                    continue;
+                }
+            },
+        };
+        columns.push((column.name.clone(), sql_type));
+    }
+    Error::many(errors).map_or(Ok(columns), Err)
+}
+
+fn recorded(target: &Target, engine: &Engine<'_>) -> Result<Option<Recorded>> {
+    let rows = engine(&format!(
+        "select is_ours, columns::varchar, definition, comments from {CATALOG}._elt.tables where schema = {} and name = {}",
+        literal(&target.schema),
+        literal(&target.name)
+    ))?;
+    let Some(row) = rows.into_iter().next() else { return Ok(None) };
+    let mut texts = row.into_iter().map(Option::unwrap_or_default);
+    let mut text = || texts.next().unwrap_or_default();
+    Ok(Some(Recorded {
+        is_ours: text() == "true",
+        columns: serde_json::from_str(&text()).unwrap_or_default(),
+        definition: text(),
+        comments: text(),
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::holds;
+
+    #[track_caller]
+    fn check(wide: &str, narrow: &str, expected: bool) {
+        assert_eq!(holds(wide, narrow), expected, "{narrow} in {wide}");
+    }
+
+    #[test]
+    fn knows_what_holds_what() {
+        check("BIGINT", "INTEGER", true);
+        check("BIGINT", "UINTEGER", true);
+        check("BIGINT", "UBIGINT", false);
+        check("INTEGER", "BIGINT", false);
+        check("DECIMAL(20,4)", "DECIMAL(18,2)", true);
+        check("DECIMAL(18,4)", "DECIMAL(18,2)", false);
+        check("VARCHAR", "ENUM('a')", true);
+        check("DOUBLE", "BIGINT", false);
+        check("UUID", "VARCHAR", false);
+    }
+}

@@ -1,0 +1,137 @@
+//! `publication.json`: which publication a folder's files belong to, and how each looked when it was published.
+//!
+//! Knows the file's form and how files are stamped; nothing of tables beyond their labels.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+use std::time::SystemTime;
+
+use chrono::{DateTime, SecondsFormat, Utc};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::super::Counts;
+use super::TEMPORARY_START;
+use crate::messages;
+use elt_base::error::Result;
+
+pub const RECORD: &str = "publication.json";
+/// What a publication is about to put in place: whoever finds it knows those files for ours.
+pub const INTENT: &str = "._elt_publishing.json";
+/// The form of the record. 1 had no `path`, `format` and `stamp`.
+const VERSION: u32 = 2;
+
+/// `publication.json`.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Record {
+    pub version: u32,
+    pub id: String,
+    /// RFC 3339, UTC.
+    pub published_at: String,
+    pub project: String,
+    pub target: String,
+    /// The tables this folder holds, with the publication that wrote each last.
+    pub tables: BTreeMap<String, RecordedTable>,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct RecordedTable {
+    pub publication: String,
+    pub rows: u64,
+    #[serde(flatten)]
+    pub counts: Counts,
+    /// The file or folder, from this folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub path: Option<String>,
+    /// The options of the COPY that wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stamp: Option<Stamp>,
+}
+
+/// What tells whether somebody touched a published file, or any in a folder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stamp {
+    pub files: u64,
+    pub bytes: u64,
+    /// Of the latest change, RFC 3339 with nanoseconds, UTC.
+    pub modified: String,
+}
+
+/// `._elt_publishing.json`: the stamp of each table.
+pub type Intent = BTreeMap<String, Stamp>;
+
+impl Record {
+    /// None if there is none.
+    pub fn read(folder: &Path) -> Result<Option<Self>> {
+        let path = folder.join(RECORD);
+        let record: Option<Self> = read_json(&path)?;
+        match record {
+            Some(record) if record.version > VERSION => {
+                let cause = format!("its version is {}, this program knows {VERSION}", record.version);
+                Err(messages::export_record(&path, cause))
+            }
+            record => Ok(record),
+        }
+    }
+
+    pub fn write(&mut self, folder: &Path) -> Result<()> {
+        self.version = VERSION;
+        write_json(folder, RECORD, self)
+    }
+}
+
+pub fn read_intent(folder: &Path) -> Result<Intent> {
+    Ok(read_json(&folder.join(INTENT))?.unwrap_or_default())
+}
+
+pub fn write_intent(folder: &Path, intent: &Intent) -> Result<()> {
+    write_json(folder, INTENT, intent)
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(messages::export_file("read", path, &error)),
+    };
+    serde_json::from_str(&text).map(Some).map_err(|error| messages::export_record(path, error.to_string()))
+}
+
+/// Written beside, synced, renamed, and the name synced.
+fn write_json<T: Serialize>(folder: &Path, name: &str, value: &T) -> Result<()> {
+    let path = folder.join(name);
+    let temporary = folder.join(format!("{TEMPORARY_START}record{}", super::TEMPORARY_END));
+    let write = || -> io::Result<()> {
+        let mut text = serde_json::to_string_pretty(value)?;
+        text.push('\n');
+        let mut file = File::create(&temporary)?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&temporary, &path)?;
+        File::open(folder)?.sync_all()
+    };
+    write().map_err(|error| messages::export_file("write", &path, &error))
+}
+
+/// The stamp of a file or of all files in a folder; None if nothing is there.
+pub fn stamp(path: &Path) -> Result<Option<Stamp>> {
+    if fs::symlink_metadata(path).is_err() {
+        return Ok(None);
+    }
+    let (mut files, mut bytes, mut latest) = (0, 0, SystemTime::UNIX_EPOCH);
+    for entry in walkdir::WalkDir::new(path).follow_root_links(true) {
+        let read = entry.and_then(|entry| entry.metadata().map(|found| (entry.path().to_owned(), found)));
+        let (_, found) = read.map_err(|error| messages::export_file("read", path, &error.into()))?;
+        if found.is_dir() {
+            continue;
+        }
+        let modified = found.modified().map_err(|error| messages::export_file("read", path, &error))?;
+        (files, bytes, latest) = (files + 1, bytes + found.len(), latest.max(modified));
+    }
+    let modified = DateTime::<Utc>::from(latest).to_rfc3339_opts(SecondsFormat::Nanos, true);
+    Ok(Some(Stamp { files, bytes, modified }))
+}

@@ -1,0 +1,168 @@
+//! The messages of the `export` stage.
+
+use std::path::Path;
+use std::time::Duration;
+
+use elt_base::error::Error;
+
+pub(crate) fn export_name_taken(name: &str, model: &str, other: &str) -> Error {
+    Error::usage(format!("`{name}` is published by `{model}` and `{other}`"))
+        .hint("a table's name is unique without regard to case; `alias` in one model's config gives it another")
+}
+
+/// `what` names the thing: "table `t`", "column `c` of `t`".
+pub(crate) fn export_name_too_long(what: &str, bytes: usize) -> Error {
+    Error::failed(format!("{what} has {bytes} bytes, Postgres keeps only 63")).hint("a shorter name fits")
+}
+
+pub(crate) fn export_check_without_expression(table: &str) -> Error {
+    Error::usage(format!("a check constraint of `{table}` has no expression"))
+        .hint("`expression: \"amount > 0\"` says what holds, in Postgres' SQL")
+}
+
+pub(crate) fn export_column_count(table: &str, columns: usize, max: usize) -> Error {
+    Error::failed(format!("`{table}` has {columns} columns, Postgres takes from 1 to {max}"))
+}
+
+pub(crate) fn export_no_postgres_type(table: &str, column: &str, duckdb_type: &str) -> Error {
+    Error::failed(format!("column `{column}` of `{table}` is {duckdb_type}, which has no type in Postgres"))
+        .hint("a cast in the model's SQL, to VARCHAR for example, gives it one")
+}
+
+pub(crate) fn export_two_primary_keys(table: &str) -> Error {
+    Error::usage(format!("`{table}` has more than one primary key"))
+        .hint("a key of several columns is one constraint on the model, with `columns:`")
+}
+
+pub(crate) fn export_no_such_column(table: &str, column: &str, nearest: Option<&str>) -> Error {
+    Error::usage(format!("`{table}` has no column `{column}`"))
+        .hint_maybe(nearest.map(|near| format!("there is `{near}`")))
+}
+
+pub(crate) fn export_foreign_key_nowhere(table: &str) -> Error {
+    Error::usage(format!("a foreign key of `{table}` does not say where it points"))
+        .hint("`to: ref('model')` and `to_columns: [column]` say it")
+}
+
+pub(crate) fn export_foreign_key_width(table: &str, to: &str, columns: usize, to_columns: usize) -> Error {
+    Error::usage(format!("a foreign key of `{table}` has {columns} columns and points to {to_columns} of `{to}`"))
+}
+
+pub(crate) fn export_foreign_key_not_unique(table: &str, to: &str, columns: &[String]) -> Error {
+    Error::usage(format!(
+        "a foreign key of `{table}` points to `{to}` ({}), which is neither its primary key nor unique",
+        ticked(columns)
+    ))
+    .hint(format!("a `primary_key` or `unique` constraint on `{to}` allows it"))
+}
+
+/// Rows that cannot be merged by key.
+pub(crate) fn export_bad_key(table: &str, key: &[String], null_keys: u64, duplicates: u64) -> Error {
+    let mut what = Vec::new();
+    if null_keys > 0 {
+        what.push(format!("{} without it", rows(null_keys)));
+    }
+    if duplicates > 0 {
+        what.push(format!("at least {} too many with the same", rows(duplicates)));
+    }
+    Error::failed(format!("`{table}` cannot be published by its key ({}): {}", ticked(key), what.join(", ")))
+        .hint("`unique` and `not_null` tests on the key show the rows")
+}
+
+/// `holder` names process, program and client of who holds the lock.
+pub(crate) fn export_locked(schema: &str, waited: Duration, holder: &str) -> Error {
+    Error::failed(format!(
+        "another publication to schema `{schema}` is under way (waited {} s): {holder}",
+        waited.as_secs()
+    ))
+    .hint("it holds the lock until it ends; the next run publishes then")
+}
+
+pub(crate) fn export_no_own_schema(cause: impl Into<String>) -> Error {
+    Error::failed("cannot create schema `_elt`, which holds the record of publications").because(cause).hint(
+        "`grant create on database … to …` allows it, or an administrator runs `create schema _elt authorization …`",
+    )
+}
+
+/// A target schema that is not there and that this role may not create.
+pub(crate) fn export_no_schema(schema: &str, role: &str, database: &str) -> Error {
+    Error::failed(format!("schema `{schema}` is not there, and role `{role}` may not create it")).hint(format!(
+        "`grant create on database \"{database}\" to \"{role}\"` allows it, or an administrator runs \
+         `create schema \"{schema}\" authorization \"{role}\"`"
+    ))
+}
+
+/// Every difference of one table that does not fit, column by column. `is_ours`: a publication made it.
+pub(crate) fn export_table_does_not_fit(schema: &str, table: &str, is_ours: bool, differences: &[String]) -> Error {
+    let mut error = Error::failed(format!("table `{schema}.{table}` does not fit what is published to it"));
+    for difference in differences {
+        error = error.because(difference);
+    }
+    error.hint(if is_ours {
+        "nothing was changed; `elt plan` shows all steps, and `elt apply --allow-destructive` takes those too that may lose data"
+    } else {
+        "nothing was changed; either side can be adapted: a cast in the model's SQL, or `alter table`"
+    })
+}
+
+pub(crate) fn export_batch_type(table: &str, column: &str, arrow: &str, postgres: &str) -> Error {
+    Error::failed(format!("column `{column}` of `{table}` came as {arrow}, which is not {postgres}"))
+}
+
+/// `hazards`: one line for each column and what it has, with its count.
+pub(crate) fn export_hazards(table: &str, hazards: &[String]) -> Error {
+    let mut error = Error::failed(format!("`{table}` holds values that Postgres cannot hold"));
+    for hazard in hazards {
+        error = error.because(hazard);
+    }
+    error.hint(
+        "nothing was published; the model's SQL can mend them, or `on_hazard: replace` or `quarantine` on the column",
+    )
+}
+
+/// `during` says what was done: `staging`, `merging`, `adding a foreign key`; `cause` holds no row's values.
+pub(crate) fn export_postgres(during: &str, table: Option<&str>, cause: impl Into<String>) -> Error {
+    let on = table.map(|table| format!(" `{table}`")).unwrap_or_default();
+    Error::failed(format!("Postgres failed while {during}{on}"))
+        .because(cause)
+        .hint("nothing was published; the target is as it was")
+}
+
+pub(crate) fn export_outcome_unknown(server: &str, id: &str, cause: impl Into<String>) -> Error {
+    Error::failed(format!("the connection to Postgres at `{server}` was lost during the commit of publication `{id}`"))
+        .because(cause)
+        .hint("whether it was published is unknown; the next run finds out by its id and goes on from there")
+}
+
+pub(crate) fn export_not_planned(table: &str) -> Error {
+    Error::failed(format!("`{table}` is no table of this publication"))
+}
+
+/// A publication is all tables or none: one that failed to be staged keeps the others back.
+pub(crate) fn export_incomplete() -> Error {
+    Error::failed("nothing was published, for a table could not be staged")
+}
+
+pub(crate) fn export_file(doing: &str, path: &Path, cause: &std::io::Error) -> Error {
+    Error::failed(format!("cannot {doing} `{}`", path.display())).caused_by(cause)
+}
+
+pub(crate) fn export_record(path: &Path, cause: impl Into<String>) -> Error {
+    Error::failed(format!("cannot read the record of the last publication, `{}`", path.display()))
+        .because(cause)
+        .hint("without the file everything is published anew")
+}
+
+pub(crate) fn export_file_name(table: &str) -> Error {
+    Error::usage(format!("`{table}` cannot be the name of a file"))
+        .hint("`alias` in the model's config gives the relation another name")
+}
+
+fn rows(count: u64) -> String {
+    if count == 1 { "1 row".into() } else { format!("{count} rows") }
+}
+
+fn ticked(names: &[String]) -> String {
+    let ticked: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
+    ticked.join(", ")
+}

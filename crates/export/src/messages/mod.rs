@@ -1,0 +1,19 @@
+//! The messages of this crate: every error that it raises, as a function each.
+//!
+//! Knows words only: no type of a stage and no I/O.
+
+mod contract;
+mod export;
+mod file;
+mod hazards;
+mod keys;
+mod mongodb;
+mod mysql;
+
+pub(crate) use contract::*;
+pub(crate) use export::*;
+pub(crate) use file::*;
+pub(crate) use hazards::*;
+pub(crate) use keys::*;
+pub(crate) use mongodb::*;
+pub(crate) use mysql::*;

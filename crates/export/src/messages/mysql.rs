@@ -1,0 +1,103 @@
+//! The messages of the MySQL and MariaDB target.
+
+use std::time::Duration;
+
+use elt_base::error::{Error, Place};
+
+/// `holder` names connection, user and client of who holds the lock.
+pub(crate) fn mysql_locked(database: &str, waited: Duration, holder: &str) -> Error {
+    Error::failed(format!(
+        "another publication to database `{database}` is under way (waited {} s): {holder}",
+        waited.as_secs()
+    ))
+    .hint("it holds the lock until it ends; the next run publishes then")
+}
+
+/// `during` says what was done; `cause` holds no row's values.
+pub(crate) fn mysql(during: &str, table: Option<&str>, cause: impl Into<String>) -> Error {
+    let on = table.map(|table| format!(" `{table}`")).unwrap_or_default();
+    Error::failed(format!("MySQL failed while {during}{on}"))
+        .because(cause)
+        .hint("nothing was published; no row of the target was changed")
+}
+
+pub(crate) fn mysql_outcome_unknown(server: &str, id: &str, cause: impl Into<String>) -> Error {
+    Error::failed(format!("the connection to MySQL at `{server}` was lost during the commit of publication `{id}`"))
+        .because(cause)
+        .hint("whether it was published is unknown; the next run finds out by its id and goes on from there")
+}
+
+/// `what` names the thing: "table `t`", "column `c` of `t`".
+pub(crate) fn mysql_name_too_long(what: &str, characters: usize) -> Error {
+    Error::failed(format!("{what} has {characters} characters, MySQL takes 64")).hint("a shorter name fits")
+}
+
+pub(crate) fn mysql_column_count(table: &str, columns: usize, max: usize) -> Error {
+    Error::failed(format!("`{table}` has {columns} columns, InnoDB takes from 1 to {max}"))
+}
+
+pub(crate) fn mysql_key_too_long(table: &str, bytes: usize, max: usize) -> Error {
+    Error::failed(format!("a key of `{table}` has up to {bytes} bytes, InnoDB takes {max}"))
+        .hint("`config: {export: {type: varchar(100)}}` on its text columns makes it shorter")
+}
+
+pub(crate) fn mysql_no_type(table: &str, column: &str, duckdb_type: &str) -> Error {
+    Error::failed(format!("column `{column}` of `{table}` is {duckdb_type}, which has no type in MySQL"))
+        .hint("a cast in the model's SQL, to VARCHAR for example, gives it one")
+}
+
+pub(crate) fn mysql_bad_type(table: &str, column: &str, written: &str, ours: &str, place: Option<Place>) -> Error {
+    Error::usage(format!("column `{column}` of `{table}` cannot be `{written}` in MySQL"))
+        .at_maybe(place)
+        .hint(format!("it is `{ours}` unless `export.type` gives a type that takes the same values"))
+}
+
+pub(crate) fn mysql_no_quarantine(table: &str, column: &str) -> Error {
+    Error::usage(format!("column `{column}` of `{table}` asks for `quarantine`, which a MySQL target does not have"))
+        .hint("`on_hazard` can be `fail` or `replace` there")
+}
+
+pub(crate) fn mysql_index_method(table: &str, method: &str) -> Error {
+    Error::usage(format!("an index of `{table}` is to be `{method}`, which MySQL does not have"))
+        .hint("`btree`, `hash` and `fulltext` are known")
+}
+
+/// Every difference of one table that does not fit, column by column. `is_ours`: a publication made it.
+pub(crate) fn mysql_does_not_fit(table: &str, is_ours: bool, differences: &[String]) -> Error {
+    let mut error = Error::failed(format!("table `{table}` does not fit what is published to it"));
+    for difference in differences {
+        error = error.because(difference);
+    }
+    error.hint(if is_ours {
+        "nothing was changed; elt made this table: once dropped, the next publication makes it anew"
+    } else {
+        "nothing was changed; either side can be adapted: a cast in the model's SQL, or `alter table`"
+    })
+}
+
+/// `steps`: one line each, for a profile that does not allow them unasked.
+pub(crate) fn mysql_contract_changed(table: &str, steps: &[String]) -> Error {
+    let mut error = Error::failed(format!("table `{table}` is not what its contract says, and may not be altered"));
+    for step in steps {
+        error = error.because(step);
+    }
+    error.hint("nothing was changed; `on_schema_change = \"apply\"` in the profile allows these steps")
+}
+
+/// `hazards`: one line for each column and what it has, with its count and a few keys.
+pub(crate) fn mysql_hazards(table: &str, hazards: &[String]) -> Error {
+    let mut error = Error::failed(format!("`{table}` holds values that its columns in MySQL cannot hold"));
+    for hazard in hazards {
+        error = error.because(hazard);
+    }
+    error.hint("nothing was published; the model's SQL can replace them, or `on_hazard: replace`")
+}
+
+pub(crate) fn mysql_batch_type(table: &str, column: &str, arrow: &str, wanted: &str) -> Error {
+    Error::failed(format!("column `{column}` of `{table}` came as {arrow}, which is not {wanted}"))
+}
+
+pub(crate) fn mysql_orphans(table: &str, columns: &str, to: &str) -> Error {
+    Error::failed(format!("rows of `{table}` ({columns}) point to rows that `{to}` does not have"))
+        .hint("nothing was published; a `relationships` test shows the rows")
+}

@@ -1,0 +1,434 @@
+//! Arrow batches as the text of `load data` or of a multi-row `insert`, and what of them MySQL cannot hold.
+//!
+//! Every value is text that the server converts exactly. Knows no connection.
+
+use std::fmt::Write as _;
+
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::{
+    DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
+    Time64MicrosecondType, TimeUnit, TimestampMicrosecondType,
+};
+use arrow::record_batch::RecordBatch;
+use chrono::{DateTime, Datelike, NaiveDate, TimeDelta};
+
+use super::mysql_type::MysqlType;
+use super::table::Column;
+use elt_project::OnHazard;
+
+/// How many keys of bad rows are shown.
+const KEYS_SHOWN: usize = 3;
+
+/// How rows are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// Tabs and lines, `\N` for NULL.
+    Load,
+    /// `(…)` after `(…)`, with commas between.
+    Insert,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Hazard {
+    NotFinite,
+    NotFiniteInJson,
+    Year,
+    Range,
+    Length,
+    Packet,
+}
+
+impl Hazard {
+    fn text(self) -> &'static str {
+        match self {
+            Self::NotFinite => "that are NaN or Infinity",
+            Self::NotFiniteInJson => "with NaN or Infinity, which JSON does not have",
+            Self::Year => "beyond the years that the column takes",
+            Self::Range => "beyond the numbers that the column takes",
+            Self::Length => "longer than the column takes",
+            Self::Packet => "longer than the server's `max_allowed_packet`",
+        }
+    }
+}
+
+struct Fault {
+    column: usize,
+    hazard: Hazard,
+    values: u64,
+    keys: Vec<String>,
+}
+
+/// A column whose Arrow type is not what its MySQL type is made from.
+pub struct Mismatch {
+    pub column: usize,
+    pub arrow: String,
+}
+
+pub struct Encoder<'a> {
+    columns: Vec<&'a Column>,
+    form: Form,
+    packet_bytes_max: usize,
+    faults: Vec<Fault>,
+    pub rows: u64,
+    cell: String,
+}
+
+impl<'a> Encoder<'a> {
+    pub fn new(columns: Vec<&'a Column>, form: Form, packet_bytes_max: usize) -> Self {
+        Self { columns, form, packet_bytes_max, faults: Vec::new(), rows: 0, cell: String::new() }
+    }
+
+    /// Appends one row.
+    pub fn put_row(&mut self, batch: &RecordBatch, row: usize, out: &mut Vec<u8>) -> Result<(), Mismatch> {
+        let (open, between, close): (&[u8], u8, &[u8]) = match self.form {
+            Form::Load => (b"", b'\t', b"\n"),
+            Form::Insert => (b"(", b',', b")"),
+        };
+        out.extend_from_slice(open);
+        for index in 0..self.columns.len() {
+            if index > 0 {
+                out.push(between);
+            }
+            let (column, array) = (self.columns[index], batch.column(index));
+            if array.is_null(row) {
+                self.put_null(out);
+                continue;
+            }
+            self.cell.clear();
+            let Some(fault) = write(array, row, &column.mysql_type, self.packet_bytes_max, &mut self.cell) else {
+                return Err(Mismatch { column: index, arrow: array.data_type().to_string() });
+            };
+            if let Some((hazard, nearest)) = fault {
+                let may_replace = column.on_hazard == OnHazard::Replace && !column.is_key;
+                match nearest {
+                    Some(nearest) if may_replace => self.cell = nearest,
+                    None if may_replace && !column.not_null => {
+                        self.put_null(out);
+                        continue;
+                    }
+                    _ => {
+                        self.note(index, hazard, batch, row);
+                        self.put_null(out);
+                        continue;
+                    }
+                }
+            }
+            if array.data_type() == &DataType::Binary {
+                // Hexadecimal already.
+                let (open, close): (&[u8], &[u8]) = if self.form == Form::Insert { (b"x'", b"'") } else { (b"", b"") };
+                out.extend_from_slice(open);
+                out.extend_from_slice(self.cell.as_bytes());
+                out.extend_from_slice(close);
+                continue;
+            }
+            if self.form == Form::Insert {
+                out.push(b'\'');
+            }
+            escape(self.cell.as_bytes(), out);
+            if self.form == Form::Insert {
+                out.push(b'\'');
+            }
+        }
+        out.extend_from_slice(close);
+        self.rows += 1;
+        Ok(())
+    }
+
+    fn put_null(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(if self.form == Form::Load { b"\\N" } else { b"NULL" });
+    }
+
+    fn note(&mut self, column: usize, hazard: Hazard, batch: &RecordBatch, row: usize) {
+        let known = self.faults.iter().position(|fault| fault.column == column && fault.hazard == hazard);
+        let position = known.unwrap_or_else(|| {
+            self.faults.push(Fault { column, hazard, values: 0, keys: Vec::new() });
+            self.faults.len() - 1
+        });
+        let is_shown = self.faults[position].keys.len() < KEYS_SHOWN;
+        let key = is_shown.then(|| self.key(batch, row)).filter(|key| !key.is_empty());
+        let fault = &mut self.faults[position];
+        fault.values += 1;
+        fault.keys.extend(key);
+    }
+
+    fn key(&self, batch: &RecordBatch, row: usize) -> String {
+        let keys = self.columns.iter().enumerate().filter(|(_, column)| column.is_key);
+        let texts = keys.map(|(index, column)| {
+            let mut text = String::new();
+            if !batch.column(index).is_null(row) {
+                write(batch.column(index), row, &column.mysql_type, usize::MAX, &mut text);
+            }
+            text.chars().take(40).collect::<String>()
+        });
+        texts.collect::<Vec<_>>().join(", ")
+    }
+
+    /// One line for each column and hazard.
+    pub fn hazards(&self) -> Vec<String> {
+        let line = |fault: &Fault| {
+            let column = &self.columns[fault.column];
+            let values = if fault.values == 1 { "1 value".into() } else { format!("{} values", fault.values) };
+            let mut line =
+                format!("column `{}` ({}): {values} {}", column.name, column.mysql_type, fault.hazard.text());
+            if !fault.keys.is_empty() {
+                let more = if fault.values as usize > fault.keys.len() { ", …" } else { "" };
+                let keys = fault.keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
+                let _ = write!(line, " (key {keys}{more})");
+            }
+            line
+        };
+        self.faults.iter().map(line).collect()
+    }
+}
+
+/// One escaping for both forms.
+fn escape(bytes: &[u8], out: &mut Vec<u8>) {
+    let mut start = 0;
+    for (at, byte) in bytes.iter().enumerate() {
+        let letter = match byte {
+            b'\\' => b'\\',
+            b'\'' => b'\'',
+            b'\t' => b't',
+            b'\n' => b'n',
+            b'\r' => b'r',
+            0 => b'0',
+            _ => continue,
+        };
+        out.extend_from_slice(&bytes[start..at]);
+        out.extend_from_slice(&[b'\\', letter]);
+        start = at + 1;
+    }
+    out.extend_from_slice(&bytes[start..]);
+}
+
+type Faulty = Option<(Hazard, Option<String>)>;
+
+/// Writes a value's text; Some with what is wrong with it, and the nearest value that can stand. None: no such pair of types.
+fn write(
+    array: &dyn Array,
+    row: usize,
+    target: &MysqlType,
+    packet_bytes_max: usize,
+    out: &mut String,
+) -> Option<Faulty> {
+    match array.data_type() {
+        DataType::Boolean => {
+            out.push(if array.as_boolean().value(row) { '1' } else { '0' });
+            Some(None)
+        }
+        DataType::Int16 => whole(array.as_primitive::<Int16Type>().value(row).into(), target, out),
+        DataType::Int32 => whole(array.as_primitive::<Int32Type>().value(row).into(), target, out),
+        DataType::Int64 => whole(array.as_primitive::<Int64Type>().value(row), target, out),
+        // Through the double of the same value: the server reads a double first.
+        DataType::Float32 => Some(float(array.as_primitive::<Float32Type>().value(row).into(), f32::MAX.into(), out)),
+        DataType::Float64 => Some(float(array.as_primitive::<Float64Type>().value(row), f64::MAX, out)),
+        DataType::Decimal128(_, scale) => {
+            digits(&decimal(array.as_primitive::<Decimal128Type>().value(row), *scale), target, out)
+        }
+        DataType::Utf8 => {
+            let value = array.as_string::<i32>().value(row);
+            match target {
+                MysqlType::Decimal(..) | MysqlType::Int(..) | MysqlType::Bool => digits(value, target, out),
+                _ => Some(text(value, target, packet_bytes_max, out)),
+            }
+        }
+        DataType::Binary => {
+            let value = array.as_binary::<i32>().value(row);
+            let max = match target {
+                MysqlType::Blob(max) => *max as usize,
+                MysqlType::Varbinary(max) => *max as usize,
+                _ => return None,
+            };
+            let hex = |bytes: &[u8], out: &mut String| {
+                bytes.iter().for_each(|byte| {
+                    let _ = write!(out, "{byte:02x}");
+                })
+            };
+            hex(&value[..value.len().min(max)], out);
+            // Twice as long on its way.
+            let packet = packet_bytes_max / 2;
+            if value.len() > packet {
+                return Some(Some((Hazard::Packet, None)));
+            }
+            Some((value.len() > max).then(|| (Hazard::Length, Some(out.clone()))))
+        }
+        DataType::Date32 => {
+            let days = array.as_primitive::<Date32Type>().value(row);
+            let date = NaiveDate::from_ymd_opt(1970, 1, 1)?.checked_add_signed(TimeDelta::try_days(days.into())?);
+            match date.filter(|date| (1000..=9999).contains(&date.year())) {
+                Some(date) => {
+                    let _ = write!(out, "{date}");
+                    Some(None)
+                }
+                None => Some(Some((Hazard::Year, Some(if days < 0 { "1000-01-01" } else { "9999-12-31" }.into())))),
+            }
+        }
+        DataType::Time64(TimeUnit::Microsecond) => {
+            let micros = array.as_primitive::<Time64MicrosecondType>().value(row);
+            let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000);
+            let _ = write!(out, "{:02}:{:02}:{:02}.{fraction:06}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+            Some(None)
+        }
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            let micros = array.as_primitive::<TimestampMicrosecondType>().value(row);
+            let (least, most) = match target {
+                MysqlType::Timestamp(_) => ("1970-01-01 00:00:01.000000", "2038-01-19 03:14:07.999999"),
+                _ => ("1000-01-01 00:00:00.000000", "9999-12-31 23:59:59.999999"),
+            };
+            let written = DateTime::from_timestamp_micros(micros)
+                .filter(|time| (1000..=9999).contains(&time.year()))
+                .map(|time| time.format("%Y-%m-%d %H:%M:%S%.6f").to_string());
+            match written {
+                Some(written) if written.as_str() >= least && written.as_str() <= most => {
+                    out.push_str(&written);
+                    Some(None)
+                }
+                _ => Some(Some((Hazard::Year, Some(if micros <= 0 { least } else { most }.into())))),
+            }
+        }
+        _ => None,
+    }
+}
+
+fn whole(value: i64, target: &MysqlType, out: &mut String) -> Option<Faulty> {
+    match target {
+        MysqlType::Double | MysqlType::Float => {
+            let _ = write!(out, "{value}");
+            Some(None)
+        }
+        _ => digits(&value.to_string(), target, out),
+    }
+}
+
+/// `{:e}`: as short as reads back the same.
+fn float(value: f64, most: f64, out: &mut String) -> Faulty {
+    if value.is_finite() {
+        let _ = write!(out, "{value:e}");
+        return None;
+    }
+    let nearest = (!value.is_nan()).then(|| format!("{:e}", most.copysign(value)));
+    Some((Hazard::NotFinite, nearest))
+}
+
+/// A decimal number's text into a number of so many digits.
+fn digits(text: &str, target: &MysqlType, out: &mut String) -> Option<Faulty> {
+    let (least, most) = match target {
+        MysqlType::Bool | MysqlType::Int(..) => {
+            let (bits, unsigned) = match target {
+                MysqlType::Int(bytes, unsigned) => (u32::from(*bytes) * 8, *unsigned),
+                _ => (8, false),
+            };
+            let range =
+                if unsigned { (0, (1i128 << bits) - 1) } else { (-(1i128 << (bits - 1)), (1i128 << (bits - 1)) - 1) };
+            if text.parse::<i128>().is_ok_and(|value| value >= range.0 && value <= range.1) {
+                out.push_str(text);
+                return Some(None);
+            }
+            (range.0.to_string(), range.1.to_string())
+        }
+        MysqlType::Decimal(precision, scale) => {
+            let whole = text.trim_start_matches('-').split('.').next().unwrap_or_default().trim_start_matches('0');
+            let room = usize::from(precision - scale);
+            if whole.len() <= room {
+                out.push_str(text);
+                return Some(None);
+            }
+            let most = format!("{}.{}", "9".repeat(room.max(1)), "9".repeat(usize::from(*scale)));
+            let most = most.trim_end_matches('.').to_owned();
+            (format!("-{most}"), most)
+        }
+        _ => return None,
+    };
+    Some(Some((Hazard::Range, Some(if text.starts_with('-') { least } else { most }))))
+}
+
+fn decimal(value: i128, scale: i8) -> String {
+    let scale = usize::try_from(scale).unwrap_or(0);
+    let digits = format!("{:0width$}", value.unsigned_abs(), width = scale + 1);
+    let (whole, fraction) = digits.split_at(digits.len() - scale);
+    let sign = if value < 0 { "-" } else { "" };
+    if scale == 0 { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+}
+
+fn text(value: &str, target: &MysqlType, packet_bytes_max: usize, out: &mut String) -> Faulty {
+    let cut = |bytes: usize| value[..value.floor_char_boundary(bytes.min(value.len()))].to_owned();
+    if value.len() > packet_bytes_max {
+        return Some((Hazard::Packet, (*target != MysqlType::Json).then(|| cut(packet_bytes_max))));
+    }
+    match target {
+        MysqlType::Char(length) | MysqlType::Varchar(length) => {
+            let length = *length as usize;
+            if value.len() > length && value.chars().count() > length {
+                return Some((Hazard::Length, Some(value.chars().take(length).collect())));
+            }
+        }
+        MysqlType::Text(max) if value.len() as u64 > *max => return Some((Hazard::Length, Some(cut(*max as usize)))),
+        MysqlType::Json if has_no_json_number(value) => return Some((Hazard::NotFiniteInJson, None)),
+        _ => {}
+    }
+    out.push_str(value);
+    None
+}
+
+/// Whether NaN or Infinity stands outside of strings, however it is spelled.
+fn has_no_json_number(text: &str) -> bool {
+    let (mut in_string, mut is_escaped) = (false, false);
+    let bytes = text.as_bytes();
+    for (at, byte) in bytes.iter().enumerate() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if in_string => is_escaped = true,
+            b'"' => in_string = !in_string,
+            b'N' | b'I' | b'i' if !in_string => return true,
+            b'n' if !in_string && bytes.get(at + 1) == Some(&b'a') => return true,
+            _ => {}
+        }
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Faulty, Hazard, MysqlType, decimal, digits, escape, float, has_no_json_number, text};
+
+    #[track_caller]
+    fn check(found: (String, Faulty), expected: &str, hazard: Option<Hazard>) {
+        let (written, fault) = found;
+        assert_eq!(fault.as_ref().map(|(hazard, _)| *hazard), hazard);
+        assert_eq!(fault.map_or(written, |(_, nearest)| nearest.unwrap_or("NULL".into())), expected);
+    }
+
+    fn written(write: impl FnOnce(&mut String) -> Faulty) -> (String, Faulty) {
+        let mut out = String::new();
+        let fault = write(&mut out);
+        (out, fault)
+    }
+
+    #[test]
+    fn finds_what_cannot_stand() {
+        let number = |text, target| written(|out| digits(text, &target, out).expect("a number"));
+        check(number("-12.50", MysqlType::Decimal(4, 2)), "-12.50", None);
+        check(number("123.50", MysqlType::Decimal(4, 2)), "99.99", Some(Hazard::Range));
+        check(number("-300", MysqlType::Int(1, false)), "-128", Some(Hazard::Range));
+        check(number("18446744073709551615", MysqlType::Int(8, true)), "18446744073709551615", None);
+        check(
+            written(|out| float(f64::NEG_INFINITY, f64::MAX, out)),
+            "-1.7976931348623157e308",
+            Some(Hazard::NotFinite),
+        );
+        check(written(|out| float(f64::NAN, f64::MAX, out)), "NULL", Some(Hazard::NotFinite));
+        check(written(|out| text("äöü", &MysqlType::Varchar(2), 99, out)), "äö", Some(Hazard::Length));
+        check(written(|out| text("äöü", &MysqlType::Varchar(3), 99, out)), "äöü", None);
+        assert!(has_no_json_number("[1, nan]") && has_no_json_number("{\"a\": -inf}"));
+        assert!(!has_no_json_number("{\"NaN\\\"I\": null, \"b\": [true, 1e5]}"));
+    }
+
+    #[test]
+    fn writes_text() {
+        assert_eq!(decimal(-5, 3), "-0.005");
+        assert_eq!(decimal(i128::from(i64::MAX), 0), "9223372036854775807");
+        let mut out = Vec::new();
+        escape(b"a\tb'c\\d\0e\n", &mut out);
+        assert_eq!(out, b"a\\tb\\'c\\\\d\\0e\\n");
+    }
+}

@@ -1,0 +1,216 @@
+//! The text of every statement that makes, fills and merges tables in MySQL.
+//!
+//! Pure. Knows no connection.
+
+use super::table::{Column, Table};
+use crate::contract::ForeignKey;
+
+/// Our own tables, in the URI's database.
+pub const OWN_TABLES: [&str; 2] = [
+    "create table if not exists `_elt_publications` (number bigint auto_increment primary key, \
+     id char(36) character set ascii not null unique, published_at datetime(6) not null default current_timestamp(6), \
+     project text not null, target text not null, tool text not null, tables longtext not null) \
+     engine = InnoDB character set utf8mb4",
+    "create table if not exists `_elt_tables` (database_name varchar(64) not null, name varchar(64) not null, \
+     publication char(36) character set ascii not null, primary key (database_name, name)) \
+     engine = InnoDB character set utf8mb4 collate utf8mb4_bin",
+];
+
+pub fn tick(name: &str) -> String {
+    format!("`{}`", name.replace('`', "``"))
+}
+
+/// A text literal, under the `sql_mode` that our sessions have.
+pub fn text(value: &str) -> String {
+    format!("'{}'", value.replace('\\', "\\\\").replace('\'', "''"))
+}
+
+pub fn names<'a>(columns: impl IntoIterator<Item = &'a String>) -> String {
+    columns.into_iter().map(|name| tick(name)).collect::<Vec<_>>().join(", ")
+}
+
+pub fn place(database: &str, table: &str) -> String {
+    format!("{}.{}", tick(database), tick(table))
+}
+
+fn typed(column: &Column) -> String {
+    let collation = column
+        .collation
+        .as_ref()
+        .map(|collation| {
+            let charset = collation.split('_').next().unwrap_or("utf8mb4");
+            format!(" character set {charset} collate {collation}")
+        })
+        .unwrap_or_default();
+    format!("{} {}{collation}", tick(&column.name), column.mysql_type)
+}
+
+/// A column with all that its contract says.
+pub fn define(column: &Column) -> String {
+    // A `timestamp` without these words gets a default of its own.
+    let null = if column.not_null { " not null" } else { " null" };
+    let default = column.default.as_ref().map(|default| format!(" default ({default})")).unwrap_or_default();
+    let comment = column.comment.as_ref().map(|comment| format!(" comment {}", text(comment))).unwrap_or_default();
+    format!("{}{null}{default}{comment}", typed(column))
+}
+
+/// The table with its columns, keys, checks and indexes; foreign keys follow once all tables stand.
+pub fn create_table(table: &Table) -> String {
+    let contract = &table.contract;
+    let mut parts: Vec<String> = table.columns.iter().map(define).collect();
+    if !table.key.is_empty() {
+        parts.push(format!("primary key ({})", names(&table.key)));
+    }
+    for unique in &contract.unique {
+        let name = unique.name.as_ref().map(|name| format!("{} ", tick(name))).unwrap_or_default();
+        parts.push(format!("unique key {name}({})", names(&unique.columns)));
+    }
+    for index in &contract.indexes {
+        let columns = names(&index.columns);
+        parts.push(match (index.unique, index.method.as_deref()) {
+            (_, Some("fulltext")) => format!("fulltext key ({columns})"),
+            (true, method) => format!("unique key ({columns}) using {}", method.unwrap_or("btree")),
+            (false, method) => format!("key ({columns}) using {}", method.unwrap_or("btree")),
+        });
+    }
+    for check in &contract.checks {
+        let name = check.name.as_ref().map(|name| format!("constraint {} ", tick(name))).unwrap_or_default();
+        parts.push(format!("{name}check ({})", check.expression));
+    }
+    let comment = contract.comment.as_ref().map(|comment| format!(" comment = {}", text(comment))).unwrap_or_default();
+    format!(
+        "create table {} ({}) engine = InnoDB character set utf8mb4 row_format = dynamic{comment}",
+        place(&table.database, &table.name),
+        parts.join(", ")
+    )
+}
+
+pub fn add_foreign_key(table: &Table, key: &ForeignKey) -> String {
+    let name = key.name.as_ref().map(|name| format!("constraint {} ", tick(name))).unwrap_or_default();
+    format!(
+        "alter table {} add {name}foreign key ({}) references {} ({})",
+        place(&table.database, &table.name),
+        names(&key.columns),
+        place(key.to_schema.as_ref().unwrap_or(&table.database), &key.to_table),
+        names(&key.to_columns)
+    )
+}
+
+/// `grant … on … to …` for a role written as `name` or `name@host`.
+pub fn grant(table: &Table, privilege: &str, role: &str) -> String {
+    let role = match role.split_once('@') {
+        Some((name, host)) => format!("{}@{}", text(name), text(host)),
+        None => text(role),
+    };
+    format!("grant {privilege} on {} to {role}", place(&table.database, &table.name))
+}
+
+/// A staging table of these columns; its primary key is what the merge looks rows up by.
+pub fn create_staging<'a>(place: &str, columns: impl Iterator<Item = &'a Column>, key: &[String]) -> String {
+    let null = |column: &Column| if key.contains(&column.name) { "not null" } else { "null" };
+    let mut parts: Vec<_> = columns.map(|column| format!("{} {}", typed(column), null(column))).collect();
+    if !key.is_empty() {
+        parts.push(format!("primary key ({})", names(key)));
+    }
+    format!("create table {place} ({}) engine = InnoDB character set utf8mb4 row_format = dynamic", parts.join(", "))
+}
+
+/// Merges what is staged for one table; all places are qualified.
+pub struct Merge<'a> {
+    pub table: &'a Table,
+    pub target: String,
+    pub rows: String,
+    pub gone: String,
+}
+
+impl Merge<'_> {
+    pub fn delete_gone(&self) -> String {
+        format!("delete t from {} as s straight_join {} as t on {}", self.gone, self.target, self.on())
+    }
+
+    /// Removes the rows that the relation does not have; without a key all of them.
+    pub fn delete_others(&self) -> String {
+        if self.table.key.is_empty() {
+            return format!("delete from {}", self.target);
+        }
+        let first = self.table.key.first().map(|name| tick(name)).unwrap_or_default();
+        format!(
+            "delete t from {} as t left join {} as s on {} where s.{first} is null",
+            self.target,
+            self.rows,
+            self.on()
+        )
+    }
+
+    /// Updates the rows that differ; None if there is nothing beside the key, or no key.
+    pub fn update(&self) -> Option<String> {
+        let others: Vec<_> = self.table.columns.iter().filter(|column| !column.is_key).collect();
+        if others.is_empty() || self.table.key.is_empty() {
+            return None;
+        }
+        let set: Vec<_> = others.iter().map(|column| format!("t.{0} = s.{0}", tick(&column.name))).collect();
+        Some(format!(
+            "update {} as s straight_join {} as t on {} set {} where not ({})",
+            self.rows,
+            self.target,
+            self.on(),
+            set.join(", "),
+            self.same()?
+        ))
+    }
+
+    /// Whether two rows of one key are equal, byte for byte: a collation may take two texts for the same. None if there is
+    /// nothing beside the key.
+    pub fn same(&self) -> Option<String> {
+        let others = self.table.columns.iter().filter(|column| !column.is_key);
+        let same = others.map(|column| {
+            let name = tick(&column.name);
+            match column.mysql_type.is_text() {
+                true => format!("cast(t.{name} as binary) <=> cast(s.{name} as binary)"),
+                false => format!("t.{name} <=> s.{name}"),
+            }
+        });
+        let same = same.collect::<Vec<_>>().join(" and ");
+        (!same.is_empty()).then_some(same)
+    }
+
+    /// Inserts the rows whose key is not there; all, without a key or into a table that is empty.
+    pub fn insert(&self, is_empty: bool) -> String {
+        let columns = names(self.table.columns.iter().map(|column| &column.name));
+        let staged: Vec<_> = self.table.columns.iter().map(|column| format!("s.{}", tick(&column.name))).collect();
+        let new = if is_empty || self.table.key.is_empty() {
+            String::new()
+        } else {
+            format!(" where not exists (select 1 from {} as t where {})", self.target, self.on())
+        };
+        format!("insert into {} ({columns}) select {} from {} as s{new}", self.target, staged.join(", "), self.rows)
+    }
+
+    pub fn on(&self) -> String {
+        pairs("t", &self.table.key, "s", &self.table.key)
+    }
+}
+
+fn pairs(left: &str, left_columns: &[String], right: &str, right_columns: &[String]) -> String {
+    let parts = left_columns.iter().zip(right_columns);
+    parts.map(|(a, b)| format!("{left}.{} = {right}.{}", tick(a), tick(b))).collect::<Vec<_>>().join(" and ")
+}
+
+/// Finds a row of `from` (a table, or what is staged of it) that points nowhere.
+pub fn orphan(from: &str, columns: &[String], to: &str, to_columns: &[String]) -> String {
+    let given = columns.iter().map(|name| format!("c.{} is not null", tick(name))).collect::<Vec<_>>().join(" and ");
+    let first = to_columns.first().map(|name| tick(name)).unwrap_or_default();
+    format!(
+        "select 1 from {from} as c left join {to} as p on {} where {given} and p.{first} is null limit 1 \
+         lock in share mode",
+        pairs("p", to_columns, "c", columns)
+    )
+}
+
+/// Finds a row of `from` that points to a key of `gone`.
+pub fn orphaned(gone: &str, to_columns: &[String], from: &str, columns: &[String]) -> String {
+    format!(
+        "select 1 from {gone} as g straight_join {from} as c on {} limit 1 lock in share mode",
+        pairs("c", columns, "g", to_columns)
+    )
+}

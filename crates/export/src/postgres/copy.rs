@@ -1,0 +1,192 @@
+//! Sends the batches of one query into a table by binary COPY, and says what went wrong without a row's values.
+//!
+//! Knows one connection and one statement; nothing of publications.
+
+use std::io::Write;
+
+use arrow::record_batch::RecordBatch;
+use postgres::Transaction;
+
+use super::hazard::Hazard;
+use super::pgcopy::{Encoder, Fault, Field};
+use super::quarantine::{self, SetAside};
+use super::table::Column;
+use crate::Sink;
+use crate::messages;
+use elt_base::cancel::Cancel;
+use elt_base::error::Result;
+use elt_connect::postgres::with_sources;
+use elt_project::OnHazard;
+
+/// What a query's rows became.
+pub struct Copied {
+    /// Those that are in the table now.
+    pub rows: u64,
+    pub set_aside: SetAside,
+    /// What was replaced or set aside, a line each.
+    pub notes: Vec<String>,
+}
+
+/// Runs `statement` (a `copy … from stdin (format binary)`) with all batches that `produce` yields. `table` and its `key` are
+/// for messages.
+///
+/// A value that Postgres cannot hold, in a column whose policy is to fail, makes it an error, after all batches were
+/// seen so that it tells how many there are.
+pub fn copy(
+    transaction: &mut Transaction<'_>,
+    statement: &str,
+    table: &str,
+    columns: &[&Column],
+    key: &[String],
+    cancel: &Cancel,
+    produce: impl FnOnce(&mut Sink<'_>) -> Result<()>,
+) -> Result<Copied> {
+    let failed = |error: &postgres::Error| messages::export_postgres("staging", Some(table), describe(error));
+    let mut writer = transaction.copy_in(statement).map_err(|error| failed(&error))?;
+    let fields = columns.iter().map(|column| Field {
+        postgres_type: column.postgres_type.clone(),
+        on_hazard: column.on_hazard,
+        is_key: key.contains(&column.name),
+        labels: column.labels.clone(),
+    });
+    let mut encoder = Encoder::new(fields.collect());
+    let mut sink = |batch: &RecordBatch| -> Result<()> {
+        cancel.check()?;
+        match encoder.encode(batch, |bytes| writer.write_all(bytes)) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(error)) => match error.get_ref().and_then(|error| error.downcast_ref::<postgres::Error>()) {
+                Some(error) => Err(failed(error)),
+                None => Err(messages::export_postgres("staging", Some(table), error.to_string())),
+            },
+            Err(mismatch) => {
+                let column = columns.get(mismatch.column);
+                let name = column.map_or("?", |column| column.name.as_str());
+                let wanted = column.map(|column| column.postgres_type.to_string()).unwrap_or_default();
+                Err(messages::export_batch_type(table, name, &mismatch.arrow, &wanted))
+            }
+        }
+    };
+    produce(&mut sink)?;
+    let notes = judge(&encoder, table, columns, key)?;
+    writer
+        .write_all(encoder.finish())
+        .map_err(|error| messages::export_postgres("staging", Some(table), error.to_string()))?;
+    writer.finish().map_err(|error| failed(&error))?;
+    let set_aside = encoder.take_set_aside();
+    if set_aside.rows > quarantine::ROWS_MAX as u64 {
+        return Err(messages::export_too_many_aside(table, set_aside.rows, quarantine::ROWS_MAX));
+    }
+    Ok(Copied { rows: encoder.rows(), set_aside, notes })
+}
+
+/// Copies what was gathered in batches, whose values are known to stand.
+pub fn copy_batches(
+    transaction: &mut Transaction<'_>,
+    statement: &str,
+    table: &str,
+    fields: Vec<Field>,
+    batches: &[RecordBatch],
+) -> Result<()> {
+    let failed = |cause: String| messages::export_postgres("staging", Some(table), cause);
+    let mut writer = transaction.copy_in(statement).map_err(|error| failed(describe(&error)))?;
+    let mut encoder = Encoder::new(fields);
+    for batch in batches {
+        let encoded = encoder.encode(batch, |bytes| writer.write_all(bytes));
+        encoded
+            .map_err(|mismatch| messages::export_batch_type(table, "?", &mismatch.arrow, "its column's type"))?
+            .map_err(|error| failed(error.to_string()))?;
+    }
+    writer.write_all(encoder.finish()).map_err(|error| failed(error.to_string()))?;
+    writer.finish().map_err(|error| failed(describe(&error)))?;
+    Ok(())
+}
+
+/// An error if there are faults that may not pass; else what became of the others, a line each.
+fn judge(encoder: &Encoder, table: &str, columns: &[&Column], key: &[String]) -> Result<Vec<String>> {
+    let policy = |fault: &Fault| columns.get(fault.column).map_or(OnHazard::Fail, |column| column.on_hazard);
+    let may_be_null = |fault: &Fault| columns.get(fault.column).is_some_and(|column| !column.not_null);
+    let may_pass = |fault: &Fault| match policy(fault) {
+        OnHazard::Fail => false,
+        OnHazard::Replace => fault.hazard != Hazard::Size && (!fault.hazard.is_lost() || may_be_null(fault)),
+        OnHazard::Quarantine => true,
+    };
+    let bad: Vec<String> = encoder
+        .faults()
+        .iter()
+        .filter(|fault| !may_pass(fault))
+        .map(|fault| match policy(fault) {
+            OnHazard::Replace if fault.hazard != Hazard::Size => {
+                format!("{}; NULL, which would replace them, may not stand there", line(fault, columns, key))
+            }
+            _ => line(fault, columns, key),
+        })
+        .collect();
+    if !bad.is_empty() {
+        return Err(messages::export_hazards(table, &bad).of_values());
+    }
+    let notes = encoder.faults().iter().map(|fault| {
+        let became = match policy(fault) {
+            OnHazard::Quarantine => format!("their rows are in `{}`", quarantine::table_name(table)),
+            _ => format!("replaced by {}", fault.hazard.replacement()),
+        };
+        format!("`{table}`, {}; {became}", line(fault, columns, key))
+    });
+    Ok(notes.collect())
+}
+
+/// `` column `name`, the character U+0000: 3 values (`id` 1, 7, 9) ``
+fn line(fault: &Fault, columns: &[&Column], key: &[String]) -> String {
+    let column = columns.get(fault.column).map_or("?", |column| column.name.as_str());
+    let values = if fault.values == 1 { "1 value".to_owned() } else { format!("{} values", fault.values) };
+    let more = if fault.values > fault.keys.len() as u64 { ", …" } else { "" };
+    let of = if key.is_empty() { String::new() } else { format!("`{}` ", key.join("`, `")) };
+    format!("column `{column}`, {}: {values} ({of}{}{more})", fault.hazard.text(), fault.keys.join(", "))
+}
+
+/// What Postgres says of an error, without its DETAIL and without quoted values: those are a row's.
+pub fn describe(error: &postgres::Error) -> String {
+    let Some(error) = error.as_db_error() else { return with_sources(error) };
+    let code = error.code().code();
+    let mut text = without_values(code, error.message());
+    // COPY names the column in its context, behind which the value stands.
+    let context = error.where_().unwrap_or_default();
+    let copying = context.lines().find_map(|line| line.strip_prefix("COPY "));
+    if let Some((_, rest)) = copying.and_then(|line| line.split_once(", column ")) {
+        let column = rest.split(':').next().unwrap_or(rest);
+        text = format!("{text} (column `{column}`)");
+    }
+    format!("{text} [{code}]")
+}
+
+/// Class 22 (data exception) quotes the value behind a colon; P0001 is whatever a trigger's author wrote.
+fn without_values(code: &str, message: &str) -> String {
+    if code == "P0001" {
+        return "a trigger or function raised an exception; the server's log has its text".into();
+    }
+    let cut = if code.starts_with("22") { message.find(": \"") } else { None };
+    match cut.and_then(|cut| message.get(..cut)) {
+        Some(start) => start.to_owned(),
+        None => message.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_values;
+
+    #[track_caller]
+    fn check(code: &str, message: &str, expected: &str) {
+        assert_eq!(without_values(code, message), expected);
+    }
+
+    #[test]
+    fn drops_values() {
+        check("22P02", "invalid input value for enum mood: \"hush\"", "invalid input value for enum mood");
+        check(
+            "23505",
+            "duplicate key value violates unique constraint \"t_pkey\"",
+            "duplicate key value violates unique constraint \"t_pkey\"",
+        );
+        check("P0001", "bad hush", "a trigger or function raised an exception; the server's log has its text");
+    }
+}

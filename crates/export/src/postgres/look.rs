@@ -1,0 +1,142 @@
+//! Looks at what stands in the target without publishing: the steps that a publication would take, and its DDL.
+//!
+//! Changes nothing, and takes no lock.
+
+use std::collections::BTreeSet;
+
+use postgres::Client;
+
+use super::copy::describe;
+use super::fit::{self, fit};
+use super::statements::qualified;
+use super::table::Table;
+use super::{catalog, ddl, migration};
+use crate::messages;
+use crate::plan::PlannedStep;
+use crate::{Publication, PublishedKey};
+use elt_base::error::{Error, Result};
+use elt_base::schema::quote;
+use elt_base::secret::Secret;
+use elt_connect::postgres::Server;
+use elt_project::{ExportPolicy, OnContractChange};
+
+/// Values are counted in tables up to this size: about a second.
+const COUNTED_BYTES_MAX: i64 = 256 << 20;
+
+/// The steps for each table, in the publication's order; none for a table that is as it should be.
+pub fn plan(uri: &Secret, schema: &str, publication: &Publication, policy: ExportPolicy) -> Result<Vec<PlannedStep>> {
+    let tables = tables(publication, schema)?;
+    let server = Server::new(uri, &format!("elt {}/{}", publication.project, publication.target))?;
+    let mut client = server.connect()?;
+    let mut schemas: Vec<String> = tables.iter().map(|table| table.schema.clone()).collect();
+    schemas.extend(tables.iter().flat_map(|table| &table.foreign_keys).map(|key| key.to_schema.clone()));
+    schemas.sort();
+    schemas.dedup();
+    let failed = |error: postgres::Error| messages::export_postgres("reading its catalog", None, describe(&error));
+    let standing = catalog::read(&mut client, &schemas).map_err(failed)?;
+    // All steps, those too that a build would refuse.
+    let policy = ExportPolicy { on_schema_change: OnContractChange::Apply, ..policy };
+    let mut steps = Vec::new();
+    let mut errors = Vec::new();
+    for schema in tables.iter().map(|table| &table.schema).collect::<BTreeSet<_>>() {
+        let stands = client.query_one("select exists (select from pg_namespace where nspname = $1)", &[schema]);
+        if !stands.map_err(failed)?.get::<_, bool>(0) {
+            steps.push(PlannedStep::new(schema, "create schema".into()));
+        }
+    }
+    for table in &tables {
+        let place = format!("{}.{}", table.schema, table.name);
+        let there = standing.get(&(table.schema.clone(), table.name.clone()));
+        let (keys, waiting) = migration::foreign_keys(table, there, &standing, &tables);
+        let keys = keys.iter().map(|key| PlannedStep::new(&place, migration::add_foreign_key(table, key).text));
+        let waiting = waiting.iter().map(|key| {
+            let text = migration::add_foreign_key(table, key).text;
+            PlannedStep { is_waiting: true, ..PlannedStep::new(&place, text) }
+        });
+        let Some(there) = there else {
+            steps.push(PlannedStep::new(&place, migration::creation(table)));
+            steps.extend(keys.chain(waiting));
+            continue;
+        };
+        // What a publication takes without leave, and what it would take with it.
+        match fit(table, there, there.is_ours || policy.allow_destructive) {
+            Ok(fit) if there.is_ours => {
+                let found = migration::steps(table, &fit, there, there.contract.as_ref());
+                for step in found {
+                    let mut planned = PlannedStep::new(&place, step.text);
+                    if let Some(column) = &step.loses {
+                        planned.is_destructive = true;
+                        planned.values = values(&mut client, table, column).map_err(failed)?;
+                    }
+                    steps.push(planned);
+                }
+                steps.extend(keys.chain(waiting));
+                let blocked = fit::blocked(&fit, there).into_iter();
+                steps.extend(blocked.map(|text| PlannedStep { is_blocked: true, ..PlannedStep::new(&place, text) }));
+            }
+            Ok(_) => {}
+            Err(differences) => {
+                errors.push(messages::export_table_does_not_fit(
+                    &table.schema,
+                    &table.name,
+                    there.is_ours,
+                    &differences,
+                ));
+            }
+        }
+    }
+    Error::many(errors).map_or(Ok(steps), Err)
+}
+
+/// How many values a column has that a step would lose; None for a table that takes long to count.
+fn values(client: &mut Client, table: &Table, column: &str) -> Result<Option<u64>, postgres::Error> {
+    let place = qualified(&table.schema, &table.name);
+    let size: i64 = client.query_one("select pg_table_size($1::text::regclass)", &[&place])?.get(0);
+    if size > COUNTED_BYTES_MAX {
+        return Ok(None);
+    }
+    let count: i64 = client.query_one(&format!("select count({}) from {place}", quote(column)), &[])?.get(0);
+    Ok(u64::try_from(count).ok())
+}
+
+/// The surrogate keys that were published; None if the schema stands at publication `known`, or has none.
+pub fn keys(uri: &Secret, schema: &str, known: Option<&str>) -> Result<Option<Vec<PublishedKey>>> {
+    let server = Server::new(uri, "elt keys")?;
+    let mut client = server.connect()?;
+    let failed = |error: postgres::Error| messages::export_postgres("reading surrogate keys", None, describe(&error));
+    let stands = "select to_regclass('_elt.publications') is not null and to_regclass('_elt.keys') is not null";
+    if !client.query_one(stands, &[]).map_err(failed)?.get::<_, bool>(0) {
+        return Ok(None);
+    }
+    let last = client
+        .query_opt("select id::text from _elt.publications where schema = $1 order by number desc limit 1", &[&schema])
+        .map_err(failed)?
+        .map(|row| row.get::<_, String>(0));
+    if known.is_some() && last.as_deref() == known {
+        return Ok(None);
+    }
+    let rows = client.query("select map, natural_key, id::text, uuid::text from _elt.keys", &[]).map_err(failed)?;
+    let read = |row: &postgres::Row| PublishedKey {
+        map: row.get(0),
+        natural_key: row.get(1),
+        id: row.get(2),
+        uuid: row.get(3),
+    };
+    Ok(Some(rows.iter().map(read).collect()))
+}
+
+/// The SQL that makes all tables.
+pub fn script(schema: &str, publication: &Publication) -> Result<String> {
+    Ok(ddl::script(&tables(publication, schema)?))
+}
+
+fn tables(publication: &Publication, schema: &str) -> Result<Vec<Table>> {
+    let (mut tables, mut errors) = (Vec::new(), Vec::new());
+    for table in &publication.tables {
+        match Table::of(table, schema) {
+            Ok(table) => tables.push(table),
+            Err(error) => errors.extend(error.split()),
+        }
+    }
+    Error::many(errors).map_or(Ok(tables), Err)
+}

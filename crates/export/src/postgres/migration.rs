@@ -1,0 +1,190 @@
+//! The steps that bring a table of ours from what it is to what its contract wants.
+//!
+//! Pure. What the recorded contract did not make is left alone: a DBA's index or grant stays. Knows no connection.
+
+use super::catalog::Catalog;
+use super::fit::{self, Fit, Standing};
+use super::statements::{alter, names, qualified};
+use super::table::{ForeignKey, Table};
+use super::wanted::{Wanted, foreign_key, foreign_key_name};
+use elt_base::schema::quote;
+
+/// When a step is taken, within the publication's transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum When {
+    /// Before any table's other steps, children first: what goes.
+    First,
+    /// Before the rows are merged.
+    Before,
+    /// After, for it holds for the rows as they are then.
+    After,
+}
+
+/// One step of a table's migration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// For people: `add column "city" text`.
+    pub text: String,
+    pub sql: String,
+    /// The column whose values it loses.
+    pub loses: Option<String>,
+    pub when: When,
+    /// A query that counts the rows that a constraint does not hold for.
+    pub offenders: Option<String>,
+}
+
+impl Step {
+    fn new(place: &str, sql: String, when: When) -> Self {
+        let text = sql.replacen(&format!("alter table {place} "), "", 1).replacen(&format!(" on {place} "), " ", 1);
+        Self { text, sql, loses: None, when, offenders: None }
+    }
+}
+
+/// All steps for a table that stands and is ours, in their order. `recorded` is the contract that was applied last; None
+/// for a table of an earlier version, whose constraints are known by what stands.
+pub fn steps(table: &Table, fit: &Fit, there: &Standing, recorded: Option<&Wanted>) -> Vec<Step> {
+    let place = qualified(&table.schema, &table.name);
+    let new = Wanted::of(table);
+    let mut steps = Vec::new();
+    let step = |sql: String, when: When| Step::new(&place, sql, when);
+    let mut drops_key = false;
+    let stands = |name: &str| there.object_names.contains(name);
+    // What goes, before what it might stand in the way of.
+    for (name, old) in recorded.iter().flat_map(|recorded| &recorded.constraints) {
+        if new.constraints.get(name) != Some(old) && stands(name) {
+            drops_key |= old.starts_with("primary key");
+            steps.push(step(format!("alter table {place} drop constraint {}", quote(name)), When::First));
+        }
+    }
+    for (name, old) in recorded.iter().flat_map(|recorded| &recorded.indexes) {
+        if new.indexes.get(name) != Some(old) && stands(name) {
+            let sql = format!("drop index {}", qualified(&table.schema, name));
+            steps.push(step(sql, When::First));
+        }
+    }
+    for alteration in &fit.alterations {
+        let loses = alteration.loses().map(str::to_owned);
+        steps.push(Step { loses, ..step(alter(&place, alteration), When::Before) });
+    }
+    for (name, column) in &new.columns {
+        let Some(theirs) = there.columns.iter().find(|theirs| theirs.name == *name) else { continue };
+        let old = recorded.and_then(|recorded| recorded.columns.get(name));
+        if old.and_then(|old| old.default.as_ref()) != column.default.as_ref() {
+            let default = match &column.default {
+                Some(default) => format!("set default {default}"),
+                None => "drop default".into(),
+            };
+            steps.push(step(format!("alter table {place} alter column {} {default}", quote(name)), When::Before));
+        }
+        if theirs.not_null && !column.not_null && old.is_none_or(|old| old.not_null) {
+            steps.push(step(format!("alter table {place} alter column {} drop not null", quote(name)), When::Before));
+        }
+    }
+    for (name, column) in &new.columns {
+        let is_nullable =
+            there.columns.iter().find(|theirs| theirs.name == *name).is_none_or(|theirs| !theirs.not_null);
+        if column.not_null && is_nullable {
+            let offenders = Some(format!("select count(*) from {place} where {} is null", quote(name)));
+            let sql = format!("alter table {place} alter column {} set not null", quote(name));
+            steps.push(Step { offenders, ..step(sql, When::After) });
+        }
+    }
+    for (name, wanted) in &new.constraints {
+        // Foreign keys wait for the table they point to; a primary key that is not dropped is the one that is wanted.
+        let is_elsewhere = wanted.starts_with("foreign key")
+            || wanted.starts_with("primary key") && there.has_primary_key && !drops_key;
+        let is_same = recorded.is_none_or(|recorded| recorded.constraints.get(name) == Some(wanted));
+        let is_done = is_elsewhere || stands(name) && is_same;
+        if !is_done {
+            let offenders = if let Some(expression) = wanted.strip_prefix("check ") {
+                Some(format!("select count(*) from {place} where not {expression}"))
+            } else if wanted.starts_with("primary key") {
+                Some(twins(&place, &table.key))
+            } else {
+                let unique =
+                    table.unique.iter().find(|unique| *wanted == format!("unique ({})", names(&unique.columns)));
+                unique.map(|unique| twins(&place, &unique.columns))
+            };
+            let sql = format!("alter table {place} add constraint {} {wanted}", quote(name));
+            steps.push(Step { offenders, ..step(sql, When::After) });
+        }
+    }
+    for (name, wanted) in &new.indexes {
+        let is_same = recorded.is_none_or(|recorded| recorded.indexes.get(name) == Some(wanted));
+        if !(stands(name) && is_same) {
+            let unique = if wanted.unique { "unique " } else { "" };
+            let is_this =
+                |index: &&elt_project::Index| wanted.definition.ends_with(&format!(" ({})", names(&index.columns)));
+            let index = table.indexes.iter().filter(|index| index.unique).find(is_this);
+            let offenders = index.map(|index| twins(&place, &index.columns));
+            let sql = format!("create {unique}index {} on {place} {}", quote(name), wanted.definition);
+            steps.push(Step { offenders, ..step(sql, When::After) });
+        }
+    }
+    let none = Wanted::default();
+    for sql in recorded.unwrap_or(&none).steps_to(&new, &place) {
+        steps.push(step(sql, When::After));
+    }
+    steps.sort_by_key(|step| step.when);
+    steps
+}
+
+/// The rows whose values in these columns others have too; a unique constraint does not look at nulls.
+pub fn twins(place: &str, columns: &[String]) -> String {
+    let known: Vec<_> = columns.iter().map(|name| format!("{} is not null", quote(name))).collect();
+    let (known, columns) = (known.join(" and "), names(columns));
+    format!(
+        "select coalesce(sum(n), 0)::bigint from \
+         (select count(*) as n from {place} where {known} group by {columns} having count(*) > 1) as d"
+    )
+}
+
+/// The foreign keys to add to a table, and those that wait for the table they point to.
+pub fn foreign_keys(
+    table: &Table,
+    there: Option<&Standing>,
+    standing: &Catalog,
+    tables: &[Table],
+) -> (Vec<ForeignKey>, Vec<ForeignKey>) {
+    // What others made keeps the constraints they gave it.
+    if there.is_some_and(|there| !there.is_ours) {
+        return Default::default();
+    }
+    let new = Wanted::of(table);
+    let is_wanted = |key: &&ForeignKey| {
+        let Some(there) = there else { return true };
+        // It stands under a name that the contract no longer gives it.
+        let is_renamed = there.contract.iter().flat_map(|recorded| &recorded.constraints).any(|(name, definition)| {
+            *definition == foreign_key(key) && there.object_names.contains(name) && !new.constraints.contains_key(name)
+        });
+        !fit::has_foreign_key(there, key) || is_renamed
+    };
+    let stands = |key: &ForeignKey| {
+        standing.contains_key(&(key.to_schema.clone(), key.to_table.clone()))
+            || tables.iter().any(|other| other.schema == key.to_schema && other.name == key.to_table)
+    };
+    table.foreign_keys.iter().filter(is_wanted).cloned().partition(stands)
+}
+
+/// The step that adds a foreign key.
+pub fn add_foreign_key(table: &Table, key: &ForeignKey) -> Step {
+    let place = qualified(&table.schema, &table.name);
+    let name = quote(&foreign_key_name(table, key));
+    let known: Vec<_> = key.columns.iter().map(|name| format!("t.{} is not null", quote(name))).collect();
+    let pairs = key.columns.iter().zip(&key.to_columns);
+    let same: Vec<_> = pairs.map(|(from, to)| format!("o.{} = t.{}", quote(to), quote(from))).collect();
+    let offenders = format!(
+        "select count(*) from {place} as t where {} and not exists (select from {} as o where {})",
+        known.join(" and "),
+        qualified(&key.to_schema, &key.to_table),
+        same.join(" and ")
+    );
+    let sql = format!("alter table {place} add constraint {name} {}", foreign_key(key));
+    Step { offenders: Some(offenders), ..Step::new(&place, sql, When::After) }
+}
+
+/// What a table that is new will be, for people.
+pub fn creation(table: &Table) -> String {
+    let key = if table.key.is_empty() { String::new() } else { format!(", key ({})", table.key.join(", ")) };
+    format!("create table with {} columns{key}", table.columns.len())
+}

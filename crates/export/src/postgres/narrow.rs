@@ -1,0 +1,80 @@
+//! Brings the types that columns are encoded in to those that stand: narrower ones of tables that others made, and the
+//! labels of enums, so that what does not fit is found before it is sent.
+//!
+//! Asks the catalog for labels; knows nothing of rows.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use postgres::Client;
+
+use super::catalog::Catalog;
+use super::copy::describe;
+use super::table::Table;
+use super::values::{Known, Labels};
+use crate::messages;
+use crate::postgres_type::PostgresType;
+use elt_base::error::{Error, Result};
+
+/// Sets types and labels of all columns. `standing` holds the tables of its schemas.
+///
+/// # Errors
+/// A contract names a type that is no enum of the database's.
+pub fn narrow(client: &mut Client, tables: &mut [Table], standing: &Catalog) -> Result<()> {
+    let mut errors = Vec::new();
+    let mut known: BTreeMap<String, Option<Labels>> = BTreeMap::new();
+    for table in tables {
+        let there = standing.get(&(table.schema.clone(), table.name.clone())).filter(|there| !there.is_ours);
+        for column in &mut table.columns {
+            let theirs = there.and_then(|there| there.columns.iter().find(|theirs| theirs.name == column.name));
+            if let Some(theirs) = theirs {
+                let parsed = match theirs.is_enum {
+                    true => Some(PostgresType::Named(theirs.type_name.clone())),
+                    // `json` is compared as `jsonb`.
+                    false => PostgresType::parse(&theirs.type_name).filter(|theirs| *theirs != PostgresType::Json),
+                };
+                column.postgres_type = match parsed {
+                    Some(theirs) if column.postgres_type.can_become(&theirs) => theirs,
+                    _ => column.postgres_type.clone(),
+                };
+            }
+            let Some(name) = own_type(&column.postgres_type) else { continue };
+            if !known.contains_key(&name) {
+                known.insert(name.clone(), ask(client, &name)?);
+            }
+            column.labels = known.get(&name).cloned().flatten();
+            // `citext` is an extension's: its own message says so where it is missing.
+            if column.labels.as_ref().is_none_or(|known| known.labels.is_none() && name != "citext") {
+                let error = messages::export_no_such_type(&table.name, &column.name, &name);
+                errors.push(error.at_maybe(column.type_place.clone()));
+            }
+        }
+    }
+    Error::many(errors).map_or(Ok(()), Err)
+}
+
+/// The name of a type that only this database numbers.
+fn own_type(postgres_type: &PostgresType) -> Option<String> {
+    match postgres_type {
+        PostgresType::Named(name) => Some(name.clone()),
+        PostgresType::Citext => Some("citext".into()),
+        PostgresType::Array(element) => own_type(element),
+        _ => None,
+    }
+}
+
+/// None: there is no such type.
+fn ask(client: &mut Client, name: &str) -> Result<Option<Labels>> {
+    let row = client
+        .query_opt(
+            "select t.oid, t.typtype = 'e', \
+             array(select e.enumlabel::text from pg_enum e where e.enumtypid = t.oid) \
+             from pg_type t where t.oid = to_regtype($1)::oid",
+            &[&name],
+        )
+        .map_err(|error| messages::export_postgres("reading its catalog", None, describe(&error)))?;
+    Ok(row.map(|row| {
+        let labels = row.get::<_, bool>(1).then(|| row.get::<_, Vec<String>>(2).into_iter().collect());
+        Arc::new(Known { oid: row.get(0), labels })
+    }))
+}

@@ -1,0 +1,95 @@
+//! What a publication is to do to each table, from what stands there.
+//!
+//! Pure. Knows no connection: `catalog` tells what stands.
+
+use super::catalog::Catalog;
+use super::fit::{self, Fit};
+use super::migration::{self, Step};
+use super::quarantine;
+use super::table::{ForeignKey, Table};
+use super::wanted::WantedColumn;
+use crate::messages;
+use elt_base::error::{Error, Result};
+use elt_project::{ExportPolicy, OnContractChange};
+
+/// How one table is published.
+pub struct Plan {
+    /// None: it does not stand yet.
+    pub fit: Option<Fit>,
+    /// It stands, and an earlier publication made it.
+    pub is_ours: bool,
+    /// The table beside it, for rows that were set aside, stands.
+    pub has_quarantine: bool,
+    /// To be added in the transaction.
+    pub foreign_keys: Vec<ForeignKey>,
+    /// What brings a table of ours to its contract.
+    pub steps: Vec<Step>,
+    /// Columns that contracts made and models no longer have: they stay ours to drop.
+    pub left: Vec<(String, WantedColumn)>,
+}
+
+/// Compares all tables with what stands; all differences of all tables are one error.
+pub fn plan(tables: &[Table], standing: &Catalog, policy: ExportPolicy) -> Result<(Vec<Plan>, Vec<String>)> {
+    let (mut plans, mut notes, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+    for table in tables {
+        let place = format!("{}.{}", table.schema, table.name);
+        let there = standing.get(&(table.schema.clone(), table.name.clone()));
+        let fit = match there.map(|there| fit::fit(table, there, policy.allow_destructive)).transpose() {
+            Ok(fit) => fit,
+            Err(differences) => {
+                let is_ours = there.is_some_and(|there| there.is_ours);
+                errors.push(messages::export_table_does_not_fit(&table.schema, &table.name, is_ours, &differences));
+                continue;
+            }
+        };
+        let ours = there.filter(|there| there.is_ours);
+        let steps = match (&fit, ours) {
+            (Some(fit), Some(there)) => migration::steps(table, fit, there, there.contract.as_ref()),
+            _ => Vec::new(),
+        };
+        let (foreign_keys, waiting) = migration::foreign_keys(table, there, standing, tables);
+        if let (Some(there), OnContractChange::Fail) = (ours, policy.on_schema_change) {
+            // One that waited for its table is no change of the contract.
+            let is_new = |step: &Step| {
+                let recorded = there.contract.iter().flat_map(|recorded| recorded.constraints.values());
+                !recorded.into_iter().any(|definition| step.sql.ends_with(definition.as_str()))
+            };
+            let keys = foreign_keys.iter().map(|key| migration::add_foreign_key(table, key)).filter(is_new);
+            let changes: Vec<String> = steps.iter().cloned().chain(keys).map(|step| step.text).collect();
+            if !changes.is_empty() {
+                errors.push(messages::export_contract_changed(&place, &changes));
+                continue;
+            }
+        }
+        if let (Some(fit), Some(there)) = (&fit, ours) {
+            let blocked = fit::blocked(fit, there);
+            if !blocked.is_empty() {
+                errors.push(messages::export_views_in_the_way(&place, &blocked));
+                continue;
+            }
+        }
+        if let (Some(fit), Some(_)) = (&fit, ours) {
+            for column in &fit.unfilled {
+                notes.push(format!("column `{column}` of `{place}` is no longer filled"));
+            }
+        }
+        notes.extend(there.iter().flat_map(|there| &there.remarks).map(|remark| format!("`{place}`: {remark}")));
+        notes.extend(waiting.iter().map(|key| {
+            format!("the foreign key of `{place}` to `{}` waits until that table is published", key.to_table)
+        }));
+        let left = ours.and_then(|there| there.contract.as_ref()).map_or(Vec::new(), |contract| {
+            let is_left = |name: &String| fit.as_ref().is_some_and(|fit| fit.unfilled.contains(name));
+            let left = contract.columns.iter().filter(|(name, _)| is_left(name));
+            left.map(|(name, column)| (name.clone(), column.clone())).collect()
+        });
+        plans.push(Plan {
+            left,
+            fit,
+            is_ours: ours.is_some(),
+            has_quarantine: standing.contains_key(&(table.schema.clone(), quarantine::table_name(&table.name))),
+            foreign_keys,
+            steps,
+        });
+    }
+    Error::many(errors).map_or(Ok((plans, notes)), Err)
+}

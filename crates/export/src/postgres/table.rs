@@ -1,0 +1,171 @@
+//! A table of the publication as Postgres will have it: every column with its Postgres type, every name checked.
+//!
+//! Pure. Knows no connection.
+
+use std::collections::BTreeMap;
+
+use super::values::Labels;
+use crate::contract::{self, Check, Unique};
+use crate::duck_type::DuckType;
+use crate::messages;
+use crate::postgres_type::PostgresType;
+use elt_base::error::{Error, Place, Result};
+use elt_project::{Index, OnHazard};
+
+/// Postgres cuts longer names off (`NAMEDATALEN` - 1).
+pub const IDENTIFIER_BYTES_MAX: usize = 63;
+/// Postgres' own limit of columns in a table.
+const COLUMNS_MAX: usize = 1_600;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Table {
+    pub label: String,
+    pub schema: String,
+    pub name: String,
+    pub columns: Vec<Column>,
+    /// Empty: the table is replaced whole whenever it changed.
+    pub key: Vec<String>,
+    /// The name that the contract gives the primary key.
+    pub key_name: Option<String>,
+    pub unique: Vec<Unique>,
+    pub foreign_keys: Vec<ForeignKey>,
+    pub checks: Vec<Check>,
+    pub indexes: Vec<Index>,
+    pub comment: Option<String>,
+    pub owner: Option<String>,
+    pub grants: BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Column {
+    pub name: String,
+    pub postgres_type: PostgresType,
+    /// Where the contract gives its type, if it does.
+    pub type_place: Option<Place>,
+    /// Of a type that is an enum, once the database was asked.
+    pub labels: Option<Labels>,
+    pub not_null: bool,
+    pub default: Option<String>,
+    pub comment: Option<String>,
+    pub on_hazard: OnHazard,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ForeignKey {
+    pub name: Option<String>,
+    pub columns: Vec<String>,
+    pub to_schema: String,
+    pub to_table: String,
+    pub to_columns: Vec<String>,
+}
+
+impl Table {
+    /// # Errors
+    /// Names over 63 bytes, too many columns or none, columns without a Postgres type: all at once.
+    pub fn of(table: &contract::Table, default_schema: &str) -> Result<Self> {
+        let mut errors = Vec::new();
+        let mut check_name = |name: &str, what: &dyn Fn() -> String| {
+            if name.len() > IDENTIFIER_BYTES_MAX {
+                errors.push(messages::export_name_too_long(&what(), name.len()));
+            }
+        };
+        check_name(&table.name, &|| format!("table `{}`", table.name));
+        if let Some(schema) = &table.schema {
+            check_name(schema, &|| format!("schema `{schema}`"));
+        }
+        for column in &table.columns {
+            check_name(&column.name, &|| format!("column `{}` of `{}`", column.name, table.name));
+        }
+        let named = table.unique.iter().map(|unique| &unique.name);
+        let named = named.chain(table.checks.iter().map(|check| &check.name));
+        for name in named.chain(table.foreign_keys.iter().map(|key| &key.name)).flatten() {
+            check_name(name, &|| format!("constraint `{name}` of `{}`", table.name));
+        }
+        if table.columns.is_empty() || table.columns.len() > COLUMNS_MAX {
+            errors.push(messages::export_column_count(&table.name, table.columns.len(), COLUMNS_MAX));
+        }
+        let mut columns = Vec::with_capacity(table.columns.len());
+        for column in &table.columns {
+            let Some(own) = DuckType::parse(&column.duckdb_type).postgres() else {
+                errors.push(messages::export_no_postgres_type(&table.name, &column.name, &column.duckdb_type));
+                continue;
+            };
+            let postgres_type = match &column.target_type {
+                None => own,
+                Some((written, place)) => {
+                    match PostgresType::written(written).filter(|wanted| own.can_become(wanted)) {
+                        Some(wanted) => wanted,
+                        None => {
+                            let error =
+                                messages::export_contract_type(&table.name, &column.name, written, &own.to_string());
+                            errors.push(error.at_maybe(place.clone()));
+                            own
+                        }
+                    }
+                }
+            };
+            columns.push(Column {
+                name: column.name.clone(),
+                postgres_type,
+                type_place: column.target_type.as_ref().and_then(|(_, place)| place.clone()),
+                labels: None,
+                not_null: column.not_null,
+                default: column.default.clone(),
+                comment: column.comment.clone(),
+                on_hazard: column.on_hazard,
+            });
+        }
+        let foreign_keys = table.foreign_keys.iter().map(|key| ForeignKey {
+            name: key.name.clone(),
+            columns: key.columns.clone(),
+            to_schema: key.to_schema.clone().unwrap_or_else(|| default_schema.to_owned()),
+            to_table: key.to_table.clone(),
+            to_columns: key.to_columns.clone(),
+        });
+        let table = Self {
+            label: table.label.clone(),
+            schema: table.schema.clone().unwrap_or_else(|| default_schema.to_owned()),
+            name: table.name.clone(),
+            columns,
+            key: table.key.clone(),
+            key_name: table.key_name.clone(),
+            unique: table.unique.clone(),
+            foreign_keys: foreign_keys.collect(),
+            checks: table.checks.clone(),
+            indexes: table.indexes.clone(),
+            comment: table.comment.clone(),
+            owner: table.owner.clone(),
+            grants: table.grants.clone(),
+        };
+        Error::many(errors).map_or(Ok(table), Err)
+    }
+
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().find(|column| column.name == name)
+    }
+
+    /// The key's columns.
+    pub fn key_columns(&self) -> impl Iterator<Item = &Column> {
+        self.key.iter().filter_map(|name| self.column(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tells_what_postgres_cannot_have() {
+        let long = "x".repeat(64);
+        let table = contract::Table::plain("t", &[(&long, "BIGINT"), ("g", "GEOMETRY")], &[]);
+        let error = Table::of(&table, "public").expect_err("two columns that cannot be");
+        let messages: Vec<_> = error.iter().map(|error| error.message().to_owned()).collect();
+        assert_eq!(
+            messages,
+            [
+                format!("column `{long}` of `t` has 64 bytes, Postgres keeps only 63"),
+                "column `g` of `t` is GEOMETRY, which has no type in Postgres".into(),
+            ]
+        );
+    }
+}

@@ -1,0 +1,185 @@
+//! What a contract wants of a table of ours beside its columns' types, as named pieces of SQL: the same text is made,
+//! recorded, compared and printed.
+//!
+//! Pure. Knows no connection.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::statements::{cut, names, qualified};
+use super::table::{ForeignKey, Table};
+use elt_base::schema::{literal, quote};
+use elt_project::Index;
+
+/// Of one table; recorded in `_elt.tables` once it was applied.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Wanted {
+    pub columns: BTreeMap<String, WantedColumn>,
+    /// By name: `primary key ("id")`, `unique ("a")`, `check (a > 0)`, `foreign key …`.
+    pub constraints: BTreeMap<String, String>,
+    /// By name, what follows `create index … on t`; `unique` stands before.
+    pub indexes: BTreeMap<String, WantedIndex>,
+    pub comment: Option<String>,
+    pub owner: Option<String>,
+    pub grants: BTreeMap<String, Vec<String>>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct WantedColumn {
+    #[serde(rename = "type")]
+    pub sql_type: String,
+    pub not_null: bool,
+    pub default: Option<String>,
+    pub comment: Option<String>,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WantedIndex {
+    pub unique: bool,
+    /// `using btree ("a", "b")`
+    pub definition: String,
+}
+
+impl Wanted {
+    pub fn of(table: &Table) -> Self {
+        let mut wanted = Self {
+            comment: table.comment.clone(),
+            owner: table.owner.clone(),
+            grants: table.grants.clone(),
+            ..Self::default()
+        };
+        for column in &table.columns {
+            wanted.columns.insert(
+                column.name.clone(),
+                WantedColumn {
+                    sql_type: column.postgres_type.to_string(),
+                    not_null: column.not_null,
+                    default: column.default.clone(),
+                    comment: column.comment.clone(),
+                },
+            );
+        }
+        if !table.key.is_empty() {
+            let name = table.key_name.clone().unwrap_or_else(|| cut(&table.name, "_pkey"));
+            wanted.constraints.insert(name, format!("primary key ({})", names(&table.key)));
+        }
+        for unique in &table.unique {
+            let name = unique.name.clone();
+            let name = name.unwrap_or_else(|| wanted.free(&joined(table, &unique.columns), "_key"));
+            wanted.constraints.insert(name, format!("unique ({})", names(&unique.columns)));
+        }
+        for check in &table.checks {
+            let name = check.name.clone().unwrap_or_else(|| wanted.free(&table.name, "_check"));
+            wanted.constraints.insert(name, format!("check ({})", check.expression));
+        }
+        for key in &table.foreign_keys {
+            wanted.constraints.insert(foreign_key_name(table, key), foreign_key(key));
+        }
+        for index in &table.indexes {
+            let method = index.method.as_deref().unwrap_or("btree");
+            let definition = format!("using {method} ({})", names(&index.columns));
+            wanted.add_index(&joined(table, &index.columns), WantedIndex { unique: index.unique, definition });
+        }
+        // Without one, Postgres reads the whole table for every row that is deleted where a foreign key points to.
+        for key in &table.foreign_keys {
+            let leads = |columns: &[String]| columns.starts_with(&key.columns);
+            let is_btree = |index: &&Index| index.method.as_deref().is_none_or(|method| method == "btree");
+            let is_led = leads(&table.key)
+                || table.unique.iter().any(|unique| leads(&unique.columns))
+                || table.indexes.iter().filter(is_btree).any(|index| leads(&index.columns));
+            if !is_led {
+                let definition = format!("using btree ({})", names(&key.columns));
+                wanted.add_index(&joined(table, &key.columns), WantedIndex { unique: false, definition });
+            }
+        }
+        wanted
+    }
+
+    fn add_index(&mut self, base: &str, index: WantedIndex) {
+        if !self.indexes.values().any(|other| *other == index) {
+            self.indexes.insert(self.free(base, "_idx"), index);
+        }
+    }
+
+    /// A name that neither a constraint nor an index of the table has, as Postgres would make it up.
+    fn free(&self, base: &str, ending: &str) -> String {
+        let mut number = 0;
+        loop {
+            let numbered = if number == 0 { ending.to_owned() } else { format!("{ending}{number}") };
+            let name = cut(base, &numbered);
+            if !self.constraints.contains_key(&name) && !self.indexes.contains_key(&name) {
+                return name;
+            }
+            number += 1;
+        }
+    }
+
+    /// Comments, owner and grants of a table that is new: all that is not made with it.
+    pub fn finish(&self, place: &str) -> Vec<String> {
+        Self::default().steps_to(self, place)
+    }
+
+    /// The statements that bring comments, owner and grants from what they were to what they should be.
+    pub fn steps_to(&self, new: &Self, place: &str) -> Vec<String> {
+        let mut statements = Vec::new();
+        let text = |comment: &Option<String>| comment.as_ref().map_or("null".into(), |comment| literal(comment));
+        if self.comment != new.comment {
+            statements.push(format!("comment on table {place} is {}", text(&new.comment)));
+        }
+        for (name, column) in &new.columns {
+            let old = self.columns.get(name).and_then(|old| old.comment.as_ref());
+            if old != column.comment.as_ref() {
+                statements.push(format!("comment on column {place}.{} is {}", quote(name), text(&column.comment)));
+            }
+        }
+        let pairs = |grants: &BTreeMap<String, Vec<String>>| -> Vec<(String, String)> {
+            let of = |(privilege, roles): (&String, &Vec<String>)| {
+                roles.iter().map(|role| (privilege.clone(), role.clone())).collect::<Vec<_>>()
+            };
+            grants.iter().flat_map(of).collect()
+        };
+        let (old, wanted) = (pairs(&self.grants), pairs(&new.grants));
+        for (privilege, role) in wanted.iter().filter(|pair| !old.contains(pair)) {
+            statements.push(format!("grant {privilege} on {place} to {}", role_name(role)));
+        }
+        for (privilege, role) in old.iter().filter(|pair| !wanted.contains(pair)) {
+            statements.push(format!("revoke {privilege} on {place} from {}", role_name(role)));
+        }
+        // Last: after it, the table is another role's.
+        if let Some(owner) = new.owner.as_ref().filter(|owner| self.owner.as_ref() != Some(*owner)) {
+            statements.push(format!("alter table {place} owner to {}", quote(owner)));
+        }
+        statements
+    }
+}
+
+/// `orders_customer_id`
+fn joined(table: &Table, columns: &[String]) -> String {
+    format!("{}_{}", table.name, columns.join("_"))
+}
+
+fn role_name(role: &str) -> String {
+    if role.eq_ignore_ascii_case("public") { "public".into() } else { quote(role) }
+}
+
+/// The constraint's own name, or Postgres' usual one, with a number where several keys have the same columns.
+pub fn foreign_key_name(table: &Table, key: &ForeignKey) -> String {
+    key.name.clone().unwrap_or_else(|| {
+        let twins = table.foreign_keys.iter().filter(|other| other.columns == key.columns && other.name.is_none());
+        let number = twins.take_while(|other| *other != key).count();
+        let ending = if number == 0 { "_fkey".to_owned() } else { format!("_fkey{number}") };
+        cut(&format!("{}_{}", table.name, key.columns.join("_")), &ending)
+    })
+}
+
+pub fn foreign_key(key: &ForeignKey) -> String {
+    format!(
+        "foreign key ({}) references {} ({}) deferrable initially immediate",
+        names(&key.columns),
+        qualified(&key.to_schema, &key.to_table),
+        names(&key.to_columns)
+    )
+}

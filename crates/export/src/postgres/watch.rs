@@ -1,0 +1,104 @@
+//! Notices what others change in tables that publications made: a trigger notes it in `_elt.touched`.
+//!
+//! The trigger fires once a statement, and only where the session does not carry a publication's id. The next
+//! publication compares a touched table in full. A table of ours whose trigger is gone, or was switched off for a while,
+//! or that was made anew by a restore, may have been changed too: it counts as touched. Tables that others made get no
+//! trigger, and neither do those that this role may not alter.
+
+use std::collections::BTreeSet;
+
+use postgres::{Client, Error, Transaction};
+
+use super::statements::qualified;
+use super::table::Table;
+use elt_base::schema::literal;
+
+/// The trigger's name on each table.
+pub const TRIGGER: &str = "elt_touched";
+
+/// The function behind the triggers, for `make_own_schema`. It runs as its owner, for whoever may write a published table
+/// need not know of our schema.
+///
+/// One line for a table is enough, but nobody waits for another's: two sessions that are first write two. A snapshot that
+/// is older than the statement may show a line that a publication has removed since, so it is not relied on.
+pub const FUNCTION: &str = "\
+create function _elt.touch() returns trigger language plpgsql security definer set search_path = pg_catalog as $$
+begin
+    if coalesce(current_setting('elt.publication', true), '') = '' and (
+        current_setting('transaction_isolation') <> 'read committed'
+        or not exists (select from _elt.touched t where t.schema = tg_table_schema and t.name = tg_table_name)
+    ) then
+        insert into _elt.touched (schema, name, at) values (tg_table_schema, tg_table_name, clock_timestamp());
+    end if;
+    return null;
+end $$";
+
+/// Tables of ours that stand and that this role may alter, with their trigger.
+const WATCHABLE: &str = "\
+_elt.tables o join pg_class c on c.oid = to_regclass(format('%I.%I', o.schema, o.name))
+left join pg_trigger g on g.tgrelid = c.oid and g.tgname = 'elt_touched'
+where pg_has_role(c.relowner, 'USAGE')";
+
+/// `enable always` is what `disable trigger all` and `enable trigger all`, as a restore does it, do not give back. A
+/// restored table has another oid.
+const IS_WATCHED: &str = "(g.tgenabled is not distinct from 'A' and o.relation is not distinct from c.oid)";
+
+/// Reads which of the tables others touched, or may have: their labels.
+pub fn read(client: &mut Client, tables: &[Table]) -> Result<BTreeSet<String>, Error> {
+    let rows = client.query(
+        &format!(
+            "select schema, name from _elt.touched union select o.schema, o.name from {WATCHABLE} and not {IS_WATCHED}"
+        ),
+        &[],
+    )?;
+    let label = |schema: &str, name: &str| {
+        tables.iter().find(|table| table.schema == schema && table.name == name).map(|table| table.label.clone())
+    };
+    Ok(rows.iter().filter_map(|row| label(row.get(0), row.get(1))).collect())
+}
+
+/// Makes the trigger on a table of ours.
+pub fn create(place: &str) -> String {
+    format!(
+        "create trigger {TRIGGER} after insert or update or delete or truncate on {place} \
+         for each statement execute function _elt.touch(); {}",
+        enable(place)
+    )
+}
+
+fn enable(place: &str) -> String {
+    format!("alter table {place} enable always trigger {TRIGGER}")
+}
+
+/// Makes sure that a table of ours that stands has its trigger.
+pub fn again(transaction: &mut Transaction<'_>, table: &Table) -> Result<(), Error> {
+    let unwatched =
+        format!("select g.tgname is not null from {WATCHABLE} and not {IS_WATCHED} and o.schema = $1 and o.name = $2");
+    let Some(row) = transaction.query_opt(&unwatched, &[&table.schema, &table.name])? else { return Ok(()) };
+    // Switched off, or of an earlier version's making, or restored without it.
+    let place = qualified(&table.schema, &table.name);
+    transaction.batch_execute(&if row.get(0) { enable(&place) } else { create(&place) })?;
+    remember(transaction, table)
+}
+
+/// Records which relation it is that we watch.
+pub fn remember(transaction: &mut Transaction<'_>, table: &Table) -> Result<(), Error> {
+    transaction.execute(
+        "update _elt.tables set relation = to_regclass($3) where schema = $1 and name = $2",
+        &[&table.schema, &table.name, &qualified(&table.schema, &table.name)],
+    )?;
+    Ok(())
+}
+
+/// Within the publication's transaction: what it changes is not noted.
+pub fn silence(transaction: &mut Transaction<'_>, id: &str) -> Result<(), Error> {
+    transaction.batch_execute(&format!("set local elt.publication = {}", literal(id)))
+}
+
+/// Forgets what was touched in a table that is published in full. It is locked since before the rows were merged: whatever
+/// others changed until then is healed, and what they change later they cannot have noted yet.
+pub fn forget(transaction: &mut Transaction<'_>, table: &Table) -> Result<(), Error> {
+    transaction
+        .execute("delete from _elt.touched where schema = $1 and name = $2", &[&table.schema, &table.name])
+        .map(drop)
+}

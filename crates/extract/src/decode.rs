@@ -1,0 +1,301 @@
+//! Turns a stream of raw documents into batches: a bounded sample first, then every document straight into columns.
+//!
+//! Knows nothing of where documents come from; a source pushes bytes and gets batches and, at the end, the reading.
+
+use std::sync::Arc;
+
+use arrow::datatypes::Schema;
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+
+use crate::bson::{self, Fields, Malformed};
+use crate::builder::ColumnBuilder;
+use crate::columns::Columns;
+use crate::id;
+use crate::infer;
+use crate::messages;
+use crate::options::OnMismatch;
+use crate::rescue::{Context, Forbidden, Path, Rescued};
+use crate::reshape::Reshape;
+use crate::survey::Sample;
+use crate::watermark::Tracker;
+use crate::{Request, Sink};
+use elt_base::batch::{Batch, IdKind, Output, Quarantined, Reading};
+use elt_base::error::{Error, Result};
+use elt_base::schema::{BSON, Column, ColumnType, RESCUED};
+
+/// Rows, source bytes and cells of a batch.
+const BATCH_ROWS_MAX: usize = 32_768;
+const BATCH_BYTES_MAX: u64 = 16 * 1024 * 1024;
+const BATCH_CELLS_MAX: usize = 4_000_000;
+
+/// How often a stop is looked for, in documents.
+const CANCEL_EVERY: u64 = 1_024;
+
+/// Why a document could not be taken in.
+#[derive(Debug)]
+pub enum Fault {
+    /// The document breaks the format; the source knows where it stood.
+    Malformed(Malformed),
+    /// The sink failed, or a stop was asked for.
+    Stopped(Error),
+}
+
+impl From<Malformed> for Fault {
+    fn from(malformed: Malformed) -> Self {
+        Self::Malformed(malformed)
+    }
+}
+
+impl From<Error> for Fault {
+    fn from(error: Error) -> Self {
+        Self::Stopped(error)
+    }
+}
+
+/// The reading of one collection, or of a range of it.
+#[derive(Debug)]
+pub struct Decoder<'r> {
+    request: &'r Request,
+    /// Until the sample is complete; None from the start if the survey took one.
+    sample: Option<Sample>,
+    columns: Columns,
+    rescued_column: ColumnBuilder,
+    rescued: Rescued,
+    /// With `keep_bson`.
+    bson_column: Option<ColumnBuilder>,
+    reshape: Option<Reshape>,
+    /// The document as it was rewritten; its room is used again.
+    reshaped: Vec<u8>,
+    rows: usize,
+    batch_bytes: u64,
+    /// Documents of the source so far, those outside of the window too: what one without `_id` is known by.
+    number: u64,
+    documents: u64,
+    bytes: u64,
+    quarantined: u64,
+    skipped: u64,
+    tracker: Option<Tracker>,
+    /// The request's, else the sample's; None while there is no document.
+    id_kind: Option<IdKind>,
+}
+
+impl<'r> Decoder<'r> {
+    /// Fails if the options contradict each other.
+    pub fn new(request: &'r Request) -> Result<Self> {
+        let options = &request.options;
+        let mut rescued = Rescued::default();
+        rescued.forbidden = match &options.on_mismatch {
+            OnMismatch::Rescue => None,
+            OnMismatch::Fail => Some(Forbidden { paths: None, found: None }),
+            OnMismatch::FailAt(paths) => Some(Forbidden { paths: Some(paths.clone()), found: None }),
+        };
+        let mut decoder = Self {
+            request,
+            sample: None,
+            columns: Columns::of_document(IdKind::Other),
+            rescued_column: ColumnBuilder::of_type(&ColumnType::Json, true),
+            rescued,
+            bson_column: options.keep_bson.then(|| ColumnBuilder::of_type(&ColumnType::Blob, true)),
+            reshape: request.reshape()?,
+            reshaped: Vec::new(),
+            rows: 0,
+            batch_bytes: 0,
+            number: 0,
+            documents: 0,
+            bytes: 0,
+            quarantined: 0,
+            skipped: 0,
+            tracker: request.watermark.as_deref().map(Tracker::new),
+            id_kind: request.id_kind,
+        };
+        match &request.survey.shape {
+            Some(shape) => decoder.begin(Some(shape)),
+            None => decoder.sample = Some(Sample::default()),
+        }
+        Ok(decoder)
+    }
+
+    /// Sets the columns up from what a sample showed.
+    fn begin(&mut self, shape: Option<&infer::Shape>) {
+        self.id_kind = self.id_kind.or(shape.map(infer::Shape::id_kind));
+        let none = infer::Shape::default();
+        let id_kind = self.id_kind.unwrap_or(IdKind::Other);
+        // What is ours alone, such as the raw document, comes from no field.
+        let known: Vec<Column> = self.request.known.iter().filter(|column| column.name != BSON).cloned().collect();
+        self.columns = infer::columns(&known, &self.request.pinned, id_kind, shape.unwrap_or(&none));
+    }
+
+    /// Documents taken in so far.
+    pub fn documents(&self) -> u64 {
+        self.documents
+    }
+
+    /// Counts a document that lies outside of the window.
+    pub fn skip(&mut self) {
+        self.number += 1;
+        self.skipped += 1;
+    }
+
+    /// Takes a document in, and gives a batch to `sink` when one is full. If the document is malformed, nothing of it
+    /// was taken.
+    pub fn push(&mut self, document: &[u8], sink: &mut Sink<'_>) -> Result<(), Fault> {
+        if self.documents.is_multiple_of(CANCEL_EVERY) {
+            self.request.cancel.check()?;
+        }
+        bson::validate(document)?;
+        if let Some(tracker) = &mut self.tracker {
+            tracker.see(document)?;
+        }
+        self.number += 1;
+        self.documents += 1;
+        self.bytes += document.len() as u64;
+        match self.reshape.take() {
+            None => self.take(document, sink),
+            Some(reshape) => {
+                let mut room = std::mem::take(&mut self.reshaped);
+                let taken = match reshape.apply(document, &mut room) {
+                    Ok(document) => self.take(document, sink),
+                    Err(malformed) => Err(malformed.into()),
+                };
+                (self.reshaped, self.reshape) = (room, Some(reshape));
+                taken
+            }
+        }
+    }
+
+    fn take(&mut self, document: &[u8], sink: &mut Sink<'_>) -> Result<(), Fault> {
+        match &mut self.sample {
+            Some(sample) => {
+                if !sample.push(document, self.number)? {
+                    self.close_sample(sink)?;
+                }
+                Ok(())
+            }
+            None => self.decode(document, self.number, sink),
+        }
+    }
+
+    /// Puts a document aside that cannot be decoded, or fails with `error` if the options say so. Its bytes are kept
+    /// only where no field is to be masked or left out.
+    pub fn quarantine(&mut self, mut document: Quarantined, error: Error, sink: &mut Sink<'_>) -> Result<()> {
+        if self.request.options.fail_on_malformed {
+            return Err(error);
+        }
+        if self.request.options.reshapes() {
+            document.bytes = None;
+        }
+        self.number += 1;
+        self.quarantined += 1;
+        sink(Output::Quarantined(document))
+    }
+
+    fn close_sample(&mut self, sink: &mut Sink<'_>) -> Result<(), Fault> {
+        let Some(sample) = self.sample.take() else { return Ok(()) };
+        self.begin((!sample.ends.is_empty()).then_some(&sample.shape));
+        let mut start = 0;
+        for (end, number) in sample.ends {
+            if let Some(document) = sample.bytes.get(start..end) {
+                self.decode(document, number, sink)?;
+            }
+            start = end;
+        }
+        Ok(())
+    }
+
+    fn decode(&mut self, document: &[u8], number: u64, sink: &mut Sink<'_>) -> Result<(), Fault> {
+        let row = self.rows;
+        let id_kind = self.id_kind.unwrap_or(IdKind::Other);
+        let agreed = Some(&*self.request.agreed);
+        let mut cx = Context { document, number, id_kind, agreed, rescued: &mut self.rescued };
+        self.columns.append(row, Fields::new(document)?, &Path::DOCUMENT, &mut cx)?;
+        if let Some(id) = self.columns.column(0).filter(|id| id.len() == row) {
+            id.append_bytes(row, id::of_number(number, id_kind).as_bytes());
+        }
+        if let Some(column) = &mut self.bson_column {
+            column.append_bytes(row, document);
+        }
+        if let Some(text) = self.rescued.close() {
+            self.rescued_column.append_bytes(row, text.as_bytes());
+            self.rescued.clear();
+            if let Some((path, kind)) = self.rescued.forbidden.as_mut().and_then(|forbidden| forbidden.found.take()) {
+                let id = match bson::find(document, b"_id")? {
+                    Some(id) => id::text(id, id_kind)?,
+                    None => id::of_number(number, id_kind),
+                };
+                return Err(messages::mismatch(&self.request.collection, &path, kind.name(), &id).into());
+            }
+        }
+        self.rows += 1;
+        self.batch_bytes += document.len() as u64;
+        if self.rows >= BATCH_ROWS_MAX
+            || self.batch_bytes >= BATCH_BYTES_MAX
+            || self.rows * self.columns.len() >= BATCH_CELLS_MAX
+        {
+            self.flush(sink)?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, sink: &mut Sink<'_>) -> Result<()> {
+        let rows = std::mem::take(&mut self.rows);
+        let bytes = std::mem::take(&mut self.batch_bytes);
+        if rows == 0 {
+            return Ok(());
+        }
+        let broken = |error| messages::batch(&self.request.collection, &error);
+        let columns = self.column_list();
+        let mut fields = Vec::with_capacity(columns.len() + 2);
+        let mut arrays = Vec::with_capacity(columns.len() + 2);
+        for (name, column) in self.columns.named_mut() {
+            fields.push(column.field(name));
+            arrays.push(column.finish(rows).map_err(broken)?);
+        }
+        self.columns.restart();
+        let own = self.bson_column.iter_mut().map(|column| (BSON, column));
+        for (name, column) in own.chain([(RESCUED, &mut self.rescued_column)]) {
+            fields.push(column.field(name));
+            arrays.push(column.finish(rows).map_err(broken)?);
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(rows));
+        let data =
+            RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options).map_err(broken)?;
+        sink(Output::Documents(Batch { data, columns, bytes }))
+    }
+
+    /// The columns without `_id` and `_elt_rescued`, in a batch's order.
+    fn column_list(&self) -> Vec<Column> {
+        let mut columns = self.columns.types();
+        columns.remove(0);
+        columns.extend(self.bson_column.as_ref().map(|_| Column::new(BSON, ColumnType::Blob)));
+        columns
+    }
+
+    /// Gives the last batch to `sink`, and says what was read.
+    pub fn finish(mut self, sink: &mut Sink<'_>) -> Result<Reading> {
+        self.close_sample(sink).map_err(|fault| match fault {
+            Fault::Malformed(malformed) => {
+                messages::malformed_document(&self.request.collection, malformed.offset, malformed.what)
+            }
+            Fault::Stopped(error) => error,
+        })?;
+        self.flush(sink)?;
+        let mut reading = Reading {
+            documents: self.documents,
+            bytes: self.bytes,
+            rescued: self.rescued.total,
+            quarantined: self.quarantined,
+            skipped: self.skipped,
+            columns: self.column_list(),
+            watermark: self.tracker.as_ref().and_then(Tracker::greatest),
+            id_kind: self.id_kind,
+            ..Reading::default()
+        };
+        self.columns.gather("", &mut reading.census);
+        Ok(reading)
+    }
+}
+
+#[cfg(test)]
+mod property_tests;
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,402 @@
+//! Extended JSON v2, canonical or relaxed: one document a line, or one after the other, or the elements of one array.
+//!
+//! Documents are cut out of the stream by their brackets, so that a file of any size is read in bounded memory and an
+//! error names the line of its document. A document that is not sound is set apart, and what follows it is read.
+
+use std::borrow::Cow;
+use std::io::{ErrorKind, Read};
+use std::path::Path;
+
+use crate::bson::DOCUMENT_BYTES_MAX;
+use crate::decode::Fault;
+use crate::files::{Broken, Taker, json_bson};
+use crate::messages;
+use elt_base::error::Result;
+
+const BUFFER_BYTES: usize = 1 << 18;
+
+/// Bytes of one document's text, at most: canonical Extended JSON is longer than BSON.
+const TEXT_BYTES_MAX: usize = 4 * DOCUMENT_BYTES_MAX;
+
+pub fn documents(path: &Path, mut input: Box<dyn Read>, taker: &mut dyn Taker) -> Result<()> {
+    let mut buffer = vec![0; BUFFER_BYTES];
+    let mut texts = Texts { path, cutter: Cutter::default(), bson: Vec::new(), taker };
+    loop {
+        let read = match input.read(&mut buffer) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(messages::source_file(path, &error)),
+        };
+        texts.take(buffer.get(..read).unwrap_or_default())?;
+    }
+    texts.end()
+}
+
+/// Of one document a line.
+const CUT_LINE: &str = "the line ends within a document";
+
+/// The texts of a file on their way to the taker.
+struct Texts<'t> {
+    path: &'t Path,
+    cutter: Cutter,
+    bson: Vec<u8>,
+    taker: &'t mut dyn Taker,
+}
+
+impl Texts<'_> {
+    fn take(&mut self, bytes: &[u8]) -> Result<()> {
+        // What a broken document had swallowed is read again before what follows it.
+        let mut waiting: Vec<(Cow<'_, [u8]>, usize)> = vec![(Cow::Borrowed(bytes), 0)];
+        while let Some((chunk, at)) = waiting.last_mut() {
+            let Some(rest) = chunk.get(*at..).filter(|rest| !rest.is_empty()) else {
+                waiting.pop();
+                continue;
+            };
+            let (used, cut) = self.cutter.feed(rest);
+            *at += used;
+            let again = match cut {
+                Cut::More => None,
+                Cut::Whole => self.whole()?,
+                Cut::Broken(what) => {
+                    // The line end that broke it is read already.
+                    let line = self.cutter.line - u64::from(self.cutter.text.last() == Some(&b'\n'));
+                    self.broken(line, what)?
+                }
+            };
+            if let Some(again) = again {
+                waiting.push((Cow::Owned(again), 0));
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&mut self) -> Result<()> {
+        while let Err(what) = self.cutter.end() {
+            let line = self.cutter.start_line;
+            match self.broken(line, what)? {
+                Some(again) => self.take(&again)?,
+                None if self.cutter.array == Array::Open => {
+                    // Its elements were read all the same.
+                    self.cutter.array = Array::Closed;
+                }
+                None => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the text of one document; gives what must be read again.
+    fn whole(&mut self) -> Result<Option<Vec<u8>>> {
+        self.bson.clear();
+        if let Err(invalid) = json_bson::convert(&self.cutter.text, &mut self.bson) {
+            let before = self.cutter.text.get(..invalid.at).unwrap_or_default();
+            let lines = before.iter().filter(|byte| **byte == b'\n').count() as u64;
+            return self.broken(self.cutter.start_line + lines, invalid.what);
+        }
+        match self.taker.document(&self.bson) {
+            Ok(()) => {
+                self.cutter.text.clear();
+                Ok(None)
+            }
+            Err(Fault::Malformed(malformed)) => self.broken(self.cutter.start_line, malformed.what),
+            Err(Fault::Stopped(error)) => Err(error),
+        }
+    }
+
+    /// Sets apart what was read of a document, or its first line if the next one begins another.
+    fn broken(&mut self, line: u64, what: &str) -> Result<Option<Vec<u8>>> {
+        let cutter = &mut self.cutter;
+        let mut text = std::mem::take(&mut cutter.text);
+        let mut again = None;
+        let (mut line, mut what) = (line, what);
+        if cutter.array == Array::None
+            && let Some(end) = cut_line(&text)
+        {
+            again = Some(text.split_off(end));
+            (line, what) = (cutter.start_line, CUT_LINE);
+        }
+        let broken = Broken { offset: cutter.start, line: Some(line), what: what.to_owned(), bytes: &text };
+        self.taker.broken(broken, messages::malformed_json(self.path, line, what))?;
+        let cutter = &mut self.cutter;
+        if let Some(again) = &again {
+            // As if it had not been read.
+            cutter.at -= again.len() as u64;
+            cutter.line -= again.iter().filter(|byte| **byte == b'\n').count() as u64;
+        }
+        (cutter.depth, cutter.in_string, cutter.escaped) = (0, false, false);
+        Ok(again)
+    }
+}
+
+/// Where the second line of a text begins, if it begins a document: the first should have ended with its line.
+fn cut_line(text: &[u8]) -> Option<usize> {
+    let end = text.iter().position(|byte| *byte == b'\n')? + 1;
+    text.get(end..)?.starts_with(b"{").then_some(end)
+}
+
+/// What became of bytes that were fed.
+enum Cut {
+    More,
+    /// `text` is a document's.
+    Whole,
+    /// `text` cannot become a document.
+    Broken(&'static str),
+}
+
+/// Cuts documents out of a stream, by brackets outside of strings.
+#[derive(Debug)]
+struct Cutter {
+    text: Vec<u8>,
+    /// Open brackets within the document.
+    depth: usize,
+    in_string: bool,
+    escaped: bool,
+    array: Array,
+    line: u64,
+    /// Bytes of the file that were fed.
+    at: u64,
+    /// Where the document at hand begins.
+    start_line: u64,
+    start: u64,
+    /// What follows up to the line's end is of no document.
+    lost: Option<&'static str>,
+}
+
+/// Whether the file is one array, and how far it was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Array {
+    Unknown,
+    None,
+    Open,
+    Closed,
+}
+
+impl Default for Cutter {
+    fn default() -> Self {
+        Self {
+            text: Vec::new(),
+            depth: 0,
+            in_string: false,
+            escaped: false,
+            array: Array::Unknown,
+            line: 1,
+            at: 0,
+            start_line: 1,
+            start: 0,
+            lost: None,
+        }
+    }
+}
+
+impl Cutter {
+    /// Takes bytes up to the end of a document, or to where one breaks off, and says how many.
+    fn feed(&mut self, bytes: &[u8]) -> (usize, Cut) {
+        for (index, &byte) in bytes.iter().enumerate() {
+            let used = index + 1;
+            self.at += 1;
+            if let Some(what) = self.lost {
+                if byte == b'\n' {
+                    self.lost = None;
+                    // The line is told of before it ends.
+                    let broken = Cut::Broken(what);
+                    self.at -= 1;
+                    return (index, broken);
+                }
+                self.text.push(byte);
+            } else if self.depth == 0 {
+                self.between(byte);
+            } else {
+                self.text.push(byte);
+                if let Some(what) = self.within(byte) {
+                    return (used, Cut::Broken(what));
+                }
+                if self.depth == 0 {
+                    return (used, Cut::Whole);
+                }
+            }
+            if self.text.len() > TEXT_BYTES_MAX {
+                return (used, Cut::Broken("a document without an end"));
+            }
+        }
+        (bytes.len(), Cut::More)
+    }
+
+    fn within(&mut self, byte: u8) -> Option<&'static str> {
+        if self.in_string {
+            match byte {
+                b'\n' => {
+                    self.line += 1;
+                    return Some("a line ends within a string");
+                }
+                _ if self.escaped => self.escaped = false,
+                b'\\' => self.escaped = true,
+                b'"' => self.in_string = false,
+                _ => {}
+            }
+            return None;
+        }
+        match byte {
+            b'"' => self.in_string = true,
+            b'{' | b'[' => self.depth += 1,
+            b'}' | b']' => self.depth -= 1,
+            b'\n' => self.line += 1,
+            _ => {}
+        }
+        None
+    }
+
+    fn between(&mut self, byte: u8) {
+        let lost = match (byte, self.array) {
+            (b'\n', _) => {
+                self.line += 1;
+                return;
+            }
+            (b' ' | b'\t' | b'\r', _) => return,
+            // A byte order mark before anything else.
+            (0xef | 0xbb | 0xbf, Array::Unknown) => return,
+            (b'[', Array::Unknown) => {
+                self.array = Array::Open;
+                return;
+            }
+            (b',', Array::Open) => return,
+            (b']', Array::Open) => {
+                self.array = Array::Closed;
+                return;
+            }
+            (_, Array::Closed) => Some("text after the array's end"),
+            (b'{', _) => None,
+            _ => Some("a document begins with `{`"),
+        };
+        (self.start_line, self.start) = (self.line, self.at - 1);
+        self.text.push(byte);
+        self.lost = lost;
+        if lost.is_none() {
+            if self.array == Array::Unknown {
+                self.array = Array::None;
+            }
+            self.depth = 1;
+        }
+    }
+
+    fn end(&mut self) -> Result<(), &'static str> {
+        if let Some(what) = self.lost.take() {
+            return Err(what);
+        }
+        match (self.depth > 0, self.array) {
+            (true, _) => Err("the file ends within a document"),
+            (_, Array::Open) => Err("the file ends within its array"),
+            _ => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::documents;
+    use crate::decode::Fault;
+    use crate::files::{Broken, Taker};
+    use elt_base::error::{Error, Result};
+
+    /// Documents, and what was broken: `offset line what: text`.
+    #[derive(Default)]
+    struct Taken {
+        documents: Vec<String>,
+        broken: Vec<String>,
+        fails: bool,
+    }
+
+    impl Taker for Taken {
+        fn document(&mut self, document: &[u8]) -> Result<(), Fault> {
+            self.documents.push(bson::Document::from_reader(document).unwrap().to_string());
+            Ok(())
+        }
+
+        fn broken(&mut self, broken: Broken<'_>, error: Error) -> Result<()> {
+            let Broken { offset, line, what, bytes } = broken;
+            self.broken.push(format!("{offset} {} {what}: {}", line.unwrap(), String::from_utf8_lossy(bytes)));
+            if self.fails { Err(error) } else { Ok(()) }
+        }
+    }
+
+    fn take(text: &str, taken: &mut Taken) -> Result<()> {
+        documents(Path::new("loans.json"), Box::new(std::io::Cursor::new(text.as_bytes().to_vec())), taken)
+    }
+
+    #[track_caller]
+    fn check(text: &str, expected: Result<&[&str], &str>) {
+        let mut taken = Taken { fails: true, ..Taken::default() };
+        let result = take(text, &mut taken);
+        let found: Vec<_> = taken.documents.iter().map(String::as_str).collect();
+        let result = result.as_ref().map(|()| found.as_slice()).map_err(|error| error.message());
+        assert_eq!(result, expected);
+    }
+
+    #[track_caller]
+    fn check_broken(text: &str, documents: &[&str], broken: &[&str]) {
+        let mut taken = Taken::default();
+        take(text, &mut taken).unwrap();
+        assert_eq!(
+            (taken.documents, taken.broken),
+            (
+                documents.iter().map(|text| (*text).to_owned()).collect(),
+                broken.iter().map(|text| (*text).to_owned()).collect()
+            )
+        );
+    }
+
+    #[test]
+    fn reads_on_behind_what_is_broken() {
+        let two = [r#"{ "a": 1 }"#, r#"{ "a": 4 }"#];
+        check_broken("{\"a\": 1}\nnonsense {\n{\"a\": 4}\n", &two, &["9 2 a document begins with `{`: nonsense {"]);
+        check_broken(
+            "{\"a\": 1}\n{\"a\": \n{\"a\": [2\n{\"a\": 4}\n",
+            &two,
+            &["9 2 the line ends within a document: {\"a\": \n", "16 3 the line ends within a document: {\"a\": [2\n"],
+        );
+        check_broken("{\"a\": 1}\n{\"a\": \"x\n{\"a\": 4}", &two, &["9 2 a line ends within a string: {\"a\": \"x\n"]);
+        check_broken("[{\"a\": 1}, {\"a\": }, {\"a\": 4}]", &two, &["11 1 expected value: {\"a\": }"]);
+        check_broken("[{\"a\": 1}, {\"a\": 4}", &two, &["11 1 the file ends within its array: "]);
+        check_broken("{\"a\": 1}\n{\"a\": 4}\n{\"a\":", &two, &["18 3 the file ends within a document: {\"a\":"]);
+        check_broken("{\"a\": 1}\n{\"a\": 4}\nend", &two, &["18 3 a document begins with `{`: end"]);
+    }
+
+    #[test]
+    fn reads_lines_arrays_and_pretty_texts() {
+        let two: &[&str] = &[r#"{ "a": 1 }"#, r#"{ "b": "}{"" }"#];
+        check("{\"a\": 1}\n\n{\"b\": \"}{\\\"\"}\n", Ok(two));
+        check("[{\"a\": {\"$numberInt\": \"1\"}},\n {\"b\": \"}{\\\"\"}]", Ok(two));
+        check("{\n  \"a\": 1\n}\n{\n  \"b\": \"}{\\\"\"\n}", Ok(two));
+        check("", Ok(&[]));
+        check("[]", Ok(&[]));
+    }
+
+    #[test]
+    fn names_the_line() {
+        check("{\"a\": 1}\n{\"a\": }\n", Err("`loans.json` line 2 is not valid Extended JSON: expected value"));
+        check(
+            "{\"a\": 1}\nnonsense\n",
+            Err("`loans.json` line 2 is not valid Extended JSON: a document begins with `{`"),
+        );
+        check(
+            "{\"a\": 1}\n{\"a\": \"x\n",
+            Err("`loans.json` line 2 is not valid Extended JSON: a line ends within a string"),
+        );
+        check(
+            "{\"a\": 1}\n{\"a\": 1",
+            Err("`loans.json` line 2 is not valid Extended JSON: the file ends within a document"),
+        );
+        let cut = Err("`loans.json` line 2 is not valid Extended JSON: the line ends within a document");
+        check("{\"a\": 1}\n{\"a\": \n{\"a\": 3}\n", cut);
+        check("{\"a\": 1}\n{\"a\": [1}\n{\"a\": 3}}\n{\"a\": 4}\n", cut);
+        check("[{\"a\": 1}", Err("`loans.json` line 1 is not valid Extended JSON: the file ends within its array"));
+        check(
+            "{\"a\": {\"$oid\": \"zz\"}}",
+            Err(
+                "`loans.json` line 1 is not valid Extended JSON: a `$` key whose value does not have the form of its type",
+            ),
+        );
+    }
+}

@@ -1,0 +1,422 @@
+//! From a sample of documents to columns: the stored schema and the pinned columns first, then what the sample shows.
+//!
+//! The kind that most of a path's values have wins; integers beside doubles make a DOUBLE if every integer is exactly
+//! a double, and beside decimals a DECIMAL. An object whose keys are data lands as JSON. Pure.
+
+use std::collections::HashMap;
+
+use crate::bson::{DEPTH_MAX, Fields, KINDS, Kind, Malformed, Value};
+use crate::builder::{ColumnBuilder, LEVELS_MAX, blob_type, exact_double};
+use crate::columns::{Columns, FIELDS_MAX, TOP_FIELDS_MAX};
+use crate::data::{SCALE_WRITTEN_MAX, StructOf, TextOf};
+use crate::decimal::{DIGITS_MAX, Decimal, integer_digits, rescale, scale_needed};
+use crate::names::Names;
+use elt_base::batch::IdKind;
+use elt_base::schema::{Column, ColumnType, ID};
+
+/// Keys that look like data make a map only from this many on.
+const DATA_KEYS_MIN: usize = 16;
+
+/// Keys that look like names make a map from this many on, if an object has but a few of them (one in
+/// `MAP_SPARSITY_MIN`, on the average) and nine in ten hold values of one class.
+const MAP_KEYS_MIN: usize = 64;
+const MAP_SPARSITY_MIN: u64 = 10;
+
+/// What the sample's values at one path were.
+#[derive(Debug, Default)]
+pub struct Shape {
+    counts: [u64; KINDS],
+    uuids: u64,
+    /// How many binaries that are no UUID have each subtype.
+    subtypes: Vec<(u8, u64)>,
+    /// Integers that no double is exactly.
+    inexact: u64,
+    decimal: DecimalShape,
+    fields: Vec<(Box<[u8]>, Shape)>,
+    by_key: HashMap<Box<[u8]>, usize>,
+    /// More keys than an object may have fields.
+    crowded: bool,
+    element: Option<Box<Shape>>,
+}
+
+#[derive(Debug, Default)]
+struct DecimalShape {
+    /// Places after the point as written, and without trailing zeros.
+    scale: u32,
+    scale_least: u32,
+    /// Digits before the point.
+    digits: u32,
+    /// Values that no DECIMAL holds: NaN, infinities, negative zeros, too many digits.
+    special: bool,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Number,
+    Text,
+    Object,
+    Array,
+    Date,
+    Boolean,
+    Uuid,
+    Blob,
+    Timestamp,
+    Regex,
+}
+
+impl Shape {
+    /// Takes a document in; an error means that it is malformed somewhere.
+    pub fn observe_document(&mut self, document: &[u8]) -> Result<(), Malformed> {
+        self.observe_fields(Fields::new(document)?, 0)
+    }
+
+    fn observe_fields(&mut self, mut elements: Fields<'_>, depth: usize) -> Result<(), Malformed> {
+        let fields_max = if depth == 0 { TOP_FIELDS_MAX } else { FIELDS_MAX };
+        while let Some(element) = elements.next(&[])? {
+            if std::str::from_utf8(element.key).is_err() {
+                return Err(Malformed { offset: element.value.offset, what: "a key that is not UTF-8" });
+            }
+            let index = match self.by_key.get(element.key) {
+                Some(index) => *index,
+                None if self.fields.len() < fields_max => {
+                    self.by_key.insert(element.key.into(), self.fields.len());
+                    self.fields.push((element.key.into(), Shape::default()));
+                    self.fields.len() - 1
+                }
+                None => {
+                    self.crowded = true;
+                    Shape::default().observe(element.value, depth + 1)?;
+                    continue;
+                }
+            };
+            self.fields[index].1.observe(element.value, depth + 1)?;
+        }
+        Ok(())
+    }
+
+    fn observe(&mut self, value: Value<'_>, depth: usize) -> Result<(), Malformed> {
+        if depth > DEPTH_MAX {
+            return Err(Malformed { offset: value.offset, what: "values nested deeper than 250 levels" });
+        }
+        self.counts[value.kind as usize] += 1;
+        match value.kind {
+            Kind::Object => self.observe_fields(value.fields()?, depth)?,
+            Kind::Array => {
+                let element = self.element.get_or_insert_default();
+                let mut items = value.fields()?;
+                while let Some(item) = items.next(&[])? {
+                    element.observe(item.value, depth + 1)?;
+                }
+            }
+            Kind::Binary if value.uuid().is_some() => self.uuids += 1,
+            Kind::Binary => {
+                let (subtype, _) = value.binary();
+                match self.subtypes.iter_mut().find(|(have, _)| *have == subtype) {
+                    Some((_, count)) => *count += 1,
+                    None => self.subtypes.push((subtype, 1)),
+                }
+            }
+            Kind::Int32 | Kind::Int64 => {
+                let integer = value.integer();
+                self.inexact += u64::from(exact_double(integer).is_none());
+                self.decimal.digits = self.decimal.digits.max(integer_digits(i128::from(integer), 0));
+            }
+            Kind::Decimal128 => self.decimal.observe(value),
+            Kind::CodeWithScope => {
+                value.code_with_scope()?;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn count(&self, kinds: &[Kind]) -> u64 {
+        kinds.iter().map(|kind| self.counts[*kind as usize]).sum()
+    }
+
+    /// The class that most values have; on a tie the one named first.
+    fn dominant(&self) -> Option<Class> {
+        let binaries = self.count(&[Kind::Binary]);
+        let classes = [
+            (Class::Number, self.count(&[Kind::Int32, Kind::Int64, Kind::Double, Kind::Decimal128])),
+            (Class::Text, self.count(&[Kind::String, Kind::Symbol, Kind::Code, Kind::ObjectId])),
+            (Class::Object, self.count(&[Kind::Object])),
+            (Class::Array, self.count(&[Kind::Array])),
+            (Class::Date, self.count(&[Kind::Date])),
+            (Class::Boolean, self.count(&[Kind::Boolean])),
+            (Class::Uuid, self.uuids),
+            (Class::Blob, binaries - self.uuids),
+            (Class::Timestamp, self.count(&[Kind::Timestamp])),
+            (Class::Regex, self.count(&[Kind::Regex])),
+        ];
+        let most = classes.iter().map(|(_, count)| *count).max()?;
+        classes.into_iter().find(|(_, count)| *count == most && most > 0).map(|(class, _)| class)
+    }
+
+    /// Which `_id`s are the most; on a tie the one named first.
+    pub fn id_kind(&self) -> IdKind {
+        let Some(ids) = self.field(ID) else { return IdKind::Other };
+        let known = [
+            (IdKind::ObjectId, ids.count(&[Kind::ObjectId])),
+            (IdKind::Text, ids.count(&[Kind::String])),
+            (IdKind::Number, ids.count(&[Kind::Int32, Kind::Int64, Kind::Double, Kind::Decimal128])),
+            (IdKind::Uuid, ids.uuids),
+            (IdKind::Date, ids.count(&[Kind::Date])),
+        ];
+        let all: u64 = ids.counts.iter().sum();
+        let other = all - known.iter().map(|(_, count)| *count).sum::<u64>();
+        let most = known.iter().map(|(_, count)| *count).fold(other, u64::max);
+        known.into_iter().find(|(_, count)| *count == most && most > 0).map_or(IdKind::Other, |(kind, _)| kind)
+    }
+
+    fn is_map(&self) -> bool {
+        let keys = self.fields.len();
+        let data = self.fields.iter().filter(|(key, _)| is_data(key)).count();
+        self.crowded || keys >= DATA_KEYS_MIN && data * 10 >= keys * 9 || keys >= MAP_KEYS_MIN && self.is_sparse_map()
+    }
+
+    fn is_sparse_map(&self) -> bool {
+        let (mut values, mut classes) = (0, HashMap::new());
+        for (_, shape) in &self.fields {
+            values += shape.counts.iter().sum::<u64>();
+            if let Some(class) = shape.dominant() {
+                *classes.entry(class as u8).or_insert(0_usize) += 1;
+            }
+        }
+        let keys = self.fields.len();
+        values * MAP_SPARSITY_MIN < self.count(&[Kind::Object]) * keys as u64
+            && classes.into_values().max().is_some_and(|most| most * 10 >= keys * 9)
+    }
+
+    /// What most texts were; on a tie the one named first.
+    fn text_of(&self) -> TextOf {
+        let kinds = [Kind::String, Kind::ObjectId, Kind::Symbol, Kind::Code];
+        let most = kinds.into_iter().rev().max_by_key(|kind| self.count(&[*kind]));
+        most.and_then(TextOf::kind).unwrap_or(TextOf::String)
+    }
+
+    /// The subtype of most binaries that are no UUIDs.
+    fn subtype(&self) -> u8 {
+        self.subtypes.iter().max_by_key(|(_, count)| *count).map_or(0, |(subtype, _)| *subtype)
+    }
+
+    fn field(&self, name: &str) -> Option<&Shape> {
+        self.by_key.get(name.as_bytes()).and_then(|index| self.fields.get(*index)).map(|(_, shape)| shape)
+    }
+
+    /// The name that each key's column would have if nothing else gave names.
+    fn names(&self, top: bool) -> Vec<(String, &str)> {
+        let mut names = if top { Names::of_document() } else { Names::default() };
+        if top {
+            names.take(ID);
+        }
+        let keys = self.fields.iter().filter_map(|(key, _)| std::str::from_utf8(key).ok());
+        keys.filter(|key| !(top && *key == ID)).map(|key| (names.take_for(key), key)).collect()
+    }
+
+    /// The column that a first load would make of these values.
+    fn infer(&self, level: usize) -> ColumnBuilder {
+        let column_type = match self.dominant() {
+            None => ColumnType::Null,
+            Some(Class::Number) => return self.infer_number(),
+            Some(Class::Text) => self.text_of().column_type(),
+            Some(Class::Date) => ColumnType::TimestampTz,
+            Some(Class::Boolean) => ColumnType::Boolean,
+            Some(Class::Uuid) => ColumnType::Uuid,
+            Some(Class::Blob) => blob_type(self.subtype()),
+            Some(Class::Timestamp) => ColumnType::BsonTimestamp,
+            Some(Class::Regex) => ColumnType::Regex,
+            Some(Class::Object | Class::Array) if level >= LEVELS_MAX => ColumnType::Json,
+            Some(Class::Array) => {
+                let element = self.element.as_ref().map_or_else(ColumnBuilder::untyped, |shape| shape.infer(level + 1));
+                return ColumnBuilder::list(element, false);
+            }
+            Some(Class::Object) if self.is_map() => ColumnType::Json,
+            Some(Class::Object) => {
+                let mut columns = Columns::nested(false);
+                self.add_new_fields(&mut columns, level);
+                if columns.is_empty() {
+                    ColumnType::Json
+                } else {
+                    return ColumnBuilder::of_columns(columns, StructOf::Object, false);
+                }
+            }
+        };
+        ColumnBuilder::of_type(&column_type, false)
+    }
+
+    fn infer_number(&self) -> ColumnBuilder {
+        let integers = self.count(&[Kind::Int32, Kind::Int64]);
+        let doubles = self.count(&[Kind::Double]);
+        let decimals = self.count(&[Kind::Decimal128]);
+        if decimals > 0 && decimals >= doubles {
+            let DecimalShape { scale, scale_least, digits, special } = self.decimal;
+            // Places that only hold zeros give way to digits.
+            let scale = if scale + digits > DIGITS_MAX { scale_least } else { scale };
+            if special || scale + digits > DIGITS_MAX {
+                return ColumnBuilder::of_type(&ColumnType::DecimalText, false);
+            }
+            return ColumnBuilder::of_type(&ColumnType::Decimal { scale: scale as u8 }, false);
+        }
+        let double = doubles > 0 && (self.inexact == 0 || doubles >= integers);
+        ColumnBuilder::of_type(if double { &ColumnType::Double } else { &ColumnType::BigInt }, false)
+    }
+
+    /// Adds the fields that `columns` does not have yet.
+    fn add_new_fields(&self, columns: &mut Columns, level: usize) {
+        for (key, shape) in &self.fields {
+            if let Ok(name) = std::str::from_utf8(key) {
+                columns.add_key(name, shape.infer(level + 1));
+            }
+        }
+    }
+}
+
+impl DecimalShape {
+    fn observe(&mut self, value: Value<'_>) {
+        let Decimal::Finite { coefficient, scale } = Decimal::from_bytes(value.decimal()) else {
+            self.special = true;
+            return;
+        };
+        let needed = scale_needed(coefficient, scale, SCALE_WRITTEN_MAX);
+        match rescale(coefficient, scale, needed) {
+            Some(fitting) if needed <= DIGITS_MAX => {
+                self.scale = self.scale.max(needed);
+                self.scale_least = self.scale_least.max(scale_needed(coefficient, scale, 0));
+                self.digits = self.digits.max(integer_digits(fitting, needed));
+            }
+            _ => self.special = true,
+        }
+    }
+}
+
+/// A key such as no one names a field: digits only, 24 hex digits, a UUID, a date.
+fn is_data(key: &[u8]) -> bool {
+    let form = |pattern: &[u8]| {
+        key.len() == pattern.len()
+            && key.iter().zip(pattern).all(|(byte, pattern)| match pattern {
+                b'x' => byte.is_ascii_hexdigit(),
+                b'9' => byte.is_ascii_digit(),
+                other => byte == other,
+            })
+    };
+    !key.is_empty() && key.iter().all(u8::is_ascii_digit)
+        || form(&[b'x'; 24])
+        || form(b"xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx")
+        || form(b"9999-99-99")
+        || form(b"9999-99")
+}
+
+/// The columns a reading starts with: `known` in their order with their types, `pinned` with theirs, then the sample's.
+pub fn columns(known: &[Column], pinned: &[Column], id_kind: IdKind, sample: &Shape) -> Columns {
+    let mut columns = Columns::of_document(id_kind);
+    for column in known {
+        let pin = pinned.iter().find(|pin| is_called(&column.name, &pin.name));
+        let shape = sample.field(column.key());
+        let builder = match pin {
+            Some(pin) => ColumnBuilder::of_type(&settled(&pin.column_type, Some(&column.column_type), shape), true),
+            None => continued(&column.column_type, shape, 1),
+        };
+        columns.add_known(column, builder);
+    }
+    let names = sample.names(true);
+    for pin in pinned.iter().filter(|pin| !known.iter().any(|column| is_called(&column.name, &pin.name))) {
+        let found = names.iter().find(|(name, _)| is_called(name, &pin.name));
+        let shape = found.and_then(|(_, key)| sample.field(key));
+        let builder = ColumnBuilder::of_type(&settled(&pin.column_type, None, shape), true);
+        match found {
+            // The documents' spelling, for their keys are compared exactly.
+            Some((name, key)) => columns.add_known(&called(name, key, ColumnType::Null), builder),
+            None => columns.add_key(&pin.name, builder),
+        }
+    }
+    sample.add_new_fields(&mut columns, 0);
+    columns
+}
+
+/// A pinned type, with what it leaves open filled in, from the stored column or else the sample: of which kind the texts
+/// and binaries are, and which keys a STRUCT's fields have.
+fn settled(pin: &ColumnType, known: Option<&ColumnType>, sample: Option<&Shape>) -> ColumnType {
+    let sampled = |class: Class| sample.is_some_and(|sample| sample.dominant() == Some(class));
+    match (pin, known) {
+        (ColumnType::List(element), _) => {
+            let known = match known {
+                Some(ColumnType::List(element)) => Some(&**element),
+                _ => None,
+            };
+            let sample = sample.and_then(|sample| sample.element.as_deref());
+            ColumnType::List(Box::new(settled(element, known, sample)))
+        }
+        (ColumnType::Varchar | ColumnType::Blob, Some(known))
+            if *known != ColumnType::Null && known.sql() == pin.sql() =>
+        {
+            known.clone()
+        }
+        (ColumnType::Struct(_), Some(known @ (ColumnType::BsonTimestamp | ColumnType::Regex)))
+            if known.sql() == pin.sql() =>
+        {
+            known.clone()
+        }
+        (ColumnType::Struct(_), _) if sampled(Class::Timestamp) && pin.sql() == ColumnType::BsonTimestamp.sql() => {
+            ColumnType::BsonTimestamp
+        }
+        (ColumnType::Struct(_), _) if sampled(Class::Regex) && pin.sql() == ColumnType::Regex.sql() => {
+            ColumnType::Regex
+        }
+        (ColumnType::Struct(fields), _) => ColumnType::Struct(settled_fields(fields, known, sample)),
+        (ColumnType::Varchar, _) => match sample {
+            Some(sample) if sample.count(&[Kind::Decimal128]) > 0 && sampled(Class::Number) => ColumnType::DecimalText,
+            Some(sample) => sample.text_of().column_type(),
+            None => pin.clone(),
+        },
+        (ColumnType::Blob, _) => sample.map_or(ColumnType::Blob, |sample| blob_type(sample.subtype())),
+        (other, _) => other.clone(),
+    }
+}
+
+fn settled_fields(pins: &[Column], known: Option<&ColumnType>, sample: Option<&Shape>) -> Vec<Column> {
+    let known: &[Column] = match known {
+        Some(ColumnType::Struct(fields)) => fields,
+        _ => &[],
+    };
+    let names = sample.map(|sample| sample.names(false)).unwrap_or_default();
+    let settle = |pin: &Column| {
+        let stored = known.iter().find(|field| is_called(&field.name, &pin.name));
+        let sampled = names.iter().find(|(name, _)| is_called(name, &pin.name));
+        let key = stored.map(Column::key).or(sampled.map(|(_, key)| *key)).unwrap_or(pin.key());
+        let shape = sample.and_then(|sample| sample.field(key));
+        let column_type = settled(&pin.column_type, stored.map(|field| &field.column_type), shape);
+        called(&pin.name, key, column_type)
+    };
+    pins.iter().map(settle).collect()
+}
+
+fn is_called(name: &str, pin: &str) -> bool {
+    name.eq_ignore_ascii_case(pin)
+}
+
+fn called(name: &str, key: &str, column_type: ColumnType) -> Column {
+    Column { name: name.to_owned(), key: (key != name).then(|| key.to_owned()), column_type }
+}
+
+/// A stored column, with what the sample adds to it.
+fn continued(known: &ColumnType, sample: Option<&Shape>, level: usize) -> ColumnBuilder {
+    let Some(sample) = sample else { return ColumnBuilder::of_type(known, false) };
+    match known {
+        ColumnType::Null => sample.infer(level),
+        ColumnType::List(element) => {
+            ColumnBuilder::list(continued(element, sample.element.as_deref(), level + 1), false)
+        }
+        ColumnType::Struct(fields) => {
+            let mut columns = Columns::nested(false);
+            for field in fields {
+                columns.add_known(field, continued(&field.column_type, sample.field(field.key()), level + 1));
+            }
+            if !sample.is_map() {
+                sample.add_new_fields(&mut columns, level);
+            }
+            ColumnBuilder::of_columns(columns, StructOf::Object, false)
+        }
+        _ => ColumnBuilder::of_type(known, false),
+    }
+}

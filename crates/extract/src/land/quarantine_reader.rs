@@ -1,0 +1,103 @@
+//! Reads back what a load set apart: where each document stood, why, and how long it is; its bytes on demand.
+//!
+//! The files' form is `quarantine`'s. Knows nothing of what the bytes should have been, nor which loads count.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::datatypes::UInt64Type;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use sha2::{Digest, Sha256};
+
+use super::Manifest;
+use crate::messages;
+use elt_base::error::Result;
+
+/// Documents in memory at once; each may have megabytes.
+const BATCH_ROWS: usize = 8;
+
+/// A document that was set apart, without its bytes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QuarantineEntry {
+    pub load_id: String,
+    /// Bytes from the start of the file's text; None for a server's.
+    pub offset: Option<u64>,
+    pub line: Option<u64>,
+    pub reason: String,
+    /// Bytes; None where they were not kept.
+    pub size: Option<u64>,
+    /// SHA-256 of the bytes.
+    pub digest: Option<[u8; 32]>,
+    /// Where the bytes are: the file, and the row in it.
+    file: PathBuf,
+    row: usize,
+}
+
+impl Manifest {
+    /// What a load set apart, in the order it was met.
+    pub fn quarantined(&self) -> Result<Vec<QuarantineEntry>> {
+        let mut found = Vec::new();
+        for file in &self.quarantine {
+            let path = self.folder.join(file);
+            let mut row = 0;
+            for batch in open(&path, 0)? {
+                let batch = batch.map_err(|error| messages::landing("read", &path, &error))?;
+                let Some((offsets, lines, reasons, bytes)) = columns(&batch) else {
+                    return Err(messages::malformed_quarantine(&path));
+                };
+                for index in 0..batch.num_rows() {
+                    let bytes = bytes.is_valid(index).then(|| bytes.value(index));
+                    found.push(QuarantineEntry {
+                        load_id: self.load_id.clone(),
+                        offset: offsets.is_valid(index).then(|| offsets.value(index)),
+                        line: lines.is_valid(index).then(|| lines.value(index)),
+                        reason: reasons.value(index).to_owned(),
+                        size: bytes.map(|bytes| bytes.len() as u64),
+                        digest: bytes.map(|bytes| Sha256::digest(bytes).into()),
+                        file: path.clone(),
+                        row,
+                    });
+                    row += 1;
+                }
+            }
+        }
+        Ok(found)
+    }
+}
+
+impl QuarantineEntry {
+    /// The bytes; None where they were not kept.
+    pub fn bytes(&self) -> Result<Option<Vec<u8>>> {
+        let batch = open(&self.file, self.row)?.next().transpose();
+        let batch = batch.map_err(|error| messages::landing("read", &self.file, &error))?;
+        let Some((.., bytes)) = batch.as_ref().filter(|batch| batch.num_rows() > 0).and_then(columns) else {
+            return Err(messages::malformed_quarantine(&self.file));
+        };
+        Ok(bytes.is_valid(0).then(|| bytes.value(0).to_vec()))
+    }
+}
+
+fn open(path: &Path, from: usize) -> Result<ParquetRecordBatchReader> {
+    let file = File::open(path).map_err(|error| messages::landing("read", path, &error))?;
+    ParquetRecordBatchReaderBuilder::try_new(file)
+        .and_then(|builder| builder.with_batch_size(BATCH_ROWS).with_offset(from).build())
+        .map_err(|error| messages::landing("read", path, &error))
+}
+
+type Columns<'b> = (
+    &'b arrow::array::UInt64Array,
+    &'b arrow::array::UInt64Array,
+    &'b arrow::array::StringArray,
+    &'b arrow::array::BinaryArray,
+);
+
+/// None if they are of other types.
+fn columns(batch: &RecordBatch) -> Option<Columns<'_>> {
+    Some((
+        batch.column_by_name("offset")?.as_primitive_opt::<UInt64Type>()?,
+        batch.column_by_name("line")?.as_primitive_opt::<UInt64Type>()?,
+        batch.column_by_name("reason")?.as_string_opt::<i32>()?,
+        batch.column_by_name("bytes")?.as_binary_opt::<i32>()?,
+    ))
+}

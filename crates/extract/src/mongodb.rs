@@ -1,0 +1,335 @@
+//! A MongoDB database as a source, through the official driver; its raw server batches go straight to the decoder.
+//!
+//! This folder alone names the driver. It runs on threads of its own, so that the network and the decoding overlap.
+//! Everything the driver says passes `Secret::redact`.
+
+mod feed;
+mod pace;
+mod survey;
+mod window;
+
+use std::sync::{Mutex, PoisonError};
+use std::time::Instant;
+
+use ::mongodb::Client;
+use ::mongodb::bson::{Bson, Document, RawDocumentBuf, Timestamp, doc};
+use ::mongodb::error::{Error as DriverError, ErrorKind};
+use ::mongodb::options::{ReadConcern, SessionOptions};
+use arrow::array::StringArray;
+use arrow::error::ArrowError;
+use tokio::runtime::Runtime;
+
+use crate::bson::find;
+use crate::decode::{Decoder, Fault};
+use crate::id::Ids;
+use crate::messages;
+use crate::options::Options;
+use crate::watermark::Mark;
+use crate::{Count, Request, Sink, Source, Survey};
+use elt_base::batch::{Quarantined, Reading, Window};
+use elt_base::error::{Error, Result};
+use elt_base::secret::Secret;
+use elt_connect::mongodb::{Connection, cause};
+use feed::{Ended, Find, Query, What};
+use pace::Pace;
+use window::since;
+
+/// `_id`s given to a sink at once.
+const IDS_MAX: usize = 10_000;
+
+/// What a server says when its state, not the question, is the reason: after a while the same question may be answered
+/// (MongoDB's specification "Retryable Reads", and the codes of a cursor that is lost).
+const TRANSIENT_CODES: [i32; 19] =
+    [6, 7, 43, 89, 91, 134, 136, 189, 237, 262, 290, 358, 9001, 10107, 11600, 11602, 13388, 13435, 13436];
+
+/// MaxTimeMSExpired.
+const TIME_LIMIT_CODE: i32 = 50;
+
+/// A source of `type = "mongodb"`.
+#[derive(Debug)]
+pub struct Mongodb {
+    name: String,
+    uri: Secret,
+    database: String,
+    /// For messages: the servers' names, never credentials.
+    hosts: String,
+    client: Client,
+    runtime: Runtime,
+    pace: Pace,
+    /// With `snapshot = true`: the cluster time of all readings, once the first has set it.
+    snapshot: Option<Mutex<Option<Timestamp>>>,
+}
+
+impl Mongodb {
+    /// `snapshot`: whether everything is read as it was at one moment, the first reading's.
+    pub fn open(name: &str, uri: &Secret, database: &str, snapshot: bool) -> Result<Self> {
+        let Connection { client, runtime, hosts } = Connection::open(uri, |cause| messages::mongodb_uri(name, cause))?;
+        let hosts = hosts.iter().map(|host| format!("`{host}`")).collect::<Vec<_>>().join(", ");
+        Ok(Self {
+            name: name.to_owned(),
+            uri: uri.clone(),
+            database: database.to_owned(),
+            hosts,
+            client,
+            runtime,
+            pace: Pace::default(),
+            snapshot: snapshot.then(Mutex::default),
+        })
+    }
+
+    /// What went wrong, with `other` for what is neither the way to the server nor the password.
+    fn failed(&self, error: &DriverError, since: Instant, other: impl FnOnce(String) -> Error) -> Error {
+        let said = self.uri.redact(&cause(error));
+        match *error.kind {
+            ErrorKind::ServerSelection { .. } | ErrorKind::DnsResolve { .. } => {
+                messages::mongodb_unreachable(&self.name, &self.hosts, since.elapsed(), said)
+            }
+            ErrorKind::Authentication { .. } => messages::mongodb_authentication(&self.name, &self.hosts, said),
+            _ => other(said),
+        }
+    }
+
+    /// The same of a feed, whose errors say how far it came.
+    fn ended(&self, ended: Ended, collection: &str, since: Instant, documents: u64) -> Error {
+        match ended {
+            Ended::Driver(error) => {
+                let failed =
+                    self.failed(&error, since, |said| messages::mongodb_read(&self.name, collection, documents, said));
+                match &*error.kind {
+                    ErrorKind::Command(command) if command.code == TIME_LIMIT_CODE => failed.timeout(),
+                    _ if is_transient(&error) => failed.transient(),
+                    _ => failed,
+                }
+            }
+            Ended::Document(Fault::Stopped(error)) => error,
+            Ended::Document(Fault::Malformed(malformed)) => {
+                messages::malformed_document(collection, malformed.offset, malformed.what)
+            }
+        }
+    }
+
+    /// How a session reads at the snapshot's time; None without `snapshot`.
+    fn session_options(&self) -> Option<SessionOptions> {
+        let time = *self.snapshot.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(SessionOptions::builder().snapshot(true).snapshot_time(time).build())
+    }
+
+    /// Sets the snapshot's time, unless that is done: by a small reading of some collection.
+    fn set_snapshot(&self, collection: &str) -> Result<()> {
+        let Some(snapshot) = &self.snapshot else { return Ok(()) };
+        let started = Instant::now();
+        let mut time = snapshot.lock().unwrap_or_else(PoisonError::into_inner);
+        if time.is_some() {
+            return Ok(());
+        }
+        let reading = self.runtime.block_on(async {
+            let mut session = self.client.start_session().snapshot(true).await?;
+            let collection = self.client.database(&self.database).collection::<RawDocumentBuf>(collection);
+            collection.find_one(doc! {}).projection(doc! { "_id": 1 }).session(&mut session).await?;
+            Ok(session.snapshot_time())
+        });
+        *time = reading.map_err(|error: DriverError| {
+            self.failed(&error, started, |said| messages::mongodb_snapshot(&self.name, said))
+        })?;
+        if time.is_some() {
+            return Ok(());
+        }
+        Err(messages::mongodb_snapshot(&self.name, "the server did not say the time of its snapshot".into()))
+    }
+
+    fn query(&self, request: &Request, what: What) -> Query {
+        let options = &request.options;
+        let read_concern = options.read_concern.as_ref().map(|level| ReadConcern::custom(level.clone()));
+        Query { collection: request.collection.clone(), batch_size: options.batch_size, read_concern, what }
+    }
+
+    /// All documents of an answer that is small.
+    fn all(&self, request: &Request, what: What, each: &mut dyn FnMut(&[u8]) -> Result<(), Fault>) -> Result<()> {
+        let started = Instant::now();
+        self.feed(self.query(request, what), &request.cancel, each)
+            .map_err(|ended| self.ended(ended, &request.collection, started, 0))
+    }
+
+    /// What the server's catalog calls it: `collection`, `view`, `timeseries`. None if there is no such collection.
+    fn type_of(&self, collection: &str) -> Result<Option<String>> {
+        let started = Instant::now();
+        let listed = self.runtime.block_on(async {
+            let database = self.client.database(&self.database);
+            let command = doc! { "listCollections": 1, "filter": { "name": collection } };
+            database.run_command(command).await
+        });
+        let listed = listed.map_err(|error| {
+            self.failed(&error, started, |said| messages::mongodb_command(&self.name, "list the collections", said))
+        })?;
+        self.pace.answered(started.elapsed());
+        let found = listed.get_document("cursor").ok().and_then(|cursor| cursor.get_array("firstBatch").ok());
+        let first = found.and_then(|found| found.first()).and_then(Bson::as_document);
+        Ok(first.map(|entry| entry.get_str("type").unwrap_or("collection").to_owned()))
+    }
+}
+
+/// Whether the same may be answered if asked again.
+fn is_transient(error: &DriverError) -> bool {
+    match &*error.kind {
+        ErrorKind::Io(_) | ErrorKind::ConnectionPoolCleared { .. } | ErrorKind::ServerSelection { .. } => true,
+        ErrorKind::Command(command) => TRANSIENT_CODES.contains(&command.code),
+        _ => error.contains_label("RetryableReadError") || error.contains_label("TransientTransactionError"),
+    }
+}
+
+/// A query's filter, from Extended JSON; the project's files were checked for its form.
+fn filter(options: &Options, collection: &str) -> Result<Document> {
+    let Some(text) = &options.filter else { return Ok(doc! {}) };
+    let parsed = serde_json::from_str::<serde_json::Value>(text).ok().and_then(|json| Bson::try_from(json).ok());
+    match parsed {
+        Some(Bson::Document(filter)) => Ok(filter),
+        _ => Err(messages::source_options(collection, "the `filter` is no Extended JSON object")),
+    }
+}
+
+/// What the server need not send. Masks are ours alone, so they see what they need.
+fn projection(request: &Request) -> Option<Document> {
+    let Options { include, exclude, .. } = &*request.options;
+    let fields = |paths: &[String], value: i32| paths.iter().map(|path| (path.clone(), Bson::Int32(value))).collect();
+    match (include.is_empty(), exclude.is_empty()) {
+        // An included path that is below another is there with it; the server refuses to hear both.
+        (false, _) => {
+            let mut paths = include.clone();
+            if let Some(watermark) = &request.watermark {
+                paths.push(watermark.clone());
+            }
+            paths.sort();
+            paths.dedup();
+            let above = |path: &str, other: &String| {
+                path.strip_prefix(other.as_str()).is_some_and(|rest| rest.starts_with('.'))
+            };
+            let all = paths.clone();
+            paths.retain(|path| !all.iter().any(|other| above(path, other)));
+            Some(fields(&paths, 1))
+        }
+        (true, false) => Some(fields(exclude, 0)),
+        (true, true) => None,
+    }
+}
+
+impl Source for Mongodb {
+    fn collections(&self) -> Result<Vec<String>> {
+        let started = Instant::now();
+        let names = self.runtime.block_on(async { self.client.database(&self.database).list_collection_names().await });
+        let mut names = names.map_err(|error| {
+            self.failed(&error, started, |said| messages::mongodb_command(&self.name, "list the collections", said))
+        })?;
+        self.pace.answered(started.elapsed());
+        names.retain(|name| !name.starts_with("system."));
+        names.sort();
+        Ok(names)
+    }
+
+    fn count(&self, collection: &str, options: &Options, how: Count) -> Result<Option<u64>> {
+        let started = Instant::now();
+        if how == Count::Exact || self.snapshot.is_some() {
+            self.set_snapshot(collection)?;
+            let mut stages = Vec::new();
+            if options.filter.is_some() {
+                stages.push(doc! { "$match": filter(options, collection)? });
+            }
+            stages.push(doc! { "$group": { "_id": null, "n": { "$sum": 1 } } });
+            let request = Request {
+                collection: collection.to_owned(),
+                options: std::sync::Arc::new(options.clone()),
+                ..Request::default()
+            };
+            let mut count = 0;
+            self.all(&request, What::Aggregate(stages, None), &mut |document| {
+                count = find(document, b"n")?.map_or(0, |value| value.integer());
+                Ok(())
+            })?;
+            return Ok(u64::try_from(count).ok());
+        }
+        if options.filter.is_some() {
+            return Ok(None);
+        }
+        let database = self.client.database(&self.database);
+        let count = self.runtime.block_on(async {
+            let collection = database.collection::<RawDocumentBuf>(collection);
+            match how {
+                Count::AtHand(time) => collection.estimated_document_count().max_time(time).await,
+                _ => collection.estimated_document_count().await,
+            }
+        });
+        match count {
+            Ok(count) => {
+                self.pace.counted(count, started.elapsed());
+                Ok(Some(count))
+            }
+            // A view has no such count, and a server may not have it at hand.
+            Err(error) if matches!(*error.kind, ErrorKind::Command(_)) && !is_transient(&error) => Ok(None),
+            Err(error) => Err(self.failed(&error, started, |said| {
+                messages::mongodb_command(&self.name, &format!("count collection `{collection}`"), said)
+            })),
+        }
+    }
+
+    fn survey(&self, request: &Request) -> Result<Survey> {
+        self.set_snapshot(&request.collection)?;
+        survey::survey(self, request)
+    }
+
+    fn read(&self, request: &Request, sink: &mut Sink<'_>) -> Result<Reading> {
+        let started = Instant::now();
+        let mut filter = filter(&request.options, &request.collection)?;
+        if let Window::Since { path, from } = &request.window {
+            let window = since(path, &Mark::parse(from)?);
+            filter = if filter.is_empty() {
+                window
+            } else {
+                doc! { "$and": [filter, window] }
+            };
+        }
+        let bound =
+            |bound: &Option<String>| bound.as_ref().map(|text| Ok::<_, Error>(Mark::parse(text)?.bson())).transpose();
+        let (from, to) = (bound(&request.range.from)?, bound(&request.range.to)?);
+        let find = Find { filter, projection: projection(request), from, to, ..Find::default() };
+        let mut decoder = Decoder::new(request)?;
+        let fed =
+            self.feed(self.query(request, What::Find(Box::new(find))), &request.cancel, &mut |document| match decoder
+                .push(document, sink)
+            {
+                Err(Fault::Malformed(malformed)) => {
+                    let error = messages::malformed_document(&request.collection, malformed.offset, malformed.what);
+                    let reason = format!("at its byte {}, {}", malformed.offset, malformed.what);
+                    let document = Quarantined { offset: None, line: None, reason, bytes: Some(document.to_vec()) };
+                    Ok(decoder.quarantine(document, error, sink)?)
+                }
+                other => other,
+            });
+        fed.map_err(|ended| self.ended(ended, &request.collection, started, decoder.documents()))?;
+        decoder.finish(sink)
+    }
+
+    fn ids(&self, request: &Request, sink: &mut dyn FnMut(StringArray) -> Result<()>) -> Result<()> {
+        let broken = |error: ArrowError| messages::batch(&request.collection, &error);
+        let mut stages = Vec::new();
+        if request.options.filter.is_some() {
+            stages.push(doc! { "$match": filter(&request.options, &request.collection)? });
+        }
+        // A real server answers this from the index on `_id` alone (a distinct scan), which `find` with a projection
+        // does not; a compatible one need not project each document.
+        stages.push(doc! { "$group": { "_id": "$_id" } });
+        let mut ids = Ids::new(request.id_kind.unwrap_or(elt_base::batch::IdKind::Other));
+        let mut query = self.query(request, What::Aggregate(stages, None));
+        // They are short.
+        query.batch_size = query.batch_size.max(IDS_MAX as u32);
+        let started = Instant::now();
+        self.feed(query, &request.cancel, &mut |document| {
+            let Some(id) = find(document, b"_id")? else { return Ok(()) };
+            ids.push(Some(id), 0)?;
+            if ids.len >= IDS_MAX {
+                sink(ids.take().map_err(broken)?)?;
+            }
+            Ok(())
+        })
+        .map_err(|ended| self.ended(ended, &request.collection, started, 0))?;
+        if ids.len == 0 { Ok(()) } else { sink(ids.take().map_err(broken)?) }
+    }
+}

@@ -1,0 +1,215 @@
+//! The way of raw server batches from the driver's threads to the decoder's.
+//!
+//! At most `BATCHES_WAITING` server batches wait in between, so that the network and the decoding overlap in bounded
+//! memory. Knows queries, not what the documents mean.
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::time::Duration;
+
+use ::mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
+use ::mongodb::error::{Error as DriverError, Result as DriverResult};
+use ::mongodb::options::{Hint, ReadConcern};
+use ::mongodb::raw_batch_cursor::RawBatch;
+use ::mongodb::{ClientSession, Collection};
+use futures_core::Stream;
+use tokio::sync::mpsc::{self, Sender};
+use tokio::time::timeout;
+
+use super::Mongodb;
+use crate::bson::{Fields, Malformed};
+use crate::decode::Fault;
+use elt_base::cancel::Cancel;
+use elt_base::error::Error;
+
+/// Server batches between the network and the decoder.
+const BATCHES_WAITING: usize = 2;
+
+/// How often a stop is looked for while the server is silent.
+const CANCEL_EVERY: Duration = Duration::from_millis(200);
+
+/// What is asked of a collection.
+#[derive(Debug, Clone)]
+pub struct Query {
+    pub collection: String,
+    pub batch_size: u32,
+    pub read_concern: Option<ReadConcern>,
+    pub what: What,
+}
+
+#[derive(Debug, Clone)]
+pub enum What {
+    Find(Box<Find>),
+    /// Stages, and how long the server may take for them.
+    Aggregate(Vec<Document>, Option<Duration>),
+}
+
+/// Documents in whatever order the server has them at hand.
+#[derive(Debug, Clone, Default)]
+pub struct Find {
+    pub filter: Document,
+    pub projection: Option<Document>,
+    pub sort: Option<Document>,
+    pub limit: Option<i64>,
+    /// A range of the index on `_id`, which is in one order over all types.
+    pub from: Option<Bson>,
+    pub to: Option<Bson>,
+}
+
+/// Why a feed ended early.
+#[derive(Debug)]
+pub enum Ended {
+    Driver(DriverError),
+    Document(Fault),
+}
+
+impl From<Fault> for Ended {
+    fn from(fault: Fault) -> Self {
+        Self::Document(fault)
+    }
+}
+
+impl From<Malformed> for Ended {
+    fn from(malformed: Malformed) -> Self {
+        Self::Document(Fault::Malformed(malformed))
+    }
+}
+
+impl From<Error> for Ended {
+    fn from(error: Error) -> Self {
+        Self::Document(Fault::Stopped(error))
+    }
+}
+
+impl Mongodb {
+    /// Gives each document of the answer to `each`, in order.
+    pub(super) fn feed(
+        &self,
+        query: Query,
+        cancel: &Cancel,
+        each: &mut dyn FnMut(&[u8]) -> Result<(), Fault>,
+    ) -> Result<(), Ended> {
+        let (send, mut receive) = mpsc::channel(BATCHES_WAITING);
+        let collection = self.client.database(&self.database).collection::<RawDocumentBuf>(&query.collection);
+        let client = self.client.clone();
+        let snapshot = self.session_options();
+        self.runtime.spawn(async move {
+            let done = match snapshot {
+                None => pump(&collection, query, &send).await,
+                Some(options) => match client.start_session().with_options(options).await {
+                    Ok(session) => pump_within(&collection, query, session, &send).await,
+                    Err(error) => Err(error),
+                },
+            };
+            if let Err(error) = done {
+                // Nobody may be listening any more.
+                let _ = send.send(Err(error)).await;
+            }
+        });
+        loop {
+            cancel.check()?;
+            let received = self.runtime.block_on(async { timeout(CANCEL_EVERY, receive.recv()).await });
+            match received {
+                Err(_) => {}
+                Ok(None) => return Ok(()),
+                Ok(Some(Err(error))) => return Err(Ended::Driver(error)),
+                Ok(Some(Ok(batch))) => each_document(&batch, each)?,
+            }
+        }
+    }
+}
+
+/// The options of a find that it has.
+macro_rules! with_options {
+    ($action:expr, $find:expr, $concern:expr) => {{
+        let mut action = $action;
+        if let Some(projection) = $find.projection {
+            action = action.projection(projection);
+        }
+        if let Some(sort) = $find.sort {
+            action = action.sort(sort);
+        }
+        if let Some(limit) = $find.limit {
+            action = action.limit(limit);
+        }
+        if $find.from.is_some() || $find.to.is_some() {
+            action = action.hint(Hint::Keys(doc! { "_id": 1 }));
+        }
+        if let Some(from) = $find.from {
+            action = action.min(doc! { "_id": from });
+        }
+        if let Some(to) = $find.to {
+            action = action.max(doc! { "_id": to });
+        }
+        if let Some(concern) = $concern {
+            action = action.read_concern(concern);
+        }
+        action
+    }};
+}
+type Sent = DriverResult<RawBatch>;
+
+async fn pump(collection: &Collection<RawDocumentBuf>, query: Query, send: &Sender<Sent>) -> DriverResult<()> {
+    let Query { batch_size, read_concern, .. } = query;
+    let mut cursor = match query.what {
+        What::Find(find) => {
+            let mut action = collection.find(find.filter.clone()).batch_size(batch_size);
+            action = with_options!(action, find, read_concern);
+            action.batch().await?
+        }
+        What::Aggregate(stages, time) => {
+            let mut action = collection.aggregate(stages).allow_disk_use(true).batch_size(batch_size);
+            if let Some(time) = time {
+                action = action.max_time(time);
+            }
+            if let Some(concern) = read_concern {
+                action = action.read_concern(concern);
+            }
+            action.batch().await?
+        }
+    };
+    drain(&mut cursor, send).await
+}
+
+/// The same in a snapshot session, which has a read concern of its own.
+async fn pump_within(
+    collection: &Collection<RawDocumentBuf>,
+    query: Query,
+    mut session: ClientSession,
+    send: &Sender<Sent>,
+) -> DriverResult<()> {
+    let mut cursor = match query.what {
+        What::Find(find) => {
+            let mut action = collection.find(find.filter.clone()).batch_size(query.batch_size);
+            action = with_options!(action, find, None::<ReadConcern>);
+            action.session(&mut session).batch().await?
+        }
+        What::Aggregate(stages, time) => {
+            let mut action = collection.aggregate(stages).allow_disk_use(true).batch_size(query.batch_size);
+            if let Some(time) = time {
+                action = action.max_time(time);
+            }
+            action.session(&mut session).batch().await?
+        }
+    };
+    drain(&mut cursor.stream(&mut session), send).await
+}
+
+/// Sends on what the cursor gives, until nobody listens: the reading ended early, and dropping the cursor tells the server.
+async fn drain(cursor: &mut (impl Stream<Item = Sent> + Unpin), send: &Sender<Sent>) -> DriverResult<()> {
+    while let Some(batch) = poll_fn(|cx| Pin::new(&mut *cursor).poll_next(cx)).await {
+        if send.send(Ok(batch?)).await.is_err() {
+            break;
+        }
+    }
+    Ok(())
+}
+
+fn each_document(batch: &RawBatch, each: &mut dyn FnMut(&[u8]) -> Result<(), Fault>) -> Result<(), Ended> {
+    let documents = batch.doc_slices().map_err(Ended::Driver)?;
+    let mut elements = Fields::new(documents.as_bytes())?;
+    while let Some(element) = elements.next(&[])? {
+        each(element.value.bytes)?;
+    }
+    Ok(())
+}

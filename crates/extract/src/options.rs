@@ -1,0 +1,86 @@
+//! How the documents of one collection are read: what a source's table says under `config:`.
+//!
+//! Values only. Knows neither the project's files nor a driver.
+
+use elt_base::digest::sha256;
+use elt_base::secret::Secret;
+
+pub use crate::reshape::Mask;
+
+/// Defaults are those of a table that says nothing.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// A MongoDB query in Extended JSON: which documents there are, as far as this project is concerned.
+    pub filter: Option<String>,
+    /// Paths that alone are read, or that are not; one of the two lists is empty.
+    pub include: Vec<String>,
+    pub exclude: Vec<String>,
+    /// Paths whose values nobody may see.
+    pub mask: Vec<(String, Mask)>,
+    /// What a masked value is hashed with.
+    pub mask_salt: Option<Secret>,
+    /// Whether the raw document lands too, as `_elt_bson`.
+    pub keep_bson: bool,
+    pub on_mismatch: OnMismatch,
+    /// Whether a document that cannot be decoded ends the load; else it is quarantined.
+    pub fail_on_malformed: bool,
+    /// MongoDB's: `local`, `majority`, `available`, `linearizable`, `snapshot`.
+    pub read_concern: Option<String>,
+    /// Documents of a server batch, at most.
+    pub batch_size: u32,
+    /// Documents of a range of `_id`s that is read and landed by itself, about; 0: the collection is read as one. None:
+    /// `RANGE_SIZE`, of a large collection.
+    pub range_size: Option<u64>,
+}
+
+/// What happens to a value that does not fit its column.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub enum OnMismatch {
+    #[default]
+    Rescue,
+    Fail,
+    /// Fails at these paths and below them, rescues elsewhere.
+    FailAt(Vec<String>),
+}
+
+/// Documents of a server batch; the server itself caps a batch at 16 MiB.
+pub const BATCH_SIZE: u32 = 10_000;
+
+/// Documents of a range.
+pub const RANGE_SIZE: u64 = 250_000;
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            filter: None,
+            include: Vec::new(),
+            exclude: Vec::new(),
+            mask: Vec::new(),
+            mask_salt: None,
+            keep_bson: false,
+            on_mismatch: OnMismatch::default(),
+            fail_on_malformed: false,
+            read_concern: None,
+            batch_size: BATCH_SIZE,
+            range_size: None,
+        }
+    }
+}
+
+impl Options {
+    /// Whether documents are changed or chosen before anything else sees them.
+    pub fn reshapes(&self) -> bool {
+        self.filter.is_some() || !self.include.is_empty() || !self.exclude.is_empty() || !self.mask.is_empty()
+    }
+
+    /// What these options say that changes which documents and columns land; two loads may be parts of one only if
+    /// theirs are alike.
+    pub fn fingerprint(&self) -> String {
+        let salt = self.mask_salt.as_ref().map(|salt| sha256(salt.reveal()));
+        let text = format!(
+            "{:?}",
+            (&self.filter, &self.include, &self.exclude, &self.mask, salt, self.keep_bson, &self.on_mismatch)
+        );
+        sha256(&text)
+    }
+}

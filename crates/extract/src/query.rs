@@ -1,0 +1,325 @@
+//! A MongoDB query evaluated over raw BSON documents, for sources without a server to do so.
+//!
+//! MongoDB manual, "Query Predicates", as server 8.0 evaluates them without a collation. Two things shape it: a path
+//! that meets an array goes into each of its elements, and a test holds if it does for any value the path reaches;
+//! negations negate that whole answer. Pure: knows nothing of files or columns.
+
+mod order;
+mod parse;
+mod pattern;
+#[cfg(test)]
+mod tests;
+
+use std::cmp::Ordering;
+
+use crate::bson::{self as raw, Fields, Kind, Malformed, Value};
+use pattern::Pattern;
+
+/// A query read from its text.
+#[derive(Debug, Clone)]
+pub struct Query {
+    root: Node,
+}
+
+impl Query {
+    /// `text` is Extended JSON v2, canonical or relaxed. The error is a message without any of the query's values.
+    pub fn parse(text: &str) -> Result<Self, String> {
+        parse::parse(text).map(|root| Self { root })
+    }
+
+    pub fn matches(&self, document: &[u8]) -> Result<bool, Malformed> {
+        self.root.holds(Subject::Document(Value { kind: Kind::Object, bytes: document, offset: 0 }))
+    }
+}
+
+/// What a node is asked about.
+#[derive(Debug, Clone, Copy)]
+enum Subject<'a> {
+    /// Fields are found by their paths.
+    Document(Value<'a>),
+    /// An array's element, tested itself: paths are empty.
+    Element(Value<'a>),
+}
+
+#[derive(Debug, Clone)]
+enum Node {
+    All(Vec<Node>),
+    Any(Vec<Node>),
+    Not(Box<Node>),
+    Field(Path, Test),
+}
+
+impl Node {
+    fn holds(&self, subject: Subject<'_>) -> Result<bool, Malformed> {
+        match (self, subject) {
+            (Self::All(nodes), _) => {
+                for node in nodes {
+                    if !node.holds(subject)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
+            }
+            (Self::Any(nodes), _) => {
+                for node in nodes {
+                    if node.holds(subject)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+            (Self::Not(node), _) => Ok(!node.holds(subject)?),
+            (Self::Field(path, test), Subject::Document(document)) => in_object(&path.steps, document, test),
+            (Self::Field(_, test), Subject::Element(element)) => test.holds(Some(element)),
+        }
+    }
+}
+
+/// The keys of a dotted path.
+#[derive(Debug, Clone)]
+struct Path {
+    steps: Box<[Step]>,
+}
+
+#[derive(Debug, Clone)]
+struct Step {
+    key: Box<[u8]>,
+    /// The key as an array's index, if it reads as one.
+    index: Option<usize>,
+}
+
+impl Path {
+    fn parse(text: &str) -> Self {
+        let step = |key: &str| {
+            let index = key.parse().ok().filter(|index: &usize| index.to_string() == key);
+            Step { key: key.as_bytes().into(), index }
+        };
+        Self { steps: text.split('.').map(step).collect() }
+    }
+}
+
+/// Whether `test` holds for any value that the path reaches from an object (or from an array, whose indexes are then
+/// its keys).
+fn in_object(steps: &[Step], object: Value<'_>, test: &Test) -> Result<bool, Malformed> {
+    let Some((step, rest)) = steps.split_first() else { return test.holds(Some(object)) };
+    match find(object.fields()?, &step.key)? {
+        Some(value) if value.kind == Kind::Array => in_array(rest, value, test),
+        Some(value) if rest.is_empty() => test.holds(Some(value)),
+        Some(value) if value.kind == Kind::Object => in_object(rest, value, test),
+        _ => test.holds(None),
+    }
+}
+
+fn in_array(steps: &[Step], array: Value<'_>, test: &Test) -> Result<bool, Malformed> {
+    if !steps.is_empty() {
+        return in_elements(steps, array, test);
+    }
+    if !test.is_of_arrays() {
+        let mut fields = array.fields()?;
+        while let Some(element) = fields.next(&[])? {
+            if test.holds(Some(element.value))? {
+                return Ok(true);
+            }
+        }
+    }
+    test.holds(Some(array))
+}
+
+/// The path goes on below an array: into each object, and into the one element that it names by index. Unlike an
+/// array at the end of a path of keys, one at an index is tested whole and not by its elements.
+fn in_elements(steps: &[Step], array: Value<'_>, test: &Test) -> Result<bool, Malformed> {
+    let Some((step, rest)) = steps.split_first() else { return Ok(false) };
+    let mut fields = array.fields()?;
+    let mut index = 0;
+    while let Some(element) = fields.next(&[])? {
+        let value = element.value;
+        if value.kind == Kind::Object && in_object(steps, value, test)? {
+            return Ok(true);
+        }
+        if step.index == Some(index) {
+            let holds = match value.kind {
+                _ if rest.is_empty() => test.holds(Some(value))?,
+                Kind::Object => in_object(rest, value, test)?,
+                Kind::Array => in_elements(rest, value, test)?,
+                _ => false,
+            };
+            if holds {
+                return Ok(true);
+            }
+        }
+        index += 1;
+    }
+    Ok(false)
+}
+
+/// The first value of a key, as the server takes it.
+fn find<'a>(mut fields: Fields<'a>, key: &[u8]) -> Result<Option<Value<'a>>, Malformed> {
+    while let Some(element) = fields.next(&[])? {
+        if element.key == key {
+            return Ok(Some(element.value));
+        }
+    }
+    Ok(None)
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Comparison {
+    Equal,
+    Greater,
+    GreaterOrEqual,
+    Less,
+    LessOrEqual,
+}
+
+impl Comparison {
+    fn accepts(self, order: Ordering) -> bool {
+        match self {
+            Self::Equal => order.is_eq(),
+            Self::Greater => order.is_gt(),
+            Self::GreaterOrEqual => order.is_ge(),
+            Self::Less => order.is_lt(),
+            Self::LessOrEqual => order.is_le(),
+        }
+    }
+
+    /// The operand's bracket: only values of its own rank compare, but for null, which a missing value equals, and
+    /// the two keys that all others lie between.
+    fn holds(self, value: Option<Value<'_>>, operand: Value<'_>) -> Result<bool, Malformed> {
+        let rank = value.map(|value| order::rank(value.kind));
+        match value {
+            Some(value) if rank == Some(order::rank(operand.kind)) => {
+                if self != Self::Equal && (order::is_nan(value) || order::is_nan(operand)) {
+                    let both = order::is_nan(value) && order::is_nan(operand);
+                    return Ok(both && self.accepts(Ordering::Equal));
+                }
+                Ok(self.accepts(order::compare(value, operand)?))
+            }
+            None if operand.kind == Kind::Null => Ok(self.accepts(Ordering::Equal)),
+            _ => Ok(match operand.kind {
+                Kind::MinKey => self.accepts(Ordering::Greater),
+                Kind::MaxKey => self.accepts(Ordering::Less),
+                _ => false,
+            }),
+        }
+    }
+}
+
+/// A value of the query.
+#[derive(Debug, Clone)]
+struct Operand {
+    kind: Kind,
+    bytes: Box<[u8]>,
+}
+
+impl Operand {
+    fn new(value: &bson::Bson) -> Option<Self> {
+        let document = bson::doc! { "v": value.clone() }.to_vec().ok()?;
+        let value = raw::find(&document, b"v").ok()??;
+        Some(Self { kind: value.kind, bytes: value.bytes.into() })
+    }
+
+    fn value(&self) -> Value<'_> {
+        Value { kind: self.kind, bytes: &self.bytes, offset: 0 }
+    }
+}
+
+/// What is asked of a single value; None is a missing one.
+#[derive(Debug, Clone)]
+enum Test {
+    Compare(Comparison, Operand),
+    In(Set),
+    Exists,
+    /// One bit a kind, by its number.
+    Type(u32),
+    Regex(Pattern),
+    Size(i64),
+    /// Any element of the array that is an object (or array) matches as a document.
+    ElementObject(Box<Node>),
+    /// Any element of the array passes the tests itself.
+    Element(Box<Node>),
+    Remainder {
+        divisor: i64,
+        remainder: i64,
+    },
+}
+
+impl Test {
+    /// Whether an array is tested whole only, not by its elements too.
+    fn is_of_arrays(&self) -> bool {
+        matches!(self, Self::Size(_) | Self::ElementObject(_) | Self::Element(_))
+    }
+
+    fn holds(&self, value: Option<Value<'_>>) -> Result<bool, Malformed> {
+        match self {
+            Self::Compare(comparison, operand) => comparison.holds(value, operand.value()),
+            Self::In(set) => set.contains(value),
+            Self::Exists => Ok(value.is_some()),
+            Self::Type(kinds) => Ok(value.is_some_and(|value| kinds & (1 << value.kind as u32) != 0)),
+            Self::Regex(pattern) => Ok(value.is_some_and(|value| pattern.holds(value))),
+            Self::Remainder { divisor, remainder } => Ok(value
+                .and_then(order::truncate)
+                // Only the least number and -1 overflow, and leave nothing.
+                .is_some_and(|dividend| dividend.wrapping_rem(*divisor) == *remainder)),
+            Self::Size(size) => {
+                let Some(array) = array(value) else { return Ok(false) };
+                let (mut fields, mut count) = (array.fields()?, 0);
+                while fields.next(&[])?.is_some() {
+                    count += 1;
+                }
+                Ok(count == *size)
+            }
+            Self::ElementObject(node) | Self::Element(node) => {
+                let Some(array) = array(value) else { return Ok(false) };
+                let mut fields = array.fields()?;
+                while let Some(element) = fields.next(&[])? {
+                    let holds = match (self, element.value.kind) {
+                        (Self::Element(_), _) => node.holds(Subject::Element(element.value))?,
+                        (_, Kind::Object | Kind::Array) => node.holds(Subject::Document(element.value))?,
+                        _ => false,
+                    };
+                    if holds {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
+            }
+        }
+    }
+}
+
+fn array(value: Option<Value<'_>>) -> Option<Value<'_>> {
+    value.filter(|value| value.kind == Kind::Array)
+}
+
+/// The operand of `$in`.
+#[derive(Debug, Clone)]
+struct Set {
+    /// In their order, each once: lists of ids may be long.
+    values: Vec<Operand>,
+    patterns: Vec<Pattern>,
+}
+
+impl Set {
+    fn new(mut values: Vec<Operand>, patterns: Vec<Pattern>) -> Self {
+        let order =
+            |a: &Operand, b: &Operand| order::compare(a.value(), b.value()).unwrap_or_else(|_| a.bytes.cmp(&b.bytes));
+        values.sort_by(order);
+        values.dedup_by(|a, b| order(a, b).is_eq());
+        Self { values, patterns }
+    }
+
+    fn contains(&self, value: Option<Value<'_>>) -> Result<bool, Malformed> {
+        let Some(value) = value else { return Ok(self.values.iter().any(|operand| operand.kind == Kind::Null)) };
+        let mut malformed = None;
+        let found = self.values.binary_search_by(|operand| {
+            order::compare(operand.value(), value).unwrap_or_else(|error| {
+                malformed = Some(error);
+                Ordering::Equal
+            })
+        });
+        match malformed {
+            Some(error) => Err(error),
+            None => Ok(found.is_ok() || self.patterns.iter().any(|pattern| pattern.holds(value))),
+        }
+    }
+}

@@ -1,0 +1,319 @@
+//! Reads a query's text: Extended JSON, then MongoDB's operators.
+//!
+//! Refuses what the server refuses, and by name what only a server can do. Its messages name operators, never values.
+//! Knows nothing of how a query is evaluated.
+
+use bson::{Bson, Document};
+
+use super::{Comparison, Node, Operand, Path, Pattern, Set, Test, order};
+use crate::bson::Kind;
+
+/// Operators that the server knows and this module does not.
+const OF_SERVERS: [&str; 19] = [
+    "$expr",
+    "$where",
+    "$text",
+    "$jsonSchema",
+    "$sampleRate",
+    "$rand",
+    "$geoIntersects",
+    "$geoWithin",
+    "$geoNear",
+    "$within",
+    "$near",
+    "$nearSphere",
+    "$maxDistance",
+    "$minDistance",
+    "$uniqueDocs",
+    "$bitsAllSet",
+    "$bitsAllClear",
+    "$bitsAnySet",
+    "$bitsAnyClear",
+];
+
+type Parsed<T> = Result<T, String>;
+
+pub fn parse(text: &str) -> Parsed<Node> {
+    let json: serde_json::Value = serde_json::from_str(text).map_err(|error| format!("invalid JSON: {error}"))?;
+    match Bson::try_from(json) {
+        Ok(Bson::Document(document)) => parse_document(&document),
+        Ok(_) => Err("a query is a JSON object".to_owned()),
+        // The error's own text may show the value.
+        Err(_) => Err("a value is not valid Extended JSON".to_owned()),
+    }
+}
+
+fn parse_document(document: &Document) -> Parsed<Node> {
+    let mut nodes = Vec::with_capacity(document.len());
+    for (key, value) in document {
+        match key.as_str() {
+            "$and" => nodes.push(Node::All(parse_list(key, value)?)),
+            "$or" => nodes.push(Node::Any(parse_list(key, value)?)),
+            "$nor" => nodes.push(Node::Not(Box::new(Node::Any(parse_list(key, value)?)))),
+            "$comment" => {}
+            // The fields of a reference to another document are fields like others.
+            "$ref" | "$id" | "$db" => nodes.push(equality(&Path::parse(key), key, value)?),
+            _ if key.starts_with('$') => return Err(unknown(key)),
+            _ => parse_field(key, value, &mut nodes)?,
+        }
+    }
+    Ok(Node::All(nodes))
+}
+
+fn unknown(operator: &str) -> String {
+    if OF_SERVERS.contains(&operator) {
+        format!("operator `{operator}` is not supported on files")
+    } else {
+        format!("unknown operator `{operator}`")
+    }
+}
+
+fn parse_list(operator: &str, value: &Bson) -> Parsed<Vec<Node>> {
+    let documents = match value {
+        Bson::Array(items) if !items.is_empty() => items.iter().map(Bson::as_document).collect::<Option<Vec<_>>>(),
+        _ => None,
+    };
+    let documents = documents.ok_or_else(|| format!("`{operator}` takes a list of objects that is not empty"))?;
+    documents.into_iter().map(parse_document).collect()
+}
+
+fn parse_field(key: &str, value: &Bson, nodes: &mut Vec<Node>) -> Parsed<()> {
+    let path = Path::parse(key);
+    match value {
+        Bson::Document(operators) if is_operators(operators, false) => parse_operators(&path, operators, nodes),
+        Bson::RegularExpression(_) => {
+            nodes.push(Node::Field(path, Test::Regex(pattern(value)?)));
+            Ok(())
+        }
+        _ => {
+            nodes.push(equality(&path, key, value)?);
+            Ok(())
+        }
+    }
+}
+
+/// Whether a document is a set of operators rather than a value. One that refers to another document, with `$ref` and
+/// `$id` (or one of them where a part is enough), is a value.
+fn is_operators(document: &Document, part_of_reference: bool) -> bool {
+    let has = |key| document.contains_key(key);
+    let refers = if part_of_reference { has("$ref") || has("$id") || has("$db") } else { has("$ref") && has("$id") };
+    document.keys().next().is_some_and(|key| key.starts_with('$')) && !refers
+}
+
+fn equality(path: &Path, name: &str, value: &Bson) -> Parsed<Node> {
+    Ok(Node::Field(path.clone(), Test::Compare(Comparison::Equal, operand(name, value)?)))
+}
+
+fn operand(name: &str, value: &Bson) -> Parsed<Operand> {
+    if matches!(value, Bson::Undefined) {
+        return Err(format!("`{name}` cannot be compared with undefined"));
+    }
+    Operand::new(value).ok_or_else(|| format!("the value of `{name}` is no BSON"))
+}
+
+fn not(node: Node) -> Node {
+    Node::Not(Box::new(node))
+}
+
+fn parse_operators(path: &Path, operators: &Document, nodes: &mut Vec<Node>) -> Parsed<()> {
+    for (key, value) in operators {
+        let field = |test| Node::Field(path.clone(), test);
+        nodes.push(match key.as_str() {
+            "$eq" => equality(path, key, value)?,
+            "$ne" => not(field(compare(Comparison::Equal, key, value)?)),
+            "$gt" => field(compare(Comparison::Greater, key, value)?),
+            "$gte" => field(compare(Comparison::GreaterOrEqual, key, value)?),
+            "$lt" => field(compare(Comparison::Less, key, value)?),
+            "$lte" => field(compare(Comparison::LessOrEqual, key, value)?),
+            "$in" => field(Test::In(parse_set(key, value)?)),
+            "$nin" => not(field(Test::In(parse_set(key, value)?))),
+            "$exists" if is_true(value) => field(Test::Exists),
+            "$exists" => not(field(Test::Exists)),
+            "$type" => field(Test::Type(parse_kinds(value)?)),
+            "$not" => not(parse_not(path, value)?),
+            "$regex" => field(Test::Regex(parse_regex(value, operators.get("$options"))?)),
+            "$options" if operators.contains_key("$regex") => continue,
+            "$options" => return Err("`$options` needs a `$regex`".to_owned()),
+            "$size" => field(Test::Size(parse_size(value)?)),
+            "$all" => parse_all(path, value)?,
+            "$elemMatch" => field(parse_element(value)?),
+            "$mod" => field(parse_remainder(value)?),
+            "$comment" => continue,
+            _ => return Err(unknown(key)),
+        });
+    }
+    Ok(())
+}
+
+/// A comparison other than plain equality, to which a regular expression is no value.
+fn compare(comparison: Comparison, operator: &str, value: &Bson) -> Parsed<Test> {
+    if matches!(value, Bson::RegularExpression(_)) {
+        return Err(format!("`{operator}` cannot take a regular expression"));
+    }
+    Ok(Test::Compare(comparison, operand(operator, value)?))
+}
+
+fn parse_set(operator: &str, value: &Bson) -> Parsed<Set> {
+    let Bson::Array(items) = value else { return Err(format!("`{operator}` takes a list")) };
+    let (mut values, mut patterns) = (Vec::with_capacity(items.len()), Vec::new());
+    for item in items {
+        match item {
+            Bson::RegularExpression(_) => patterns.push(pattern(item)?),
+            Bson::Document(document) if is_operators(document, false) => {
+                return Err(format!("`{operator}` cannot hold operators"));
+            }
+            _ => values.push(operand(operator, item)?),
+        }
+    }
+    Ok(Set::new(values, patterns))
+}
+
+/// As the server reads a flag.
+fn is_true(value: &Bson) -> bool {
+    match value {
+        Bson::Boolean(value) => *value,
+        Bson::Null | Bson::Undefined => false,
+        Bson::Int32(_) | Bson::Int64(_) | Bson::Double(_) | Bson::Decimal128(_) => {
+            Operand::new(value).zip(Operand::new(&Bson::Int32(0))).is_none_or(|(value, zero)| {
+                order::compare(value.value(), zero.value()).is_ok_and(std::cmp::Ordering::is_ne)
+            })
+        }
+        _ => true,
+    }
+}
+
+/// A number without a fraction.
+fn integer(value: &Bson) -> Option<i64> {
+    let operand = Operand::new(value)?;
+    let whole = order::truncate(operand.value())?;
+    let same = Operand::new(&Bson::Int64(whole))?;
+    order::compare(operand.value(), same.value()).ok()?.is_eq().then_some(whole)
+}
+
+fn parse_kinds(value: &Bson) -> Parsed<u32> {
+    let one = std::slice::from_ref(value);
+    let items = value.as_array().map_or(one, Vec::as_slice);
+    let mut kinds = 0;
+    for item in items {
+        let found = match item {
+            Bson::String(alias) if alias == "number" => Some(
+                kind_bit(Kind::Double) | kind_bit(Kind::Int32) | kind_bit(Kind::Int64) | kind_bit(Kind::Decimal128),
+            ),
+            Bson::String(alias) => Kind::ALL.into_iter().find(|kind| kind.name() == alias).map(kind_bit),
+            _ => {
+                integer(item).and_then(|code| Kind::ALL.into_iter().find(|kind| kind_code(*kind) == code)).map(kind_bit)
+            }
+        };
+        kinds |= found.ok_or("`$type` takes a type's name or number, or a list of them")?;
+    }
+    if kinds == 0 { Err("`$type` takes at least one type".to_owned()) } else { Ok(kinds) }
+}
+
+fn kind_bit(kind: Kind) -> u32 {
+    1 << kind as u32
+}
+
+/// The type's number in a query: the format's tag, signed.
+fn kind_code(kind: Kind) -> i64 {
+    match kind {
+        Kind::MinKey => -1,
+        Kind::MaxKey => 127,
+        _ => kind as i64,
+    }
+}
+
+fn parse_not(path: &Path, value: &Bson) -> Parsed<Node> {
+    match value {
+        Bson::RegularExpression(_) => Ok(Node::Field(path.clone(), Test::Regex(pattern(value)?))),
+        Bson::Document(operators) if !operators.is_empty() => {
+            let mut nodes = Vec::with_capacity(operators.len());
+            parse_operators(path, operators, &mut nodes)?;
+            Ok(Node::All(nodes))
+        }
+        _ => Err("`$not` takes operators or a regular expression".to_owned()),
+    }
+}
+
+fn parse_regex(value: &Bson, options: Option<&Bson>) -> Parsed<Pattern> {
+    let options = match options {
+        None => None,
+        Some(Bson::String(options)) => Some(options.as_str()),
+        Some(_) => return Err("`$options` takes a string".to_owned()),
+    };
+    match value {
+        Bson::String(source) => Pattern::new(source, options.unwrap_or_default()),
+        Bson::RegularExpression(regex) => match (regex.options.as_str(), options) {
+            (own, None) => Pattern::new(regex.pattern.as_str(), own),
+            ("", Some(options)) => Pattern::new(regex.pattern.as_str(), options),
+            _ => Err("options are set in both `$regex` and `$options`".to_owned()),
+        },
+        _ => Err("`$regex` takes a string or a regular expression".to_owned()),
+    }
+}
+
+fn pattern(value: &Bson) -> Parsed<Pattern> {
+    parse_regex(value, None)
+}
+
+fn parse_size(value: &Bson) -> Parsed<i64> {
+    integer(value)
+        .filter(|size| *size >= 0)
+        .ok_or_else(|| "`$size` takes a whole number that is not negative".to_owned())
+}
+
+/// Each item is found somewhere at the path; an empty list is never satisfied.
+fn parse_all(path: &Path, value: &Bson) -> Parsed<Node> {
+    let Bson::Array(items) = value else { return Err("`$all` takes a list".to_owned()) };
+    if items.is_empty() {
+        return Ok(Node::Any(Vec::new()));
+    }
+    let of_elements = items.first().and_then(element_condition).is_some();
+    let mut nodes = Vec::with_capacity(items.len());
+    for item in items {
+        let test = match item {
+            _ if of_elements => match (element_condition(item), item.as_document()) {
+                (Some(condition), Some(document)) if document.len() == 1 => parse_element(condition)?,
+                _ => return Err("`$all` takes either values or `$elemMatch` only".to_owned()),
+            },
+            Bson::RegularExpression(_) => Test::Regex(pattern(item)?),
+            Bson::Document(document) if is_operators(document, false) => {
+                return Err("`$all` cannot hold operators but `$elemMatch`".to_owned());
+            }
+            _ => Test::Compare(Comparison::Equal, operand("$all", item)?),
+        };
+        nodes.push(Node::Field(path.clone(), test));
+    }
+    Ok(Node::All(nodes))
+}
+
+/// Of `{"$elemMatch": condition}`: the condition.
+fn element_condition(item: &Bson) -> Option<&Bson> {
+    item.as_document()?.iter().next().filter(|(key, _)| *key == "$elemMatch").map(|(_, condition)| condition)
+}
+
+fn parse_element(value: &Bson) -> Parsed<Test> {
+    let Bson::Document(document) = value else { return Err("`$elemMatch` takes an object".to_owned()) };
+    let first = document.keys().next().map(String::as_str);
+    if !is_operators(document, true) || matches!(first, Some("$and" | "$or" | "$nor" | "$where")) {
+        return Ok(Test::ElementObject(Box::new(parse_document(document)?)));
+    }
+    let mut nodes = Vec::with_capacity(document.len());
+    parse_operators(&Path { steps: Box::default() }, document, &mut nodes)?;
+    Ok(Test::Element(Box::new(Node::All(nodes))))
+}
+
+fn parse_remainder(value: &Bson) -> Parsed<Test> {
+    let numbers = match value.as_array().map(Vec::as_slice) {
+        Some([divisor, remainder]) => truncated(divisor).zip(truncated(remainder)),
+        _ => None,
+    };
+    match numbers {
+        Some((0, _)) => Err("the divisor of `$mod` is 0".to_owned()),
+        Some((divisor, remainder)) => Ok(Test::Remainder { divisor, remainder }),
+        None => Err("`$mod` takes a list of two numbers: divisor and remainder".to_owned()),
+    }
+}
+
+fn truncated(value: &Bson) -> Option<i64> {
+    Operand::new(value).and_then(|operand| order::truncate(operand.value()))
+}

@@ -1,0 +1,302 @@
+//! Rewrites a raw document: without the fields that are left out, and with others masked.
+//!
+//! Fields are chosen as MongoDB's projection does (manual, "Project Fields to Return from Query"): one list, of what
+//! is taken or of what is left out; a dotted path goes through arrays into each element, nested arrays too. Masking
+//! sees what the choice left. Pure: knows nothing of sources or columns, and masks before anything else sees a value.
+
+#[cfg(test)]
+mod property_tests;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+use sha2::{Digest, Sha256};
+
+use crate::bson::{DEPTH_MAX, Fields, Kind, Malformed, Value};
+use crate::ejson;
+use tree::Tree;
+
+/// What stands in a value's place. Null, undefined and what is missing stay as they are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mask {
+    /// A string: lowercase hexadecimal SHA-256 over a salt and the value (a string's bytes, an objectId's 24 digits,
+    /// canonical Extended JSON of any other).
+    Hash,
+    Null,
+}
+
+/// What is done to each document of a collection.
+#[derive(Clone)]
+pub struct Reshape {
+    shape: Option<Shape>,
+    mask: Option<Tree<Mask>>,
+    /// Has taken in the salt.
+    salted: Sha256,
+}
+
+#[derive(Debug, Clone)]
+enum Shape {
+    Include(Tree<()>),
+    Exclude(Tree<()>),
+}
+
+/// The salt is a secret.
+impl std::fmt::Debug for Reshape {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut debug = formatter.debug_struct("Reshape");
+        debug.field("shape", &self.shape).field("mask", &self.mask);
+        debug.finish_non_exhaustive()
+    }
+}
+
+impl Reshape {
+    /// None if there is nothing to do. The error is a message that names paths.
+    pub fn new(
+        include: &[String],
+        exclude: &[String],
+        mask: &[(String, Mask)],
+        salt: &[u8],
+    ) -> Result<Option<Self>, String> {
+        if !include.is_empty() && !exclude.is_empty() {
+            return Err("fields are either included or excluded, not both".to_owned());
+        }
+        if include.is_empty() && exclude.is_empty() && mask.is_empty() {
+            return Ok(None);
+        }
+        if let Some(path) = exclude.iter().find(|path| is_id(path)) {
+            return Err(format!("`{path}` cannot be excluded: every document keeps its `_id`"));
+        }
+        if let Some((path, _)) = mask.iter().find(|(path, _)| is_id(path)) {
+            return Err(format!("`{path}` cannot be masked: `_id` tells documents apart"));
+        }
+        if let Some(path) = include.iter().find(|path| is_id(path) && *path != "_id") {
+            return Err(format!("`{path}` cannot be included by itself: `_id` is kept whole"));
+        }
+        let marked = |paths: &[String]| Tree::new(paths.iter().map(|path| (path.as_str(), ())));
+        let shape = if !include.is_empty() {
+            let mut tree = marked(include)?;
+            tree.mark(b"_id", ());
+            Some(Shape::Include(tree))
+        } else if !exclude.is_empty() {
+            Some(Shape::Exclude(marked(exclude)?))
+        } else {
+            None
+        };
+        let mask = match mask {
+            [] => None,
+            _ => Some(Tree::new(mask.iter().map(|(path, mask)| (path.as_str(), *mask)))?),
+        };
+        let salted = Sha256::new_with_prefix(salt);
+        Ok(Some(Self { shape, mask, salted }))
+    }
+
+    /// Writes the new document over what `out` holds.
+    pub fn apply<'b>(&self, document: &[u8], out: &'b mut Vec<u8>) -> Result<&'b [u8], Malformed> {
+        out.clear();
+        let level = Level {
+            shape: match &self.shape {
+                None => Chosen::All,
+                Some(Shape::Include(tree)) => Chosen::Only(tree),
+                Some(Shape::Exclude(tree)) => Chosen::Without(tree),
+            },
+            mask: self.mask.as_ref(),
+        };
+        let mut writer = Writer { document, out, salted: &self.salted };
+        writer.object(Value { kind: Kind::Object, bytes: document, offset: 0 }, level, 0)?;
+        Ok(out)
+    }
+}
+
+fn is_id(path: &str) -> bool {
+    path.split('.').next() == Some("_id")
+}
+
+/// What is to be done to one value and all below it.
+#[derive(Debug, Clone, Copy)]
+struct Level<'t> {
+    shape: Chosen<'t>,
+    mask: Option<&'t Tree<Mask>>,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Chosen<'t> {
+    All,
+    Nothing,
+    /// Has fields of which only these are taken; a value without fields is not.
+    Only(&'t Tree<()>),
+    Without(&'t Tree<()>),
+}
+
+impl<'t> Level<'t> {
+    #[inline]
+    fn below(self, key: &[u8]) -> Self {
+        let shape = match self.shape {
+            Chosen::All | Chosen::Nothing => self.shape,
+            Chosen::Only(tree) => match tree.child(key) {
+                None => Chosen::Nothing,
+                Some(child) if child.is_end() => Chosen::All,
+                Some(child) => Chosen::Only(child),
+            },
+            Chosen::Without(tree) => match tree.child(key) {
+                None => Chosen::All,
+                Some(child) if child.is_end() => Chosen::Nothing,
+                Some(child) => Chosen::Without(child),
+            },
+        };
+        Self { shape, mask: self.mask.and_then(|tree| tree.child(key)) }
+    }
+
+    fn is_untouched(self) -> bool {
+        matches!((self.shape, self.mask), (Chosen::All, None))
+    }
+}
+
+struct Writer<'d> {
+    document: &'d [u8],
+    out: &'d mut Vec<u8>,
+    salted: &'d Sha256,
+}
+
+impl Writer<'_> {
+    fn object(&mut self, object: Value<'_>, level: Level<'_>, depth: usize) -> Result<(), Malformed> {
+        let start = self.open(object, depth)?;
+        let mut fields = object.fields()?;
+        // Neighbours that stay as they are go over in one piece.
+        let mut from = object.offset + 4;
+        while let Some(element) = fields.next(&[])? {
+            let level = level.below(element.key);
+            if level.is_untouched() {
+                continue;
+            }
+            self.copy(from, element.value.offset - element.key.len() - 2);
+            from = element.value.offset + element.value.bytes.len();
+            self.element(element.key, element.value, level, depth)?;
+        }
+        self.copy(from, object.offset + object.bytes.len() - 1);
+        self.close(start, object)
+    }
+
+    /// Elements that are dropped leave no gap: the indexes that follow move up.
+    fn array(&mut self, array: Value<'_>, level: Level<'_>, depth: usize) -> Result<(), Malformed> {
+        let start = self.open(array, depth)?;
+        let mut fields: Fields<'_> = array.fields()?;
+        let (mut index, mut digits) = (0, [0; INDEX_DIGITS]);
+        while let Some(element) = fields.next(&[])? {
+            if self.element(decimal(index, &mut digits), element.value, level, depth)? {
+                index += 1;
+            }
+        }
+        self.close(start, array)
+    }
+
+    /// Writes an element, if any of it is left.
+    fn element(&mut self, key: &[u8], value: Value<'_>, level: Level<'_>, depth: usize) -> Result<bool, Malformed> {
+        let nests = matches!(value.kind, Kind::Object | Kind::Array);
+        if matches!(level.shape, Chosen::Nothing) || (matches!(level.shape, Chosen::Only(_)) && !nests) {
+            return Ok(false);
+        }
+        match (level.mask.and_then(Tree::end), value.kind) {
+            (_, Kind::Array) => {
+                self.header(Kind::Array, key);
+                self.array(value, level, depth + 1)?;
+            }
+            (Some(_), Kind::Null | Kind::Undefined) => {
+                self.header(value.kind, key);
+            }
+            (Some(Mask::Null), _) => self.header(Kind::Null, key),
+            (Some(Mask::Hash), _) => {
+                let hash = self.hash(value, level.shape, depth)?;
+                self.header(Kind::String, key);
+                self.out.extend_from_slice(&(2 * hash.len() as u32 + 1).to_le_bytes());
+                ejson::push_hex(self.out, &hash);
+                self.out.push(0);
+            }
+            (None, Kind::Object) => {
+                self.header(Kind::Object, key);
+                self.object(value, level, depth + 1)?;
+            }
+            (None, _) => {
+                self.header(value.kind, key);
+                self.out.extend_from_slice(value.bytes);
+            }
+        }
+        Ok(true)
+    }
+
+    fn hash(&mut self, value: Value<'_>, shape: Chosen<'_>, depth: usize) -> Result<[u8; 32], Malformed> {
+        let mut hasher = self.salted.clone();
+        match (value.kind, shape) {
+            (Kind::String, _) => hasher.update(value.text()),
+            (Kind::ObjectId, _) => {
+                let mut digits = String::with_capacity(24);
+                ejson::write_hex(&mut digits, value.object_id());
+                hasher.update(digits);
+            }
+            (Kind::Object, Chosen::Only(_) | Chosen::Without(_)) => {
+                // The object as it would stand here unmasked, for a moment.
+                let start = self.out.len();
+                self.object(value, Level { shape, mask: None }, depth + 1)?;
+                let bytes = self.out.get(start..).unwrap_or_default();
+                hasher.update(ejson::canonical(Value { bytes, ..value })?);
+                self.out.truncate(start);
+            }
+            _ => hasher.update(ejson::canonical(value)?),
+        }
+        Ok(hasher.finalize().into())
+    }
+
+    fn header(&mut self, kind: Kind, key: &[u8]) {
+        let tag = match kind {
+            Kind::MinKey => 0xff,
+            Kind::MaxKey => 0x7f,
+            _ => kind as u8,
+        };
+        self.out.push(tag);
+        self.out.extend_from_slice(key);
+        self.out.push(0);
+    }
+
+    /// Bytes of the document, by their offsets in it.
+    fn copy(&mut self, from: usize, to: usize) {
+        self.out.extend_from_slice(self.document.get(from..to).unwrap_or_default());
+    }
+
+    /// Begins a document or array: where its length is to stand.
+    fn open(&mut self, value: Value<'_>, depth: usize) -> Result<usize, Malformed> {
+        if depth > DEPTH_MAX {
+            return Err(Malformed { offset: value.offset, what: "values nested deeper than 250 levels" });
+        }
+        let start = self.out.len();
+        self.out.extend_from_slice(&[0; 4]);
+        Ok(start)
+    }
+
+    fn close(&mut self, start: usize, value: Value<'_>) -> Result<(), Malformed> {
+        self.out.push(0);
+        let too_long = Malformed { offset: value.offset, what: "a document that is too long once it is masked" };
+        let length = i32::try_from(self.out.len() - start).map_err(|_| too_long)?;
+        match self.out.get_mut(start..start + 4) {
+            Some(place) => place.copy_from_slice(&length.to_le_bytes()),
+            None => return Err(too_long),
+        }
+        Ok(())
+    }
+}
+
+/// Digits of the greatest index that is possible.
+const INDEX_DIGITS: usize = 20;
+
+/// An array's key.
+fn decimal(index: usize, digits: &mut [u8; INDEX_DIGITS]) -> &[u8] {
+    let mut rest = index;
+    let mut start = INDEX_DIGITS;
+    for (place, digit) in digits.iter_mut().enumerate().rev() {
+        *digit = b'0' + (rest % 10) as u8;
+        rest /= 10;
+        start = place;
+        if rest == 0 {
+            break;
+        }
+    }
+    digits.get(start..).unwrap_or_default()
+}

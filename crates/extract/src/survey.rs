@@ -1,0 +1,84 @@
+//! What is known of a collection before it is read: a sample from across it, where to split it, how far its watermark
+//! may go.
+//!
+//! Knows nothing of how a source finds that out.
+
+use crate::Request;
+use crate::bson::{Malformed, validate};
+use crate::infer::Shape;
+use crate::reshape::Reshape;
+use elt_base::batch::{Horizon, IdKind};
+use elt_base::error::Result;
+
+/// Documents and bytes of a sample.
+pub const SAMPLE_DOCUMENTS_MAX: usize = 2_000;
+pub const SAMPLE_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+#[derive(Debug, Default)]
+pub struct Survey {
+    /// What a sample from across the collection showed; None: a reading looks at its own first documents.
+    pub(super) shape: Option<Shape>,
+    /// The `_id`s at which a full reading is split, ascending, as canonical Extended JSON.
+    pub cuts: Vec<String>,
+    /// What the load's watermark may not pass; None if nothing changes while a load reads.
+    pub horizon: Option<Horizon>,
+}
+
+impl Survey {
+    /// What most `_id`s of the sample are; None without a sample.
+    pub fn id_kind(&self) -> Option<IdKind> {
+        self.shape.as_ref().map(Shape::id_kind)
+    }
+}
+
+/// A sample that is drawn from across a collection, to be looked at alone.
+#[derive(Debug)]
+pub struct Draw {
+    reshape: Option<Reshape>,
+    room: Vec<u8>,
+    shape: Shape,
+    pub documents: u64,
+    pub bytes: u64,
+}
+
+impl Draw {
+    pub fn new(request: &Request) -> Result<Self> {
+        Ok(Self { reshape: request.reshape()?, room: Vec::new(), shape: Shape::default(), documents: 0, bytes: 0 })
+    }
+
+    /// Takes a document in, as a reading would; false once there are enough. What is malformed is no part of a sample: it
+    /// is set apart when it is read.
+    pub fn take(&mut self, document: &[u8]) -> bool {
+        let sound = validate(document).and_then(|()| match &self.reshape {
+            Some(reshape) => self.shape.observe_document(reshape.apply(document, &mut self.room)?),
+            None => self.shape.observe_document(document),
+        });
+        self.documents += u64::from(sound.is_ok());
+        self.bytes += document.len() as u64;
+        self.documents < SAMPLE_DOCUMENTS_MAX as u64 && self.bytes < SAMPLE_BYTES_MAX as u64
+    }
+
+    /// What it showed; None if it is empty.
+    pub fn shape(self) -> Option<Shape> {
+        (self.documents > 0).then_some(self.shape)
+    }
+}
+
+/// The first documents of a reading, a sample that is decoded afterwards.
+#[derive(Debug, Default)]
+pub struct Sample {
+    pub shape: Shape,
+    pub bytes: Vec<u8>,
+    /// Where each document ends, and its number within the reading.
+    pub ends: Vec<(usize, u64)>,
+}
+
+impl Sample {
+    /// Takes a document in; false once the sample is large enough.
+    pub fn push(&mut self, document: &[u8], number: u64) -> std::result::Result<bool, Malformed> {
+        self.shape.observe_document(document)?;
+        self.bytes.extend_from_slice(document);
+        self.ends.push((self.bytes.len(), number));
+        Ok(self.ends.len() < SAMPLE_DOCUMENTS_MAX && self.bytes.len() < SAMPLE_BYTES_MAX)
+    }
+}

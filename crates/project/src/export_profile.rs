@@ -1,0 +1,271 @@
+//! `[target.<name>.export]`: where marts are published, and what may happen there unasked.
+//!
+//! Knows how to read the table; not what an exporter does with it.
+
+use std::path::{Path, PathBuf};
+
+use super::published::OnHazard;
+use super::written::{Entry, Kept, Written, find, unknown_keys};
+use crate::messages;
+use elt_base::error::{Error, Result};
+use elt_base::secret::Secret;
+
+const DEFAULT_SELECT: &str = "path:models/marts";
+const CONNECTIONS_MAX_DEFAULT: usize = 4;
+const COMMON_KEYS: [&str; 5] = ["type", "select", "on_schema_change", "on_divergence", "on_hazard"];
+const KINDS: [&str; 7] = ["csv", "duckdb", "json", "mongodb", "mysql", "parquet", "postgres"];
+
+/// Where marts are published.
+#[derive(Debug, Clone)]
+pub struct ExportProfile {
+    /// `select`: which of the built relations are published; `path:models/marts` by default.
+    pub select: String,
+    pub policy: ExportPolicy,
+    pub place: ExportPlace,
+}
+
+/// What a publication may do unasked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ExportPolicy {
+    /// `on_schema_change`: what a build does about a table of ours that its contract no longer describes.
+    pub on_schema_change: OnContractChange,
+    /// `on_divergence`: what happens where the target does not stand at our last publication.
+    pub on_divergence: OnDivergence,
+    /// `on_hazard`: what happens to values the target cannot hold, where neither model nor column says.
+    pub on_hazard: OnHazard,
+    /// `watch = false` of `postgres`: no trigger notes what others change.
+    pub is_unwatched: bool,
+    /// Steps that lose data may be taken: never from a file, only by a flag.
+    pub allow_destructive: bool,
+}
+
+impl ExportPolicy {
+    /// Whether triggers note what others change in our tables.
+    pub fn watch(&self) -> bool {
+        !self.is_unwatched
+    }
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnContractChange {
+    /// Steps that lose nothing run in the publication's transaction.
+    #[default]
+    Apply,
+    /// The publication fails and names the steps; `elt apply` runs them.
+    Fail,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnDivergence {
+    /// Everything is compared, reported, and brought to what the warehouse has.
+    #[default]
+    Heal,
+    /// Everything is compared and reported, and nothing is published.
+    Fail,
+}
+
+/// `type` and what belongs to it. Paths are absolute.
+#[derive(Debug, Clone)]
+pub enum ExportPlace {
+    /// `parquet`, `csv`, `json`: files below `path` (`.elt/<target>/export` by default).
+    Files { path: PathBuf, format: FileFormat },
+    /// `duckdb`: the file `path` and a `schema` (`main` by default) in it.
+    Duckdb { path: PathBuf, schema: String },
+    /// `postgres`: `uri`, `schema` (`public` by default), `connections` (how many copy at once; at most 4, and no more
+    /// than threads, by default), and `watch`, which the policy keeps.
+    Postgres { uri: Secret, schema: String, connections: usize },
+    /// `mysql`, for MariaDB too: `uri` with the database.
+    Mysql { uri: Secret },
+    /// `mongodb`: `uri`, `database`.
+    Mongodb { uri: Secret, database: String },
+}
+
+impl ExportPlace {
+    /// The `type` in the profile.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Files { format: FileFormat::Parquet, .. } => "parquet",
+            Self::Files { format: FileFormat::Csv(_), .. } => "csv",
+            Self::Files { format: FileFormat::Json { .. }, .. } => "json",
+            Self::Duckdb { .. } => "duckdb",
+            Self::Postgres { .. } => "postgres",
+            Self::Mysql { .. } => "mysql",
+            Self::Mongodb { .. } => "mongodb",
+        }
+    }
+}
+
+/// How files are written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileFormat {
+    Parquet,
+    /// `delimiter`, `header`, `null`, `quote`, `compression` (`none`, `gzip`, `zstd`).
+    Csv(CsvFormat),
+    /// JSON lines; `compression` as for CSV.
+    Json {
+        compression: String,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CsvFormat {
+    pub delimiter: String,
+    pub header: bool,
+    /// The text of a null.
+    pub null: String,
+    pub quote: String,
+    pub compression: String,
+}
+
+impl FileFormat {
+    /// What files end in: `parquet`, `csv.gz`, `jsonl`.
+    pub fn ending(&self) -> String {
+        let (ending, compression) = match self {
+            Self::Parquet => return "parquet".into(),
+            Self::Csv(format) => ("csv", &format.compression),
+            Self::Json { compression } => ("jsonl", compression),
+        };
+        let compressed = match compression.as_str() {
+            "gzip" => ".gz",
+            "zstd" => ".zst",
+            _ => "",
+        };
+        format!("{ending}{compressed}")
+    }
+}
+
+/// Reads the table. `folder` is the target's below `.elt/`.
+pub(super) fn read(
+    root: &Path,
+    folder: &Path,
+    target: &str,
+    written: &Written,
+    threads: usize,
+) -> Result<ExportProfile> {
+    let of = format!("`[target.{target}.export]`");
+    let entries = written.table("export")?;
+    let place = &written.place;
+    let kind = required(entries, "type", &of, written)?;
+    let mut keep = Kept::default();
+    let own_keys: &[&str] = match kind {
+        "parquet" => &["path"],
+        "csv" => &["path", "delimiter", "header", "null", "quote", "compression"],
+        "json" => &["path", "compression"],
+        "duckdb" => &["path", "schema"],
+        "postgres" => &["uri", "schema", "connections", "watch"],
+        "mysql" => &["uri"],
+        "mongodb" => &["uri", "database"],
+        other => {
+            let at = find(entries, "type").map_or(place, |written| &written.place);
+            return Err(messages::unknown_kind_of(other, "export", &KINDS, at.clone()));
+        }
+    };
+    let known: Vec<&str> = COMMON_KEYS.iter().chain(own_keys).copied().collect();
+    keep.errors.extend(unknown_keys(entries, &known, &of));
+    let select = keep.text(entries, "select").unwrap_or(DEFAULT_SELECT).to_owned();
+    let policy = ExportPolicy {
+        on_schema_change: choice(
+            &mut keep,
+            entries,
+            "on_schema_change",
+            &[("apply", OnContractChange::Apply), ("fail", OnContractChange::Fail)],
+        ),
+        on_divergence: choice(
+            &mut keep,
+            entries,
+            "on_divergence",
+            &[("heal", OnDivergence::Heal), ("fail", OnDivergence::Fail)],
+        ),
+        on_hazard: choice(&mut keep, entries, "on_hazard", OnHazard::CHOICES),
+        is_unwatched: find(entries, "watch").and_then(|written| keep.keep(written.flag("watch"))) == Some(false),
+        allow_destructive: false,
+    };
+    let path = |keep: &mut Kept, default: &str| {
+        keep.text(entries, "path").map_or_else(|| folder.join(default), |path| root.join(path))
+    };
+    let place = match kind {
+        "parquet" => ExportPlace::Files { path: path(&mut keep, "export"), format: FileFormat::Parquet },
+        "csv" => {
+            let format = csv(&mut keep, entries);
+            ExportPlace::Files { path: path(&mut keep, "export"), format: FileFormat::Csv(format) }
+        }
+        "json" => {
+            let compression = compression(&mut keep, entries);
+            ExportPlace::Files { path: path(&mut keep, "export"), format: FileFormat::Json { compression } }
+        }
+        "duckdb" => ExportPlace::Duckdb {
+            path: path(&mut keep, "export.duckdb"),
+            schema: keep.text(entries, "schema").unwrap_or("main").to_owned(),
+        },
+        "postgres" => ExportPlace::Postgres {
+            uri: Secret::new(required(entries, "uri", &of, written)?),
+            schema: keep.text(entries, "schema").unwrap_or("public").to_owned(),
+            connections: keep.count(entries, "connections").unwrap_or(threads.min(CONNECTIONS_MAX_DEFAULT)),
+        },
+        "mysql" => ExportPlace::Mysql { uri: Secret::new(required(entries, "uri", &of, written)?) },
+        _ => ExportPlace::Mongodb {
+            uri: Secret::new(required(entries, "uri", &of, written)?),
+            database: required(entries, "database", &of, written)?.to_owned(),
+        },
+    };
+    match Error::many(keep.errors) {
+        Some(error) => Err(error),
+        None => Ok(ExportProfile { select, policy, place }),
+    }
+}
+
+fn required<'a>(entries: &'a [Entry], key: &str, of: &str, written: &Written) -> Result<&'a str> {
+    match find(entries, key) {
+        Some(written) => written.text(key),
+        None => Err(messages::key_missing(key, of, written.place.clone())),
+    }
+}
+
+fn choice<T: Copy + Default>(keep: &mut Kept, entries: &[Entry], key: &str, choices: &[(&str, T)]) -> T {
+    let Some(written) = find(entries, key) else { return T::default() };
+    let Some(text) = keep.keep(written.text(key)) else { return T::default() };
+    match choices.iter().find(|(name, _)| *name == text) {
+        Some((_, choice)) => *choice,
+        None => {
+            let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+            keep.errors.push(messages::unknown_kind_of(text, &format!("`{key}`"), &names, written.place.clone()));
+            T::default()
+        }
+    }
+}
+
+fn compression(keep: &mut Kept, entries: &[Entry]) -> String {
+    const CHOICES: [(&str, &str); 3] = [("none", "none"), ("gzip", "gzip"), ("zstd", "zstd")];
+    match choice(keep, entries, "compression", &CHOICES) {
+        "" => "none".into(),
+        chosen => chosen.into(),
+    }
+}
+
+fn csv(keep: &mut Kept, entries: &[Entry]) -> CsvFormat {
+    let mut text = |key: &str, default: &str| keep.text(entries, key).unwrap_or(default).to_owned();
+    let (delimiter, null, quote) = (text("delimiter", ","), text("null", ""), text("quote", "\""));
+    let header = find(entries, "header").and_then(|written| keep.keep(written.flag("header"))).unwrap_or(true);
+    let is_broken = |text: &str| text.contains(['\n', '\r']);
+    let complaints = [
+        ("quote", quote.len() != 1 || is_broken(&quote), "is one ASCII character, such as `\"`"),
+        (
+            "delimiter",
+            !(1..=4).contains(&delimiter.len()) || is_broken(&delimiter) || delimiter.contains(&quote),
+            "is one to four characters, none of them `quote` or a line break",
+        ),
+        (
+            "null",
+            is_broken(&null) || null.contains(&delimiter) || !quote.is_empty() && null.contains(&quote),
+            "is a text without `delimiter`, `quote` and line breaks",
+        ),
+    ];
+    for (key, _, complaint) in complaints.iter().filter(|(_, is_bad, _)| *is_bad) {
+        if let Some(written) = find(entries, key) {
+            keep.errors.push(messages::csv_character(key, complaint).at(written.place.clone()));
+            // The others are measured by it.
+            break;
+        }
+    }
+    CsvFormat { delimiter, header, null, quote, compression: compression(keep, entries) }
+}

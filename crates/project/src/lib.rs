@@ -1,0 +1,271 @@
+//! What the project's files say, as one value: profiles, properties, and the text of models, tests, macros and seeds.
+//!
+//! The only module that walks the project's folders. Renders no model and opens no connection.
+
+mod dbt_profile;
+mod dbt_project;
+mod described;
+mod docs;
+mod environment;
+mod export_profile;
+mod exposures;
+mod files;
+mod flags;
+mod init;
+pub mod messages;
+mod paths;
+mod profiles;
+mod properties;
+mod property_file;
+mod published;
+mod selectors;
+mod settings;
+mod toml_text;
+mod unit_test;
+mod unsupported;
+mod written;
+mod yaml_template;
+mod yaml_text;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use serde_json::{Map, Value};
+
+use dbt_project::DbtProject;
+use elt_base::error::{Error, Place, Result, SourceText};
+use yaml_template::YamlTemplate;
+
+pub use dbt_project::DBT_PROJECT_FILE;
+pub use docs::DocBlock;
+pub use environment::Environment;
+pub use export_profile::{
+    CsvFormat, ExportPlace, ExportPolicy, ExportProfile, FileFormat, OnContractChange, OnDivergence,
+};
+pub use exposures::{ExposureProperties, GroupProperties, Owner};
+pub use files::seed_checksum;
+pub use init::init;
+pub use paths::Paths;
+pub use profiles::{PROFILES_FILE, Profiles, SourceProfile, Target};
+pub use properties::{
+    ColumnProperties, Constraint, ConstraintKind, MacroArgument, MacroProperties, NodeProperties, Properties,
+    SourceProperties, TableProperties, TestProperties,
+};
+pub use published::{ColumnContract, Index, OnHazard, TableContract};
+pub use selectors::{Criterion, Definition, SelectorDefinition};
+pub use unit_test::{
+    FixtureCell, FixtureProperties, FixtureRow, FixtureRows, GivenProperties, OverrideProperties, UnitTestProperties,
+};
+
+pub use settings::{DefaultFolder, Defaults, MAP_KEYS, RunHook};
+
+/// A project as it lies on disk, read once; nothing in it is rendered or resolved yet.
+#[derive(Debug, Clone)]
+pub struct Project {
+    pub profiles: Profiles,
+    /// `**/*.sql` below the model paths (`models/`).
+    pub models: Vec<ProjectFile>,
+    /// `*.sql` and below in the test paths (`tests/`): singular data tests. `generic/` there holds macros; in a project
+    /// without `dbt_project.yml`, `tests/it/` and `tests/cases/` are no part of it.
+    pub tests: Vec<ProjectFile>,
+    /// `fixtures/**/*.csv` and `.sql` in the test paths: rows of unit tests.
+    pub fixtures: Vec<ProjectFile>,
+    /// `**/*.sql` below the macro paths (`macros/`), and `tests/generic/**/*.sql`.
+    pub macros: Vec<ProjectFile>,
+    /// `**/*.csv` below the seed paths (`seeds/`); their text is not read here (`source.text` is empty).
+    pub seeds: Vec<ProjectFile>,
+    /// `**/*.sql` below the snapshot paths (`snapshots/`).
+    pub snapshots: Vec<ProjectFile>,
+    /// `**/*.sql` below the analysis paths (`analyses/`).
+    pub analyses: Vec<ProjectFile>,
+    /// All YAML files in those folders, merged.
+    pub properties: Properties,
+    /// `selectors.yml`, in its order.
+    pub selectors: Vec<SelectorDefinition>,
+    /// The folders of the folder defaults in `dbt_project.yml`; none without that file.
+    pub default_folders: Vec<DefaultFolder>,
+    /// The doc blocks of all Markdown files there.
+    pub docs: Vec<DocBlock>,
+    /// What `env_var` reads in models.
+    pub environment: Environment,
+    /// What is odd in the files but stops nothing.
+    pub warnings: Vec<Arc<Error>>,
+}
+
+/// What a project is read for.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted<'a> {
+    /// The target; the default one if None.
+    pub target: Option<&'a str>,
+    /// The folder of `profiles.yml`, before all others.
+    pub profiles_dir: Option<&'a Path>,
+    /// The profile in it; the one that `dbt_project.yml` names if None.
+    pub profile: Option<&'a str>,
+    /// Laid over the project's variables.
+    pub vars: Map<String, Value>,
+}
+
+/// What stands for the path of a query that was given on the command line.
+pub const INLINE_PATH: &str = "--inline";
+
+/// One file of the project.
+#[derive(Debug, Clone)]
+pub struct ProjectFile {
+    /// Path relative to the project's root, and text.
+    pub source: Arc<SourceText>,
+    /// File name without its ending: the model's name.
+    pub name: String,
+    /// Folders between the resource's top folder (`models/`) and the file.
+    pub folders: Vec<String>,
+    /// Absolute path.
+    pub path: PathBuf,
+}
+
+impl Project {
+    /// Reads the project in `root`: its settings from `dbt_project.yml` or the `[project]` of `profiles.toml`, its target
+    /// from `profiles.toml` or else from `profiles.yml`, which may be missing.
+    ///
+    /// Fails with exit code 2 and everything that is wrong with those, or else with everything that is wrong with the
+    /// other files: unreadable or not UTF-8, malformed YAML, unknown keys, two models of one name, two entries for one
+    /// model, what is not supported.
+    pub fn read(root: &Path, wanted: &Wanted<'_>, environment: &Environment) -> Result<Self> {
+        let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
+        let root = std::path::absolute(root).map_err(|error| elt_base::messages::unreadable(root, &error))?;
+        let (mut profiles, defaults) = settings_of(&root, wanted, environment)?;
+        profiles.vars.extend(wanted.vars.clone());
+        let files = files::walk(&root, &profiles.paths, profiles.is_dbt)?;
+        let (docs, mut errors) = docs::blocks(&files.docs);
+        let template = YamlTemplate::new(&profiles.vars, Some((&profiles.target, &profiles.profile)), environment)
+            .with_docs(&profiles.name, &docs);
+        let mut properties = Properties::default();
+        let mut warnings = Vec::new();
+        for file in &files.properties {
+            property_file::read(&file.source, &template, &mut properties, &mut errors, &mut warnings);
+        }
+        let selectors = selectors::read(&profiles.root, &template, &mut errors);
+        errors.extend(unsupported::find_all(&root, &profiles.paths, &files.macros, &files.python));
+        errors.extend(twice("model", properties.models.iter().map(|node| (node.name.as_str(), &node.place))));
+        errors.extend(twice("seed", properties.seeds.iter().map(|node| (node.name.as_str(), &node.place))));
+        errors.extend(twice("snapshot", properties.snapshots.iter().map(|node| (node.name.as_str(), &node.place))));
+        errors.extend(twice("analysis", properties.analyses.iter().map(|node| (node.name.as_str(), &node.place))));
+        errors.extend(twice("data test", properties.tests.iter().map(|node| (node.name.as_str(), &node.place))));
+        errors.extend(twice("exposure", properties.exposures.iter().map(|node| (node.name.as_str(), &node.place))));
+        errors.extend(twice("group", properties.groups.iter().map(|group| (group.name.as_str(), &group.place))));
+        let (sources, source_errors) = join_sources(std::mem::take(&mut properties.sources));
+        properties.sources = sources;
+        errors.extend(source_errors);
+        errors.extend(same_name("models or seeds", files.models.iter().chain(&files.seeds)));
+        errors.extend(same_name("data tests", files.tests.iter()));
+        errors.extend(same_name("analyses", files.analyses.iter()));
+        warnings.extend(flags::unheeded(&defaults));
+        match Error::many(errors) {
+            Some(error) => Err(error),
+            None => Ok(Self {
+                default_folders: settings::default_folders(&defaults, &profiles.name),
+                profiles,
+                models: files.models,
+                tests: files.tests,
+                fixtures: files.fixtures,
+                macros: files.macros,
+                seeds: files.seeds,
+                snapshots: files.snapshots,
+                analyses: files.analyses,
+                properties,
+                selectors,
+                docs,
+                environment: environment.clone(),
+                warnings: warnings.into_iter().map(Arc::new).collect(),
+            }),
+        }
+    }
+
+    /// One of the project's targets.
+    pub fn target(root: &Path, wanted: &Wanted<'_>, environment: &Environment) -> Result<Target> {
+        let root = std::path::absolute(root).map_err(|error| elt_base::messages::unreadable(root, &error))?;
+        settings_of(&root, wanted, environment).map(|(profiles, _)| profiles.target)
+    }
+
+    /// Where a project's runs leave what can be made again, and the folders that `elt clean` looks into; the usual ones
+    /// where the project cannot be read.
+    pub fn paths(root: &Path, wanted: &Wanted<'_>, environment: &Environment) -> Paths {
+        let root = std::path::absolute(root).unwrap_or_else(|_| root.to_path_buf());
+        settings_of(&root, wanted, environment).map(|(profiles, _)| profiles.paths).unwrap_or_default()
+    }
+}
+
+/// The settings and the target, and the entries of `dbt_project.yml`, if that is the project.
+fn settings_of(root: &Path, wanted: &Wanted<'_>, environment: &Environment) -> Result<(Profiles, Vec<written::Entry>)> {
+    let toml = dbt_project::read_text(root, PROFILES_FILE)?;
+    let Some(dbt) = DbtProject::read(root)? else {
+        let Some(toml) = toml else { return Err(messages::profiles_missing(root)) };
+        return Ok((Profiles::of_toml(root, &toml, wanted.target, environment)?, Vec::new()));
+    };
+    let untargeted = YamlTemplate::new(&wanted.vars, None, environment);
+    let profile = match wanted.profile {
+        Some(profile) => profile.to_owned(),
+        None => dbt.profile(&untargeted)?,
+    };
+    let target = match &toml {
+        Some(toml) => Profiles::target_beside_dbt(root, toml, wanted.target, environment)?,
+        None => {
+            let folder = wanted.profiles_dir;
+            dbt_profile::read(root, folder, &profile, wanted.target, &untargeted, environment)?
+        }
+    };
+    dbt.settings(root, target, profile, &wanted.vars, environment)
+}
+
+/// An error for each name that has more than one entry, with both places.
+fn twice<'a>(what: &str, entries: impl Iterator<Item = (&'a str, &'a Place)>) -> Vec<Error> {
+    let mut first: BTreeMap<&str, &Place> = BTreeMap::new();
+    let mut errors = Vec::new();
+    for (name, place) in entries {
+        match first.get(name) {
+            Some(known) => errors.push(messages::defined_twice(what, name, (*known).clone(), place.clone())),
+            None => {
+                first.insert(name, place);
+            }
+        }
+    }
+    errors
+}
+
+/// A source may be described in several files, each with other tables: one entry a source comes out.
+fn join_sources(all: Vec<SourceProperties>) -> (Vec<SourceProperties>, Vec<Error>) {
+    let mut joined: Vec<SourceProperties> = Vec::new();
+    let mut errors = Vec::new();
+    for source in all {
+        match joined.iter_mut().find(|known| known.name == source.name) {
+            Some(known) if known.schema == source.schema => known.tables.extend(source.tables),
+            // Raw tables of one source lie in one schema.
+            Some(known) => {
+                errors.push(messages::defined_twice("source", &source.name, known.place.clone(), source.place));
+            }
+            None => joined.push(source),
+        }
+    }
+    for source in &joined {
+        let names: Vec<String> = source.tables.iter().map(|table| format!("{}.{}", source.name, table.name)).collect();
+        let places = source.tables.iter().map(|table| &table.place);
+        errors.extend(twice("source", names.iter().map(String::as_str).zip(places)));
+    }
+    (joined, errors)
+}
+
+fn same_name<'a>(what: &str, files: impl Iterator<Item = &'a ProjectFile>) -> Vec<Error> {
+    let mut first: BTreeMap<&str, &Path> = BTreeMap::new();
+    let mut errors = Vec::new();
+    for file in files {
+        match first.get(file.name.as_str()) {
+            Some(known) => errors.push(messages::same_name(what, &file.name, known, &file.source.path)),
+            None => {
+                first.insert(&file.name, &file.source.path);
+            }
+        }
+    }
+    errors
+}
+
+#[cfg(test)]
+mod tests;

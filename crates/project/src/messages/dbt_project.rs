@@ -1,0 +1,109 @@
+//! The messages about plain dbt projects: `dbt_project.yml`, `profiles.yml`, doc blocks, run hooks, what is not supported.
+
+use std::path::Path;
+
+use elt_base::error::{Error, Place, nearest};
+
+pub(crate) fn path_absolute(key: &str, path: &str, place: Place) -> Error {
+    Error::usage(format!("`{key}` names the absolute path `{path}`"))
+        .at(place)
+        .hint("a project's folders are relative to its root")
+}
+
+pub(crate) fn key_renamed(key: &str, now: &str, place: Place) -> Error {
+    Error::usage(format!("unknown key `{key}` in `dbt_project.yml`"))
+        .at(place)
+        .hint(format!("it is called `{now}` since dbt 1.0"))
+}
+
+pub(crate) fn two_projects(key: &str, place: Place) -> Error {
+    Error::usage(format!("`{key}` stands beside `dbt_project.yml`, which is the project"))
+        .at(place)
+        .hint("say it in `dbt_project.yml`; `[project]` may hold `target` only, or be left out")
+}
+
+/// A warning.
+pub(crate) fn not_used(key: &str, place: Place) -> Error {
+    Error::usage(format!("`{key}` is read by nothing here")).at(place)
+}
+
+pub(crate) fn unknown_profile(profile: &str, known: &[&str], place: Place) -> Error {
+    let hint = match nearest(profile, known.iter().copied()) {
+        Some(near) => format!("there is a profile `{near}`"),
+        None => format!("the profiles are {}", quoted(known)),
+    };
+    Error::usage(format!("no profile `{profile}` in `profiles.yml`")).at(place).hint(hint)
+}
+
+pub(crate) fn unknown_output(name: &str, profile: &str, known: &[&str], place: Place) -> Error {
+    let hint = match nearest(name, known.iter().copied()) {
+        Some(near) => format!("there is a target `{near}`"),
+        None => format!("the targets are {}", quoted(known)),
+    };
+    Error::usage(format!("profile `{profile}` has no target `{name}`")).at(place).hint(hint)
+}
+
+pub(crate) fn other_adapter(kind: &str, place: Place) -> Error {
+    Error::usage(format!("the adapter `{kind}` is not supported"))
+        .at(place)
+        .hint("models are built in DuckDB: an output of type `duckdb` is a target")
+}
+
+pub(crate) fn not_supported_in_profile(key: &str, place: Place) -> Error {
+    Error::usage(format!("`{key}` of an output is not supported"))
+        .at(place)
+        .hint("the warehouse is one local DuckDB file")
+}
+
+pub(crate) fn remote_warehouse(scheme: &str, place: Place) -> Error {
+    Error::usage(format!("a warehouse at `{scheme}` is not supported"))
+        .at(place)
+        .hint("the warehouse is one local DuckDB file")
+}
+
+pub(crate) fn no_extension(name: &str, known: &[&str], place: Place) -> Error {
+    Error::usage(format!("the extension `{name}` is not part of this program's DuckDB"))
+        .at(place)
+        .hint(format!("it carries {}", quoted(known)))
+}
+
+pub(crate) fn utc_only(place: Place) -> Error {
+    Error::usage("the time zone cannot be set").at(place).hint("every session runs in UTC")
+}
+
+pub(crate) fn doc_without_name(place: Place) -> Error {
+    Error::usage("a doc block has no name").at(place).hint("`{% docs name %}` begins one")
+}
+
+pub(crate) fn doc_end_alone(place: Place) -> Error {
+    Error::usage("`enddocs` ends no doc block").at(place)
+}
+
+pub(crate) fn doc_without_end(place: Place) -> Error {
+    Error::usage("a doc block has no end").at(place).hint("`{% enddocs %}` ends it")
+}
+
+pub(crate) fn python_model(place: Place) -> Error {
+    Error::usage("Python models are not supported").at(place).hint("a model is a `select` in a `.sql` file")
+}
+
+pub(crate) fn own_materialization(place: Place) -> Error {
+    Error::usage("materializations of one's own are not supported")
+        .at(place)
+        .hint("a model is a `view`, `table`, `incremental` or `ephemeral`")
+}
+
+pub(crate) fn packages(place: Place) -> Error {
+    Error::usage("packages are not supported")
+        .at(place)
+        .hint("copy the macros you use into the project's `macros` folder")
+}
+
+pub(crate) fn package_folder(path: &Path) -> Error {
+    Error::usage(format!("packages are not supported, and one lies in `{}`", path.display()))
+        .hint("copy the macros you use into the project's `macros` folder, and remove the package")
+}
+
+fn quoted(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}

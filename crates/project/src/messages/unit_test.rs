@@ -1,0 +1,23 @@
+//! The messages about unit tests.
+//!
+//! They may show values: those are the analyst's own, from the test itself.
+
+use elt_base::error::{Error, Place, nearest};
+
+pub(crate) fn unit_test_format(written: &str, place: Place) -> Error {
+    let formats = ["dict", "csv", "sql"];
+    Error::usage(format!("unknown format `{written}` of rows")).at(place).hint(match nearest(written, formats) {
+        Some(near) => format!("there is a format `{near}`"),
+        None => format!("the formats are {}", known(&formats)),
+    })
+}
+
+pub(crate) fn unit_test_fixture_format(place: Place) -> Error {
+    Error::usage("a fixture is a file, and no `format` says of which kind")
+        .at(place)
+        .hint("`format: csv` or `format: sql` beside it")
+}
+
+fn known(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}

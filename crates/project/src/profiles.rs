@@ -1,0 +1,387 @@
+//! `profiles.toml`: the project's name, variables and folder defaults, and its targets.
+//!
+//! Knows how to read and check the file; not what models or servers do with it.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value};
+
+use super::environment::Environment;
+use super::export_profile::{self, ExportPlace, ExportProfile};
+use super::paths::Paths;
+use super::settings::{self, Defaults, RunHook};
+use super::toml_text;
+use super::written::{Entry, Kept, Written, clamp, find, together, unknown_keys};
+use crate::messages;
+use elt_base::digest::sha256;
+use elt_base::error::{Error, Place, Result, SourceText};
+use elt_base::secret::Secret;
+
+/// The file's name, in the project's root.
+pub const PROFILES_FILE: &str = "profiles.toml";
+
+/// The project's settings, and the target it runs with: all of `profiles.toml`, or what `dbt_project.yml` and
+/// `profiles.yml` say in its place. Environment variables are filled in.
+///
+/// ```toml
+/// [project]
+/// name = "loans"            # required
+/// target = "dev"            # the default target; the only one, or `dev`, if absent
+///
+/// [project.vars]            # what `var('..')` gives; `--vars` overrides
+/// [project.models]          # folder defaults, nested as the folders are, as dbt's `models:`
+/// [project.seeds]           # the same for seeds; snapshots, data_tests, unit_tests, sources, exposures alike
+///
+/// [target.dev]              # one table per target, see `Target`
+/// ```
+///
+/// `${VAR}` and `${VAR:-default}` are filled in within `[project]` and the chosen target. Beside a `dbt_project.yml`,
+/// which is the project then, `[project]` may hold `target` only.
+#[derive(Debug, Clone)]
+pub struct Profiles {
+    /// The project's root folder, absolute.
+    pub root: PathBuf,
+    pub name: String,
+    /// The name of the profile in `profiles.yml`; the project's own where there is none.
+    pub profile: String,
+    /// Whether `dbt_project.yml` is the project. Sources that no target loads are tables that stand, then.
+    pub is_dbt: bool,
+    pub vars: Map<String, Value>,
+    pub defaults: Defaults,
+    pub paths: Paths,
+    pub on_run_start: Vec<RunHook>,
+    pub on_run_end: Vec<RunHook>,
+    /// dbt's `flags:`; most mean nothing here.
+    pub flags: Map<String, Value>,
+    pub target: Target,
+}
+
+impl Profiles {
+    /// Whether one of dbt's flags is set.
+    pub fn flag(&self, name: &str) -> bool {
+        matches!(self.flags.get(name), Some(Value::Bool(true)))
+    }
+}
+
+/// One way to run the project: `[target.<name>]`.
+#[derive(Debug, Clone)]
+pub struct Target {
+    pub name: String,
+    /// `warehouse`: the DuckDB file, absolute; `.elt/<target>/warehouse.duckdb` below the root by default.
+    pub warehouse: PathBuf,
+    /// `landing`: where Parquet segments land, absolute; `landing` beside the warehouse by default.
+    pub landing: PathBuf,
+    /// `schema`: the DuckDB schema that models are built in; `main` by default.
+    pub schema: String,
+    /// `threads`: how many models, collections and tables are worked on at once, and DuckDB's threads; all cores by
+    /// default.
+    pub threads: usize,
+    /// `memory_limit`: DuckDB's, such as `4GB`; None leaves DuckDB's default.
+    pub memory_limit: Option<String>,
+    /// `[target.<name>.sources.<source>]`.
+    pub sources: BTreeMap<String, SourceProfile>,
+    /// `[target.<name>.export]`.
+    pub export: Option<ExportProfile>,
+    /// What SQL calls the database, as far as names allow: for an output of `profiles.yml` the file's name without its
+    /// ending, as dbt has it.
+    pub database: String,
+    /// `settings:` of an output of `profiles.yml`: what DuckDB is set to in every session.
+    pub settings: Vec<(String, String)>,
+}
+
+/// Where a source's collections are read.
+#[derive(Debug, Clone)]
+pub enum SourceProfile {
+    /// `type = "mongodb"`, `uri`, `database`; `snapshot`: whether all collections are read as they were at one moment.
+    Mongodb { uri: Secret, database: String, snapshot: bool },
+    /// `type = "files"`, `path` (absolute here): each file in that folder is a collection, named for
+    /// the file without its endings; of a mongodump it is the folder of one database (`dump/<database>`).
+    Files { path: PathBuf },
+}
+
+impl SourceProfile {
+    /// What tells one source from another, and says nothing of a secret: hex digits.
+    pub fn fingerprint(&self) -> String {
+        let text = match self {
+            Self::Mongodb { uri, database, .. } => {
+                let hosts = uri.reveal().rsplit('@').next().unwrap_or_default();
+                format!("mongodb {hosts} {database}")
+            }
+            Self::Files { path } => format!("files {}", path.display()),
+        };
+        sha256(&text)
+    }
+}
+
+/// The catalog's name where nothing else is said.
+pub(super) const DATABASE: &str = "elt_warehouse";
+const TARGET_KEYS: &[&str] = &["warehouse", "landing", "schema", "threads", "memory_limit", "sources", "export"];
+
+impl Profiles {
+    /// Reads `profiles.toml` in `root`, its text given, for `target` or for the default one.
+    ///
+    /// Fails, always with exit code 2 and where it can at the place in the file, if it is not TOML, a key or target is
+    /// unknown, a value is of the wrong type, or a variable is not set.
+    pub(super) fn of_toml(root: &Path, text: &str, target: Option<&str>, environment: &Environment) -> Result<Self> {
+        Self::parse(root.to_path_buf(), text, target, environment)
+    }
+
+    fn parse(root: PathBuf, text: &str, target: Option<&str>, environment: &Environment) -> Result<Self> {
+        let shown = SourceText::new(PROFILES_FILE, blot_passwords(text));
+        let file = toml_text::parse(text, &shown)?;
+        let top = file.table("profiles.toml")?;
+        let mut keep = Kept { errors: unknown_keys(top, &["project", "target"], "`profiles.toml`") };
+
+        let mut project = match find(top, "project") {
+            Some(project) => project.clone(),
+            None => return Err(messages::key_missing("project", "`profiles.toml`", clamp(&shown, 0, 0))),
+        };
+        keep.errors.extend(fill(&mut project, environment));
+        let entries = project.table("project")?;
+        let known: Vec<&str> = [settings::KEYS, settings::DEFAULTS_KEYS, Paths::KEYS, &["target"]].concat();
+        keep.errors.extend(unknown_keys(entries, &known, "`[project]`"));
+        let target = target_of(&root, top, entries, &project.place, target, environment);
+        let target = keep.keep(target);
+        let profiles = settings::read(root, entries, "`[project]`", &project.place, target, &mut keep);
+        keep.errors.sort_by_key(|error| error.places().first().map(|place| place.span.start));
+        match (profiles, Error::many(keep.errors)) {
+            (Some(profiles), None) => Ok(profiles),
+            (_, Some(error)) => Err(error),
+            (None, None) => Err(messages::no_targets(clamp(&shown, 0, 0))),
+        }
+    }
+
+    /// The target that `profiles.toml` gives a project whose settings stand in `dbt_project.yml`.
+    pub(super) fn target_beside_dbt(
+        root: &Path,
+        text: &str,
+        target: Option<&str>,
+        environment: &Environment,
+    ) -> Result<Target> {
+        let shown = SourceText::new(PROFILES_FILE, blot_passwords(text));
+        let file = toml_text::parse(text, &shown)?;
+        let top = file.table("profiles.toml")?;
+        let mut errors = unknown_keys(top, &["project", "target"], "`profiles.toml`");
+        let mut project = find(top, "project").cloned();
+        let (entries, place) = match &mut project {
+            Some(project) => {
+                errors.extend(fill(project, environment));
+                (project.table("project")?, project.place.clone())
+            }
+            None => (&[][..], clamp(&shown, 0, 0)),
+        };
+        let stray = entries.iter().filter(|entry| entry.key != "target");
+        errors.extend(stray.map(|entry| messages::two_projects(&entry.key, entry.key_place.clone())));
+        together(target_of(root, top, entries, &place, target, environment), errors)
+    }
+}
+
+/// The chosen target, read.
+fn target_of(
+    root: &Path,
+    top: &[Entry],
+    project: &[Entry],
+    project_place: &Place,
+    asked: Option<&str>,
+    environment: &Environment,
+) -> Result<Target> {
+    let Some(targets) = find(top, "target") else {
+        return Err(messages::no_targets(clamp(&project_place.source, 0, 0)));
+    };
+    let (name, written) = chosen(targets, project, asked, project_place)?;
+    read_target(root, name, written, environment)
+}
+
+/// The target to use: the one asked for, else `[project]`'s, else the only one, else `dev`.
+fn chosen<'a>(
+    targets: &'a Written,
+    project: &[Entry],
+    asked: Option<&str>,
+    project_place: &Place,
+) -> Result<(&'a str, &'a Written)> {
+    let entries = targets.table("target")?;
+    let candidates: Vec<&str> = entries.iter().map(|entry| entry.key.as_str()).collect();
+    let (name, place) = match (asked, find(project, "target")) {
+        (Some(asked), _) => (asked, None),
+        (None, Some(default)) => (default.text("target")?, Some(default.place.clone())),
+        (None, None) if candidates.contains(&"dev") => ("dev", None),
+        (None, None) => match candidates.as_slice() {
+            [only] => (*only, None),
+            [] => return Err(messages::no_targets(targets.place.clone())),
+            _ => return Err(messages::no_default_target(&candidates, project_place.clone())),
+        },
+    };
+    match entries.iter().find(|entry| entry.key == name) {
+        Some(entry) => Ok((&entry.key, &entry.value)),
+        None => Err(messages::unknown_target(name, &candidates, place)),
+    }
+}
+
+fn read_target(root: &Path, name: &str, written: &Written, environment: &Environment) -> Result<Target> {
+    let mut written = written.clone();
+    let mut errors = fill(&mut written, environment);
+    let of = format!("`[target.{name}]`");
+    let entries = written.table(name)?;
+    errors.extend(unknown_keys(entries, TARGET_KEYS, &of));
+    let mut keep = Kept { errors };
+
+    let folder = root.join(".elt").join(name);
+    let path = |text: &str| root.join(text);
+    let warehouse = keep.text(entries, "warehouse").map_or_else(|| folder.join("warehouse.duckdb"), path);
+    let beside = warehouse.parent().unwrap_or(root).join("landing");
+    let landing = keep.text(entries, "landing").map_or(beside, path);
+    let schema = keep.text(entries, "schema").unwrap_or("main").to_owned();
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = keep.count(entries, "threads").unwrap_or(cores);
+    let memory_limit = keep.text(entries, "memory_limit").map(str::to_owned);
+
+    let mut sources = BTreeMap::new();
+    if let Some(written) = find(entries, "sources") {
+        for source in keep.keep(written.table("sources")).unwrap_or_default() {
+            if let Some(profile) = keep.keep(read_source(root, &of, source)) {
+                sources.insert(source.key.clone(), profile);
+            }
+        }
+    }
+    let export = find(entries, "export").and_then(|written| {
+        let export = export_profile::read(root, &folder, name, written, threads);
+        let is_warehouse = |export: &ExportProfile| match &export.place {
+            ExportPlace::Duckdb { path, .. } => *path == warehouse,
+            _ => false,
+        };
+        keep.keep(export.and_then(|export| match is_warehouse(&export) {
+            true => Err(messages::export_duckdb_is_warehouse(&warehouse).at(written.place.clone())),
+            false => Ok(export),
+        }))
+    });
+    match Error::many(keep.errors) {
+        Some(error) => Err(error),
+        None => Ok(Target {
+            name: name.to_owned(),
+            warehouse,
+            landing,
+            schema,
+            threads,
+            memory_limit,
+            sources,
+            export,
+            database: DATABASE.to_owned(),
+            settings: Vec::new(),
+        }),
+    }
+}
+
+fn read_source(root: &Path, target: &str, source: &Entry) -> Result<SourceProfile> {
+    let of = format!("source `{}` of {target}", source.key);
+    let entries = source.value.table(&source.key)?;
+    let place = &source.key_place;
+    match required_text(entries, "type", &of, place)? {
+        "mongodb" => {
+            refuse_unknown(entries, &["type", "uri", "database", "snapshot"], &of)?;
+            let uri = Secret::new(required_text(entries, "uri", &of, place)?);
+            let database = required_text(entries, "database", &of, place)?.to_owned();
+            let snapshot = find(entries, "snapshot").map(|written| written.flag("snapshot")).transpose()?;
+            Ok(SourceProfile::Mongodb { uri, database, snapshot: snapshot.unwrap_or(false) })
+        }
+        "files" => {
+            refuse_unknown(entries, &["type", "path"], &of)?;
+            Ok(SourceProfile::Files { path: root.join(required_text(entries, "path", &of, place)?) })
+        }
+        other => Err(messages::unknown_kind_of(other, "source", &["files", "mongodb"], type_place(entries, place))),
+    }
+}
+
+fn required_text<'a>(entries: &'a [Entry], key: &str, of: &str, place: &Place) -> Result<&'a str> {
+    match find(entries, key) {
+        Some(written) => written.text(key),
+        None => Err(messages::key_missing(key, of, place.clone())),
+    }
+}
+
+fn type_place(entries: &[Entry], place: &Place) -> Place {
+    find(entries, "type").map_or_else(|| place.clone(), |written| written.place.clone())
+}
+
+fn refuse_unknown(entries: &[Entry], known: &[&str], of: &str) -> Result<()> {
+    Error::many(unknown_keys(entries, known, of)).map_or(Ok(()), Err)
+}
+
+/// Fills variables in, in every text of `written`; an error for each that is not set.
+fn fill(written: &mut Written, environment: &Environment) -> Vec<Error> {
+    let mut errors = Vec::new();
+    written.each_text(&mut |text, place| match environment.fill(text) {
+        Ok(filled) => *text = filled,
+        Err(unset) => {
+            // The part in the file's own text, so that the carets stand below the variable alone.
+            let whole = place.source.text.get(place.span.clone()).unwrap_or("");
+            let place = match whole.find(&unset.written) {
+                Some(index) => {
+                    let start = place.span.start + index;
+                    clamp(&place.source, start, start + unset.written.len())
+                }
+                None => place.clone(),
+            };
+            errors.push(if unset.name.is_empty() {
+                messages::bad_variable(place)
+            } else {
+                messages::unset_variable(&unset.name, environment.names(), place)
+            });
+        }
+    });
+    errors
+}
+
+/// `text` with the literal part of every URI's password as stars, byte for byte as long: what errors show.
+/// `${VAR}` stays, since that is what an error is about, and no secret.
+fn blot_passwords(text: &str) -> String {
+    let mut bytes = text.as_bytes().to_vec();
+    let mut blot = |range: std::ops::Range<usize>| {
+        let mut at = range.start;
+        while at < range.end {
+            if text[at..range.end].starts_with("${")
+                && let Some(length) = text[at..range.end].find('}')
+            {
+                at += length + 1;
+                continue;
+            }
+            let length = text[at..].chars().next().map_or(1, char::len_utf8);
+            bytes[at..at + length].fill(b'*');
+            at += length;
+        }
+    };
+    let ends = |c: char| c.is_whitespace() || c == '"' || c == '\'';
+    for (index, _) in text.match_indices("://") {
+        let start = index + 3;
+        let end = text[start..].find(ends).map_or(text.len(), |length| start + length);
+        // The last `@`: a password that is not percent-encoded may hold one itself.
+        if let Some(at) = text[start..end].rfind('@').map(|at| start + at)
+            && let Some(colon) = colon_outside_variables(&text[start..at]).map(|colon| start + colon)
+        {
+            blot(colon + 1..at);
+        }
+    }
+    for (index, word) in text.match_indices("password=") {
+        let start = index + word.len();
+        let end = text[start..].find(|c| ends(c) || c == '&').map_or(text.len(), |length| start + length);
+        blot(start..end);
+    }
+    String::from_utf8(bytes).unwrap_or_else(|_| "*".repeat(text.len()))
+}
+
+/// The `:` between user and password, not that of `${USER:-ann}`.
+fn colon_outside_variables(userinfo: &str) -> Option<usize> {
+    let mut depth = 0usize;
+    userinfo.char_indices().find_map(|(index, c)| {
+        match c {
+            '{' => depth += 1,
+            '}' => depth = depth.saturating_sub(1),
+            ':' if depth == 0 => return Some(index),
+            _ => {}
+        }
+        None
+    })
+}
+
+#[cfg(test)]
+mod tests;

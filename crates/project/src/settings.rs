@@ -1,0 +1,178 @@
+//! What a project says of itself: its name, variables, folders, folder defaults and hooks. The same keys stand in
+//! `dbt_project.yml` and in the `[project]` of `profiles.toml`.
+//!
+//! Knows the keys and their shapes; neither file's format, nor targets.
+
+use std::path::PathBuf;
+
+use serde_json::{Map, Value};
+
+use super::paths::Paths;
+use super::profiles::{Profiles, Target};
+use super::written::{Entry, Kept, Written, WrittenValue, find};
+use crate::messages;
+use elt_base::error::{Place, Result};
+
+/// A statement of `on-run-start` or `on-run-end`, Jinja not rendered.
+#[derive(Debug, Clone)]
+pub struct RunHook {
+    pub sql: String,
+    pub place: Place,
+}
+
+/// The folder defaults of each kind of node, as written: nested as the folders are; keys that start with `+` are
+/// configuration.
+#[derive(Debug, Clone, Default)]
+pub struct Defaults {
+    pub models: Map<String, Value>,
+    pub seeds: Map<String, Value>,
+    pub snapshots: Map<String, Value>,
+    /// `data_tests:`, and `tests:` as it was called before dbt 1.8.
+    pub data_tests: Map<String, Value>,
+    pub unit_tests: Map<String, Value>,
+    pub sources: Map<String, Value>,
+    pub exposures: Map<String, Value>,
+}
+
+/// Folder defaults by the key they stand under.
+pub(super) const DEFAULTS_KEYS: &[&str] =
+    &["models", "seeds", "snapshots", "data_tests", "tests", "unit_tests", "sources", "exposures"];
+
+/// The keys that both files have, but for `Paths::KEYS` and `DEFAULTS_KEYS`.
+pub(super) const KEYS: &[&str] = &["name", "vars", "on-run-start", "on-run-end", "flags"];
+
+/// Reads the keys; errors go to `keep`. None if there is no name or no target. `of` is how messages call the table.
+pub(super) fn read(
+    root: PathBuf,
+    entries: &[Entry],
+    of: &str,
+    place: &Place,
+    target: Option<Target>,
+    keep: &mut Kept,
+) -> Option<Profiles> {
+    let name = match find(entries, "name") {
+        Some(written) => keep.keep(written.text("name")).map(str::to_owned),
+        None => {
+            keep.errors.push(messages::key_missing("name", of, place.clone()));
+            None
+        }
+    };
+    let defaults = Defaults {
+        models: keep.map(entries, "models"),
+        seeds: keep.map(entries, "seeds"),
+        snapshots: keep.map(entries, "snapshots"),
+        data_tests: {
+            let mut tests = keep.map(entries, "tests");
+            overlay(&mut tests, keep.map(entries, "data_tests"));
+            tests
+        },
+        unit_tests: keep.map(entries, "unit_tests"),
+        sources: keep.map(entries, "sources"),
+        exposures: keep.map(entries, "exposures"),
+    };
+    let paths = Paths::read(entries, keep);
+    let mut hooks = |key: &str| {
+        let read = find(entries, key).map(|written| hooks(key, written));
+        read.and_then(|read| keep.keep(read)).unwrap_or_default()
+    };
+    let (on_run_start, on_run_end) = (hooks("on-run-start"), hooks("on-run-end"));
+    let mut vars = keep.map(entries, "vars");
+    let flags = keep.map(entries, "flags");
+    super::flags::check(entries, keep);
+    let (name, target) = (name?, target?);
+    // Variables below the project's own name are its own, and win.
+    if let Some(Value::Object(own)) = vars.get(&name).cloned() {
+        vars.extend(own);
+    }
+    Some(Profiles {
+        root,
+        profile: name.clone(),
+        name,
+        is_dbt: false,
+        vars,
+        defaults,
+        paths,
+        on_run_start,
+        on_run_end,
+        flags,
+        target,
+    })
+}
+
+/// Lays one nested table over another.
+fn overlay(under: &mut Map<String, Value>, over: Map<String, Value>) {
+    for (key, value) in over {
+        match (under.get_mut(&key), value) {
+            (Some(Value::Object(old)), Value::Object(new)) => overlay(old, new),
+            (_, value) => {
+                under.insert(key, value);
+            }
+        }
+    }
+}
+
+/// A statement, `{sql: statement}`, or a list of them; empty ones are left out.
+fn hooks(key: &str, written: &Written) -> Result<Vec<RunHook>> {
+    let one = std::slice::from_ref(written);
+    let items = match &written.value {
+        WrittenValue::List(items) => items.as_slice(),
+        WrittenValue::Null => &[],
+        _ => one,
+    };
+    let mut hooks = Vec::new();
+    for item in items.iter().filter(|item| !item.is_null()) {
+        let statement = match &item.value {
+            WrittenValue::Table(entries) => find(entries, "sql").unwrap_or(item),
+            _ => item,
+        };
+        let sql = statement.text(key)?;
+        if !sql.trim().is_empty() {
+            hooks.push(RunHook { sql: sql.to_owned(), place: statement.place.clone() });
+        }
+    }
+    Ok(hooks)
+}
+
+/// Configuration keys whose value is a map, so that a map below them is no folder.
+pub const MAP_KEYS: [&str; 8] =
+    ["meta", "column_types", "export", "contract", "persist_docs", "grants", "docs", "freshness"];
+
+/// A folder of some folder defaults, as it is written.
+#[derive(Debug, Clone)]
+pub struct DefaultFolder {
+    /// What it stands under: `models`.
+    pub key: &'static str,
+    /// The folders' names, from the top folder on; without the project's own name.
+    pub path: Vec<String>,
+    pub place: Place,
+    /// The configuration right in it, with places.
+    pub settings: Vec<(String, Value, Place)>,
+}
+
+/// The folders of all folder defaults, each before those in it; the top of each kind has no path.
+pub(super) fn default_folders(entries: &[Entry], project: &str) -> Vec<DefaultFolder> {
+    let mut folders = Vec::new();
+    for key in DEFAULTS_KEYS {
+        let Some(top) = entries.iter().find(|entry| entry.key == *key) else { continue };
+        let mut open: Vec<(&Entry, Vec<String>)> = vec![(top, Vec::new())];
+        while let Some((entry, path)) = open.pop() {
+            let WrittenValue::Table(below) = &entry.value.value else { continue };
+            let mut settings = Vec::new();
+            for entry in below {
+                let is_table = matches!(entry.value.value, WrittenValue::Table(_));
+                let name = entry.key.trim_start_matches('+');
+                if !is_table || entry.key.starts_with('+') || MAP_KEYS.contains(&name) {
+                    settings.push((name.to_owned(), entry.value.to_json(), entry.key_place.clone()));
+                    continue;
+                }
+                let mut path = path.clone();
+                if !(path.is_empty() && entry.key == project) {
+                    path.push(entry.key.clone());
+                }
+                open.push((entry, path));
+            }
+            folders.push(DefaultFolder { key, path, place: entry.key_place.clone(), settings });
+        }
+    }
+    folders
+}

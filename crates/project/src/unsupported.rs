@@ -1,0 +1,76 @@
+//! What dbt projects may hold and this tool does not do: packages, Python models, materializations of one's own.
+//!
+//! Looks for them and says so at their place; a project is not half built.
+
+use std::path::Path;
+use std::sync::LazyLock;
+
+use regex::Regex;
+
+use super::ProjectFile;
+use super::dbt_project::read_text;
+use super::paths::Paths;
+use super::written::{WrittenValue, find};
+use super::yaml_text;
+use crate::messages;
+use elt_base::error::{Error, Place, SourceText};
+
+/// Everything of that kind.
+pub(super) fn find_all(root: &Path, paths: &Paths, macros: &[ProjectFile], python: &[ProjectFile]) -> Vec<Error> {
+    let mut errors: Vec<Error> =
+        python.iter().map(|file| messages::python_model(Place::line(&file.source, 1))).collect();
+    errors.extend(macros.iter().flat_map(materializations));
+    errors.extend(packages(root, paths));
+    errors
+}
+
+fn materializations(file: &ProjectFile) -> Vec<Error> {
+    static TAG: LazyLock<Option<Regex>> =
+        LazyLock::new(|| Regex::new(r"(?s)\{#.*?#\}|\{%-?\s*(materialization\s+\w+)").ok());
+    let Some(tag) = TAG.as_ref() else { return Vec::new() };
+    // A comment is matched, so that nothing within it is, and has no group.
+    let found = tag.captures_iter(&file.source.text).filter_map(|found| found.get(1));
+    found.map(|tag| messages::own_materialization(Place::new(&file.source, tag.range()))).collect()
+}
+
+/// `packages.yml` and `dependencies.yml` that name something, or a package that lies in the folder for them.
+fn packages(root: &Path, paths: &Paths) -> Vec<Error> {
+    let mut errors = Vec::new();
+    for name in ["packages.yml", "dependencies.yml"] {
+        let text = match read_text(root, name) {
+            Ok(Some(text)) => text,
+            Ok(None) => continue,
+            Err(error) => {
+                errors.push(error);
+                continue;
+            }
+        };
+        let written = match yaml_text::parse(&SourceText::new(name, text)) {
+            Ok(written) => written,
+            Err(error) => {
+                errors.push(error);
+                continue;
+            }
+        };
+        let entries = written.table(name).unwrap_or_default();
+        for key in ["packages", "projects"] {
+            let items = match find(entries, key).map(|written| &written.value) {
+                Some(WrittenValue::List(items)) => items.as_slice(),
+                _ => &[],
+            };
+            errors.extend(items.first().map(|first| messages::packages(first.place.clone())));
+        }
+    }
+    if errors.is_empty()
+        && let Ok(folders) = std::fs::read_dir(root.join(&paths.packages))
+    {
+        let mut names: Vec<String> = folders
+            .flatten()
+            .filter(|folder| folder.path().join("dbt_project.yml").is_file())
+            .map(|folder| folder.file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        errors.extend(names.first().map(|name| messages::package_folder(&paths.packages.join(name))));
+    }
+    errors
+}

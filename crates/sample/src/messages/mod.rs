@@ -1,0 +1,7 @@
+//! The messages of this crate: every error that it raises, as a function each.
+//!
+//! Knows words only: no type of a stage and no I/O.
+
+mod generate;
+
+pub use generate::*;

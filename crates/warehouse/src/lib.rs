@@ -1,0 +1,249 @@
+//! The warehouse: one DuckDB database, its connections and transactions, raw loads and the tool's own state.
+//!
+//! The only module that names the `duckdb` crate. Knows nothing of models, drivers or targets: it takes SQL,
+//! finished loads and lists of ids, and gives rows.
+
+mod built;
+mod catalog;
+mod census;
+mod clone;
+mod history;
+mod messages;
+mod raw;
+mod segments;
+mod session;
+mod shared;
+
+mod state;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use duckdb::{Config, Connection};
+
+use elt_base::error::{Error, Result};
+use elt_base::schema::{CATALOG, literal, quote};
+use elt_base::sql_error::SqlError;
+
+pub use built::Built;
+pub use catalog::{Catalog, Columns, RelationKind};
+pub use history::{LastLoad, WatermarkChange};
+pub use raw::{Applied, Intake};
+pub use session::{Interrupter, Session};
+
+pub use state::Loaded;
+
+use shared::{Reader, Server};
+
+/// Rows of a row group, a quarter of DuckDB's own. A table shorter than one group is written to the log first and
+/// compressed by one thread when the database closes; longer ones are compressed where they are made, by all.
+const ROW_GROUP_ROWS: u32 = 30_720;
+
+/// How long a command that writes waits for those that only read.
+const READERS_PATIENCE: Duration = Duration::from_secs(5);
+const RETRY_PAUSE: Duration = Duration::from_millis(50);
+
+/// An open database. Sessions may be used on other threads; the database closes with the last of them.
+pub struct Warehouse {
+    path: Option<PathBuf>,
+    /// Stops before the connection closes.
+    server: Option<Server>,
+    root: Root,
+    /// The attached database's name; None for one in memory.
+    catalog: Option<String>,
+    /// What every session is set to.
+    settings: String,
+}
+
+/// How the database is reached.
+enum Root {
+    /// Only ever cloned: DuckDB's connections are not shared between threads.
+    Own(Arc<Mutex<Connection>>),
+    /// Another process has it open for writing, and answers.
+    Asked,
+}
+
+/// How DuckDB may use the machine.
+#[derive(Debug, Clone, Default)]
+pub struct Options {
+    pub threads: Option<usize>,
+    /// DuckDB's `memory_limit`, such as `4GB`.
+    pub memory_limit: Option<String>,
+    /// What the database is called in SQL; a name of ours by default.
+    pub database: Option<String>,
+    /// Settings of every session: name and value.
+    pub settings: Vec<(String, String)>,
+    /// Where SQL finds files by a relative path that are not in the current folder.
+    pub folder: Option<PathBuf>,
+}
+
+impl Options {
+    fn catalog(&self) -> String {
+        // The names that DuckDB has itself.
+        let own = |name: &&str| !["memory", "system", "temp"].contains(name);
+        self.database.as_deref().filter(own).unwrap_or(CATALOG).to_owned()
+    }
+
+    fn session_settings(&self) -> String {
+        let folder = self.folder.iter().map(|folder| ("file_search_path", folder.to_string_lossy().into_owned()));
+        let own = self.settings.iter().map(|(name, value)| (name.as_str(), value.clone()));
+        folder.chain(own).map(|(name, value)| format!("; set {} = {}", quote(name), literal(&value))).collect()
+    }
+}
+
+impl Warehouse {
+    /// Opens or creates the database file and the tool's own tables. Errors name the process that holds the file.
+    pub fn open(path: &Path, options: &Options) -> Result<Self> {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder).map_err(|cause| messages::warehouse_folder(folder, &cause))?;
+        }
+        let root = attach_for_writing(path, options)?;
+        let root = Arc::new(Mutex::new(root));
+        let (catalog, settings) = (options.catalog(), options.session_settings());
+        let mut warehouse = Self {
+            path: Some(path.to_owned()),
+            server: None,
+            root: Root::Own(root.clone()),
+            catalog: Some(catalog.clone()),
+            settings: settings.clone(),
+        };
+        state::prepare(&warehouse.session()?).map_err(|error| messages::warehouse_state(path, &error))?;
+        warehouse.server = Server::start(path, move || {
+            let connection = root.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).try_clone().ok()?;
+            Session::new(connection, Some(&catalog), &settings).ok()
+        });
+        Ok(warehouse)
+    }
+
+    /// Opens an existing database for reading only; None if there is none yet. While a process of ours writes it, that one
+    /// is asked.
+    pub fn open_read_only(path: &Path, options: &Options) -> Result<Option<Self>> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let reach = || match attach(path, options, " (read_only)") {
+            Ok(root) => Ok(Root::Own(Arc::new(Mutex::new(root)))),
+            Err(_) if shared::is_served(path) => Ok(Root::Asked),
+            Err(error) => Err(error),
+        };
+        // The writer may be about to begin, or to end.
+        let root = reach().or_else(|_| {
+            std::thread::sleep(RETRY_PAUSE);
+            reach()
+        })?;
+        Ok(Some(Self {
+            path: Some(path.to_owned()),
+            server: None,
+            root,
+            catalog: Some(options.catalog()),
+            settings: options.session_settings(),
+        }))
+    }
+
+    /// An empty database of that name that is gone with the value; `folder` is where relative paths in SQL begin.
+    pub fn in_memory(folder: &Path, database: &str) -> Result<Self> {
+        let database = Some(database.to_owned()).filter(|name| !name.is_empty());
+        let options = Options { threads: Some(1), folder: Some(folder.to_owned()), database, ..Options::default() };
+        let root = config(&options).and_then(|config| {
+            Connection::open_in_memory_with_flags(config).map_err(|error| cannot_open(Path::new(":memory:"), error))
+        })?;
+        root.execute_batch(&format!("attach ':memory:' as {}", quote(&options.catalog())))
+            .map_err(|error| cannot_open(Path::new(":memory:"), error))?;
+        Ok(Self {
+            path: None,
+            server: None,
+            root: Root::Own(Arc::new(Mutex::new(root))),
+            catalog: Some(options.catalog()),
+            settings: options.session_settings(),
+        })
+    }
+
+    /// Lets raw tables that are views over landed segments follow a landing folder that was moved.
+    pub fn follow_landing(&self, landing: &Path) -> Result<()> {
+        let shown = self.path.as_deref().unwrap_or(Path::new(":memory:"));
+        let session = self.session()?;
+        session.follow_landing(landing).map_err(|error| {
+            session.rollback();
+            messages::warehouse_state(shown, &error)
+        })
+    }
+
+    /// Another connection, with a transaction of its own, in UTC.
+    pub fn session(&self) -> Result<Session> {
+        let shown = || self.path.as_deref().unwrap_or(Path::new(":memory:"));
+        let connection = match &self.root {
+            Root::Own(root) => root
+                .lock()
+                .unwrap_or_else(|poisoned| poisoned.into_inner())
+                .try_clone()
+                .map_err(|error| cannot_open(shown(), error))?,
+            Root::Asked => {
+                let reader = Reader::connect(shown()).ok_or_else(|| messages::warehouse_writer_gone(shown()))?;
+                return Ok(Session::asking(reader));
+            }
+        };
+        Session::new(connection, self.catalog.as_deref(), &self.settings)
+            .map_err(|error| messages::warehouse_state(shown(), &error))
+    }
+}
+
+/// Attaches the file for writing. A reader that has it open now is waited for; a process that writes it is told at once.
+fn attach_for_writing(path: &Path, options: &Options) -> Result<Connection> {
+    let how = format!(" (row_group_size {ROW_GROUP_ROWS})");
+    let started = Instant::now();
+    loop {
+        match attach(path, options, &how) {
+            Err(error) if started.elapsed() < READERS_PATIENCE && error.is_transient() && !shared::is_served(path) => {
+                std::thread::sleep(RETRY_PAUSE);
+            }
+            attached => return attached,
+        }
+    }
+}
+
+/// Attaches the file under a name of ours: DuckDB would call the catalog by the file's name, and a file `loans.duckdb`
+/// would make the schema `loans` ambiguous.
+fn attach(path: &Path, options: &Options, how: &str) -> Result<Connection> {
+    let root = Connection::open_in_memory_with_flags(config(options)?).map_err(|error| cannot_open(path, error))?;
+    // Beside the file: what DuckDB spills would else go to `.tmp` in whatever folder the program was started from.
+    let spill = format!("{}.tmp", path.to_string_lossy());
+    let file = literal(&path.to_string_lossy());
+    root.execute_batch(&format!(
+        "set temp_directory = {}; attach {file} as {}{how}",
+        literal(&spill),
+        quote(&options.catalog())
+    ))
+    .map_err(|error| cannot_open(path, error))?;
+    Ok(root)
+}
+
+fn config(options: &Options) -> Result<Config> {
+    let build = || {
+        let mut config = Config::default();
+        if let Some(threads) = options.threads {
+            config = config.threads(threads as i64)?;
+        }
+        if let Some(limit) = &options.memory_limit {
+            config = config.max_memory(limit)?;
+        }
+        config
+            .with("autoinstall_known_extensions", "false")?
+            .with("preserve_insertion_order", "false")?
+            .with("wal_autocheckpoint", "1GB")
+    };
+    build().map_err(|error| {
+        messages::warehouse_options(&SqlError::parse(&error.to_string()), options.memory_limit.as_deref())
+    })
+}
+
+fn cannot_open(path: &Path, error: duckdb::Error) -> Error {
+    let text = error.to_string();
+    match text.split_once("PID ").and_then(|(_, rest)| rest.split(|c: char| !c.is_ascii_digit()).next()) {
+        Some(pid) if text.contains("lock") => {
+            let program = text.split_once("held in ").and_then(|(_, rest)| rest.split(" (").next());
+            messages::warehouse_locked(path, pid, program)
+        }
+        _ => messages::warehouse_open(path, &SqlError::parse(&text)),
+    }
+}

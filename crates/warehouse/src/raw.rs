@@ -1,0 +1,301 @@
+//! Raw tables: takes a finished load in, with its state, in one transaction.
+//!
+//! After a full load it is a view over the load's own segments, for copying them would cost as much again as landing them
+//! did. The first later load that changes a row makes it a table. Knows manifests and columns; not where the documents
+//! came from.
+
+use arrow::array::StringArray;
+
+use crate::messages;
+use elt_base::error::Result;
+use elt_base::failpoint::failpoint;
+use elt_base::schema::{
+    Column, ColumnType, DELETED_AT, ID, LOAD_ID, LOADED_AT, RESCUED, literal, quote, widen_columns,
+};
+use elt_extract::land::Manifest;
+
+use super::catalog::RelationKind;
+use super::segments::select;
+use super::session::Session;
+use super::state::{LoadRecord, Loaded};
+use elt_base::sql_error::SqlError;
+
+/// The table, in the session's temporary schema, that holds the ids of a sweep.
+const SWEEP: &str = "_elt_sweep";
+
+/// What a load did to its raw table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Rows written: all documents of a full load, those new or changed of an incremental one.
+    pub rows: u64,
+    /// Of them, those that replaced an older version.
+    pub updated: u64,
+    /// Rows that the sweep removed because the source no longer has them.
+    pub deleted: u64,
+    /// Whether the load is among those that the raw table is made of. One that brought nothing is not: an incremental
+    /// load whose documents are all known already, those it set apart included.
+    pub is_recorded: bool,
+}
+
+/// How a finished load is taken in.
+#[derive(Debug, Clone)]
+pub struct Intake<'a> {
+    /// The raw table's DuckDB schema.
+    pub schema: &'a str,
+    /// The raw table's name.
+    pub table: &'a str,
+    /// The path the reading's watermark was taken from.
+    pub watermark_path: Option<&'a str>,
+    /// Whether `stage_ids` holds every id of the source, so that rows of other ids go.
+    pub sweep: bool,
+    /// Whether such rows stay, with the time in `_elt_deleted_at`.
+    pub mark: bool,
+    /// Whether the load is recorded even if it changes no row: for what it set apart.
+    pub is_kept: bool,
+}
+
+/// See `Session::take_in`.
+pub type Check<'c> = dyn FnMut(u64) -> Result<(Option<u64>, Option<u64>)> + 'c;
+
+impl Session {
+    /// Empties the list of ids that a sweep compares with.
+    pub fn clear_ids(&self) -> Result<(), SqlError> {
+        self.execute(&format!("create or replace temp table {SWEEP} (_id varchar)"))
+    }
+
+    /// Adds to that list.
+    pub fn stage_ids(&self, ids: StringArray) -> Result<(), SqlError> {
+        self.append_texts("temp", "main", SWEEP, ids)
+    }
+
+    /// Takes a finished load into its raw table; raw data, watermark and census commit together. A load that was
+    /// taken in before changes nothing, and one that brings nothing new is not recorded either. `check` hears how many
+    /// rows the table has afterwards, but those marked as deleted, and gives the source's own counts at the load's start
+    /// and end; if it refuses, all stays as it was.
+    pub fn take_in(&self, manifest: &Manifest, intake: &Intake<'_>, check: &mut Check<'_>) -> Result<Applied> {
+        let shown = format!("{}.{}", intake.schema, intake.table);
+        let loaded = self.loaded(&manifest.source, &manifest.collection)?;
+        if loaded.as_ref().is_some_and(|loaded| loaded.load_id >= manifest.load_id) {
+            return Ok(Applied::default());
+        }
+        self.begin()?;
+        let applied = self.apply(manifest, intake, loaded.as_ref(), &shown, check);
+        match applied.and_then(|applied| {
+            failpoint("load.before_commit");
+            if applied.is_recorded {
+                self.commit().map_err(|cause| messages::raw_load(&shown, &cause))?;
+            } else {
+                self.rollback();
+            }
+            Ok(applied)
+        }) {
+            Ok(applied) => {
+                failpoint("load.after_commit");
+                Ok(applied)
+            }
+            Err(error) => {
+                self.rollback();
+                Err(error)
+            }
+        }
+    }
+
+    fn apply(
+        &self,
+        manifest: &Manifest,
+        intake: &Intake<'_>,
+        loaded: Option<&Loaded>,
+        shown: &str,
+        check: &mut Check<'_>,
+    ) -> Result<Applied> {
+        let failed =
+            |cause: SqlError| if cause.is_interrupt() { cause.into() } else { messages::raw_load(shown, &cause) };
+        let table = format!("{}.{}", quote(intake.schema), quote(intake.table));
+        let loaded = loaded.filter(|_| !manifest.mode.replaces());
+        let columns = match loaded {
+            Some(loaded) => widen_columns(&loaded.columns, &manifest.reading.columns)
+                .ok_or_else(|| messages::raw_conflict(shown))?,
+            None => manifest.reading.columns.clone(),
+        };
+        // Later than every earlier load, whatever the clock does: models find new rows by it.
+        let loaded_at = self
+            .value("select greatest(now(), coalesce((select max(loaded_at) + interval 1 microsecond from _elt.loads), now()))::varchar")
+            .map_err(failed)?
+            .map(|time| format!("timestamptz {}", literal(&time)))
+            .unwrap_or_else(|| "now()".into());
+        let mut select = select(manifest, &columns, &loaded_at);
+        if intake.mark && loaded.is_none() {
+            select = format!("select *, null::timestamptz as {DELETED_AT} from ({select})");
+        }
+        let mut applied = Applied { rows: manifest.reading.documents, ..Applied::default() };
+
+        match loaded {
+            None => self.replace(intake, &table, &select).map_err(failed)?,
+            Some(loaded) => {
+                let widening = widening(&table, &loaded.columns, &columns);
+                if !widening.is_empty() || intake.mark {
+                    self.make_table(intake, &table).map_err(failed)?;
+                }
+                for statement in widening {
+                    self.execute(&statement).map_err(failed)?;
+                }
+                if intake.mark {
+                    self.execute(&format!("alter table {table} add column if not exists {DELETED_AT} timestamptz"))
+                        .map_err(failed)?;
+                }
+                if !manifest.segments.is_empty() {
+                    (applied.rows, applied.updated) = self.merge(intake, &table, &select, &columns).map_err(failed)?;
+                }
+            }
+        }
+        if intake.sweep {
+            applied.deleted = self.sweep(intake, &table, &manifest.load_id, &loaded_at).map_err(failed)?;
+        }
+        let here = if intake.mark { format!(" where {DELETED_AT} is null") } else { String::new() };
+        let rows = self.count(&format!("select count(*) from {table}{here}")).map_err(failed)?;
+        let counts = check(rows)?;
+        let watermark = manifest.reading.watermark.as_deref().or(loaded.and_then(|loaded| loaded.watermark.as_deref()));
+        applied.is_recorded = loaded.is_none_or(|loaded| {
+            intake.is_kept
+                || applied.rows + applied.deleted > 0
+                || columns != loaded.columns
+                || watermark != loaded.watermark.as_deref()
+                || intake.watermark_path != loaded.watermark_path.as_deref()
+        });
+        if !applied.is_recorded {
+            return Ok(applied);
+        }
+        self.record_load(&LoadRecord {
+            load_id: &manifest.load_id,
+            source: &manifest.source,
+            collection: &manifest.collection,
+            mode: manifest.mode.name(),
+            started_at: &manifest.started_at,
+            finished_at: &manifest.finished_at,
+            loaded_at: &loaded_at,
+            full_load_id: loaded.map_or(&manifest.load_id, |loaded| &loaded.full_load_id),
+            deleted: applied.deleted,
+            watermark,
+            watermark_path: intake.watermark_path,
+            columns: &columns,
+            id_kind: manifest.reading.id_kind.or(loaded.and_then(|loaded| loaded.id_kind)),
+            reading: &manifest.reading,
+            counts,
+            rows,
+        })
+        .map_err(failed)?;
+        Ok(applied)
+    }
+
+    /// Puts a full load in the place of what stands under the table's name.
+    fn replace(&self, intake: &Intake<'_>, table: &str, select: &str) -> Result<(), SqlError> {
+        if self.catalog()?.get(intake.schema, intake.table) == Some(RelationKind::Table) {
+            self.execute(&format!("drop table {table}"))?;
+        }
+        self.execute(&format!("create or replace view {table} as {select}"))
+    }
+
+    /// Copies a view's rows, where its rows change from now on.
+    fn make_table(&self, intake: &Intake<'_>, table: &str) -> Result<(), SqlError> {
+        if self.catalog()?.get(intake.schema, intake.table) != Some(RelationKind::View) {
+            return Ok(());
+        }
+        let copy = format!("{}.{}", quote(intake.schema), quote(&format!("_elt_{}", intake.table)));
+        self.execute(&format!("create or replace table {copy} as from {table}; drop view {table}"))?;
+        self.execute(&format!("alter table {copy} rename to {}", quote(intake.table)))
+    }
+
+    /// Removes or marks the rows whose ids the source does not have; says how many. One that was marked and is there again
+    /// is no longer marked. Both count as loaded now, for models find by that what changed.
+    fn sweep(&self, intake: &Intake<'_>, table: &str, load_id: &str, loaded_at: &str) -> Result<u64, SqlError> {
+        let ids = format!("select _id from temp.main.{SWEEP}");
+        let gone = format!("from {table} where _id not in ({ids})");
+        if !intake.mark {
+            if self.count(&format!("select count(*) {gone}"))? == 0 {
+                return Ok(0);
+            }
+            self.make_table(intake, table)?;
+            return self.change(&format!("delete {gone}"));
+        }
+        let set = |time: &str| {
+            format!(
+                "update {table} set {DELETED_AT} = {time}, {LOAD_ID} = {}, {LOADED_AT} = {loaded_at}",
+                literal(load_id)
+            )
+        };
+        self.change(&format!("{} where {DELETED_AT} is not null and _id in ({ids})", set("null")))?;
+        self.change(&format!("{} where {DELETED_AT} is null and _id not in ({ids})", set(loaded_at)))
+    }
+
+    /// How many rows a raw table has, but those marked as deleted.
+    pub fn raw_rows(&self, schema: &str, table: &str) -> Result<u64> {
+        let shown = format!("{schema}.{table}");
+        let failed = |cause: SqlError| messages::raw_load(&shown, &cause);
+        let table = format!("{}.{}", quote(schema), quote(table));
+        let columns = self.describe(&table).map_err(failed)?;
+        let marks = columns.iter().any(|(name, _)| name == DELETED_AT);
+        let here = if marks { format!(" where {DELETED_AT} is null") } else { String::new() };
+        self.count(&format!("select count(*) from {table}{here}")).map_err(failed)
+    }
+
+    /// Replaces rows of the same `_id` and adds the others. A document that was read twice counts once, its last
+    /// version; one that is as the raw table has it already changes nothing, so that a window may overlap the last.
+    fn merge(
+        &self,
+        intake: &Intake<'_>,
+        table: &str,
+        select: &str,
+        columns: &[Column],
+    ) -> Result<(u64, u64), SqlError> {
+        let content = |alias: &str| {
+            let fields = columns.iter().map(|column| format!("{alias}.{}", quote(&column.name)));
+            fields.chain([format!("{alias}.{}", quote(RESCUED))]).collect::<Vec<_>>().join(", ")
+        };
+        self.execute(&format!(
+            "create or replace temp table _elt_new as \
+             with read as (select * from ({select}) \
+             qualify row_number() over (partition by _id order by _elt_segment desc, _elt_row desc) = 1) \
+             select read.* exclude (_elt_segment, _elt_row) from read left join {table} as have on have._id = read._id \
+             where have._id is null or row({}) is distinct from row({}){}",
+            content("read"),
+            content("have"),
+            if intake.mark { format!(" or have.{DELETED_AT} is not null") } else { String::new() },
+        ))?;
+        if self.count("select count(*) from temp.main._elt_new")? == 0 {
+            self.execute("drop table temp.main._elt_new")?;
+            return Ok((0, 0));
+        }
+        self.make_table(intake, table)?;
+        let updated = self.change(&format!("delete from {table} where _id in (select _id from temp.main._elt_new)"))?;
+        let names = names(columns);
+        let rows = self.change(&format!("insert into {table} ({names}) select {names} from temp.main._elt_new"))?;
+        self.execute("drop table temp.main._elt_new")?;
+        Ok((rows, updated))
+    }
+}
+
+/// All column names of a raw table, in order, quoted.
+fn names(columns: &[Column]) -> String {
+    let fields = columns.iter().map(|column| quote(&column.name));
+    let all = std::iter::once(quote(ID)).chain(fields).chain([RESCUED, LOAD_ID, LOADED_AT].map(quote));
+    all.collect::<Vec<_>>().join(", ")
+}
+
+/// The statements that bring a raw table from its old columns to the new, wider ones.
+fn widening(table: &str, old: &[Column], new: &[Column]) -> Vec<String> {
+    let mut statements = Vec::new();
+    for column in new {
+        let (name, sql) = (quote(&column.name), column.column_type.sql());
+        match old.iter().find(|old| old.name.eq_ignore_ascii_case(&column.name)) {
+            None => statements.push(format!("alter table {table} add column {name} {sql}")),
+            Some(old) if old.column_type.sql() != sql => {
+                // A column that was only null holds no text that would have to be read as the new type.
+                let from = if old.column_type == ColumnType::Null { "null".to_owned() } else { name.clone() };
+                statements
+                    .push(format!("alter table {table} alter column {name} set data type {sql} using {from}::{sql}"));
+            }
+            Some(_) => {}
+        }
+    }
+    statements
+}

@@ -1,0 +1,206 @@
+//! One connection to the warehouse: statements, rows, a transaction, an interrupt.
+//!
+//! Knows SQL as text only.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use duckdb::{Connection, InterruptHandle};
+
+use super::shared::Reader;
+use elt_base::schema::quote;
+use elt_base::sql_error::SqlError;
+
+/// A connection. Dropped inside a transaction, it rolls back.
+pub struct Session {
+    link: Link,
+}
+
+enum Link {
+    Own(Connection),
+    /// To the process that has the file open for writing. It answers queries and nothing else.
+    Asked(Reader),
+}
+
+/// Stops a session's statement from another thread.
+#[derive(Clone)]
+pub struct Interrupter(Option<Arc<InterruptHandle>>);
+
+impl Interrupter {
+    pub fn interrupt(&self) {
+        if let Some(own) = &self.0 {
+            own.interrupt();
+        }
+    }
+}
+
+impl Session {
+    /// `catalog` is the attached database to work in; None for one in memory.
+    pub(super) fn new(connection: Connection, catalog: Option<&str>, settings: &str) -> Result<Self, SqlError> {
+        let session = Self { link: Link::Own(connection) };
+        let catalog = catalog.map_or(String::new(), |catalog| format!("; use {}", quote(catalog)));
+        session.execute(&format!("set errors_as_json = true; set TimeZone = 'UTC'{catalog}{settings}"))?;
+        Ok(session)
+    }
+
+    /// One that asks another process, and only reads.
+    pub(super) fn asking(reader: Reader) -> Self {
+        Self { link: Link::Asked(reader) }
+    }
+
+    /// The connection, where it is this process's own.
+    fn connection(&self) -> Result<&Connection, SqlError> {
+        match &self.link {
+            Link::Own(connection) => Ok(connection),
+            Link::Asked(_) => Err(SqlError::parse("another process writes the warehouse now")),
+        }
+    }
+
+    pub fn interrupter(&self) -> Interrupter {
+        Interrupter(self.connection().ok().map(Connection::interrupt_handle))
+    }
+
+    /// Runs one statement or several.
+    pub fn execute(&self, sql: &str) -> Result<(), SqlError> {
+        self.connection()?.execute_batch(sql).map_err(sql_error)
+    }
+
+    /// Runs one INSERT, UPDATE, DELETE or MERGE and returns the rows it changed.
+    pub fn change(&self, sql: &str) -> Result<u64, SqlError> {
+        self.connection()?.execute(sql, []).map(|rows| rows as u64).map_err(sql_error)
+    }
+
+    pub fn begin(&self) -> Result<(), SqlError> {
+        self.execute("begin transaction")
+    }
+
+    /// A transaction that cannot write; one that another process answers is such a one by itself.
+    pub fn begin_reading(&self) -> Result<(), SqlError> {
+        match self.link {
+            Link::Own(_) => self.execute("begin transaction read only"),
+            Link::Asked(_) => Ok(()),
+        }
+    }
+
+    pub fn commit(&self) -> Result<(), SqlError> {
+        self.execute("commit")
+    }
+
+    /// Rolls back, if there is a transaction.
+    pub fn rollback(&self) {
+        // Refused where there is none, which is what was wanted; the crate cannot tell beforehand.
+        let _ = self.execute("rollback");
+    }
+
+    /// Runs a query and gives its batches one by one as they are produced, with the schema beforehand in case there is none.
+    pub fn stream<E: From<SqlError>>(
+        &self,
+        sql: &str,
+        sink: &mut dyn FnMut(&RecordBatch) -> Result<(), E>,
+    ) -> Result<SchemaRef, E> {
+        let mut statement = self.connection()?.prepare(sql).map_err(sql_error)?;
+        let schema = statement.stream_arrow([]).map_err(sql_error)?.get_schema();
+        // The crate's iterator panics where a later batch fails, or the query is interrupted; its step does not.
+        while let Some(batch) = statement.step().map_err(sql_error)? {
+            sink(&RecordBatch::from(&batch))?;
+        }
+        Ok(schema)
+    }
+
+    /// All rows of a query whose result is small.
+    pub fn batches(&self, sql: &str) -> Result<(SchemaRef, Vec<RecordBatch>), SqlError> {
+        let connection = match &self.link {
+            Link::Own(connection) => connection,
+            Link::Asked(reader) => return reader.batches(sql),
+        };
+        let mut statement = connection.prepare(sql).map_err(sql_error)?;
+        let schema = statement.query_arrow([]).map_err(sql_error)?.get_schema();
+        let mut batches = Vec::new();
+        while let Some(batch) = statement.step().map_err(sql_error)? {
+            batches.push(RecordBatch::from(&batch));
+        }
+        Ok((schema, batches))
+    }
+
+    /// All rows of a query whose result is small, each value as text; None is NULL.
+    pub fn rows(&self, sql: &str) -> Result<Vec<Vec<Option<String>>>, SqlError> {
+        let (_, batches) = self.batches(sql)?;
+        let mut rows = Vec::new();
+        for batch in &batches {
+            text_rows(batch, &mut rows)?;
+        }
+        Ok(rows)
+    }
+
+    /// The first value of the first row, as text.
+    pub fn value(&self, sql: &str) -> Result<Option<String>, SqlError> {
+        Ok(self.rows(sql)?.into_iter().next().and_then(|row| row.into_iter().next()).flatten())
+    }
+
+    /// The first value of the first row, as a count; 0 if there is none.
+    pub fn count(&self, sql: &str) -> Result<u64, SqlError> {
+        Ok(self.value(sql)?.and_then(|text| text.parse().ok()).unwrap_or(0))
+    }
+
+    /// Columns of a query or relation: name and DuckDB's type, in order.
+    pub fn describe(&self, query: &str) -> Result<Vec<(String, String)>, SqlError> {
+        self.described(&format!("describe {query}"))
+    }
+
+    /// The columns that a `describe` gives.
+    pub fn described(&self, statement: &str) -> Result<Vec<(String, String)>, SqlError> {
+        let rows = self.rows(statement)?;
+        Ok(rows
+            .into_iter()
+            .filter_map(|row| {
+                let mut values = row.into_iter().flatten();
+                Some((values.next()?, values.next()?))
+            })
+            .collect())
+    }
+
+    /// Appends a list of texts to a table of one VARCHAR column.
+    pub(super) fn append_texts(
+        &self,
+        catalog: &str,
+        schema: &str,
+        table: &str,
+        texts: StringArray,
+    ) -> Result<(), SqlError> {
+        let field = Field::new("_id", DataType::Utf8, false);
+        let column: ArrayRef = Arc::new(texts);
+        let batch = RecordBatch::try_new(Arc::new(Schema::new(vec![field])), vec![column])
+            .map_err(|error| SqlError::parse(&error.to_string()))?;
+        let mut appender = self.connection()?.appender_to_catalog_and_db(table, catalog, schema).map_err(sql_error)?;
+        appender.append_record_batch(batch).map_err(sql_error)?;
+        appender.flush().map_err(sql_error)
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.rollback();
+    }
+}
+
+fn sql_error(error: duckdb::Error) -> SqlError {
+    SqlError::parse(&error.to_string())
+}
+
+/// Appends a batch's rows as texts, as DuckDB's client shows them.
+fn text_rows(batch: &RecordBatch, rows: &mut Vec<Vec<Option<String>>>) -> Result<(), SqlError> {
+    let options = FormatOptions::default();
+    let formatters = batch
+        .columns()
+        .iter()
+        .map(|column| ArrayFormatter::try_new(column.as_ref(), &options))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| SqlError::parse(&error.to_string()))?;
+    for row in 0..batch.num_rows() {
+        let values = batch.columns().iter().zip(&formatters);
+        rows.push(values.map(|(column, text)| column.is_valid(row).then(|| text.value(row).to_string())).collect());
+    }
+    Ok(())
+}

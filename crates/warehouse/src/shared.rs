@@ -1,0 +1,275 @@
+//! Reading the warehouse while another process of ours writes it: the writer answers queries over a socket beside the file.
+//!
+//! DuckDB lets one process at a time open a file for writing, and none beside it for reading. So the writer listens; a
+//! reader that finds the file locked asks it. Each query runs in a read-only transaction of its own: what is committed
+//! when it begins. Knows queries as text; not what they are for.
+//!
+//! A request is a length (u32, little endian) and that many bytes of SQL. An answer is one byte (0: rows, 1: an error), a
+//! length (u64) and an Arrow IPC stream, or the error's parts as JSON.
+
+use std::io::{Cursor, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use arrow::ipc::reader::StreamReader;
+use arrow::ipc::writer::StreamWriter;
+use serde_json::{Value, json};
+
+use super::session::Session;
+use elt_base::sql_error::SqlError;
+
+/// No query is longer.
+const SQL_BYTES_MAX: u32 = 16 << 20;
+/// How long a writer that is done lets a reader's query go on.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The socket of a warehouse file.
+fn socket(warehouse: &Path) -> PathBuf {
+    let mut name = warehouse.as_os_str().to_owned();
+    name.push(".sock");
+    name.into()
+}
+
+/// Whether a process of ours has the file open for writing and answers.
+pub(super) fn is_served(warehouse: &Path) -> bool {
+    UnixStream::connect(socket(warehouse)).is_ok()
+}
+
+/// A reader's line to the writer.
+pub(super) struct Reader(Mutex<UnixStream>);
+
+impl Reader {
+    /// None if no process answers.
+    pub fn connect(warehouse: &Path) -> Option<Self> {
+        UnixStream::connect(socket(warehouse)).ok().map(|stream| Self(Mutex::new(stream)))
+    }
+
+    /// All rows of a query.
+    pub fn batches(&self, sql: &str) -> Result<(SchemaRef, Vec<RecordBatch>), SqlError> {
+        let mut stream = lock(&self.0);
+        let (is_error, answer) = ask(&mut stream, sql).map_err(|_| SqlError {
+            kind: "IO".into(),
+            message:
+                "the process that answered for the warehouse has ended; the same command reads the file itself now"
+                    .into(),
+            position: None,
+            candidates: Vec::new(),
+        })?;
+        if is_error {
+            return Err(unpack(&answer));
+        }
+        let read = || -> Result<_, arrow::error::ArrowError> {
+            let reader = StreamReader::try_new(Cursor::new(answer), None)?;
+            let schema = reader.schema();
+            Ok((schema, reader.collect::<Result<Vec<_>, _>>()?))
+        };
+        read().map_err(|error| SqlError::parse(&error.to_string()))
+    }
+}
+
+fn ask(stream: &mut UnixStream, sql: &str) -> std::io::Result<(bool, Vec<u8>)> {
+    let length = u32::try_from(sql.len()).unwrap_or(u32::MAX);
+    stream.write_all(&length.to_le_bytes())?;
+    stream.write_all(sql.as_bytes())?;
+    let mut head = [0; 9];
+    stream.read_exact(&mut head)?;
+    let length = head[1..].iter().rev().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
+    let mut answer = Vec::new();
+    let read = stream.take(length).read_to_end(&mut answer)?;
+    if read as u64 == length { Ok((head[0] != 0, answer)) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) }
+}
+
+fn unpack(answer: &[u8]) -> SqlError {
+    let parts: Value = serde_json::from_slice(answer).unwrap_or_default();
+    let text = |key: &str| parts[key].as_str().unwrap_or_default().to_owned();
+    let candidates = parts["candidates"].as_array().into_iter().flatten();
+    SqlError {
+        kind: text("kind"),
+        message: text("message"),
+        position: parts["position"].as_u64().map(|position| position as usize),
+        candidates: candidates.filter_map(|name| name.as_str().map(str::to_owned)).collect(),
+    }
+}
+
+/// The writer's side; it stops answering, and lets the database go, when it is dropped.
+pub(super) struct Server {
+    socket: PathBuf,
+    shared: Arc<Shared>,
+    accepting: Option<JoinHandle<()>>,
+}
+
+#[derive(Default)]
+struct Shared {
+    is_over: AtomicBool,
+    readers: Mutex<Vec<Open>>,
+}
+
+/// One reader that is connected.
+struct Open {
+    stream: UnixStream,
+    answering: JoinHandle<()>,
+    interrupter: super::session::Interrupter,
+    is_busy: Arc<AtomicBool>,
+}
+
+impl Server {
+    /// Listens beside the file. None where that cannot be done, such as where the path is too long for a socket: readers
+    /// are then told that the file is in use. `session` makes a connection for each reader.
+    pub fn start(warehouse: &Path, session: impl Fn() -> Option<Session> + Send + 'static) -> Option<Self> {
+        let path = socket(warehouse);
+        // The file is locked by this process: what lies here is of one that is gone.
+        let _ = std::fs::remove_file(&path);
+        let listener = UnixListener::bind(&path).ok()?;
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).ok()?;
+        let shared = Arc::new(Shared::default());
+        let of_thread = shared.clone();
+        let accepting = thread::Builder::new().name("readers".into()).spawn(move || {
+            for stream in listener.incoming() {
+                if of_thread.is_over.load(Ordering::Acquire) {
+                    return;
+                }
+                let (Ok(stream), Some(session)) = (stream, session()) else { continue };
+                of_thread.open(stream, session);
+            }
+        });
+        Some(Self { socket: path, shared, accepting: accepting.ok() })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.shared.is_over.store(true, Ordering::Release);
+        // Wakes the thread that accepts.
+        let _ = UnixStream::connect(&self.socket);
+        let _ = std::fs::remove_file(&self.socket);
+        if let Some(thread) = self.accepting.take() {
+            let _ = thread.join();
+        }
+        let readers = std::mem::take(&mut *lock(&self.shared.readers));
+        let started = Instant::now();
+        for reader in readers {
+            while reader.is_busy.load(Ordering::Acquire) && started.elapsed() < PATIENCE {
+                thread::sleep(Duration::from_millis(5));
+            }
+            reader.interrupter.interrupt();
+            let _ = reader.stream.shutdown(std::net::Shutdown::Both);
+            let _ = reader.answering.join();
+        }
+    }
+}
+
+impl Shared {
+    fn open(&self, stream: UnixStream, session: Session) {
+        let mut readers = lock(&self.readers);
+        readers.retain(|reader| !reader.answering.is_finished());
+        let (Ok(own), interrupter) = (stream.try_clone(), session.interrupter()) else { return };
+        let is_busy = Arc::new(AtomicBool::new(false));
+        let busy = is_busy.clone();
+        let answering = thread::Builder::new().name("reader".into()).spawn(move || answer(stream, &session, &busy));
+        if let Ok(answering) = answering {
+            readers.push(Open { stream: own, answering, interrupter, is_busy });
+        }
+    }
+}
+
+/// Answers one reader until it goes.
+fn answer(mut stream: UnixStream, session: &Session, is_busy: &AtomicBool) {
+    while let Some(sql) = request(&mut stream) {
+        is_busy.store(true, Ordering::Release);
+        let (tag, body) = match rows(session, &sql) {
+            Ok(body) => (0_u8, body),
+            Err(error) => {
+                let parts = json!({
+                    "kind": error.kind,
+                    "message": error.message,
+                    "position": error.position,
+                    "candidates": error.candidates,
+                });
+                (1, parts.to_string().into_bytes())
+            }
+        };
+        let mut head = vec![tag];
+        head.extend((body.len() as u64).to_le_bytes());
+        let sent = stream.write_all(&head).and_then(|()| stream.write_all(&body));
+        is_busy.store(false, Ordering::Release);
+        if sent.is_err() {
+            return;
+        }
+    }
+}
+
+fn request(stream: &mut UnixStream) -> Option<String> {
+    let mut head = [0; 4];
+    stream.read_exact(&mut head).ok()?;
+    let length = u32::from_le_bytes(head);
+    if length > SQL_BYTES_MAX {
+        return None;
+    }
+    let mut sql = vec![0; length as usize];
+    stream.read_exact(&mut sql).ok()?;
+    String::from_utf8(sql).ok()
+}
+
+fn rows(session: &Session, sql: &str) -> Result<Vec<u8>, SqlError> {
+    session.execute("begin transaction read only")?;
+    let found = session.batches(sql);
+    session.rollback();
+    let (schema, batches) = found?;
+    let write = || -> Result<Vec<u8>, arrow::error::ArrowError> {
+        let mut writer = StreamWriter::try_new(Vec::new(), &schema)?;
+        for batch in &batches {
+            writer.write(batch)?;
+        }
+        writer.into_inner()
+    };
+    write().map_err(|error| SqlError::parse(&error.to_string()))
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::{Options, Warehouse};
+
+    #[test]
+    fn a_reader_asks_the_writer() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("w.duckdb");
+        let writer = Warehouse::open(&path, &Options::default()).expect("opened");
+        let session = writer.session().expect("a session");
+        session
+            .execute("create schema s; create table s.t as select 1 as a, {'b': [1.5::decimal(4,1), null]} as c")
+            .expect("made");
+        session.begin().expect("begun");
+        session.execute("insert into s.t values (2, null)").expect("inserted");
+        let reader = super::Reader::connect(&path).expect("connected");
+        let texts = |sql: &str| {
+            reader.batches(sql).map(|(_, batches)| batches.iter().map(|batch| batch.num_rows()).sum::<usize>())
+        };
+        // What is not committed is not seen.
+        assert_eq!(texts("select * from s.t"), Ok(1));
+        session.commit().expect("committed");
+        assert_eq!(texts("select * from s.t"), Ok(2));
+        let (schema, batches) = reader.batches("select c from s.t order by a").expect("rows");
+        assert_eq!((schema, batches), session.batches("select c from s.t order by a").expect("rows"));
+        let refused = reader.batches("insert into s.t values (3, null)").expect_err("refused");
+        assert!(refused.message.contains("read-only"), "{refused:?}");
+        let wrong = reader.batches("select nothing from s.t").expect_err("refused");
+        assert_eq!((wrong.kind.as_str(), wrong.position), ("Binder", Some(7)));
+        drop(session);
+        drop(writer);
+        assert!(reader.batches("select 1").is_err());
+        assert!(super::Reader::connect(&path).is_none());
+        // The file is free again.
+        assert!(Warehouse::open(&path, &Options::default()).is_ok());
+    }
+}

@@ -1,0 +1,253 @@
+//! The tool's own tables in the warehouse, schema `_elt`: loads, collections, census.
+//!
+//! Everything here changes in the same transaction as the data it speaks of. Knows the tables' shape, not who asks.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use crate::messages;
+use elt_base::batch::{IdKind, Reading};
+use elt_base::schema::{Column, literal};
+
+use super::Warehouse;
+use super::session::Session;
+use elt_base::error::{Error, Result};
+use elt_base::sql_error::SqlError;
+
+/// The format of these tables. A warehouse of another format is refused.
+const VERSION: &str = "2";
+
+const TABLES: &str = "
+begin transaction;
+create schema if not exists _elt;
+create table if not exists _elt.meta (key varchar not null, value varchar not null);
+create table if not exists _elt.loads (
+    load_id varchar not null, source varchar not null, collection varchar not null, mode varchar not null,
+    started_at timestamptz not null, finished_at timestamptz not null, loaded_at timestamptz not null,
+    documents ubigint not null, bytes ubigint not null, rescued ubigint not null, deleted ubigint not null,
+    watermark json, quarantined ubigint, source_count_start ubigint, source_count_end ubigint, table_rows ubigint);
+create table if not exists _elt.collections (
+    source varchar not null, collection varchar not null, load_id varchar not null, full_load_id varchar not null,
+    watermark json, watermark_path varchar, columns json not null, id_kind varchar);
+create table if not exists _elt.census (
+    load_id varchar not null, source varchar not null, collection varchar not null, path varchar not null,
+    bson_type varchar not null, \"values\" ubigint not null, rescued ubigint not null, example_id varchar not null);
+insert into _elt.meta select 'version', '2' where not exists (from _elt.meta where key = 'version');
+commit;
+";
+
+/// From version 1.
+const UPGRADE: &str = "
+begin transaction;
+alter table _elt.loads add column quarantined ubigint;
+alter table _elt.loads add column source_count_start ubigint;
+alter table _elt.loads add column source_count_end ubigint;
+alter table _elt.loads add column table_rows ubigint;
+update _elt.meta set value = '2' where key = 'version';
+commit;
+";
+
+/// What is known of a collection that was loaded before.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    pub load_id: String,
+    /// The last full load: segments from it on make up the raw table.
+    pub full_load_id: String,
+    /// Canonical Extended JSON.
+    pub watermark: Option<String>,
+    /// The path the watermark was taken from.
+    pub watermark_path: Option<String>,
+    pub columns: Vec<Column>,
+    /// Which `_id`s have the plain text form; None if there was never a document.
+    pub id_kind: Option<IdKind>,
+}
+
+/// Creates the tables if they are missing.
+pub(super) fn prepare(session: &Session) -> Result<(), SqlError> {
+    let script = match version(session) {
+        Err(_) => TABLES,
+        Ok(Some(version)) if version == "1" => UPGRADE,
+        Ok(_) => return Ok(()),
+    };
+    session.execute(script).inspect_err(|_| session.rollback())
+}
+
+/// Whether the program ever wrote into the database; one that dbt made has no tables of ours.
+pub(super) fn is_ours(session: &Session) -> Result<bool, SqlError> {
+    let count = "select count(*) from duckdb_tables() where schema_name = '_elt' and table_name = 'meta' \
+                 and database_name = current_database()";
+    Ok(session.count(count)? > 0)
+}
+
+fn version(session: &Session) -> Result<Option<String>, SqlError> {
+    session.value("select value from _elt.meta where key = 'version'")
+}
+
+impl Warehouse {
+    /// Refuses a warehouse that another version of the program wrote; one that it never wrote can be read.
+    pub fn check_version(&self) -> Result<()> {
+        let session = self.session()?;
+        if !is_ours(&session)? {
+            return Ok(());
+        }
+        let found = version(&session)?.unwrap_or_else(|| "unknown".into());
+        match (&self.path, found == VERSION) {
+            (Some(path), false) => Err(messages::warehouse_version(path, &found, VERSION)),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl Session {
+    /// Notes where the landing folder is; where it was elsewhere before, the views over its segments are made anew.
+    pub(super) fn follow_landing(&self, landing: &Path) -> Result<(), SqlError> {
+        let now = landing.to_string_lossy().into_owned();
+        let before = self.value("select value from _elt.meta where key = 'landing'")?;
+        if before.as_deref() == Some(now.as_str()) {
+            return Ok(());
+        }
+        self.begin()?;
+        if let Some(before) = before {
+            // As they stand within a literal.
+            let [before, now] = [&before, &now].map(|path| path.replace('\'', "''"));
+            let views = self.rows(&format!(
+                "select sql from duckdb_views() where database_name = current_database() and not internal \
+                 and contains(sql, {})",
+                literal(&format!("'{before}/"))
+            ))?;
+            for sql in views.into_iter().flatten().flatten() {
+                let moved = sql.replacen("CREATE VIEW", "CREATE OR REPLACE VIEW", 1);
+                self.execute(&moved.replace(&format!("'{before}/"), &format!("'{now}/")))?;
+            }
+        }
+        self.execute(&format!(
+            "delete from _elt.meta where key = 'landing'; insert into _elt.meta values ('landing', {})",
+            literal(&now)
+        ))?;
+        self.commit()
+    }
+
+    /// About how many rows each raw table has, by source and collection: as the last load left it.
+    pub fn raw_sizes(&self) -> Result<HashMap<(String, String), u64>, SqlError> {
+        let rows = self.rows(
+            "select source, collection, coalesce(arg_max(table_rows, load_id), arg_max(documents, load_id)) \
+             from _elt.loads group by all",
+        )?;
+        let sizes = rows.into_iter().filter_map(|row| match <[Option<String>; 3]>::try_from(row) {
+            Ok([Some(source), Some(collection), Some(rows)]) => Some(((source, collection), rows.parse().ok()?)),
+            _ => None,
+        });
+        Ok(sizes.collect())
+    }
+
+    /// What is known of a collection; None if it was never loaded.
+    pub fn loaded(&self, source: &str, collection: &str) -> Result<Option<Loaded>> {
+        let rows = self.rows(&format!(
+            "select load_id, full_load_id, watermark::varchar, watermark_path, columns::varchar, id_kind \
+             from _elt.collections \
+             where source = {} and collection = {}",
+            literal(source),
+            literal(collection)
+        ))?;
+        let Some(row) = rows.into_iter().next() else { return Ok(None) };
+        let [Some(load_id), Some(full_load_id), watermark, watermark_path, Some(columns), id_kind] =
+            <[Option<String>; 6]>::try_from(row).unwrap_or_default()
+        else {
+            return Ok(None);
+        };
+        let columns = serde_json::from_str(&columns)
+            .map_err(|cause| Error::failed("`_elt.collections` holds columns that cannot be read").caused_by(&cause))?;
+        let id_kind = id_kind.map(|kind| serde_json::from_value(kind.into())).transpose().map_err(|cause| {
+            Error::failed("`_elt.collections` holds an `id_kind` that is unknown").caused_by(&cause)
+        })?;
+        Ok(Some(Loaded { load_id, full_load_id, watermark, watermark_path, columns, id_kind }))
+    }
+
+    /// Records a load and its census; part of the transaction that changed the raw table.
+    pub(super) fn record_load(&self, record: &LoadRecord<'_>) -> Result<(), SqlError> {
+        let LoadRecord {
+            load_id,
+            source,
+            collection,
+            mode,
+            started_at,
+            finished_at,
+            loaded_at,
+            full_load_id,
+            deleted,
+            ..
+        } = *record;
+        let reading = record.reading;
+        let watermark = record.watermark.map_or("null".into(), literal);
+        let path = record.watermark_path.map_or("null".into(), literal);
+        let id_kind = match record.id_kind.map(serde_json::to_value).transpose() {
+            Ok(Some(serde_json::Value::String(kind))) => literal(&kind),
+            _ => "null".into(),
+        };
+        let columns = serde_json::to_string(record.columns).map_err(|cause| SqlError::parse(&cause.to_string()))?;
+        let (load, source, collection) = (literal(load_id), literal(source), literal(collection));
+        self.execute(&format!(
+            "insert into _elt.loads values ({load}, {source}, {collection}, {}, {}, {}, {loaded_at}, {}, {}, {}, {deleted}, \
+             {watermark}, {}, {}, {}, {}); \
+             delete from _elt.collections where source = {source} and collection = {collection}; \
+             insert into _elt.collections values ({source}, {collection}, {load}, {}, {watermark}, {path}, {}, \
+             {id_kind})",
+            literal(mode),
+            literal(started_at),
+            literal(finished_at),
+            reading.documents,
+            reading.bytes,
+            reading.rescued,
+            reading.quarantined,
+            number(record.counts.0),
+            number(record.counts.1),
+            record.rows,
+            literal(full_load_id),
+            literal(&columns),
+        ))?;
+        let mut counts = Vec::new();
+        for (path, by_type) in &reading.census.0 {
+            for (bson_type, count) in by_type {
+                counts.push(format!(
+                    "({load}, {source}, {collection}, {}, {}, {}, {}, {})",
+                    literal(path),
+                    literal(bson_type),
+                    count.values,
+                    count.rescued,
+                    literal(&count.example)
+                ));
+            }
+        }
+        for some in counts.chunks(1000) {
+            self.execute(&format!("insert into _elt.census values {}", some.join(", ")))?;
+        }
+        Ok(())
+    }
+}
+
+/// What `record_load` writes.
+pub(super) struct LoadRecord<'a> {
+    pub load_id: &'a str,
+    pub source: &'a str,
+    pub collection: &'a str,
+    pub mode: &'a str,
+    pub started_at: &'a str,
+    pub finished_at: &'a str,
+    /// A SQL expression: the time every row of the load carries.
+    pub loaded_at: &'a str,
+    pub full_load_id: &'a str,
+    pub deleted: u64,
+    pub watermark: Option<&'a str>,
+    pub watermark_path: Option<&'a str>,
+    pub columns: &'a [Column],
+    pub id_kind: Option<IdKind>,
+    pub reading: &'a Reading,
+    /// What the source's own count said when the load began and when it ended.
+    pub counts: (Option<u64>, Option<u64>),
+    /// Of the raw table afterwards.
+    pub rows: u64,
+}
+
+fn number(number: Option<u64>) -> String {
+    number.map_or("null".into(), |number| number.to_string())
+}

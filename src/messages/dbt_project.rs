@@ -1,0 +1,18 @@
+//! The messages about plain dbt projects: `dbt_project.yml`, `profiles.yml`, doc blocks, run hooks, what is not supported.
+
+use elt_base::error::{Error, Place};
+use elt_base::sql_error::{SqlError, our_manner};
+
+pub(crate) fn run_hook_failed(name: &str, error: &SqlError, place: Place) -> Error {
+    Error::failed(format!("hook `{name}` failed: {}", our_manner(&error.message))).at(place)
+}
+
+/// `relation` as SQL has it.
+pub(crate) fn no_such_table(source: &str, relation: &str, model: &str, seed: Option<&str>) -> Error {
+    let hint = match seed {
+        Some(seed) => format!("the seed `{seed}` makes it: `elt seed --select {seed}`"),
+        None => "no target loads this source, so its table has to stand there; `external_location` names files instead"
+            .to_owned(),
+    };
+    Error::failed(format!("{model} reads source `{source}`, and {relation} is not in the warehouse")).hint(hint)
+}

@@ -1,0 +1,43 @@
+//! The messages of the `model` stage.
+
+use elt_base::error::{Error, Place};
+use elt_base::numbers::counted;
+
+pub(crate) fn not_a_snapshot(name: &str) -> Error {
+    Error::usage(format!("`{name}` is no snapshot"))
+}
+
+pub(crate) fn snapshot_is_a_view(name: &str) -> Error {
+    Error::failed(format!("a view stands where snapshot `{name}` keeps its history"))
+        .hint("drop the view, or give the snapshot another `alias` or `schema`")
+}
+
+/// `column`: one of the snapshot's own.
+pub(crate) fn snapshot_without_column(name: &str, column: &str) -> Error {
+    Error::failed(format!("the table of snapshot `{name}` has no column `{column}`"))
+        .because("it was begun with other `snapshot_meta_column_names` or `hard_deletes`")
+        .hint("add the column to the table, or configure the snapshot as it was")
+}
+
+pub(crate) fn snapshot_null_keys(name: &str, key: &[String], rows: u64) -> Error {
+    Error::failed(format!(
+        "snapshot `{name}` has {} with NULL in its `unique_key` {}",
+        counted(rows, "rows"),
+        listed(key)
+    ))
+    .hint("leave such rows out of the query, or choose a key that every row has")
+}
+
+pub(crate) fn state_unreadable(path: &std::path::Path, reason: &str) -> Error {
+    Error::usage(format!("cannot read the state in `{}`: {reason}", path.display()))
+}
+
+pub(crate) fn contract_orphans(model: &str, columns: &[String], to: &str, rows: u64, place: Place) -> Error {
+    let rows = counted(rows, "rows");
+    Error::failed(format!("`{model}` breaks its contract: {rows} whose {} is not in `{to}`", listed(columns))).at(place)
+}
+
+/// Names in backquotes, the last after `or`.
+fn listed(names: &[String]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}

@@ -1,0 +1,48 @@
+//! The messages about unit tests.
+//!
+//! They may show values: those are the analyst's own, from the test itself.
+
+use elt_base::error::{Error, Place, nearest};
+use elt_base::sql_error::{SqlError, our_manner, unknown_name};
+
+/// `of`: ``input `ref('a')` `` or "the expected rows".
+pub(crate) fn unit_test_column<'a>(
+    of: &str,
+    column: &str,
+    columns: impl IntoIterator<Item = &'a str> + Clone,
+    place: Place,
+) -> Error {
+    let hint = match nearest(column, columns.clone()) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => format!("the columns are {}", known(&columns.into_iter().collect::<Vec<_>>())),
+    };
+    Error::failed(format!("{of} name a column `{column}`, which does not exist")).at(place).hint(hint)
+}
+
+pub(crate) fn unit_test_value(column: &str, column_type: &str, why: &str, place: Place) -> Error {
+    Error::failed(format!("the value of `{column}` is no {column_type}")).at(place).because(our_manner(why))
+}
+
+/// A source or model of which neither a load nor YAML nor a row says what columns it has.
+pub(crate) fn unit_test_columns_unknown(test: &str, input: &str, place: Place) -> Error {
+    Error::failed(format!("unit test `{test}` cannot run: the columns of `{input}` are not known"))
+        .at(place)
+        .hint(format!("give `{input}` rows under `given:`, or declare its columns in YAML with their `data_type`"))
+}
+
+/// The model's query, or SQL of the test itself.
+pub(crate) fn unit_test_broken(test: &str, error: &SqlError) -> Error {
+    let message = our_manner(&error.message);
+    let near = unknown_name(&message).and_then(|name| nearest(name, error.candidates.iter().map(String::as_str)));
+    Error::failed(format!("unit test `{test}` cannot be run: {message}"))
+        .hint_maybe(near.map(|near| format!("did you mean `{near}`?")))
+}
+
+/// `summary`: `1 row differs, 1 is missing`; `picture`: the rows side by side.
+pub(crate) fn unit_test_failed(model: &str, test: &str, summary: &str, picture: String) -> Error {
+    Error::failed(format!("unit test `{test}` of `{model}` failed: {summary}")).picture(picture)
+}
+
+fn known(names: &[&str]) -> String {
+    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
+}
