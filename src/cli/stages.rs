@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 
 use super::selection::SelectionArgs;
-use crate::command::{BuildOptions, CloneOptions, PlanOptions, RetryOptions, Selection};
+use crate::command::{BuildOptions, CloneOptions, EventTimes, PlanOptions, RetryOptions, Selection};
 
 /// The time that microbatch models are built for.
 #[derive(Args)]
@@ -184,9 +184,9 @@ pub(super) struct RetryArgs {
     pub(super) event_times: EventTimeArgs,
 }
 
-impl From<EventTimeArgs> for (Option<String>, Option<String>) {
+impl From<EventTimeArgs> for EventTimes {
     fn from(args: EventTimeArgs) -> Self {
-        (args.event_time_start, args.event_time_end)
+        Self { start: args.event_time_start, end: args.event_time_end }
     }
 }
 

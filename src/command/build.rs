@@ -96,7 +96,7 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
 fn window(options: &BuildOptions) -> Result<Window> {
     const FLAGS: [&str; 2] = ["--event-time-start", "--event-time-end"];
     let time = |flag: &str, written: &str| parse_time(written).ok_or_else(|| messages::bad_event_time(flag, written));
-    let given = match &options.event_times {
+    let given = match (&options.event_times.start, &options.event_times.end) {
         (None, None) => None,
         (Some(_), None) => return Err(messages::event_time_alone(FLAGS[0], FLAGS[1])),
         (None, Some(_)) => return Err(messages::event_time_alone(FLAGS[1], FLAGS[0])),
@@ -340,22 +340,8 @@ impl Command<'_> {
 
 /// What the run was asked for, under dbt's names: what `retry` asks for again.
 pub(super) fn args(common: &Common, options: &BuildOptions, scope: Scope, target: &Target) -> Map<String, Value> {
-    let mut args = Map::new();
+    let mut args = options.recorded();
     args.insert("which".into(), scope.name.into());
-    args.insert("select".into(), options.selection.select.clone().into());
-    args.insert("exclude".into(), options.selection.exclude.clone().into());
-    args.insert("selector".into(), options.selection.selector.clone().into());
-    let kinds: Vec<&str> = options.selection.kinds.iter().map(|kind| kind.name()).collect();
-    args.insert("resource_types".into(), kinds.into());
-    let state = options.selection.state.as_ref().map(|folder| folder.display().to_string());
-    args.insert("state".into(), state.into());
-    args.insert("indirect_selection".into(), options.selection.indirect.name().into());
-    args.insert("full_refresh".into(), options.full_refresh.into());
-    args.insert("event_time_start".into(), options.event_times.0.clone().into());
-    args.insert("event_time_end".into(), options.event_times.1.clone().into());
-    args.insert("fail_fast".into(), options.fail_fast.into());
-    args.insert("no_gate".into(), options.no_gate.into());
-    args.insert("store_failures".into(), options.store_failures.into());
     args.insert("target".into(), target.name.clone().into());
     let vars = workspace::vars(common.vars.as_deref()).unwrap_or_default();
     args.insert("vars".into(), vars.into());
