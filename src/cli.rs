@@ -11,7 +11,7 @@ mod stages;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use self::collections::{GenerateArgs, QuarantineArgs, StateArgs};
 use self::look::{LineageArgs, LsArgs, SchemaArgs, ShowArgs, SourceSub};
@@ -22,6 +22,7 @@ use self::stages::{
 };
 use crate::command::{Command, Common, Invocation};
 use crate::report::LogFormat;
+use crate::report::log::LogOptions;
 
 /// Moves documents from MongoDB (or files) through SQL models into Postgres (or files).
 #[derive(Parser)]
@@ -61,6 +62,10 @@ struct CommonArgs {
     /// Print errors, failures and the summary only
     #[arg(long, short, global = true)]
     quiet: bool,
+    /// Also print details: what each stage does (-v), and every statement (-vv). `ELT_LOG=elt_export=debug` prints those
+    /// of one part. All details are always in target/logs/elt.log
+    #[arg(long, short, global = true, action = ArgAction::Count)]
+    verbose: u8,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -145,11 +150,14 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
         target: cli.common.target,
         vars: cli.common.vars,
         threads: cli.common.threads.map(usize::from),
-        log_format: match cli.common.log_format {
-            LogFormatArg::Text => LogFormat::Text,
-            LogFormatArg::Json => LogFormat::Json,
+        log: LogOptions {
+            format: match cli.common.log_format {
+                LogFormatArg::Text => LogFormat::Text,
+                LogFormatArg::Json => LogFormat::Json,
+            },
+            quiet: cli.common.quiet,
+            verbosity: cli.common.verbose,
         },
-        quiet: cli.common.quiet,
     };
     let command = match cli.command {
         Sub::Init { name } => Command::Init { name },

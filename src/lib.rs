@@ -30,7 +30,7 @@ pub mod run;
 
 use std::ffi::OsString;
 
-use crate::report::Console;
+use crate::report::log;
 use elt_base::cancel::Cancel;
 
 /// Runs the program with its arguments (the first is its name); the exit code is 0, 1 or 2.
@@ -43,7 +43,10 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
             return u8::try_from(text.exit_code()).unwrap_or(2);
         }
     };
-    let console = Console::new(invocation.common.log_format, invocation.common.quiet);
+    let console = log::start(&invocation.common.log, invocation.common.log_folder().as_deref());
+    let command = tracing::info_span!("command", name = invocation.common.which, pid = std::process::id());
+    let _in_command = command.enter();
+    tracing::debug!(version = env!("CARGO_PKG_VERSION"), target = invocation.common.target, "starts");
     let cancel = Cancel::default();
     let asked = cancel.clone();
     // Without a handler Ctrl-C ends the program at once, which every stage survives; so a refusal is no error.

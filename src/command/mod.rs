@@ -14,6 +14,7 @@ mod generate;
 mod init;
 mod lineage;
 mod ls;
+mod options;
 mod parse;
 mod plan;
 mod publication;
@@ -28,13 +29,17 @@ mod workspace;
 
 use std::path::PathBuf;
 
+pub use self::options::{BuildOptions, EventTimes, Selection};
+
+use crate::report::Console;
+use crate::report::log::LogOptions;
 use crate::report::table::Output;
-use crate::report::{Console, LogFormat};
-use crate::run::{Previous, Scope};
+use crate::run::Scope;
 use elt_base::cancel::Cancel;
 use elt_base::error::Result;
 use elt_base::secret::Secret;
-use elt_model::{Gate, Indirect, NodeKind};
+use elt_model::Gate;
+use elt_project::{DBT_PROJECT_FILE, PROFILES_FILE};
 
 /// What the user asked for, read and checked.
 #[derive(Debug, Clone)]
@@ -55,12 +60,19 @@ pub struct Common {
     /// A JSON or YAML object.
     pub vars: Option<String>,
     pub threads: Option<usize>,
-    pub log_format: LogFormat,
-    pub quiet: bool,
+    pub log: LogOptions,
     /// dbt's name of the command, for `flags.WHICH`.
     pub which: String,
     /// `--full-refresh`, for `flags.FULL_REFRESH`.
     pub full_refresh: bool,
+}
+
+impl Common {
+    /// The folder that the log file is in; None where there is no project.
+    pub fn log_folder(&self) -> Option<PathBuf> {
+        let is_project = |name: &str| self.project_dir.join(name).is_file();
+        [PROFILES_FILE, DBT_PROJECT_FILE].into_iter().any(is_project).then(|| workspace::artifacts_folder(self))
+    }
 }
 
 #[derive(Debug, Clone)]
@@ -98,46 +110,6 @@ pub enum Command {
     Clean,
 }
 
-/// What is selected; an empty `select` is everything.
-#[derive(Debug, Clone, Default)]
-pub struct Selection {
-    pub select: Vec<String>,
-    pub exclude: Vec<String>,
-    /// A selector of `selectors.yml`.
-    pub selector: Option<String>,
-    pub indirect: Indirect,
-    /// Kinds that are kept; empty is all.
-    pub kinds: Vec<NodeKind>,
-    /// The folder with an earlier run's artifacts.
-    pub state: Option<PathBuf>,
-}
-
-#[derive(Debug, Clone, Default)]
-pub struct BuildOptions {
-    pub selection: Selection,
-    pub full_refresh: bool,
-    /// `--event-time-start` and `--event-time-end`, as written.
-    pub event_times: (Option<String>, Option<String>),
-    pub fail_fast: bool,
-    pub dry_run: bool,
-    /// Data tests keep their failures.
-    pub store_failures: bool,
-    /// Tests run after the commit and hold back what is below, as in dbt.
-    pub no_gate: bool,
-    /// Only what would come out otherwise than it stands.
-    pub changed: bool,
-    /// Compare the target with the warehouse in full, and change nothing.
-    pub verify: bool,
-    /// Bring a target that others changed to what the warehouse has, whatever the profile says.
-    pub heal: bool,
-    /// Take the steps to the tables' contracts, whatever the profile says.
-    pub apply: bool,
-    /// Take those too that lose data.
-    pub allow_destructive: bool,
-    /// The run whose rest is done.
-    pub retries: Option<Previous>,
-}
-
 /// Options of `plan`.
 #[derive(Debug, Clone)]
 pub struct PlanOptions {
@@ -152,7 +124,7 @@ pub struct RetryOptions {
     pub state: Option<PathBuf>,
     pub full_refresh: bool,
     /// `--event-time-start` and `--event-time-end`, as written.
-    pub event_times: (Option<String>, Option<String>),
+    pub event_times: EventTimes,
     pub fail_fast: bool,
 }
 

@@ -5,7 +5,9 @@
 pub mod artifacts;
 mod console;
 pub mod lineage_tree;
+pub mod log;
 pub mod schema_tree;
+mod screen;
 pub mod table;
 
 pub use console::{Activity, Console, LogFormat};
@@ -29,6 +31,14 @@ pub enum Stage {
 }
 
 impl Stage {
+    const ALL: [Self; 8] =
+        [Self::Extract, Self::Source, Self::Hook, Self::Seed, Self::Snapshot, Self::Model, Self::Test, Self::Export];
+
+    /// By its name; a model's stage for a name that is none.
+    fn named(name: &str) -> Self {
+        Self::ALL.into_iter().find(|stage| stage.name() == name).unwrap_or(Self::Model)
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Extract => "extract",
@@ -69,6 +79,14 @@ pub enum Status {
 }
 
 impl Status {
+    const ALL: [Self; 7] =
+        [Self::Success, Self::Pass, Self::Warn, Self::Skipped, Self::Fail, Self::PartialSuccess, Self::Error];
+
+    /// By its name; an error for a name that is none.
+    fn named(name: &str) -> Self {
+        Self::ALL.into_iter().find(|status| status.name() == name).unwrap_or(Self::Error)
+    }
+
     pub fn name(self) -> &'static str {
         match self {
             Self::Success => "success",
@@ -94,7 +112,7 @@ pub struct Line {
     pub name: String,
     pub status: Status,
     /// How many, and of what: `(200, "documents")`.
-    pub amount: Option<(u64, &'static str)>,
+    pub amount: Option<(u64, String)>,
     pub seconds: f64,
     /// What else is worth a glance: `view`, `3 rescued`, `12 updated, 3 deleted`.
     pub note: String,

@@ -152,6 +152,7 @@ impl Build<'_> {
         }
         let unit_tests_failed = !failed.is_empty();
         let mut result = NodeResult::new(stage(node), &node.unique_id, node.display_name(), Status::Success);
+        let _in_node = result.enter();
         let activity = self.console.begin(result.stage, &result.name, "", None);
         let started = Instant::now();
         let outcome = match is_left {
@@ -306,6 +307,7 @@ impl Build<'_> {
             self.cancel.check()?;
             let node = self.graph.node(*id);
             let mut result = NodeResult::new(Stage::Test, &node.unique_id, &node.name, Status::Pass);
+            let _in_test = result.enter();
             let started = Instant::now();
             let outcome = self.test(session, node, owner, &mut result);
             result.seconds = started.elapsed().as_secs_f64();

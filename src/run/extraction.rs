@@ -157,7 +157,9 @@ impl Extraction<'_> {
             (Some(counting), true) => counting.wait().ok().flatten(),
             _ => None,
         };
-        let activity = self.console.begin(Stage::Extract, &name, "documents", counted);
+        let mut result = NodeResult::new(Stage::Extract, unique_id, name, Status::Success);
+        let _in_load = result.enter();
+        let activity = self.console.begin(Stage::Extract, &result.name, "documents", counted);
         let started = Instant::now();
         let outcome = self.load_one(collection, names, |session| {
             let cx = Loading {
@@ -174,7 +176,6 @@ impl Extraction<'_> {
             cx.load(counting.unwrap_or(Counting::Known(None)))
         });
         drop(activity);
-        let mut result = NodeResult::new(Stage::Extract, unique_id, name, Status::Success);
         result.seconds = started.elapsed().as_secs_f64();
         let done = match outcome {
             Ok(outcome) => {

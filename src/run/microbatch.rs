@@ -118,7 +118,7 @@ impl Microbatch<'_> {
                     built.rows += rows;
                     built.compiled = compiled;
                     built.results.successful.push(*batch);
-                    line.amount = Some((rows, "rows"));
+                    line.amount = Some((rows, "rows".to_owned()));
                     (existing, is_incremental) = (Existing::Table, true);
                 }
                 Err(error) => {

@@ -2,10 +2,13 @@
 //!
 //! Values only. Knows how a result is told to the console; not how it came about.
 
-use std::sync::Mutex;
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
+use parking_lot::Mutex;
+use tracing::Span;
+use tracing::field::Empty;
+use tracing::span::EnteredSpan;
 
 use super::microbatch::BatchResults;
 use crate::report::{Line, Stage, Status};
@@ -34,9 +37,12 @@ pub struct NodeResult {
     pub batches: Option<BatchResults>,
     /// More for programs: a load's proof. Null if there is none.
     pub details: serde_json::Value,
+    /// The work itself in the stream of events; closed when the result is pushed.
+    span: Span,
 }
 
 impl NodeResult {
+    /// Opens the span of a piece of work; `Results::push` closes it with what the result says.
     pub fn new(stage: Stage, unique_id: impl Into<String>, name: impl Into<String>, status: Status) -> Self {
         Self {
             unique_id: unique_id.into(),
@@ -54,7 +60,20 @@ impl NodeResult {
             bytes: 0,
             batches: None,
             details: serde_json::Value::Null,
+            span: Span::none(),
         }
+        .opened()
+    }
+
+    fn opened(mut self) -> Self {
+        let (stage, name) = (self.stage.name(), self.name.as_str());
+        self.span = tracing::debug_span!("work", stage, name, status = Empty, amount = Empty, seconds = Empty);
+        self
+    }
+
+    /// Events on this thread belong to the work until the guard is dropped.
+    pub fn enter(&self) -> EnteredSpan {
+        self.span.clone().entered()
     }
 
     pub fn line(&self) -> Line {
@@ -62,7 +81,7 @@ impl NodeResult {
             stage: self.stage,
             name: self.name.clone(),
             status: self.status,
-            amount: self.amount,
+            amount: self.amount.map(|(amount, unit)| (amount, unit.to_owned())),
             seconds: self.seconds,
             note: self.note.clone(),
         }
@@ -93,23 +112,28 @@ impl Default for Results {
 }
 
 impl Results {
-    pub fn push(&self, result: NodeResult) {
-        self.all.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(result);
+    /// Keeps a result, and closes the span of its work with the same words.
+    pub fn push(&self, mut result: NodeResult) {
+        result.span.record("status", result.status.name());
+        result.span.record("amount", result.amount.map(|(amount, _)| amount));
+        result.span.record("seconds", result.seconds);
+        result.span = Span::none();
+        self.all.lock().push(result);
     }
 
     pub fn all(&self) -> Vec<NodeResult> {
-        self.all.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+        self.all.lock().clone()
     }
 
     pub fn any_failed(&self) -> bool {
-        self.all.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).iter().any(|result| result.status.is_failure())
+        self.all.lock().iter().any(|result| result.status.is_failure())
     }
 
     /// Times a stage and sums the results it adds.
     pub fn stage<T>(&self, name: &'static str, work: impl FnOnce() -> T) -> T {
         let before = self.all().len();
         let started = Instant::now();
-        let value = work();
+        let value = tracing::debug_span!("stage", name).in_scope(work);
         let added = self.all().split_off(before);
         let total = StageTotal {
             name,
@@ -117,12 +141,12 @@ impl Results {
             rows: added.iter().filter_map(|result| Some(result.amount?.0)).sum(),
             bytes: added.iter().map(|result| result.bytes).sum(),
         };
-        self.stages.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(total);
+        self.stages.lock().push(total);
         value
     }
 
     pub fn stages(&self) -> Vec<StageTotal> {
-        self.stages.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).clone()
+        self.stages.lock().clone()
     }
 
     pub fn elapsed(&self) -> f64 {

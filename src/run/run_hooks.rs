@@ -50,6 +50,7 @@ impl RunHookStage<'_> {
                 self.results.push(result);
                 continue;
             }
+            let _in_hook = result.enter();
             let activity = self.console.begin(result.stage, &result.name, "", None);
             let started = Instant::now();
             let host = SessionHost::new(&session, self.console);

@@ -55,7 +55,9 @@ pub fn run<W, S: Fn() -> W + Sync>(
     let (state, wake) = (Mutex::new(state), Condvar::new());
     let lock = || state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
 
+    let parent = tracing::Span::current();
     let one_thread = || {
+        let _in_parent = parent.enter();
         let mut worker = None;
         loop {
             let step = {

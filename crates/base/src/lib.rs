@@ -4,6 +4,7 @@
 //! - `schema`, `path`: columns and their types, and how a place in a document is written.
 //! - `batch`: what crosses from extraction to landing.
 //! - `sql_error`: what DuckDB says of a statement that failed, taken apart.
+//! - `sql_text`: SQL as it may be logged, without its literals.
 //! - `secret`, `cancel`, `digest`, `numbers`, `failpoint`: small values with one rule each.
 //!
 //! Knows no stage, no driver, no DuckDB and no model.
@@ -20,3 +21,4 @@ pub mod path;
 pub mod schema;
 pub mod secret;
 pub mod sql_error;
+pub mod sql_text;

@@ -3,6 +3,7 @@
 //! Knows SQL as text only.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -12,6 +13,7 @@ use duckdb::{Connection, InterruptHandle};
 use super::shared::Reader;
 use elt_base::schema::quote;
 use elt_base::sql_error::SqlError;
+use elt_base::sql_text::masked;
 
 /// A connection. Dropped inside a transaction, it rolls back.
 pub struct Session {
@@ -64,12 +66,24 @@ impl Session {
 
     /// Runs one statement or several.
     pub fn execute(&self, sql: &str) -> Result<(), SqlError> {
-        self.connection()?.execute_batch(sql).map_err(sql_error)
+        self.timed(sql, || self.connection()?.execute_batch(sql).map_err(sql_error))
     }
 
     /// Runs one INSERT, UPDATE, DELETE or MERGE and returns the rows it changed.
     pub fn change(&self, sql: &str) -> Result<u64, SqlError> {
-        self.connection()?.execute(sql, []).map(|rows| rows as u64).map_err(sql_error)
+        self.timed(sql, || self.connection()?.execute(sql, []).map(|rows| rows as u64).map_err(sql_error))
+    }
+
+    /// Runs a statement, and sends an event of it.
+    fn timed<T, E>(&self, sql: &str, run: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        if !tracing::enabled!(tracing::Level::DEBUG) {
+            return run();
+        }
+        let started = Instant::now();
+        let result = run();
+        let (seconds, failed) = (started.elapsed().as_secs_f64(), result.is_err());
+        tracing::debug!(seconds, failed, sql = masked(sql), "statement");
+        result
     }
 
     pub fn begin(&self) -> Result<(), SqlError> {
@@ -100,6 +114,7 @@ impl Session {
         sql: &str,
         sink: &mut dyn FnMut(&RecordBatch) -> Result<(), E>,
     ) -> Result<SchemaRef, E> {
+        tracing::debug!(sql = masked(sql), "stream begins");
         let mut statement = self.connection()?.prepare(sql).map_err(sql_error)?;
         let schema = statement.stream_arrow([]).map_err(sql_error)?.get_schema();
         // The crate's iterator panics where a later batch fails, or the query is interrupted; its step does not.
@@ -111,6 +126,10 @@ impl Session {
 
     /// All rows of a query whose result is small.
     pub fn batches(&self, sql: &str) -> Result<(SchemaRef, Vec<RecordBatch>), SqlError> {
+        self.timed(sql, || self.all_batches(sql))
+    }
+
+    fn all_batches(&self, sql: &str) -> Result<(SchemaRef, Vec<RecordBatch>), SqlError> {
         let connection = match &self.link {
             Link::Own(connection) => connection,
             Link::Asked(reader) => return reader.batches(sql),

@@ -1,0 +1,118 @@
+//! The log file: appended to by every command, cut into pieces of bounded size, and the oldest piece removed.
+//!
+//! Knows files; not what is written.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tracing_subscriber::fmt::MakeWriter;
+
+/// A piece is closed when it is longer than this.
+const BYTES_MAX: u64 = 10 * 1024 * 1024;
+/// Closed pieces that are kept: `elt.log.1` is the youngest.
+const PIECES_MAX: u32 = 4;
+
+/// A file that several threads write to, whole lines each.
+#[derive(Clone)]
+pub struct LogFile(Arc<Mutex<Open>>);
+
+struct Open {
+    path: PathBuf,
+    file: File,
+    bytes: u64,
+    bytes_max: u64,
+}
+
+impl LogFile {
+    /// Opens the file and makes its folder.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        Self::bounded(path, BYTES_MAX)
+    }
+
+    fn bounded(path: &Path, bytes_max: u64) -> io::Result<Self> {
+        if let Some(folder) = path.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        let file = append(path)?;
+        let bytes = file.metadata()?.len();
+        Ok(Self(Arc::new(Mutex::new(Open { path: path.to_owned(), file, bytes, bytes_max }))))
+    }
+}
+
+impl<'a> MakeWriter<'a> for LogFile {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+impl Write for LogFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let mut open = self.0.lock();
+        if open.bytes > open.bytes_max {
+            // Where the pieces cannot be moved, the file grows on: what happens is worth more than the bound.
+            if let Ok(file) = next_piece(&open.path) {
+                (open.file, open.bytes) = (file, 0);
+            }
+        }
+        open.bytes += bytes.len() as u64;
+        open.file.write_all(bytes)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Moves each piece on by one, drops the oldest, and begins a new file.
+fn next_piece(path: &Path) -> io::Result<File> {
+    let piece = |number: u32| PathBuf::from(format!("{}.{number}", path.display()));
+    for number in (1..PIECES_MAX).rev() {
+        match fs::rename(piece(number), piece(number + 1)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    fs::rename(path, piece(1))?;
+    append(path)
+}
+
+fn append(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.create(true).append(true);
+    // Names of tables and columns are nobody else's business.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn is_bounded() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("logs/elt.log");
+        let mut log = LogFile::bounded(&path, 100).expect("a log");
+        for number in 0..100 {
+            log.write_all(format!("{number:>59}\n").as_bytes()).expect("written");
+        }
+        let mut names: Vec<_> = fs::read_dir(folder.path().join("logs"))
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        assert_eq!(names, ["elt.log", "elt.log.1", "elt.log.2", "elt.log.3", "elt.log.4"]);
+        let youngest = fs::read_to_string(&path).expect("the log");
+        assert!(youngest.ends_with("99\n") && youngest.len() <= 160, "{youngest}");
+        // Another command goes on in the same file.
+        LogFile::bounded(&path, 1_000).expect("a log").write_all(b"more\n").expect("written");
+        assert!(fs::read_to_string(&path).expect("the log").ends_with("99\nmore\n"));
+    }
+}

@@ -1,0 +1,87 @@
+//! The one stream of what happens, and who listens to it: the screen and the log file.
+//!
+//! Spans are opened for the command, its stages, nodes, loads, tables and publications; events are sent for sentences,
+//! finished work, errors, retries, waits and statements. No event holds a row's value: literals in SQL are masked. Knows
+//! the listeners; not what is sent.
+
+mod file;
+
+use std::path::Path;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::format::FmtSpan;
+use tracing_subscriber::fmt::time::ChronoUtc;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::registry::Registry;
+
+use self::file::LogFile;
+use super::console::{Console, LogFormat};
+use super::screen::{Screen, ScreenLayer};
+
+/// The file in the project's artifacts folder.
+const FILE: &str = "logs/elt.log";
+
+/// What the user wants to see.
+#[derive(Debug, Clone, Default)]
+pub struct LogOptions {
+    pub format: LogFormat,
+    /// Errors, failures and the summary only.
+    pub quiet: bool,
+    /// How often `-v` was given.
+    pub verbosity: u8,
+}
+
+/// Starts listening. `artifacts` is the folder of the project's artifacts; None: there is no project, and so no log file.
+///
+/// A process has one stream: a second call changes nothing about the listeners of the first.
+pub fn start(options: &LogOptions, artifacts: Option<&Path>) -> Console {
+    let screen = Arc::new(Screen::new(options.format, options.quiet));
+    let details = details(options.verbosity, std::env::var("ELT_LOG").ok().as_deref());
+    let shown = own_events().with_targets(details.clone());
+    let on_screen = ScreenLayer { screen: screen.clone(), details }.with_filter(shown);
+    let file = artifacts.and_then(|folder| LogFile::open(&folder.join(FILE)).ok());
+    let in_file = file.map(|file| {
+        tracing_subscriber::fmt::layer()
+            .with_ansi(false)
+            .with_timer(ChronoUtc::rfc_3339())
+            .with_span_events(FmtSpan::CLOSE)
+            .with_writer(file)
+            .with_filter(kept())
+    });
+    let subscriber = Registry::default().with(on_screen).with(in_file);
+    if tracing::subscriber::set_global_default(subscriber).is_ok() {
+        // What drivers and TLS tell through `log`.
+        let _ = tracing_log::LogTracer::init_with_filter(tracing_log::log::LevelFilter::Debug);
+    }
+    Console::new(screen)
+}
+
+/// What the log file keeps. Drivers' events about commands are left out: they quote documents and parameters.
+fn kept() -> Targets {
+    Targets::new()
+        .with_target("elt", LevelFilter::DEBUG)
+        .with_target("mongodb::connection", LevelFilter::DEBUG)
+        .with_target("mongodb::server_selection", LevelFilter::DEBUG)
+        .with_target("rustls", LevelFilter::DEBUG)
+}
+
+/// The console's own events.
+fn own_events() -> Targets {
+    Targets::new().with_target("elt::", LevelFilter::TRACE)
+}
+
+/// The events of ordinary code that are shown: by `ELT_LOG`, such as `elt_export=debug`, else by `-v` and `-vv`.
+fn details(verbosity: u8, asked: Option<&str>) -> Targets {
+    let asked = asked.filter(|text| !text.trim().is_empty());
+    if let Some(asked) = asked.and_then(|text| Targets::from_str(text).ok()) {
+        return asked;
+    }
+    match verbosity {
+        0 => Targets::new(),
+        1 => Targets::new().with_target("elt", LevelFilter::INFO),
+        _ => kept(),
+    }
+}
