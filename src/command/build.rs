@@ -8,8 +8,8 @@ use crate::messages;
 use crate::report::{Console, Stage, artifacts};
 use crate::run::changed::Changed;
 use crate::run::{
-    Batches, Build, Extent, Extraction, NodeResult, Plan, Publish, Results, RunHookStage, Scope, UnitTests, binder,
-    create_schemas, plan, reach, summary,
+    Batches, Build, Extraction, LoadExtent, NodeResult, Plan, Publish, Results, RunHookStage, Scope, UnitTests, binder,
+    create_schemas, impact, plan, summary,
 };
 use elt_base::cancel::Cancel;
 use elt_base::error::{Error, Exit, Result};
@@ -173,7 +173,7 @@ impl Command<'_> {
             if now != before {
                 let everything = graph.select(&[], &[])?;
                 let exports = plan::exports(graph, &everything, self.workspace.target())?;
-                let lines = reach::changes(graph, &everything, &before, &now, &exports)?;
+                let lines = impact::changes(graph, &everything, &before, &now, &exports)?;
                 lines.iter().for_each(|line| self.console.say(line));
             }
             if blocked.is_empty() && now != before {
@@ -235,7 +235,7 @@ impl Command<'_> {
             console: self.console,
             results: self.results,
             cancel: self.cancel,
-            extent: if self.options.full_refresh { Extent::Anew } else { Extent::Usual },
+            extent: if self.options.full_refresh { LoadExtent::Anew } else { LoadExtent::Usual },
             fail_fast: self.options.fail_fast,
             threads: self.workspace.target().threads,
         }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::messages;
 use crate::report::Console;
 use crate::report::table::{self, Output};
-use crate::run::{Extent, Extraction, Results, quarantine, summary};
+use crate::run::{Extraction, LoadExtent, Results, quarantine, summary};
 use elt_base::cancel::Cancel;
 use elt_base::error::Result;
 use elt_base::numbers::counted;
@@ -124,7 +124,7 @@ fn retry(workspace: &Workspace, names: &[String], console: &Console, cancel: &Ca
         console,
         results: &results,
         cancel,
-        extent: Extent::Whole,
+        extent: LoadExtent::Whole,
         fail_fast: false,
         threads: workspace.target().threads,
     };

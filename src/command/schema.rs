@@ -7,7 +7,7 @@ use crate::messages;
 use crate::report::schema_tree::yaml::{SourceTable, sources_yaml};
 use crate::report::schema_tree::{Tree, fields_json, summaries_text, summary_json, tree_text};
 use crate::report::{Console, table};
-use crate::run::{binder, plan, reach};
+use crate::run::{binder, impact, plan};
 use elt_base::error::Result;
 use elt_base::path::{Step, steps};
 use elt_base::schema::Column;
@@ -101,14 +101,14 @@ fn reaches(workspace: &Workspace, session: &Session, chosen: &[&SourceTable], tr
             }
         }
     }
-    let lineage = reach::lineage(graph, &everything, &sources, &known)?;
+    let lineage = impact::lineage(graph, &everything, &sources, &known)?;
     for (table, tree) in chosen.iter().zip(trees) {
         let Some(node) = node(table).filter(|id| sources.contains(id)) else { continue };
         let mut said = BTreeMap::new();
         tree.walk(&mut |field, _| {
             if !field.changes.is_empty() {
                 let field_of = Field { node, path: steps(&field.path) };
-                let words = reach::words(&lineage, &field_of, &exports);
+                let words = impact::words(&lineage, &field_of, &exports);
                 said.extend(words.map(|words| (field.path.clone(), words)));
             }
         });

@@ -13,13 +13,13 @@ pub(crate) const NOT_STRICT: &str = "documents that come and go while they are r
 pub(crate) fn proof(name: &str, (least, most): (u64, u64), rows: u64, quarantined: u64) -> Error {
     let at_source = if least == most { format!("{least}") } else { format!("{least} to {most}") };
     let aside = if quarantined > 0 { format!(" and {quarantined} are quarantined") } else { String::new() };
-    Error::failed(format!("the source counts {at_source} documents of `{name}`, but {rows} are here{aside}"))
+    Error::failed(format!("the source counts {at_source} documents of `{name}`, but the raw table has {rows}{aside}"))
 }
 
 /// Not one document of a load could be decoded.
 pub(crate) fn all_quarantined(name: &str, quarantined: u64) -> Error {
     Error::failed(format!("not one document of `{name}` can be decoded: {quarantined} were set apart"))
-        .hint("nothing of this load was committed, and the raw table stands as it was")
+        .hint("nothing of this load was committed, and the raw table is unchanged")
 }
 
 /// A source that was lost, and is tried again.

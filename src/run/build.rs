@@ -4,8 +4,9 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::time::Instant;
+
+use parking_lot::Mutex;
 
 use crate::messages;
 use crate::report::{Console, Stage, Status};
@@ -106,10 +107,10 @@ impl Build<'_> {
                     Skip::Because(cause) => self.graph.node(steps[cause].node).display_name(),
                     Skip::Stopped => String::new(),
                 };
-                because.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push((index, reason));
+                because.lock().push((index, reason));
             },
         );
-        let mut skipped = because.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let mut skipped = because.into_inner();
         skipped.sort();
         for (index, reason) in skipped {
             self.skip(&steps[index], &reason);

@@ -5,8 +5,9 @@
 //! build writes them in each node's own transaction.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+use parking_lot::Mutex;
 
 use elt_base::digest::sha256;
 use elt_base::error::Result;
@@ -146,7 +147,7 @@ impl<'g> Changed<'g> {
     }
 
     fn set(&self, id: NodeId, version: Option<String>) {
-        self.versions.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).insert(id, version);
+        self.versions.lock().insert(id, version);
     }
 
     /// None if it cannot be told, or never stays the same.
@@ -216,7 +217,7 @@ impl<'g> Changed<'g> {
     }
 
     fn version(&self, id: NodeId) -> Option<String> {
-        let known = self.versions.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).get(&id).cloned();
+        let known = self.versions.lock().get(&id).cloned();
         if let Some(version) = known {
             return version;
         }

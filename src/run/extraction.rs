@@ -3,9 +3,11 @@
 //! Composes `load` over all collections; knows no model beyond the names of sources.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Instant;
+
+use parking_lot::Mutex;
 
 use crate::report::{Console, Stage, Status};
 use elt_base::cancel::Cancel;
@@ -17,14 +19,15 @@ use elt_model::{Graph, NodeId};
 use elt_project::Target;
 use elt_warehouse::{Session, Warehouse};
 
+use super::collection::{CollectionLoad, LoadMode};
 use super::counting::Counting;
-use super::load::{Collection, Extent, LoadMode, LoadOutcome, Loading};
+use super::load::{LoadExtent, LoadOutcome, Loading};
 use super::plan;
-use super::reading::Spare;
+use super::ranges::SpareThreads;
 use super::results::{NodeResult, Results};
 use super::schedule::{self, Outcome, Skip};
 
-/// What extraction needs to know.
+/// An extraction and what it needs.
 pub struct Extraction<'a> {
     pub graph: &'a Graph,
     pub target: &'a Target,
@@ -32,13 +35,13 @@ pub struct Extraction<'a> {
     pub console: &'a Console,
     pub results: &'a Results,
     pub cancel: &'a Cancel,
-    pub extent: Extent,
+    pub extent: LoadExtent,
     pub fail_fast: bool,
     pub threads: usize,
 }
 
 impl Extraction<'_> {
-    /// Loads the collections; gives those that failed, as nodes. An error means that nothing was read.
+    /// Loads the collections; returns those that failed, as nodes. An error means that nothing was read.
     pub fn run(&self, loads: &[NodeId]) -> Result<Vec<NodeId>> {
         let mut collections = Vec::new();
         let mut errors = Vec::new();
@@ -78,10 +81,10 @@ impl Extraction<'_> {
         let mut order: Vec<usize> = (0..collections.len()).collect();
         order.sort_by_key(|index| std::cmp::Reverse(sizes[*index].0));
         // Threads beyond one a collection; one that waits for a collection is spare once there is none left.
-        let spare = Spare::new(self.threads.saturating_sub(collections.len()));
+        let spare = SpareThreads::new(self.threads.saturating_sub(collections.len()));
         let left = AtomicUsize::new(collections.len());
         let failed = Mutex::new(Vec::new());
-        let fail = |index: usize| failed.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(loads[index]);
+        let fail = |index: usize| failed.lock().push(loads[index]);
         schedule::run(
             &vec![Vec::new(); loads.len()],
             self.threads,
@@ -93,7 +96,7 @@ impl Extraction<'_> {
                 let collection = &collections[index];
                 let outcome = match sources.get(collection.source.as_str()) {
                     Some(Ok((source, names))) => {
-                        let counting = sizes[index].1.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).take();
+                        let counting = sizes[index].1.lock().take();
                         self.load(collection, source, names, &landing, &spare, counting)
                     }
                     _ => false,
@@ -109,12 +112,16 @@ impl Extraction<'_> {
             },
             |step, _: Skip| fail(order[step]),
         );
-        Ok(failed.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()))
+        Ok(failed.into_inner())
     }
 
     /// About how many documents each collection has: rows of the raw table or, before the first load, what the source
     /// says, which is asked for here. A count that is not at hand is taken for a large one.
-    fn sizes(&self, collections: &[Collection], sources: &BTreeMap<&str, Opened>) -> Result<Vec<(u64, Asked)>> {
+    fn sizes(
+        &self,
+        collections: &[CollectionLoad],
+        sources: &BTreeMap<&str, Opened>,
+    ) -> Result<Vec<(u64, CountAsked)>> {
         let rows = self.warehouse.session()?.raw_sizes()?;
         // All are asked before the first is waited for.
         let asked: Vec<_> = collections
@@ -139,21 +146,21 @@ impl Extraction<'_> {
 
     fn load(
         &self,
-        collection: &Collection,
+        collection: &CollectionLoad,
         source: &Arc<dyn Source>,
         names: &[String],
         landing: &Landing,
-        spare: &Spare,
+        spare: &SpareThreads,
         counting: Option<Counting>,
     ) -> bool {
         let name = format!("{}.{}", collection.source, collection.table);
         let unique_id = format!("load.{}.{name}", self.graph.project);
-        // What an incremental load will read nobody knows beforehand.
-        let whole = self.extent != Extent::Usual || collection.mode == LoadMode::Full;
+        // Nobody knows in advance how many documents an incremental load will read.
+        let whole = self.extent != LoadExtent::Usual || collection.mode == LoadMode::Full;
         let is_there = names.contains(&collection.name);
         let mut counting = counting.or_else(|| is_there.then(|| Counting::begin(source, collection)));
         let counted = match (&mut counting, whole) {
-            // An error is told by the load.
+            // The load reports an error.
             (Some(counting), true) => counting.wait().ok().flatten(),
             _ => None,
         };
@@ -179,17 +186,17 @@ impl Extraction<'_> {
         result.seconds = started.elapsed().as_secs_f64();
         let done = match outcome {
             Ok(outcome) => {
-                result.amount = Some((outcome.proof.landed, "documents"));
+                result.amount = Some((outcome.reconciliation.landed, "documents"));
                 result.bytes = outcome.bytes;
                 result.note = note(&outcome);
-                result.details = outcome.proof.artifact();
+                result.details = outcome.reconciliation.artifact();
                 true
             }
             Err(error) => {
                 result.status = Status::Error;
                 result.message = Some(error.to_string());
                 if self.cancel.is_requested() {
-                    // Cut off, not broken.
+                    // The user stopped it; it did not fail.
                     result.status = Status::Skipped;
                     result.note = "interrupted".into();
                 } else {
@@ -205,7 +212,7 @@ impl Extraction<'_> {
 
     fn load_one(
         &self,
-        collection: &Collection,
+        collection: &CollectionLoad,
         names: &[String],
         load: impl FnOnce(&Session) -> Result<LoadOutcome>,
     ) -> Result<LoadOutcome> {
@@ -221,7 +228,7 @@ impl Extraction<'_> {
 }
 
 /// A count under way, until the load takes it.
-type Asked = Mutex<Option<Counting>>;
+type CountAsked = Mutex<Option<Counting>>;
 
 type Opened = Result<(Arc<dyn Source>, Vec<String>)>;
 
@@ -246,10 +253,10 @@ fn note(outcome: &LoadOutcome) -> String {
     if let Some((landed, all)) = outcome.resumed {
         parts.push(format!("{landed} of {all} ranges had landed before"));
     }
-    parts.extend(outcome.proof.note());
-    if outcome.proof.rescued > 0 {
-        parts.push(format!("{} rescued", counted(outcome.proof.rescued, "values")));
+    parts.extend(outcome.reconciliation.note());
+    if outcome.reconciliation.rescued > 0 {
+        parts.push(format!("{} rescued", counted(outcome.reconciliation.rescued, "values")));
     }
-    parts.extend(outcome.proof.quarantine_note());
+    parts.extend(outcome.reconciliation.quarantine_note());
     parts.join(", ")
 }

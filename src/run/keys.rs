@@ -2,7 +2,7 @@
 //!
 //! In transactions of their own, one at a time: an id stays given, whatever becomes of the model.
 
-use std::sync::Mutex;
+use parking_lot::Mutex;
 
 use crate::messages;
 use crate::report::Console;
@@ -84,7 +84,7 @@ pub fn give(graph: &Graph, warehouse: &Warehouse, console: &Console, node: &Node
     if query.keys.is_empty() {
         return Ok(());
     }
-    let _one_at_a_time = GIVING.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let _one_at_a_time = GIVING.lock();
     for key in &query.keys {
         let failed =
             |error| messages::keys_failed(&format!("giving ids to the keys of `{}`", key.map), &error).at(node.place());

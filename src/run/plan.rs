@@ -9,17 +9,18 @@ use crate::messages;
 use crate::report::{Console, Stage};
 use elt_base::error::{Error, Result};
 use elt_base::numbers::counted;
+use elt_base::path::path_of_key;
 use elt_base::schema::Column;
-use elt_extract::{BATCH_SIZE, Mask, OnMismatch, Options};
+use elt_extract::{BATCH_SIZE, CollectionOptions, Mask, OnMismatch};
+use elt_model::OnMismatch as ForMismatch;
 use elt_model::{
-    Gate, Graph, Load, MaskWith, Materialized, Node, NodeId, NodeKind, OnMalformed, OnMismatch as ForMismatch, Origin,
-    Selection, Steps, Verify,
+    Gate, Graph, Load, MaskWith, Materialized, Node, NodeId, NodeKind, OnMalformed, Origin, Selection, Steps, Verify,
 };
 use elt_project::{ColumnProperties, SourceProfile, Target};
 use elt_warehouse::{Catalog, RelationKind};
 
 use super::changed::Changed;
-use super::load::{Collection, LoadMode};
+use super::collection::{CollectionLoad, LoadMode};
 use super::pinned::pinned_columns;
 use super::previous::Previous;
 
@@ -286,7 +287,7 @@ pub fn exports(graph: &Graph, selection: &Selection, target: &Target) -> Result<
 }
 
 /// A source's table as a collection to load. Fails if the target does not say where the source is.
-pub fn collection(node: &Node, target: &Target) -> Result<Collection> {
+pub fn collection(node: &Node, target: &Target) -> Result<CollectionLoad> {
     let source = node.source_name.clone().unwrap_or_default();
     if !target.sources.contains_key(&source) {
         let known = target.sources.keys().map(String::as_str);
@@ -301,7 +302,7 @@ pub fn collection(node: &Node, target: &Target) -> Result<Collection> {
         _ => LoadMode::Full,
     };
     let pinned: Vec<Column> = pinned_columns(node)?;
-    Ok(Collection {
+    Ok(CollectionLoad {
         source,
         name: node.collection.clone().unwrap_or_else(|| node.name.clone()),
         schema: node.relation.schema.clone(),
@@ -317,16 +318,15 @@ pub fn collection(node: &Node, target: &Target) -> Result<Collection> {
 }
 
 /// How a source's table is read.
-fn options(node: &Node) -> Options {
+fn options(node: &Node) -> CollectionOptions {
     let config = &node.config.source;
     let fails = |column: &&ColumnProperties| column.config.get("on_mismatch").is_some_and(|value| value == "fail");
-    let columns: Vec<String> =
-        node.columns.iter().filter(fails).map(|column| elt_extract::path_of_key(&column.name)).collect();
+    let columns: Vec<String> = node.columns.iter().filter(fails).map(|column| path_of_key(&column.name)).collect();
     let mask = |with: MaskWith| match with {
         MaskWith::Hash => Mask::Hash,
         MaskWith::Null => Mask::Null,
     };
-    Options {
+    CollectionOptions {
         filter: config.filter.clone(),
         include: config.include.clone(),
         exclude: config.exclude.clone(),

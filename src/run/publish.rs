@@ -4,9 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
+
+use parking_lot::Mutex;
 
 use crate::messages;
 use crate::report::{Activity, Console, Line, Stage, Status};
@@ -112,8 +113,7 @@ impl Publish<'_> {
         let interrupter = own.interrupter();
         self.cancel.on_request(move || interrupter.interrupt());
         let own = Mutex::new(own);
-        let engine =
-            |sql: &str| -> Result<_> { Ok(own.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).rows(sql)?) };
+        let engine = |sql: &str| -> Result<_> { Ok(own.lock().rows(sql)?) };
         let opening = Opening {
             publication,
             policy: self.policy,
@@ -343,7 +343,7 @@ impl Publish<'_> {
                 if staged.as_ref().is_err_and(|error| !error.is_of_values()) {
                     next.store(deltas.len(), Ordering::Relaxed);
                 }
-                *done[index].lock().unwrap_or_else(|poisoned| poisoned.into_inner()) = Some(staged);
+                *done[index].lock() = Some(staged);
             }
         };
         std::thread::scope(|scope| {
@@ -355,7 +355,7 @@ impl Publish<'_> {
         let mut all = Vec::with_capacity(deltas.len());
         let mut errors = Vec::new();
         for staged in done {
-            match staged.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner()) {
+            match staged.into_inner() {
                 Some(Ok(staged)) => all.push(staged),
                 Some(Err(error)) => errors.push(error),
                 None => {}

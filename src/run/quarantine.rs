@@ -5,7 +5,8 @@
 use std::collections::HashSet;
 
 use elt_base::error::Result;
-use elt_extract::land::{Landing, Manifest, QuarantineEntry};
+use elt_base::manifest::Manifest;
+use elt_extract::land::{self, Landing, QuarantineEntry};
 use elt_warehouse::Session;
 
 /// A collection's quarantined documents, oldest load first. One that several loads met is listed once, as the latest met
@@ -17,7 +18,7 @@ pub fn listed(session: &Session, landing: &Landing, source: &str, collection: &s
     // Newest first.
     for load_id in session.quarantining_loads(source, collection)? {
         let Some(manifest) = landing.load(source, collection, &load_id)? else { continue };
-        let all = manifest.quarantined()?;
+        let all = land::quarantined(&manifest)?;
         let is_new = |entry: &&QuarantineEntry| {
             !place(entry).is_some_and(|place| places.contains(&place))
                 && !text(entry).is_some_and(|text| texts.contains(&text))
@@ -41,7 +42,7 @@ pub fn is_other(landing: &Landing, manifest: &Manifest, last: Option<&str>) -> R
     };
     let Some(last) = last else { return Ok(true) };
     let content = |manifest: &Manifest| -> Result<Vec<_>> {
-        let all = manifest.quarantined()?.into_iter();
+        let all = land::quarantined(manifest)?.into_iter();
         Ok(all.map(|entry| (entry.offset, entry.reason, entry.digest)).collect())
     };
     Ok(content(manifest)? != content(&last)?)

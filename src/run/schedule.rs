@@ -2,7 +2,7 @@
 //!
 //! Knows steps as numbers; not what they do.
 
-use std::sync::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex};
 
 use elt_base::cancel::Cancel;
 
@@ -53,7 +53,7 @@ pub fn run<W, S: Fn() -> W + Sync>(
     let ready = (0..needs.len()).rev().filter(|step| open[*step] == 0).collect();
     let state = State { ready, open, left: needs.len(), stopped: false, settled: vec![false; needs.len()] };
     let (state, wake) = (Mutex::new(state), Condvar::new());
-    let lock = || state.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let lock = || state.lock();
 
     let parent = tracing::Span::current();
     let one_thread = || {
@@ -70,7 +70,7 @@ pub fn run<W, S: Fn() -> W + Sync>(
                     if let Some(step) = state.ready.pop() {
                         break step;
                     }
-                    state = wake.wait(state).unwrap_or_else(|poisoned| poisoned.into_inner());
+                    wake.wait(&mut state);
                 }
             };
             let outcome = work(worker.get_or_insert_with(&start), step);
@@ -139,18 +139,18 @@ mod tests {
                 &Cancel::default(),
                 || (),
                 |(), step| {
-                    let before = done.lock().unwrap();
+                    let before = done.lock();
                     assert!(needs[step].iter().all(|need| before.contains(need)), "{step} ran before its needs");
                     drop(before);
                     if failing.contains(&step) {
                         return Outcome::Failed;
                     }
-                    done.lock().unwrap().push(step);
+                    done.lock().push(step);
                     Outcome::Done
                 },
-                |step, _| skipped.lock().unwrap().push(step),
+                |step, _| skipped.lock().push(step),
             );
-            let (mut done, mut skipped) = (done.into_inner().unwrap(), skipped.into_inner().unwrap());
+            let (mut done, mut skipped) = (done.into_inner(), skipped.into_inner());
             done.sort_unstable();
             skipped.sort_unstable();
             if fail_fast && threads > 1 {
@@ -180,10 +180,10 @@ mod tests {
             &Cancel::default(),
             || (),
             |(), step| {
-                let mut count = done.lock().unwrap();
+                let mut count = done.lock();
                 if step == 0 {
                     let wait = std::time::Duration::from_secs(60);
-                    let (count, late) = all.wait_timeout_while(count, wait, |count| *count < 19).unwrap();
+                    let late = all.wait_while_for(&mut count, |count| *count < 19, wait);
                     assert!(!late.timed_out(), "only {count} of 19 steps were done beside the slow one");
                 } else {
                     *count += 1;

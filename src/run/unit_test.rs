@@ -3,7 +3,8 @@
 //! Each test is a transaction that is rolled back, so that all of a run share one database. Touches no warehouse.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use crate::messages;
 use elt_base::cancel::Cancel;
@@ -101,7 +102,7 @@ impl UnitTests {
     /// What keeps it from being run: a column that does not exist, a value of another type, a query that fails.
     pub fn run(&self, graph: &Graph, node: &Node) -> Result<Verdict> {
         let Some(test) = &node.unit_test else { return Err(elt_base::messages::interrupted()) };
-        let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        let session = self.session.lock();
         session.begin()?;
         let running = Running { graph, node, test, columns: &self.columns, session: &session };
         let outcome = running.run();

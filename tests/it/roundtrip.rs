@@ -8,9 +8,11 @@ use std::path::Path;
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
-use bson::{Binary, Bson, DateTime, Document, Timestamp, doc, oid::ObjectId};
+use bson::oid::ObjectId;
+use bson::{Binary, Bson, DateTime, Document, Timestamp, doc};
+use elt_base::manifest::Manifest;
 use elt_base::schema::ColumnType;
-use elt_extract::land::{Landing, Manifest};
+use elt_extract::land::Landing;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};

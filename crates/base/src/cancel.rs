@@ -3,8 +3,10 @@
 //! Knows nothing of signals beyond setting the flag; `lib` installs the handler.
 
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex};
+
+use parking_lot::Mutex;
 
 use crate::error::Result;
 use crate::messages;
@@ -23,7 +25,7 @@ impl Cancel {
     /// Asks everything to stop, and wakes what waits for something else.
     pub fn request(&self) {
         self.0.requested.store(true, Ordering::SeqCst);
-        for wake in self.0.wakers.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).iter() {
+        for wake in self.0.wakers.lock().iter() {
             wake();
         }
     }
@@ -34,7 +36,7 @@ impl Cancel {
 
     /// Calls `wake` when a stop is asked for: for what cannot look at the flag, such as a running statement.
     pub fn on_request(&self, wake: impl Fn() + Send + 'static) {
-        self.0.wakers.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(Box::new(wake));
+        self.0.wakers.lock().push(Box::new(wake));
     }
 
     /// An error once a stop was asked for.

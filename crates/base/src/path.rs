@@ -27,6 +27,13 @@ impl Step {
     }
 }
 
+/// The path of a top-level key.
+pub fn path_of_key(key: &str) -> String {
+    let mut path = String::new();
+    push_key(&mut path, key);
+    path
+}
+
 /// Appends a key to a path's text.
 pub fn push_key(out: &mut String, key: &str) {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'$';

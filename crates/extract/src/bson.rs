@@ -3,6 +3,10 @@
 //! The format is bsonspec.org, version 1.1. Never panics, whatever the bytes: what breaks the format is a
 //! `Malformed` with its byte offset. Knows nothing of columns or of where the bytes come from.
 
+pub mod decimal;
+pub mod ejson;
+pub mod id;
+
 /// The deepest nesting that is followed; the server itself stops at 100 levels.
 pub const DEPTH_MAX: usize = 250;
 
@@ -17,7 +21,7 @@ pub struct Malformed {
 }
 
 /// The type of a BSON value. The numbers are the format's own tags, but for the two keys at the end.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Kind {
     Double = 1,

@@ -7,20 +7,25 @@ use std::sync::Arc;
 use arrow::datatypes::Schema;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
+use crate::batch::{Batch, Output, Quarantined};
+use crate::bson::id;
 use crate::bson::{self, Fields, Malformed};
-use crate::builder::ColumnBuilder;
-use crate::columns::Columns;
-use crate::id;
-use crate::infer;
+use crate::column::builder::{ColumnBuilder, Columns};
+use crate::column::context::Context;
 use crate::messages;
+use elt_base::error::{Error, Result};
+
+use crate::column::infer;
+use crate::column::rescue::{Forbidden, Rescued};
+use crate::column::value_path::ValuePath;
+use crate::column::values::Values;
 use crate::options::OnMismatch;
-use crate::rescue::{Context, Forbidden, Path, Rescued};
+use crate::question::{Question, ReadingPlan};
 use crate::reshape::Reshape;
+use crate::source::Sink;
 use crate::survey::Sample;
 use crate::watermark::Tracker;
-use crate::{Request, Sink};
-use elt_base::batch::{Batch, IdKind, Output, Quarantined, Reading};
-use elt_base::error::{Error, Result};
+use elt_base::reading::{IdKind, Reading};
 use elt_base::schema::{BSON, Column, ColumnType, RESCUED};
 
 /// Rows, source bytes and cells of a batch.
@@ -34,7 +39,7 @@ const CANCEL_EVERY: u64 = 1_024;
 /// Why a document could not be taken in.
 #[derive(Debug)]
 pub enum Fault {
-    /// The document breaks the format; the source knows where it stood.
+    /// The document breaks the format; the source knows its place.
     Malformed(Malformed),
     /// The sink failed, or a stop was asked for.
     Stopped(Error),
@@ -55,7 +60,8 @@ impl From<Error> for Fault {
 /// The reading of one collection, or of a range of it.
 #[derive(Debug)]
 pub struct Decoder<'r> {
-    request: &'r Request,
+    question: &'r Question,
+    plan: &'r ReadingPlan,
     /// Until the sample is complete; None from the start if the survey took one.
     sample: Option<Sample>,
     columns: Columns,
@@ -68,21 +74,21 @@ pub struct Decoder<'r> {
     reshaped: Vec<u8>,
     rows: usize,
     batch_bytes: u64,
-    /// Documents of the source so far, those outside of the window too: what one without `_id` is known by.
+    /// Documents of the source so far, those outside of the window too: the `_id` of a document without one.
     number: u64,
     documents: u64,
     bytes: u64,
     quarantined: u64,
     skipped: u64,
     tracker: Option<Tracker>,
-    /// The request's, else the sample's; None while there is no document.
+    /// The plan's, else the sample's; None while there is no document.
     id_kind: Option<IdKind>,
 }
 
 impl<'r> Decoder<'r> {
     /// Fails if the options contradict each other.
-    pub fn new(request: &'r Request) -> Result<Self> {
-        let options = &request.options;
+    pub fn new(question: &'r Question, plan: &'r ReadingPlan) -> Result<Self> {
+        let options = &question.options;
         let mut rescued = Rescued::default();
         rescued.forbidden = match &options.on_mismatch {
             OnMismatch::Rescue => None,
@@ -90,13 +96,14 @@ impl<'r> Decoder<'r> {
             OnMismatch::FailAt(paths) => Some(Forbidden { paths: Some(paths.clone()), found: None }),
         };
         let mut decoder = Self {
-            request,
+            question,
+            plan,
             sample: None,
             columns: Columns::of_document(IdKind::Other),
             rescued_column: ColumnBuilder::of_type(&ColumnType::Json, true),
             rescued,
             bson_column: options.keep_bson.then(|| ColumnBuilder::of_type(&ColumnType::Blob, true)),
-            reshape: request.reshape()?,
+            reshape: question.reshape()?,
             reshaped: Vec::new(),
             rows: 0,
             batch_bytes: 0,
@@ -105,24 +112,24 @@ impl<'r> Decoder<'r> {
             bytes: 0,
             quarantined: 0,
             skipped: 0,
-            tracker: request.watermark.as_deref().map(Tracker::new),
-            id_kind: request.id_kind,
+            tracker: question.watermark.as_deref().map(Tracker::new),
+            id_kind: plan.id_kind,
         };
-        match &request.survey.shape {
+        match &plan.sample {
             Some(shape) => decoder.begin(Some(shape)),
             None => decoder.sample = Some(Sample::default()),
         }
         Ok(decoder)
     }
 
-    /// Sets the columns up from what a sample showed.
+    /// Makes the columns from a sample.
     fn begin(&mut self, shape: Option<&infer::Shape>) {
         self.id_kind = self.id_kind.or(shape.map(infer::Shape::id_kind));
         let none = infer::Shape::default();
         let id_kind = self.id_kind.unwrap_or(IdKind::Other);
-        // What is ours alone, such as the raw document, comes from no field.
-        let known: Vec<Column> = self.request.known.iter().filter(|column| column.name != BSON).cloned().collect();
-        self.columns = infer::columns(&known, &self.request.pinned, id_kind, shape.unwrap_or(&none));
+        // A column of our own, such as the raw document, comes from no field.
+        let known: Vec<Column> = self.plan.known.iter().filter(|column| column.name != BSON).cloned().collect();
+        self.columns = infer::columns(&known, &self.plan.pinned, id_kind, shape.unwrap_or(&none));
     }
 
     /// Documents taken in so far.
@@ -130,17 +137,17 @@ impl<'r> Decoder<'r> {
         self.documents
     }
 
-    /// Counts a document that lies outside of the window.
+    /// Counts a document outside of the window.
     pub fn skip(&mut self) {
         self.number += 1;
         self.skipped += 1;
     }
 
-    /// Takes a document in, and gives a batch to `sink` when one is full. If the document is malformed, nothing of it
+    /// Takes a document in, and passes a batch to `sink` when one is full. If the document is malformed, nothing of it
     /// was taken.
     pub fn push(&mut self, document: &[u8], sink: &mut Sink<'_>) -> Result<(), Fault> {
         if self.documents.is_multiple_of(CANCEL_EVERY) {
-            self.request.cancel.check()?;
+            self.question.cancel.check()?;
         }
         bson::validate(document)?;
         if let Some(tracker) = &mut self.tracker {
@@ -178,10 +185,10 @@ impl<'r> Decoder<'r> {
     /// Puts a document aside that cannot be decoded, or fails with `error` if the options say so. Its bytes are kept
     /// only where no field is to be masked or left out.
     pub fn quarantine(&mut self, mut document: Quarantined, error: Error, sink: &mut Sink<'_>) -> Result<()> {
-        if self.request.options.fail_on_malformed {
+        if self.question.options.fail_on_malformed {
             return Err(error);
         }
-        if self.request.options.reshapes() {
+        if self.question.options.reshapes() {
             document.bytes = None;
         }
         self.number += 1;
@@ -205,9 +212,9 @@ impl<'r> Decoder<'r> {
     fn decode(&mut self, document: &[u8], number: u64, sink: &mut Sink<'_>) -> Result<(), Fault> {
         let row = self.rows;
         let id_kind = self.id_kind.unwrap_or(IdKind::Other);
-        let agreed = Some(&*self.request.agreed);
-        let mut cx = Context { document, number, id_kind, agreed, rescued: &mut self.rescued };
-        self.columns.append(row, Fields::new(document)?, &Path::DOCUMENT, &mut cx)?;
+        let shared_types = &self.plan.shared_types;
+        let mut cx = Context { document, number, id_kind, shared_types, rescued: &mut self.rescued };
+        self.columns.append(row, Fields::new(document)?, &ValuePath::DOCUMENT, &mut cx)?;
         if let Some(id) = self.columns.column(0).filter(|id| id.len() == row) {
             id.append_bytes(row, id::of_number(number, id_kind).as_bytes());
         }
@@ -222,7 +229,7 @@ impl<'r> Decoder<'r> {
                     Some(id) => id::text(id, id_kind)?,
                     None => id::of_number(number, id_kind),
                 };
-                return Err(messages::mismatch(&self.request.collection, &path, kind.name(), &id).into());
+                return Err(messages::mismatch(&self.question.collection, &path, kind.name(), &id).into());
             }
         }
         self.rows += 1;
@@ -242,7 +249,7 @@ impl<'r> Decoder<'r> {
         if rows == 0 {
             return Ok(());
         }
-        let broken = |error| messages::batch(&self.request.collection, &error);
+        let broken = |error| messages::batch(&self.question.collection, &error);
         let columns = self.column_list();
         let mut fields = Vec::with_capacity(columns.len() + 2);
         let mut arrays = Vec::with_capacity(columns.len() + 2);
@@ -270,11 +277,11 @@ impl<'r> Decoder<'r> {
         columns
     }
 
-    /// Gives the last batch to `sink`, and says what was read.
+    /// Passes the last batch to `sink`, and returns the reading.
     pub fn finish(mut self, sink: &mut Sink<'_>) -> Result<Reading> {
         self.close_sample(sink).map_err(|fault| match fault {
             Fault::Malformed(malformed) => {
-                messages::malformed_document(&self.request.collection, malformed.offset, malformed.what)
+                messages::malformed_document(&self.question.collection, malformed.offset, malformed.what)
             }
             Fault::Stopped(error) => error,
         })?;

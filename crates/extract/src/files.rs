@@ -1,15 +1,18 @@
 //! A folder as a source: each file is a collection, named for the file without its endings.
 //!
 //! `.bson` (as mongodump writes), `.json`, `.jsonl`, `.ndjson` (Extended JSON v2) and `.csv`, each also with `.gz`, and
-//! `.parquet`. mongodump's `*.metadata.json` and `prelude.json` are no collections. Files are streamed; none is held in
-//! memory whole.
+//! `.parquet`. mongodump's `*.metadata.json` and `prelude.json` are not collections. Files are streamed, never held in
+//! memory whole. Knows no server.
 
 mod bson;
 mod csv;
+mod filter;
 mod json;
 mod json_bson;
 mod parquet;
+mod query;
 mod sample;
+mod taker;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -19,15 +22,23 @@ use std::path::{Path, PathBuf};
 use arrow::array::StringArray;
 use flate2::read::MultiGzDecoder;
 
+use crate::batch::Quarantined;
 use crate::bson as raw;
+use crate::column::id_list::IdList;
 use crate::decode::{Decoder, Fault};
-use crate::id::Ids;
+use crate::files::filter::filter;
+use crate::files::query::Query;
+use crate::files::taker::{Broken, Taker};
 use crate::messages;
-use crate::query::Query;
+use crate::options::CollectionOptions;
+use crate::question::{Question, ReadingPlan, SurveyHints};
+use crate::source::{CountMode, Sink, Source};
+use crate::survey::Survey;
 use crate::watermark::{self, Mark};
-use crate::{Count, Options, Request, Sink, Source, Survey};
-use elt_base::batch::{IdKind, Quarantined, Reading, Window};
+use crate::window::IdRange;
+use crate::window::Window;
 use elt_base::error::{Error, Result, nearest};
+use elt_base::reading::{IdKind, Reading};
 
 /// `_id`s given to the sink at once.
 const IDS_MAX: usize = 10_000;
@@ -37,12 +48,12 @@ const DATABASES_SHOWN_MAX: usize = 3;
 
 /// A source of `type = "files"`.
 #[derive(Debug)]
-pub struct Files {
+pub struct FileSource {
     name: String,
     folder: PathBuf,
 }
 
-/// What a file's ending says of its format.
+/// The format of a file, by its ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
     Bson,
@@ -58,26 +69,7 @@ struct CollectionFile {
     gzip: bool,
 }
 
-/// What a reader gives the documents of a file to.
-trait Taker {
-    /// Takes a document, as BSON. One that is malformed comes back as `broken`, from the reader, which knows its place.
-    fn document(&mut self, document: &[u8]) -> Result<(), Fault>;
-
-    /// Takes what should have been a document. `error` is the message where that may not be.
-    fn broken(&mut self, broken: Broken<'_>, error: Error) -> Result<()>;
-}
-
-/// A part of a file that is no document.
-#[derive(Debug)]
-struct Broken<'b> {
-    /// Bytes from the start of the file's (decompressed) text.
-    offset: u64,
-    line: Option<u64>,
-    what: String,
-    bytes: &'b [u8],
-}
-
-impl Files {
+impl FileSource {
     pub fn open(name: &str, folder: &Path) -> Self {
         Self { name: name.to_owned(), folder: folder.to_owned() }
     }
@@ -133,7 +125,7 @@ fn collections(paths: Vec<PathBuf>) -> Result<BTreeMap<String, CollectionFile>> 
     Ok(found)
 }
 
-/// Collection, format and whether it is compressed; None if the file is no collection.
+/// Collection, format and whether it is compressed; None if the file is not a collection.
 fn classify(file: &str) -> Option<(String, Format, bool)> {
     let (stem, gzip) = file.strip_suffix(".gz").map_or((file, false), |stem| (stem, true));
     let (name, ending) = stem.rsplit_once('.')?;
@@ -155,63 +147,57 @@ impl CollectionFile {
     }
 
     /// Gives every document, as BSON, to the taker.
-    fn documents(&self, request: Option<&Request>, taker: &mut dyn Taker) -> Result<()> {
+    fn documents(&self, plan: Option<&ReadingPlan>, taker: &mut dyn Taker) -> Result<()> {
         match self.format {
             Format::Bson => bson::documents(&self.path, self.reader()?, taker),
             Format::Json => json::documents(&self.path, self.reader()?, taker),
-            Format::Csv => csv::documents(&self.path, self.reader()?, request, taker),
+            Format::Csv => csv::documents(&self.path, self.reader()?, plan, taker),
             Format::Parquet => Ok(()),
         }
     }
 }
 
-impl Source for Files {
+impl Source for FileSource {
     fn collections(&self) -> Result<Vec<String>> {
         Ok(self.scan()?.into_keys().collect())
     }
 
-    fn count(&self, _collection: &str, _options: &Options, _how: Count) -> Result<Option<u64>> {
+    fn count(&self, _collection: &str, _options: &CollectionOptions, _mode: CountMode) -> Result<Option<u64>> {
         Ok(None)
     }
 
-    fn survey(&self, request: &Request) -> Result<Survey> {
-        let file = self.find(&request.collection)?;
-        // A load that goes on with what it knows needs none.
-        if file.format != Format::Bson || file.gzip || request.window != Window::Full {
+    fn survey(&self, question: &Question, _hints: SurveyHints) -> Result<Survey> {
+        let file = self.find(&question.collection)?;
+        // An incremental load needs no sample: it knows the columns.
+        if file.format != Format::Bson || file.gzip || question.window != Window::Full {
             return Ok(Survey::default());
         }
-        sample::survey(&file.path, request)
+        sample::survey(&file.path, question)
     }
 
-    fn read(&self, request: &Request, sink: &mut Sink<'_>) -> Result<Reading> {
-        let file = self.find(&request.collection)?;
+    fn read(&self, question: &Question, plan: &ReadingPlan, _range: &IdRange, sink: &mut Sink<'_>) -> Result<Reading> {
+        let file = self.find(&question.collection)?;
         if file.format == Format::Parquet {
-            return parquet::read(&file.path, request, sink);
+            return parquet::read(&file.path, question, plan, sink);
         }
-        let since = match &request.window {
+        let since = match &question.window {
             Window::Full => None,
             Window::Since { path, from } => Some((path.as_str(), Mark::parse(from)?)),
         };
-        let mut documents = Documents { decoder: Decoder::new(request)?, since, query: query(request)?, sink };
-        file.documents(Some(request), &mut documents)?;
+        let mut documents = Documents { decoder: Decoder::new(question, plan)?, since, query: filter(question)?, sink };
+        file.documents(Some(plan), &mut documents)?;
         documents.decoder.finish(documents.sink)
     }
 
-    fn ids(&self, request: &Request, sink: &mut dyn FnMut(StringArray) -> Result<()>) -> Result<()> {
-        let file = self.find(&request.collection)?;
+    fn ids(&self, question: &Question, id_kind: IdKind, sink: &mut dyn FnMut(StringArray) -> Result<()>) -> Result<()> {
+        let file = self.find(&question.collection)?;
         if file.format == Format::Parquet {
-            return parquet::ids(&file.path, &request.cancel, sink);
+            return parquet::ids(&file.path, &question.cancel, sink);
         }
-        let kind = request.id_kind.unwrap_or(IdKind::Other);
-        let mut listed = Listed { ids: Ids::new(kind), number: 0, query: query(request)?, request, sink };
+        let mut listed = Listed { ids: IdList::new(id_kind), number: 0, query: filter(question)?, question, sink };
         file.documents(None, &mut listed)?;
         listed.flush()
     }
-}
-
-fn query(request: &Request) -> Result<Option<Query>> {
-    let parsed = request.options.filter.as_deref().map(Query::parse).transpose();
-    parsed.map_err(|complaint| messages::source_options(&request.collection, &format!("`filter`: {complaint}")))
 }
 
 /// Documents on their way to the decoder.
@@ -223,8 +209,8 @@ struct Documents<'r, 's> {
 }
 
 impl Documents<'_, '_> {
-    /// Passes over a document that is not wanted. One that is not sound is told of all the same: what it seems to be, its
-    /// length included, may be another document's.
+    /// Passes over a document that is not wanted. A malformed one is an error all the same: its bytes, the length included,
+    /// may belong to another document.
     fn skip(&mut self, document: &[u8]) -> Result<(), Fault> {
         raw::validate(document)?;
         self.decoder.skip();
@@ -260,10 +246,10 @@ impl Taker for Documents<'_, '_> {
 
 /// The `_id`s of documents, in lists.
 struct Listed<'r, 's> {
-    ids: Ids,
+    ids: IdList,
     number: u64,
     query: Option<Query>,
-    request: &'r Request,
+    question: &'r Question,
     sink: &'s mut dyn FnMut(StringArray) -> Result<()>,
 }
 
@@ -272,7 +258,7 @@ impl Listed<'_, '_> {
         if self.ids.len == 0 {
             return Ok(());
         }
-        let ids = self.ids.take().map_err(|error| messages::batch(&self.request.collection, &error))?;
+        let ids = self.ids.take().map_err(|error| messages::batch(&self.question.collection, &error))?;
         (self.sink)(ids)
     }
 }
@@ -289,7 +275,7 @@ impl Taker for Listed<'_, '_> {
         }
         self.ids.push(raw::find(document, b"_id")?, self.number)?;
         if self.ids.len >= IDS_MAX {
-            self.request.cancel.check()?;
+            self.question.cancel.check()?;
             self.flush()?;
         }
         Ok(())

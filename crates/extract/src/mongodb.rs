@@ -3,41 +3,50 @@
 //! This folder alone names the driver. It runs on threads of its own, so that the network and the decoding overlap.
 //! Everything the driver says passes `Secret::redact`.
 
+mod count_speed;
 mod feed;
-mod pace;
+mod query;
 mod survey;
 mod window;
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Instant;
 
 use ::mongodb::Client;
-use ::mongodb::bson::{Bson, Document, RawDocumentBuf, Timestamp, doc};
+use ::mongodb::bson::{Bson, RawDocumentBuf, Timestamp, doc};
 use ::mongodb::error::{Error as DriverError, ErrorKind};
-use ::mongodb::options::{ReadConcern, SessionOptions};
+use ::mongodb::options::SessionOptions;
 use arrow::array::StringArray;
 use arrow::error::ArrowError;
+use parking_lot::Mutex;
 use tokio::runtime::Runtime;
 
+use crate::batch::Quarantined;
 use crate::bson::find;
+use crate::column::id_list::IdList;
 use crate::decode::{Decoder, Fault};
-use crate::id::Ids;
 use crate::messages;
-use crate::options::Options;
+use crate::options::CollectionOptions;
+use crate::question::{Question, ReadingPlan, SurveyHints};
+use crate::source::{CountMode, Sink, Source};
+use crate::survey::Survey;
 use crate::watermark::Mark;
-use crate::{Count, Request, Sink, Source, Survey};
-use elt_base::batch::{Quarantined, Reading, Window};
+use crate::window::IdRange;
+use crate::window::Window;
+use elt_base::cancel::Cancel;
 use elt_base::error::{Error, Result};
+use elt_base::reading::{IdKind, Reading};
 use elt_base::secret::Secret;
 use elt_connect::mongodb::{Connection, cause};
-use feed::{Ended, Find, Query, What};
-use pace::Pace;
+
+use count_speed::CountSpeed;
+use feed::Ended;
+use query::{Asked, Find, ServerQuery, filter, projection, query};
 use window::since;
 
 /// `_id`s given to a sink at once.
 const IDS_MAX: usize = 10_000;
 
-/// What a server says when its state, not the question, is the reason: after a while the same question may be answered
+/// Error codes of a server whose state, not the query, is the reason: later it may answer the same query
 /// (MongoDB's specification "Retryable Reads", and the codes of a cursor that is lost).
 const TRANSIENT_CODES: [i32; 19] =
     [6, 7, 43, 89, 91, 134, 136, 189, 237, 262, 290, 358, 9001, 10107, 11600, 11602, 13388, 13435, 13436];
@@ -55,13 +64,13 @@ pub struct Mongodb {
     hosts: String,
     client: Client,
     runtime: Runtime,
-    pace: Pace,
+    pace: CountSpeed,
     /// With `snapshot = true`: the cluster time of all readings, once the first has set it.
     snapshot: Option<Mutex<Option<Timestamp>>>,
 }
 
 impl Mongodb {
-    /// `snapshot`: whether everything is read as it was at one moment, the first reading's.
+    /// `snapshot`: whether every reading sees the state at one moment, that of the first reading.
     pub fn open(name: &str, uri: &Secret, database: &str, snapshot: bool) -> Result<Self> {
         let Connection { client, runtime, hosts } = Connection::open(uri, |cause| messages::mongodb_uri(name, cause))?;
         let hosts = hosts.iter().map(|host| format!("`{host}`")).collect::<Vec<_>>().join(", ");
@@ -72,12 +81,12 @@ impl Mongodb {
             hosts,
             client,
             runtime,
-            pace: Pace::default(),
+            pace: CountSpeed::default(),
             snapshot: snapshot.then(Mutex::default),
         })
     }
 
-    /// What went wrong, with `other` for what is neither the way to the server nor the password.
+    /// The error, with `other` for one that concerns neither the connection nor the password.
     fn failed(&self, error: &DriverError, since: Instant, other: impl FnOnce(String) -> Error) -> Error {
         let said = self.uri.redact(&cause(error));
         match *error.kind {
@@ -89,7 +98,7 @@ impl Mongodb {
         }
     }
 
-    /// The same of a feed, whose errors say how far it came.
+    /// The error of a feed, which says after how many documents it ended.
     fn ended(&self, ended: Ended, collection: &str, since: Instant, documents: u64) -> Error {
         match ended {
             Ended::Driver(error) => {
@@ -110,7 +119,7 @@ impl Mongodb {
 
     /// How a session reads at the snapshot's time; None without `snapshot`.
     fn session_options(&self) -> Option<SessionOptions> {
-        let time = *self.snapshot.as_ref()?.lock().unwrap_or_else(PoisonError::into_inner);
+        let time = *self.snapshot.as_ref()?.lock();
         Some(SessionOptions::builder().snapshot(true).snapshot_time(time).build())
     }
 
@@ -118,7 +127,7 @@ impl Mongodb {
     fn set_snapshot(&self, collection: &str) -> Result<()> {
         let Some(snapshot) = &self.snapshot else { return Ok(()) };
         let started = Instant::now();
-        let mut time = snapshot.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut time = snapshot.lock();
         if time.is_some() {
             return Ok(());
         }
@@ -137,20 +146,14 @@ impl Mongodb {
         Err(messages::mongodb_snapshot(&self.name, "the server did not say the time of its snapshot".into()))
     }
 
-    fn query(&self, request: &Request, what: What) -> Query {
-        let options = &request.options;
-        let read_concern = options.read_concern.as_ref().map(|level| ReadConcern::custom(level.clone()));
-        Query { collection: request.collection.clone(), batch_size: options.batch_size, read_concern, what }
-    }
-
     /// All documents of an answer that is small.
-    fn all(&self, request: &Request, what: What, each: &mut dyn FnMut(&[u8]) -> Result<(), Fault>) -> Result<()> {
+    fn all(&self, query: ServerQuery, cancel: &Cancel, each: &mut dyn FnMut(&[u8]) -> Result<(), Fault>) -> Result<()> {
         let started = Instant::now();
-        self.feed(self.query(request, what), &request.cancel, each)
-            .map_err(|ended| self.ended(ended, &request.collection, started, 0))
+        let collection = query.collection.clone();
+        self.feed(query, cancel, each).map_err(|ended| self.ended(ended, &collection, started, 0))
     }
 
-    /// What the server's catalog calls it: `collection`, `view`, `timeseries`. None if there is no such collection.
+    /// The collection's type in the server's catalog: `collection`, `view`, `timeseries`. None if it does not exist.
     fn type_of(&self, collection: &str) -> Result<Option<String>> {
         let started = Instant::now();
         let listed = self.runtime.block_on(async {
@@ -168,47 +171,12 @@ impl Mongodb {
     }
 }
 
-/// Whether the same may be answered if asked again.
+/// Whether the server may answer the same query later.
 fn is_transient(error: &DriverError) -> bool {
     match &*error.kind {
         ErrorKind::Io(_) | ErrorKind::ConnectionPoolCleared { .. } | ErrorKind::ServerSelection { .. } => true,
         ErrorKind::Command(command) => TRANSIENT_CODES.contains(&command.code),
         _ => error.contains_label("RetryableReadError") || error.contains_label("TransientTransactionError"),
-    }
-}
-
-/// A query's filter, from Extended JSON; the project's files were checked for its form.
-fn filter(options: &Options, collection: &str) -> Result<Document> {
-    let Some(text) = &options.filter else { return Ok(doc! {}) };
-    let parsed = serde_json::from_str::<serde_json::Value>(text).ok().and_then(|json| Bson::try_from(json).ok());
-    match parsed {
-        Some(Bson::Document(filter)) => Ok(filter),
-        _ => Err(messages::source_options(collection, "the `filter` is no Extended JSON object")),
-    }
-}
-
-/// What the server need not send. Masks are ours alone, so they see what they need.
-fn projection(request: &Request) -> Option<Document> {
-    let Options { include, exclude, .. } = &*request.options;
-    let fields = |paths: &[String], value: i32| paths.iter().map(|path| (path.clone(), Bson::Int32(value))).collect();
-    match (include.is_empty(), exclude.is_empty()) {
-        // An included path that is below another is there with it; the server refuses to hear both.
-        (false, _) => {
-            let mut paths = include.clone();
-            if let Some(watermark) = &request.watermark {
-                paths.push(watermark.clone());
-            }
-            paths.sort();
-            paths.dedup();
-            let above = |path: &str, other: &String| {
-                path.strip_prefix(other.as_str()).is_some_and(|rest| rest.starts_with('.'))
-            };
-            let all = paths.clone();
-            paths.retain(|path| !all.iter().any(|other| above(path, other)));
-            Some(fields(&paths, 1))
-        }
-        (true, false) => Some(fields(exclude, 0)),
-        (true, true) => None,
     }
 }
 
@@ -225,22 +193,18 @@ impl Source for Mongodb {
         Ok(names)
     }
 
-    fn count(&self, collection: &str, options: &Options, how: Count) -> Result<Option<u64>> {
+    fn count(&self, collection: &str, options: &CollectionOptions, mode: CountMode) -> Result<Option<u64>> {
         let started = Instant::now();
-        if how == Count::Exact || self.snapshot.is_some() {
+        if mode == CountMode::Exact || self.snapshot.is_some() {
             self.set_snapshot(collection)?;
             let mut stages = Vec::new();
             if options.filter.is_some() {
                 stages.push(doc! { "$match": filter(options, collection)? });
             }
             stages.push(doc! { "$group": { "_id": null, "n": { "$sum": 1 } } });
-            let request = Request {
-                collection: collection.to_owned(),
-                options: std::sync::Arc::new(options.clone()),
-                ..Request::default()
-            };
             let mut count = 0;
-            self.all(&request, What::Aggregate(stages, None), &mut |document| {
+            let query = query(collection, options, Asked::Aggregate(stages, None));
+            self.all(query, &Cancel::default(), &mut |document| {
                 count = find(document, b"n")?.map_or(0, |value| value.integer());
                 Ok(())
             })?;
@@ -252,8 +216,8 @@ impl Source for Mongodb {
         let database = self.client.database(&self.database);
         let count = self.runtime.block_on(async {
             let collection = database.collection::<RawDocumentBuf>(collection);
-            match how {
-                Count::AtHand(time) => collection.estimated_document_count().max_time(time).await,
+            match mode {
+                CountMode::AtHand(time) => collection.estimated_document_count().max_time(time).await,
                 _ => collection.estimated_document_count().await,
             }
         });
@@ -270,15 +234,15 @@ impl Source for Mongodb {
         }
     }
 
-    fn survey(&self, request: &Request) -> Result<Survey> {
-        self.set_snapshot(&request.collection)?;
-        survey::survey(self, request)
+    fn survey(&self, question: &Question, hints: SurveyHints) -> Result<Survey> {
+        self.set_snapshot(&question.collection)?;
+        self.look(question, hints)
     }
 
-    fn read(&self, request: &Request, sink: &mut Sink<'_>) -> Result<Reading> {
+    fn read(&self, question: &Question, plan: &ReadingPlan, range: &IdRange, sink: &mut Sink<'_>) -> Result<Reading> {
         let started = Instant::now();
-        let mut filter = filter(&request.options, &request.collection)?;
-        if let Window::Since { path, from } = &request.window {
+        let mut filter = filter(&question.options, &question.collection)?;
+        if let Window::Since { path, from } = &question.window {
             let window = since(path, &Mark::parse(from)?);
             filter = if filter.is_empty() {
                 window
@@ -288,40 +252,41 @@ impl Source for Mongodb {
         }
         let bound =
             |bound: &Option<String>| bound.as_ref().map(|text| Ok::<_, Error>(Mark::parse(text)?.bson())).transpose();
-        let (from, to) = (bound(&request.range.from)?, bound(&request.range.to)?);
-        let find = Find { filter, projection: projection(request), from, to, ..Find::default() };
-        let mut decoder = Decoder::new(request)?;
-        let fed =
-            self.feed(self.query(request, What::Find(Box::new(find))), &request.cancel, &mut |document| match decoder
-                .push(document, sink)
-            {
+        let (from, to) = (bound(&range.from)?, bound(&range.to)?);
+        let find = Find { filter, projection: projection(question), from, to, ..Find::default() };
+        let mut decoder = Decoder::new(question, plan)?;
+        let fed = self.feed(
+            query(&question.collection, &question.options, Asked::Find(Box::new(find))),
+            &question.cancel,
+            &mut |document| match decoder.push(document, sink) {
                 Err(Fault::Malformed(malformed)) => {
-                    let error = messages::malformed_document(&request.collection, malformed.offset, malformed.what);
+                    let error = messages::malformed_document(&question.collection, malformed.offset, malformed.what);
                     let reason = format!("at its byte {}, {}", malformed.offset, malformed.what);
                     let document = Quarantined { offset: None, line: None, reason, bytes: Some(document.to_vec()) };
                     Ok(decoder.quarantine(document, error, sink)?)
                 }
                 other => other,
-            });
-        fed.map_err(|ended| self.ended(ended, &request.collection, started, decoder.documents()))?;
+            },
+        );
+        fed.map_err(|ended| self.ended(ended, &question.collection, started, decoder.documents()))?;
         decoder.finish(sink)
     }
 
-    fn ids(&self, request: &Request, sink: &mut dyn FnMut(StringArray) -> Result<()>) -> Result<()> {
-        let broken = |error: ArrowError| messages::batch(&request.collection, &error);
+    fn ids(&self, question: &Question, id_kind: IdKind, sink: &mut dyn FnMut(StringArray) -> Result<()>) -> Result<()> {
+        let broken = |error: ArrowError| messages::batch(&question.collection, &error);
         let mut stages = Vec::new();
-        if request.options.filter.is_some() {
-            stages.push(doc! { "$match": filter(&request.options, &request.collection)? });
+        if question.options.filter.is_some() {
+            stages.push(doc! { "$match": filter(&question.options, &question.collection)? });
         }
         // A real server answers this from the index on `_id` alone (a distinct scan), which `find` with a projection
         // does not; a compatible one need not project each document.
         stages.push(doc! { "$group": { "_id": "$_id" } });
-        let mut ids = Ids::new(request.id_kind.unwrap_or(elt_base::batch::IdKind::Other));
-        let mut query = self.query(request, What::Aggregate(stages, None));
+        let mut ids = IdList::new(id_kind);
+        let mut query = query(&question.collection, &question.options, Asked::Aggregate(stages, None));
         // They are short.
         query.batch_size = query.batch_size.max(IDS_MAX as u32);
         let started = Instant::now();
-        self.feed(query, &request.cancel, &mut |document| {
+        self.feed(query, &question.cancel, &mut |document| {
             let Some(id) = find(document, b"_id")? else { return Ok(()) };
             ids.push(Some(id), 0)?;
             if ids.len >= IDS_MAX {
@@ -329,7 +294,7 @@ impl Source for Mongodb {
             }
             Ok(())
         })
-        .map_err(|ended| self.ended(ended, &request.collection, started, 0))?;
+        .map_err(|ended| self.ended(ended, &question.collection, started, 0))?;
         if ids.len == 0 { Ok(()) } else { sink(ids.take().map_err(broken)?) }
     }
 }

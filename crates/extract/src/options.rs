@@ -1,4 +1,4 @@
-//! How the documents of one collection are read: what a source's table says under `config:`.
+//! How the documents of one collection are read: the settings of a source's table under `config:`.
 //!
 //! Values only. Knows neither the project's files nor a driver.
 
@@ -9,7 +9,7 @@ pub use crate::reshape::Mask;
 
 /// Defaults are those of a table that says nothing.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct CollectionOptions {
     /// A MongoDB query in Extended JSON: which documents there are, as far as this project is concerned.
     pub filter: Option<String>,
     /// Paths that alone are read, or that are not; one of the two lists is empty.
@@ -17,7 +17,7 @@ pub struct Options {
     pub exclude: Vec<String>,
     /// Paths whose values nobody may see.
     pub mask: Vec<(String, Mask)>,
-    /// What a masked value is hashed with.
+    /// The salt of the hashes of masked values.
     pub mask_salt: Option<Secret>,
     /// Whether the raw document lands too, as `_elt_bson`.
     pub keep_bson: bool,
@@ -49,7 +49,7 @@ pub const BATCH_SIZE: u32 = 10_000;
 /// Documents of a range.
 pub const RANGE_SIZE: u64 = 250_000;
 
-impl Default for Options {
+impl Default for CollectionOptions {
     fn default() -> Self {
         Self {
             filter: None,
@@ -67,14 +67,14 @@ impl Default for Options {
     }
 }
 
-impl Options {
+impl CollectionOptions {
     /// Whether documents are changed or chosen before anything else sees them.
     pub fn reshapes(&self) -> bool {
         self.filter.is_some() || !self.include.is_empty() || !self.exclude.is_empty() || !self.mask.is_empty()
     }
 
-    /// What these options say that changes which documents and columns land; two loads may be parts of one only if
-    /// theirs are alike.
+    /// A checksum of the options that change which documents and columns land. Two runs may land parts of one load only if
+    /// their checksums are equal.
     pub fn fingerprint(&self) -> String {
         let salt = self.mask_salt.as_ref().map(|salt| sha256(salt.reveal()));
         let text = format!(

@@ -1,8 +1,8 @@
 //! Rewrites a raw document: without the fields that are left out, and with others masked.
 //!
-//! Fields are chosen as MongoDB's projection does (manual, "Project Fields to Return from Query"): one list, of what
-//! is taken or of what is left out; a dotted path goes through arrays into each element, nested arrays too. Masking
-//! sees what the choice left. Pure: knows nothing of sources or columns, and masks before anything else sees a value.
+//! Fields are chosen as in MongoDB's projection (manual, "Project Fields to Return from Query"): one list, of the fields
+//! that are taken or of those left out; a dotted path goes through arrays into each element, nested arrays too. Masking
+//! sees the fields that are left. Pure: knows nothing of sources or columns, and masks before anything else sees a value.
 
 #[cfg(test)]
 mod property_tests;
@@ -12,11 +12,11 @@ mod tree;
 
 use sha2::{Digest, Sha256};
 
+use crate::bson::ejson;
 use crate::bson::{DEPTH_MAX, Fields, Kind, Malformed, Value};
-use crate::ejson;
-use tree::Tree;
+use tree::PathTree;
 
-/// What stands in a value's place. Null, undefined and what is missing stay as they are.
+/// The replacement of a masked value. Null, undefined and missing values stay as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mask {
     /// A string: lowercase hexadecimal SHA-256 over a salt and the value (a string's bytes, an objectId's 24 digits,
@@ -25,19 +25,19 @@ pub enum Mask {
     Null,
 }
 
-/// What is done to each document of a collection.
+/// The changes to each document of a collection.
 #[derive(Clone)]
 pub struct Reshape {
-    shape: Option<Shape>,
-    mask: Option<Tree<Mask>>,
+    shape: Option<FieldChoice>,
+    mask: Option<PathTree<Mask>>,
     /// Has taken in the salt.
     salted: Sha256,
 }
 
 #[derive(Debug, Clone)]
-enum Shape {
-    Include(Tree<()>),
-    Exclude(Tree<()>),
+enum FieldChoice {
+    Include(PathTree<()>),
+    Exclude(PathTree<()>),
 }
 
 /// The salt is a secret.
@@ -72,19 +72,19 @@ impl Reshape {
         if let Some(path) = include.iter().find(|path| is_id(path) && *path != "_id") {
             return Err(format!("`{path}` cannot be included by itself: `_id` is kept whole"));
         }
-        let marked = |paths: &[String]| Tree::new(paths.iter().map(|path| (path.as_str(), ())));
+        let marked = |paths: &[String]| PathTree::new(paths.iter().map(|path| (path.as_str(), ())));
         let shape = if !include.is_empty() {
             let mut tree = marked(include)?;
             tree.mark(b"_id", ());
-            Some(Shape::Include(tree))
+            Some(FieldChoice::Include(tree))
         } else if !exclude.is_empty() {
-            Some(Shape::Exclude(marked(exclude)?))
+            Some(FieldChoice::Exclude(marked(exclude)?))
         } else {
             None
         };
         let mask = match mask {
             [] => None,
-            _ => Some(Tree::new(mask.iter().map(|(path, mask)| (path.as_str(), *mask)))?),
+            _ => Some(PathTree::new(mask.iter().map(|(path, mask)| (path.as_str(), *mask)))?),
         };
         let salted = Sha256::new_with_prefix(salt);
         Ok(Some(Self { shape, mask, salted }))
@@ -96,8 +96,8 @@ impl Reshape {
         let level = Level {
             shape: match &self.shape {
                 None => Chosen::All,
-                Some(Shape::Include(tree)) => Chosen::Only(tree),
-                Some(Shape::Exclude(tree)) => Chosen::Without(tree),
+                Some(FieldChoice::Include(tree)) => Chosen::Only(tree),
+                Some(FieldChoice::Exclude(tree)) => Chosen::Without(tree),
             },
             mask: self.mask.as_ref(),
         };
@@ -111,11 +111,11 @@ fn is_id(path: &str) -> bool {
     path.split('.').next() == Some("_id")
 }
 
-/// What is to be done to one value and all below it.
+/// The changes to one value and all below it.
 #[derive(Debug, Clone, Copy)]
 struct Level<'t> {
     shape: Chosen<'t>,
-    mask: Option<&'t Tree<Mask>>,
+    mask: Option<&'t PathTree<Mask>>,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -123,8 +123,8 @@ enum Chosen<'t> {
     All,
     Nothing,
     /// Has fields of which only these are taken; a value without fields is not.
-    Only(&'t Tree<()>),
-    Without(&'t Tree<()>),
+    Only(&'t PathTree<()>),
+    Without(&'t PathTree<()>),
 }
 
 impl<'t> Level<'t> {
@@ -195,7 +195,7 @@ impl Writer<'_> {
         if matches!(level.shape, Chosen::Nothing) || (matches!(level.shape, Chosen::Only(_)) && !nests) {
             return Ok(false);
         }
-        match (level.mask.and_then(Tree::end), value.kind) {
+        match (level.mask.and_then(PathTree::end), value.kind) {
             (_, Kind::Array) => {
                 self.header(Kind::Array, key);
                 self.array(value, level, depth + 1)?;
@@ -233,7 +233,7 @@ impl Writer<'_> {
                 hasher.update(digits);
             }
             (Kind::Object, Chosen::Only(_) | Chosen::Without(_)) => {
-                // The object as it would stand here unmasked, for a moment.
+                // The object as it would be here without the mask, for a moment.
                 let start = self.out.len();
                 self.object(value, Level { shape, mask: None }, depth + 1)?;
                 let bytes = self.out.get(start..).unwrap_or_default();
@@ -261,7 +261,7 @@ impl Writer<'_> {
         self.out.extend_from_slice(self.document.get(from..to).unwrap_or_default());
     }
 
-    /// Begins a document or array: where its length is to stand.
+    /// Begins a document or array: returns the place of its length.
     fn open(&mut self, value: Value<'_>, depth: usize) -> Result<usize, Malformed> {
         if depth > DEPTH_MAX {
             return Err(Malformed { offset: value.offset, what: "values nested deeper than 250 levels" });

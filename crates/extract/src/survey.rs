@@ -1,14 +1,13 @@
-//! What is known of a collection before it is read: a sample from across it, where to split it, how far its watermark
+//! Facts about a collection before it is read: a sample from across it, where to split it, how far its watermark
 //! may go.
 //!
 //! Knows nothing of how a source finds that out.
 
-use crate::Request;
 use crate::bson::{Malformed, validate};
-use crate::infer::Shape;
+use crate::column::infer::Shape;
 use crate::reshape::Reshape;
-use elt_base::batch::{Horizon, IdKind};
-use elt_base::error::Result;
+use crate::window::Horizon;
+use elt_base::reading::IdKind;
 
 /// Documents and bytes of a sample.
 pub const SAMPLE_DOCUMENTS_MAX: usize = 2_000;
@@ -16,18 +15,18 @@ pub const SAMPLE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 #[derive(Debug, Default)]
 pub struct Survey {
-    /// What a sample from across the collection showed; None: a reading looks at its own first documents.
-    pub(super) shape: Option<Shape>,
+    /// The sample from across the collection; None: a reading looks at its own first documents.
+    pub(super) sample: Option<Shape>,
     /// The `_id`s at which a full reading is split, ascending, as canonical Extended JSON.
     pub cuts: Vec<String>,
-    /// What the load's watermark may not pass; None if nothing changes while a load reads.
+    /// The limit of the load's watermark; None if nothing changes while a load reads.
     pub horizon: Option<Horizon>,
 }
 
 impl Survey {
-    /// What most `_id`s of the sample are; None without a sample.
+    /// The kind of most `_id`s of the sample; None without a sample.
     pub fn id_kind(&self) -> Option<IdKind> {
-        self.shape.as_ref().map(Shape::id_kind)
+        self.sample.as_ref().map(Shape::id_kind)
     }
 }
 
@@ -42,12 +41,13 @@ pub struct Draw {
 }
 
 impl Draw {
-    pub fn new(request: &Request) -> Result<Self> {
-        Ok(Self { reshape: request.reshape()?, room: Vec::new(), shape: Shape::default(), documents: 0, bytes: 0 })
+    /// `reshape` rewrites the documents as a reading would.
+    pub fn new(reshape: Option<Reshape>) -> Self {
+        Self { reshape, room: Vec::new(), shape: Shape::default(), documents: 0, bytes: 0 }
     }
 
-    /// Takes a document in, as a reading would; false once there are enough. What is malformed is no part of a sample: it
-    /// is set apart when it is read.
+    /// Takes a document in, as a reading would; false once there are enough. A malformed document is not part of a sample:
+    /// the reading quarantines it.
     pub fn take(&mut self, document: &[u8]) -> bool {
         let sound = validate(document).and_then(|()| match &self.reshape {
             Some(reshape) => self.shape.observe_document(reshape.apply(document, &mut self.room)?),
@@ -58,7 +58,7 @@ impl Draw {
         self.documents < SAMPLE_DOCUMENTS_MAX as u64 && self.bytes < SAMPLE_BYTES_MAX as u64
     }
 
-    /// What it showed; None if it is empty.
+    /// The sample; None if it is empty.
     pub fn shape(self) -> Option<Shape> {
         (self.documents > 0).then_some(self.shape)
     }

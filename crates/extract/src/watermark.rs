@@ -1,7 +1,7 @@
 //! The greatest value at a path: tracked while documents pass, compared, and moved back by a lookback.
 //!
 //! Values compare in BSON's order within numbers, texts, objectIds, dates and timestamps; between these, in the order
-//! just named (MongoDB manual, "Comparison/Sort Order"); values of other types are no watermark. Between loads a
+//! just named (MongoDB manual, "Comparison/Sort Order"); values of other types are not watermarks. Between loads a
 //! watermark is canonical Extended JSON. Pure.
 
 use std::cmp::Ordering;
@@ -9,16 +9,16 @@ use std::time::Duration;
 
 use bson::{Bson, doc};
 
+use crate::bson::decimal::{Decimal, rescale};
+use crate::bson::ejson;
 use crate::bson::{self as raw, Kind, Malformed, Value};
-use crate::decimal::{Decimal, rescale};
-use crate::ejson;
 use crate::messages;
-use elt_base::batch::Horizon;
+use crate::window::Horizon;
 use elt_base::error::Result;
 
 /// Types whose values compare with each other, in their order among themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Class {
+pub enum MarkClass {
     Number,
     Text,
     ObjectId,
@@ -26,7 +26,7 @@ pub enum Class {
     Timestamp,
 }
 
-impl Class {
+impl MarkClass {
     pub fn of(kind: Kind) -> Option<Self> {
         Some(match kind {
             Kind::Double | Kind::Int32 | Kind::Int64 | Kind::Decimal128 => Self::Number,
@@ -82,16 +82,16 @@ pub fn find<'a>(document: &'a [u8], path: &str) -> Result<Option<Value<'a>>, Mal
 
 /// Orders two values of one class; None if they are of different classes or of none.
 pub fn compare(a: Value<'_>, b: Value<'_>) -> Option<Ordering> {
-    let class = Class::of(a.kind)?;
-    if Class::of(b.kind) != Some(class) {
+    let class = MarkClass::of(a.kind)?;
+    if MarkClass::of(b.kind) != Some(class) {
         return None;
     }
     Some(match class {
-        Class::Number => compare_numbers(a, b),
-        Class::Text => a.text().cmp(b.text()),
-        Class::ObjectId => a.object_id().cmp(b.object_id()),
-        Class::Date => a.integer().cmp(&b.integer()),
-        Class::Timestamp => a.timestamp().cmp(&b.timestamp()),
+        MarkClass::Number => compare_numbers(a, b),
+        MarkClass::Text => a.text().cmp(b.text()),
+        MarkClass::ObjectId => a.object_id().cmp(b.object_id()),
+        MarkClass::Date => a.integer().cmp(&b.integer()),
+        MarkClass::Timestamp => a.timestamp().cmp(&b.timestamp()),
     })
 }
 
@@ -173,8 +173,8 @@ impl Mark {
         raw::find(&self.document, b"v").ok().flatten()
     }
 
-    pub fn class(&self) -> Option<Class> {
-        self.value().and_then(|value| Class::of(value.kind))
+    pub fn class(&self) -> Option<MarkClass> {
+        self.value().and_then(|value| MarkClass::of(value.kind))
     }
 
     /// The value for a driver's filter.
@@ -190,9 +190,9 @@ impl Mark {
     }
 }
 
-/// What someone wrote as a watermark, as canonical Extended JSON with its class: Extended JSON in either form, or a text
-/// that is no JSON, as it is. `Err` is what is wrong with it.
-pub fn written(text: &str) -> Result<(String, Class), &'static str> {
+/// A watermark that a person typed, as canonical Extended JSON with its class: Extended JSON in either form, or a text
+/// that is not JSON, as it is. `Err` says what is wrong with it.
+pub fn written(text: &str) -> Result<(String, MarkClass), &'static str> {
     let value = match serde_json::from_str::<serde_json::Value>(text) {
         Ok(json) => Bson::try_from(json).map_err(|_| "it is not valid Extended JSON")?,
         Err(_) if text.trim_start().starts_with(['{', '[', '"']) => return Err("it is not valid JSON"),
@@ -200,7 +200,7 @@ pub fn written(text: &str) -> Result<(String, Class), &'static str> {
     };
     let mark = doc! { "v": value }.to_vec().map(|document| Mark { document });
     let mark = mark.map_err(|_| "it cannot be written as BSON")?;
-    let class = mark.class().ok_or("it is no number, string, objectId, date or timestamp")?;
+    let class = mark.class().ok_or("it is not a number, string, objectId, date or timestamp")?;
     Ok((mark.ejson().ok_or("it is not valid Extended JSON")?, class))
 }
 
@@ -234,7 +234,7 @@ impl Tracker {
     }
 
     pub fn see(&mut self, document: &[u8]) -> Result<(), Malformed> {
-        let Some(value) = find(document, &self.path)?.filter(|value| Class::of(value.kind).is_some()) else {
+        let Some(value) = find(document, &self.path)?.filter(|value| MarkClass::of(value.kind).is_some()) else {
             return Ok(());
         };
         let best = self.best.as_ref().and_then(Mark::value);
@@ -251,7 +251,7 @@ impl Tracker {
 }
 
 fn is_greater(a: Value<'_>, b: Value<'_>) -> bool {
-    compare(a, b).map_or_else(|| Class::of(a.kind) > Class::of(b.kind), Ordering::is_gt)
+    compare(a, b).map_or_else(|| MarkClass::of(a.kind) > MarkClass::of(b.kind), Ordering::is_gt)
 }
 
 /// Whether a document belongs to `Window::Since`: its value is at or after the mark, or is of another type, or missing.
@@ -280,14 +280,14 @@ pub fn minus(ejson: &str, lookback: Duration) -> Result<String> {
     Ok(moved.into_canonical_extjson().to_string())
 }
 
-/// The watermark, or what the horizon lets it be at most.
+/// The watermark, or the greatest one that the horizon allows.
 pub fn cap(ejson: String, horizon: &Horizon) -> Result<String> {
     let mark = Mark::parse(&ejson)?;
     let seconds = u32::try_from(horizon.millis.div_euclid(1000)).unwrap_or(0);
     let most = match mark.class() {
-        Some(Class::Date) => Bson::DateTime(bson::DateTime::from_millis(horizon.millis)),
-        Some(Class::Timestamp) => Bson::Timestamp(bson::Timestamp { time: seconds, increment: 0 }),
-        Some(Class::ObjectId) => {
+        Some(MarkClass::Date) => Bson::DateTime(bson::DateTime::from_millis(horizon.millis)),
+        Some(MarkClass::Timestamp) => Bson::Timestamp(bson::Timestamp { time: seconds, increment: 0 }),
+        Some(MarkClass::ObjectId) => {
             let mut bytes = [0; 12];
             bytes[..4].copy_from_slice(&seconds.to_be_bytes());
             Bson::ObjectId(bson::oid::ObjectId::from_bytes(bytes))
@@ -319,7 +319,7 @@ pub fn greater(a: &str, b: &str) -> Result<String> {
 mod tests {
     use std::time::Duration;
 
-    use super::{Class, Horizon, Mark, Tracker, cap, greater, is_since, minus, shown, written};
+    use super::{Horizon, Mark, MarkClass, Tracker, cap, greater, is_since, minus, shown, written};
     use bson::{Bson, Document, doc};
 
     #[track_caller]
@@ -380,25 +380,25 @@ mod tests {
     #[test]
     fn people_write_and_read_them() {
         #[track_caller]
-        fn check(text: &str, expected: Result<(&str, Class, &str), &str>) {
+        fn check(text: &str, expected: Result<(&str, MarkClass, &str), &str>) {
             let found = written(text).map(|(ejson, class)| (ejson.clone(), class, shown(&ejson)));
             assert_eq!(found, expected.map(|(ejson, class, shown)| (ejson.to_owned(), class, shown.to_owned())));
         }
-        let date = (r#"{"$date":{"$numberLong":"1717200000000"}}"#, Class::Date, "2024-06-01T00:00:00Z");
+        let date = (r#"{"$date":{"$numberLong":"1717200000000"}}"#, MarkClass::Date, "2024-06-01T00:00:00Z");
         check(r#"{"$date": "2024-06-01T00:00:00Z"}"#, Ok(date));
         check(r#"{"$date": {"$numberLong": "1717200000000"}}"#, Ok(date));
-        check("7", Ok((r#"{"$numberInt":"7"}"#, Class::Number, "7")));
-        check("-1.5", Ok((r#"{"$numberDouble":"-1.5"}"#, Class::Number, "-1.5")));
-        check(r#"{"$numberDecimal": "1.50"}"#, Ok((r#"{"$numberDecimal":"1.50"}"#, Class::Number, "1.50")));
-        check("2024-06-01", Ok((r#""2024-06-01""#, Class::Text, r#""2024-06-01""#)));
-        check(r#""7""#, Ok((r#""7""#, Class::Text, r#""7""#)));
+        check("7", Ok((r#"{"$numberInt":"7"}"#, MarkClass::Number, "7")));
+        check("-1.5", Ok((r#"{"$numberDouble":"-1.5"}"#, MarkClass::Number, "-1.5")));
+        check(r#"{"$numberDecimal": "1.50"}"#, Ok((r#"{"$numberDecimal":"1.50"}"#, MarkClass::Number, "1.50")));
+        check("2024-06-01", Ok((r#""2024-06-01""#, MarkClass::Text, r#""2024-06-01""#)));
+        check(r#""7""#, Ok((r#""7""#, MarkClass::Text, r#""7""#)));
         let oid = r#"{"$oid":"665a5f80a1b2c3d4e5f60718"}"#;
-        check(oid, Ok((oid, Class::ObjectId, oid)));
+        check(oid, Ok((oid, MarkClass::ObjectId, oid)));
         check(r#"{"$date": "soon"}"#, Err("it is not valid Extended JSON"));
         check(r#"{"$date": "#, Err("it is not valid JSON"));
-        check("true", Err("it is no number, string, objectId, date or timestamp"));
-        check(r#"{"a": 1}"#, Err("it is no number, string, objectId, date or timestamp"));
-        for class in [Class::Number, Class::Text, Class::ObjectId, Class::Date, Class::Timestamp] {
+        check("true", Err("it is not a number, string, objectId, date or timestamp"));
+        check(r#"{"a": 1}"#, Err("it is not a number, string, objectId, date or timestamp"));
+        for class in [MarkClass::Number, MarkClass::Text, MarkClass::ObjectId, MarkClass::Date, MarkClass::Timestamp] {
             assert_eq!(written(class.example()).unwrap().1, class);
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! Reads only. Knows the state's tables; not how anyone shows them.
 
-use elt_base::batch::{Census, CensusSum, Censuses, Count};
+use elt_base::census::{Census, CensusSum, Censuses, TypeCount};
 use elt_base::schema::literal;
 
 use super::session::Session;
@@ -63,7 +63,7 @@ impl Session {
             else {
                 continue;
             };
-            let count = Count { values: number(values), rescued: number(rescued), example };
+            let count = TypeCount { values: number(values), rescued: number(rescued), example };
             census.0.entry(path).or_default().insert(kind, count);
         }
         Ok(CensusSum { loads, documents, rescued, census })

@@ -17,10 +17,11 @@ mod shared;
 mod state;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use duckdb::{Config, Connection};
+use parking_lot::Mutex;
 
 use elt_base::error::{Error, Result};
 use elt_base::schema::{CATALOG, literal, quote};
@@ -110,7 +111,7 @@ impl Warehouse {
         };
         state::prepare(&warehouse.session()?).map_err(|error| messages::warehouse_state(path, &error))?;
         warehouse.server = Server::start(path, move || {
-            let connection = root.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).try_clone().ok()?;
+            let connection = root.lock().try_clone().ok()?;
             Session::new(connection, Some(&catalog), &settings).ok()
         });
         Ok(warehouse)
@@ -173,11 +174,7 @@ impl Warehouse {
     pub fn session(&self) -> Result<Session> {
         let shown = || self.path.as_deref().unwrap_or(Path::new(":memory:"));
         let connection = match &self.root {
-            Root::Own(root) => root
-                .lock()
-                .unwrap_or_else(|poisoned| poisoned.into_inner())
-                .try_clone()
-                .map_err(|error| cannot_open(shown(), error))?,
+            Root::Own(root) => root.lock().try_clone().map_err(|error| cannot_open(shown(), error))?,
             Root::Asked => {
                 let reader = Reader::connect(shown()).ok_or_else(|| messages::warehouse_writer_gone(shown()))?;
                 return Ok(Session::asking(reader));

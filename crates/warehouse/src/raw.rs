@@ -9,10 +9,10 @@ use arrow::array::StringArray;
 use crate::messages;
 use elt_base::error::Result;
 use elt_base::failpoint::failpoint;
+use elt_base::manifest::Manifest;
 use elt_base::schema::{
     Column, ColumnType, DELETED_AT, ID, LOAD_ID, LOADED_AT, RESCUED, literal, quote, widen_columns,
 };
-use elt_extract::land::Manifest;
 
 use super::catalog::RelationKind;
 use super::segments::select;

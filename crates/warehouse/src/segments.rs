@@ -4,8 +4,8 @@
 
 use std::path::Path;
 
+use elt_base::manifest::{Manifest, Segment};
 use elt_base::schema::{Column, ColumnType, LOAD_ID, LOADED_AT, RESCUED, literal, quote};
-use elt_extract::land::{Manifest, Segment};
 
 /// DuckDB's name for a row's number within its file.
 const ROW_NUMBER: &str = "file_row_number";

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use crate::messages;
-use elt_base::batch::{IdKind, Reading};
+use elt_base::reading::{IdKind, Reading};
 use elt_base::schema::{Column, literal};
 
 use super::Warehouse;

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use elt_base::batch::Count;
+use elt_base::census::TypeCount;
 
 /// A share that moved by fewer points is no change.
 const POINTS_MIN: u128 = 10;
@@ -48,7 +48,7 @@ pub enum Change {
 
 /// A path in some loads.
 pub struct Seen<'c> {
-    pub counts: Option<&'c BTreeMap<String, Count>>,
+    pub counts: Option<&'c BTreeMap<String, TypeCount>>,
     /// What shares are of.
     pub of: u64,
     /// How many values it could have stood in.
@@ -60,7 +60,7 @@ impl Seen<'_> {
         self.counts.into_iter().flatten().map(|(_, count)| count.values).sum()
     }
 
-    fn kind(&self, kind: &str) -> Option<&Count> {
+    fn kind(&self, kind: &str) -> Option<&TypeCount> {
         self.counts.and_then(|counts| counts.get(kind))
     }
 }
@@ -85,7 +85,7 @@ pub fn changes(before: &Seen<'_>, last: &Seen<'_>, is_part: bool) -> Vec<Change>
     let mut changes = Vec::new();
     for (kind, count) in last.counts.into_iter().flatten() {
         if before.kind(kind).is_none() {
-            let Count { values, rescued, example } = count.clone();
+            let TypeCount { values, rescued, example } = count.clone();
             changes.push(Change::NewType { kind: kind.clone(), values, rescued, example });
         }
     }
@@ -127,8 +127,8 @@ mod tests {
 
     type Kinds<'k> = &'k [(&'k str, u64)];
 
-    fn counts(kinds: Kinds<'_>) -> BTreeMap<String, Count> {
-        let count = |values| Count { values, rescued: 0, example: "7".into() };
+    fn counts(kinds: Kinds<'_>) -> BTreeMap<String, TypeCount> {
+        let count = |values| TypeCount { values, rescued: 0, example: "7".into() };
         kinds.iter().map(|(kind, values)| ((*kind).to_owned(), count(*values))).collect()
     }
 

@@ -11,7 +11,7 @@ pub mod yaml;
 
 use std::collections::BTreeMap;
 
-use elt_base::batch::{Census, Censuses, Count};
+use elt_base::census::{Census, Censuses, TypeCount};
 use elt_base::path::{Step, steps};
 use elt_base::schema::{Column, ColumnType, ID};
 
@@ -141,7 +141,7 @@ enum Set {
 /// The censuses' paths as a tree.
 #[derive(Debug, Default)]
 struct Trie<'c> {
-    counts: ByLoads<Option<&'c BTreeMap<String, Count>>>,
+    counts: ByLoads<Option<&'c BTreeMap<String, TypeCount>>>,
     steps: BTreeMap<Step, Trie<'c>>,
 }
 
@@ -250,6 +250,6 @@ fn field(step: Step, trie: &Trie<'_>, place: Place, above: &str, parent: &Parent
     Field { step, path, place, kinds, of: of.standing, changes, fields: below }
 }
 
-fn kind_count((name, count): (&String, &Count)) -> KindCount {
+fn kind_count((name, count): (&String, &TypeCount)) -> KindCount {
     KindCount { name: name.clone(), values: count.values, rescued: count.rescued, example: count.example.clone() }
 }

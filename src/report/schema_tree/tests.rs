@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{Tree, fields_json, tree_text};
-use elt_base::batch::{CensusSum, Censuses, Count};
+use elt_base::census::{CensusSum, Censuses, TypeCount};
 use elt_base::schema::{Column, ColumnType};
 
 /// Lines of path, type, values and rescued values; the example of each is `7`.
@@ -14,7 +14,7 @@ fn sum(documents: u64, lines: &[&str]) -> CensusSum {
         let mut word = || words.next().unwrap_or_default().to_owned();
         let (rescued, values, kind, path) = (word(), word(), word(), word());
         let count =
-            Count { values: values.parse().unwrap(), rescued: rescued.parse().unwrap(), example: "7".to_owned() };
+            TypeCount { values: values.parse().unwrap(), rescued: rescued.parse().unwrap(), example: "7".to_owned() };
         sum.rescued += count.rescued;
         sum.census.0.entry(path).or_default().insert(kind, count);
     }

@@ -5,9 +5,10 @@ use arrow::datatypes::DataType;
 use bson::{Bson, Document, doc};
 use proptest::prelude::*;
 
-use super::tests::{decimal, decode, regex, request, shown};
+use super::tests::{decimal, decode, regex, shown};
+use crate::bson::ejson::{self, Form};
 use crate::bson::find;
-use crate::ejson::{self, Form};
+use crate::question::ReadingPlan;
 use elt_base::schema::{Column, ColumnType};
 
 fn values() -> impl Strategy<Value = Bson> {
@@ -177,7 +178,7 @@ proptest! {
             document.extend(fields);
             document
         }).collect();
-        let (batches, _) = decode(&request(), &documents, sample);
+        let (batches, _) = decode(&ReadingPlan::default(), &documents, sample);
         let mut row = 0;
         for batch in &batches {
             for index in 0..batch.data.num_rows() {

@@ -5,16 +5,17 @@ use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type, Timesta
 use bson::{Bson, Document, doc};
 
 use super::{Decoder, Fault};
-use crate::Request;
-use elt_base::batch::{Batch, Output, Reading};
+use crate::batch::{Batch, Output};
+use crate::question::{Question, ReadingPlan};
+use elt_base::reading::Reading;
 use elt_base::schema::{Column, ColumnType};
 
-pub fn request() -> Request {
-    Request { collection: "loans".into(), ..Request::default() }
+pub fn question() -> Question {
+    Question { collection: "loans".into(), ..Question::default() }
 }
 
 /// `sample` documents form the sample; the others come after it.
-pub fn decode(request: &Request, documents: &[Document], sample: usize) -> (Vec<Batch>, Reading) {
+pub fn decode(plan: &ReadingPlan, documents: &[Document], sample: usize) -> (Vec<Batch>, Reading) {
     let mut batches = Vec::new();
     let mut sink = |output| {
         match output {
@@ -23,7 +24,8 @@ pub fn decode(request: &Request, documents: &[Document], sample: usize) -> (Vec<
         }
         Ok(())
     };
-    let mut decoder = Decoder::new(request).unwrap();
+    let question = question();
+    let mut decoder = Decoder::new(&question, plan).unwrap();
     let take = |result: Result<(), Fault>| assert!(result.is_ok(), "{result:?}");
     for (index, document) in documents.iter().enumerate() {
         if index == sample {
@@ -84,7 +86,7 @@ fn types(columns: &[Column]) -> String {
 
 #[track_caller]
 fn check(documents: &[Document], sample: usize, expected_types: &str, expected_rows: &[&str]) {
-    let (batches, reading) = decode(&request(), documents, sample);
+    let (batches, reading) = decode(&ReadingPlan::default(), documents, sample);
     assert_eq!(types(&reading.columns), expected_types);
     assert_eq!(rows(&batches), expected_rows);
     assert_eq!(reading.documents, documents.len() as u64);
@@ -132,7 +134,7 @@ fn uuids_and_json_are_such_in_parquet() {
     use parquet::basic::LogicalType;
 
     let uuid = Bson::Binary(bson::Binary { subtype: 4.into(), bytes: vec![7; 16] });
-    let (batches, _) = decode(&request(), &[doc! { "_id": "a", "u": uuid, "m": {} }], 1);
+    let (batches, _) = decode(&ReadingPlan::default(), &[doc! { "_id": "a", "u": uuid, "m": {} }], 1);
     let schema = ArrowSchemaConverter::new().convert(&batches[0].data.schema()).unwrap();
     let logical: Vec<_> = schema.columns().iter().map(|column| column.logical_type_ref().cloned()).collect();
     let expected = [LogicalType::String, LogicalType::Uuid, LogicalType::Json, LogicalType::Json].map(Some);
@@ -255,7 +257,7 @@ fn a_repeated_key_keeps_all_its_values() {
     for byte in bytes.iter_mut().filter(|byte| matches!(**byte, b'y' | b'z')) {
         *byte = b'x';
     }
-    let request = request();
+    let (question, plan) = (question(), ReadingPlan::default());
     let mut batches = Vec::new();
     let mut sink = |output| {
         if let Output::Documents(batch) = output {
@@ -263,7 +265,7 @@ fn a_repeated_key_keeps_all_its_values() {
         }
         Ok(())
     };
-    let mut decoder = Decoder::new(&request).unwrap();
+    let mut decoder = Decoder::new(&question, &plan).unwrap();
     assert!(decoder.push(&bytes, &mut sink).is_ok());
     decoder.finish(&mut sink).unwrap();
     let expected =
@@ -282,14 +284,14 @@ fn objects_whose_keys_are_data_land_as_json() {
 #[test]
 fn stored_and_pinned_columns_win() {
     let column = |name: &str, column_type| Column::new(name, column_type);
-    let request = Request {
+    let plan = ReadingPlan {
         known: vec![column("gone", ColumnType::Uuid), column("a", ColumnType::Varchar), column("n", ColumnType::Null)],
         pinned: vec![column("p", ColumnType::Decimal { scale: 2 }), column("a", ColumnType::Json)],
-        ..request()
+        ..ReadingPlan::default()
     };
     let documents =
         [doc! { "_id": "x", "a": 1, "n": 1, "p": decimal("1.234") }, doc! { "_id": "y", "p": 2, "z": true }];
-    let (batches, reading) = decode(&request, &documents, 1);
+    let (batches, reading) = decode(&plan, &documents, 1);
     assert_eq!(types(&reading.columns), "gone UUID, a JSON, n BIGINT, p DECIMAL(38,2), z BOOLEAN");
     let expected = [
         r#"{"_id":"x","a":"1","n":1,"_elt_rescued":"{\"p\":{\"$numberDecimal\":\"1.234\"}}"}"#,
@@ -308,12 +310,12 @@ fn a_pin_finds_its_key_by_the_name_of_its_column() {
         Column::new("o", ColumnType::Struct(vec![field("A_2"), field("_empty"), field("a")])),
     ];
     let document = || doc! { "_id": "x", "Name": 1, "name": 2, "": 3, "_elt_x": 4, "o": { "a": 5, "A": 6, "": 7 } };
-    let (batches, first) = decode(&Request { pinned: pinned.clone(), ..request() }, &[document()], 1);
+    let (batches, first) = decode(&ReadingPlan { pinned: pinned.clone(), ..ReadingPlan::default() }, &[document()], 1);
     let object = r#""o":{"A_2":6,"_empty":7,"a":5}"#;
     assert_eq!(rows(&batches), [format!(r#"{{"_id":"x","name_2":2,"_empty":3,"elt_x":4,{object},"Name":1}}"#)]);
     // Where the sample lacks a key, the stored columns know it.
-    let request = Request { pinned, known: first.columns, ..request() };
-    let (batches, second) = decode(&request, &[doc! { "_id": "y" }, document()], 1);
+    let plan = ReadingPlan { pinned, known: first.columns, ..ReadingPlan::default() };
+    let (batches, second) = decode(&plan, &[doc! { "_id": "y" }, document()], 1);
     assert_eq!(
         rows(&batches)[1],
         format!(r#"{{"_id":"x","name_2":2,"_empty":3,"elt_x":4,{object},"Name":1}}"#),
@@ -324,8 +326,8 @@ fn a_pin_finds_its_key_by_the_name_of_its_column() {
 
 /// The census as lines: path, type, values, rescued values, the first document's `_id`.
 #[track_caller]
-fn check_census(request: &Request, documents: &[Document], sample: usize, expected: &[&str]) {
-    let (_, reading) = decode(request, documents, sample);
+fn check_census(plan: &ReadingPlan, documents: &[Document], sample: usize, expected: &[&str]) {
+    let (_, reading) = decode(plan, documents, sample);
     let mut rescued = 0;
     let mut shown = Vec::new();
     for (path, kinds) in &reading.census.0 {
@@ -341,7 +343,7 @@ fn check_census(request: &Request, documents: &[Document], sample: usize, expect
 #[test]
 fn the_census_counts_exactly() {
     check_census(
-        &request(),
+        &ReadingPlan::default(),
         &[
             doc! { "_id": "a", "p": [1, "x"] },
             doc! { "_id": "b", "p": [2], "o": { "k k": 1.5 } },
@@ -369,7 +371,7 @@ fn the_census_counts_exactly() {
 fn the_census_counts_within_rescued_values() {
     let pinned = vec![Column::new("closed", ColumnType::Struct(vec![Column::new("a", ColumnType::BigInt)]))];
     check_census(
-        &Request { pinned, ..request() },
+        &ReadingPlan { pinned, ..ReadingPlan::default() },
         &[
             doc! { "_id": "a", "s": "x", "l": [{ "k": 1 }] },
             doc! { "_id": "b", "s": { "k": [1, { "z z": Bson::Null }] }, "l": { "k": 2 } },
@@ -409,7 +411,7 @@ fn the_census_counts_within_rescued_values() {
 fn the_census_counts_the_keys_of_a_map_as_one() {
     let map = |value: Bson| (0..20).map(|day| (format!("2024-01-{:02}", day + 1), value.clone())).collect::<Document>();
     check_census(
-        &request(),
+        &ReadingPlan::default(),
         &[
             doc! { "_id": "a", "m": map(1.into()) },
             doc! { "_id": "b", "m": map(Bson::Array(vec![doc! { "x": 1, "y": "t" }.into()])) },
@@ -433,7 +435,7 @@ fn the_census_counts_the_keys_of_a_map_as_one() {
 fn the_census_of_a_rescued_value_is_bounded() {
     let crowd: Document = (0..1_500).map(|number| (format!("k{number}"), doc! { "x": number }.into())).collect();
     let documents = [doc! { "_id": "a", "s": "x" }, doc! { "_id": "b", "s": crowd }];
-    let (_, reading) = decode(&request(), &documents, 1);
+    let (_, reading) = decode(&ReadingPlan::default(), &documents, 1);
     let values = |path: &str| reading.census.0.get(path).map(|kinds| kinds.values().map(|count| count.values).sum());
     assert_eq!(values("s.k999"), Some(1_u64));
     assert_eq!(values("s.k1000"), None);
@@ -447,7 +449,7 @@ fn deep_nesting_lands_as_json() {
     for _ in 0..150 {
         value = Bson::Array(vec![value]);
     }
-    let (batches, reading) = decode(&request(), &[doc! { "_id": "a", "x": value }], 1);
+    let (batches, reading) = decode(&ReadingPlan::default(), &[doc! { "_id": "a", "x": value }], 1);
     assert!(types(&reading.columns).starts_with("x JSON[][]"), "{}", types(&reading.columns));
     assert!(rows(&batches)[0].contains("[7]"));
 }

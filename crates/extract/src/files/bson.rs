@@ -1,14 +1,14 @@
 //! mongodump's `.bson`: documents one after the other, handed on from a buffer without a copy of each.
 //!
 //! A document that is not sound is set apart and the next one follows. Where its very length is wrong, the next sound
-//! document is looked for, byte by byte; one that is the value of a field is no document of the collection.
+//! document is looked for, byte by byte; one that is the value of a field is not a document of the collection.
 
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 use crate::bson::{DOCUMENT_BYTES_MAX, validate};
 use crate::decode::Fault;
-use crate::files::{Broken, Taker};
+use crate::files::taker::{Broken, Taker};
 use crate::messages;
 use elt_base::error::{Error, Result};
 
@@ -137,7 +137,7 @@ impl Buffered<'_> {
         Ok(())
     }
 
-    /// Sets apart what stands before the next sound document.
+    /// Sets the bytes before the next sound document apart.
     fn skip_to_next(&mut self, documents: u64, what: &'static str, taker: &mut dyn Taker) -> Result<()> {
         let path = self.path;
         let error = |offset| {
@@ -147,7 +147,7 @@ impl Buffered<'_> {
                 messages::malformed_bson(path, offset, documents, what)
             }
         };
-        // A stray length may ask for more than there is: that is no reason to wait for it at every byte.
+        // A wrong length may ask for more bytes than the file has: do not read ahead for it at every byte.
         let mut skipped = 1;
         loop {
             let pending = self.want(skipped + BROKEN_STEP)?;
@@ -173,7 +173,7 @@ impl Buffered<'_> {
     }
 }
 
-/// Whether what stands before a document says that it is the value of a field: an element's tag, of an object or an array,
+/// Whether the bytes before a document show that it is the value of a field: an element's tag, of an object or an array,
 /// and a key.
 fn is_value(before: &[u8]) -> bool {
     let Some((0, before)) = before.split_last() else { return false };
@@ -199,7 +199,7 @@ mod tests {
     use super::documents;
     use crate::bson as raw;
     use crate::decode::Fault;
-    use crate::files::{Broken, Taker};
+    use crate::files::taker::{Broken, Taker};
     use elt_base::error::{Error, Result};
 
     /// What was read, a line each: a document, or the offset and length of what was set apart.

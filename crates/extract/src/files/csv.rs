@@ -1,6 +1,6 @@
 //! CSV with a header row: each row becomes a document of typed values.
 //!
-//! A column's type is the raw table's if it has one, else what all values of the first rows are: integers, numbers,
+//! A column's type is the raw table's if it has one, else the type of all values of the first rows: integers, numbers,
 //! `true`/`false`, RFC 3339 times; else text. An empty field is NULL. Without an `_id` column the row's number is the `_id`.
 
 use std::io::Read;
@@ -15,10 +15,10 @@ use arrow::record_batch::RecordBatch;
 use bson::{Bson, Document};
 use chrono::DateTime;
 
-use crate::Request;
 use crate::decode::Fault;
-use crate::files::Taker;
+use crate::files::taker::Taker;
 use crate::messages;
+use crate::question::ReadingPlan;
 use elt_base::error::Result;
 use elt_base::schema::{ColumnType, ID};
 
@@ -40,13 +40,13 @@ enum Type {
 pub fn documents(
     path: &Path,
     mut input: Box<dyn Read>,
-    request: Option<&Request>,
+    plan: Option<&ReadingPlan>,
     taker: &mut dyn Taker,
 ) -> Result<()> {
     let mut header = Vec::new();
     let mut byte = [0];
     let mut quoted = false;
-    // The header is read first, for the reader below wants the names.
+    // The header is read first, because the reader below needs the names.
     while input.read(&mut byte).map_err(|error| messages::source_file(path, &error))? == 1 {
         header.push(byte[0]);
         quoted ^= byte[0] == b'"';
@@ -81,7 +81,7 @@ pub fn documents(
     let mut row_number = 0_u64;
     for batch in reader {
         let batch = batch.map_err(|error| messages::malformed_csv(path, row_number + 2, &error.to_string()))?;
-        let types = types.get_or_insert_with(|| columns(&names, &batch, request));
+        let types = types.get_or_insert_with(|| columns(&names, &batch, plan));
         let columns: Vec<&StringArray> = batch.columns().iter().map(|array| array.as_string::<i32>()).collect();
         for row in 0..batch.num_rows() {
             row_number += 1;
@@ -106,10 +106,10 @@ pub fn documents(
     Ok(())
 }
 
-fn columns(names: &[String], sample: &RecordBatch, request: Option<&Request>) -> Vec<Type> {
+fn columns(names: &[String], sample: &RecordBatch, plan: Option<&ReadingPlan>) -> Vec<Type> {
     let stored = |name: &str| {
-        let request = request?;
-        let mut columns = request.pinned.iter().chain(&request.known);
+        let plan = plan?;
+        let mut columns = plan.pinned.iter().chain(&plan.known);
         Some(match columns.find(|column| column.name.eq_ignore_ascii_case(name))?.column_type {
             ColumnType::BigInt => Type::Integer,
             ColumnType::Double => Type::Number,
@@ -149,11 +149,11 @@ fn type_of(text: &str) -> Type {
         .unwrap_or(Type::Text)
 }
 
-/// The text as a value of that type; as it is if it has not the type's form.
+/// The text as a value of that type; the text itself if it does not have the type's form.
 fn value(text: &str, kind: Type) -> Bson {
     let text_value = || Bson::String(text.to_owned());
     let digits = text.strip_prefix('-').unwrap_or(text);
-    // A leading zero or plus is the mark of a code, not of a number.
+    // A leading zero or plus marks a code, not a number.
     let numeric = digits.starts_with(|first: char| first.is_ascii_digit())
         && !(digits.starts_with('0') && digits[1..].starts_with(|next: char| next.is_ascii_digit()));
     match kind {
@@ -179,7 +179,7 @@ mod tests {
 
     use super::documents;
     use crate::decode::Fault;
-    use crate::files::{Broken, Taker};
+    use crate::files::taker::{Broken, Taker};
     use elt_base::error::{Error, Result};
 
     struct Found(Vec<String>);

@@ -1,7 +1,7 @@
 //! Extended JSON v2, canonical or relaxed: one document a line, or one after the other, or the elements of one array.
 //!
 //! Documents are cut out of the stream by their brackets, so that a file of any size is read in bounded memory and an
-//! error names the line of its document. A document that is not sound is set apart, and what follows it is read.
+//! error names the line of its document. A malformed document is set apart, and the text after it is read.
 
 use std::borrow::Cow;
 use std::io::{ErrorKind, Read};
@@ -9,7 +9,8 @@ use std::path::Path;
 
 use crate::bson::DOCUMENT_BYTES_MAX;
 use crate::decode::Fault;
-use crate::files::{Broken, Taker, json_bson};
+use crate::files::json_bson;
+use crate::files::taker::{Broken, Taker};
 use crate::messages;
 use elt_base::error::Result;
 
@@ -20,7 +21,7 @@ const TEXT_BYTES_MAX: usize = 4 * DOCUMENT_BYTES_MAX;
 
 pub fn documents(path: &Path, mut input: Box<dyn Read>, taker: &mut dyn Taker) -> Result<()> {
     let mut buffer = vec![0; BUFFER_BYTES];
-    let mut texts = Texts { path, cutter: Cutter::default(), bson: Vec::new(), taker };
+    let mut texts = TextReader { path, cutter: Cutter::default(), bson: Vec::new(), taker };
     loop {
         let read = match input.read(&mut buffer) {
             Ok(0) => break,
@@ -37,16 +38,16 @@ pub fn documents(path: &Path, mut input: Box<dyn Read>, taker: &mut dyn Taker) -
 const CUT_LINE: &str = "the line ends within a document";
 
 /// The texts of a file on their way to the taker.
-struct Texts<'t> {
+struct TextReader<'t> {
     path: &'t Path,
     cutter: Cutter,
     bson: Vec<u8>,
     taker: &'t mut dyn Taker,
 }
 
-impl Texts<'_> {
+impl TextReader<'_> {
     fn take(&mut self, bytes: &[u8]) -> Result<()> {
-        // What a broken document had swallowed is read again before what follows it.
+        // Text that a broken document took with it is read again, before the text that follows.
         let mut waiting: Vec<(Cow<'_, [u8]>, usize)> = vec![(Cow::Borrowed(bytes), 0)];
         while let Some((chunk, at)) = waiting.last_mut() {
             let Some(rest) = chunk.get(*at..).filter(|rest| !rest.is_empty()) else {
@@ -86,7 +87,7 @@ impl Texts<'_> {
         Ok(())
     }
 
-    /// Takes the text of one document; gives what must be read again.
+    /// Takes the text of one document; returns the text that must be read again.
     fn whole(&mut self) -> Result<Option<Vec<u8>>> {
         self.bson.clear();
         if let Err(invalid) = json_bson::convert(&self.cutter.text, &mut self.bson) {
@@ -104,7 +105,7 @@ impl Texts<'_> {
         }
     }
 
-    /// Sets apart what was read of a document, or its first line if the next one begins another.
+    /// Sets the text of a broken document apart, or only its first line if the next line begins another document.
     fn broken(&mut self, line: u64, what: &str) -> Result<Option<Vec<u8>>> {
         let cutter = &mut self.cutter;
         let mut text = std::mem::take(&mut cutter.text);
@@ -135,7 +136,7 @@ fn cut_line(text: &[u8]) -> Option<usize> {
     text.get(end..)?.starts_with(b"{").then_some(end)
 }
 
-/// What became of bytes that were fed.
+/// The result of feeding bytes.
 enum Cut {
     More,
     /// `text` is a document's.
@@ -159,7 +160,7 @@ struct Cutter {
     /// Where the document at hand begins.
     start_line: u64,
     start: u64,
-    /// What follows up to the line's end is of no document.
+    /// The text up to the line's end belongs to no document, for this reason.
     lost: Option<&'static str>,
 }
 
@@ -198,7 +199,7 @@ impl Cutter {
             if let Some(what) = self.lost {
                 if byte == b'\n' {
                     self.lost = None;
-                    // The line is told of before it ends.
+                    // The line is reported before it ends.
                     let broken = Cut::Broken(what);
                     self.at -= 1;
                     return (index, broken);
@@ -297,7 +298,7 @@ mod tests {
 
     use super::documents;
     use crate::decode::Fault;
-    use crate::files::{Broken, Taker};
+    use crate::files::taker::{Broken, Taker};
     use elt_base::error::{Error, Result};
 
     /// Documents, and what was broken: `offset line what: text`.

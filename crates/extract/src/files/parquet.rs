@@ -20,51 +20,54 @@ use bson::Bson;
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use crate::builder::ColumnBuilder;
-use crate::id;
+use crate::batch::{Batch, Output};
+use crate::bson::id;
+use crate::column::builder::ColumnBuilder;
 use crate::messages;
+use crate::question::{Question, ReadingPlan};
+use crate::source::Sink;
 use crate::watermark::{Mark, greater};
-use crate::{Request, Sink};
-use elt_base::batch::{Batch, IdKind, Output, Reading, Window};
+use crate::window::Window;
 use elt_base::cancel::Cancel;
 use elt_base::error::Result;
+use elt_base::reading::{IdKind, Reading};
 use elt_base::schema::{Column, ColumnType, ID, RESCUED};
 
 const BATCH_ROWS: usize = 32_768;
 
-/// One column to be: where it comes from, and its type.
-struct Plan {
+/// A column of the raw table: where it comes from, and its type.
+struct FileColumn {
     /// Its place in the file; None if only the raw table has it.
     index: Option<usize>,
     column: Column,
 }
 
-pub fn read(path: &Path, request: &Request, sink: &mut Sink<'_>) -> Result<Reading> {
-    if request.options.reshapes() || request.options.keep_bson {
+pub fn read(path: &Path, question: &Question, plan: &ReadingPlan, sink: &mut Sink<'_>) -> Result<Reading> {
+    if question.options.reshapes() || question.options.keep_bson {
         let complaint = "a Parquet file has no documents to filter, include, exclude, mask or keep; a model's SQL can";
-        return Err(messages::source_options(&request.collection, complaint));
+        return Err(messages::source_options(&question.collection, complaint));
     }
     let failed = |error: ArrowError| messages::source_parquet(path, &error);
     let file = File::open(path).map_err(|error| messages::source_file(path, &error))?;
     let builder =
         ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| messages::source_parquet(path, &error))?;
     let schema = builder.schema().clone();
-    let plans = plan(path, &schema, request)?;
-    let columns: Vec<Column> = plans.iter().map(|plan| plan.column.clone()).collect();
+    let file_columns = file_columns(path, &schema, plan)?;
+    let columns: Vec<Column> = file_columns.iter().map(|from| from.column.clone()).collect();
     let reader = builder.with_batch_size(BATCH_ROWS).build().map_err(|error| messages::source_parquet(path, &error))?;
     let mut reading = Reading { columns: columns.clone(), ..Reading::default() };
     let mut number = 0;
     for batch in reader {
-        request.cancel.check()?;
+        question.cancel.check()?;
         let batch = batch.map_err(failed)?;
         let ids = ids_of(&batch, &mut number).map_err(failed)?;
         let rows = batch.num_rows();
         let mut fields = vec![Arc::new(Field::new(ID, DataType::Utf8, true))];
         let mut arrays: Vec<ArrayRef> = vec![Arc::new(ids)];
-        for plan in &plans {
-            let mut empty = ColumnBuilder::of_type(&plan.column.column_type, true);
-            let field = empty.field(&plan.column.name);
-            arrays.push(match plan.index {
+        for from in &file_columns {
+            let mut empty = ColumnBuilder::of_type(&from.column.column_type, true);
+            let field = empty.field(&from.column.name);
+            arrays.push(match from.index {
                 Some(index) => converted(batch.column(index), field.data_type()).map_err(failed)?,
                 None => empty.finish(rows).map_err(failed)?,
             });
@@ -76,10 +79,10 @@ pub fn read(path: &Path, request: &Request, sink: &mut Sink<'_>) -> Result<Readi
         let options = RecordBatchOptions::new().with_row_count(Some(rows));
         let mut data =
             RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options).map_err(failed)?;
-        if let Window::Since { path: column, from } = &request.window {
+        if let Window::Since { path: column, from } = &question.window {
             data = since(&data, column, from)?.unwrap_or(data);
         }
-        if let Some(mark) = request.watermark.as_ref().and_then(|column| greatest(&data, column)) {
+        if let Some(mark) = question.watermark.as_ref().and_then(|column| greatest(&data, column)) {
             reading.watermark = Some(match &reading.watermark {
                 Some(best) => greater(best, &mark)?,
                 None => mark,
@@ -132,31 +135,32 @@ fn ids_of(batch: &RecordBatch, number: &mut u64) -> Result<StringArray, ArrowErr
     Ok(ids.collect::<Vec<_>>().into())
 }
 
-fn plan(path: &Path, schema: &Schema, request: &Request) -> Result<Vec<Plan>> {
-    let mut plans: Vec<Plan> = Vec::new();
-    for column in &request.known {
-        plans.push(Plan { index: None, column: column.clone() });
+fn file_columns(path: &Path, schema: &Schema, plan: &ReadingPlan) -> Result<Vec<FileColumn>> {
+    let mut columns: Vec<FileColumn> = Vec::new();
+    for column in &plan.known {
+        columns.push(FileColumn { index: None, column: column.clone() });
     }
     for (index, field) in schema.fields().iter().enumerate().filter(|(_, field)| field.name() != ID) {
         let own = column_type(field);
         let same = |name: &str| name.eq_ignore_ascii_case(field.name());
-        let pin = request.pinned.iter().find(|pin| same(&pin.name)).map(|pin| pin.column_type.clone());
-        match plans.iter_mut().find(|plan| same(&plan.column.name)) {
-            Some(plan) if plan.index.is_none() => {
-                let known = &plan.column.column_type;
+        let pin = plan.pinned.iter().find(|pin| same(&pin.name)).map(|pin| pin.column_type.clone());
+        match columns.iter_mut().find(|known| same(&known.column.name)) {
+            Some(from) if from.index.is_none() => {
+                let known = &from.column.column_type;
                 let wide = pin
                     .or_else(|| known.widen(&own))
                     .ok_or_else(|| messages::parquet_column(path, field.name(), &own.sql(), &known.sql()))?;
-                plan.index = Some(index);
-                plan.column.column_type = wide;
+                from.index = Some(index);
+                from.column.column_type = wide;
             }
             Some(_) => return Err(messages::parquet_column(path, field.name(), "there twice but for its case", "one")),
             None => {
-                plans.push(Plan { index: Some(index), column: Column::new(field.name().clone(), pin.unwrap_or(own)) })
+                let column = Column::new(field.name().clone(), pin.unwrap_or(own));
+                columns.push(FileColumn { index: Some(index), column });
             }
         }
     }
-    Ok(plans)
+    Ok(columns)
 }
 
 /// The raw table's type for an Arrow one.

@@ -1,15 +1,16 @@
-//! A sample from across a `.bson` file, without reading what lies between: each document begins with its length.
+//! A sample from across a `.bson` file, without reading the documents between: each document begins with its length.
 //!
-//! Knows the file's layout alone. What is broken ends the sample, not the reading.
+//! Knows only the file's layout. A broken document ends the sample, not the reading.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
 use crate::bson::DOCUMENT_BYTES_MAX;
+use crate::files::filter::filter;
 use crate::messages;
+use crate::question::Question;
 use crate::survey::{Draw, SAMPLE_BYTES_MAX, SAMPLE_DOCUMENTS_MAX, Survey};
-use crate::{Request, files};
 use elt_base::error::Result;
 
 /// Bytes hopped over within a buffer.
@@ -18,7 +19,7 @@ const BUFFER_BYTES: usize = 1 << 20;
 /// Documents at the file's start, which say how large one is.
 const FIRST: u64 = 200;
 
-pub fn survey(path: &Path, request: &Request) -> Result<Survey> {
+pub fn survey(path: &Path, question: &Question) -> Result<Survey> {
     let failed = |error: std::io::Error| messages::source_file(path, &error);
     let file = File::open(path).map_err(failed)?;
     let size = file.metadata().map_err(failed)?.len();
@@ -26,9 +27,9 @@ pub fn survey(path: &Path, request: &Request) -> Result<Survey> {
     if size <= SAMPLE_BYTES_MAX as u64 {
         return Ok(Survey::default());
     }
-    let query = files::query(request)?;
+    let query = filter(question)?;
     let passes = |document: &[u8]| query.as_ref().is_none_or(|query| query.matches(document).unwrap_or(false));
-    let mut drawn = Draw::new(request)?;
+    let mut drawn = Draw::new(question.reshape()?);
     let mut input = BufReader::with_capacity(BUFFER_BYTES, file);
     let (mut at, mut number) = (0_u64, 0_u64);
     // Every how many bytes a document is drawn.
@@ -57,7 +58,7 @@ pub fn survey(path: &Path, request: &Request) -> Result<Survey> {
         at += length as u64;
         number += 1;
     }
-    Ok(Survey { shape: drawn.shape(), ..Survey::default() })
+    Ok(Survey { sample: drawn.shape(), ..Survey::default() })
 }
 
 /// The length that the next document begins with; None at the end, or where there is none.

@@ -10,9 +10,13 @@ use bson::{Document, doc};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 
-use super::{Files, Format, classify};
-use crate::{Options, Request, Source};
-use elt_base::batch::{IdKind, Output, Window};
+use super::{FileSource, Format, classify};
+use crate::batch::Output;
+use crate::options::CollectionOptions;
+use crate::question::{Question, ReadingPlan};
+use crate::source::Source;
+use crate::window::{IdRange, Window};
+use elt_base::reading::IdKind;
 
 #[track_caller]
 fn check_name(file: &str, expected: Option<(&str, Format, bool)>) {
@@ -32,15 +36,15 @@ fn names_collections() {
     check_name(".bson", None);
 }
 
-fn request(collection: &str, window: Window) -> Request {
+fn question(collection: &str, window: Window) -> Question {
     // What is broken ends these readings, so that its message is seen.
-    let options = Arc::new(Options { fail_on_malformed: true, ..Options::default() });
-    Request { collection: collection.into(), window, watermark: Some("n".into()), options, ..Request::default() }
+    let options = Arc::new(CollectionOptions { fail_on_malformed: true, ..CollectionOptions::default() });
+    Question { collection: collection.into(), window, watermark: Some("n".into()), options, ..Question::default() }
 }
 
 /// What a reading of `loans` yields: rows and watermark, or the message with the folder cut out.
 fn read(folder: &Path, window: Window) -> Result<String, String> {
-    let source = Files::open("dump", folder);
+    let source = FileSource::open("dump", folder);
     let mut rows = 0;
     let mut sink = |output| {
         if let Output::Documents(batch) = output {
@@ -48,7 +52,7 @@ fn read(folder: &Path, window: Window) -> Result<String, String> {
         }
         Ok(())
     };
-    let reading = source.read(&request("loans", window), &mut sink);
+    let reading = source.read(&question("loans", window), &ReadingPlan::default(), &IdRange::default(), &mut sink);
     let folder = format!("{}/", folder.display());
     let reading = reading.map_err(|error| error.message().replace(&folder, ""))?;
     assert_eq!(rows as u64, reading.documents);
@@ -119,7 +123,7 @@ fn windows_filter_on_raw_bytes() {
 fn documents_without_id_keep_their_number_in_a_window() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("loans.jsonl"), "{\"n\": 1}\n{\"n\": 5}\n{\"n\": 2}\n{\"n\": 6}\n").unwrap();
-    let source = Files::open("dump", folder.path());
+    let source = FileSource::open("dump", folder.path());
     let mut ids = Vec::new();
     let mut sink = |output| {
         if let Output::Documents(batch) = output {
@@ -127,7 +131,8 @@ fn documents_without_id_keep_their_number_in_a_window() {
         }
         Ok(())
     };
-    source.read(&request("loans", since(r#"{"$numberInt":"5"}"#)), &mut sink).unwrap();
+    let question = question("loans", since(r#"{"$numberInt":"5"}"#));
+    source.read(&question, &ReadingPlan::default(), &IdRange::default(), &mut sink).unwrap();
     assert_eq!(ids, ["#2", "#4"]);
 }
 
@@ -173,7 +178,7 @@ fn a_dump_of_databases_is_named_as_such() {
     fs::write(folder.path().join("prelude.json"), "{}").unwrap();
     fs::write(folder.path().join("shop/orders.bson"), b"").unwrap();
     fs::write(folder.path().join("bank/loans.bson"), b"").unwrap();
-    let error = Files::open("dump", folder.path()).collections().unwrap_err();
+    let error = FileSource::open("dump", folder.path()).collections().unwrap_err();
     let shown = folder.path().display();
     assert_eq!(error.message(), format!("the folder `{shown}` of source `dump` holds no collection itself"));
     let hint = format!("`path` is the folder of one database: `{shown}/bank` or `{shown}/shop`");
@@ -185,9 +190,9 @@ fn ids_are_those_of_the_rows() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("loans.bson"), dump()).unwrap();
     let mut ids = Vec::new();
-    let source = Files::open("dump", folder.path());
+    let source = FileSource::open("dump", folder.path());
     source
-        .ids(&Request { id_kind: Some(IdKind::Text), ..request("loans", Window::Full) }, &mut |more| {
+        .ids(&question("loans", Window::Full), IdKind::Text, &mut |more| {
             ids.extend(more.iter().flatten().map(str::to_owned));
             Ok(())
         })

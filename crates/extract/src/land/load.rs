@@ -1,18 +1,19 @@
-//! A load as it is written: in parts, of which a ranged load has one a range, and any other load one.
+//! A load as it is written, in parts: a load that lands range by range has one part a range, any other load has one part.
 //!
-//! Dropped before `finish`, it leaves a folder without a manifest: a ranged load's can be resumed, another's goes with
-//! the next `Landing::begin`. Knows nothing of Parquet.
+//! A load that is dropped before `finish` leaves a folder without a manifest. A ranged load can be resumed from it; the next
+//! `Landing::begin` removes any other. Knows nothing of Parquet.
 
 use std::fs;
 use std::path::Path;
 
+use super::disk::{subfiles, sync_folder, write_whole};
+use super::load_plan::{LoadPlan, PLAN};
 use super::part::{self, Part, PartWriter};
-use super::{MANIFEST, Manifest, Plan, now, subfiles, sync_folder, write_whole};
+use super::written::{MANIFEST, now};
 use crate::messages;
-use elt_base::batch::Reading;
 use elt_base::error::Result;
-
-const PLAN: &str = "plan.json";
+use elt_base::manifest::Manifest;
+use elt_base::reading::Reading;
 
 #[derive(Debug)]
 pub struct Load {
@@ -28,7 +29,7 @@ impl Load {
         Self { manifest, is_ranged: false, landed: Vec::new() }
     }
 
-    /// A ranged load that another run began: what belongs to no whole part is removed.
+    /// A ranged load that another run began: files that belong to no whole part are removed.
     pub(super) fn resumed(manifest: Manifest) -> Result<Self> {
         let folder = manifest.folder.clone();
         let landed = part::landed(&folder)?;
@@ -46,8 +47,8 @@ impl Load {
         Ok(Self { manifest, is_ranged: true, landed })
     }
 
-    /// Says that the load lands range by range, each a part; before the first of them.
-    pub fn plan(&mut self, plan: &Plan) -> Result<()> {
+    /// Notes that the load lands range by range, each as a part. Must come before the first part.
+    pub fn plan(&mut self, plan: &LoadPlan) -> Result<()> {
         self.is_ranged = true;
         write_whole(&self.manifest.folder.join(PLAN), plan)
     }
@@ -71,8 +72,8 @@ impl Load {
         PartWriter::new(&self.manifest.folder, number, self.is_ranged)
     }
 
-    /// Writes the manifest, once all parts are finished: from here on the load is durable. `reading` is what they found
-    /// together.
+    /// Writes the manifest, once all parts are finished: from here on the load is durable. `reading` is the sum of
+    /// theirs.
     pub fn finish(mut self, parts: Vec<Part>, reading: Reading) -> Result<Manifest> {
         let mut all = std::mem::take(&mut self.landed);
         all.extend(parts);
@@ -88,15 +89,4 @@ impl Load {
         write_whole(&self.manifest.folder.join(MANIFEST), &self.manifest)?;
         Ok(self.manifest)
     }
-}
-
-/// None if the load is not a ranged one, or if it cannot be told any more.
-pub(super) fn read_plan(folder: &Path) -> Result<Option<Plan>> {
-    let text = match fs::read(folder.join(PLAN)) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(messages::landing("read", &folder.join(PLAN), &error)),
-    };
-    // Of another version, or malformed: such a load is begun anew.
-    Ok(serde_json::from_slice::<Plan>(&text).ok().filter(|plan| plan.version == 1))
 }

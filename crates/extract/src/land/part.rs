@@ -1,4 +1,4 @@
-//! One part of a load: its segments, its quarantined documents and, in a ranged load, the file that says that it is whole.
+//! One part of a load: its segments, its quarantined documents and, in a ranged load, the file that marks it as whole.
 //!
 //! A part that is dropped before `finish` leaves nothing. Knows one part alone.
 
@@ -7,11 +7,14 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use super::disk::{subfiles, sync_folder, write_whole};
 use super::quarantine::QuarantineWriter;
 use super::segment::SegmentWriter;
-use super::{Segment, subfiles, sync_folder, write_whole};
-use elt_base::batch::{Batch, Output, Reading};
+
+use crate::batch::{Batch, Output};
 use elt_base::error::Result;
+use elt_base::manifest::Segment;
+use elt_base::reading::Reading;
 
 /// A part that landed whole.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -48,7 +51,7 @@ impl PartWriter {
         }
     }
 
-    /// Appends what a reading gave.
+    /// Appends an output of a reading.
     pub fn write(&mut self, output: &Output) -> Result<()> {
         match output {
             Output::Documents(batch) => self.write_batch(batch),
@@ -95,7 +98,7 @@ impl PartWriter {
             self.quarantine.take().map(QuarantineWriter::finish).transpose()?.into_iter().collect();
         let part = Part { number: self.number, segments: std::mem::take(&mut self.segments), quarantine, reading };
         if self.is_ranged {
-            // It must not outlive a segment's name.
+            // The part's file must not be durable before the names of its segments are.
             sync_folder(&self.folder)?;
             write_whole(&self.folder.join(file_name(self.number)), &part)?;
         }
@@ -105,7 +108,7 @@ impl PartWriter {
 }
 
 impl Drop for PartWriter {
-    /// What was finished of a part that is not is of no use to anyone.
+    /// Nobody can use the finished files of a part that is not finished.
     fn drop(&mut self) {
         if !self.is_finished {
             for segment in &self.segments {
@@ -125,7 +128,7 @@ pub(super) fn landed(folder: &Path) -> Result<Vec<Part>> {
     for path in subfiles(folder)? {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if name.starts_with("part-") && name.ends_with(".json") {
-            // One that cannot be read is as good as none: its range is read again.
+            // The range of a part that cannot be read is read again.
             parts.extend(fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Part>(&text).ok()));
         }
     }

@@ -11,8 +11,8 @@ use arrow::array::{BinaryBuilder, RecordBatch, StringBuilder, UInt64Builder};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use parquet::arrow::ArrowWriter;
 
+use crate::batch::Quarantined;
 use crate::messages;
-use elt_base::batch::Quarantined;
 use elt_base::error::{Error, Result};
 
 /// Documents and bytes that wait to be written.
@@ -92,7 +92,7 @@ impl QuarantineWriter {
         written.map_err(|error| self.failed(&error))
     }
 
-    /// Closes the file, makes it durable, and only then gives it its name.
+    /// Closes the file, makes it durable, and only then renames it.
     pub fn finish(mut self) -> Result<String> {
         self.flush()?;
         if let Some(writer) = self.writer.take() {

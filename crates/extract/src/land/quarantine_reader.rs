@@ -1,6 +1,6 @@
-//! Reads back what a load set apart: where each document stood, why, and how long it is; its bytes on demand.
+//! Reads back the documents that a load quarantined: where each was, why, and its length; its bytes on demand.
 //!
-//! The files' form is `quarantine`'s. Knows nothing of what the bytes should have been, nor which loads count.
+//! `quarantine` defines the files' columns. Knows nothing of what the bytes should have been, nor which loads count.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -10,14 +10,14 @@ use arrow::datatypes::UInt64Type;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use sha2::{Digest, Sha256};
 
-use super::Manifest;
 use crate::messages;
 use elt_base::error::Result;
+use elt_base::manifest::Manifest;
 
 /// Documents in memory at once; each may have megabytes.
 const BATCH_ROWS: usize = 8;
 
-/// A document that was set apart, without its bytes.
+/// A quarantined document, without its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuarantineEntry {
     pub load_id: String,
@@ -34,36 +34,34 @@ pub struct QuarantineEntry {
     row: usize,
 }
 
-impl Manifest {
-    /// What a load set apart, in the order it was met.
-    pub fn quarantined(&self) -> Result<Vec<QuarantineEntry>> {
-        let mut found = Vec::new();
-        for file in &self.quarantine {
-            let path = self.folder.join(file);
-            let mut row = 0;
-            for batch in open(&path, 0)? {
-                let batch = batch.map_err(|error| messages::landing("read", &path, &error))?;
-                let Some((offsets, lines, reasons, bytes)) = columns(&batch) else {
-                    return Err(messages::malformed_quarantine(&path));
-                };
-                for index in 0..batch.num_rows() {
-                    let bytes = bytes.is_valid(index).then(|| bytes.value(index));
-                    found.push(QuarantineEntry {
-                        load_id: self.load_id.clone(),
-                        offset: offsets.is_valid(index).then(|| offsets.value(index)),
-                        line: lines.is_valid(index).then(|| lines.value(index)),
-                        reason: reasons.value(index).to_owned(),
-                        size: bytes.map(|bytes| bytes.len() as u64),
-                        digest: bytes.map(|bytes| Sha256::digest(bytes).into()),
-                        file: path.clone(),
-                        row,
-                    });
-                    row += 1;
-                }
+/// The quarantined documents of a load, in the order in which they were read.
+pub fn quarantined(manifest: &Manifest) -> Result<Vec<QuarantineEntry>> {
+    let mut found = Vec::new();
+    for file in &manifest.quarantine {
+        let path = manifest.folder.join(file);
+        let mut row = 0;
+        for batch in open(&path, 0)? {
+            let batch = batch.map_err(|error| messages::landing("read", &path, &error))?;
+            let Some((offsets, lines, reasons, bytes)) = columns(&batch) else {
+                return Err(messages::malformed_quarantine(&path));
+            };
+            for index in 0..batch.num_rows() {
+                let bytes = bytes.is_valid(index).then(|| bytes.value(index));
+                found.push(QuarantineEntry {
+                    load_id: manifest.load_id.clone(),
+                    offset: offsets.is_valid(index).then(|| offsets.value(index)),
+                    line: lines.is_valid(index).then(|| lines.value(index)),
+                    reason: reasons.value(index).to_owned(),
+                    size: bytes.map(|bytes| bytes.len() as u64),
+                    digest: bytes.map(|bytes| Sha256::digest(bytes).into()),
+                    file: path.clone(),
+                    row,
+                });
+                row += 1;
             }
         }
-        Ok(found)
     }
+    Ok(found)
 }
 
 impl QuarantineEntry {
@@ -85,7 +83,7 @@ fn open(path: &Path, from: usize) -> Result<ParquetRecordBatchReader> {
         .map_err(|error| messages::landing("read", path, &error))
 }
 
-type Columns<'b> = (
+type QuarantineColumns<'b> = (
     &'b arrow::array::UInt64Array,
     &'b arrow::array::UInt64Array,
     &'b arrow::array::StringArray,
@@ -93,7 +91,7 @@ type Columns<'b> = (
 );
 
 /// None if they are of other types.
-fn columns(batch: &RecordBatch) -> Option<Columns<'_>> {
+fn columns(batch: &RecordBatch) -> Option<QuarantineColumns<'_>> {
     Some((
         batch.column_by_name("offset")?.as_primitive_opt::<UInt64Type>()?,
         batch.column_by_name("line")?.as_primitive_opt::<UInt64Type>()?,

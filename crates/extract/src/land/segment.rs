@@ -16,10 +16,10 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
 
-use crate::land::Segment;
+use crate::batch::Batch;
 use crate::messages;
-use elt_base::batch::Batch;
 use elt_base::error::{Error, Result};
+use elt_base::manifest::Segment;
 use elt_base::schema::{Column, ID};
 
 /// Rows of a row group: DuckDB's own, so that it reads one a thread.
@@ -84,7 +84,7 @@ impl SegmentWriter {
         Ok(())
     }
 
-    /// Closes the file, makes it durable, and only then gives it its name; the name is durable once the folder is.
+    /// Closes the file, makes it durable, and only then renames it; the name is durable once the folder is.
     pub fn finish(mut self) -> Result<Segment> {
         let path = self.folder.join(&self.file);
         if let Some(writer) = self.writer.take() {
@@ -111,7 +111,7 @@ impl SegmentWriter {
 }
 
 impl Drop for SegmentWriter {
-    /// What has no name yet is of no use to anyone.
+    /// Nobody can use a file that has not been renamed.
     fn drop(&mut self) {
         self.writer = None;
         let _ = fs::remove_file(&self.temporary);

@@ -8,8 +8,11 @@ use arrow::datatypes::DataType;
 use arrow::record_batch::RecordBatch;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 
-use super::{Landing, Load, LoadMode, Manifest, PartWriter, Plan};
-use elt_base::batch::{Batch, Output, Quarantined, Range, Reading};
+use super::{Landing, Load, LoadPlan, PartWriter, quarantined};
+use crate::batch::{Batch, Output, Quarantined};
+use crate::window::IdRange;
+use elt_base::manifest::{LoadKind, Manifest};
+use elt_base::reading::Reading;
 use elt_base::schema::{Column, ColumnType};
 
 fn batch(names: &[&str], rows: usize) -> Batch {
@@ -29,7 +32,7 @@ fn batch(names: &[&str], rows: usize) -> Batch {
 
 /// A load of one part, not finished.
 fn load(landing: &Landing, id: &str, batches: &[Batch]) -> (Load, PartWriter) {
-    let load = landing.begin("loans", "a/b", id, LoadMode::Full).unwrap();
+    let load = landing.begin("loans", "a/b", id, LoadKind::Full).unwrap();
     let mut part = load.part(1);
     for batch in batches {
         part.write(&Output::Documents(batch.clone())).unwrap();
@@ -45,7 +48,7 @@ fn finish((load, part): (Load, PartWriter), reading: Reading) -> Manifest {
 /// The finished loads: id, and each segment's rows and columns.
 fn shown(landing: &Landing) -> Vec<String> {
     let manifests = landing.finished("loans", "a/b", None).unwrap();
-    let segments = |manifest: &super::Manifest| {
+    let segments = |manifest: &Manifest| {
         let segments = manifest.segments.iter().map(|segment| {
             let file = fs::File::open(manifest.folder.join(&segment.file)).unwrap();
             assert_eq!(file.metadata().unwrap().len(), segment.bytes);
@@ -111,17 +114,17 @@ fn a_folder_that_cannot_be_written_names_its_path() {
     let folder = tempfile::tempdir().unwrap();
     // A file in the place of the folder, for root may write to read-only ones.
     fs::write(folder.path().join("loans"), "").unwrap();
-    let error = Landing::new(folder.path()).begin("loans", "a/b", "1", LoadMode::Full).unwrap_err();
+    let error = Landing::new(folder.path()).begin("loans", "a/b", "1", LoadKind::Full).unwrap_err();
     assert_eq!(error.message(), format!("cannot create `{}`", folder.path().join("loans/a%2fb").display()));
 }
 
-fn plan(load: &Load, fingerprint: &str) -> Plan {
-    Plan {
+fn plan(load: &Load, fingerprint: &str) -> LoadPlan {
+    LoadPlan {
         version: 1,
         load_id: load.id().to_owned(),
         fingerprint: fingerprint.into(),
         started_at: chrono::Utc::now().to_rfc3339(),
-        ranges: Range::between(&["1".into(), "2".into()]),
+        ranges: IdRange::between(&["1".into(), "2".into()]),
         id_kind: None,
         horizon: None,
         count: Some(9),
@@ -133,7 +136,7 @@ fn a_ranged_load_is_gone_on_with() {
     let folder = tempfile::tempdir().unwrap();
     let landing = Landing::new(folder.path());
     let day = chrono::TimeDelta::hours(24);
-    let mut load = landing.begin("loans", "a/b", "1", LoadMode::Full).unwrap();
+    let mut load = landing.begin("loans", "a/b", "1", LoadKind::Full).unwrap();
     let planned = plan(&load, "same");
     load.plan(&planned).unwrap();
     let mut second = load.part(2);
@@ -179,7 +182,7 @@ fn what_was_set_apart_is_read_back() {
         finish((load, part), reading)
     };
     let manifest = land("1", 0..20);
-    let entries = manifest.quarantined().unwrap();
+    let entries = quarantined(&manifest).unwrap();
     assert_eq!(entries.iter().map(|entry| entry.offset).collect::<Vec<_>>(), (0..20).map(Some).collect::<Vec<_>>());
     for (offset, entry) in (0..20).zip(&entries) {
         assert_eq!((entry.load_id.as_str(), entry.line, entry.reason.as_str()), ("1", None, "odd"));

@@ -65,7 +65,7 @@ pub fn unknown_collection(source: &str, collection: &str, near: Option<&str>) ->
 /// Two files of one collection.
 pub(crate) fn ambiguous_collection(collection: &str, first: &Path, second: &Path) -> Error {
     Error::failed(format!(
-        "collection `{collection}` stands in two files: `{}` and `{}`",
+        "collection `{collection}` is in two files: `{}` and `{}`",
         first.display(),
         second.display()
     ))
@@ -102,7 +102,7 @@ pub(crate) fn source_parquet(path: &Path, cause: &(dyn std::error::Error + 'stat
 /// A Parquet column that does not fit the raw table's.
 pub(crate) fn parquet_column(path: &Path, column: &str, have: &str, wanted: &str) -> Error {
     Error::failed(format!("column `{column}` of `{}` is {have}, but the raw table has {wanted}", path.display()))
-        .hint("a load with `--full-refresh` gives the raw table the file's types")
+        .hint("a load with `--full-refresh` changes the raw table to the file's types")
 }
 
 pub(crate) fn mongodb_uri(source: &str, cause: String) -> Error {

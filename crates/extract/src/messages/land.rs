@@ -13,7 +13,7 @@ pub(crate) fn landing(what: &str, path: &Path, cause: &(dyn std::error::Error + 
             Some("the disk is full; once there is room, the next run starts this load again")
         }
         Some(io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied) => {
-            Some("the landing folder must be writable; the target's `warehouse` path decides where it lies")
+            Some("the landing folder must be writable; the target's `warehouse` path decides where it is")
         }
         _ => None,
     };

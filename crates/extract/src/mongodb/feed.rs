@@ -1,13 +1,13 @@
-//! The way of raw server batches from the driver's threads to the decoder's.
+//! Passes raw server batches from the driver's threads to the decoder's.
 //!
 //! At most `BATCHES_WAITING` server batches wait in between, so that the network and the decoding overlap in bounded
-//! memory. Knows queries, not what the documents mean.
+//! memory. Knows queries, not the meaning of documents.
 
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::time::Duration;
 
-use ::mongodb::bson::{Bson, Document, RawDocumentBuf, doc};
+use ::mongodb::bson::{RawDocumentBuf, doc};
 use ::mongodb::error::{Error as DriverError, Result as DriverResult};
 use ::mongodb::options::{Hint, ReadConcern};
 use ::mongodb::raw_batch_cursor::RawBatch;
@@ -17,6 +17,7 @@ use tokio::sync::mpsc::{self, Sender};
 use tokio::time::timeout;
 
 use super::Mongodb;
+use super::query::{Asked, ServerQuery};
 use crate::bson::{Fields, Malformed};
 use crate::decode::Fault;
 use elt_base::cancel::Cancel;
@@ -25,36 +26,8 @@ use elt_base::error::Error;
 /// Server batches between the network and the decoder.
 const BATCHES_WAITING: usize = 2;
 
-/// How often a stop is looked for while the server is silent.
+/// How often the reader checks whether the user asked to stop, while the server is silent.
 const CANCEL_EVERY: Duration = Duration::from_millis(200);
-
-/// What is asked of a collection.
-#[derive(Debug, Clone)]
-pub struct Query {
-    pub collection: String,
-    pub batch_size: u32,
-    pub read_concern: Option<ReadConcern>,
-    pub what: What,
-}
-
-#[derive(Debug, Clone)]
-pub enum What {
-    Find(Box<Find>),
-    /// Stages, and how long the server may take for them.
-    Aggregate(Vec<Document>, Option<Duration>),
-}
-
-/// Documents in whatever order the server has them at hand.
-#[derive(Debug, Clone, Default)]
-pub struct Find {
-    pub filter: Document,
-    pub projection: Option<Document>,
-    pub sort: Option<Document>,
-    pub limit: Option<i64>,
-    /// A range of the index on `_id`, which is in one order over all types.
-    pub from: Option<Bson>,
-    pub to: Option<Bson>,
-}
 
 /// Why a feed ended early.
 #[derive(Debug)]
@@ -82,10 +55,10 @@ impl From<Error> for Ended {
 }
 
 impl Mongodb {
-    /// Gives each document of the answer to `each`, in order.
+    /// Passes each document of the answer to `each`, in order.
     pub(super) fn feed(
         &self,
-        query: Query,
+        query: ServerQuery,
         cancel: &Cancel,
         each: &mut dyn FnMut(&[u8]) -> Result<(), Fault>,
     ) -> Result<(), Ended> {
@@ -119,7 +92,7 @@ impl Mongodb {
     }
 }
 
-/// The options of a find that it has.
+/// Sets the options that a find has.
 macro_rules! with_options {
     ($action:expr, $find:expr, $concern:expr) => {{
         let mut action = $action;
@@ -147,17 +120,18 @@ macro_rules! with_options {
         action
     }};
 }
+
 type Sent = DriverResult<RawBatch>;
 
-async fn pump(collection: &Collection<RawDocumentBuf>, query: Query, send: &Sender<Sent>) -> DriverResult<()> {
-    let Query { batch_size, read_concern, .. } = query;
-    let mut cursor = match query.what {
-        What::Find(find) => {
+async fn pump(collection: &Collection<RawDocumentBuf>, query: ServerQuery, send: &Sender<Sent>) -> DriverResult<()> {
+    let ServerQuery { batch_size, read_concern, .. } = query;
+    let mut cursor = match query.asked {
+        Asked::Find(find) => {
             let mut action = collection.find(find.filter.clone()).batch_size(batch_size);
             action = with_options!(action, find, read_concern);
             action.batch().await?
         }
-        What::Aggregate(stages, time) => {
+        Asked::Aggregate(stages, time) => {
             let mut action = collection.aggregate(stages).allow_disk_use(true).batch_size(batch_size);
             if let Some(time) = time {
                 action = action.max_time(time);
@@ -171,20 +145,20 @@ async fn pump(collection: &Collection<RawDocumentBuf>, query: Query, send: &Send
     drain(&mut cursor, send).await
 }
 
-/// The same in a snapshot session, which has a read concern of its own.
+/// `pump` in a snapshot session, which has a read concern of its own.
 async fn pump_within(
     collection: &Collection<RawDocumentBuf>,
-    query: Query,
+    query: ServerQuery,
     mut session: ClientSession,
     send: &Sender<Sent>,
 ) -> DriverResult<()> {
-    let mut cursor = match query.what {
-        What::Find(find) => {
+    let mut cursor = match query.asked {
+        Asked::Find(find) => {
             let mut action = collection.find(find.filter.clone()).batch_size(query.batch_size);
             action = with_options!(action, find, None::<ReadConcern>);
             action.session(&mut session).batch().await?
         }
-        What::Aggregate(stages, time) => {
+        Asked::Aggregate(stages, time) => {
             let mut action = collection.aggregate(stages).allow_disk_use(true).batch_size(query.batch_size);
             if let Some(time) = time {
                 action = action.max_time(time);
@@ -195,7 +169,8 @@ async fn pump_within(
     drain(&mut cursor.stream(&mut session), send).await
 }
 
-/// Sends on what the cursor gives, until nobody listens: the reading ended early, and dropping the cursor tells the server.
+/// Sends the cursor's batches on, until nobody listens: then the reading ended early, and dropping the cursor ends it at the
+/// server, too.
 async fn drain(cursor: &mut (impl Stream<Item = Sent> + Unpin), send: &Sender<Sent>) -> DriverResult<()> {
     while let Some(batch) = poll_fn(|cx| Pin::new(&mut *cursor).poll_next(cx)).await {
         if send.send(Ok(batch?)).await.is_err() {

@@ -1,20 +1,23 @@
-//! What is asked of a server before a collection is read: a sample from across it, where to split it, its clock.
+//! The questions to a server before a collection is read: a sample from across it, where to split it, the server's clock.
 //!
-//! Knows which questions are cheap for a server; not what becomes of the answers.
+//! Knows which questions are cheap for a server; not the use of the answers.
 
 use std::time::{Duration, Instant};
 
 use ::mongodb::bson::{Bson, DateTime, Document, doc};
 
-use super::feed::{Find, What};
-use super::{Mongodb, filter};
+use super::Mongodb;
+use super::query::{Asked, Find, filter, query};
+use crate::bson::ejson;
 use crate::bson::find;
 use crate::decode::Fault;
 use crate::messages;
+use crate::options::RANGE_SIZE;
+use crate::question::{Question, SurveyHints};
+use crate::source::Source;
 use crate::survey::{Draw, SAMPLE_DOCUMENTS_MAX, Survey};
-use crate::watermark::{self, Class, Mark};
-use crate::{RANGE_SIZE, Request, Source, ejson};
-use elt_base::batch::{Horizon, Window};
+use crate::watermark::{self, Mark, MarkClass};
+use crate::window::{Horizon, Window};
 use elt_base::error::{Result, nearest};
 
 /// Documents drawn from a larger collection.
@@ -29,57 +32,60 @@ const DRAW_MILLIS_MIN: u64 = 40;
 const DRAW_MILLIS_MAX: u64 = 5_000;
 
 /// Bytes from which on a collection is read in ranges of `_id`, if nothing is said: below, one cursor in the order the
-/// documents lie in is much the fastest, and what a lost one costs is seconds.
+/// documents are stored in is much faster, and a lost cursor costs seconds.
 const RANGES_FROM_BYTES: u64 = 2 << 30;
 
 /// `_id`s drawn for each range, and for all of them.
 const CUTS_DRAWN: u64 = 20;
 const CUTS_DRAWN_MAX: u64 = 20_000;
 
-pub fn survey(source: &Mongodb, request: &Request) -> Result<Survey> {
-    let mut survey = Survey::default();
-    let mut class = None;
-    if let Window::Since { from, .. } = &request.window {
-        class = Mark::parse(from)?.class();
-    } else {
-        // For the server an unknown collection is an empty one, and a full load would empty the raw table.
-        let kind = source.type_of(&request.collection)?;
-        if kind.is_none() {
-            let names = source.collections()?;
-            let near = nearest(&request.collection, names.iter().map(String::as_str));
-            return Err(messages::unknown_collection(&source.name, &request.collection, near));
+impl Mongodb {
+    /// Looks at a collection before it is read.
+    pub(super) fn look(&self, question: &Question, hints: SurveyHints) -> Result<Survey> {
+        let mut survey = Survey::default();
+        let mut class = None;
+        if let Window::Since { from, .. } = &question.window {
+            class = Mark::parse(from)?.class();
+        } else {
+            // For the server an unknown collection is an empty one, and a full load would empty the raw table.
+            let kind = self.type_of(&question.collection)?;
+            if kind.is_none() {
+                let names = self.collections()?;
+                let near = nearest(&question.collection, names.iter().map(String::as_str));
+                return Err(messages::unknown_collection(&self.name, &question.collection, near));
+            }
+            // Behind a filter, a sample would cost the server as much as the reading; a small collection is its own sample.
+            let is_cheap = |count: u64| count <= DRAW_ALL_MAX || !self.pace.counts_by_reading();
+            let count = hints.count.filter(|count| *count > SAMPLE_DOCUMENTS_MAX as u64 && is_cheap(*count));
+            let mut bytes = 0;
+            if let Some(count) = count.filter(|_| question.options.filter.is_none()) {
+                let drawn = draw(self, question, count)?;
+                class = drawn.class;
+                bytes = drawn.draw.bytes / drawn.draw.documents.max(1) * count;
+                survey.sample = drawn.draw.shape();
+            }
+            if kind.as_deref() == Some("collection") && question.options.filter.is_none() && !hints.is_split {
+                survey.cuts = cuts(self, question, hints.count.unwrap_or_default(), bytes)?;
+            }
         }
-        // Behind a filter, a sample would cost the server as much as the reading; a small collection is its own sample.
-        let is_cheap = |count: u64| count <= DRAW_ALL_MAX || !source.pace.counts_by_reading();
-        let count = request.counted.filter(|count| *count > SAMPLE_DOCUMENTS_MAX as u64 && is_cheap(*count));
-        let mut bytes = 0;
-        if let Some(count) = count.filter(|_| request.options.filter.is_none()) {
-            let drawn = draw(source, request, count)?;
-            class = drawn.class;
-            bytes = drawn.draw.bytes / drawn.draw.documents.max(1) * count;
-            survey.shape = drawn.draw.shape();
+        if question.watermark.is_some() {
+            survey.horizon = Some(horizon(self, question, class)?);
         }
-        if kind.as_deref() == Some("collection") && request.options.filter.is_none() && !request.is_split {
-            survey.cuts = cuts(source, request, bytes)?;
-        }
+        Ok(survey)
     }
-    if request.watermark.is_some() {
-        survey.horizon = Some(horizon(source, request, class)?);
-    }
-    Ok(survey)
 }
 
 /// A sample from across the collection.
 struct Drawn {
     draw: Draw,
     /// The class of the greatest watermark.
-    class: Option<Class>,
+    class: Option<MarkClass>,
 }
 
 /// Draws a sample, if the server can do so at once: one that has to read the collection for it would do all the work
 /// twice, and is stopped. Then the sample is empty, and the reading looks at its own first documents.
-fn draw(source: &Mongodb, request: &Request, count: u64) -> Result<Drawn> {
-    let mut draw = Draw::new(request)?;
+fn draw(source: &Mongodb, question: &Question, count: u64) -> Result<Drawn> {
+    let mut draw = Draw::new(question.reshape()?);
     let mut class = None;
     let millis = match count {
         ..=DRAW_ALL_MAX => DRAW_ALL_MILLIS,
@@ -87,29 +93,32 @@ fn draw(source: &Mongodb, request: &Request, count: u64) -> Result<Drawn> {
     };
     let time = Duration::from_millis(millis);
     let stages = vec![doc! { "$sample": { "size": DRAWN as i64 } }];
-    let drawn = source.all(request, What::Aggregate(stages, Some(time)), &mut |document| {
-        if let Some(path) = &request.watermark {
-            let kind = watermark::find(document, path)?.map(|value| value.kind);
-            class = class.max(kind.and_then(Class::of));
-        }
-        draw.take(document);
-        Ok(())
-    });
+    let drawn = source.all(
+        query(&question.collection, &question.options, Asked::Aggregate(stages, Some(time))),
+        &question.cancel,
+        &mut |document| {
+            if let Some(path) = &question.watermark {
+                let kind = watermark::find(document, path)?.map(|value| value.kind);
+                class = class.max(kind.and_then(MarkClass::of));
+            }
+            draw.take(document);
+            Ok(())
+        },
+    );
     match drawn {
-        Err(error) if error.is_timeout() => Ok(Drawn { draw: Draw::new(request)?, class: None }),
+        Err(error) if error.is_timeout() => Ok(Drawn { draw: Draw::new(question.reshape()?), class: None }),
         drawn => drawn.map(|()| Drawn { draw, class }),
     }
 }
 
 /// The `_id`s that part a collection into ranges of about `range_size` documents; none where it is read as one. `bytes`
-/// is what the collection has, about; 0 if that is not known.
-fn cuts(source: &Mongodb, request: &Request, bytes: u64) -> Result<Vec<String>> {
-    let size = match request.options.range_size {
+/// is the approximate size of the collection; 0 if that is not known.
+fn cuts(source: &Mongodb, question: &Question, count: u64, bytes: u64) -> Result<Vec<String>> {
+    let size = match question.options.range_size {
         Some(size) => size,
         None if bytes >= RANGES_FROM_BYTES => RANGE_SIZE,
         None => 0,
     };
-    let count = request.counted.unwrap_or_default();
     if size == 0 || count < size.saturating_mul(2) {
         return Ok(Vec::new());
     }
@@ -122,12 +131,16 @@ fn cuts(source: &Mongodb, request: &Request, bytes: u64) -> Result<Vec<String>> 
         doc! { "$sort": { "_id": 1 } },
     ];
     let mut ids = Vec::new();
-    source.all(request, What::Aggregate(stages, None), &mut |document| {
-        if let Some(id) = find(document, b"_id")? {
-            ids.push(ejson::canonical(id)?);
-        }
-        Ok(())
-    })?;
+    source.all(
+        query(&question.collection, &question.options, Asked::Aggregate(stages, None)),
+        &question.cancel,
+        &mut |document| {
+            if let Some(id) = find(document, b"_id")? {
+                ids.push(ejson::canonical(id)?);
+            }
+            Ok(())
+        },
+    )?;
     let each = (ids.len() as u64 / ranges).max(1);
     let mut cuts: Vec<String> = Vec::new();
     for (index, id) in ids.into_iter().enumerate().skip(1) {
@@ -139,41 +152,45 @@ fn cuts(source: &Mongodb, request: &Request, bytes: u64) -> Result<Vec<String>> 
     Ok(cuts)
 }
 
-/// What the watermark may not pass: a document that is changed behind the reading's back carries a time from now on, or
-/// a greater value than there is now.
-fn horizon(source: &Mongodb, request: &Request, class: Option<Class>) -> Result<Horizon> {
+/// The limit of the watermark: a document that changes during the reading has a time from now on, or a greater value than
+/// there is now.
+fn horizon(source: &Mongodb, question: &Question, class: Option<MarkClass>) -> Result<Horizon> {
     let millis = clock(source)?;
     let mut horizon = Horizon { millis, greatest: None };
-    let Some(path) = &request.watermark else { return Ok(horizon) };
+    let Some(path) = &question.watermark else { return Ok(horizon) };
     // The first document at hand says it where no sample did.
     let class = match class {
         Some(class) => Some(class),
-        None => first(source, request, path, None)?.and_then(|mark| Mark::parse(&mark).ok()?.class()),
+        None => first(source, question, path, None)?.and_then(|mark| Mark::parse(&mark).ok()?.class()),
     };
     // Without an index, the server reads the collection for this.
     if class.is_some_and(|class| !class.is_time()) {
-        horizon.greatest = first(source, request, path, Some(doc! { path: -1 }))?;
+        horizon.greatest = first(source, question, path, Some(doc! { path: -1 }))?;
     }
     Ok(horizon)
 }
 
 /// The watermark of the first document in an order, as canonical Extended JSON; None if it has none.
-fn first(source: &Mongodb, request: &Request, path: &str, sort: Option<Document>) -> Result<Option<String>> {
+fn first(source: &Mongodb, question: &Question, path: &str, sort: Option<Document>) -> Result<Option<String>> {
     let find = Find {
-        filter: filter(&request.options, &request.collection)?,
+        filter: filter(&question.options, &question.collection)?,
         projection: Some(doc! { path: 1 }),
         sort,
         limit: Some(1),
         ..Find::default()
     };
     let mut found = None;
-    source.all(request, What::Find(Box::new(find)), &mut |document| {
-        found = match watermark::find(document, path)? {
-            Some(value) if Class::of(value.kind).is_some() => Some(ejson::canonical(value)?),
-            _ => None,
-        };
-        Ok::<_, Fault>(())
-    })?;
+    source.all(
+        query(&question.collection, &question.options, Asked::Find(Box::new(find))),
+        &question.cancel,
+        &mut |document| {
+            found = match watermark::find(document, path)? {
+                Some(value) if MarkClass::of(value.kind).is_some() => Some(ejson::canonical(value)?),
+                _ => None,
+            };
+            Ok::<_, Fault>(())
+        },
+    )?;
     Ok(found)
 }
 

@@ -6,7 +6,7 @@ use ::mongodb::bson::oid::ObjectId;
 use ::mongodb::bson::spec::BinarySubtype;
 use ::mongodb::bson::{Binary, Bson, DateTime, Document, JavaScriptCodeWithScope, Timestamp, doc};
 
-use crate::watermark::{Class, Mark};
+use crate::watermark::{Mark, MarkClass};
 
 /// 0001-01-01: an earlier date is none to some servers.
 const YEAR_ONE_MILLIS: i64 = -62_135_596_800_000;
@@ -15,20 +15,20 @@ const YEAR_ONE_MILLIS: i64 = -62_135_596_800_000;
 ///
 /// Each clause is a range of an index on `path`, if there is one; `$not` and `$type` make some servers read the whole
 /// collection. Comparisons keep to the type of their operand (MongoDB manual, "Type Bracketing"), so the least value of
-/// each other type brings all of that type. What no comparison brings: a regular expression, a DBPointer, a date before
-/// the year 1 where `from` is none, and an array all of whose elements are before `from`, for an index has an array's
+/// each other type brings all of that type. No comparison finds a regular expression, a DBPointer, a date before
+/// the year 1 where `from` is none, and an array all of whose elements are before `from`, because an index has an array's
 /// elements in the place of the array.
 pub fn since(path: &str, from: &Mark) -> Document {
     let Some(own) = from.class() else { return doc! {} };
     let empty = |subtype| Bson::Binary(Binary { subtype, bytes: Vec::new() });
     let brackets = [
-        (Some(Class::Number), Bson::Double(f64::NEG_INFINITY)),
-        (Some(Class::Text), Bson::String(String::new())),
+        (Some(MarkClass::Number), Bson::Double(f64::NEG_INFINITY)),
+        (Some(MarkClass::Text), Bson::String(String::new())),
         (None, Bson::Document(doc! {})),
         (None, empty(BinarySubtype::Generic)),
-        (Some(Class::ObjectId), Bson::ObjectId(ObjectId::from_bytes([0; 12]))),
-        (Some(Class::Date), Bson::DateTime(DateTime::from_millis(YEAR_ONE_MILLIS))),
-        (Some(Class::Timestamp), Bson::Timestamp(Timestamp { time: 0, increment: 0 })),
+        (Some(MarkClass::ObjectId), Bson::ObjectId(ObjectId::from_bytes([0; 12]))),
+        (Some(MarkClass::Date), Bson::DateTime(DateTime::from_millis(YEAR_ONE_MILLIS))),
+        (Some(MarkClass::Timestamp), Bson::Timestamp(Timestamp { time: 0, increment: 0 })),
         (None, Bson::JavaScriptCode(String::new())),
         (None, Bson::JavaScriptCodeWithScope(JavaScriptCodeWithScope { code: String::new(), scope: doc! {} })),
     ];
@@ -41,7 +41,7 @@ pub fn since(path: &str, from: &Mark) -> Document {
         Bson::MinKey,
         Bson::MaxKey,
     ];
-    if own != Class::Number {
+    if own != MarkClass::Number {
         values.push(Bson::Double(f64::NAN));
     }
     let mut clauses = vec![doc! { path: { "$gte": from.bson() } }, doc! { path: { "$in": values } }];

@@ -4,17 +4,17 @@
 
 /// A step of some path, or the document itself.
 #[derive(Debug, Clone)]
-pub struct Tree<T> {
-    /// What is asked for here, if a path ends here.
+pub struct PathTree<T> {
+    /// The mark, if a path ends here.
     mark: Option<T>,
     /// By key, ascending.
-    children: Vec<(Box<[u8]>, Tree<T>)>,
+    children: Vec<(Box<[u8]>, PathTree<T>)>,
 }
 
 /// Up to so many children are looked through in turn; more are searched by halves.
 const SCANNED_MAX: usize = 8;
 
-impl<T: Copy> Tree<T> {
+impl<T: Copy> PathTree<T> {
     const EMPTY: Self = Self { mark: None, children: Vec::new() };
 
     /// The error is a message that names the path.

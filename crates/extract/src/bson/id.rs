@@ -1,38 +1,35 @@
-//! The text form of an `_id`: plain for what most `_id`s of the collection are, unique over all types.
+//! The text form of an `_id`: plain for the type that most `_id`s of the collection have, unique over all types.
 //!
-//! Raw tables, joins and sweeps compare this text. The first load's sample says which kind of `_id` is the collection's
-//! own (`IdKind`); later loads keep it, so that a text means the same document for as long as the raw table lives.
+//! Raw tables, joins and sweeps compare this text. The first load's sample decides which kind of `_id` is the collection's
+//! own (`IdKind`); later loads keep it, so that a text means the same document as long as the raw table exists.
 //!
 //! - The plain form, for values of that kind: an objectId's 24 hex digits; a string itself; a number's decimal digits,
-//!   alike for all numeric types, for MongoDB's unique index takes equal numbers for one; a UUID's text; a date in
+//!   the same for all numeric types, because MongoDB's unique index takes equal numbers for one; a UUID's text; a date in
 //!   ISO 8601 with milliseconds.
 //! - The decorated form, for every other value: canonical Extended JSON. `#` and its number for a document of a file
 //!   that has no `_id`.
 //!
-//! No plain form but a string's can be taken for a decorated one. So where strings are plain, every decorated form
-//! begins with `{"$`: one that does not by itself is wrapped as `{"$value":…}` (without `_id`: `{"$row":…}`), and so is
-//! a string that begins with `{"$`. An object of such a beginning is wrapped everywhere.
+//! Only a plain string could be mistaken for a decorated form. So where strings are plain, every decorated form begins
+//! with `{"$`: a form that does not is wrapped as `{"$value":…}` (without `_id`: `{"$row":…}`), and so is a string that
+//! begins with `{"$`. An object that begins with it is wrapped everywhere.
 //!
-//! Numbers that have no short exact digits are decorated too: NaN, infinities, from 10^38 on, and fractions of more
-//! than 34 places, such as the double 0.1, which is not the decimal 0.1. Everything is recoverable but a number's type
-//! and its trailing zeros.
+//! Numbers that have no short exact digits are decorated, too: NaN, infinities, from 10^38 on, and fractions of more
+//! than 34 places, such as the double 0.1, which is not the decimal 0.1. Everything can be read back except a number's
+//! type and its trailing zeros. Knows no column.
 
 use std::io::Write;
 
-use arrow::array::StringArray;
-use arrow::error::ArrowError;
 use chrono::{DateTime, SecondsFormat, Utc};
 
+use crate::bson::decimal::{Decimal, rescale};
+use crate::bson::ejson;
 use crate::bson::{Kind, Malformed, Value};
-use crate::data::Bytes;
-use crate::decimal::{Decimal, rescale};
-use crate::ejson;
-use elt_base::batch::IdKind;
+use elt_base::reading::IdKind;
 
 /// Places after the point of a plain number, at most: a decimal128's digits.
 const PLACES_MAX: usize = 34;
 
-/// What a decorated form begins with where strings are plain.
+/// The beginning of every decorated form where strings are plain.
 const DECORATION: &[u8] = b"{\"$";
 
 /// Appends the text form.
@@ -58,7 +55,7 @@ pub fn text(value: Value<'_>, plain: IdKind) -> Result<String, Malformed> {
     Ok(String::from_utf8_lossy(&out).into_owned())
 }
 
-/// Of a document without `_id`.
+/// The text of a document without `_id`.
 pub fn of_number(number: u64, plain: IdKind) -> String {
     if plain == IdKind::Text { format!("{{\"$row\":{number}}}") } else { format!("#{number}") }
 }
@@ -79,7 +76,7 @@ fn decorate(out: &mut Vec<u8>, value: Value<'_>, plain: IdKind) -> Result<(), Ma
     Ok(())
 }
 
-/// False, and nothing is appended, if the value has no plain form. So with the others below.
+/// False if the value has no plain form; then nothing is appended. The functions below do the same.
 fn push_string(out: &mut Vec<u8>, text: &[u8]) -> bool {
     let plain = !text.starts_with(DECORATION) && std::str::from_utf8(text).is_ok();
     if plain {
@@ -150,37 +147,6 @@ fn push_text(out: &mut Vec<u8>, text: std::fmt::Arguments<'_>) -> bool {
     true
 }
 
-/// A list of ids as it grows: no allocation of its own for each.
-#[derive(Debug)]
-pub struct Ids {
-    plain: IdKind,
-    texts: Bytes,
-    pub len: usize,
-}
-
-impl Ids {
-    pub fn new(plain: IdKind) -> Self {
-        Self { plain, texts: Bytes::default(), len: 0 }
-    }
-
-    /// Of a document whose `_id` is `value`; the document's number stands for an absent one.
-    pub fn push(&mut self, value: Option<Value<'_>>, number: u64) -> Result<(), Malformed> {
-        match value {
-            Some(value) => push(&mut self.texts.bytes, value, self.plain)?,
-            None => self.texts.bytes.extend_from_slice(of_number(number, self.plain).as_bytes()),
-        }
-        self.texts.end();
-        self.len += 1;
-        Ok(())
-    }
-
-    /// The list so far; the next one starts empty.
-    pub fn take(&mut self) -> Result<StringArray, ArrowError> {
-        self.len = 0;
-        self.texts.strings(None)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::collections::HashSet;
@@ -188,7 +154,7 @@ mod tests {
     use super::{of_number, text};
     use crate::bson;
     use ::bson::{Bson, doc, oid::ObjectId};
-    use elt_base::batch::IdKind;
+    use elt_base::reading::IdKind;
 
     const KINDS: [IdKind; 6] =
         [IdKind::ObjectId, IdKind::Text, IdKind::Number, IdKind::Uuid, IdKind::Date, IdKind::Other];

@@ -1,39 +1,41 @@
-//! Reads a collection into a load's parts: range by range, several at once where threads are free, each again if the
-//! source was lost on the way.
+//! Reads a collection into the parts of a load: range by range, several at once where threads are free. A range is read
+//! again if the connection to the source was lost.
 //!
 //! Composes `extract` and `land`; knows nothing of raw tables.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::thread::{self, Scope};
 use std::time::Duration;
 
 use crossbeam_channel::bounded;
+use parking_lot::Mutex;
 
 use crate::messages;
 use crate::report::{Activity, Console};
-use elt_base::batch::{Output, Range, Reading};
 use elt_base::cancel::Cancel;
 use elt_base::error::{Error, Result};
 use elt_base::failpoint::failpoint;
+use elt_base::reading::Reading;
+use elt_extract::batch::Output;
 use elt_extract::land::{Load, Part};
-use elt_extract::{Request, Source};
+use elt_extract::window::IdRange;
+use elt_extract::{Question, ReadingPlan, Source};
 
-/// Outputs between decoding and Parquet writing. Each is bounded by extraction.
+/// Outputs between decoding and Parquet writing, at most. Extraction limits the size of each.
 const OUTPUTS_AHEAD: usize = 2;
 
-/// How often a part is read again after its source was lost, and the first wait; each further one is twice as long.
+/// How often a range is read after its source was lost, and the first wait; each further wait is twice as long.
 const ATTEMPTS_MAX: u32 = 6;
 const WAIT_FIRST: Duration = Duration::from_millis(500);
 
-/// How often a stop is looked for while waiting.
+/// How often a waiting thread checks whether the user asked to stop.
 const CANCEL_EVERY: Duration = Duration::from_millis(50);
 
-/// Threads that no collection uses yet. A collection has one without asking.
+/// Threads that no collection uses. Each collection has one thread of its own beside these.
 #[derive(Debug)]
-pub struct Spare(AtomicUsize);
+pub struct SpareThreads(AtomicUsize);
 
-impl Spare {
+impl SpareThreads {
     pub fn new(threads: usize) -> Self {
         Self(AtomicUsize::new(threads))
     }
@@ -48,49 +50,49 @@ impl Spare {
     }
 }
 
-/// What a collection's reading needs.
-pub struct Ranges<'a> {
+/// The reading of one collection.
+pub struct RangeReading<'a> {
     pub source: &'a dyn Source,
-    /// Without its range.
-    pub request: &'a Request,
+    pub question: &'a Question,
+    pub plan: &'a ReadingPlan,
     pub load: &'a Load,
-    pub ranges: &'a [Range],
+    pub ranges: &'a [IdRange],
     /// How messages call the collection.
     pub name: &'a str,
-    pub spare: &'a Spare,
+    pub spare: &'a SpareThreads,
     pub cancel: &'a Cancel,
     pub activity: &'a Activity,
     pub console: &'a Console,
 }
 
-/// The ranges as they are shared out.
-struct Work {
-    /// Numbers of those to read, from 1.
+/// The ranges, as the threads take them.
+struct RangeWork {
+    /// The numbers of the ranges to read, from 1.
     open: Vec<usize>,
     next: AtomicUsize,
     done: Mutex<Vec<Part>>,
     failed: Mutex<Option<Error>>,
 }
 
-impl Ranges<'_> {
-    /// Reads every range that has not landed; gives the new parts.
+impl RangeReading<'_> {
+    /// Reads every range that has not landed, and returns the new parts.
     pub fn read(&self) -> Result<Vec<Part>> {
         let landed = |number: &usize| self.load.landed().iter().any(|part| part.number == *number);
-        let work = Work {
+        let work = RangeWork {
             open: (1..=self.ranges.len()).filter(|number| !landed(number)).collect(),
             next: AtomicUsize::new(0),
             done: Mutex::default(),
             failed: Mutex::default(),
         };
         thread::scope(|scope| self.work(scope, &work));
-        match work.failed.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        match work.failed.into_inner() {
             Some(error) => Err(error),
-            None => Ok(work.done.into_inner().unwrap_or_else(PoisonError::into_inner)),
+            None => Ok(work.done.into_inner()),
         }
     }
 
-    /// Takes one range after the other, and other threads along while there are more.
-    fn work<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, work: &'scope Work) {
+    /// Takes one range after the other; starts another thread while there are more.
+    fn work<'scope>(&'scope self, scope: &'scope Scope<'scope, '_>, work: &'scope RangeWork) {
         loop {
             let index = work.next.fetch_add(1, Ordering::SeqCst);
             let Some(number) = work.open.get(index) else { return };
@@ -101,28 +103,27 @@ impl Ranges<'_> {
                 });
             }
             match self.part(*number) {
-                Ok(part) => work.done.lock().unwrap_or_else(PoisonError::into_inner).push(part),
+                Ok(part) => work.done.lock().push(part),
                 Err(error) => {
-                    // The others end with the range they are at; what they land is kept.
+                    // The other threads finish their range; the ranges that they land are kept.
                     work.next.store(work.open.len(), Ordering::SeqCst);
-                    work.failed.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(error);
+                    work.failed.lock().get_or_insert(error);
                     return;
                 }
             }
         }
     }
 
-    /// Reads one range, again and again while the source is lost on the way.
+    /// Reads one range, again after each loss of the source.
     fn part(&self, number: usize) -> Result<Part> {
-        let mut request = self.request.clone();
-        request.range = self.ranges.get(number - 1).cloned().unwrap_or_default();
+        let range = self.ranges.get(number - 1).cloned().unwrap_or_default();
         let what = match self.ranges.len() {
             1 => format!("collection `{}`", self.name),
             all => format!("range {number} of {all} of collection `{}`", self.name),
         };
         let mut attempt = 1;
         loop {
-            let error = match self.attempt(&request, number) {
+            let error = match self.attempt(&range, number) {
                 Ok(part) => {
                     failpoint("land.part");
                     return Ok(part);
@@ -144,8 +145,8 @@ impl Ranges<'_> {
         }
     }
 
-    /// Decodes in this thread and writes Parquet in another. What a failed attempt wrote is gone.
-    fn attempt(&self, request: &Request, number: usize) -> Result<Part> {
+    /// Decodes in this thread and writes Parquet in another. A failed attempt leaves nothing.
+    fn attempt(&self, range: &IdRange, number: usize) -> Result<Part> {
         let mut writer = self.load.part(number);
         let (sender, receiver) = bounded::<Output>(OUTPUTS_AHEAD);
         let mut rows = 0;
@@ -157,13 +158,13 @@ impl Ranges<'_> {
                 }
                 Ok(writer)
             });
-            let reading: Result<Reading> = self.source.read(request, &mut |output| {
+            let reading: Result<Reading> = self.source.read(self.question, self.plan, range, &mut |output| {
                 failpoint("extract.batch");
                 if let Output::Documents(batch) = &output {
                     rows += batch.data.num_rows() as u64;
                     self.activity.advance(batch.data.num_rows() as u64);
                 }
-                // A writer that stopped says why when it is joined.
+                // If the writer stopped, joining it returns the reason.
                 sender.send(output).map_err(|_| elt_base::messages::interrupted())
             });
             drop(sender);

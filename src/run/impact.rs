@@ -1,6 +1,6 @@
-//! Which columns and exports a changed field of a source reaches, and what a load changed.
+//! The columns and exports that a changed field of a source reaches, and the fields that a load changed, in words.
 //!
-//! Asked only where something changed. Knows the graph and its lineage; says it in words.
+//! Computed only if something changed. Knows the graph and its lineage.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +13,7 @@ use super::binder;
 /// Columns that a line names.
 const SHOWN_MAX: usize = 4;
 
-/// The lineage of all that reads some sources, for the columns that are known.
+/// The lineage of all models that read some sources, for the columns that are known.
 pub fn lineage<'g>(
     graph: &'g Graph,
     everything: &Selection,
@@ -42,7 +42,7 @@ pub fn words(lineage: &Lineage<'_>, field: &Field, exports: &[NodeId]) -> Option
     if !exported.is_empty() {
         return Some(format!("reaches {}, exported", listed(&exported)));
     }
-    // What goes no further stands for what lies on the way.
+    // The last columns of the lineage are shown; those between are left out.
     let is_end = |field: &&Field| lineage.reached(field).is_empty();
     let ends: Vec<String> = reached.iter().filter(is_end).map(shown).collect();
     if !ends.is_empty() {
@@ -53,7 +53,7 @@ pub fn words(lineage: &Lineage<'_>, field: &Field, exports: &[NodeId]) -> Option
     if !deciding.is_empty() {
         return Some(format!("decides rows of {}", deciding.into_iter().collect::<Vec<_>>().join(", ")));
     }
-    // The first of those that are bound no more are the ones that may have read it.
+    // Of the models that cannot be bound, the first ones may have read it.
     let below = graph.descendants(field.node);
     let unbound: Vec<NodeId> = lineage.unbound.iter().copied().filter(|id| below.contains(id)).collect();
     let is_first = |id: &&NodeId| graph.parents(**id).all(|parent| !unbound.contains(&parent.id));
@@ -69,7 +69,7 @@ fn listed(names: &[String]) -> String {
     }
 }
 
-/// A line for each field that loads brought, took away or gave another type, in collections that were loaded before.
+/// A line for each field that loads added, removed or gave another type, in collections that were loaded before.
 pub fn changes(
     graph: &Graph,
     everything: &Selection,
@@ -87,7 +87,7 @@ pub fn changes(
         return Ok(Vec::new());
     }
     let sources: BTreeSet<NodeId> = changed.iter().map(|(field, _)| field.node).collect();
-    // What is gone was read by queries that are bound no more.
+    // Queries that read a field that is gone cannot be bound now.
     let then = lineage(graph, everything, &sources, before)?;
     let later = match changed.iter().any(|(_, change)| *change == FieldChange::New) {
         true => Some(lineage(graph, everything, &sources, now)?),

@@ -1,11 +1,12 @@
 //! Reads a query's text: Extended JSON, then MongoDB's operators.
 //!
-//! Refuses what the server refuses, and by name what only a server can do. Its messages name operators, never values.
-//! Knows nothing of how a query is evaluated.
+//! Refuses whatever the server refuses, and names the operators that only a server can evaluate. Its messages name operators,
+//! never values. Knows nothing of how a query is evaluated.
 
 use bson::{Bson, Document};
 
-use super::{Comparison, Node, Operand, Path, Pattern, Set, Test, order};
+use super::pattern::Pattern;
+use super::{Comparison, InSet, KeyPath, Operand, Query, QueryNode, Test, order};
 use crate::bson::Kind;
 
 /// Operators that the server knows and this module does not.
@@ -33,7 +34,14 @@ const OF_SERVERS: [&str; 19] = [
 
 type Parsed<T> = Result<T, String>;
 
-pub fn parse(text: &str) -> Parsed<Node> {
+impl Query {
+    /// `text` is Extended JSON v2, canonical or relaxed. The error is a message without any of the query's values.
+    pub fn parse(text: &str) -> Parsed<Self> {
+        parse(text).map(|root| Self { root })
+    }
+}
+
+fn parse(text: &str) -> Parsed<QueryNode> {
     let json: serde_json::Value = serde_json::from_str(text).map_err(|error| format!("invalid JSON: {error}"))?;
     match Bson::try_from(json) {
         Ok(Bson::Document(document)) => parse_document(&document),
@@ -43,21 +51,21 @@ pub fn parse(text: &str) -> Parsed<Node> {
     }
 }
 
-fn parse_document(document: &Document) -> Parsed<Node> {
+fn parse_document(document: &Document) -> Parsed<QueryNode> {
     let mut nodes = Vec::with_capacity(document.len());
     for (key, value) in document {
         match key.as_str() {
-            "$and" => nodes.push(Node::All(parse_list(key, value)?)),
-            "$or" => nodes.push(Node::Any(parse_list(key, value)?)),
-            "$nor" => nodes.push(Node::Not(Box::new(Node::Any(parse_list(key, value)?)))),
+            "$and" => nodes.push(QueryNode::All(parse_list(key, value)?)),
+            "$or" => nodes.push(QueryNode::Any(parse_list(key, value)?)),
+            "$nor" => nodes.push(QueryNode::Not(Box::new(QueryNode::Any(parse_list(key, value)?)))),
             "$comment" => {}
             // The fields of a reference to another document are fields like others.
-            "$ref" | "$id" | "$db" => nodes.push(equality(&Path::parse(key), key, value)?),
+            "$ref" | "$id" | "$db" => nodes.push(equality(&KeyPath::parse(key), key, value)?),
             _ if key.starts_with('$') => return Err(unknown(key)),
             _ => parse_field(key, value, &mut nodes)?,
         }
     }
-    Ok(Node::All(nodes))
+    Ok(QueryNode::All(nodes))
 }
 
 fn unknown(operator: &str) -> String {
@@ -68,7 +76,7 @@ fn unknown(operator: &str) -> String {
     }
 }
 
-fn parse_list(operator: &str, value: &Bson) -> Parsed<Vec<Node>> {
+fn parse_list(operator: &str, value: &Bson) -> Parsed<Vec<QueryNode>> {
     let documents = match value {
         Bson::Array(items) if !items.is_empty() => items.iter().map(Bson::as_document).collect::<Option<Vec<_>>>(),
         _ => None,
@@ -77,12 +85,12 @@ fn parse_list(operator: &str, value: &Bson) -> Parsed<Vec<Node>> {
     documents.into_iter().map(parse_document).collect()
 }
 
-fn parse_field(key: &str, value: &Bson, nodes: &mut Vec<Node>) -> Parsed<()> {
-    let path = Path::parse(key);
+fn parse_field(key: &str, value: &Bson, nodes: &mut Vec<QueryNode>) -> Parsed<()> {
+    let path = KeyPath::parse(key);
     match value {
         Bson::Document(operators) if is_operators(operators, false) => parse_operators(&path, operators, nodes),
         Bson::RegularExpression(_) => {
-            nodes.push(Node::Field(path, Test::Regex(pattern(value)?)));
+            nodes.push(QueryNode::Field(path, Test::Regex(pattern(value)?)));
             Ok(())
         }
         _ => {
@@ -100,24 +108,24 @@ fn is_operators(document: &Document, part_of_reference: bool) -> bool {
     document.keys().next().is_some_and(|key| key.starts_with('$')) && !refers
 }
 
-fn equality(path: &Path, name: &str, value: &Bson) -> Parsed<Node> {
-    Ok(Node::Field(path.clone(), Test::Compare(Comparison::Equal, operand(name, value)?)))
+fn equality(path: &KeyPath, name: &str, value: &Bson) -> Parsed<QueryNode> {
+    Ok(QueryNode::Field(path.clone(), Test::Compare(Comparison::Equal, operand(name, value)?)))
 }
 
 fn operand(name: &str, value: &Bson) -> Parsed<Operand> {
     if matches!(value, Bson::Undefined) {
         return Err(format!("`{name}` cannot be compared with undefined"));
     }
-    Operand::new(value).ok_or_else(|| format!("the value of `{name}` is no BSON"))
+    Operand::new(value).ok_or_else(|| format!("the value of `{name}` is not BSON"))
 }
 
-fn not(node: Node) -> Node {
-    Node::Not(Box::new(node))
+fn not(node: QueryNode) -> QueryNode {
+    QueryNode::Not(Box::new(node))
 }
 
-fn parse_operators(path: &Path, operators: &Document, nodes: &mut Vec<Node>) -> Parsed<()> {
+fn parse_operators(path: &KeyPath, operators: &Document, nodes: &mut Vec<QueryNode>) -> Parsed<()> {
     for (key, value) in operators {
-        let field = |test| Node::Field(path.clone(), test);
+        let field = |test| QueryNode::Field(path.clone(), test);
         nodes.push(match key.as_str() {
             "$eq" => equality(path, key, value)?,
             "$ne" => not(field(compare(Comparison::Equal, key, value)?)),
@@ -153,7 +161,7 @@ fn compare(comparison: Comparison, operator: &str, value: &Bson) -> Parsed<Test>
     Ok(Test::Compare(comparison, operand(operator, value)?))
 }
 
-fn parse_set(operator: &str, value: &Bson) -> Parsed<Set> {
+fn parse_set(operator: &str, value: &Bson) -> Parsed<InSet> {
     let Bson::Array(items) = value else { return Err(format!("`{operator}` takes a list")) };
     let (mut values, mut patterns) = (Vec::with_capacity(items.len()), Vec::new());
     for item in items {
@@ -165,7 +173,7 @@ fn parse_set(operator: &str, value: &Bson) -> Parsed<Set> {
             _ => values.push(operand(operator, item)?),
         }
     }
-    Ok(Set::new(values, patterns))
+    Ok(InSet::new(values, patterns))
 }
 
 /// As the server reads a flag.
@@ -222,13 +230,13 @@ fn kind_code(kind: Kind) -> i64 {
     }
 }
 
-fn parse_not(path: &Path, value: &Bson) -> Parsed<Node> {
+fn parse_not(path: &KeyPath, value: &Bson) -> Parsed<QueryNode> {
     match value {
-        Bson::RegularExpression(_) => Ok(Node::Field(path.clone(), Test::Regex(pattern(value)?))),
+        Bson::RegularExpression(_) => Ok(QueryNode::Field(path.clone(), Test::Regex(pattern(value)?))),
         Bson::Document(operators) if !operators.is_empty() => {
             let mut nodes = Vec::with_capacity(operators.len());
             parse_operators(path, operators, &mut nodes)?;
-            Ok(Node::All(nodes))
+            Ok(QueryNode::All(nodes))
         }
         _ => Err("`$not` takes operators or a regular expression".to_owned()),
     }
@@ -262,10 +270,10 @@ fn parse_size(value: &Bson) -> Parsed<i64> {
 }
 
 /// Each item is found somewhere at the path; an empty list is never satisfied.
-fn parse_all(path: &Path, value: &Bson) -> Parsed<Node> {
+fn parse_all(path: &KeyPath, value: &Bson) -> Parsed<QueryNode> {
     let Bson::Array(items) = value else { return Err("`$all` takes a list".to_owned()) };
     if items.is_empty() {
-        return Ok(Node::Any(Vec::new()));
+        return Ok(QueryNode::Any(Vec::new()));
     }
     let of_elements = items.first().and_then(element_condition).is_some();
     let mut nodes = Vec::with_capacity(items.len());
@@ -281,9 +289,9 @@ fn parse_all(path: &Path, value: &Bson) -> Parsed<Node> {
             }
             _ => Test::Compare(Comparison::Equal, operand("$all", item)?),
         };
-        nodes.push(Node::Field(path.clone(), test));
+        nodes.push(QueryNode::Field(path.clone(), test));
     }
-    Ok(Node::All(nodes))
+    Ok(QueryNode::All(nodes))
 }
 
 /// Of `{"$elemMatch": condition}`: the condition.
@@ -298,8 +306,8 @@ fn parse_element(value: &Bson) -> Parsed<Test> {
         return Ok(Test::ElementObject(Box::new(parse_document(document)?)));
     }
     let mut nodes = Vec::with_capacity(document.len());
-    parse_operators(&Path { steps: Box::default() }, document, &mut nodes)?;
-    Ok(Test::Element(Box::new(Node::All(nodes))))
+    parse_operators(&KeyPath { steps: Box::default() }, document, &mut nodes)?;
+    Ok(Test::Element(Box::new(QueryNode::All(nodes))))
 }
 
 fn parse_remainder(value: &Bson) -> Parsed<Test> {

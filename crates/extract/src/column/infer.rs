@@ -1,17 +1,19 @@
-//! From a sample of documents to columns: the stored schema and the pinned columns first, then what the sample shows.
+//! From a sample of documents to columns: the stored schema and the pinned columns first, then the fields of the sample.
 //!
 //! The kind that most of a path's values have wins; integers beside doubles make a DOUBLE if every integer is exactly
 //! a double, and beside decimals a DECIMAL. An object whose keys are data lands as JSON. Pure.
 
 use std::collections::HashMap;
 
+use crate::bson::decimal::{DIGITS_MAX, Decimal, integer_digits, rescale, scale_needed};
 use crate::bson::{DEPTH_MAX, Fields, KINDS, Kind, Malformed, Value};
-use crate::builder::{ColumnBuilder, LEVELS_MAX, blob_type, exact_double};
-use crate::columns::{Columns, FIELDS_MAX, TOP_FIELDS_MAX};
-use crate::data::{SCALE_WRITTEN_MAX, StructOf, TextOf};
-use crate::decimal::{DIGITS_MAX, Decimal, integer_digits, rescale, scale_needed};
-use crate::names::Names;
-use elt_base::batch::IdKind;
+use crate::column::builder::{ColumnBuilder, Columns};
+use crate::column::columns::{FIELDS_MAX, TOP_FIELDS_MAX};
+use crate::column::names::FieldNames;
+use crate::column::number::exact_double;
+use crate::column::text::Texts;
+use crate::column::types::{self, LEVELS_MAX, SCALE_WRITTEN_MAX};
+use elt_base::reading::IdKind;
 use elt_base::schema::{Column, ColumnType, ID};
 
 /// Keys that look like data make a map only from this many on.
@@ -22,12 +24,12 @@ const DATA_KEYS_MIN: usize = 16;
 const MAP_KEYS_MIN: usize = 64;
 const MAP_SPARSITY_MIN: u64 = 10;
 
-/// What the sample's values at one path were.
+/// The sample's values at one path, counted.
 #[derive(Debug, Default)]
 pub struct Shape {
     counts: [u64; KINDS],
     uuids: u64,
-    /// How many binaries that are no UUID have each subtype.
+    /// How many binaries that are not UUIDs have each subtype.
     subtypes: Vec<(u8, u64)>,
     /// Integers that no double is exactly.
     inexact: u64,
@@ -50,18 +52,17 @@ struct DecimalShape {
     special: bool,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Class {
+/// Values that a column could hold together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum ValueClass {
     Number,
     Text,
     Object,
     Array,
-    Date,
-    Boolean,
     Uuid,
     Blob,
-    Timestamp,
-    Regex,
+    /// All values of one BSON type, which has one column type.
+    Only(Kind),
 }
 
 impl Shape {
@@ -135,19 +136,19 @@ impl Shape {
     }
 
     /// The class that most values have; on a tie the one named first.
-    fn dominant(&self) -> Option<Class> {
+    fn dominant(&self) -> Option<ValueClass> {
         let binaries = self.count(&[Kind::Binary]);
         let classes = [
-            (Class::Number, self.count(&[Kind::Int32, Kind::Int64, Kind::Double, Kind::Decimal128])),
-            (Class::Text, self.count(&[Kind::String, Kind::Symbol, Kind::Code, Kind::ObjectId])),
-            (Class::Object, self.count(&[Kind::Object])),
-            (Class::Array, self.count(&[Kind::Array])),
-            (Class::Date, self.count(&[Kind::Date])),
-            (Class::Boolean, self.count(&[Kind::Boolean])),
-            (Class::Uuid, self.uuids),
-            (Class::Blob, binaries - self.uuids),
-            (Class::Timestamp, self.count(&[Kind::Timestamp])),
-            (Class::Regex, self.count(&[Kind::Regex])),
+            (ValueClass::Number, self.count(&[Kind::Int32, Kind::Int64, Kind::Double, Kind::Decimal128])),
+            (ValueClass::Text, self.count(&Texts::KINDS)),
+            (ValueClass::Object, self.count(&[Kind::Object])),
+            (ValueClass::Array, self.count(&[Kind::Array])),
+            (ValueClass::Only(Kind::Date), self.count(&[Kind::Date])),
+            (ValueClass::Only(Kind::Boolean), self.count(&[Kind::Boolean])),
+            (ValueClass::Uuid, self.uuids),
+            (ValueClass::Blob, binaries - self.uuids),
+            (ValueClass::Only(Kind::Timestamp), self.count(&[Kind::Timestamp])),
+            (ValueClass::Only(Kind::Regex), self.count(&[Kind::Regex])),
         ];
         let most = classes.iter().map(|(_, count)| *count).max()?;
         classes.into_iter().find(|(_, count)| *count == most && most > 0).map(|(class, _)| class)
@@ -180,7 +181,7 @@ impl Shape {
         for (_, shape) in &self.fields {
             values += shape.counts.iter().sum::<u64>();
             if let Some(class) = shape.dominant() {
-                *classes.entry(class as u8).or_insert(0_usize) += 1;
+                *classes.entry(class).or_insert(0_usize) += 1;
             }
         }
         let keys = self.fields.len();
@@ -188,14 +189,13 @@ impl Shape {
             && classes.into_values().max().is_some_and(|most| most * 10 >= keys * 9)
     }
 
-    /// What most texts were; on a tie the one named first.
-    fn text_of(&self) -> TextOf {
-        let kinds = [Kind::String, Kind::ObjectId, Kind::Symbol, Kind::Code];
-        let most = kinds.into_iter().rev().max_by_key(|kind| self.count(&[*kind]));
-        most.and_then(TextOf::kind).unwrap_or(TextOf::String)
+    /// The column of the type that most texts have; on a tie the type named first.
+    fn text_type(&self) -> ColumnType {
+        let most = Texts::KINDS.into_iter().rev().max_by_key(|kind| self.count(&[*kind]));
+        most.and_then(types::of_kind).unwrap_or(ColumnType::Varchar)
     }
 
-    /// The subtype of most binaries that are no UUIDs.
+    /// The subtype of most binaries that are not UUIDs.
     fn subtype(&self) -> u8 {
         self.subtypes.iter().max_by_key(|(_, count)| *count).map_or(0, |(subtype, _)| *subtype)
     }
@@ -206,7 +206,7 @@ impl Shape {
 
     /// The name that each key's column would have if nothing else gave names.
     fn names(&self, top: bool) -> Vec<(String, &str)> {
-        let mut names = if top { Names::of_document() } else { Names::default() };
+        let mut names = if top { FieldNames::of_document() } else { FieldNames::default() };
         if top {
             names.take(ID);
         }
@@ -218,27 +218,24 @@ impl Shape {
     fn infer(&self, level: usize) -> ColumnBuilder {
         let column_type = match self.dominant() {
             None => ColumnType::Null,
-            Some(Class::Number) => return self.infer_number(),
-            Some(Class::Text) => self.text_of().column_type(),
-            Some(Class::Date) => ColumnType::TimestampTz,
-            Some(Class::Boolean) => ColumnType::Boolean,
-            Some(Class::Uuid) => ColumnType::Uuid,
-            Some(Class::Blob) => blob_type(self.subtype()),
-            Some(Class::Timestamp) => ColumnType::BsonTimestamp,
-            Some(Class::Regex) => ColumnType::Regex,
-            Some(Class::Object | Class::Array) if level >= LEVELS_MAX => ColumnType::Json,
-            Some(Class::Array) => {
+            Some(ValueClass::Number) => return self.infer_number(),
+            Some(ValueClass::Text) => self.text_type(),
+            Some(ValueClass::Uuid) => ColumnType::Uuid,
+            Some(ValueClass::Blob) => types::of_binary(self.subtype()),
+            Some(ValueClass::Only(kind)) => types::of_kind(kind).unwrap_or(ColumnType::Null),
+            Some(ValueClass::Object | ValueClass::Array) if level >= LEVELS_MAX => ColumnType::Json,
+            Some(ValueClass::Array) => {
                 let element = self.element.as_ref().map_or_else(ColumnBuilder::untyped, |shape| shape.infer(level + 1));
-                return ColumnBuilder::list(element, false);
+                return ColumnBuilder::list(element);
             }
-            Some(Class::Object) if self.is_map() => ColumnType::Json,
-            Some(Class::Object) => {
+            Some(ValueClass::Object) if self.is_map() => ColumnType::Json,
+            Some(ValueClass::Object) => {
                 let mut columns = Columns::nested(false);
                 self.add_new_fields(&mut columns, level);
                 if columns.is_empty() {
                     ColumnType::Json
                 } else {
-                    return ColumnBuilder::of_columns(columns, StructOf::Object, false);
+                    return ColumnBuilder::of_columns(columns);
                 }
             }
         };
@@ -251,7 +248,7 @@ impl Shape {
         let decimals = self.count(&[Kind::Decimal128]);
         if decimals > 0 && decimals >= doubles {
             let DecimalShape { scale, scale_least, digits, special } = self.decimal;
-            // Places that only hold zeros give way to digits.
+            // Digits take precedence over places that hold only zeros.
             let scale = if scale + digits > DIGITS_MAX { scale_least } else { scale };
             if special || scale + digits > DIGITS_MAX {
                 return ColumnBuilder::of_type(&ColumnType::DecimalText, false);
@@ -290,7 +287,7 @@ impl DecimalShape {
     }
 }
 
-/// A key such as no one names a field: digits only, 24 hex digits, a UUID, a date.
+/// A key that nobody would give a field: digits only, 24 hex digits, a UUID, a date.
 fn is_data(key: &[u8]) -> bool {
     let form = |pattern: &[u8]| {
         key.len() == pattern.len()
@@ -325,7 +322,7 @@ pub fn columns(known: &[Column], pinned: &[Column], id_kind: IdKind, sample: &Sh
         let shape = found.and_then(|(_, key)| sample.field(key));
         let builder = ColumnBuilder::of_type(&settled(&pin.column_type, None, shape), true);
         match found {
-            // The documents' spelling, for their keys are compared exactly.
+            // The documents' spelling, because their keys are compared exactly.
             Some((name, key)) => columns.add_known(&called(name, key, ColumnType::Null), builder),
             None => columns.add_key(&pin.name, builder),
         }
@@ -334,10 +331,10 @@ pub fn columns(known: &[Column], pinned: &[Column], id_kind: IdKind, sample: &Sh
     columns
 }
 
-/// A pinned type, with what it leaves open filled in, from the stored column or else the sample: of which kind the texts
-/// and binaries are, and which keys a STRUCT's fields have.
+/// A pinned type, completed from the stored column or else the sample: the BSON type of the texts and binaries, and the
+/// keys of a STRUCT's fields.
 fn settled(pin: &ColumnType, known: Option<&ColumnType>, sample: Option<&Shape>) -> ColumnType {
-    let sampled = |class: Class| sample.is_some_and(|sample| sample.dominant() == Some(class));
+    let sampled = |class: ValueClass| sample.is_some_and(|sample| sample.dominant() == Some(class));
     match (pin, known) {
         (ColumnType::List(element), _) => {
             let known = match known {
@@ -357,19 +354,25 @@ fn settled(pin: &ColumnType, known: Option<&ColumnType>, sample: Option<&Shape>)
         {
             known.clone()
         }
-        (ColumnType::Struct(_), _) if sampled(Class::Timestamp) && pin.sql() == ColumnType::BsonTimestamp.sql() => {
+        (ColumnType::Struct(_), _)
+            if sampled(ValueClass::Only(Kind::Timestamp)) && pin.sql() == ColumnType::BsonTimestamp.sql() =>
+        {
             ColumnType::BsonTimestamp
         }
-        (ColumnType::Struct(_), _) if sampled(Class::Regex) && pin.sql() == ColumnType::Regex.sql() => {
+        (ColumnType::Struct(_), _)
+            if sampled(ValueClass::Only(Kind::Regex)) && pin.sql() == ColumnType::Regex.sql() =>
+        {
             ColumnType::Regex
         }
         (ColumnType::Struct(fields), _) => ColumnType::Struct(settled_fields(fields, known, sample)),
         (ColumnType::Varchar, _) => match sample {
-            Some(sample) if sample.count(&[Kind::Decimal128]) > 0 && sampled(Class::Number) => ColumnType::DecimalText,
-            Some(sample) => sample.text_of().column_type(),
+            Some(sample) if sample.count(&[Kind::Decimal128]) > 0 && sampled(ValueClass::Number) => {
+                ColumnType::DecimalText
+            }
+            Some(sample) => sample.text_type(),
             None => pin.clone(),
         },
-        (ColumnType::Blob, _) => sample.map_or(ColumnType::Blob, |sample| blob_type(sample.subtype())),
+        (ColumnType::Blob, _) => sample.map_or(ColumnType::Blob, |sample| types::of_binary(sample.subtype())),
         (other, _) => other.clone(),
     }
 }
@@ -399,14 +402,12 @@ fn called(name: &str, key: &str, column_type: ColumnType) -> Column {
     Column { name: name.to_owned(), key: (key != name).then(|| key.to_owned()), column_type }
 }
 
-/// A stored column, with what the sample adds to it.
+/// A stored column, with the fields that the sample adds to it.
 fn continued(known: &ColumnType, sample: Option<&Shape>, level: usize) -> ColumnBuilder {
     let Some(sample) = sample else { return ColumnBuilder::of_type(known, false) };
     match known {
         ColumnType::Null => sample.infer(level),
-        ColumnType::List(element) => {
-            ColumnBuilder::list(continued(element, sample.element.as_deref(), level + 1), false)
-        }
+        ColumnType::List(element) => ColumnBuilder::list(continued(element, sample.element.as_deref(), level + 1)),
         ColumnType::Struct(fields) => {
             let mut columns = Columns::nested(false);
             for field in fields {
@@ -415,7 +416,7 @@ fn continued(known: &ColumnType, sample: Option<&Shape>, level: usize) -> Column
             if !sample.is_map() {
                 sample.add_new_fields(&mut columns, level);
             }
-            ColumnBuilder::of_columns(columns, StructOf::Object, false)
+            ColumnBuilder::of_columns(columns)
         }
         _ => ColumnBuilder::of_type(known, false),
     }

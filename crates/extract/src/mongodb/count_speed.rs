@@ -1,31 +1,31 @@
 //! How a server answers: whether it has its counts at hand, as MongoDB does, or reads a collection to count it.
 //!
-//! One that reads to count also reads to draw a sample, which would cost as much as the load itself. Knows times alone.
+//! One that reads to count also reads to draw a sample, which would cost as much as the load itself. Knows only times.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Smaller collections tell nothing: the way there takes longer than the count.
+/// Smaller collections show nothing: the network takes longer than the count.
 const DOCUMENTS_MIN: u64 = 20_000;
 
 /// Beyond so many nanoseconds a document, beside the way, a count was not at hand.
 const NANOS_A_DOCUMENT_MAX: u64 = 50;
 
 #[derive(Debug)]
-pub struct Pace {
+pub struct CountSpeed {
     /// Of the quickest answer to a question that needs no reading, in nanoseconds.
     way: AtomicU64,
     /// Of the quickest count, for each document.
     count: AtomicU64,
 }
 
-impl Default for Pace {
+impl Default for CountSpeed {
     fn default() -> Self {
         Self { way: AtomicU64::new(u64::MAX), count: AtomicU64::new(u64::MAX) }
     }
 }
 
-impl Pace {
+impl CountSpeed {
     /// Notes how long an answer took that needed no reading.
     pub fn answered(&self, time: Duration) {
         self.way.fetch_min(nanos(time), Ordering::Relaxed);
@@ -39,7 +39,7 @@ impl Pace {
         }
     }
 
-    /// Whether every count so far took the time of reading. False where none was large enough to tell.
+    /// Whether every count so far took the time of reading. False if no collection was large enough to know.
     pub fn counts_by_reading(&self) -> bool {
         let count = self.count.load(Ordering::Relaxed);
         count < u64::MAX && count > NANOS_A_DOCUMENT_MAX
@@ -52,12 +52,12 @@ fn nanos(time: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::Pace;
+    use super::CountSpeed;
     use std::time::Duration;
 
     #[track_caller]
     fn check(counts: &[(u64, u64)], expected: bool) {
-        let pace = Pace::default();
+        let pace = CountSpeed::default();
         pace.answered(Duration::from_millis(30));
         for (documents, millis) in counts {
             pace.counted(*documents, Duration::from_millis(*millis));

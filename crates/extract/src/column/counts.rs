@@ -1,23 +1,23 @@
-//! Counts of the BSON types met at a path, kept in the builder tree and gathered into a `Census` at the end.
+//! Counts of the BSON types met at a path, kept in the tree of column builders and gathered into a `Census` at the end.
 //!
-//! A value that has columns of its own is counted there. What lies within one that has none, for it is rescued or lands
-//! as JSON, is counted in a tree beside the column's counts, which grows only where there are such values. Knows nothing
-//! of documents beyond an example's `_id`.
+//! A value that has columns of its own is counted there. The fields of a value without columns (it is rescued, or lands as
+//! JSON) are counted in a tree beside the column's counts, which grows only where there are such values. Knows nothing of
+//! documents beyond an example's `_id`.
 
 use std::collections::HashMap;
 
 use crate::bson::{KINDS, Kind, Malformed, Value};
-use crate::rescue::Context;
-use elt_base::batch::{Census, Count};
+use crate::column::context::Context;
+use elt_base::census::{Census, TypeCount};
 use elt_base::path::{Step, push_key};
 
-/// Keys of one object, within a rescued value, that are counted each by themselves; the rest share one count.
+/// Keys of one object, within a rescued value, that are counted one by one; the rest share one count.
 const KEYS_MAX: usize = 1_000;
 
-/// Paths within the values of one column. What stands under further ones is not counted.
+/// Paths within the values of one column, at most. Values under further paths are not counted.
 const PATHS_MAX: usize = 10_000;
 
-/// How the keys within a value count.
+/// How the keys within a value are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keys {
     /// Each under its own path.
@@ -28,32 +28,32 @@ pub enum Keys {
 
 /// One path's counts by kind.
 #[derive(Debug)]
-pub struct Counts {
+pub struct TypeCounts {
     seen: Box<[u64; KINDS]>,
     rescued: Box<[u64; KINDS]>,
     examples: Vec<(Kind, Box<str>)>,
     within: Option<Box<Within>>,
 }
 
-/// The counts of what lies within values, by the next step of the path.
+/// The counts of the fields and elements within values, by the next step of the path.
 #[derive(Debug, Default)]
 struct Within {
-    keys: Vec<(Box<[u8]>, Counts)>,
+    keys: Vec<(Box<[u8]>, TypeCounts)>,
     by_key: HashMap<Box<[u8]>, usize>,
-    any: Option<Counts>,
-    others: Option<Counts>,
-    element: Option<Counts>,
+    any: Option<TypeCounts>,
+    others: Option<TypeCounts>,
+    element: Option<TypeCounts>,
     /// Paths below the column so far; kept at the top.
     paths: usize,
 }
 
-impl Default for Counts {
+impl Default for TypeCounts {
     fn default() -> Self {
         Self { seen: Box::new([0; KINDS]), rescued: Box::new([0; KINDS]), examples: Vec::new(), within: None }
     }
 }
 
-impl Counts {
+impl TypeCounts {
     #[inline]
     pub fn saw(&mut self, kind: Kind, cx: &Context<'_>) {
         let seen = &mut self.seen[kind as usize];
@@ -63,7 +63,7 @@ impl Counts {
         }
     }
 
-    /// Counts a value that was seen as rescued. The first is the example: people look for that one.
+    /// Counts a value that was seen as rescued. The first one becomes the example, because people look for it.
     pub fn rescued(&mut self, kind: Kind, cx: &Context<'_>) {
         let rescued = &mut self.rescued[kind as usize];
         *rescued += 1;
@@ -74,7 +74,7 @@ impl Counts {
         }
     }
 
-    /// Counts what lies within a value that has no columns for it. Of a rescued one, that value alone counts as rescued.
+    /// Counts the fields within a value that has no columns of its own. If the value is rescued, it alone counts as rescued.
     pub fn look_within(&mut self, value: Value<'_>, keys: Keys, cx: &Context<'_>) -> Result<(), Malformed> {
         if !matches!(value.kind, Kind::Object | Kind::Array) {
             return Ok(());
@@ -91,7 +91,7 @@ impl Counts {
             let counts = census.0.entry(path.to_owned()).or_default();
             for (kind, example) in &self.examples {
                 let index = *kind as usize;
-                let count = counts.entry(kind.name().to_owned()).or_insert(Count {
+                let count = counts.entry(kind.name().to_owned()).or_insert(TypeCount {
                     values: 0,
                     rescued: 0,
                     example: example.to_string(),
@@ -107,7 +107,7 @@ impl Counts {
 }
 
 impl Within {
-    /// Counts the fields or elements of `value`, and what lies within them.
+    /// Counts the fields or elements of `value`, and those within them.
     fn count(&mut self, value: Value<'_>, keys: Keys, paths: &mut usize, cx: &Context<'_>) -> Result<(), Malformed> {
         let mut elements = value.fields()?;
         while let Some(element) = elements.next(&[])? {
@@ -125,7 +125,7 @@ impl Within {
         Ok(())
     }
 
-    fn of_key(&mut self, key: &[u8], paths: &mut usize) -> Option<&mut Counts> {
+    fn of_key(&mut self, key: &[u8], paths: &mut usize) -> Option<&mut TypeCounts> {
         let index = match self.by_key.get(key) {
             Some(index) => *index,
             None if self.keys.len() >= KEYS_MAX => return one(&mut self.others, paths),
@@ -133,7 +133,7 @@ impl Within {
             None => {
                 *paths += 1;
                 self.by_key.insert(key.into(), self.keys.len());
-                self.keys.push((key.into(), Counts::default()));
+                self.keys.push((key.into(), TypeCounts::default()));
                 self.keys.len() - 1
             }
         };
@@ -157,8 +157,8 @@ impl Within {
     }
 }
 
-/// The counts of a step that has one path, if there may be one more.
-fn one<'c>(counts: &'c mut Option<Counts>, paths: &mut usize) -> Option<&'c mut Counts> {
+/// The counts of a step that has one path; None if there are too many paths.
+fn one<'c>(counts: &'c mut Option<TypeCounts>, paths: &mut usize) -> Option<&'c mut TypeCounts> {
     if counts.is_none() {
         if *paths >= PATHS_MAX {
             return None;

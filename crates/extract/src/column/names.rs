@@ -1,32 +1,33 @@
-//! What the column of a key is called.
+//! The name of the column that a key of a document gets.
 //!
-//! A key that can be a column's name is. DuckDB compares names without regard to (ASCII) case, and some are taken, so:
-//! - an empty key is called `_empty`;
-//! - a document's own key that begins with `_elt_`, in any case, loses its first underscore: `elt_…`;
-//! - a name that another key of the same object has already gets `_2`, `_3` … behind it, the first that is free.
+//! The name is the key itself, where a column can have that name. DuckDB compares names without regard to (ASCII) case, and
+//! `elt` reserves some names, so:
+//! - an empty key gets the name `_empty`;
+//! - a top-level key that begins with `_elt_`, in any case, loses its first underscore: `elt_…`;
+//! - a name that another key of the same object has already gets the first free suffix of `_2`, `_3` ….
 //!
 //! The column keeps its key beside its name (`schema::Column`), so a name is decided once. Pure.
 
 use std::collections::HashSet;
 
-/// What reserved names begin with.
+/// The beginning of reserved names.
 const RESERVED: &str = "_elt_";
 
-/// The names taken in one object.
+/// The column names of one object that are taken.
 #[derive(Debug, Clone, Default)]
-pub struct Names {
+pub struct FieldNames {
     /// In lowercase.
     taken: HashSet<String>,
-    /// Whether this is the document itself.
+    /// Whether the object is the document itself.
     top: bool,
 }
 
-impl Names {
+impl FieldNames {
     pub fn of_document() -> Self {
         Self { taken: HashSet::new(), top: true }
     }
 
-    /// Takes that very name. False if it is taken.
+    /// Takes the name as it is. False if it is taken.
     pub fn take(&mut self, name: &str) -> bool {
         self.taken.insert(name.to_ascii_lowercase())
     }
@@ -48,8 +49,8 @@ impl Names {
     }
 }
 
-/// What the key is called where nothing else is called so.
-pub fn plain_name(key: &str, top: bool) -> &str {
+/// The name of a key's column if no other column has that name.
+fn plain_name(key: &str, top: bool) -> &str {
     let reserved = top && key.get(..RESERVED.len()).is_some_and(|start| start.eq_ignore_ascii_case(RESERVED));
     match key {
         "" => "_empty",
@@ -60,23 +61,23 @@ pub fn plain_name(key: &str, top: bool) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::Names;
+    use super::FieldNames;
 
     #[track_caller]
-    fn check(mut names: Names, keys: &[&str], expected: &[&str]) {
+    fn check(mut names: FieldNames, keys: &[&str], expected: &[&str]) {
         let taken: Vec<_> = keys.iter().map(|key| names.take_for(key)).collect();
         assert_eq!(taken, expected);
     }
 
     #[test]
     fn every_key_has_a_name_of_its_own() {
-        check(Names::default(), &["a", "A", "b.c", "$x", "é"], &["a", "A_2", "b.c", "$x", "é"]);
-        check(Names::default(), &["", "_empty", "_elt_x"], &["_empty", "_empty_2", "_elt_x"]);
+        check(FieldNames::default(), &["a", "A", "b.c", "$x", "é"], &["a", "A_2", "b.c", "$x", "é"]);
+        check(FieldNames::default(), &["", "_empty", "_elt_x"], &["_empty", "_empty_2", "_elt_x"]);
         check(
-            Names::of_document(),
+            FieldNames::of_document(),
             &["_elt_rescued", "_ELT_x", "elt_rescued"],
             &["elt_rescued", "ELT_x", "elt_rescued_2"],
         );
-        check(Names::default(), &["a_2", "a", "A"], &["a_2", "a", "A_3"]);
+        check(FieldNames::default(), &["a_2", "a", "A"], &["a_2", "a", "A_3"]);
     }
 }

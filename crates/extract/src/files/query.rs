@@ -1,8 +1,12 @@
-//! A MongoDB query evaluated over raw BSON documents, for sources without a server to do so.
+//! A MongoDB query evaluated over raw BSON documents: what `filter` of a source's table is for files.
 //!
-//! MongoDB manual, "Query Predicates", as server 8.0 evaluates them without a collation. Two things shape it: a path
-//! that meets an array goes into each of its elements, and a test holds if it does for any value the path reaches;
-//! negations negate that whole answer. Pure: knows nothing of files or columns.
+//! `filter` is the same MongoDB query for every source, so that a project reads the same documents from a dump in `dev` as
+//! from the server in `prod`. A server evaluates it itself; for files nobody else does, and no crate evaluates queries over
+//! raw BSON. SQL in a model could not replace it: `filter` also decides which rows a sweep keeps.
+//!
+//! MongoDB manual, "Query Predicates", as server 8.0 evaluates them without a collation. Two rules shape it: a path that
+//! meets an array goes into each of its elements, and a test holds if it holds for any value that the path reaches;
+//! negations negate that whole answer. `parse` makes the query from its text. Pure: knows nothing of files or columns.
 
 mod order;
 mod parse;
@@ -18,21 +22,16 @@ use pattern::Pattern;
 /// A query read from its text.
 #[derive(Debug, Clone)]
 pub struct Query {
-    root: Node,
+    root: QueryNode,
 }
 
 impl Query {
-    /// `text` is Extended JSON v2, canonical or relaxed. The error is a message without any of the query's values.
-    pub fn parse(text: &str) -> Result<Self, String> {
-        parse::parse(text).map(|root| Self { root })
-    }
-
     pub fn matches(&self, document: &[u8]) -> Result<bool, Malformed> {
         self.root.holds(Subject::Document(Value { kind: Kind::Object, bytes: document, offset: 0 }))
     }
 }
 
-/// What a node is asked about.
+/// The value that a node tests.
 #[derive(Debug, Clone, Copy)]
 enum Subject<'a> {
     /// Fields are found by their paths.
@@ -42,14 +41,14 @@ enum Subject<'a> {
 }
 
 #[derive(Debug, Clone)]
-enum Node {
-    All(Vec<Node>),
-    Any(Vec<Node>),
-    Not(Box<Node>),
-    Field(Path, Test),
+enum QueryNode {
+    All(Vec<QueryNode>),
+    Any(Vec<QueryNode>),
+    Not(Box<QueryNode>),
+    Field(KeyPath, Test),
 }
 
-impl Node {
+impl QueryNode {
     fn holds(&self, subject: Subject<'_>) -> Result<bool, Malformed> {
         match (self, subject) {
             (Self::All(nodes), _) => {
@@ -77,22 +76,22 @@ impl Node {
 
 /// The keys of a dotted path.
 #[derive(Debug, Clone)]
-struct Path {
-    steps: Box<[Step]>,
+struct KeyPath {
+    steps: Box<[KeyStep]>,
 }
 
 #[derive(Debug, Clone)]
-struct Step {
+struct KeyStep {
     key: Box<[u8]>,
     /// The key as an array's index, if it reads as one.
     index: Option<usize>,
 }
 
-impl Path {
+impl KeyPath {
     fn parse(text: &str) -> Self {
         let step = |key: &str| {
             let index = key.parse().ok().filter(|index: &usize| index.to_string() == key);
-            Step { key: key.as_bytes().into(), index }
+            KeyStep { key: key.as_bytes().into(), index }
         };
         Self { steps: text.split('.').map(step).collect() }
     }
@@ -100,7 +99,7 @@ impl Path {
 
 /// Whether `test` holds for any value that the path reaches from an object (or from an array, whose indexes are then
 /// its keys).
-fn in_object(steps: &[Step], object: Value<'_>, test: &Test) -> Result<bool, Malformed> {
+fn in_object(steps: &[KeyStep], object: Value<'_>, test: &Test) -> Result<bool, Malformed> {
     let Some((step, rest)) = steps.split_first() else { return test.holds(Some(object)) };
     match find(object.fields()?, &step.key)? {
         Some(value) if value.kind == Kind::Array => in_array(rest, value, test),
@@ -110,7 +109,7 @@ fn in_object(steps: &[Step], object: Value<'_>, test: &Test) -> Result<bool, Mal
     }
 }
 
-fn in_array(steps: &[Step], array: Value<'_>, test: &Test) -> Result<bool, Malformed> {
+fn in_array(steps: &[KeyStep], array: Value<'_>, test: &Test) -> Result<bool, Malformed> {
     if !steps.is_empty() {
         return in_elements(steps, array, test);
     }
@@ -127,7 +126,7 @@ fn in_array(steps: &[Step], array: Value<'_>, test: &Test) -> Result<bool, Malfo
 
 /// The path goes on below an array: into each object, and into the one element that it names by index. Unlike an
 /// array at the end of a path of keys, one at an index is tested whole and not by its elements.
-fn in_elements(steps: &[Step], array: Value<'_>, test: &Test) -> Result<bool, Malformed> {
+fn in_elements(steps: &[KeyStep], array: Value<'_>, test: &Test) -> Result<bool, Malformed> {
     let Some((step, rest)) = steps.split_first() else { return Ok(false) };
     let mut fields = array.fields()?;
     let mut index = 0;
@@ -223,20 +222,20 @@ impl Operand {
     }
 }
 
-/// What is asked of a single value; None is a missing one.
+/// A test of a single value; None is a missing one.
 #[derive(Debug, Clone)]
 enum Test {
     Compare(Comparison, Operand),
-    In(Set),
+    In(InSet),
     Exists,
     /// One bit a kind, by its number.
     Type(u32),
     Regex(Pattern),
     Size(i64),
     /// Any element of the array that is an object (or array) matches as a document.
-    ElementObject(Box<Node>),
+    ElementObject(Box<QueryNode>),
     /// Any element of the array passes the tests itself.
-    Element(Box<Node>),
+    Element(Box<QueryNode>),
     Remainder {
         divisor: i64,
         remainder: i64,
@@ -293,13 +292,13 @@ fn array(value: Option<Value<'_>>) -> Option<Value<'_>> {
 
 /// The operand of `$in`.
 #[derive(Debug, Clone)]
-struct Set {
+struct InSet {
     /// In their order, each once: lists of ids may be long.
     values: Vec<Operand>,
     patterns: Vec<Pattern>,
 }
 
-impl Set {
+impl InSet {
     fn new(mut values: Vec<Operand>, patterns: Vec<Pattern>) -> Self {
         let order =
             |a: &Operand, b: &Operand| order::compare(a.value(), b.value()).unwrap_or_else(|_| a.bytes.cmp(&b.bytes));

@@ -1,4 +1,4 @@
-//! The proof of a load: what the source's own count said when it began and when it ended, and what came of it here.
+//! The reconciliation of a load: the source's own counts when it began and when it ended, beside the rows of the raw table.
 //!
 //! Decides whether the numbers agree. Pure.
 
@@ -10,20 +10,20 @@ use elt_base::numbers::counted;
 use elt_base::numbers::thousands;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Proof {
-    /// The source's count at the load's start and end; None where it cannot tell.
+pub struct Reconciliation {
+    /// The source's count at the load's start and end; None where it does not know.
     pub counts: (Option<u64>, Option<u64>),
     /// Documents read into segments, those of ranges that an earlier run landed too.
     pub landed: u64,
     pub rescued: u64,
     pub quarantined: u64,
-    /// Rows of the raw table afterwards, but those marked as deleted.
+    /// Rows of the raw table afterwards, without those marked as deleted.
     pub rows: u64,
     /// Whether rows of deleted documents stay in the raw table, so that it may have more than the source.
     pub keeps_deleted: bool,
 }
 
-impl Proof {
+impl Reconciliation {
     /// The least and the greatest count; documents come and go while a load reads.
     fn bounds(&self) -> Option<(u64, u64)> {
         match self.counts {
@@ -32,14 +32,14 @@ impl Proof {
         }
     }
 
-    /// Whether what is here can be what was there; None where the source cannot tell.
+    /// Whether the numbers agree; None where the source does not know its count.
     pub fn holds(&self) -> Option<bool> {
         let (least, most) = self.bounds()?;
         let here = self.rows + self.quarantined;
         Some(here >= least && (here <= most || self.keeps_deleted))
     }
 
-    /// What a difference is told as; None if there is none.
+    /// The error about a difference; None if there is none.
     pub fn difference(&self, name: &str) -> Option<Error> {
         if self.holds() != Some(false) {
             return None;
@@ -48,7 +48,7 @@ impl Proof {
         Some(messages::proof(name, (least, most), self.rows, self.quarantined))
     }
 
-    /// The part of a load's line that speaks of the source: `source 200`; empty where it cannot tell.
+    /// The part of a load's line about the source: `source 200`; None where the source does not know its count.
     pub fn note(&self) -> Option<String> {
         let (start, end) = match self.counts {
             (None, None) => return None,
@@ -83,13 +83,13 @@ impl Proof {
 
 #[cfg(test)]
 mod tests {
-    use super::Proof;
+    use super::Reconciliation;
 
     #[track_caller]
     fn check(counts: (Option<u64>, Option<u64>), rows: u64, keeps_deleted: bool, holds: Option<bool>, note: &str) {
-        let proof = Proof { counts, rows, keeps_deleted, ..Proof::default() };
-        assert_eq!((proof.holds(), proof.note().as_deref().unwrap_or_default()), (holds, note));
-        assert_eq!(proof.difference("loans.customers").is_some(), holds == Some(false));
+        let reconciliation = Reconciliation { counts, rows, keeps_deleted, ..Reconciliation::default() };
+        assert_eq!((reconciliation.holds(), reconciliation.note().as_deref().unwrap_or_default()), (holds, note));
+        assert_eq!(reconciliation.difference("loans.customers").is_some(), holds == Some(false));
     }
 
     #[test]

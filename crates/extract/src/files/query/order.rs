@@ -4,8 +4,8 @@
 
 use std::cmp::Ordering;
 
+use crate::bson::decimal::{Decimal, power};
 use crate::bson::{Fields, Kind, Malformed, Value};
-use crate::decimal::{Decimal, power};
 use crate::watermark;
 
 /// Digits of the greatest decimal128, to which a double is rounded before the two compare.

@@ -1,0 +1,290 @@
+//! One column as it is built, and the kinds of columns there are.
+//!
+//! A column without a type takes the type of its first value. After that only lossless widening happens (BIGINT to
+//! DECIMAL, a greater scale, new struct fields); any other value is rescued and NULL here. Rows that no document has
+//! filled get nulls when the next value or the end of the batch comes. Knows nothing of sources.
+//!
+//! A new kind of column is a type that implements `Values`, one line in `kinds!` and one in `ColumnKind::of_type`.
+//! `columns` and `elements` implement the two kinds that have columns within, whose types are defined here.
+
+use arrow::array::ArrayRef;
+use arrow::array::builder::NullBufferBuilder;
+use arrow::buffer::NullBuffer;
+use arrow::datatypes::{DataType, Field};
+use arrow::error::ArrowError;
+
+use crate::bson::{Kind, Malformed, Value};
+use crate::column::binary::{Blobs, Uuids};
+use crate::column::context::Context;
+use crate::column::counts::{Keys, TypeCounts};
+use crate::column::keyed::Keyed;
+use crate::column::number::{Doubles, Numbers};
+use crate::column::odd_keys::OddKeys;
+use crate::column::parts::{Regexes, Timestamps};
+use crate::column::scalar::{Booleans, Untyped};
+use crate::column::text::{DecimalTexts, IdTexts, JsonTexts, Texts};
+use crate::column::time::{Days, Instants, TimesOfDay};
+use crate::column::types;
+use crate::column::value_path::ValuePath;
+use crate::column::values::{Slot, Stored, Values};
+use elt_base::census::Census;
+use elt_base::reading::IdKind;
+use elt_base::schema::ColumnType;
+
+#[derive(Debug)]
+pub struct ColumnBuilder {
+    values: ColumnKind,
+    valid: NullBufferBuilder,
+    len: usize,
+    counts: TypeCounts,
+}
+
+/// The columns of an object: of a STRUCT, or of the document itself.
+#[derive(Debug)]
+pub struct Columns {
+    pub(super) keyed: Keyed<ColumnBuilder>,
+    pub(super) odd: OddKeys,
+    /// Columns, at most: values of further keys are rescued.
+    pub(super) fields_max: usize,
+}
+
+/// The elements of a LIST.
+#[derive(Debug)]
+pub struct Elements {
+    pub(super) offsets: Vec<i32>,
+    pub(super) items: usize,
+    pub(super) element: Box<ColumnBuilder>,
+}
+
+/// The kinds of columns, each with the type of its values.
+macro_rules! kinds {
+    ($($kind:ident($values:ty),)*) => {
+        #[derive(Debug)]
+        enum ColumnKind {
+            $($kind($values),)*
+        }
+
+        impl Values for ColumnKind {
+            fn column_type(&self) -> ColumnType {
+                match self { $(Self::$kind(values) => values.column_type(),)* }
+            }
+
+            fn data_type(&self) -> DataType {
+                match self { $(Self::$kind(values) => values.data_type(),)* }
+            }
+
+            fn extension(&self) -> &'static [(&'static str, &'static str)] {
+                match self { $(Self::$kind(values) => values.extension(),)* }
+            }
+
+            #[inline]
+            fn store(
+                &mut self,
+                value: Value<'_>,
+                place: Slot<'_>,
+                cx: &mut Context<'_>,
+            ) -> Result<Stored, Malformed> {
+                match self { $(Self::$kind(values) => values.store(value, place, cx),)* }
+            }
+
+            fn store_bytes(&mut self, bytes: &[u8]) -> bool {
+                match self { $(Self::$kind(values) => values.store_bytes(bytes),)* }
+            }
+
+            fn nulls(&mut self, count: usize) {
+                match self { $(Self::$kind(values) => values.nulls(count),)* }
+            }
+
+            fn finish(&mut self, rows: usize, nulls: Option<NullBuffer>) -> Result<ArrayRef, ArrowError> {
+                match self { $(Self::$kind(values) => values.finish(rows, nulls),)* }
+            }
+
+            fn keys(&self) -> Keys {
+                match self { $(Self::$kind(values) => values.keys(),)* }
+            }
+
+            fn gather(&self, path: &str, census: &mut Census) {
+                match self { $(Self::$kind(values) => values.gather(path, census),)* }
+            }
+        }
+    };
+}
+
+kinds! {
+    Untyped(Untyped),
+    Boolean(Booleans),
+    Number(Numbers),
+    Double(Doubles),
+    Text(Texts),
+    DecimalText(DecimalTexts),
+    Id(IdTexts),
+    Json(JsonTexts),
+    Blob(Blobs),
+    Uuid(Uuids),
+    Instant(Instants),
+    Date(Days),
+    Time(TimesOfDay),
+    Timestamp(Timestamps),
+    Regex(Regexes),
+    Struct(Columns),
+    List(Elements),
+}
+
+impl ColumnKind {
+    /// No values yet, of that type.
+    fn of_type(column_type: &ColumnType, is_pinned: bool) -> Self {
+        match column_type {
+            ColumnType::Null => Self::Untyped(Untyped),
+            ColumnType::Boolean => Self::Boolean(Booleans::default()),
+            ColumnType::BigInt => Self::Number(Numbers::integers(is_pinned)),
+            ColumnType::Decimal { scale } => Self::Number(Numbers::decimals(*scale, is_pinned)),
+            ColumnType::Double => Self::Double(Doubles::default()),
+            ColumnType::Varchar => Self::Text(Texts::of(Kind::String)),
+            ColumnType::ObjectId => Self::Text(Texts::of(Kind::ObjectId)),
+            ColumnType::Symbol => Self::Text(Texts::of(Kind::Symbol)),
+            ColumnType::Code => Self::Text(Texts::of(Kind::Code)),
+            ColumnType::DecimalText => Self::DecimalText(DecimalTexts::default()),
+            ColumnType::TimestampTz => Self::Instant(Instants::new(true)),
+            ColumnType::Timestamp => Self::Instant(Instants::new(false)),
+            ColumnType::Date => Self::Date(Days::default()),
+            ColumnType::Time => Self::Time(TimesOfDay::default()),
+            ColumnType::Blob => Self::Blob(Blobs::of(0)),
+            ColumnType::Binary { subtype } => Self::Blob(Blobs::of(*subtype)),
+            ColumnType::Uuid => Self::Uuid(Uuids::default()),
+            ColumnType::Json => Self::Json(JsonTexts::default()),
+            ColumnType::BsonTimestamp => Self::Timestamp(Timestamps::default()),
+            ColumnType::Regex => Self::Regex(Regexes::default()),
+            ColumnType::Struct(fields) => Self::Struct(Columns::of_struct(fields, is_pinned)),
+            ColumnType::List(element) => Self::List(Elements::of(ColumnBuilder::of_type(element, is_pinned))),
+        }
+    }
+}
+
+impl ColumnBuilder {
+    fn new(values: ColumnKind) -> Self {
+        Self { values, valid: NullBufferBuilder::new(0), len: 0, counts: TypeCounts::default() }
+    }
+
+    pub fn untyped() -> Self {
+        Self::new(ColumnKind::Untyped(Untyped))
+    }
+
+    pub fn id(kind: IdKind) -> Self {
+        Self::new(ColumnKind::Id(IdTexts::new(kind)))
+    }
+
+    pub fn of_columns(columns: Columns) -> Self {
+        Self::new(ColumnKind::Struct(columns))
+    }
+
+    pub fn list(element: ColumnBuilder) -> Self {
+        Self::new(ColumnKind::List(Elements::of(element)))
+    }
+
+    /// Empty, of that type. `is_pinned`: the type must not change in any way.
+    pub fn of_type(column_type: &ColumnType, is_pinned: bool) -> Self {
+        Self::new(ColumnKind::of_type(column_type, is_pinned))
+    }
+
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn column_type(&self) -> ColumnType {
+        self.values.column_type()
+    }
+
+    /// Fills up to `row` with nulls.
+    #[inline]
+    fn pad(&mut self, row: usize) {
+        if self.len < row {
+            let missing = row - self.len;
+            self.values.nulls(missing);
+            self.valid.append_n_nulls(missing);
+            self.len = row;
+        }
+    }
+
+    /// Takes a further value of a key that the same object had before: the first value stays, and this one is rescued.
+    pub fn repeat(&mut self, value: Value<'_>, path: &ValuePath<'_>, cx: &mut Context<'_>) -> Result<(), Malformed> {
+        self.counts.saw(value.kind, cx);
+        self.counts.rescued(value.kind, cx);
+        self.counts.look_within(value, self.values.keys(), cx)?;
+        cx.rescue(path, value, true)
+    }
+
+    /// Appends a value as row `row`, which must not be before `len`.
+    #[inline]
+    pub fn append(
+        &mut self,
+        row: usize,
+        value: Value<'_>,
+        path: &ValuePath<'_>,
+        cx: &mut Context<'_>,
+    ) -> Result<(), Malformed> {
+        self.counts.saw(value.kind, cx);
+        self.pad(row);
+        if value.kind.is_null() && !matches!(self.values, ColumnKind::Id(_)) {
+            self.pad(row + 1);
+            return Ok(());
+        }
+        if matches!(self.values, ColumnKind::Untyped(_)) {
+            self.assume(value, path, cx)?;
+        }
+        let stored = self.values.store(value, Slot { row, path }, cx)?;
+        if stored != Stored::Not {
+            self.valid.append_non_null();
+            self.len += 1;
+            match stored {
+                Stored::Whole => return Ok(()),
+                Stored::AsText => return self.counts.look_within(value, self.values.keys(), cx),
+                Stored::InPart | Stored::Not => {}
+            }
+        }
+        self.pad(row + 1);
+        self.counts.rescued(value.kind, cx);
+        self.counts.look_within(value, Keys::Named, cx)?;
+        cx.rescue(path, value, false)
+    }
+
+    /// Appends bytes that `elt` made itself, which the census does not count: the rescued object, the `_id` of a document
+    /// that has none, the raw document.
+    pub fn append_bytes(&mut self, row: usize, value: &[u8]) {
+        self.pad(row);
+        if self.values.store_bytes(value) {
+            self.valid.append_non_null();
+            self.len += 1;
+        }
+    }
+
+    /// Takes the type of a first value, if any type holds it.
+    fn assume(&mut self, value: Value<'_>, path: &ValuePath<'_>, cx: &Context<'_>) -> Result<(), Malformed> {
+        let Some(own) = types::of_first(value, path.depth)? else { return Ok(()) };
+        self.values = ColumnKind::of_type(&cx.shared_types.column_type(path, own), false);
+        self.values.nulls(self.len);
+        Ok(())
+    }
+
+    /// The Arrow field of this column.
+    pub fn field(&self, name: &str) -> Field {
+        let field = Field::new(name, self.values.data_type(), true);
+        let extension = self.values.extension();
+        if extension.is_empty() {
+            return field;
+        }
+        field.with_metadata(extension.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
+    }
+
+    /// The column's `rows` values; the builder is empty afterwards, and its type stays.
+    pub fn finish(&mut self, rows: usize) -> Result<ArrayRef, ArrowError> {
+        self.pad(rows);
+        self.len = 0;
+        let nulls = self.valid.finish();
+        self.values.finish(rows, nulls)
+    }
+
+    pub fn gather(&self, path: &str, census: &mut Census) {
+        self.counts.gather(path, census);
+        self.values.gather(path, census);
+    }
+}

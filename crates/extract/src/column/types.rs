@@ -1,0 +1,60 @@
+//! The column that values of each BSON type get.
+//!
+//! Knows single values, not the other values of a column.
+
+use crate::bson::decimal::{DIGITS_MAX, Decimal, rescale, scale_needed};
+use crate::bson::{Kind, Malformed, Value};
+use elt_base::schema::ColumnType;
+
+/// Levels of STRUCT and LIST, at most; values nested deeper land as JSON.
+pub const LEVELS_MAX: usize = 100;
+
+/// Places after the point that a DECIMAL gets for trailing zeros alone.
+pub const SCALE_WRITTEN_MAX: i32 = 19;
+
+/// The column of a BSON type, where it does not depend on the value; None also for types that no column holds.
+pub fn of_kind(kind: Kind) -> Option<ColumnType> {
+    Some(match kind {
+        Kind::Double => ColumnType::Double,
+        Kind::String => ColumnType::Varchar,
+        Kind::Symbol => ColumnType::Symbol,
+        Kind::Code => ColumnType::Code,
+        Kind::ObjectId => ColumnType::ObjectId,
+        Kind::Boolean => ColumnType::Boolean,
+        Kind::Date => ColumnType::TimestampTz,
+        Kind::Int32 | Kind::Int64 => ColumnType::BigInt,
+        Kind::Timestamp => ColumnType::BsonTimestamp,
+        Kind::Regex => ColumnType::Regex,
+        Kind::Object | Kind::Array | Kind::Binary | Kind::Decimal128 => return None,
+        Kind::Undefined | Kind::Null | Kind::DbPointer | Kind::CodeWithScope | Kind::MinKey | Kind::MaxKey => {
+            return None;
+        }
+    })
+}
+
+/// The column of a value that is the first of its field, `depth` steps from the document; None if no column holds it.
+pub fn of_first(value: Value<'_>, depth: usize) -> Result<Option<ColumnType>, Malformed> {
+    Ok(match value.kind {
+        Kind::Object | Kind::Array if depth >= LEVELS_MAX => Some(ColumnType::Json),
+        // A STRUCT has at least one field; an empty object alone does not say which.
+        Kind::Object if value.fields()?.is_empty() => None,
+        Kind::Object => Some(ColumnType::Struct(Vec::new())),
+        Kind::Array => Some(ColumnType::List(Box::new(ColumnType::Null))),
+        Kind::Binary if value.uuid().is_some() => Some(ColumnType::Uuid),
+        Kind::Binary => Some(of_binary(value.binary().0)),
+        Kind::Decimal128 => scale_of(value).map(|scale| ColumnType::Decimal { scale }),
+        kind => of_kind(kind),
+    })
+}
+
+/// The column of binaries of that subtype.
+pub fn of_binary(subtype: u8) -> ColumnType {
+    if subtype == 0 { ColumnType::Blob } else { ColumnType::Binary { subtype } }
+}
+
+/// The scale of a DECIMAL that holds this decimal128.
+fn scale_of(value: Value<'_>) -> Option<u8> {
+    let Decimal::Finite { coefficient, scale } = Decimal::from_bytes(value.decimal()) else { return None };
+    let needed = scale_needed(coefficient, scale, SCALE_WRITTEN_MAX);
+    rescale(coefficient, scale, needed).filter(|_| needed <= DIGITS_MAX).map(|_| needed as u8)
+}

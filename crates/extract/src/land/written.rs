@@ -1,0 +1,62 @@
+//! The manifest's file in the folder of a load: its absence means that the load did not finish.
+//!
+//! Knows no other file of a load.
+
+use std::path::PathBuf;
+use std::{fs, io};
+
+use chrono::{SecondsFormat, Utc};
+use serde::Deserialize;
+
+use crate::messages;
+use elt_base::error::Result;
+use elt_base::manifest::{LoadKind, Manifest};
+use elt_base::reading::Reading;
+
+/// The manifest's name in a load's folder, and the format's version.
+pub const MANIFEST: &str = "manifest.json";
+const VERSION: u32 = 1;
+
+/// The manifest of a load that begins now.
+pub fn begun(load_id: &str, source: &str, collection: &str, mode: LoadKind, folder: PathBuf) -> Manifest {
+    Manifest {
+        version: VERSION,
+        load_id: load_id.to_owned(),
+        source: source.to_owned(),
+        collection: collection.to_owned(),
+        mode,
+        started_at: now(),
+        finished_at: String::new(),
+        segments: Vec::new(),
+        quarantine: Vec::new(),
+        reading: Reading::default(),
+        folder,
+    }
+}
+
+/// The time as a manifest has it.
+pub fn now() -> String {
+    Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true)
+}
+
+/// None if the folder holds an unfinished load.
+pub fn read_manifest(folder: PathBuf) -> Result<Option<Manifest>> {
+    /// Read first, so that a newer format is named as such.
+    #[derive(Deserialize)]
+    struct Version {
+        version: u32,
+    }
+    let path = folder.join(MANIFEST);
+    let text = match fs::read(&path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(messages::landing("read", &path, &error)),
+    };
+    let version: Version =
+        serde_json::from_slice(&text).map_err(|error| messages::malformed_manifest(&path, &error))?;
+    if version.version != VERSION {
+        return Err(messages::manifest_version(&path, version.version));
+    }
+    let manifest = serde_json::from_slice(&text).map_err(|error| messages::malformed_manifest(&path, &error))?;
+    Ok(Some(Manifest { folder, ..manifest }))
+}

@@ -1,0 +1,15 @@
+//! Opens the source that a profile names: the only place that knows all sources.
+
+use crate::files::FileSource;
+use crate::mongodb::Mongodb;
+use crate::source::Source;
+use elt_base::error::Result;
+use elt_project::SourceProfile;
+
+/// Connects when the source is first asked, or fails with the server's name and the time it tried.
+pub fn open(name: &str, profile: &SourceProfile) -> Result<Box<dyn Source>> {
+    Ok(match profile {
+        SourceProfile::Mongodb { uri, database, snapshot } => Box::new(Mongodb::open(name, uri, database, *snapshot)?),
+        SourceProfile::Files { path } => Box::new(FileSource::open(name, path)),
+    })
+}

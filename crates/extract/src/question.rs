@@ -1,0 +1,69 @@
+//! The two values that a load gives to a source: the question, which documents to read; and the reading plan, how they
+//! become columns.
+//!
+//! A load makes each once, and all its ranges share them. Knows no source.
+
+use std::sync::Arc;
+
+use crate::column::infer::Shape;
+use crate::column::shared_types::SharedTypes;
+use crate::messages;
+use crate::options::CollectionOptions;
+use crate::reshape::Reshape;
+use crate::survey::Survey;
+use crate::window::Window;
+use elt_base::cancel::Cancel;
+use elt_base::error::Result;
+use elt_base::reading::IdKind;
+use elt_base::schema::Column;
+
+/// Which documents of a collection to read.
+#[derive(Debug, Clone, Default)]
+pub struct Question {
+    pub collection: String,
+    pub options: Arc<CollectionOptions>,
+    pub window: Window,
+    /// The path whose greatest value a reading reports, if the load is incremental.
+    pub watermark: Option<String>,
+    pub cancel: Cancel,
+}
+
+/// What a survey need not find out.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SurveyHints {
+    /// The source's count of a moment ago; None where it is not at hand.
+    pub count: Option<u64>,
+    /// Whether the ranges are known already.
+    pub is_split: bool,
+}
+
+/// How the documents become columns.
+#[derive(Debug, Default)]
+pub struct ReadingPlan {
+    /// The raw table's columns from earlier loads (empty on a first load or a full refresh).
+    pub known: Vec<Column>,
+    /// Columns whose types the project's YAML fixes; they take precedence over inferred ones.
+    pub pinned: Vec<Column>,
+    /// Which `_id`s have the plain form; None: the kind of most `_id`s in the first documents.
+    pub id_kind: Option<IdKind>,
+    /// The sample from across the collection; None: a reading looks at its own first documents.
+    pub(super) sample: Option<Shape>,
+    /// What the ranges of the load decide together.
+    pub(super) shared_types: SharedTypes,
+}
+
+impl Question {
+    /// How documents are rewritten before anything else sees them; None if they stay as they are.
+    pub(super) fn reshape(&self) -> Result<Option<Reshape>> {
+        let CollectionOptions { include, exclude, mask, mask_salt, .. } = &*self.options;
+        let salt = mask_salt.as_ref().map_or("", |salt| salt.reveal());
+        Reshape::new(include, exclude, mask, salt.as_bytes())
+            .map_err(|complaint| messages::source_options(&self.collection, &complaint))
+    }
+}
+
+impl ReadingPlan {
+    pub fn new(known: Vec<Column>, pinned: Vec<Column>, id_kind: Option<IdKind>, survey: Survey) -> Self {
+        Self { known, pinned, id_kind, sample: survey.sample, shared_types: SharedTypes::default() }
+    }
+}
