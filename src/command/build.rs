@@ -15,7 +15,7 @@ use elt_base::cancel::Cancel;
 use elt_base::error::{Error, Exit, Result};
 use elt_base::failpoint::failpoint;
 use elt_base::numbers::counted;
-use elt_model::{Graph, HookTime, Node, NodeId, NodeKind, Origin, Selection, Window, parse_time};
+use elt_model::{BatchWindow, Graph, HookTime, Node, NodeId, NodeKind, Origin, SelectedNodes, parse_time};
 use elt_project::Target;
 use elt_warehouse::{Session, Warehouse};
 
@@ -93,7 +93,7 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
 }
 
 /// What time microbatch models are asked for.
-fn window(options: &BuildOptions) -> Result<Window> {
+fn window(options: &BuildOptions) -> Result<BatchWindow> {
     const FLAGS: [&str; 2] = ["--event-time-start", "--event-time-end"];
     let time = |flag: &str, written: &str| parse_time(written).ok_or_else(|| messages::bad_event_time(flag, written));
     let given = match (&options.event_times.start, &options.event_times.end) {
@@ -107,14 +107,14 @@ fn window(options: &BuildOptions) -> Result<Window> {
     }
     // Batches that were not tried are those of the run that is retried.
     let began = options.retries.as_ref().and_then(|previous| previous.started_at);
-    let window = Window::default();
-    Ok(Window { given, now: began.unwrap_or(window.now) })
+    let window = BatchWindow::default();
+    Ok(BatchWindow { given, now: began.unwrap_or(window.now) })
 }
 
 /// Prints what would be done.
 fn dry_run(
     workspace: &Workspace,
-    selected: Selection,
+    selected: SelectedNodes,
     scope: Scope,
     options: &BuildOptions,
     console: &Console,

@@ -8,7 +8,7 @@ use crate::report::Console;
 use crate::run::{SessionHost, binder};
 use elt_base::error::{Error, Result};
 use elt_base::numbers::counted;
-use elt_model::{Checked, Graph, Host, Node, NodeId, NodeKind, Origin};
+use elt_model::{Checked, Compiler, Host, Node, NodeId, NodeKind, Origin};
 use elt_warehouse::Warehouse;
 
 use super::workspace::Workspace;
@@ -52,7 +52,7 @@ pub fn run(common: &Common, options: &Selection, console: &Console) -> Result<bo
 }
 
 /// What could not be checked, a line for each reason.
-fn unchecked(graph: &Graph, open: &BTreeSet<NodeId>, checked: &Checked) -> Vec<String> {
+fn unchecked(graph: &Compiler, open: &BTreeSet<NodeId>, checked: &Checked) -> Vec<String> {
     let all = &checked.unchecked;
     let mut lines = Vec::new();
     let mut told = BTreeSet::new();
@@ -117,7 +117,7 @@ fn unchecked(graph: &Graph, open: &BTreeSet<NodeId>, checked: &Checked) -> Vec<S
 }
 
 /// The models by name, and how many tests.
-fn spoken(graph: &Graph, ids: &BTreeSet<NodeId>) -> String {
+fn spoken(graph: &Compiler, ids: &BTreeSet<NodeId>) -> String {
     let models = ids.iter().map(|id| graph.node(*id)).filter(|node| !node.kind.is_test());
     let models: Vec<String> = models.map(|node| format!("`{}`", node.display_name())).collect();
     let tests = (ids.len() - models.len()) as u64;

@@ -11,7 +11,7 @@ use crate::report::{Console, table};
 use crate::run::{binder, plan};
 use elt_base::error::Result;
 use elt_base::path::{Step, steps};
-use elt_model::lineage::{Columns, Field, How, Lineage, path_text, same_step};
+use elt_model::lineage::{Field, How, Lineage, OutputColumns, path_text, same_step};
 use elt_model::{Graph, KnownColumns, Node, NodeId, NodeKind, missing_field};
 use elt_warehouse::Warehouse;
 
@@ -261,7 +261,7 @@ impl Look<'_> {
             };
             return Ok(lines.iter().map(line).collect());
         }
-        let inexact = self.lineage.columns(node.id).and_then(|columns: &Columns| columns.inexact.clone());
+        let inexact = self.lineage.columns(node.id).and_then(|columns: &OutputColumns| columns.inexact.clone());
         let note = inexact.map(|cause| format!("not exact: {cause}"));
         let is_made = self.lineage.columns(node.id).is_some();
         Ok(columns_text(&node.display_name(), note.as_deref(), is_made, &lines))

@@ -11,7 +11,7 @@ use elt_base::error::Result;
 use elt_base::numbers::counted;
 use elt_extract::land::Landing;
 use elt_extract::watermark::{self, Mark};
-use elt_model::Load;
+use elt_model::LoadKind;
 use elt_warehouse::{LastLoad, Session, WatermarkChange};
 
 use super::collections::{self, Named};
@@ -90,7 +90,7 @@ fn set(workspace: &Workspace, names: &[String], text: &str, force: bool, console
     for (one, last) in &chosen {
         let Some(node) = one.node else { return Err(messages::watermark_not_in_project(&one.name)) };
         let config = &node.config.source;
-        let (Load::Incremental, Some(path)) = (config.load, &config.watermark) else {
+        let (LoadKind::Incremental, Some(path)) = (config.load, &config.watermark) else {
             return Err(messages::watermark_unused(&one.name).at(node.place()));
         };
         // A watermark of another path counts for nothing.

@@ -8,7 +8,7 @@ use crate::report::Console;
 use crate::run::{Results, UnitTests, binder, run_unit_tests, summary};
 use elt_base::cancel::Cancel;
 use elt_base::error::Result;
-use elt_model::{KnownColumns, NodeId, Selection};
+use elt_model::{KnownColumns, NodeId, SelectedNodes};
 
 use super::BuildOptions;
 use super::build::write_artifacts;
@@ -16,7 +16,7 @@ use super::workspace::Workspace;
 
 pub fn run(
     workspace: &Workspace,
-    selected: &Selection,
+    selected: &SelectedNodes,
     options: &BuildOptions,
     console: &Console,
     cancel: &Cancel,

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use crate::messages;
 use crate::report::{Console, artifacts};
 use elt_base::error::Result;
-use elt_model::{CompiledSql, Graph, Invocation, Previous, Request, Selection as Selected};
+use elt_model::{CompiledSql, Compiler, EarlierArtifacts, Invocation, SelectedNodes, SelectionRequest};
 use elt_project::{Environment, Paths, Project, ProjectFile, Target, Wanted};
 use elt_warehouse::{Catalog, Options, Session, Warehouse};
 
@@ -18,7 +18,7 @@ use super::{Common, Selection};
 /// A project, parsed.
 pub struct Workspace {
     pub project: Project,
-    pub graph: Graph,
+    pub graph: Compiler,
 }
 
 impl Workspace {
@@ -43,7 +43,7 @@ impl Workspace {
             vars: vars.clone(),
             ..Invocation::default()
         };
-        let graph = Graph::parse_for(&project, &vars, &invocation)?;
+        let graph = Compiler::parse_for(&project, &vars, &invocation)?;
         graph.warnings.iter().for_each(|warning| console.warning(warning));
         Ok(Self { project, graph })
     }
@@ -53,9 +53,9 @@ impl Workspace {
     }
 
     /// What is selected. Selectors that compare with a state and match nothing are told: nothing changed.
-    pub fn select(&self, selection: &Selection, console: &Console) -> Result<Selected> {
+    pub fn select(&self, selection: &Selection, console: &Console) -> Result<SelectedNodes> {
         let previous = selection.state.as_ref().map(|folder| self.previous(folder)).transpose()?;
-        let selected = self.graph.select_with(&Request {
+        let selected = self.graph.select_with(&SelectionRequest {
             select: &selection.select,
             exclude: &selection.exclude,
             selector: selection.selector.as_deref(),
@@ -71,9 +71,9 @@ impl Workspace {
     }
 
     /// The artifacts of an earlier run in a folder, relative to the project's.
-    fn previous(&self, folder: &std::path::Path) -> Result<Previous> {
+    fn previous(&self, folder: &std::path::Path) -> Result<EarlierArtifacts> {
         let folder = self.project.profiles.root.join(folder);
-        Ok(Previous {
+        Ok(EarlierArtifacts {
             manifest: artifacts::read(&folder.join("manifest.json"))?,
             run_results: artifacts::read(&folder.join("run_results.json"))?,
             sources: artifacts::read(&folder.join("sources.json"))?,

@@ -8,7 +8,7 @@ use elt_base::error::{Error, Result};
 use elt_base::schema::{ID, LOAD_ID, LOADED_AT, RESCUED, literal};
 use elt_base::sql_error::SqlError;
 use elt_model::lineage::Lineage;
-use elt_model::{Binder, Checked, Graph, Host, KnownColumns, NodeId, NodeKind, Origin, Selection};
+use elt_model::{Binder, Checked, Compiler, Host, KnownColumns, NodeId, NodeKind, Origin, SelectedNodes};
 use elt_warehouse::{Session, Warehouse};
 
 use super::pinned::pinned_columns;
@@ -46,7 +46,7 @@ impl Binder for InMemory {
 }
 
 /// An empty database to bind queries in.
-fn in_memory(graph: &Graph) -> Result<InMemory> {
+fn in_memory(graph: &Compiler) -> Result<InMemory> {
     let database = Warehouse::in_memory(&graph.root, &graph.database)?;
     let session = database.session()?;
     super::keys::prepare(&session)?;
@@ -54,7 +54,7 @@ fn in_memory(graph: &Graph) -> Result<InMemory> {
 }
 
 /// The columns of raw tables and seeds as the warehouse has them; what was never loaded is not in it.
-pub fn known(graph: &Graph, warehouse: &Session) -> Result<KnownColumns> {
+pub fn known(graph: &Compiler, warehouse: &Session) -> Result<KnownColumns> {
     let columns = warehouse.columns()?;
     let nodes =
         graph.nodes().filter(|node| matches!(node.kind, NodeKind::Source | NodeKind::Seed | NodeKind::Snapshot));
@@ -68,7 +68,7 @@ pub fn known(graph: &Graph, warehouse: &Session) -> Result<KnownColumns> {
 }
 
 /// The columns of sources that are not `known`, as their YAML has them, if each that it names has a `data_type`.
-fn declared(graph: &Graph, known: &KnownColumns) -> Result<KnownColumns> {
+fn declared(graph: &Compiler, known: &KnownColumns) -> Result<KnownColumns> {
     let mut declared = KnownColumns::new();
     for node in graph.nodes().filter(|node| node.kind == NodeKind::Source && !known.contains_key(&node.id)) {
         if node.columns.is_empty() || node.columns.iter().any(|column| column.data_type.is_none()) {
@@ -95,8 +95,8 @@ fn declared(graph: &Graph, known: &KnownColumns) -> Result<KnownColumns> {
 /// Checks the selected nodes and all that they read; what reads unknown columns is left unchecked. Templates ask
 /// `warehouse`, or an empty database where there is none yet; nothing is changed by that.
 pub fn check(
-    graph: &Graph,
-    selection: &Selection,
+    graph: &Compiler,
+    selection: &SelectedNodes,
     known: &KnownColumns,
     warehouse: Option<&Session>,
     console: &Console,
@@ -111,8 +111,8 @@ pub fn check(
 /// The same, with what was found out beside the errors. A source that is not `known` has the columns of its YAML, unless
 /// these are only some of them: then a query may name others.
 pub fn examine(
-    graph: &Graph,
-    selection: &Selection,
+    graph: &Compiler,
+    selection: &SelectedNodes,
     known: KnownColumns,
     host: Option<&dyn Host>,
 ) -> Result<(KnownColumns, Checked, Vec<Error>)> {
@@ -135,7 +135,7 @@ pub fn examine(
 
 /// The lineage of models. `known`: the columns of all that they read.
 pub fn lineage<'g>(
-    graph: &'g Graph,
+    graph: &'g Compiler,
     models: impl IntoIterator<Item = NodeId>,
     known: &KnownColumns,
 ) -> Result<Lineage<'g>> {

@@ -15,7 +15,7 @@ use elt_base::error::{Error, Result};
 use elt_base::failpoint::failpoint;
 use elt_base::numbers::counted;
 use elt_base::sql_error::SqlError;
-use elt_model::{BatchConfig, Compile, Compiled, Graph, Node, NodeId, NodeKind, Severity, Step};
+use elt_model::{BatchConfig, BuildStep, Compile, Compiled, Compiler, Node, NodeId, NodeKind, Severity};
 use elt_warehouse::{Catalog, Session, Warehouse};
 
 use super::changed::{Changed, Print};
@@ -33,7 +33,7 @@ use super::unit_test_step::run_unit_tests;
 
 /// What building needs to know.
 pub struct Build<'a> {
-    pub graph: &'a Graph,
+    pub graph: &'a Compiler,
     pub warehouse: &'a Warehouse,
     pub console: &'a Console,
     pub results: &'a Results,
@@ -71,13 +71,13 @@ struct Tested {
 
 impl Build<'_> {
     /// Skips all steps and tests: what comes before them failed.
-    pub fn skip_all(&self, steps: &[Step], loose_tests: &[NodeId], because: &str) {
+    pub fn skip_all(&self, steps: &[BuildStep], loose_tests: &[NodeId], because: &str) {
         steps.iter().for_each(|step| self.skip(step, because));
         loose_tests.iter().for_each(|id| self.skip_one(*id, because));
     }
 
     /// Builds all steps; every outcome is in the results and on the console. An error means that nothing was built.
-    pub fn run(&self, steps: &[Step], loose_tests: &[NodeId]) -> Result<()> {
+    pub fn run(&self, steps: &[BuildStep], loose_tests: &[NodeId]) -> Result<()> {
         let session = self.session()?;
         session.prepare_built()?;
         keys::prepare(&session)?;
@@ -136,7 +136,7 @@ impl Build<'_> {
     }
 
     /// Builds and tests one node, then commits both or neither.
-    fn step(&self, session: &Session, step: &Step) -> Outcome {
+    fn step(&self, session: &Session, step: &BuildStep) -> Outcome {
         let node = self.graph.node(step.node);
         if let Some((_, collection)) = self.blocked.iter().find(|(id, _)| *id == step.node) {
             self.skip(step, collection);
@@ -198,7 +198,7 @@ impl Build<'_> {
         &self,
         session: &Session,
         node: &Node,
-        step: &Step,
+        step: &BuildStep,
         print: Print,
         result: &mut NodeResult,
     ) -> Result<Tested> {
@@ -256,7 +256,7 @@ impl Build<'_> {
         session: &Session,
         node: &Node,
         config: &BatchConfig,
-        step: &Step,
+        step: &BuildStep,
         result: &mut NodeResult,
     ) -> Result<Tested> {
         let run = Microbatch {
@@ -286,7 +286,7 @@ impl Build<'_> {
     }
 
     /// A node that stands as it would be built: only tests that did not pass on it are run. So many unit tests were.
-    fn left(&self, session: &Session, node: &Node, step: &Step, unit_tests: usize) -> Result<Tested> {
+    fn left(&self, session: &Session, node: &Node, step: &BuildStep, unit_tests: usize) -> Result<Tested> {
         self.cancel.check()?;
         let open = self.changed.open_tests(node, &step.tests);
         self.changed.leave(node, step.tests.len() + step.unit_tests.len() - open.len() - unit_tests);
@@ -412,13 +412,13 @@ impl Build<'_> {
         self.results.push(result);
     }
 
-    fn skip(&self, step: &Step, because: &str) {
+    fn skip(&self, step: &BuildStep, because: &str) {
         step.unit_tests.iter().for_each(|id| self.results.push(self.skipped(*id, &because_of(because))));
         self.skip_node(step, because);
     }
 
     /// Skips a step whose unit tests have been run.
-    fn skip_node(&self, step: &Step, because: &str) {
+    fn skip_node(&self, step: &BuildStep, because: &str) {
         let node = self.graph.node(step.node);
         let note = because_of(because);
         let ids = step.builds.then_some(step.node).into_iter().chain(step.tests.iter().copied());
@@ -458,7 +458,7 @@ impl Build<'_> {
 }
 
 /// Creates the schemas that the relations of steps and tests will lie in.
-pub fn create_schemas(graph: &Graph, session: &Session, steps: &[Step], loose_tests: &[NodeId]) -> Result<()> {
+pub fn create_schemas(graph: &Compiler, session: &Session, steps: &[BuildStep], loose_tests: &[NodeId]) -> Result<()> {
     let tests = steps.iter().flat_map(|step| &step.tests).chain(loose_tests);
     let storing = tests.filter(|id| graph.node(**id).config.test.store_failures).copied();
     let made = steps.iter().filter(|step| step.builds).map(|step| step.node).chain(storing);

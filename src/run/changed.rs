@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use elt_base::digest::sha256;
 use elt_base::error::Result;
 use elt_base::numbers::counted;
-use elt_model::{Compile, Graph, Materialized, Node, NodeId, NodeKind, is_volatile};
+use elt_model::{Compile, Compiler, Materialized, Node, NodeId, NodeKind, is_volatile};
 use elt_warehouse::{Built, Catalog, RelationKind, Session};
 
 /// Configuration that changes no row.
@@ -20,7 +20,7 @@ const INDIFFERENT: [&str; 8] = ["tags", "meta", "docs", "description", "enabled"
 
 /// The present state of what may be built.
 pub struct Changed<'g> {
-    graph: &'g Graph,
+    graph: &'g Compiler,
     /// Whether anything may be left out.
     is_asked: bool,
     stored: HashMap<String, Built>,
@@ -42,7 +42,7 @@ pub struct Print {
 }
 
 impl<'g> Changed<'g> {
-    pub fn new(graph: &'g Graph, session: &Session, is_asked: bool) -> Result<Self> {
+    pub fn new(graph: &'g Compiler, session: &Session, is_asked: bool) -> Result<Self> {
         Ok(Self {
             graph,
             is_asked,

@@ -11,7 +11,7 @@ use crate::messages;
 use crate::report::Status;
 use elt_base::error::{Error, Result};
 use elt_base::numbers::counted;
-use elt_model::{Age, Freshness, Graph, Node};
+use elt_model::{Age, Compiler, Freshness, Node};
 use elt_warehouse::{LastLoad, Session};
 
 /// What was found of one source's table.
@@ -31,7 +31,7 @@ pub struct SourceAge {
 
 impl SourceAge {
     /// Finds one table's age. `loads` are the last loads of all collections.
-    pub fn of(graph: &Graph, node: &Node, freshness: Freshness, session: &Session, loads: &[LastLoad]) -> Self {
+    pub fn of(graph: &Compiler, node: &Node, freshness: Freshness, session: &Session, loads: &[LastLoad]) -> Self {
         let started = Instant::now();
         let found = loaded_at(graph, node, &freshness, session, loads);
         let mut age = Self {
@@ -131,7 +131,7 @@ fn is_own(load: &LastLoad, node: &Node) -> bool {
 const EMPTY_SECONDS: i64 = -62_135_596_800;
 
 fn loaded_at(
-    graph: &Graph,
+    graph: &Compiler,
     node: &Node,
     freshness: &Freshness,
     session: &Session,

@@ -13,7 +13,7 @@ use chrono::{DateTime, Days, NaiveDate};
 
 use crate::report::Console;
 use elt_base::sql_error::SqlError;
-use elt_model::{Answer, Cell, Host, Said};
+use elt_model::{Answer, Cell, Host, TemplateMessage};
 use elt_warehouse::Session;
 
 /// Templates speak through it to a session and to the console.
@@ -50,10 +50,10 @@ impl Host for SessionHost<'_> {
         answer
     }
 
-    fn say(&self, said: Said) {
+    fn say(&self, said: TemplateMessage) {
         match said {
-            Said::Line(text) => self.console.say(&text),
-            Said::Warning(warning) => self.console.warning(&warning),
+            TemplateMessage::Line(text) => self.console.say(&text),
+            TemplateMessage::Warning(warning) => self.console.warning(&warning),
         }
     }
 }

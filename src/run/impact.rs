@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use elt_base::error::Result;
 use elt_model::lineage::{Field, Lineage};
-use elt_model::{FieldChange, Graph, KnownColumns, NodeId, NodeKind, Selection, field_changes};
+use elt_model::{Compiler, FieldChange, KnownColumns, NodeId, NodeKind, SelectedNodes, field_changes};
 
 use super::binder;
 
@@ -15,8 +15,8 @@ const SHOWN_MAX: usize = 4;
 
 /// The lineage of all models that read some sources, for the columns that are known.
 pub fn lineage<'g>(
-    graph: &'g Graph,
-    everything: &Selection,
+    graph: &'g Compiler,
+    everything: &SelectedNodes,
     sources: &BTreeSet<NodeId>,
     known: &KnownColumns,
 ) -> Result<Lineage<'g>> {
@@ -71,8 +71,8 @@ fn listed(names: &[String]) -> String {
 
 /// A line for each field that loads added, removed or gave another type, in collections that were loaded before.
 pub fn changes(
-    graph: &Graph,
-    everything: &Selection,
+    graph: &Compiler,
+    everything: &SelectedNodes,
     before: &KnownColumns,
     now: &KnownColumns,
     exports: &[NodeId],

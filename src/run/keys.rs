@@ -10,7 +10,7 @@ use elt_base::error::Result;
 use elt_base::schema::literal;
 use elt_export::PublishedKey;
 use elt_model::keys::TABLE;
-use elt_model::{Compile, Graph, Node};
+use elt_model::{Compile, Compiler, Graph, Node};
 use elt_warehouse::{Session, Warehouse};
 
 use super::host::SessionHost;
@@ -74,7 +74,7 @@ pub fn take_in(session: &Session, keys: &[PublishedKey], is_rebuilt: bool) -> Re
 }
 
 /// Gives ids to the keys of all relations that a node's query names with `from`.
-pub fn give(graph: &Graph, warehouse: &Warehouse, console: &Console, node: &Node) -> Result<()> {
+pub fn give(graph: &Compiler, warehouse: &Warehouse, console: &Console, node: &Node) -> Result<()> {
     if !asks(graph, node) {
         return Ok(());
     }

@@ -8,7 +8,7 @@ use elt_base::error::Result;
 use elt_base::schema::{literal, quote};
 use elt_base::sql_error::SqlError;
 use elt_model::{
-    Compile, Compiled, Contract, Deletes, Existing, Graph, Incremental, Key, Materialized, Node, Relation,
+    Compile, Compiled, Compiler, Contract, Deletes, Existing, Incremental, Key, Materialized, Node, Relation,
     SchemaChange, Strategy, children_only, create_table, create_view, doubled_keys, drop_existing, duplicate_keys,
     sweep,
 };
@@ -31,7 +31,7 @@ pub struct Built {
 pub fn model(
     session: &Session,
     console: &Console,
-    graph: &Graph,
+    graph: &Compiler,
     node: &Node,
     catalog: &Catalog,
     full_refresh: bool,
@@ -108,7 +108,7 @@ pub(super) fn hooks(session: &Session, node: &Node, statements: &[String]) -> Re
 /// New rows into a table that stands.
 pub(super) fn incremental(
     session: &Session,
-    graph: &Graph,
+    graph: &Compiler,
     node: &Node,
     query: &Compiled,
     how: &Compile<'_>,
@@ -163,7 +163,7 @@ pub(super) fn incremental(
 }
 
 /// Makes or replaces a model's table; with its constraints, where its contract is enforced.
-pub(super) fn create(session: &Session, graph: &Graph, node: &Node, query: &Compiled) -> Result<()> {
+pub(super) fn create(session: &Session, graph: &Compiler, node: &Node, query: &Compiled) -> Result<()> {
     let children = children_only(&node.config, query);
     let query = children.as_ref().unwrap_or(query);
     let Some(enforced) = Contract::of(node) else {
@@ -191,7 +191,7 @@ fn contract(session: &Session, node: &Node, query: &Compiled) -> Result<()> {
 }
 
 /// The foreign keys of an enforced contract.
-fn references(session: &Session, graph: &Graph, node: &Node) -> Result<()> {
+fn references(session: &Session, graph: &Compiler, node: &Node) -> Result<()> {
     for (sql, key) in Contract::of(node).map(|contract| contract.orphans(graph)).unwrap_or_default() {
         let place = key.place.clone();
         let rows = session.count(&sql).map_err(|error| messages::model_failed(&node.name, &error).at(place.clone()))?;
@@ -204,7 +204,7 @@ fn references(session: &Session, graph: &Graph, node: &Node) -> Result<()> {
 }
 
 /// Loads a seed's CSV. Types are DuckDB's inference, but for those the configuration names.
-pub fn seed(session: &Session, console: &Console, graph: &Graph, node: &Node, catalog: &Catalog) -> Result<Built> {
+pub fn seed(session: &Session, console: &Console, graph: &Compiler, node: &Node, catalog: &Catalog) -> Result<Built> {
     let existing = existing(node, catalog);
     if existing == Existing::View
         && let Some(statement) = drop_existing(&node.relation, existing)

@@ -12,7 +12,7 @@ use crate::report::{Console, Line, Stage, Status};
 use elt_base::error::Result;
 use elt_base::failpoint::failpoint;
 use elt_base::numbers::counted;
-use elt_model::{Batch, BatchConfig, Compile, Compiled, Existing, Graph, Node, Window, drop_existing};
+use elt_model::{BatchConfig, BatchWindow, Compile, Compiled, Compiler, Existing, Node, TimeBatch, drop_existing};
 use elt_warehouse::{Catalog, Session};
 
 use super::host::SessionHost;
@@ -21,21 +21,22 @@ use super::materialize::{create, existing, hooks, incremental};
 /// Batches of a microbatch model, by how they ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BatchResults {
-    pub successful: Vec<Batch>,
-    pub failed: Vec<Batch>,
+    pub successful: Vec<TimeBatch>,
+    pub failed: Vec<TimeBatch>,
 }
 
 impl BatchResults {
     /// As `run_results.json` has them.
     pub fn json(&self) -> Value {
-        let list = |batches: &[Batch]| batches.iter().map(|batch| batch.json()).collect::<Vec<_>>();
+        let list = |batches: &[TimeBatch]| batches.iter().map(|batch| batch.json()).collect::<Vec<_>>();
         json!({ "successful": list(&self.successful), "failed": list(&self.failed) })
     }
 
     /// Reads what `json` gives.
     pub fn from_json(value: &Value) -> Option<Self> {
-        let list =
-            |key: &str| -> Option<Vec<Batch>> { value.get(key)?.as_array()?.iter().map(Batch::from_json).collect() };
+        let list = |key: &str| -> Option<Vec<TimeBatch>> {
+            value.get(key)?.as_array()?.iter().map(TimeBatch::from_json).collect()
+        };
         Some(Self { successful: list("successful")?, failed: list("failed")? })
     }
 }
@@ -43,7 +44,7 @@ impl BatchResults {
 /// What batches a run builds.
 #[derive(Debug, Clone, Default)]
 pub struct Batches {
-    pub window: Window,
+    pub window: BatchWindow,
     /// What an earlier run came to, by `unique_id`: its failed batches alone are built.
     pub previous: HashMap<String, BatchResults>,
 }
@@ -60,7 +61,7 @@ pub(super) struct BuiltInBatches {
 
 /// One model's work.
 pub(super) struct Microbatch<'a> {
-    pub graph: &'a Graph,
+    pub graph: &'a Compiler,
     pub node: &'a Node,
     pub config: &'a BatchConfig,
     pub catalog: &'a Catalog,
@@ -156,7 +157,7 @@ impl Microbatch<'_> {
     fn batch(
         &self,
         session: &Session,
-        batch: Batch,
+        batch: TimeBatch,
         name: &str,
         (existing, is_incremental): (Existing, bool),
         (is_first, is_last): (bool, bool),
@@ -188,7 +189,7 @@ impl Microbatch<'_> {
     }
 
     /// The table anew, with one batch.
-    fn first(&self, session: &Session, batch: Batch, existing: Existing, query: &Compiled) -> Result<u64> {
+    fn first(&self, session: &Session, batch: TimeBatch, existing: Existing, query: &Compiled) -> Result<u64> {
         let node = self.node;
         if existing == Existing::View
             && let Some(statement) = drop_existing(&node.relation, existing)

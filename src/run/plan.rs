@@ -12,9 +12,9 @@ use elt_base::numbers::counted;
 use elt_base::path::path_of_key;
 use elt_base::schema::Column;
 use elt_extract::{BATCH_SIZE, CollectionOptions, Mask, OnMismatch};
-use elt_model::OnMismatch as ForMismatch;
 use elt_model::{
-    Gate, Graph, Load, MaskWith, Materialized, Node, NodeId, NodeKind, OnMalformed, Origin, Selection, Steps, Verify,
+    Gate, Graph, LoadKind, MaskWith, Materialized, Node, NodeId, NodeKind, OnMalformed, OnMismatch as ForMismatch,
+    Origin, SelectedNodes, Steps, Verify,
 };
 use elt_project::{ColumnProperties, SourceProfile, Target};
 use elt_warehouse::{Catalog, RelationKind};
@@ -30,7 +30,7 @@ pub struct Plan {
     /// Collections to load, by source and name.
     pub loads: Vec<NodeId>,
     /// What is built and tested, what was added included.
-    pub selection: Selection,
+    pub selection: SelectedNodes,
     /// Parents that the selection needs and that were never built.
     pub added: Vec<NodeId>,
     /// Tests that are not run, for they read what was never built.
@@ -75,7 +75,13 @@ impl Scope {
 
 impl Plan {
     /// Plans for a selection. `catalog` is what the warehouse holds now; empty if there is none yet.
-    pub fn new(graph: &Graph, selected: Selection, scope: Scope, catalog: &Catalog, target: &Target) -> Result<Self> {
+    pub fn new(
+        graph: &Graph,
+        selected: SelectedNodes,
+        scope: Scope,
+        catalog: &Catalog,
+        target: &Target,
+    ) -> Result<Self> {
         let exists = |node: &Node| exists(node, catalog);
         let mut selection = selected;
         if scope.builds() {
@@ -212,7 +218,7 @@ fn is_unit_test(graph: &Graph, id: NodeId) -> bool {
 }
 
 /// The collections that the selected nodes read: directly, or through ephemeral models and views that are not built anew.
-fn loads(graph: &Graph, selection: &Selection, catalog: &Catalog) -> Vec<NodeId> {
+fn loads(graph: &Graph, selection: &SelectedNodes, catalog: &Catalog) -> Vec<NodeId> {
     let is_view = |node: &Node| {
         node.config.materialized == Materialized::Ephemeral
             || node.config.materialized == Materialized::View
@@ -274,7 +280,7 @@ pub fn exists(node: &Node, catalog: &Catalog) -> bool {
 }
 
 /// The selected models that the target's export selects too.
-pub fn exports(graph: &Graph, selection: &Selection, target: &Target) -> Result<Vec<NodeId>> {
+pub fn exports(graph: &Graph, selection: &SelectedNodes, target: &Target) -> Result<Vec<NodeId>> {
     let Some(export) = &target.export else { return Ok(Vec::new()) };
     let exported = graph
         .select(std::slice::from_ref(&export.select), &[])
@@ -296,7 +302,7 @@ pub fn collection(node: &Node, target: &Target) -> Result<CollectionLoad> {
     let profile = &target.sources[&source];
     let config = &node.config.source;
     let mode = match (config.load, &config.watermark) {
-        (Load::Incremental, Some(watermark)) => {
+        (LoadKind::Incremental, Some(watermark)) => {
             LoadMode::Incremental { watermark: watermark.clone(), lookback: config.lookback }
         }
         _ => LoadMode::Full,

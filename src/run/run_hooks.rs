@@ -11,7 +11,7 @@ use crate::messages;
 use crate::report::{Console, Stage, Status};
 use elt_base::cancel::Cancel;
 use elt_base::error::{Exit, Result};
-use elt_model::{Graph, Hook, HookTime};
+use elt_model::{Compiler, Hook, HookTime};
 use elt_warehouse::Warehouse;
 
 use super::host::SessionHost;
@@ -19,7 +19,7 @@ use super::results::{NodeResult, Results};
 
 /// What running hooks needs to know.
 pub struct RunHookStage<'a> {
-    pub graph: &'a Graph,
+    pub graph: &'a Compiler,
     pub warehouse: &'a Warehouse,
     pub console: &'a Console,
     pub results: &'a Results,

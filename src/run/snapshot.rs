@@ -5,7 +5,7 @@
 use crate::messages;
 use crate::report::Console;
 use elt_base::error::{Error, Result};
-use elt_model::{Compile, Graph, Incremental, Node, OnSchemaChange, SchemaChange, Snapshot};
+use elt_model::{Compile, Compiler, Incremental, Node, OnSchemaChange, SchemaChange, Snapshot};
 use elt_warehouse::{Catalog, RelationKind, Session};
 
 use super::build::{execute, model_error};
@@ -13,7 +13,13 @@ use super::host::SessionHost;
 use super::materialize::{Built, hooks};
 
 /// Takes a snapshot. `catalog` is what stood before the run; a snapshot is never built anew.
-pub fn snapshot(session: &Session, console: &Console, graph: &Graph, node: &Node, catalog: &Catalog) -> Result<Built> {
+pub fn snapshot(
+    session: &Session,
+    console: &Console,
+    graph: &Compiler,
+    node: &Node,
+    catalog: &Catalog,
+) -> Result<Built> {
     let Some(config) = &node.config.snapshot else { return Err(messages::not_a_snapshot(&node.name)) };
     let host = SessionHost::new(session, console);
     let how = Compile { host: Some(&host), ..Compile::default() };

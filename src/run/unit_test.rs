@@ -12,8 +12,8 @@ use elt_base::error::{Error, Place, Result};
 use elt_base::schema::{LOAD_ID, LOADED_AT, RESCUED, quote};
 use elt_base::sql_error::SqlError;
 use elt_model::{
-    self, Compiled, Given, Graph, KnownColumns, Materialized, Node, NodeId, NodeKind, Origin, Relation, Rows,
-    Selection, UnitTest, own_types, value_sql,
+    self, Compiled, Compiler, GivenInput, GivenRows, KnownColumns, Materialized, Node, NodeId, NodeKind, Origin,
+    Relation, SelectedNodes, UnitTest, own_types, value_sql,
 };
 use elt_project::FixtureCell;
 use elt_warehouse::{Session, Warehouse};
@@ -50,7 +50,7 @@ impl UnitTests {
     /// Makes the relations that the models of `tests` read, empty. `known` are the columns that the warehouse's tables
     /// have; what is not there has them from its file or from YAML. `macros` are statements that make the warehouse's.
     pub fn prepare(
-        graph: &Graph,
+        graph: &Compiler,
         tests: &[NodeId],
         known: &KnownColumns,
         macros: &[String],
@@ -88,7 +88,7 @@ impl UnitTests {
             known.insert(*id, columns);
         }
         known.retain(|_, columns| !columns.is_empty());
-        let selection: Selection = wanted.into_iter().collect();
+        let selection: SelectedNodes = wanted.into_iter().collect();
         let mut binder = InMemory::new(database, session);
         // What cannot be bound is said where it is checked or read.
         let (checked, _) = elt_model::bind(graph, &selection, &known, &mut binder, None);
@@ -100,7 +100,7 @@ impl UnitTests {
     ///
     /// # Errors
     /// What keeps it from being run: a column that does not exist, a value of another type, a query that fails.
-    pub fn run(&self, graph: &Graph, node: &Node) -> Result<Verdict> {
+    pub fn run(&self, graph: &Compiler, node: &Node) -> Result<Verdict> {
         let Some(test) = &node.unit_test else { return Err(elt_base::messages::interrupted()) };
         let session = self.session.lock();
         session.begin()?;
@@ -142,7 +142,7 @@ fn seed_columns(session: &Session, node: &Node) -> Result<ColumnList> {
 
 /// One test in its transaction.
 struct Running<'a> {
-    graph: &'a Graph,
+    graph: &'a Compiler,
     node: &'a Node,
     test: &'a UnitTest,
     columns: &'a KnownColumns,
@@ -179,7 +179,7 @@ impl Running<'_> {
     }
 
     /// Puts the rows of an input where the model reads them; for an ephemeral model that is the relation given back.
-    fn give(&self, given: &Given) -> Result<Option<Relation>> {
+    fn give(&self, given: &GivenInput) -> Result<Option<Relation>> {
         let input = self.graph.node(given.input);
         let is_ephemeral = input.config.materialized == Materialized::Ephemeral;
         let relation = if is_ephemeral {
@@ -193,7 +193,7 @@ impl Running<'_> {
         let is_made = bound.is_some() && !is_ephemeral;
         let columns = match (&given.rows, bound) {
             (_, Some(columns)) => columns,
-            (Rows::Cells { columns, rows, is_csv }, None) => {
+            (GivenRows::Cells { columns, rows, is_csv }, None) => {
                 let mut own = Vec::new();
                 for (name, _) in columns {
                     let cells = rows.iter().flat_map(|row| &row.cells);
@@ -223,7 +223,7 @@ impl Running<'_> {
             self.create(&relation, &columns)?;
         }
         match (&given.rows, query) {
-            (Rows::Cells { columns: named, rows, .. }, _) => {
+            (GivenRows::Cells { columns: named, rows, .. }, _) => {
                 check_names(&of, named, &columns)?;
                 let types = types_of(named, &columns);
                 if !rows.is_empty() {
@@ -293,7 +293,7 @@ impl Running<'_> {
     fn expected(&self, columns: &[(String, String)]) -> Result<(Vec<String>, TextRows)> {
         let expect = &self.test.expect;
         let of = "the expected rows";
-        let Rows::Cells { columns: named, rows, .. } = expect else {
+        let GivenRows::Cells { columns: named, rows, .. } = expect else {
             let query = self.graph.compile_rows(&self.node.described(), self.test, expect)?;
             let Some(query) = query else { return Ok((Vec::new(), Vec::new())) };
             let statement = query.within("create temp table elt_expected as (\n", "\n)");
@@ -384,7 +384,7 @@ impl Running<'_> {
         if place.source.path == test.source.path { said } else { said.at(test.label("in this unit test")) }
     }
 
-    fn broken_rows(&self, query: Option<&Compiled>, given: &Given, error: &SqlError) -> Error {
+    fn broken_rows(&self, query: Option<&Compiled>, given: &GivenInput, error: &SqlError) -> Error {
         match query {
             Some(query) => self.broken(query, error),
             None => messages::unit_test_broken(&self.node.name, error).at(given.place.clone()),

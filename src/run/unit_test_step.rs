@@ -7,7 +7,7 @@ use std::time::Instant;
 use crate::messages;
 use crate::report::{Console, Stage, Status};
 use elt_base::cancel::Cancel;
-use elt_model::{Graph, NodeId};
+use elt_model::{Compiler, NodeId};
 
 use super::results::{NodeResult, Results};
 use super::unit_test::UnitTests;
@@ -15,7 +15,7 @@ use super::unit_test::UnitTests;
 /// Runs unit tests one after the other. Gives the names of those that failed; after the first with `fail_fast` the others
 /// are skipped.
 pub fn run_unit_tests(
-    graph: &Graph,
+    graph: &Compiler,
     unit_tests: &UnitTests,
     tests: &[NodeId],
     fail_fast: bool,

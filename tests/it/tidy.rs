@@ -1,5 +1,7 @@
 //! The invariants of the source tree that the compiler does not check.
 
+mod imports;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -198,6 +200,33 @@ fn sources() -> Vec<SourceFile> {
         .collect();
     assert!(files.iter().any(|file| file.path == "src/lib.rs" && !file.text.is_empty()), "no sources found");
     files
+}
+
+/// All sources of all crates: the path from the stage on, such as `model/graph/node.rs`, wherever its crate lies; the crate's
+/// name, empty for the program's; and the code without tests and comments.
+fn staged_sources() -> Vec<(String, String, String)> {
+    let mut roots = vec![(String::new(), repository().join("src"))];
+    for entry in fs::read_dir(repository().join("crates")).into_iter().flatten().flatten() {
+        roots.push((entry.file_name().to_string_lossy().into_owned(), entry.path().join("src")));
+    }
+    let mut found = Vec::new();
+    for (name, root) in roots {
+        for path in rust_files(&root) {
+            let below =
+                path.strip_prefix(&root).expect("a path below its root").display().to_string().replace('\\', "/");
+            if below.ends_with("tests.rs") || below.contains("/tests/") {
+                continue;
+            }
+            let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+            let lines = code(&text).into_iter().map(|(_, line)| match line.find(" // ") {
+                Some(comment) => line[..comment].to_owned() + "\n",
+                None => line + "\n",
+            });
+            let shown = if name.is_empty() { below } else { format!("{name}/{below}") };
+            found.push((shown, name.clone(), lines.collect()));
+        }
+    }
+    found
 }
 
 /// Without comments, blank lines and what stands below `#[cfg(test)]`.

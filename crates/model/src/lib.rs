@@ -1,91 +1,55 @@
 //! The project's nodes as one checked graph: parse, select, order, render, and the SQL that makes a relation.
 //!
-//! How a run uses it: `Graph::parse`, `Graph::select`, `Graph::with_missing_parents`, `check`, then `Graph::order`; for each
-//! step `Graph::compile` and the statements of `materialize`, then for each of its tests `Graph::compile` and
-//! `Compiled::failures`. A `Compiled` statement's `place(SqlError::position)` is where an error stands in the analyst's file.
+//! One folder a step. Each folder imports only those above it in this list:
 //!
-//! Works on a `Project` value and gives values and SQL text back. Opens no file and no connection; `check` alone
-//! speaks to a database, through the small trait `Binder`.
+//! | folder | holds |
+//! |---|---|
+//! | `graph` | values: nodes, the graph, configuration, relations, hooks, tests |
+//! | `config` | from maps to configuration, and where its keys are written |
+//! | `sql` | SQL as text: statements, strategies, schema changes, places, the tokenizer |
+//! | `template` | the Jinja engine, its context, markup, and generic tests rendered |
+//! | `parse` | from files to drafts of nodes |
+//! | `resolve` | from drafts to the graph |
+//! | `compile` | the `Compiler`: a graph with its templates; the SQL of one node, hook, macro or unit test |
+//! | `describe` | the manifest, column lineage, freshness |
+//! | `select` | selectors, and the steps in which nodes are built |
+//! | `check` | binds every query before anything runs |
+//!
+//! A run calls `Compiler::parse_for`, `Graph::select`, `Graph::with_missing_parents`, `check`, then `Graph::order`. For each
+//! step it runs `Compiler::compile` and the statements of `sql`, then for each of the step's tests `Compiler::compile` and
+//! `Compiled::failures`. `Compiled::place(SqlError::position)` is the place of an error in the analyst's file.
+//!
+//! Works on a `Project` value and returns values and SQL text. Opens no file and no connection: it asks a database only
+//! through the traits `Binder` and `Host`.
 
-mod analysis;
-mod batch_config;
-mod batches;
 mod check;
 mod compile;
 mod config;
-mod config_value;
-mod contract;
-mod default_folder;
-mod export_config;
-mod exposure;
-mod field_change;
-mod fixture;
-mod freshness;
-mod generic_test;
-mod host;
-mod invocation;
-mod jinja;
-pub mod keys;
-pub mod lineage;
-mod manifest;
-mod markup;
-mod materialize;
+mod describe;
+mod graph;
 pub mod messages;
-mod naming;
-mod node;
-mod node_value;
-mod operation;
-mod order;
-mod overrides;
 mod parse;
-mod python;
-mod relation;
 mod resolve;
 #[cfg(test)]
 mod sample;
-mod schema_change;
 mod select;
-mod snapshot;
-mod snapshot_config;
-mod snapshot_file;
-mod source_config;
-mod source_map;
-mod source_table;
+mod sql;
 mod template;
-mod unit_test;
-mod unrendered;
-mod volatile;
 
-pub use batch_config::BatchConfig;
-pub use batches::{Batch, BatchSize, Window, parse_time};
-pub use check::{Binder, Checked, KnownColumns, bind, bound_ephemeral, check};
-pub use compile::{Compile, Compiled};
-pub use config::{
-    Config, Deletes, HardDeletes, Load, MaskWith, Materialized, OnMalformed, OnMismatch, OnSchemaChange, Severity,
-    SnapshotStrategy, Strategy, TestConfig, Verify,
+pub use check::{Checked, bind, bound_ephemeral, check};
+pub use compile::{Compile, Compiler};
+pub use config::{Age, Freshness};
+pub use describe::{CompiledSql, lineage};
+pub use graph::{
+    Access, BatchConfig, BatchSize, BatchWindow, CheckColumns, Config, DataTest, Deletes, GenericTest, GivenInput,
+    GivenRows, Graph, HardDeletes, Hook, HookTime, LoadKind, MaskWith, Materialized, MetaNames, Node, NodeId, NodeKind,
+    OnMalformed, OnMismatch, OnSchemaChange, Origin, Relation, RunHooks, Severity, SnapshotConfig, SnapshotStrategy,
+    SourceConfig, Strategy, TestConfig, TimeBatch, UnitTest, Verify, parse_time,
 };
-pub use contract::Contract;
-pub use exposure::Access;
-pub use field_change::{FieldChange, field_changes, missing_field};
-pub use fixture::{own_types, value_sql};
-pub use freshness::{Age, Freshness};
-pub use host::{Answer, Cell, Host, Said};
-pub use invocation::Invocation;
-pub use manifest::CompiledSql;
-pub use materialize::{
-    Existing, Incremental, Key, children_only, create_table, create_view, doubled_keys, drop_existing, duplicate_keys,
-    sweep,
+pub use select::{BuildStep, EarlierArtifacts, Gate, Indirect, SelectedNodes, SelectionRequest, Steps};
+pub use sql::{
+    Binder, Compiled, Contract, Existing, FieldChange, Incremental, Key, KnownColumns, NewColumn, SchemaChange,
+    Snapshot, SourceMap, children_only, create_table, create_view, doubled_keys, drop_existing, duplicate_keys,
+    field_changes, is_volatile, keys, missing_field, own_types, sweep, value_sql,
 };
-pub use node::{DataTest, GenericTest, Graph, Node, NodeId, NodeKind};
-pub use operation::{Hook, HookTime, RunHooks};
-pub use order::{Gate, Step, Steps};
-pub use relation::Relation;
-pub use schema_change::{NewColumn, SchemaChange};
-pub use select::{Indirect, Previous, Request, Selection};
-pub use snapshot::Snapshot;
-pub use snapshot_config::{CheckColumns, MetaNames, SnapshotConfig};
-pub use source_config::SourceConfig;
-pub use source_map::SourceMap;
-pub use source_table::Origin;
-pub use unit_test::{Given, Rows, UnitTest};
-pub use volatile::is_volatile;
+pub use template::{Answer, Cell, Host, Invocation, TemplateMessage};

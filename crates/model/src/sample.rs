@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use super::node::{Graph, Node};
+use crate::compile::Compiler;
+use crate::graph::{Graph, Node};
 use elt_base::error::{Error, Place, SourceText};
 use elt_project::{
     ColumnProperties, Environment, NodeProperties, Profiles, Project, ProjectFile, Properties, SourceProperties,
@@ -141,8 +142,8 @@ pub(super) fn column(name: &str, tests: &[(&str, Value, Value)]) -> ColumnProper
     }
 }
 
-pub(super) fn graph(project: &Project) -> Graph {
-    match Graph::parse(project, &Map::new()) {
+pub(super) fn graph(project: &Project) -> Compiler {
+    match Compiler::parse(project, &Map::new()) {
         Ok(graph) => graph,
         Err(error) => panic!("{:#?}", errors(&error)),
     }

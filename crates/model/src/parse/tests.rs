@@ -2,15 +2,15 @@
 
 use serde_json::{Value, json};
 
-use crate::node::Graph;
-use crate::order::Gate;
+use crate::compile::Compiler;
 use crate::sample::{column, errors, graph, map, node, place, project, properties, source};
+use crate::select::Gate;
 use elt_base::error::{Place, SourceText};
 use elt_project::Project;
 
 #[track_caller]
 fn check_errors(project: &Project, expected: &[&str]) {
-    match Graph::parse(project, &map(json!({}))) {
+    match Compiler::parse(project, &map(json!({}))) {
         Ok(_) => panic!("it parses"),
         Err(error) => assert_eq!(errors(&error), expected),
     }
@@ -148,7 +148,7 @@ fn an_error_in_a_macro_names_the_call() {
             "{% macro outer() %}{{ inner() }}{% endmacro %}{% macro inner() %}{{ nothing }}{% endmacro %}",
         ),
     ]);
-    let error = Graph::parse(&sample, &map(json!({}))).err();
+    let error = Compiler::parse(&sample, &map(json!({}))).err();
     let places: Vec<(String, Option<String>)> = error
         .iter()
         .flat_map(|error| error.places())
@@ -170,7 +170,7 @@ fn endless_macros_end() {
             "{% macro one() %}{{ two() }}{% endmacro %}{% macro two() %}{% for i in [1] %}{{ one() }}{% endfor %}{% endmacro %}",
         ),
     ]);
-    let error = Graph::parse(&sample, &map(json!({}))).err();
+    let error = Compiler::parse(&sample, &map(json!({}))).err();
     let message = error.as_ref().map(|error| error.message());
     assert_eq!(message, Some("model `a` cannot be rendered: macro `one` calls itself without end"));
 }

@@ -7,26 +7,33 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use super::pattern::{PathPattern, Pattern, is_wild};
-use super::spec::Criterion;
-use super::state::Previous;
-use crate::exposure::Access;
+use super::earlier_artifacts::EarlierArtifacts;
+use super::pattern::{NamePattern, PathPattern, is_wild};
+use super::spec::SelectorCriterion;
+use crate::graph::{Access, Graph, Node, NodeId, NodeKind};
 use crate::messages;
-use crate::node::{Graph, Node, NodeId, NodeKind};
 use elt_base::error::Result;
 
 pub(super) type Matcher<'a> = Box<dyn Fn(&Node) -> bool + 'a>;
 
 impl Graph {
     /// The nodes that a criterion matches, without relatives.
-    pub(super) fn matched(&self, criterion: &Criterion, previous: Option<&Previous>) -> Result<Vec<NodeId>> {
+    pub(super) fn matched(
+        &self,
+        criterion: &SelectorCriterion,
+        previous: Option<&EarlierArtifacts>,
+    ) -> Result<Vec<NodeId>> {
         let matches = self.matcher(criterion, previous)?;
         Ok(self.nodes.iter().filter(|node| matches(node)).map(|node| node.id).collect())
     }
 
-    fn matcher<'a>(&'a self, criterion: &'a Criterion, previous: Option<&'a Previous>) -> Result<Matcher<'a>> {
+    fn matcher<'a>(
+        &'a self,
+        criterion: &'a SelectorCriterion,
+        previous: Option<&'a EarlierArtifacts>,
+    ) -> Result<Matcher<'a>> {
         let value = criterion.value.as_str();
-        let pattern = || Pattern::new(value);
+        let pattern = || NamePattern::new(value);
         Ok(match criterion.method.as_str() {
             "fqn" => fqn(value),
             "tag" => {
@@ -116,7 +123,7 @@ impl Graph {
         })
     }
 
-    fn source<'a>(&'a self, criterion: &'a Criterion) -> Result<Matcher<'a>> {
+    fn source<'a>(&'a self, criterion: &'a SelectorCriterion) -> Result<Matcher<'a>> {
         let parts: Vec<&str> = criterion.value.split('.').collect();
         let (package, source, table) = match parts.as_slice() {
             [source] => ("*", *source, "*"),
@@ -126,8 +133,8 @@ impl Graph {
                 return Err(messages::bad_selector(&criterion.spec, "has more parts than package, source and table"));
             }
         };
-        let is_own = Pattern::new(package).matches(&self.project);
-        let (source, table) = (Pattern::new(source), Pattern::new(table));
+        let is_own = NamePattern::new(package).matches(&self.project);
+        let (source, table) = (NamePattern::new(source), NamePattern::new(table));
         Ok(Box::new(move |node| {
             let name = node.source_name.as_ref().filter(|_| node.kind == NodeKind::Source && is_own);
             name.is_some_and(|name| source.matches(name)) && table.matches(&node.name)
@@ -135,20 +142,20 @@ impl Graph {
     }
 
     /// `name` or `package.name`, of one kind.
-    fn packaged<'a>(&'a self, criterion: &'a Criterion, kind: NodeKind) -> Result<Matcher<'a>> {
+    fn packaged<'a>(&'a self, criterion: &'a SelectorCriterion, kind: NodeKind) -> Result<Matcher<'a>> {
         let parts: Vec<&str> = criterion.value.split('.').collect();
         let (package, name) = match parts.as_slice() {
             [name] => ("*", *name),
             [package, name] => (*package, *name),
             _ => return Err(messages::bad_selector(&criterion.spec, "has more parts than package and name")),
         };
-        let is_own = Pattern::new(package).matches(&self.project);
-        let name = Pattern::new(name);
+        let is_own = NamePattern::new(package).matches(&self.project);
+        let name = NamePattern::new(name);
         Ok(Box::new(move |node| node.kind == kind && is_own && name.matches(&node.name)))
     }
 }
 
-pub(super) fn one_of(criterion: &Criterion, names: &[&str]) -> Result<()> {
+pub(super) fn one_of(criterion: &SelectorCriterion, names: &[&str]) -> Result<()> {
     if names.contains(&criterion.value.as_str()) {
         return Ok(());
     }
@@ -160,7 +167,7 @@ pub(super) fn one_of(criterion: &Criterion, names: &[&str]) -> Result<()> {
 fn fqn(value: &str) -> Matcher<'_> {
     let parts: Vec<&str> = value.split('.').collect();
     let fixed = parts.iter().take_while(|part| !is_wild(part)).count();
-    let rest = (fixed < parts.len()).then(|| Pattern::new(&parts[fixed..].join(".")));
+    let rest = (fixed < parts.len()).then(|| NamePattern::new(&parts[fixed..].join(".")));
     let is_plain = parts.len() == 1;
     Box::new(move |node| {
         if node.kind == NodeKind::Source {

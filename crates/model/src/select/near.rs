@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::spec::Spec;
-use crate::node::{Graph, NodeKind};
+use crate::graph::{Graph, NodeKind};
 use elt_base::error::nearest;
 
 impl Graph {

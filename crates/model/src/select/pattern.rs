@@ -6,12 +6,12 @@ use regex::Regex;
 
 /// A shell pattern: `*`, `?`, `[abc]`, `[!abc]`. What is no pattern stands for itself; letter case counts.
 #[derive(Debug)]
-pub(super) struct Pattern {
+pub(super) struct NamePattern {
     /// None if nothing can match.
     regex: Option<Regex>,
 }
 
-impl Pattern {
+impl NamePattern {
     pub fn new(pattern: &str) -> Self {
         Self { regex: Regex::new(&format!("(?s)^{}$", translate(pattern))).ok() }
     }
@@ -65,20 +65,20 @@ fn translate(pattern: &str) -> String {
 /// A glob over paths: `*` and `?` stay within a folder's name, `**` stands for any folders.
 #[derive(Debug)]
 pub(super) struct PathPattern {
-    parts: Vec<Part>,
+    parts: Vec<PathPart>,
 }
 
 #[derive(Debug)]
-enum Part {
+enum PathPart {
     Any,
-    Name(Pattern),
+    Name(NamePattern),
 }
 
 impl PathPattern {
     /// `./` and trailing slashes mean nothing.
     pub fn new(pattern: &str) -> Self {
         let names = pattern.split('/').filter(|part| !part.is_empty() && *part != ".");
-        let parts = names.map(|name| if name == "**" { Part::Any } else { Part::Name(Pattern::new(name)) });
+        let parts = names.map(|name| if name == "**" { PathPart::Any } else { PathPart::Name(NamePattern::new(name)) });
         Self { parts: parts.collect() }
     }
 
@@ -88,24 +88,24 @@ impl PathPattern {
     }
 }
 
-fn fits(parts: &[Part], names: &[String]) -> bool {
+fn fits(parts: &[PathPart], names: &[String]) -> bool {
     match (parts.split_first(), names.split_first()) {
         (None, None) => true,
-        (Some((Part::Any, rest)), _) => (0..=names.len()).any(|skipped| fits(rest, &names[skipped..])),
-        (Some((Part::Name(pattern), rest)), Some((name, names))) => pattern.matches(name) && fits(rest, names),
+        (Some((PathPart::Any, rest)), _) => (0..=names.len()).any(|skipped| fits(rest, &names[skipped..])),
+        (Some((PathPart::Name(pattern), rest)), Some((name, names))) => pattern.matches(name) && fits(rest, names),
         _ => false,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{PathPattern, Pattern};
+    use super::{NamePattern, PathPattern};
 
     #[test]
     fn names() {
         #[track_caller]
         fn check(pattern: &str, text: &str, expected: bool) {
-            assert_eq!(Pattern::new(pattern).matches(text), expected, "{pattern} {text}");
+            assert_eq!(NamePattern::new(pattern).matches(text), expected, "{pattern} {text}");
         }
         check("a*", "a.b/c", true);
         check("a?", "ab", true);

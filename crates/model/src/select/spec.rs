@@ -64,7 +64,7 @@ impl Indirect {
 /// A selector, or several and how they are joined.
 #[derive(Debug, Clone)]
 pub(super) enum Spec {
-    One(Criterion),
+    One(SelectorCriterion),
     Union(Vec<Spec>, Indirect),
     Intersection(Vec<Spec>, Indirect),
     /// The first without the second.
@@ -73,7 +73,7 @@ pub(super) enum Spec {
 
 /// One selector, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Criterion {
+pub(super) struct SelectorCriterion {
     pub spec: String,
     /// `@`.
     pub children_parents: bool,
@@ -88,7 +88,7 @@ pub(super) struct Criterion {
     pub indirect: Indirect,
 }
 
-impl Criterion {
+impl SelectorCriterion {
     /// From the command line's form.
     pub fn parse(spec: &str, indirect: Indirect) -> Result<Self> {
         let mut rest = spec;
@@ -185,11 +185,11 @@ fn depth(spec: &str, digits: &str) -> Result<usize> {
 }
 
 /// What the names of YAML selectors stand for.
-pub(super) type Known = HashMap<String, Spec>;
+pub(super) type KnownSelectors = HashMap<String, Spec>;
 
 impl Spec {
     /// One word of the command line: criteria joined by commas.
-    pub fn parse(text: &str, indirect: Indirect, known: &Known) -> Result<Self> {
+    pub fn parse(text: &str, indirect: Indirect, known: &KnownSelectors) -> Result<Self> {
         let parts: Vec<&str> = text.split(',').filter(|part| !part.is_empty()).collect();
         if parts.is_empty() {
             return Err(messages::bad_selector(text, "names nothing"));
@@ -198,8 +198,8 @@ impl Spec {
         Ok(Self::Intersection(specs?, indirect))
     }
 
-    fn criterion(text: &str, indirect: Indirect, known: &Known) -> Result<Self> {
-        let criterion = Criterion::parse(text, indirect)?;
+    fn criterion(text: &str, indirect: Indirect, known: &KnownSelectors) -> Result<Self> {
+        let criterion = SelectorCriterion::parse(text, indirect)?;
         if criterion.method != "selector" {
             return Ok(Self::One(criterion));
         }
@@ -213,7 +213,7 @@ impl Spec {
     }
 
     /// All criteria in it.
-    pub fn criteria(&self) -> Vec<&Criterion> {
+    pub fn criteria(&self) -> Vec<&SelectorCriterion> {
         match self {
             Self::One(criterion) => vec![criterion],
             Self::Union(parts, _) | Self::Intersection(parts, _) => parts.iter().flat_map(Self::criteria).collect(),
@@ -223,13 +223,13 @@ impl Spec {
 }
 
 /// A YAML selector by name.
-pub(super) fn named(name: &str, known: &Known) -> Result<Spec> {
+pub(super) fn named(name: &str, known: &KnownSelectors) -> Result<Spec> {
     known.get(name).cloned().ok_or_else(|| unknown_selector(name, known.keys().map(String::as_str), None))
 }
 
 /// Reads the definitions of `selectors.yml` in their order: each may name those before it.
-pub(super) fn definitions(all: &[SelectorDefinition], indirect: Indirect) -> Result<Known> {
-    let mut known = Known::new();
+pub(super) fn definitions(all: &[SelectorDefinition], indirect: Indirect) -> Result<KnownSelectors> {
+    let mut known = KnownSelectors::new();
     let mut errors = Vec::new();
     for selector in all {
         match definition(&selector.definition, indirect, &known) {
@@ -240,7 +240,7 @@ pub(super) fn definitions(all: &[SelectorDefinition], indirect: Indirect) -> Res
     Error::many(errors).map_or(Ok(known), Err)
 }
 
-fn definition(written: &Definition, indirect: Indirect, known: &Known) -> Result<Spec> {
+fn definition(written: &Definition, indirect: Indirect, known: &KnownSelectors) -> Result<Spec> {
     match written {
         Definition::Text(text, place) => {
             Spec::criterion(text, indirect, known).map_err(|error| error.at(place.clone()))
@@ -255,11 +255,11 @@ fn definition(written: &Definition, indirect: Indirect, known: &Known) -> Result
     }
 }
 
-fn each(parts: &[Definition], indirect: Indirect, known: &Known) -> Result<Vec<Spec>> {
+fn each(parts: &[Definition], indirect: Indirect, known: &KnownSelectors) -> Result<Vec<Spec>> {
     parts.iter().map(|part| definition(part, indirect, known)).collect()
 }
 
-fn without(spec: Spec, exclude: &[Definition], indirect: Indirect, known: &Known) -> Result<Spec> {
+fn without(spec: Spec, exclude: &[Definition], indirect: Indirect, known: &KnownSelectors) -> Result<Spec> {
     if exclude.is_empty() {
         return Ok(spec);
     }
@@ -267,7 +267,7 @@ fn without(spec: Spec, exclude: &[Definition], indirect: Indirect, known: &Known
     Ok(Spec::Difference(Box::new(spec), Box::new(exclude)))
 }
 
-fn one(written: &Written, indirect: Indirect, known: &Known) -> Result<Spec> {
+fn one(written: &Written, indirect: Indirect, known: &KnownSelectors) -> Result<Spec> {
     let place = || written.place.clone();
     if written.method == "selector" {
         return known
@@ -281,7 +281,7 @@ fn one(written: &Written, indirect: Indirect, known: &Known) -> Result<Spec> {
     };
     let depth = |wanted: bool, depth: Option<usize>| wanted.then(|| depth.unwrap_or(usize::MAX));
     let spec = format!("{}:{}", written.method, written.value);
-    let criterion = Criterion::new(&spec, &written.method, &written.value, indirect)
+    let criterion = SelectorCriterion::new(&spec, &written.method, &written.value, indirect)
         .and_then(|criterion| {
             criterion.relatives(
                 written.childrens_parents,

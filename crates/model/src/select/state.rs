@@ -8,21 +8,13 @@ use std::collections::{HashMap, HashSet};
 
 use serde_json::{Map, Value};
 
+use super::earlier_artifacts::EarlierArtifacts;
 use super::method::{Matcher, one_of};
-use super::spec::Criterion;
+use super::spec::SelectorCriterion;
+use crate::config::canonical;
+use crate::graph::{Graph, Node, NodeKind};
 use crate::messages;
-use crate::node::{Graph, Node, NodeKind};
 use elt_base::error::Result;
-
-/// The artifacts of an earlier run; what is missing is None.
-#[derive(Debug, Clone, Default)]
-pub struct Previous {
-    pub manifest: Option<Value>,
-    pub run_results: Option<Value>,
-    pub sources: Option<Value>,
-    /// The present `sources.json`, which the earlier one is compared with.
-    pub sources_now: Option<Value>,
-}
 
 const STATES: [&str; 10] = [
     "new",
@@ -45,8 +37,8 @@ const MAPS: [&str; 4] = ["nodes", "sources", "exposures", "unit_tests"];
 impl Graph {
     pub(super) fn compared<'a>(
         &'a self,
-        criterion: &'a Criterion,
-        previous: Option<&'a Previous>,
+        criterion: &'a SelectorCriterion,
+        previous: Option<&'a EarlierArtifacts>,
     ) -> Result<Matcher<'a>> {
         let missing = |what: &str| messages::no_state(&criterion.spec, what);
         let value = criterion.value.as_str();
@@ -55,7 +47,7 @@ impl Graph {
                 one_of(criterion, &STATES)?;
                 let manifest = previous.and_then(|state| state.manifest.as_ref());
                 let manifest = manifest.ok_or_else(|| missing("manifest.json"))?;
-                let state = State { graph: self, manifest, macros: OnceCell::new() };
+                let state = StateComparison { graph: self, manifest, macros: OnceCell::new() };
                 Ok(Box::new(move |node| state.matches(node, value)))
             }
             "result" => {
@@ -99,14 +91,14 @@ fn loaded(sources: &Value) -> HashMap<&str, chrono::DateTime<chrono::Utc>> {
 }
 
 /// An earlier manifest beside the graph of today.
-struct State<'a> {
+struct StateComparison<'a> {
     graph: &'a Graph,
     manifest: &'a Value,
     /// Ids of the project's macros that are new, changed or gone, and of those that call them.
     macros: OnceCell<HashSet<String>>,
 }
 
-impl State<'_> {
+impl StateComparison<'_> {
     fn matches(&self, node: &Node, state: &str) -> bool {
         let old = MAPS.iter().find_map(|map| self.manifest.get(map)?.get(&node.unique_id));
         let has_body = !matches!(node.kind, NodeKind::Source | NodeKind::Exposure | NodeKind::UnitTest);
@@ -189,7 +181,7 @@ impl State<'_> {
             let other = key.replace('_', "-");
             map.get(key).or_else(|| map.get(&other)).cloned()
         };
-        let keys = old.keys().chain(new.keys()).map(|key| crate::config_value::canonical(key));
+        let keys = old.keys().chain(new.keys()).map(|key| canonical(key));
         keys.filter(|key| is_compared(key)).all(|key| named(old, &key) == named(&new, &key))
     }
 

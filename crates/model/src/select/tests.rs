@@ -2,13 +2,16 @@
 
 use serde_json::json;
 
-use crate::node::{Graph, NodeKind};
-use crate::order::Gate;
+use super::earlier_artifacts::EarlierArtifacts;
+use super::selection::SelectionRequest;
+use super::spec::Indirect;
+use super::steps::Gate;
+use crate::compile::Compiler;
+use crate::graph::{Graph, NodeKind};
 use crate::sample::{column, errors, graph, node, project, properties, source};
-use crate::select::{Indirect, Previous, Request};
 
 /// raw.a -> stg_a -> loan_a -> report; raw.b -> stg_b -> loan_b -> report; rates -> loan_b.
-fn sample() -> Graph {
+fn sample() -> Compiler {
     let mut sample = project(&[
         ("models/staging/stg_a.sql", "select * from {{ source('raw', 'a') }}"),
         ("models/staging/stg_b.sql", "select * from {{ source('raw', 'b') }}"),
@@ -143,7 +146,7 @@ fn indirect_selection() {
     fn check(select: &str, indirect: Indirect, expected: &[&str]) {
         let graph = sample();
         let select = [select.to_owned()];
-        let found = graph.select_with(&Request { select: &select, indirect, ..Request::default() });
+        let found = graph.select_with(&SelectionRequest { select: &select, indirect, ..SelectionRequest::default() });
         let names: Vec<String> = found.unwrap_or_default().iter().map(|id| graph.node(id).display_name()).collect();
         assert_eq!(names, expected);
     }
@@ -158,11 +161,18 @@ fn indirect_selection() {
 
 #[test]
 fn states() {
-    let before = Previous { manifest: Some(sample().manifest(json!({}), &Default::default())), ..Previous::default() };
+    let before = EarlierArtifacts {
+        manifest: Some(sample().manifest(json!({}), &Default::default())),
+        ..EarlierArtifacts::default()
+    };
     let check = |graph: &Graph, select: &str, expected: &[&str]| {
         let select = [select.to_owned()];
-        let request =
-            Request { select: &select, previous: Some(&before), indirect: Indirect::Empty, ..Request::default() };
+        let request = SelectionRequest {
+            select: &select,
+            previous: Some(&before),
+            indirect: Indirect::Empty,
+            ..SelectionRequest::default()
+        };
         let found = match graph.select_with(&request) {
             Ok(selection) => selection.iter().map(|id| graph.node(id).display_name()).collect(),
             Err(error) => errors(&error),

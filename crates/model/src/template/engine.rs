@@ -9,11 +9,10 @@ use minijinja::value::{Serde, Value};
 use minijinja::{Environment, UndefinedBehavior};
 use serde_json::{Map, Value as Json, json};
 
-use super::super::invocation::Invocation;
-use super::super::jinja::{self, BUILT_IN_FILE, CHANGES, ProjectMacro, built_in_text};
-use super::super::markup::{Manner, Markup, Rewrite, Stretch};
-use super::failure::{place_of, reason};
-use super::has_any;
+use super::invocation::Invocation;
+use super::jinja::{self, BUILT_IN_FILE, ProjectMacro, built_in_text};
+use super::markup::{CHANGES, Manner, Markup, Rewrite, Stretch};
+use super::reason::{place_of, reason};
 use crate::messages;
 use elt_base::error::{Error, Place, SourceText};
 use elt_project::Project;
@@ -88,7 +87,7 @@ impl Recipe {
 
 /// What an environment is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum EngineKind {
     Plain,
     /// Macro files bear markers.
     Marked,
@@ -98,21 +97,21 @@ pub(super) enum Kind {
 
 /// An environment, and what its macro files are.
 #[derive(Debug)]
-pub(super) struct Engine {
+pub(super) struct TemplateEngine {
     pub env: Environment<'static>,
     pub macro_files: HashMap<String, (Arc<SourceText>, Markup)>,
     /// What the markers of macro files stand for, by their numbers.
     pub stretches: Vec<(Arc<SourceText>, Stretch)>,
 }
 
-impl Engine {
+impl TemplateEngine {
     /// Gives the names of all macros too, sorted, and what is wrong in the files.
-    pub fn new(recipe: &Recipe, macros_change: bool, kind: Kind) -> (Self, Vec<String>, Vec<Error>) {
+    pub fn new(recipe: &Recipe, macros_change: bool, kind: EngineKind) -> (Self, Vec<String>, Vec<Error>) {
         let mut env = Environment::new();
-        let is_marked = kind == Kind::Marked;
+        let is_marked = kind == EngineKind::Marked;
         env.set_undefined_behavior(match kind {
-            Kind::Lenient => UndefinedBehavior::Chainable,
-            Kind::Plain | Kind::Marked => UndefinedBehavior::SemiStrict,
+            EngineKind::Lenient => UndefinedBehavior::Chainable,
+            EngineKind::Plain | EngineKind::Marked => UndefinedBehavior::SemiStrict,
         });
         env.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         env.set_debug(true);
@@ -161,4 +160,8 @@ impl Engine {
         macros.sort();
         (Self { env, macro_files, stretches }, macros, errors)
     }
+}
+
+pub(super) fn has_any(text: &str, words: &[&str]) -> bool {
+    words.iter().any(|word| text.contains(word))
 }

@@ -4,9 +4,11 @@
 
 use std::sync::Arc;
 
-use super::super::jinja::Refusal;
-use super::super::markup::Markup;
-use super::{Engine, Templates};
+use super::engine::TemplateEngine;
+use super::jinja::Refusal;
+use super::markup::Markup;
+use super::reason::{place_of, reason, unknown_name};
+use super::templates::Templates;
 use crate::messages;
 use elt_base::error::{Error, Place, SourceText, nearest};
 
@@ -14,7 +16,7 @@ impl Templates {
     /// A Jinja error as ours: at the innermost place, with the calls that led there.
     pub(super) fn error(
         &self,
-        engine: &Engine,
+        engine: &TemplateEngine,
         owner: &str,
         error: &minijinja::Error,
         main: Option<(&str, &Arc<SourceText>, &Markup)>,
@@ -89,57 +91,5 @@ impl Templates {
         }
         let names = self.names.macros.iter().map(String::as_str).chain(KNOWN);
         nearest(&written, names).map(|near| format!("did you mean `{near}`?"))
-    }
-}
-
-/// The name in the engine's "unknown function: x is unknown" or "`x` is undefined".
-fn unknown_name(error: &minijinja::Error) -> Option<String> {
-    let detail = error.detail()?;
-    match error.kind() {
-        minijinja::ErrorKind::UnknownFunction => detail.split(' ').next().map(str::to_owned),
-        minijinja::ErrorKind::UndefinedError | minijinja::ErrorKind::UnknownMethod => {
-            detail.split('`').nth(1).map(str::to_owned)
-        }
-        _ => None,
-    }
-}
-
-/// What the engine says, in our manner.
-pub(super) fn reason(error: &minijinja::Error) -> String {
-    use minijinja::ErrorKind;
-    let detail = error.detail().unwrap_or_default();
-    match error.kind() {
-        ErrorKind::UnknownFunction => match unknown_name(error) {
-            Some(name) => format!("no function or macro `{name}` exists"),
-            None => detail.to_owned(),
-        },
-        ErrorKind::UnknownMethod if detail.ends_with("` is undefined)") => match unknown_name(error) {
-            Some(name) => format!("`{name}` is undefined"),
-            None => detail.to_owned(),
-        },
-        ErrorKind::TemplateNotFound => "`import`, `include` and `extends` are not supported".to_owned(),
-        ErrorKind::UndefinedError if !detail.is_empty() => detail.to_owned(),
-        ErrorKind::InvalidOperation | ErrorKind::SyntaxError if !detail.is_empty() => detail.to_owned(),
-        kind if detail.is_empty() => kind.to_string(),
-        kind => format!("{kind}: {detail}"),
-    }
-}
-
-pub(super) fn place_of(error: &minijinja::Error, source: &Arc<SourceText>, markup: &Markup) -> Option<Place> {
-    match error.range() {
-        Some(range) if !range.is_empty() => {
-            let mut span = markup.original_range(range);
-            let text = &source.text;
-            // A method's range begins at its dot: take what stands before it along.
-            if text.get(span.start..).is_some_and(|rest| rest.starts_with('.')) {
-                let before = &text[..span.start];
-                span.start = before.trim_end_matches(|c: char| c.is_alphanumeric() || c == '_' || c == '.').len();
-            }
-            let is_good =
-                span.end <= text.len() && text.is_char_boundary(span.start) && text.is_char_boundary(span.end);
-            let line = || error.line().map(|line| Place::line(source, line));
-            if is_good { Some(Place::new(source, span)) } else { line() }
-        }
-        _ => error.line().map(|line| Place::line(source, line)),
     }
 }

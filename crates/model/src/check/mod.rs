@@ -1,0 +1,7 @@
+//! Checking: every query is bound in an empty database, before anything runs.
+//!
+//! Knows a database only as the trait `Binder`.
+
+mod checker;
+
+pub use checker::{Checked, bind, bound_ephemeral, check};

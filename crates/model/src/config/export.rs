@@ -1,0 +1,195 @@
+//! Reads what a node's configuration asks of its published table: `export`, `grants`, `indexes`, `persist_docs`.
+//!
+//! `grants` and `indexes` are dbt-postgres's (<https://docs.getdbt.com/reference/resource-configs/grants>,
+//! <https://docs.getdbt.com/reference/resource-configs/postgres-configs#indexes>). Knows no target.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+
+use super::value::{BadConfig, ConfigReader};
+use crate::graph::Node;
+use elt_base::error::nearest;
+use elt_project::{ColumnContract, ColumnProperties, Index, OnHazard, TableContract};
+
+const TABLE_KEYS: [&str; 6] = ["schema", "table", "owner", "columns", "partition_by", "on_hazard"];
+const COLUMN_KEYS: [&str; 3] = ["type", "default", "on_hazard"];
+
+/// The part that stands in a node's own configuration, without columns and comments.
+pub(crate) fn read(read: &mut ConfigReader<'_>) -> TableContract {
+    let mut contract = TableContract::default();
+    let export = read.map("export");
+    for (key, complaint, hint) in unknown(&export, &TABLE_KEYS) {
+        read.refuse_with(&key, complaint, &hint);
+    }
+    let mut own = ConfigReader::new(&export);
+    contract.schema = own.text("schema");
+    contract.table = own.text("table");
+    contract.owner = own.text("owner");
+    contract.column_order = own.names("columns");
+    contract.partition_by = own.names("partition_by");
+    contract.on_hazard = own.choice("on_hazard", OnHazard::CHOICES);
+    for bad in own.finish().0 {
+        read.refuse_with(&bad.key, bad.complaint, bad.hint.as_deref().unwrap_or_default());
+    }
+    contract.grants = grants(read);
+    contract.indexes = indexes(read);
+    contract
+}
+
+fn unknown(map: &Map<String, Value>, known: &[&'static str]) -> Vec<(String, String, String)> {
+    map.keys()
+        .filter(|key| !known.contains(&key.as_str()))
+        .map(|key| {
+            let names = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+            let near = nearest(key, known.iter().copied());
+            let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
+            (key.clone(), "is no key of `export`".to_owned(), format!("{near}it takes {names}"))
+        })
+        .collect()
+}
+
+fn grants(read: &mut ConfigReader<'_>) -> BTreeMap<String, Vec<String>> {
+    let map = read.map("grants");
+    let mut grants = BTreeMap::new();
+    for (privilege, roles) in map {
+        let roles = match roles {
+            Value::String(role) => vec![role],
+            Value::Array(roles) if roles.iter().all(Value::is_string) => {
+                roles.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+            }
+            _ => {
+                read.refuse("grants", format!("must give the roles of `{privilege}` as a list of names"));
+                continue;
+            }
+        };
+        // dbt's sign for roles that add to those of the folder above.
+        grants.insert(privilege.trim_start_matches('+').to_lowercase(), roles);
+    }
+    grants
+}
+
+fn indexes(read: &mut ConfigReader<'_>) -> Vec<Index> {
+    let Some(value) = read.value("indexes") else { return Vec::new() };
+    let Some(items) = value.as_array() else {
+        read.refuse("indexes", "must be a list".into());
+        return Vec::new();
+    };
+    let mut indexes = Vec::new();
+    for item in items {
+        let Some(map) = item.as_object() else {
+            read.refuse("indexes", "must be a list of maps with `columns`".into());
+            continue;
+        };
+        let mut own = ConfigReader::new(map);
+        let index = Index {
+            columns: own.names("columns"),
+            unique: own.flag("unique").unwrap_or(false),
+            method: own.text("type").map(|method| method.to_lowercase()),
+        };
+        for bad in own.finish().0 {
+            read.refuse("indexes", format!("has an entry whose `{}` {}", bad.key, bad.complaint));
+        }
+        if index.columns.is_empty() {
+            read.refuse("indexes", "has an entry without `columns`".into());
+            continue;
+        }
+        indexes.push(index);
+    }
+    indexes
+}
+
+/// The part that stands in a column's configuration.
+pub(crate) fn column(column: &ColumnProperties) -> (ColumnContract, Vec<BadConfig>) {
+    let mut contract =
+        ColumnContract { name: column.name.clone(), place: Some(column.place.clone()), ..ColumnContract::default() };
+    let mut of_column = ConfigReader::new(&column.config);
+    let export = of_column.map("export");
+    for (key, complaint, hint) in unknown(&export, &COLUMN_KEYS) {
+        of_column.refuse_with(&key, complaint, &hint);
+    }
+    let mut own = ConfigReader::new(&export);
+    contract.target_type = own.text("type");
+    contract.default = own.text("default");
+    contract.on_hazard = own.choice("on_hazard", OnHazard::CHOICES);
+    let mut bad = of_column.finish().0;
+    bad.extend(own.finish().0);
+    (contract, bad)
+}
+
+impl Node {
+    /// All that its YAML asks of its published table beside its constraints.
+    pub fn table_contract(&self) -> TableContract {
+        let docs = self.raw_config.get("persist_docs");
+        let persists = |part: &str| docs.and_then(|docs| docs.get(part)).is_some_and(|value| value == true);
+        let comment = |part: &str, text: &str| (persists(part) && !text.is_empty()).then(|| text.to_owned());
+        let columns = self.columns.iter().map(|properties| {
+            let (mut contract, _) = column(properties);
+            contract.comment = comment("columns", &properties.description);
+            contract
+        });
+        TableContract {
+            comment: comment("relation", &self.description),
+            columns: columns.collect(),
+            ..self.config.export.clone()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    #[track_caller]
+    fn check(config: Value, expected: TableContract, bad: &[&str]) {
+        let map = config.as_object().cloned().unwrap_or_default();
+        let mut reader = ConfigReader::new(&map);
+        let contract = read(&mut reader);
+        let found: Vec<String> = reader.finish().0.iter().map(|bad| format!("{} {}", bad.key, bad.complaint)).collect();
+        assert_eq!(contract, expected);
+        assert_eq!(found, bad);
+    }
+
+    #[test]
+    fn reads_what_a_table_is_to_be() {
+        check(
+            json!({
+                "export": {"schema": "sales", "table": "Customer", "columns": ["b", "a"], "on_hazard": "quarantine"},
+                "grants": {"select": ["reporting", "audit"], "+insert": "loader"},
+                "indexes": [{"columns": ["a"], "unique": true}, {"columns": "b", "type": "GIN"}],
+            }),
+            TableContract {
+                schema: Some("sales".into()),
+                table: Some("Customer".into()),
+                column_order: vec!["b".into(), "a".into()],
+                on_hazard: Some(OnHazard::Quarantine),
+                grants: BTreeMap::from([
+                    ("select".into(), vec!["reporting".into(), "audit".into()]),
+                    ("insert".into(), vec!["loader".into()]),
+                ]),
+                indexes: vec![
+                    Index { columns: vec!["a".into()], unique: true, method: None },
+                    Index { columns: vec!["b".into()], unique: false, method: Some("gin".into()) },
+                ],
+                ..TableContract::default()
+            },
+            &[],
+        );
+    }
+
+    #[test]
+    fn refuses_what_it_does_not_know() {
+        check(
+            json!({"export": {"shema": "x", "on_hazard": "drop"}, "grants": {"select": 1}, "indexes": [{"unique": true}]}),
+            TableContract { ..TableContract::default() },
+            &[
+                "shema is no key of `export`",
+                "on_hazard cannot be `drop`",
+                "grants must give the roles of `select` as a list of names",
+                "indexes has an entry without `columns`",
+            ],
+        );
+    }
+}

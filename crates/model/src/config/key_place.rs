@@ -1,0 +1,52 @@
+//! Where a configuration key is written: in the `config(…)` of a template, or below an entry in YAML.
+//!
+//! Looks at texts only.
+
+use std::sync::Arc;
+
+use super::value::canonical;
+use elt_base::error::{Place, SourceText};
+
+/// `key=value` inside the `config(…)` of a template.
+pub(crate) fn key_in_sql(source: &Arc<SourceText>, key: &str) -> Option<Place> {
+    let text = &source.text;
+    let from = text.find("config(").or_else(|| text.find("config ("))?;
+    let spelled = [key.to_owned(), key.replace('_', "-")];
+    spelled.iter().find_map(|key| {
+        let pattern =
+            format!(r#"['"]?\b{}\b['"]?\s*[=:]\s*("[^"\n]*"|'[^'\n]*'|\[[^\]]*\]|[\w.]+)?"#, regex::escape(key));
+        let found = regex::Regex::new(&pattern).ok()?.find_at(text, from)?;
+        Some(Place::new(source, found.range()))
+    })
+}
+
+/// The `key:` line below an entry; the entry itself if the key is not found, and nothing if it has no text.
+pub(crate) fn key_in_yaml(entry: &Place, key: &str) -> Option<Place> {
+    let text = &entry.source.text;
+    if text.is_empty() || entry.span.start > text.len() {
+        return None;
+    }
+    let own_indent = |line: &str| line.len() - line.trim_start_matches([' ', '-']).len();
+    let mut at = text[..entry.span.start].rfind('\n').map_or(0, |newline| newline + 1);
+    let mut first = None;
+    for line in text[at..].split_inclusive('\n') {
+        let indent = own_indent(line);
+        let body = line.trim_start_matches([' ', '-']);
+        let is_content = !body.trim().is_empty() && !body.starts_with('#');
+        match first {
+            None => first = Some(indent),
+            Some(first)
+                if is_content && (indent < first || (indent == first && line.trim_start().starts_with('-'))) =>
+            {
+                break;
+            }
+            Some(_) => {}
+        }
+        let name = body.split(':').next().unwrap_or_default().trim_matches(['"', '\'']);
+        if body.contains(':') && canonical(name) == key {
+            return Some(Place::new(&entry.source, at + indent..at + line.trim_end().len()));
+        }
+        at += line.len();
+    }
+    Some(entry.clone())
+}

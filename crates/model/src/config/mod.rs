@@ -1,0 +1,21 @@
+//! Reading configuration: layers of maps become the typed values of `graph`.
+//!
+//! Knows maps and their places in files. Knows neither templates nor what a node reads.
+
+mod batch;
+pub(crate) mod export;
+mod freshness;
+mod key_place;
+mod node;
+pub(crate) mod repr;
+mod snapshot;
+mod source;
+mod unrendered;
+pub(crate) mod value;
+
+pub use freshness::{Age, Freshness};
+
+pub(crate) use key_place::{key_in_sql, key_in_yaml};
+pub(crate) use node::Of;
+pub(crate) use unrendered::unrendered;
+pub(crate) use value::{Misspelt, canonical, folder_defaults, merge, texts};

@@ -1,0 +1,112 @@
+//! The keys of a source's table: how its documents are read, and what becomes of those that do not fit.
+//!
+//! Reads values; knows nothing of documents or drivers.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use super::value::ConfigReader;
+use crate::graph::{LoadKind, MaskWith, OnMalformed, OnMismatch, SourceConfig, Verify};
+use elt_base::secret::Secret;
+
+/// MongoDB's read concern levels.
+const READ_CONCERNS: [(&str, &str); 5] = [
+    ("local", "local"),
+    ("available", "available"),
+    ("majority", "majority"),
+    ("linearizable", "linearizable"),
+    ("snapshot", "snapshot"),
+];
+
+/// How far below the watermark an incremental load begins, if nothing is said: as long as a transaction may take on a
+/// MongoDB server (`transactionLifetimeLimitSeconds`), so that what it writes late is still read.
+const LOOKBACK: Duration = Duration::from_secs(60);
+
+impl SourceConfig {
+    pub(crate) fn read(read: &mut ConfigReader<'_>) -> Self {
+        let load = read.choice("load", LoadKind::CHOICES).unwrap_or(LoadKind::Full);
+        let watermark = read.text("watermark");
+        if load == LoadKind::Incremental && watermark.is_none() {
+            read.refuse("load", "`incremental` needs a `watermark`: the field that grows with each change".into());
+        }
+        let config = Self {
+            load,
+            watermark,
+            lookback: read.duration("lookback").unwrap_or(LOOKBACK),
+            filter: filter(read),
+            include: read.names("include"),
+            exclude: read.names("exclude"),
+            mask: mask(read),
+            mask_salt: read.text("mask_salt").map(Secret::new),
+            keep_bson: read.flag("keep_bson").unwrap_or(false),
+            on_mismatch: read.choice("on_mismatch", OnMismatch::CHOICES).unwrap_or(OnMismatch::Rescue),
+            on_malformed: read.choice("on_malformed", OnMalformed::CHOICES).unwrap_or(OnMalformed::Quarantine),
+            verify: read.choice("verify", Verify::CHOICES).unwrap_or(Verify::Warn),
+            read_concern: read.choice("read_concern", &READ_CONCERNS).map(str::to_owned),
+            batch_size: read.count("batch_size").map(|size| u32::try_from(size).unwrap_or(u32::MAX)),
+            range_size: read.count("range_size"),
+        };
+        if config.batch_size == Some(0) {
+            read.refuse("batch_size", "must be at least 1".into());
+        }
+        config.check_paths(read);
+        config
+    }
+
+    /// Paths that contradict each other.
+    fn check_paths(&self, read: &mut ConfigReader<'_>) {
+        if !self.include.is_empty() && !self.exclude.is_empty() {
+            read.refuse("exclude", "stands beside `include`; only one can hold".into());
+        }
+        let is_at_or_below = |path: &str, above: &str| {
+            path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        let masked = self.mask.iter().map(|(path, _)| ("mask", path));
+        let changed: Vec<_> = masked.chain(self.exclude.iter().map(|path| ("exclude", path))).collect();
+        for kept in std::iter::once("_id").chain(self.watermark.as_deref()) {
+            for (key, path) in &changed {
+                if is_at_or_below(kept, path) || is_at_or_below(path, kept) {
+                    let what = if kept == "_id" { "documents are told apart by it" } else { "it is the watermark" };
+                    read.refuse(key, format!("cannot hold `{path}`: {what}"));
+                }
+            }
+        }
+    }
+}
+
+/// A map in YAML's own form, or Extended JSON as text.
+fn filter(read: &mut ConfigReader<'_>) -> Option<String> {
+    let text = match read.value("filter")? {
+        Value::Object(map) => Value::Object(map.clone()).to_string(),
+        Value::String(text) => text.clone(),
+        _ => {
+            read.refuse("filter", "must be a MongoDB query: a map, or Extended JSON as text".into());
+            return None;
+        }
+    };
+    match serde_json::from_str::<Map<String, Value>>(&text) {
+        Ok(_) => Some(text),
+        Err(error) => {
+            let place = format!("line {} column {}", error.line(), error.column());
+            read.refuse("filter", format!("is not an Extended JSON object at its {place}"));
+            None
+        }
+    }
+}
+
+fn mask(read: &mut ConfigReader<'_>) -> Vec<(String, MaskWith)> {
+    let mut masks = Vec::new();
+    for (path, value) in read.map("mask") {
+        let with = match &value {
+            Value::Null => Some(MaskWith::Null),
+            Value::String(text) => MaskWith::CHOICES.iter().find(|(name, _)| name == text).map(|(_, with)| *with),
+            _ => None,
+        };
+        match with {
+            Some(with) => masks.push((path, with)),
+            None => read.refuse("mask", format!("must give `{path}` as `hash` or `null`")),
+        }
+    }
+    masks
+}

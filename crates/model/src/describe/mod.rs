@@ -1,0 +1,9 @@
+//! What the graph says about itself: the manifest, the lineage of columns, the freshness of sources.
+//!
+//! Returns values. Prints and writes nothing.
+
+mod freshness;
+pub mod lineage;
+mod manifest;
+
+pub use manifest::CompiledSql;

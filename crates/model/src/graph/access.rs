@@ -1,0 +1,25 @@
+//! Who may read a model.
+//!
+//! A value (<https://docs.getdbt.com/reference/resource-configs/access>); `resolve` enforces it.
+
+/// Who may `ref()` a model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Nodes of the same group.
+    Private,
+    /// All of the project.
+    Protected,
+    Public,
+}
+
+impl Access {
+    pub const NAMES: [&str; 3] = ["private", "protected", "public"];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Private => "private",
+            Self::Protected => "protected",
+            Self::Public => "public",
+        }
+    }
+}

@@ -1,0 +1,167 @@
+//! The graph: all nodes of a project, resolved and free of circles.
+//!
+//! Values, and the ways along the edges. How it comes to be is `resolve`.
+
+use std::collections::HashMap;
+
+use serde_json::{Map, Value};
+
+use super::choices::Materialized;
+use super::hook::RunHooks;
+use super::id::NodeId;
+use super::macro_files::MacroFiles;
+use super::node::{Node, NodeKind};
+use elt_project::{GroupProperties, SelectorDefinition};
+
+/// All nodes of a project, resolved and free of cycles. Kinds come in the order of `NodeKind`, each in the order of its
+/// files.
+#[derive(Debug)]
+pub struct Graph {
+    pub project: String,
+    /// The project's folder, absolute.
+    pub root: std::path::PathBuf,
+    /// The warehouse's name in SQL.
+    pub database: String,
+    /// Whether `dbt_project.yml` is the project.
+    pub is_dbt: bool,
+    pub(crate) nodes: Vec<Node>,
+    /// Direct readers of each node, by index.
+    pub(crate) children: Vec<Vec<NodeId>>,
+    /// Position of each node in one topological order.
+    pub(crate) ranks: Vec<u32>,
+    pub(crate) by_unique_id: HashMap<String, NodeId>,
+    /// What is odd but stops nothing, such as YAML entries without a file.
+    pub warnings: Vec<elt_base::error::Error>,
+    pub(crate) selectors: Vec<SelectorDefinition>,
+    pub(crate) groups: Vec<GroupProperties>,
+    /// What is run before and after the nodes.
+    pub run_hooks: RunHooks,
+    /// The project's doc blocks as dbt's manifest has them, by `doc.<project>.<name>`.
+    pub docs: Map<String, Value>,
+    /// Models, seeds and tests that are switched off, in no relation to the others.
+    pub(crate) disabled: Vec<Node>,
+    pub(crate) macros: MacroFiles,
+}
+
+impl Graph {
+    /// Whether a word is in what a node's query is rendered from: its text, those of ephemeral models above, or a macro.
+    pub fn has_word(&self, node: &Node, word: &str) -> bool {
+        let is_in = |node: &Node| node.source.text.contains(word);
+        is_in(node)
+            || self.macros.mention(word)
+            || self
+                .ancestors(node.id)
+                .into_iter()
+                .map(|id| self.node(id))
+                .any(|above| above.config.materialized == Materialized::Ephemeral && is_in(above))
+    }
+
+    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+        self.nodes.iter()
+    }
+
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.index()]
+    }
+
+    pub fn by_unique_id(&self, unique_id: &str) -> Option<&Node> {
+        self.by_unique_id.get(unique_id).map(|id| self.node(*id))
+    }
+
+    /// A model, seed or snapshot by its name.
+    pub fn by_name(&self, name: &str) -> Option<&Node> {
+        self.nodes.iter().find(|node| node.kind.is_referable() && node.name == name)
+    }
+
+    pub fn parents(&self, id: NodeId) -> impl Iterator<Item = &Node> {
+        self.node(id).parents.iter().map(|id| self.node(*id))
+    }
+
+    /// Nodes that read this one directly: models and tests.
+    pub fn children(&self, id: NodeId) -> impl Iterator<Item = &Node> {
+        self.children[id.index()].iter().map(|id| self.node(*id))
+    }
+
+    /// Whether the project defines a generic test itself, in place of the built-in one perhaps.
+    pub(crate) fn has_own_test(&self, test: &str) -> bool {
+        self.macros.has(&format!("test_{test}"))
+    }
+
+    /// `--store-failures`: data tests keep their failures, unless their own configuration says otherwise.
+    pub fn store_failures(&mut self) {
+        let says =
+            |node: &Node| ["store_failures", "store_failures_as"].iter().any(|key| node.raw_config.contains_key(*key));
+        for node in self.nodes.iter_mut().filter(|node| node.kind == NodeKind::Test && !says(node)) {
+            node.config.test.store_failures = true;
+        }
+    }
+
+    /// The data tests that run with a node.
+    pub fn tests_of(&self, id: NodeId) -> impl Iterator<Item = &Node> {
+        self.children(id).filter(move |node| node.test.as_ref().is_some_and(|test| test.owner == Some(id)))
+    }
+
+    /// The unit tests of a model.
+    pub fn unit_tests_of(&self, id: NodeId) -> impl Iterator<Item = &Node> {
+        self.children(id).filter(move |node| node.unit_test.as_ref().is_some_and(|test| test.model == id))
+    }
+
+    /// The node that a text in YAML names: `ref('customers')`, `source('loans', 'customers')`, or a plain name, with or
+    /// without `{{ }}`.
+    pub fn referred(&self, written: &str) -> Option<&Node> {
+        let text = written.trim().trim_start_matches("{{").trim_end_matches("}}").trim();
+        let quoted: Vec<&str> = text.split(['\'', '"']).skip(1).step_by(2).collect();
+        match (text.split('(').next().map(str::trim), quoted.as_slice()) {
+            (Some("ref"), [.., name]) => self.by_name(name),
+            (Some("source"), [source, table]) => {
+                self.by_unique_id(&format!("source.{}.{source}.{table}", self.project))
+            }
+            _ => self.by_name(text),
+        }
+    }
+
+    /// All nodes that read this one, directly or not, itself excluded: what is skipped when it fails.
+    pub fn descendants(&self, id: NodeId) -> std::collections::BTreeSet<NodeId> {
+        let mut seen = std::collections::BTreeSet::new();
+        let mut open = self.children[id.index()].clone();
+        while let Some(next) = open.pop() {
+            if seen.insert(next) {
+                open.extend(&self.children[next.index()]);
+            }
+        }
+        seen
+    }
+
+    /// Some nodes and all that they read, directly or not.
+    pub fn with_ancestors(&self, ids: impl Iterator<Item = NodeId>) -> std::collections::BTreeSet<NodeId> {
+        let mut seen = std::collections::BTreeSet::new();
+        let mut open: Vec<NodeId> = ids.collect();
+        while let Some(next) = open.pop() {
+            if seen.insert(next) {
+                open.extend(&self.node(next).parents);
+            }
+        }
+        seen
+    }
+
+    /// All nodes that this one reads, directly or not, itself excluded.
+    pub fn ancestors(&self, id: NodeId) -> std::collections::BTreeSet<NodeId> {
+        let mut seen = std::collections::BTreeSet::new();
+        let mut open = self.node(id).parents.clone();
+        while let Some(next) = open.pop() {
+            if seen.insert(next) {
+                open.extend(&self.node(next).parents);
+            }
+        }
+        seen
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn threads_share_a_graph() {
+        fn check<T: Send + Sync>() {}
+        check::<super::Graph>();
+    }
+}

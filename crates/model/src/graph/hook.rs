@@ -1,0 +1,93 @@
+//! Hooks of a whole run: `on-run-start` and `on-run-end`, as written.
+//!
+//! Values; they are rendered in `compile`.
+
+use serde_json::{Map, Value, json};
+
+use elt_project::{Profiles, RunHook};
+
+/// When a hook of the run is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum HookTime {
+    /// Before the nodes.
+    Start,
+    /// After them, however they ended.
+    End,
+}
+
+impl HookTime {
+    /// The key it is written under.
+    pub fn key(self) -> &'static str {
+        match self {
+            Self::Start => "on-run-start",
+            Self::End => "on-run-end",
+        }
+    }
+
+    /// The names that only hooks of this time see, each of them empty.
+    pub(crate) fn blank(self) -> Map<String, Value> {
+        match self {
+            Self::Start => Map::new(),
+            Self::End => ["schemas", "results", "database_schemas"]
+                .map(|name| (name.to_owned(), json!([])))
+                .into_iter()
+                .collect(),
+        }
+    }
+}
+
+/// A statement, or several, of `on-run-start` or `on-run-end`.
+#[derive(Debug, Clone)]
+pub struct Hook {
+    /// `<project>.on-run-start.<number from 0>`, as dbt's lines have it.
+    pub name: String,
+    /// `operation.<project>.<project>-on-run-start-<number>`.
+    pub unique_id: String,
+    pub written: RunHook,
+}
+
+impl Hook {
+    pub(crate) fn described(&self) -> String {
+        format!("hook `{}`", self.name)
+    }
+}
+
+/// The hooks of a run, in order.
+#[derive(Debug, Clone, Default)]
+pub struct RunHooks {
+    pub start: Vec<Hook>,
+    pub end: Vec<Hook>,
+    /// dbt's flag `skip_nodes_if_on_run_start_fails`; otherwise nodes are built all the same.
+    pub skips_nodes: bool,
+}
+
+impl RunHooks {
+    pub(crate) fn of(profiles: &Profiles) -> Self {
+        let project = &profiles.name;
+        let hooks = |time: HookTime, written: &[RunHook]| {
+            let key = time.key();
+            let numbered = written.iter().enumerate().map(|(number, written)| Hook {
+                name: format!("{project}.{key}.{number}"),
+                unique_id: format!("operation.{project}.{project}-{key}-{number}"),
+                written: written.clone(),
+            });
+            numbered.collect()
+        };
+        Self {
+            start: hooks(HookTime::Start, &profiles.on_run_start),
+            end: hooks(HookTime::End, &profiles.on_run_end),
+            skips_nodes: profiles.flag("skip_nodes_if_on_run_start_fails"),
+        }
+    }
+
+    pub fn at(&self, time: HookTime) -> &[Hook] {
+        match time {
+            HookTime::Start => &self.start,
+            HookTime::End => &self.end,
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.start.is_empty() && self.end.is_empty()
+    }
+}

@@ -1,0 +1,32 @@
+//! What the inputs of unit tests refer to.
+//!
+//! Knows drafts and names; what rows mean is not known here.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use crate::graph::{Call, NodeId};
+use crate::messages;
+use crate::parse::ProjectParser;
+
+impl ProjectParser<'_> {
+    /// What the inputs of unit tests stand for; those that stand for nothing are reported.
+    pub(crate) fn unit_test_inputs(&mut self, targets: &HashMap<Call, NodeId>) {
+        let mut errors = Vec::new();
+        for draft in &mut self.drafts {
+            let model = draft.calls.first().and_then(|heard| targets.get(&heard.call)).copied();
+            let (Some(test), Some(model)) = (draft.node.unit_test.as_mut(), model) else { continue };
+            let test = Arc::make_mut(test);
+            test.model = model;
+            for given in &mut test.given {
+                match targets.get(&given.call) {
+                    Some(id) => given.input = *id,
+                    None => {
+                        errors.push(messages::unit_test_input(&draft.node.name, &given.written, given.place.clone()));
+                    }
+                }
+            }
+        }
+        self.errors.extend(errors);
+    }
+}

@@ -1,0 +1,15 @@
+//! The artifacts of an earlier run, as values.
+//!
+//! Opens no file.
+
+use serde_json::Value;
+
+/// The artifacts of an earlier run; what is missing is None.
+#[derive(Debug, Clone, Default)]
+pub struct EarlierArtifacts {
+    pub manifest: Option<Value>,
+    pub run_results: Option<Value>,
+    pub sources: Option<Value>,
+    /// The present `sources.json`, which the earlier one is compared with.
+    pub sources_now: Option<Value>,
+}

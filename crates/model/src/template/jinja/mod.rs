@@ -1,0 +1,88 @@
+//! What Jinja sees: `ref`, `source`, `config`, `var`, `env_var`, `this`, `target`, macros and their kin.
+//!
+//! Functions are shared by all renderings; what differs from one to the next is the `RenderScope` they look up. Knows nothing
+//! of files or the graph's nodes beyond the names that `ProjectNames` holds.
+
+mod adapter;
+mod arguments;
+mod collections;
+mod config_object;
+mod context;
+mod database;
+mod datetime;
+mod dbt;
+mod keys;
+mod modules;
+mod names;
+mod project_macro;
+mod reference;
+mod refusal;
+mod relation_value;
+mod scope;
+mod table;
+mod trimming;
+
+use minijinja::value::{Value, ValueKind};
+use minijinja::{Environment, Error, State};
+
+use crate::template::Invocation;
+use crate::template::markup::CHANGES;
+
+pub(crate) use dbt::{BUILT_IN_FILE, built_in_text};
+pub(crate) use names::{ProjectNames, Referent};
+pub(crate) use project_macro::ProjectMacro;
+pub(crate) use refusal::Refusal;
+pub(crate) use relation_value::RelationValue;
+pub(crate) use scope::{Marks, Recording, RenderScope, Setting, lock};
+
+/// Words without which a text cannot ask the database or say anything on the console.
+pub(crate) const ASKING: [&str; 9] =
+    ["run_query", "statement", "adapter", "relation", "log", "print", "warn", "spine", "columns_in_query"];
+
+/// Puts everything but the macros into an environment.
+pub(crate) fn install(
+    env: &mut Environment<'static>,
+    target: Value,
+    environment: elt_project::Environment,
+    is_marked: bool,
+) {
+    context::install(env, environment);
+    database::install(env);
+    adapter::install(env);
+    collections::install(env);
+    datetime::install(env);
+    dbt::install(env);
+    keys::install(env);
+    env.add_global("config", Value::from_object(config_object::ConfigObject));
+    env.add_global("modules", modules::modules());
+    env.add_global("target", target);
+    if is_marked {
+        trimming::install(env);
+    }
+}
+
+/// `run_started_at`.
+pub(crate) fn started_at(invocation: &Invocation) -> Value {
+    datetime::DateTimeValue::now(invocation.started_at, Some(chrono_tz::Tz::UTC)).into()
+}
+
+/// Python's methods on texts, lists and maps.
+pub(crate) fn unknown_method(
+    state: &mut State<'_, '_>,
+    value: &Value,
+    method: &str,
+    args: &[Value],
+) -> Result<Value, Error> {
+    let changes = CHANGES.iter().any(|known| known[1..].strip_suffix('(') == Some(method));
+    if changes && matches!(value.kind(), ValueKind::Seq | ValueKind::Map | ValueKind::Iterable) {
+        let hint = match value.kind() {
+            ValueKind::Map => "a map written as `{…}` can be changed: `{% set copy = {} %}{% do copy.update(…) %}`",
+            _ => "a list written as `[…]` or made by `| list` can be changed",
+        };
+        return Err(Refusal::new(format!("`{method}` works on no value of this kind")).hint(hint).into());
+    }
+    match trimming::method(value, method, args) {
+        Some(trimmed) => Ok(trimmed),
+        None => minijinja_contrib::pycompat::unknown_method_callback(state, value, method, args),
+    }
+}

@@ -1,0 +1,94 @@
+//! `ref` and `source`: what they record, and the relation that they return.
+
+use minijinja::value::{Kwargs, Rest, Value};
+use minijinja::{Error, State};
+
+use super::refusal::Refusal;
+use super::relation_value::RelationValue;
+use super::scope::{RenderScope, lock, scope};
+use crate::graph::{Call, Relation};
+
+fn text_args(function: &str, args: &[Value]) -> Result<Vec<String>, Error> {
+    args.iter()
+        .map(|arg| {
+            arg.as_str()
+                .map(str::to_owned)
+                .ok_or_else(|| Refusal::new(format!("`{function}` takes names as text, not `{}`", arg.kind())).into())
+        })
+        .collect()
+}
+
+pub(super) fn jinja_ref(state: &mut State, args: Rest<Value>, kwargs: Kwargs) -> Result<Value, Error> {
+    if kwargs.args().next().is_some() {
+        return Err(Refusal::new("`ref` with a version is not supported").into());
+    }
+    let scope = scope(state)?;
+    let names = text_args("ref", &args.0)?;
+    let name = match names.as_slice() {
+        [name] => name,
+        [package, name] if *package == scope.names.project => name,
+        [package, _] => {
+            return Err(Refusal::new(format!("package `{package}` does not exist"))
+                .hint(format!("the only package is this project, `{}`", scope.names.project))
+                .into());
+        }
+        _ => return Err(Refusal::new("`ref` takes a model's name, or a package and a model's name").into()),
+    };
+    mention(&scope, Call::Ref(name.clone()))
+}
+
+pub(super) fn jinja_source(state: &mut State, args: Rest<Value>) -> Result<Value, Error> {
+    let scope = scope(state)?;
+    let names = text_args("source", &args.0)?;
+    match names.as_slice() {
+        [source, table] => mention(&scope, Call::Source(source.clone(), table.clone())),
+        _ => Err(Refusal::new("`source` takes a source's and a table's name: `source('loans', 'customers')`").into()),
+    }
+}
+
+/// Records a call and gives the relation it stands for.
+fn mention(scope: &RenderScope, call: Call) -> Result<Value, Error> {
+    let mut heard = lock(&scope.heard);
+    let number = heard.calls.len();
+    heard.calls.push(call.clone());
+    if let Some((_, refusal)) = scope.setting.fail_at.as_ref().filter(|(at, _)| *at == number) {
+        return Err(refusal.clone().into());
+    }
+    let Some(targets) = scope.names.targets.get() else {
+        let relation = match &call {
+            Call::Ref(name) => Relation::new(&scope.names.schema, name),
+            Call::Source(source, table) => Relation::new(source, table),
+        };
+        return Ok(RelationValue::plain(relation).of(&scope.names).into());
+    };
+    let described = match &call {
+        Call::Ref(name) => format!("ref('{name}')"),
+        Call::Source(source, table) => format!("source('{source}', '{table}')"),
+    };
+    let Some(target) = targets.get(&call) else {
+        return Err(Refusal::new(format!("`{described}` names nothing in this project")).into());
+    };
+    if scope.setting.allowed.as_ref().is_some_and(|allowed| !allowed.contains(&target.id)) {
+        return Err(Refusal::new(format!("`{described}` was not seen while the project was parsed"))
+            .hint(format!("name it outside of the condition too: `-- depends_on: {{{{ {described} }}}}`"))
+            .into());
+    }
+    let is_unit_test = scope.setting.overrides.is_some();
+    let shown = match (&target.cte, &target.external) {
+        // A unit test's rows stand in the relation.
+        (None, Some(external)) if !is_unit_test => external.clone(),
+        (Some(cte), _) => {
+            if !heard.ephemerals.contains(&target.id) {
+                heard.ephemerals.push(target.id);
+            }
+            cte.clone()
+        }
+        (None, _) => target.relation.to_string(),
+    };
+    let mut relation = RelationValue::shown_as(shown.clone(), target.relation.clone()).of(&scope.names);
+    if let (Some(batch), Some(event_time)) = (&scope.setting.batch, &target.event_time) {
+        relation.shown = format!("(select * from {shown} where {})", batch.condition(event_time));
+        relation.plain = Some(shown);
+    }
+    Ok(relation.into())
+}
