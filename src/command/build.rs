@@ -66,6 +66,9 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
     let command =
         Command { batches, workspace: &workspace, options, console, cancel, results: &results, warehouse: &warehouse };
     let outcome = command.stages(&plan, &session);
+    if outcome.is_err() {
+        results.cut_short();
+    }
     // Closing the database writes its log into it.
     results.stage("close", || {
         drop(session);

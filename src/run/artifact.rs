@@ -48,7 +48,12 @@ impl Results {
             .collect();
         // `args` is the one place where the schema takes more than it knows.
         let mut args = args.clone();
-        let own = json!({ "stages": stages, "loads": others(Stage::Extract), "exports": others(Stage::Export) });
+        let own = json!({
+            "stages": stages,
+            "loads": others(Stage::Extract),
+            "exports": others(Stage::Export),
+            "is_cut_short": self.is_cut_short(),
+        });
         args.insert("elt".into(), own);
         json!({ "metadata": metadata, "results": nodes, "elapsed_time": self.elapsed(), "args": args })
     }

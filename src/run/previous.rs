@@ -30,6 +30,8 @@ pub struct Previous {
     pub started_at: Option<DateTime<Utc>>,
     /// Whether something was published, and all of it.
     pub is_published: bool,
+    /// Whether an error ended the run that belongs to no single node: a publication that failed.
+    pub is_cut_short: bool,
 }
 
 impl Previous {
@@ -66,13 +68,14 @@ impl Previous {
             args: args.clone(),
             undone: names(results, "unique_id"),
             unloaded: names(loads, "name"),
+            is_cut_short: artifact["args"]["elt"]["is_cut_short"].as_bool().unwrap_or(false),
             is_published: !exports.is_empty() && !exports.iter().any(|export| is_undone(&export)),
         })
     }
 
     /// Whether nothing is left to do.
     pub fn is_done(&self) -> bool {
-        self.undone.is_empty() && self.unloaded.is_empty()
+        self.undone.is_empty() && self.unloaded.is_empty() && !self.is_cut_short
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Values only. Knows how a result is told to the console; not how it came about.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use chrono::{DateTime, Utc};
@@ -103,11 +104,17 @@ pub struct Results {
     started: Instant,
     all: Mutex<Vec<NodeResult>>,
     stages: Mutex<Vec<StageTotal>>,
+    is_cut_short: AtomicBool,
 }
 
 impl Default for Results {
     fn default() -> Self {
-        Self { started: Instant::now(), all: Mutex::default(), stages: Mutex::default() }
+        Self {
+            started: Instant::now(),
+            all: Mutex::default(),
+            stages: Mutex::default(),
+            is_cut_short: AtomicBool::default(),
+        }
     }
 }
 
@@ -147,6 +154,15 @@ impl Results {
 
     pub fn stages(&self) -> Vec<StageTotal> {
         self.stages.lock().clone()
+    }
+
+    /// An error ended the run that belongs to no single piece of work.
+    pub fn cut_short(&self) {
+        self.is_cut_short.store(true, Ordering::Relaxed);
+    }
+
+    pub fn is_cut_short(&self) -> bool {
+        self.is_cut_short.load(Ordering::Relaxed)
     }
 
     pub fn elapsed(&self) -> f64 {

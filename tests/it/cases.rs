@@ -1,22 +1,22 @@
 //! The data-driven cases: every folder below `tests/cases/` is a project, the commands to run in it, and what
 //! must come of it. `tests/cases/README.md` describes the form.
 //!
-//! `ELT_UPDATE_CASES=1` rewrites the expectations; `ELT_CASE=part` runs only the cases whose name holds `part`.
+//! Each is a test `cases::<folder>`. `ELT_UPDATE_CASES=1` rewrites the expectations.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::panic::{self, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{LazyLock, Mutex};
-use std::thread;
+use std::sync::LazyLock;
 
+use libtest_mimic::{Failed, Trial};
+use mongodb::bson::{Bson, Document};
 use regex::Regex;
 use serde::Deserialize;
 use snapbox::{Assert, IntoData};
 
+use crate::mariadb::{MariaDb, MariaDbDatabase};
 use crate::project::{Project, repository};
-use crate::servers::{Mongo, Postgres};
+use crate::servers::{Mongo, MongoDatabase, Postgres, PostgresDatabase};
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -26,11 +26,17 @@ struct Case {
     about: String,
     #[serde(default)]
     project: Origin,
-    /// `mongodb`, `postgres`: a fresh database each, told through `MONGODB_URI`, `MONGODB_DATABASE` and `POSTGRES_URI`.
+    /// A fresh database on each, which the commands see as `MONGODB_URI` and `MONGODB_DATABASE`, `MYSQL_URI`,
+    /// `POSTGRES_URI`.
     #[serde(default)]
     servers: Vec<ServerKind>,
-    /// SQL run in the Postgres database before the first command.
+    /// SQL statements that run in the database before the first command.
+    #[serde(default)]
+    mysql_setup: Vec<String>,
     postgres_setup: Option<String>,
+    /// Documents, by collection, in Extended JSON, that are inserted before the first command.
+    #[serde(default)]
+    mongodb_setup: BTreeMap<String, Vec<String>>,
     #[serde(default)]
     env: BTreeMap<String, String>,
     run: Vec<Step>,
@@ -39,9 +45,14 @@ struct Case {
     /// Queries over the warehouse after the last command, by name: `expected/<name>.csv`.
     #[serde(default)]
     queries: BTreeMap<String, String>,
-    /// Queries over Postgres, each giving one text a row: `expected/<name>.txt`.
+    /// Queries over Postgres and MariaDB whose first column is a text: `expected/<name>.txt`, a line a row.
     #[serde(default)]
     postgres_queries: BTreeMap<String, String>,
+    #[serde(default)]
+    mysql_queries: BTreeMap<String, String>,
+    /// Collections of MongoDB: `expected/<name>.txt`, a line a document, in canonical Extended JSON.
+    #[serde(default)]
+    mongodb_collections: BTreeMap<String, String>,
     /// Paths that must be there after the last command.
     #[serde(default)]
     present: Vec<String>,
@@ -64,6 +75,7 @@ enum Origin {
 #[serde(rename_all = "lowercase")]
 enum ServerKind {
     Mongodb,
+    Mysql,
     Postgres,
 }
 
@@ -102,8 +114,8 @@ fn both() -> Vec<Stream> {
     vec![Stream::Stdout, Stream::Stderr]
 }
 
-#[test]
-fn cases() {
+/// A test for each folder, by name.
+pub fn trials() -> Vec<Trial> {
     let mut folders: Vec<PathBuf> = fs::read_dir(repository().join("tests/cases"))
         .expect("the folder of the cases")
         .flatten()
@@ -112,43 +124,19 @@ fn cases() {
         .collect();
     folders.sort();
     assert!(!folders.is_empty(), "no cases found");
-    if let Ok(part) = std::env::var("ELT_CASE") {
-        folders.retain(|folder| name_of(folder).contains(&part));
-        assert!(!folders.is_empty(), "no case has `{part}` in its name");
-    }
-    let failures = Mutex::new(BTreeMap::new());
-    let next = AtomicUsize::new(0);
-    let workers = thread::available_parallelism().map_or(2, usize::from).min(8);
-    // Failures are collected and told together.
-    thread::scope(|scope| {
-        for _ in 0..workers {
-            scope.spawn(|| {
-                while let Some(folder) = folders.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let result = panic::catch_unwind(AssertUnwindSafe(|| run(folder))).unwrap_or_else(|payload| {
-                        let message = payload.downcast_ref::<String>().map(String::as_str);
-                        let message = message.or_else(|| payload.downcast_ref::<&str>().copied());
-                        Err(vec![message.unwrap_or("a panic").to_owned()])
-                    });
-                    if let Err(errors) = result {
-                        failures.lock().expect("no panic while locked").insert(name_of(folder), errors.join("\n"));
-                    }
-                }
-            });
-        }
-    });
-    let failures = failures.into_inner().expect("no panic while locked");
-    if !failures.is_empty() {
-        let names: Vec<&str> = failures.keys().map(String::as_str).collect();
-        for (name, error) in &failures {
-            eprintln!("==== {name}\n{error}\n");
-        }
-        panic!(
-            "{} of {} cases failed: {}\nhint: `ELT_UPDATE_CASES=1` rewrites what is expected",
-            failures.len(),
-            folders.len(),
-            names.join(", ")
-        );
-    }
+    let named = |folder: PathBuf| {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Trial::test(format!("cases::{name}"), move || {
+            let hint = "hint: `ELT_UPDATE_CASES=1` rewrites the expectations";
+            run(&folder).map_err(|errors| Failed::from(format!("{}\n{hint}", errors.join("\n"))))
+        })
+    };
+    let mut trials: Vec<Trial> = folders.into_iter().map(named).collect();
+    trials.push(Trial::test("cases::steady_replaces_only_what_differs", || {
+        steady_replaces_only_what_differs();
+        Ok(())
+    }));
+    trials
 }
 
 fn run(folder: &Path) -> Result<(), Vec<String>> {
@@ -160,17 +148,7 @@ fn run(folder: &Path) -> Result<(), Vec<String>> {
     };
     project.overlay(&folder.join("project"));
 
-    let mongo = case.servers.contains(&ServerKind::Mongodb).then(|| Mongo::shared().database());
-    if let Some(database) = &mongo {
-        project.set("MONGODB_URI", &database.uri).set("MONGODB_DATABASE", &database.name);
-    }
-    let postgres = case.servers.contains(&ServerKind::Postgres).then(|| Postgres::shared().database());
-    if let Some(database) = &postgres {
-        project.set("POSTGRES_URI", &database.uri);
-        if let Some(sql) = &case.postgres_setup {
-            database.client().batch_execute(sql).map_err(|error| vec![format!("`postgres_setup`: {error}")])?;
-        }
-    }
+    let databases = Databases::fresh(&case, &mut project)?;
     for (name, value) in &case.env {
         project.set(name, value);
     }
@@ -214,12 +192,8 @@ fn run(folder: &Path) -> Result<(), Vec<String>> {
             expected.errors.push(format!("query `{name}` failed\n{run}"));
         }
     }
-    if let Some(database) = &postgres {
-        for (name, sql) in &case.postgres_queries {
-            let rows = database.client().query(sql, &[]).map_err(|error| vec![format!("`{name}`: {error:?}")])?;
-            let lines: Vec<String> = rows.iter().map(|row| row.get::<_, Option<String>>(0)).map(shown).collect();
-            expected.compare(&format!("{name}.txt"), &lines.concat());
-        }
+    for (name, lines) in databases.read(&case)? {
+        expected.compare(&format!("{name}.txt"), &lines.concat());
     }
     for path in case.present.iter().filter(|path| !project.path().join(path).exists()) {
         expected.errors.push(format!("`{path}` is not there"));
@@ -234,8 +208,76 @@ fn shown(value: Option<String>) -> String {
     format!("{}\n", value.as_deref().unwrap_or("NULL"))
 }
 
-fn name_of(folder: &Path) -> String {
-    folder.file_name().unwrap_or_default().to_string_lossy().into_owned()
+/// The databases of one case.
+struct Databases {
+    mongodb: Option<MongoDatabase>,
+    mysql: Option<MariaDbDatabase>,
+    postgres: Option<PostgresDatabase>,
+}
+
+impl Databases {
+    fn fresh(case: &Case, project: &mut Project) -> Result<Self, Vec<String>> {
+        let wants = |kind| case.servers.contains(&kind);
+        let mongodb = wants(ServerKind::Mongodb).then(|| Mongo::shared().database());
+        if let Some(database) = &mongodb {
+            project.set("MONGODB_URI", &database.uri).set("MONGODB_DATABASE", &database.name);
+            for (collection, texts) in &case.mongodb_setup {
+                let documents = texts.iter().map(|text| document(text));
+                let documents = documents.collect::<Result<_, _>>();
+                database.insert(collection, documents.map_err(|error| vec![format!("`mongodb_setup`: {error}")])?);
+            }
+        }
+        let mysql = wants(ServerKind::Mysql).then(|| MariaDb::shared().database());
+        if let Some(database) = &mysql {
+            project.set("MYSQL_URI", &database.uri);
+            for sql in &case.mysql_setup {
+                database.run(sql);
+            }
+        }
+        let postgres = wants(ServerKind::Postgres).then(|| Postgres::shared().database());
+        if let Some(database) = &postgres {
+            project.set("POSTGRES_URI", &database.uri);
+            if let Some(sql) = &case.postgres_setup {
+                database.client().batch_execute(sql).map_err(|error| vec![format!("`postgres_setup`: {error}")])?;
+            }
+        }
+        Ok(Self { mongodb, mysql, postgres })
+    }
+
+    /// What the case asks for after its last command: lines by name.
+    fn read(&self, case: &Case) -> Result<Vec<(String, Vec<String>)>, Vec<String>> {
+        let mut found = Vec::new();
+        if let Some(database) = &self.postgres {
+            for (name, sql) in &case.postgres_queries {
+                let rows = database.client().query(sql, &[]).map_err(|error| vec![format!("`{name}`: {error:?}")])?;
+                found.push((name.clone(), rows.iter().map(|row| shown(row.get(0))).collect()));
+            }
+        }
+        if let Some(database) = &self.mysql {
+            for (name, sql) in &case.mysql_queries {
+                found.push((name.clone(), database.rows::<Option<String>>(sql).into_iter().map(shown).collect()));
+            }
+        }
+        if let Some(database) = &self.mongodb {
+            for (name, collection) in &case.mongodb_collections {
+                let lines = database.documents(collection).into_iter().map(|document| {
+                    let value = Bson::Document(document).into_canonical_extjson();
+                    format!("{value}\n")
+                });
+                found.push((name.clone(), lines.collect()));
+            }
+        }
+        Ok(found)
+    }
+}
+
+/// A document of Extended JSON.
+fn document(text: &str) -> Result<Document, String> {
+    let value: serde_json::Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    match Bson::try_from(value).map_err(|error| error.to_string())? {
+        Bson::Document(document) => Ok(document),
+        other => Err(format!("`{other}` is not a document")),
+    }
 }
 
 /// The files of `expected/`, and where the run differs from them.
@@ -294,7 +336,6 @@ fn steady(text: &str, project: &Project) -> String {
     text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 
-#[test]
 fn steady_replaces_only_what_differs() {
     let project = Project::empty();
     let check = |text: &str, expected: &str| assert_eq!(steady(text, &project), expected);

@@ -43,6 +43,15 @@ impl MariaDb {
             connect(&uri).map_err(|error| format!("`MYSQL_URI` in the environment: {error}"))?;
             return Ok(Self { uri, _server: None });
         }
+        Self::launch()
+    }
+
+    /// A server of one test's own, for a test that changes settings of the whole server.
+    pub fn own() -> Self {
+        Self::launch().unwrap_or_else(|error| panic!("this test needs a MariaDB server of its own: {error}"))
+    }
+
+    fn launch() -> Result<Self, String> {
         let server = "/usr/sbin/mariadbd";
         if !Path::new(server).is_file() {
             return Err(format!("no MariaDB server: `{server}` is not there"));

@@ -243,6 +243,16 @@ impl MongoDatabase {
         found.unwrap_or_else(|error| panic!("MongoDB: {error}"))
     }
 
+    /// The names of its collections.
+    pub fn collections(&self) -> Vec<String> {
+        let mongo = Mongo::shared();
+        let database = mongo.client.database(&self.name);
+        mongo
+            .runtime
+            .block_on(async { database.list_collection_names().await })
+            .unwrap_or_else(|error| panic!("MongoDB: {error}"))
+    }
+
     pub fn count(&self, collection: &str) -> u64 {
         let mongo = Mongo::shared();
         let collection = mongo.client.database(&self.name).collection::<Document>(collection);
@@ -348,12 +358,14 @@ pub enum ServerUser {
 }
 
 impl ServerUser {
+    /// The user of this name, or `nobody` where the package that adds it is not installed.
     pub fn choose(name: &str) -> Result<Self, String> {
         if id(&["-u"])? != 0 {
             return Ok(Self::Same);
         }
+        let other = |name| Ok(Self::Other { uid: id(&["-u", name])?, gid: id(&["-g", name])? });
         let missing = |error| format!("the server refuses to run as root, and there is no user `{name}`: {error}");
-        Ok(Self::Other { uid: id(&["-u", name]).map_err(missing)?, gid: id(&["-g", name]).map_err(missing)? })
+        other(name).or_else(|error: String| other("nobody").map_err(|_: String| missing(error)))
     }
 
     fn prefix(&self) -> Vec<String> {

@@ -63,8 +63,16 @@ impl Shop {
     }
 
     pub fn new(uri: &str, number: u32, profile: &str) -> Self {
-        let mut project = Project::of(&[
-            ("profiles.toml", &format!("{PROFILES}{profile}")),
+        let mut shop = Self::of(&format!("{PROFILES}{profile}"));
+        shop.project.set("POSTGRES_URI", uri);
+        shop.turn(number);
+        shop
+    }
+
+    /// The project with these profiles, without rows yet.
+    pub fn of(profiles: &str) -> Self {
+        let project = Project::of(&[
+            ("profiles.toml", profiles),
             ("models/marts/models.yml", MODELS),
             ("models/marts/totals.sql", TOTALS),
         ]);
@@ -74,17 +82,14 @@ impl Shop {
             ("lines", "'line': 'varchar'"),
         ] {
             let path = project.path().join(format!("{name}.csv"));
-            // Read whenever they are published: no build comes between.
+            // Read whenever they are published: no build comes between. Not looked at beforehand to guess their form.
             let sql = format!(
-                "{{{{ config(materialized='view') }}}}\nselect * from read_csv('{}', header = false, columns = {{{columns}}})\n",
+                "{{{{ config(materialized='view') }}}}\nselect * from read_csv('{}', header = false, auto_detect = false, columns = {{{columns}}})\n",
                 path.display()
             );
             project.write(&format!("models/marts/{name}.sql"), &sql);
         }
-        project.set("POSTGRES_URI", uri);
-        let shop = Self { project };
-        shop.turn(number);
-        shop
+        Self { project }
     }
 
     /// From now on the warehouse has the rows of `number`.

@@ -192,7 +192,7 @@ fn sources() -> Vec<SourceFile> {
         .map(|path| {
             let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             let path =
-                path.strip_prefix(&root).expect("a path below the repository").display().to_string().replace('\\', "/");
+                path.strip_prefix(root).expect("a path below the repository").display().to_string().replace('\\', "/");
             // A file of tests alone.
             let code = if path.ends_with("tests.rs") || path.contains("/tests/") { Vec::new() } else { code(&text) };
             SourceFile { path, text, code }

@@ -1,6 +1,8 @@
-//! A relay before Postgres that reads the protocol's messages and can cut a connection before or after each of them.
+//! A relay before a server that reads the protocol's messages and can cut a connection before or after each of them.
 //!
-//! Knows the framing (<https://www.postgresql.org/docs/current/protocol-message-formats.html>), without TLS.
+//! Knows the framing of Postgres (<https://www.postgresql.org/docs/current/protocol-message-formats.html>), MySQL
+//! (<https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_packets.html>) and MongoDB
+//! (<https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol/>), without TLS.
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
@@ -13,11 +15,18 @@ pub enum Side {
     Server,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    Postgres,
+    Mysql,
+    Mongo,
+}
+
 /// One message on its way.
 #[derive(Debug, Clone)]
 pub struct Message {
     pub from: Side,
-    /// Its type byte; 0 for the startup packet.
+    /// Its type byte in Postgres (0 for the startup packet), its first byte in MySQL, 0 in MongoDB.
     pub tag: u8,
     /// What it holds, as far as it is text.
     pub text: String,
@@ -41,11 +50,19 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// Before the server of a URI without parameters, or with `sslmode=disable` alone.
+    /// Before the one server of a URI; its parameters are replaced by those that keep the protocol plain.
     pub fn before(uri: &str) -> Self {
         let (scheme, rest) = uri.split_once("://").expect("an URI");
-        let (authority, path) = rest.split_once('/').expect("a database");
-        let (user, host) = authority.rsplit_once('@').expect("a user");
+        let (protocol, parameters) = match scheme {
+            "mysql" => (Protocol::Mysql, "ssl-mode=disabled"),
+            "mongodb" => (Protocol::Mongo, "directConnection=true"),
+            _ => (Protocol::Postgres, "sslmode=disable"),
+        };
+        let (authority, path) = rest.split_once('/').expect("a path");
+        let (user, host) = match authority.rsplit_once('@') {
+            Some((user, host)) => (format!("{user}@"), host),
+            None => (String::new(), authority),
+        };
         let database = path.split('?').next().unwrap_or(path);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a port");
         let port = listener.local_addr().expect("an address").port();
@@ -63,13 +80,13 @@ impl Wire {
                     let (Ok(from), Ok(to)) = (from.try_clone(), to.try_clone()) else { continue };
                     let shared = shared.clone();
                     thread::spawn(move || {
-                        let _ = pump(&from, &to, side, &shared);
+                        let _ = pump(&from, &to, side, protocol, &shared);
                         end(&from, &to, side);
                     });
                 }
             }
         });
-        Self { uri: format!("{scheme}://{user}@127.0.0.1:{port}/{database}?sslmode=disable"), judge }
+        Self { uri: format!("{scheme}://{user}127.0.0.1:{port}/{database}?{parameters}"), judge }
     }
 
     /// From now on this decides.
@@ -82,15 +99,35 @@ fn lock(judge: &Mutex<Judge>) -> std::sync::MutexGuard<'_, Judge> {
     judge.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn pump(mut from: &TcpStream, mut to: &TcpStream, side: Side, judge: &Mutex<Judge>) -> io::Result<()> {
+fn pump(
+    mut from: &TcpStream,
+    mut to: &TcpStream,
+    side: Side,
+    protocol: Protocol,
+    judge: &Mutex<Judge>,
+) -> io::Result<()> {
     let mut is_first = side == Side::Client;
     loop {
-        let mut head = vec![0; if is_first { 4 } else { 5 }];
+        // The head holds the length; of what, differs.
+        let head_bytes = match protocol {
+            Protocol::Postgres if !is_first => 5,
+            _ => 4,
+        };
+        let mut head = vec![0; head_bytes];
         from.read_exact(&mut head)?;
-        let length = u32::from_be_bytes(head[head.len() - 4..].try_into().unwrap_or_default()) as usize;
-        let mut body = vec![0; length.saturating_sub(4)];
+        let number: [u8; 4] = head[head_bytes - 4..].try_into().unwrap_or_default();
+        let length = match protocol {
+            Protocol::Postgres => (u32::from_be_bytes(number) as usize).saturating_sub(4),
+            Protocol::Mysql => u32::from_le_bytes([number[0], number[1], number[2], 0]) as usize,
+            Protocol::Mongo => (u32::from_le_bytes(number) as usize).saturating_sub(4),
+        };
+        let mut body = vec![0; length];
         from.read_exact(&mut body)?;
-        let tag = if is_first { 0 } else { head[0] };
+        let tag = match protocol {
+            Protocol::Postgres if !is_first => head[0],
+            Protocol::Mysql => body.first().copied().unwrap_or_default(),
+            _ => 0,
+        };
         is_first = false;
         let text = String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned();
         let fate = lock(judge)(&Message { from: side, tag, text });

@@ -1,0 +1,3 @@
+{{ config(materialized='table', unique_key='customer_id') }}
+
+select customer_id, sum(amount)::decimal(12, 2) as total from {{ ref('orders') }} group by all

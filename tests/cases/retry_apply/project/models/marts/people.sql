@@ -1,0 +1,4 @@
+{{ config(materialized='view', unique_key='id') }}
+
+select id, amount, note
+from read_csv('people.csv', header = false, columns = {'id': 'bigint', 'amount': 'bigint', 'note': 'varchar'})
