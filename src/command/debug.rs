@@ -30,7 +30,7 @@ pub fn run(common: &Common, console: &Console, cancel: &Cancel) -> Result<bool> 
         tell("source", collections.map(|found| format!("`{name}`: {}", counted(found.len() as u64, "collections"))));
     }
     match &target.export {
-        Some(profile) => tell("export", elt_export::probe(profile)),
+        Some(profile) => tell("export", elt_export::target(&profile.place).probe()),
         None => tell("export", Ok("none".into())),
     }
     Ok(ok)

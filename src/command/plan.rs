@@ -23,7 +23,7 @@ const COLUMNS: [&str; 6] = ["table", "step", "is_destructive", "values", "is_wai
 pub fn run(common: &Common, options: &PlanOptions, console: &Console) -> Result<bool> {
     let workspace = Workspace::open(common, console)?;
     let (profile, publication) = publication_of(&workspace, &options.build, console)?;
-    let steps = elt_export::plan(profile, &publication)?;
+    let steps = elt_export::target(&profile.place).plan(&publication, profile.policy)?;
     if options.json {
         table::write_values(
             &mut table::stdout(),
@@ -83,7 +83,7 @@ fn remark(step: &PlannedStep) -> String {
 pub fn ddl(common: &Common, options: &BuildOptions, console: &Console) -> Result<bool> {
     let workspace = Workspace::open(common, console)?;
     let (profile, publication) = publication_of(&workspace, options, console)?;
-    print(&elt_export::ddl(profile, &publication)?)?;
+    print(&elt_export::target(&profile.place).ddl(&publication.tables)?)?;
     Ok(true)
 }
 

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use crate::messages;
-use crate::run::{PublishedTable, keys, plan};
+use crate::run::{PublishedTable, WarehouseLedger, keys, plan};
 use elt_base::error::{Error, Result};
 use elt_export;
+use elt_export::ledger::Ledger;
 use elt_model::{Graph, Materialized, NodeId};
-use elt_project::{ExportPlace, ExportPolicy, ExportProfile, OnContractChange, OnDivergence, OnHazard, TableContract};
+use elt_project::{ExportPolicy, ExportProfile, OnContractChange, OnDivergence, OnHazard, TableContract};
 use elt_warehouse::Session;
 
 use super::BuildOptions;
@@ -55,8 +56,7 @@ fn keys(profile: &ExportProfile, session: &Session) -> Result<Option<PublishedTa
     if stands == 0 || session.count("select count(*) from (select 1 from _elt.keys limit 1)").map_err(failed)? == 0 {
         return Ok(None);
     }
-    // A schema of MySQL's is a database, which may not be ours to make.
-    let has_schema = !matches!(profile.place, ExportPlace::Mysql { .. } | ExportPlace::Mongodb { .. });
+    let has_schema = elt_export::target(&profile.place).capabilities().has_schemas;
     let columns = [("map", "VARCHAR"), ("natural_key", "VARCHAR"), ("id", "BIGINT"), ("uuid", "UUID")];
     let relation = elt_export::Relation {
         model: "elt.keys".into(),
@@ -93,12 +93,10 @@ pub fn take_in_keys(
         return Ok(());
     }
     keys::prepare(session)?;
-    for statement in elt_export::delta::LEDGER {
-        session.execute(statement)?;
-    }
-    let known = session.value(elt_export::delta::CURRENT)?;
-    let known = if session.count("select count(*) from _elt.keys")? == 0 { None } else { known };
-    match elt_export::keys(profile, known.as_deref())? {
+    let store = WarehouseLedger(session);
+    let ledger = Ledger::open(&store)?;
+    let known = if session.count("select count(*) from _elt.keys")? == 0 { None } else { ledger.current() };
+    match elt_export::target(&profile.place).keys(known)? {
         Some(there) => keys::take_in(session, &there, is_rebuilt),
         None => Ok(()),
     }

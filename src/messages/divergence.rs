@@ -11,11 +11,8 @@ pub(crate) fn export_diverged(differences: &[String]) -> Error {
     error.hint("nothing was published; `elt export --heal` brings the target to what the warehouse has")
 }
 
-pub(crate) fn export_cannot_verify() -> Error {
-    Error::usage(
-        "`--verify` compares tables and collections of Postgres, MongoDB or a DuckDB file; this target cannot be compared with",
-    )
-    .hint(
+pub(crate) fn export_cannot_verify(called: &str) -> Error {
+    Error::usage(format!("`--verify` cannot compare a {called} target with the warehouse")).hint(
         "`elt export --heal` publishes everything in full where the target does not stand at our last publication",
     )
 }

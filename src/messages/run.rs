@@ -51,21 +51,6 @@ pub(crate) fn pinned_type(column: &str, written: &str) -> Error {
     )
 }
 
-/// A relation that cannot be published by its key.
-pub(crate) fn unpublishable_keys(table: &str, key: &[String], null_keys: u64, duplicate_keys: u64) -> Error {
-    let mut found = Vec::new();
-    if null_keys > 0 {
-        found.push(format!("{} with a null in it", counted(null_keys, "rows")));
-    }
-    if duplicate_keys > 0 {
-        found.push(format!("{} of a key that another row has", counted(duplicate_keys, "rows")));
-    }
-    let names: Vec<_> = key.iter().map(|name| format!("`{name}`")).collect();
-    Error::failed(format!("`{table}` cannot be published by its key {}", names.join(", ")))
-        .because(found.join(", "))
-        .hint("`unique` and `not_null` tests on the key stop such rows before they are built")
-}
-
 /// An export whose `select` fits nothing; `cause` is what the selector says.
 pub(crate) fn nothing_to_export(target: &str, select: &str, cause: &Error) -> Error {
     Error::usage(format!("the export of target `{target}` publishes `{select}`, which is nothing"))

@@ -10,25 +10,10 @@ use std::time::Instant;
 use indicatif::ProgressBar;
 use serde_json::{Map, Value};
 
+use super::events::{DIAGNOSTIC, FINISHED, SAID, SUMMARY};
 use super::screen::Screen;
 use super::{Line, Stage};
 use elt_base::error::Error;
-
-/// The targets of the console's own events.
-pub(super) const FINISHED: &str = "elt::finished";
-pub(super) const SAID: &str = "elt::said";
-pub(super) const DIAGNOSTIC: &str = "elt::diagnostic";
-pub(super) const SUMMARY: &str = "elt::summary";
-
-/// How stderr is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum LogFormat {
-    /// For people: bars where stderr is a terminal, plain lines elsewhere.
-    #[default]
-    Text,
-    /// One JSON object a line.
-    Json,
-}
 
 /// What every part of a run tells people through. Shared by all threads of a run.
 pub struct Console {

@@ -4,13 +4,15 @@
 
 pub mod artifacts;
 mod console;
+mod events;
 pub mod lineage_tree;
 pub mod log;
 pub mod schema_tree;
 mod screen;
 pub mod table;
 
-pub use console::{Activity, Console, LogFormat};
+pub use console::{Activity, Console};
+pub use events::LogFormat;
 
 use std::fmt;
 use std::path::Path;

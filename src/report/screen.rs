@@ -16,7 +16,7 @@ use tracing::{Event, Level, Subscriber};
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::{Context, Layer};
 
-use super::console::{DIAGNOSTIC, FINISHED, LogFormat, SAID, SUMMARY};
+use super::events::{DIAGNOSTIC, FINISHED, LogFormat, SAID, SUMMARY};
 use super::{Line, Stage, Status};
 use elt_base::diagnostic;
 use elt_base::error::Error;

@@ -42,7 +42,7 @@ pub use load::{LoadExtent, LoadOutcome};
 pub use microbatch::{BatchResults, Batches};
 pub use plan::{Plan, Scope};
 pub use previous::Previous;
-pub use publish::{Publish, PublishedTable};
+pub use publish::{Publish, PublishedTable, WarehouseLedger};
 pub use results::{NodeResult, Results, StageTotal};
 pub use run_hooks::RunHookStage;
 pub use unit_test::UnitTests;

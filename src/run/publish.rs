@@ -2,7 +2,7 @@
 //!
 //! Composes `export` and `warehouse` in the order that `export` describes; knows no driver and no model.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
@@ -16,10 +16,10 @@ use elt_base::error::{Error, Result};
 use elt_base::failpoint::failpoint;
 use elt_base::numbers::counted;
 use elt_base::numbers::thousands;
-use elt_base::schema::{literal, quote};
-use elt_export::delta::{self, Delta, Recorded, Standing};
-use elt_export::{Changes, Counts, Exporter, Extent, Opening, Publication, Published, Queries, Sink, Table};
-use elt_project::{ExportPlace, ExportPolicy, ExportProfile, FileFormat, OnDivergence};
+use elt_export::delta::{Delta, FoundChanges};
+use elt_export::ledger::{Ledger, LedgerStore, Snapshots, StagedDelta};
+use elt_export::{Changes, Counts, Coverage, Exporter, Opening, Publication, Published, Queries, Sink, Table};
+use elt_project::{ExportPolicy, ExportProfile, FileFormat, OnDivergence};
 use elt_warehouse::{Session, Warehouse};
 
 use super::results::{NodeResult, Results};
@@ -71,24 +71,13 @@ pub struct PublishedTable {
     pub definition: Option<String>,
 }
 
-/// Where the target stands.
-struct Stands {
-    standing: Standing,
-    /// The publication whose answer was lost, if it was.
-    pending: Option<String>,
-    /// It is not where we left it.
-    has_diverged: bool,
-}
-
 /// What became of one table.
 struct Staged {
     counts: Counts,
-    extent: Extent,
+    coverage: Coverage,
     staged: bool,
     /// The relation's, where it was found.
     fingerprint: Option<String>,
-    /// The ledger has no fingerprint.
-    is_unrecorded: bool,
     seconds: f64,
 }
 
@@ -97,9 +86,8 @@ impl Publish<'_> {
     /// says that the outcome is unknown.
     pub fn run(&self) -> Result<()> {
         let session = self.warehouse.session()?;
-        for statement in delta::LEDGER {
-            session.execute(statement)?;
-        }
+        let store = WarehouseLedger(&session);
+        let ledger = Ledger::open(&store)?;
         let tables: Vec<Table> = self.tables.iter().map(|published| published.table.clone()).collect();
         let mut publication = Publication::new(self.project, self.target, tables);
         let definitions = self
@@ -121,45 +109,48 @@ impl Publish<'_> {
             say: &|text| self.console.say(text),
             engine: &engine,
         };
-        let exporter = elt_export::open(&self.profile.place, opening)?;
-        let left = self.left_behind(&session)?;
-        let stands = self.stands(&session, exporter.as_ref())?;
-        if self.verify && !exporter.compares() {
-            return Err(messages::export_cannot_verify());
+        let exporter = elt_export::target(&self.profile.place).open(opening)?;
+        if self.verify && !exporter.capabilities().can_compare {
+            return Err(messages::export_cannot_verify(exporter.capabilities().called));
         }
-        self.settle(&session, &stands)?;
-        let standing = if self.verify || self.heal { Standing::Elsewhere } else { stands.standing };
-        let recorded = recorded(&session)?;
+        let reconciled = ledger.reconcile(exporter.last(), self.verify || self.heal)?;
+        if reconciled.snapshots().is_diverged() {
+            self.console.say("  note: the target does not stand at our last publication; comparing in full");
+        }
         let version = session.value("select version()")?.unwrap_or_default();
         let deltas: Vec<Delta<'_>> = self
             .tables
             .iter()
-            .map(|published| Delta::new(&published.table, &published.relation, &version, exporter.shape()))
+            .map(|published| Delta::new(&published.table, &published.relation, &version, exporter.capabilities().shape))
             .collect();
         let is_bounded = self.bound_memory(&session);
-        let staged = self.stage_all(exporter.as_ref(), &deltas, standing, &recorded);
+        let staged = self.stage_all(exporter.as_ref(), &deltas, reconciled.snapshots());
         if is_bounded {
             session.execute("reset memory_limit")?;
         }
         let staged = staged?;
         failpoint("export.staged");
         self.cancel.check()?;
-        self.look_for_differences(exporter.as_ref(), &stands, &recorded)?;
+        self.look_for_differences(exporter.as_ref(), reconciled.snapshots())?;
         if self.verify {
             return Ok(());
         }
-        if standing == Standing::Elsewhere {
-            // Only now: a divergence that may not be healed is found again by the next run.
-            transact(&session, &delta::FORGET.iter().map(|statement| (*statement).to_owned()).collect::<Vec<_>>())?;
-        }
-        let promotions: Vec<String> = deltas
-            .iter()
-            .zip(&staged)
-            .filter(|(_, staged)| staged.staged)
-            .flat_map(|(delta, staged)| delta.promote(staged.extent, staged.fingerprint.as_deref()))
+        let (sent, kept): (Vec<_>, Vec<_>) = deltas.iter().zip(&staged).partition(|(_, staged)| staged.staged);
+        // Their snapshots are an earlier version's.
+        let unrecorded: Vec<_> = kept
+            .into_iter()
+            .filter(|(delta, _)| reconciled.snapshots().lacks_fingerprint(delta.label()))
+            .filter_map(|(delta, staged)| Some((delta.label(), staged.fingerprint.as_deref()?)))
             .collect();
-        let current = session.rows(delta::STATE)?.into_iter().next().and_then(|row| row.into_iter().next()).flatten();
-        transact(&session, &delta::pend(&id, current.as_deref(), &promotions))?;
+        let sent: Vec<StagedDelta<'_>> = sent
+            .into_iter()
+            .map(|(delta, staged)| StagedDelta {
+                delta,
+                coverage: staged.coverage,
+                fingerprint: staged.fingerprint.clone(),
+            })
+            .collect();
+        let pending = reconciled.begin(&id, &sent)?;
         for note in exporter.notes() {
             self.console.say(&format!("  note: {note}"));
         }
@@ -168,14 +159,7 @@ impl Publish<'_> {
         let published = self.results.stage("commit", || exporter.commit())?;
         self.report_commit(&published, started.elapsed().as_secs_f64());
         failpoint("export.after_commit");
-        match &published.id {
-            Some(id) => {
-                let mut statements = promotions;
-                statements.extend(delta::settle(id));
-                transact(&session, &statements)?;
-            }
-            None => transact(&session, &unpend(current.as_deref()))?,
-        }
+        let ledger = pending.settle(published.id.is_some())?;
         for (PublishedTable { table, .. }, staged) in self.tables.iter().zip(&staged) {
             let counts = published
                 .tables
@@ -184,13 +168,10 @@ impl Publish<'_> {
                 .map_or(staged.counts, |(_, counts)| *counts);
             self.report(table, counts, staged.seconds);
         }
-        for (delta, staged) in deltas.iter().zip(&staged).filter(|(_, staged)| !staged.staged) {
-            // Of a snapshot that an earlier version made.
-            if let (Some(fingerprint), true) = (&staged.fingerprint, staged.is_unrecorded) {
-                session.execute(&delta.record_fingerprint(fingerprint))?;
-            }
+        for (label, fingerprint) in unrecorded {
+            ledger.record_fingerprint(label, fingerprint)?;
         }
-        self.forget(&session, &left)
+        self.forget(&ledger)
     }
 
     /// Keeps DuckDB from filling the machine's memory with pages of relations that are only read through, where the
@@ -202,37 +183,19 @@ impl Publish<'_> {
         is_bounded && session.execute(&format!("set memory_limit = '{megabytes}MB'")).is_ok()
     }
 
-    /// The tables that were published once and no longer are: their model was removed, became ephemeral or is no
-    /// longer selected.
-    fn left_behind(&self, session: &Session) -> Result<Vec<String>> {
-        let published = session.rows("select name from _elt.publication_tables order by name")?;
-        let names = published.into_iter().filter_map(|row| row.into_iter().next().flatten());
-        Ok(names.filter(|name| !self.stay.contains(name)).collect())
-    }
-
-    /// Says once of each table left behind that it stays in the target, where nothing is ever dropped.
-    fn forget(&self, session: &Session, left: &[String]) -> Result<()> {
-        let mut statements = Vec::new();
-        for name in left {
-            let place = match &self.profile.place {
-                ExportPlace::Files { path, .. } => {
-                    elt_export::left_file(path, name).map(|file| format!("`{}`", file.display()))
-                }
-                ExportPlace::Postgres { schema, .. } | ExportPlace::Duckdb { schema, .. } if !name.contains('.') => {
-                    Some(format!("table `{schema}.{name}`"))
-                }
-                ExportPlace::Mongodb { .. } => Some(format!("collection `{name}`")),
-                _ => Some(format!("table `{name}`")),
-            };
-            if let Some(place) = place {
+    /// Says once of each table that is no longer published (its model was removed, became ephemeral or is no longer
+    /// selected) that it stays in the target, where nothing is ever dropped.
+    fn forget(&self, ledger: &Ledger<'_>) -> Result<()> {
+        let left = ledger.left_behind(&self.stay)?;
+        let target = elt_export::target(&self.profile.place);
+        for name in &left {
+            if let Some(place) = target.place_of(name) {
                 self.console.say(&format!(
                     "  note: {place} stays as it was last published; its model is no longer published, and dropping it is yours"
                 ));
             }
-            statements.push(format!("drop table if exists _elt_published.{}", quote(name)));
-            statements.push(format!("delete from _elt.publication_tables where name = {}", literal(name)));
         }
-        if statements.is_empty() { Ok(()) } else { transact(session, &statements) }
+        ledger.forget(&left)
     }
 
     /// The time of the transaction that applies what was staged, where it is worth a line.
@@ -252,56 +215,17 @@ impl Publish<'_> {
         }
     }
 
-    /// Where the target stands, by its record and ours.
-    fn stands(&self, session: &Session, exporter: &dyn Exporter) -> Result<Stands> {
-        let state = session.rows(delta::STATE)?.into_iter().next().unwrap_or_default();
-        let at = |index: usize| state.get(index).cloned().flatten();
-        let (current, pending) = (at(0), at(1));
-        let standing = delta::standing(current.as_deref(), pending.as_deref(), exporter.last());
-        // A target that nobody published to yet diverges from nothing.
-        let has_diverged = standing == Standing::Elsewhere && (current.is_some() || exporter.last().is_some());
-        Ok(Stands { standing, pending, has_diverged })
-    }
-
-    /// Brings the ledger to where the target stands: a commit whose answer was lost is recognised here.
-    fn settle(&self, session: &Session, stands: &Stands) -> Result<()> {
-        match (stands.standing, &stands.pending) {
-            (Standing::Pending, Some(id)) => {
-                let mut statements: Vec<String> = session
-                    .rows(delta::PENDING)?
-                    .into_iter()
-                    .filter_map(|row| row.into_iter().next().flatten())
-                    .collect();
-                statements.extend(delta::settle(id));
-                transact(session, &statements)?;
-            }
-            (Standing::Elsewhere, _) if stands.has_diverged => {
-                self.console.say("  note: the target does not stand at our last publication; comparing in full");
-            }
-            _ => {}
-        }
-        Ok(())
-    }
-
     /// Where the target is not as we left it, says how it differs; an error if it may not be healed.
-    fn look_for_differences(
-        &self,
-        exporter: &dyn Exporter,
-        stands: &Stands,
-        recorded: &BTreeMap<String, Recorded>,
-    ) -> Result<()> {
+    fn look_for_differences(&self, exporter: &dyn Exporter, snapshots: &Snapshots) -> Result<()> {
         let touched = exporter.touched();
-        let is_suspect = |label: &String| {
-            // Of a publication that healed others alone.
-            let has_diverged = recorded.get(label).is_some_and(|recorded| recorded.signature == delta::DIVERGED);
-            self.verify || self.heal || stands.has_diverged || has_diverged || touched.contains(label)
-        };
+        let is_suspect =
+            |label: &String| self.verify || self.heal || snapshots.is_distrusted(label) || touched.contains(label);
         let labels = self.tables.iter().map(|published| published.table.label.clone());
         let suspects: Vec<String> = labels.filter(is_suspect).collect();
         if suspects.is_empty() {
             return Ok(());
         }
-        if self.policy.on_divergence == OnDivergence::Fail && !exporter.compares() {
+        if self.policy.on_divergence == OnDivergence::Fail && !exporter.capabilities().can_compare {
             return Err(messages::export_diverged(&["the target does not stand at our last publication".to_owned()]));
         }
         let differences = exporter.differences(&suspects)?;
@@ -325,20 +249,14 @@ impl Publish<'_> {
     }
 
     /// Computes and stages every table, several at once; the first error ends it, but for values that cannot stand.
-    fn stage_all(
-        &self,
-        exporter: &dyn Exporter,
-        deltas: &[Delta<'_>],
-        standing: Standing,
-        recorded: &BTreeMap<String, Recorded>,
-    ) -> Result<Vec<Staged>> {
+    fn stage_all(&self, exporter: &dyn Exporter, deltas: &[Delta<'_>], snapshots: &Snapshots) -> Result<Vec<Staged>> {
         let next = AtomicUsize::new(0);
         let done: Vec<Mutex<Option<Result<Staged>>>> = deltas.iter().map(|_| Mutex::new(None)).collect();
         let one_thread = || {
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 let Some(delta) = deltas.get(index) else { return };
-                let staged = self.stage(exporter, delta, &self.tables[index], standing, recorded);
+                let staged = self.stage(exporter, delta, &self.tables[index], snapshots);
                 // What the data holds is told of all tables at once.
                 if staged.as_ref().is_err_and(|error| !error.is_of_values()) {
                     next.store(deltas.len(), Ordering::Relaxed);
@@ -372,8 +290,7 @@ impl Publish<'_> {
         exporter: &dyn Exporter,
         delta: &Delta<'_>,
         published: &PublishedTable,
-        standing: Standing,
-        recorded: &BTreeMap<String, Recorded>,
+        snapshots: &Snapshots,
     ) -> Result<Staged> {
         let table = &published.table;
         self.cancel.check()?;
@@ -381,35 +298,31 @@ impl Publish<'_> {
         let session = self.warehouse.session()?;
         let interrupter = session.interrupter();
         self.cancel.on_request(move || interrupter.interrupt());
-        let recorded = recorded.get(&table.label);
-        let extent = delta.extent(standing, exporter.wants_everything(&table.label), recorded);
+        let coverage = snapshots.coverage(delta, exporter.wants_everything(&table.label));
         let mut fingerprint = None;
-        let is_unrecorded = recorded.is_some_and(|recorded| recorded.fingerprint.is_none());
-        if extent == Extent::Delta && published.is_stored {
+        if coverage == Coverage::Delta && published.is_stored {
             fingerprint = session.value(&delta.fingerprint())?;
-            if fingerprint.is_some() && fingerprint == recorded.and_then(|recorded| recorded.fingerprint.clone()) {
+            if fingerprint.is_some() && fingerprint.as_deref() == snapshots.fingerprint(&table.label) {
                 let (counts, seconds) = (Counts::default(), activity.seconds());
-                return Ok(Staged { counts, extent, staged: false, fingerprint, is_unrecorded, seconds });
+                return Ok(Staged { counts, coverage, staged: false, fingerprint, seconds });
             }
         }
-        for statement in delta.compute(extent) {
+        for statement in delta.compute(coverage) {
             session.execute(&statement)?;
         }
-        if extent == Extent::Everything {
+        if coverage == Coverage::Everything {
             fingerprint = session.value(&delta.fingerprint_computed())?;
         }
-        let found = found(&session, &delta.counts(extent))?;
-        if found.null_keys > 0 || found.duplicate_keys > 0 {
-            return Err(messages::unpublishable_keys(&table.label, &table.key, found.null_keys, found.duplicate_keys));
-        }
-        let staged = delta.staged(extent, &found.counts);
+        let found = FoundChanges::read(&session.rows(&delta.counts(coverage))?);
+        found.check(table)?;
+        let staged = delta.staged(coverage, &found.counts);
         if let Some(staged) = staged {
             let mut changes =
                 WarehouseChanges { session: &session, delta, staged, counts: found.counts, activity: &activity };
             exporter.stage(&table.label, staged, &mut changes)?;
         }
         let (counts, staged) = (found.counts, staged.is_some());
-        Ok(Staged { counts, extent, staged, fingerprint, is_unrecorded, seconds: activity.seconds() })
+        Ok(Staged { counts, coverage, staged, fingerprint, seconds: activity.seconds() })
     }
 
     fn report(&self, table: &Table, counts: Counts, seconds: f64) {
@@ -438,57 +351,38 @@ impl Publish<'_> {
     }
 }
 
-/// What the ledger says of each table that has a snapshot.
-fn recorded(session: &Session) -> Result<BTreeMap<String, Recorded>> {
-    let mut recorded = BTreeMap::new();
-    for row in session.rows(delta::RECORDED)? {
-        if let [Some(name), Some(signature), fingerprint] = row.as_slice() {
-            let entry = Recorded { signature: signature.clone(), fingerprint: fingerprint.clone() };
-            recorded.insert(name.clone(), entry);
-        }
-    }
-    Ok(recorded)
-}
-
-/// The five counts of `Delta::counts`.
-fn found(session: &Session, sql: &str) -> Result<delta::Found> {
-    let row = session.rows(sql)?.into_iter().next().unwrap_or_default();
-    let at = |index: usize| row.get(index).cloned().flatten().and_then(|text| text.parse().ok()).unwrap_or(0);
-    Ok(delta::Found {
-        counts: Counts { inserted: at(0), updated: at(1), deleted: at(2) },
-        null_keys: at(3),
-        duplicate_keys: at(4),
-    })
-}
-
-/// Takes back what `pend` recorded: there was nothing to publish.
-fn unpend(current: Option<&str>) -> Vec<String> {
-    let mut statements =
-        vec!["delete from _elt.publication_pending".to_owned(), "delete from _elt.publication_state".to_owned()];
-    if let Some(current) = current {
-        statements.push(format!("insert into _elt.publication_state values ({}, null)", literal(current)));
-    }
-    statements
-}
-
 fn tables(count: usize) -> String {
     counted(count as u64, "tables")
 }
 
-fn transact(session: &Session, statements: &[String]) -> Result<()> {
-    session.begin()?;
-    let run = || statements.iter().try_for_each(|statement| session.execute(statement)).and_then(|()| session.commit());
-    run().map_err(|error| {
-        session.rollback();
-        error.into()
-    })
+/// The warehouse, as the ledger asks for it.
+pub struct WarehouseLedger<'a>(pub &'a Session);
+
+impl LedgerStore for WarehouseLedger<'_> {
+    fn execute(&self, statement: &str) -> Result<()> {
+        Ok(self.0.execute(statement)?)
+    }
+
+    fn rows(&self, query: &str) -> Result<Vec<Vec<Option<String>>>> {
+        Ok(self.0.rows(query)?)
+    }
+
+    fn transact(&self, statements: &[String]) -> Result<()> {
+        let session = self.0;
+        session.begin()?;
+        let run = statements.iter().try_for_each(|statement| session.execute(statement));
+        run.and_then(|()| session.commit()).map_err(|error| {
+            session.rollback();
+            error.into()
+        })
+    }
 }
 
 /// One table's changes, read from the warehouse as the exporter asks for them.
 struct WarehouseChanges<'a> {
     session: &'a Session,
     delta: &'a Delta<'a>,
-    staged: Extent,
+    staged: Coverage,
     counts: Counts,
     activity: &'a Activity,
 }

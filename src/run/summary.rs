@@ -2,11 +2,14 @@
 //!
 //! Reads results; decides nothing.
 
+use std::path::Path;
+
 use serde_json::{Map, json};
 
 use crate::report::{Console, Stage, Status, short};
 use elt_base::numbers::counted;
-use elt_project::{ExportPlace, Target};
+use elt_export;
+use elt_project::Target;
 
 use super::results::{NodeResult, Results};
 
@@ -77,11 +80,9 @@ pub fn show(console: &Console, results: &Results, target: &Target, ok: bool) {
 }
 
 fn place(target: &Target) -> String {
-    match target.export.as_ref().map(|export| &export.place) {
-        Some(ExportPlace::Files { path, .. } | ExportPlace::Duckdb { path, .. }) => short(path).display().to_string(),
-        Some(ExportPlace::Postgres { schema, .. }) => format!("Postgres schema `{schema}`"),
-        Some(ExportPlace::Mysql { .. }) => "MySQL".into(),
-        Some(ExportPlace::Mongodb { database, .. }) => format!("MongoDB database `{database}`"),
+    match &target.export {
+        // A path is shown from the current folder; words stay as they are.
+        Some(profile) => short(Path::new(&elt_export::target(&profile.place).place())).display().to_string(),
         None => "nowhere".into(),
     }
 }

@@ -291,8 +291,8 @@ fn tables_of_others_are_checked_and_used_as_they_are() {
     project
         .elt(&["build"])
         .exits(1)
-        .says("column `amount` (decimal(6,2)): 1 value beyond the numbers")
-        .says("(key `c`)");
+        .says("column `amount`, beyond the range of the column's type: 1 value")
+        .says("(`id` c)");
     project.write("models/marts/people.sql", &model.replace("3.5::decimal(10,2)", "3.5::double"));
     project.elt(&["build"]).exits(1).says("column `amount`: decimal(6,2) there, double here");
     database.run("create table notes (id bigint primary key) engine = MyISAM");
@@ -372,16 +372,21 @@ fn hazards_are_told_or_replaced() {
     project
         .elt(&["build"])
         .exits(1)
-        .says("column `d` (double): 2 values that are NaN or Infinity (key `1`, `2`)")
-        .says("column `day` (date): 2 values beyond the years")
-        .says("column `list` (json): 1 value with NaN or Infinity")
-        .says("column `code` (varchar(3)): 2 values longer than the column takes")
+        .says("`odd` holds values that MySQL cannot hold")
+        .says("column `d`, Infinity: 1 value (`id` 2)")
+        .says("column `d`, NaN: 1 value (`id` 1)")
+        .says("column `day`, a year that the column does not reach: 2 values (`id` 1, 2)")
+        .says("column `list`, NaN or Infinity, which JSON does not have: 1 value (`id` 1)")
+        .says("column `code`, longer than the column takes: 2 values (`id` 1, 2)")
         .hides("ääääät");
     let tables =
         "select count(*) from information_schema.tables where table_schema = database() and table_name = 'odd'";
     assert_eq!(database.number(tables), 0);
     project.write("models/marts/odd.yml", &yaml("replace"));
-    project.elt(&["build"]).ok();
+    project
+        .elt(&["build"])
+        .ok()
+        .says("column `code`, longer than the column takes: 2 values (`id` 1, 2); replaced by the value cut off");
     let rows = database
         .rows::<String>("select concat_ws(' ', id, ifnull(d, '-'), day, ifnull(convert(list using utf8mb4) collate utf8mb4_nopad_bin, '-'), code) from odd order by id");
     assert_eq!(rows, ["1 - 9999-12-31 - äää", "2 1.7976931348623157e308 9999-12-31 [1.0] sho"]);

@@ -6,9 +6,11 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
+use elt::run::WarehouseLedger;
 use elt_export::contract::{self, Relation, Table};
-use elt_export::delta::{self, Delta, Recorded, Standing};
-use elt_export::{Extent, Shape};
+use elt_export::delta::{Delta, FoundChanges};
+use elt_export::ledger::{Ledger, StagedDelta};
+use elt_export::{Coverage, Shape};
 use elt_project::{OnHazard, TableContract};
 use elt_warehouse::{Session, Warehouse};
 use proptest::prelude::*;
@@ -222,23 +224,22 @@ fn publish(session: &Session, case: &Case, state: usize) -> Result<(), TestCaseE
     execute(session, &format!("create or replace table t as {}", case.query(state)))?;
     let table = table(case);
     let delta = Delta::new(&table, "t", "v", Shape::Nested);
-    let recorded = session.rows(delta::RECORDED).ok().and_then(|rows| {
-        let row = rows.into_iter().next()?;
-        Some(Recorded { signature: row[1].clone()?, fingerprint: row[2].clone() })
-    });
-    let extent = delta.extent(Standing::Current, false, recorded.as_ref());
-    prop_assert_eq!(extent == Extent::Everything, state == 0);
+    let store = WarehouseLedger(session);
+    let ledger = Ledger::open(&store).expect("a ledger");
+    let current = ledger.current().map(str::to_owned);
+    let reconciled = ledger.reconcile(current.as_deref(), false).expect("its tables");
+    let coverage = reconciled.snapshots().coverage(&delta, false);
+    prop_assert_eq!(coverage == Coverage::Everything, state == 0);
     let fingerprint = session.value(&delta.fingerprint()).expect("a fingerprint");
-    let is_same = recorded.is_some_and(|recorded| recorded.fingerprint == fingerprint);
-    for statement in delta.compute(extent) {
+    let is_same = state > 0 && reconciled.snapshots().fingerprint("t") == fingerprint.as_deref();
+    for statement in delta.compute(coverage) {
         execute(session, &statement)?;
     }
-    let row = session.rows(&delta.counts(extent)).expect("counts").remove(0);
-    let counts: Vec<u64> = row.into_iter().map(|text| text.and_then(|text| text.parse().ok()).unwrap_or(0)).collect();
-    prop_assert_eq!((counts[3], counts[4]), (0, 0), "keys");
-    let changed = counts[0] + counts[1] + counts[2];
-    prop_assert!(!is_same || extent == Extent::Everything || changed == 0, "a fingerprint that hides changes");
-    let counts = elt_export::Counts { inserted: counts[0], updated: counts[1], deleted: counts[2] };
+    let FoundChanges { counts, null_keys, duplicate_keys } =
+        FoundChanges::read(&session.rows(&delta.counts(coverage)).expect("counts"));
+    prop_assert_eq!((null_keys, duplicate_keys), (0, 0), "keys");
+    let changed = counts.inserted + counts.updated + counts.deleted;
+    prop_assert!(!is_same || coverage == Coverage::Everything || changed == 0, "a fingerprint that hides changes");
     let there = state > 0;
     let differing =
         |from: &str, to: &str| count(session, &format!("select count(*) from (from {from} except all from {to})"));
@@ -249,7 +250,7 @@ fn publish(session: &Session, case: &Case, state: usize) -> Result<(), TestCaseE
             prop_assert_eq!((counts.inserted + counts.updated, counts.deleted + counts.updated), (more, less));
         }
     }
-    if let Some(staged) = delta.staged(extent, &counts) {
+    if let Some(staged) = delta.staged(coverage, &counts) {
         let queries = delta.queries(staged);
         match queries.deletes {
             None => execute(session, &format!("create or replace table target as {}", queries.rows))?,
@@ -262,13 +263,13 @@ fn publish(session: &Session, case: &Case, state: usize) -> Result<(), TestCaseE
                 execute(session, "insert into target from staged")?;
             }
         }
-        let fingerprint = match extent {
-            Extent::Everything => session.value(&delta.fingerprint_computed()).expect("a fingerprint"),
-            Extent::Delta => fingerprint,
+        let fingerprint = match coverage {
+            Coverage::Everything => session.value(&delta.fingerprint_computed()).expect("a fingerprint"),
+            Coverage::Delta => fingerprint,
         };
-        for statement in delta.promote(extent, fingerprint.as_deref()) {
-            execute(session, &statement)?;
-        }
+        let staged = StagedDelta { delta: &delta, coverage, fingerprint };
+        let pending = reconciled.begin(&format!("publication {state}"), &[staged]).expect("a pending publication");
+        pending.settle(true).expect("a settled one");
     }
     prop_assert_eq!((differing("t", "target")?, differing("target", "t")?), (0, 0), "rows of {}", case.query(state));
     Ok(())
@@ -281,9 +282,6 @@ fn changes_of_any_relation_applied_give_the_new_one() {
     let session = warehouse.session().expect("a session");
     let checked = runner(120).run(&case(4), |case| {
         execute(&session, "drop schema if exists _elt cascade; drop schema if exists _elt_published cascade; drop table if exists target")?;
-        for statement in delta::LEDGER {
-            execute(&session, statement)?;
-        }
         (0..case.states.len()).try_for_each(|state| publish(&session, &case, state))
     });
     checked.unwrap_or_else(|error| panic!("{error}"));

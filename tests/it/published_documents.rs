@@ -131,7 +131,7 @@ fn what_documents_cannot_hold_is_found_first() {
         "models:\n  - name: odd\n    config: {export: {on_hazard: quarantine}}\n    columns:\n      - name: reference\n        \
          config: {export: {type: objectId}}\n",
     );
-    project.elt(&["build"]).ok().says("3 inserted").says("they are in `odd_quarantine`");
+    project.elt(&["build"]).ok().says("3 inserted").says("their rows are in `odd_quarantine`");
     let ids: Vec<i64> =
         mongo.documents("odd_quarantine").iter().map(|entry| entry.get_i64("_id").expect("a key")).collect();
     assert_eq!(ids, [2, 3]);

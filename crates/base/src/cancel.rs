@@ -13,10 +13,10 @@ use crate::messages;
 
 /// Cheap to clone; all clones share the flag.
 #[derive(Clone, Default)]
-pub struct Cancel(Arc<Inner>);
+pub struct Cancel(Arc<CancelState>);
 
 #[derive(Default)]
-struct Inner {
+struct CancelState {
     requested: AtomicBool,
     wakers: Mutex<Vec<Box<dyn Fn() + Send>>>,
 }

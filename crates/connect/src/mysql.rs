@@ -19,7 +19,7 @@ const TRY_AGAIN_FOR: Duration = Duration::from_secs(5);
 const ENDING: [u16; 3] = [1053, 1927, 3169];
 
 /// How to reach one database.
-pub struct Server {
+pub struct MysqlServer {
     uri: Secret,
     plain: Opts,
     tls: Option<Opts>,
@@ -28,7 +28,7 @@ pub struct Server {
     pub database: String,
 }
 
-impl Server {
+impl MysqlServer {
     /// Reads the URI; connects to nothing.
     pub fn new(uri: &Secret) -> Result<Self> {
         let (base, query) = uri.reveal().split_once('?').unwrap_or((uri.reveal(), ""));

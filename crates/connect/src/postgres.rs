@@ -28,13 +28,13 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const TRY_AGAIN_FOR: Duration = Duration::from_secs(5);
 
 /// How to reach one database.
-pub struct Server {
+pub struct PostgresServer {
     uri: Secret,
     config: Config,
     tls: Option<MakeRustlsConnect>,
 }
 
-impl Server {
+impl PostgresServer {
     /// Reads the URI (or `key=value` words); connects to nothing. `application` is the name the server shows for us,
     /// unless the URI has its own.
     pub fn new(uri: &Secret, application: &str) -> Result<Self> {

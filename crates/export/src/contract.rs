@@ -322,7 +322,7 @@ fn foreign_key(
     let (to_schema, to_table) = match (published, elsewhere) {
         (Some(relation), _) => (relation.contract.schema.clone(), relation.table_name().to_owned()),
         (None, Some(table)) => (table.schema.clone(), table.name.clone()),
-        // Not ours to judge: the table may stand in the target. The exporter adds the key once it does.
+        // Not ours to judge: the table may exist in the target. The exporter adds the key once it does.
         (None, None) if !name.is_empty() => (None, name.to_owned()),
         (None, None) => return Err(messages::export_foreign_key_nowhere(&relation.name).at(constraint.place.clone())),
     };
@@ -384,7 +384,7 @@ fn unreferable(relations: &[Relation], tables: &[Table]) -> Vec<Error> {
     errors
 }
 
-/// Orders tables so that what a foreign key points to stands before what points to it. Tables in a cycle stand in
+/// Orders tables so that what a foreign key points to comes before what points to it. Tables in a cycle are in
 /// name order; the exporter defers their constraints.
 pub fn parents_first(mut tables: Vec<Table>) -> Vec<Table> {
     tables.sort_by(|a, b| a.name.cmp(&b.name));

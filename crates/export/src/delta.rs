@@ -1,18 +1,19 @@
-//! The SQL that finds, in DuckDB, what changed since the last publication, and keeps account of it.
+//! The SQL that finds, in DuckDB, what changed since the last publication.
 //!
-//! Pure text: the run executes it. Three places in the warehouse: `_elt_published.<table>` is the snapshot of what the
-//! target has (key and row hash; for a table without key one row with its fingerprint), `<table>:pending` beside it what
-//! this publication changes, `_elt.publication_*` the ledger. Knows no driver and no target.
+//! Pure text: the run executes it. Two tables in the warehouse for each relation: `_elt_published.<table>` is the snapshot
+//! of what the target has (key and row hash; for a table without key one row with its fingerprint), and
+//! `<table>:pending` holds what this publication changes. Knows no driver and no target.
 
 use std::path::Path;
 
+use super::changes::{Queries, Shape};
 use super::contract::{Column, Table};
 use super::duck_type::DuckType;
 use super::file_format;
-use super::{Counts, Extent, Queries, Shape};
+use super::publication::{Counts, Coverage};
 use crate::messages;
 use elt_base::error::Result;
-use elt_base::schema::{literal, quote};
+use elt_base::schema::quote;
 use elt_project::FileFormat;
 use elt_project::OnHazard;
 
@@ -20,90 +21,6 @@ use elt_project::OnHazard;
 pub const HASH_VERSION: u32 = 2;
 
 const FINGERPRINT: &str = "concat_ws(' ', count(*), sum(_elt_hash), bit_xor(_elt_hash))";
-
-/// Creates the ledger. Idempotent; run before anything else here.
-pub const LEDGER: &[&str] = &[
-    "create schema if not exists _elt",
-    "create schema if not exists _elt_published",
-    "create table if not exists _elt.publication_state (current varchar, pending varchar)",
-    "create table if not exists _elt.publication_pending (position integer, statement varchar)",
-    "create table if not exists _elt.publication_tables (name varchar, signature varchar)",
-    "alter table _elt.publication_tables add column if not exists fingerprint varchar",
-];
-
-/// Two nullable VARCHARs, `current` and `pending`; no row before the first publication.
-pub const STATE: &str = "select current, pending from _elt.publication_state";
-
-/// The id of the publication that the snapshots show; no row, or NULL, before the first.
-pub const CURRENT: &str = "select current from _elt.publication_state";
-
-/// The statements that make a pending publication's snapshots current.
-pub const PENDING: &str = "select statement from _elt.publication_pending order by position";
-
-/// `name`, `signature` and `fingerprint` of every table that has a snapshot.
-pub const RECORDED: &str = "select name, signature, fingerprint from _elt.publication_tables";
-
-/// What the warehouse recorded of a table with its snapshot.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Recorded {
-    pub signature: String,
-    /// None: an earlier version recorded it.
-    pub fingerprint: Option<String>,
-}
-
-/// The signature of a table whose snapshot was given up and that was not published since.
-pub const DIVERGED: &str = "diverged";
-
-/// Gives all snapshots up, in one transaction: the target stands where this warehouse never left it.
-pub const FORGET: &[&str] = &[
-    "update _elt.publication_tables set signature = 'diverged', fingerprint = null",
-    "delete from _elt.publication_pending",
-    "delete from _elt.publication_state",
-];
-
-/// Where the target stands, seen from the warehouse.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// At the publication the snapshots show, or both know of none.
-    Current,
-    /// At the one whose answer was lost: run `PENDING`'s statements and `settle` with its id first.
-    Pending,
-    /// Elsewhere: restored, published to by another warehouse, or never by this one. `FORGET`, then everything.
-    Elsewhere,
-}
-
-/// Compares `STATE` with the id that the target tells.
-pub fn standing(current: Option<&str>, pending: Option<&str>, target: Option<&str>) -> Standing {
-    match target {
-        target if target == current => Standing::Current,
-        Some(_) if target == pending => Standing::Pending,
-        _ => Standing::Elsewhere,
-    }
-}
-
-/// Records, in one transaction and before the exporter commits, what is to be done once it has: `promotions` are the
-/// statements of every staged table's `Delta::promote`, `current` is `STATE`'s after what its standing asked for.
-pub fn pend(id: &str, current: Option<&str>, promotions: &[String]) -> Vec<String> {
-    let current = current.map_or("null".into(), literal);
-    let mut statements = vec![
-        "delete from _elt.publication_pending".to_owned(),
-        "delete from _elt.publication_state".to_owned(),
-        format!("insert into _elt.publication_state values ({current}, {})", literal(id)),
-    ];
-    statements.extend(promotions.iter().enumerate().map(|(position, statement)| {
-        format!("insert into _elt.publication_pending values ({position}, {})", literal(statement))
-    }));
-    statements
-}
-
-/// Ends a publication, in the transaction that ran its promotions.
-pub fn settle(id: &str) -> Vec<String> {
-    vec![
-        "delete from _elt.publication_pending".to_owned(),
-        "delete from _elt.publication_state".to_owned(),
-        format!("insert into _elt.publication_state values ({}, null)", literal(id)),
-    ]
-}
 
 /// The SQL of one table's changes.
 #[derive(Debug, Clone)]
@@ -118,7 +35,7 @@ pub struct Delta<'a> {
 
 /// What the row of `Delta::counts` says.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Found {
+pub struct FoundChanges {
     pub counts: Counts,
     /// Rows whose key is NULL in at least one column; above 0 the table cannot be published.
     pub null_keys: u64,
@@ -126,22 +43,26 @@ pub struct Found {
     pub duplicate_keys: u64,
 }
 
-impl From<[i64; 5]> for Found {
-    /// The row of `Delta::counts`, in its order.
-    fn from(row: [i64; 5]) -> Self {
-        let [inserted, updated, deleted, null_keys, duplicate_keys] =
-            row.map(|count| u64::try_from(count).unwrap_or(0));
-        Self { counts: Counts { inserted, updated, deleted }, null_keys, duplicate_keys }
+impl FoundChanges {
+    /// Reads the row, as text.
+    pub fn read(rows: &[Vec<Option<String>>]) -> Self {
+        let at = |index: usize| {
+            let text = rows.first().and_then(|row| row.get(index)).and_then(Option::as_ref);
+            text.and_then(|text| text.parse().ok()).unwrap_or(0)
+        };
+        Self {
+            counts: Counts { inserted: at(0), updated: at(1), deleted: at(2) },
+            null_keys: at(3),
+            duplicate_keys: at(4),
+        }
     }
-}
 
-impl Found {
     /// An error if rows cannot be merged by the table's key.
     pub fn check(&self, table: &Table) -> Result<()> {
         if self.null_keys == 0 && self.duplicate_keys == 0 {
             return Ok(());
         }
-        Err(messages::export_bad_key(&table.label, &table.key, self.null_keys, self.duplicate_keys))
+        Err(messages::unpublishable_keys(&table.label, &table.key, self.null_keys, self.duplicate_keys))
     }
 }
 
@@ -166,23 +87,13 @@ impl<'a> Delta<'a> {
         format!("{HASH_VERSION}; {}; key ({}); {}", self.duckdb_version, names(&self.table.key), columns.join(", "))
     }
 
-    /// How the table is compared: with its snapshot if that is comparable (`recorded` is its line of `RECORDED`) and
-    /// the target has what it shows.
-    pub fn extent(&self, standing: Standing, wants_everything: bool, recorded: Option<&Recorded>) -> Extent {
-        let comparable = recorded.is_some_and(|recorded| recorded.signature == self.signature());
-        match standing {
-            Standing::Current | Standing::Pending if comparable && !wants_everything => Extent::Delta,
-            _ => Extent::Everything,
-        }
-    }
-
     /// One VARCHAR that is the same as long as the relation holds the same rows, in whatever order: their count, and the
     /// sum and the exclusive or of their hashes. Several times faster than `compute`, and needs no memory.
     pub fn fingerprint(&self) -> String {
         format!("select {FINGERPRINT} from (select {} as _elt_hash from {})", self.hash(), self.relation)
     }
 
-    /// The same of what `compute` found for `Extent::Everything` (or of a table without key).
+    /// The same of what `compute` found for `Coverage::Everything` (or of a table without key).
     pub fn fingerprint_computed(&self) -> String {
         match self.table.key.is_empty() {
             true => format!("select _elt_hash from {}", self.pending()),
@@ -190,14 +101,8 @@ impl<'a> Delta<'a> {
         }
     }
 
-    /// Records it beside the snapshot that stands.
-    pub fn record_fingerprint(&self, fingerprint: &str) -> String {
-        let (fingerprint, name) = (literal(fingerprint), literal(&self.table.label));
-        format!("update _elt.publication_tables set fingerprint = {fingerprint} where name = {name}")
-    }
-
     /// Finds the changes: one pass over the relation and its snapshot.
-    pub fn compute(&self, extent: Extent) -> Vec<String> {
+    pub fn compute(&self, coverage: Coverage) -> Vec<String> {
         let (pending, relation, hash) = (self.pending(), &self.relation, self.hash());
         if self.table.key.is_empty() {
             return vec![format!(
@@ -207,11 +112,11 @@ impl<'a> Delta<'a> {
             )];
         }
         let keys = names(&self.table.key);
-        vec![match extent {
-            Extent::Everything => format!(
+        vec![match coverage {
+            Coverage::Everything => format!(
                 "create or replace table {pending} as select {keys}, {hash} as _elt_hash, 'i' as _elt_change from {relation}"
             ),
-            Extent::Delta => {
+            Coverage::Delta => {
                 let published = self.published();
                 let merged = self.each_key(", ", |key| format!("coalesce(new.{key}, old.{key}) as {key}"));
                 let on = self.each_key(" and ", |key| format!("new.{key} is not distinct from old.{key}"));
@@ -225,16 +130,16 @@ impl<'a> Delta<'a> {
         }]
     }
 
-    /// One row of five BIGINTs: inserted, updated, deleted, rows with a null key, duplicate rows (see `Found`).
-    /// With `Extent::Everything` all rows count as inserted: only the target can tell.
-    pub fn counts(&self, extent: Extent) -> String {
+    /// One row of five BIGINTs: inserted, updated, deleted, rows with a null key, duplicate rows (see `FoundChanges`).
+    /// With `Coverage::Everything` all rows count as inserted: only the target can tell.
+    pub fn counts(&self, coverage: Coverage) -> String {
         let (pending, published, relation) = (self.pending(), self.published(), &self.relation);
         if self.table.key.is_empty() {
-            return match extent {
-                Extent::Everything => {
+            return match coverage {
+                Coverage::Everything => {
                     format!("select _elt_rows::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint from {pending}")
                 }
-                Extent::Delta => format!(
+                Coverage::Delta => format!(
                     "select if(same, 0, new._elt_rows)::bigint, 0::bigint, if(same, 0, old._elt_rows)::bigint, \
                      0::bigint, 0::bigint from {pending} new, {published} old, \
                      (select (select _elt_hash from {pending}) = (select _elt_hash from {published}) as same)"
@@ -247,7 +152,7 @@ impl<'a> Delta<'a> {
             "(select coalesce(sum(n - 1), 0) from (select count(*) as n from {pending} where _elt_change <> 'd' \
              group by {keys} having count(*) > 1))"
         );
-        if extent == Extent::Delta {
+        if coverage == Coverage::Delta {
             // A row that matches its snapshot is no change, and neither is its twin: what the relation has beyond one
             // row for each kept key is a duplicate.
             duplicates = format!(
@@ -263,18 +168,18 @@ impl<'a> Delta<'a> {
     }
 
     /// How the table is staged, given what `counts` found; None: nothing changed, it is not staged.
-    pub fn staged(&self, extent: Extent, counts: &Counts) -> Option<Extent> {
-        match extent {
-            Extent::Everything => Some(Extent::Everything),
-            Extent::Delta if counts.is_zero() => None,
-            Extent::Delta if self.table.key.is_empty() => Some(Extent::Everything),
-            Extent::Delta => Some(Extent::Delta),
+    pub fn staged(&self, coverage: Coverage, counts: &Counts) -> Option<Coverage> {
+        match coverage {
+            Coverage::Everything => Some(Coverage::Everything),
+            Coverage::Delta if counts.is_zero() => None,
+            Coverage::Delta if self.table.key.is_empty() => Some(Coverage::Everything),
+            Coverage::Delta => Some(Coverage::Delta),
         }
     }
 
     /// The rows to stage, with the casts after which only plain Arrow types arrive. `staged` as the function of that
     /// name told.
-    pub fn rows(&self, staged: Extent) -> String {
+    pub fn rows(&self, staged: Coverage) -> String {
         let selected: Vec<_> = self
             .table
             .columns
@@ -287,7 +192,7 @@ impl<'a> Delta<'a> {
         format!("select {} from {}", selected.join(", "), self.from(staged))
     }
 
-    /// The keys of rows that are gone; only for `Extent::Delta`.
+    /// The keys of rows that are gone; only for `Coverage::Delta`.
     pub fn deletes(&self) -> String {
         let selected: Vec<_> = self
             .table
@@ -301,11 +206,11 @@ impl<'a> Delta<'a> {
     }
 
     /// The queries behind `rows` and `deletes` with DuckDB's own types.
-    pub fn queries(&self, staged: Extent) -> Queries {
+    pub fn queries(&self, staged: Coverage) -> Queries {
         let columns = self.table.columns.iter().map(|column| quote(&column.name)).collect::<Vec<_>>().join(", ");
         Queries {
             rows: format!("select {columns} from {}", self.from(staged)),
-            deletes: (staged == Extent::Delta && !self.table.key.is_empty())
+            deletes: (staged == Coverage::Delta && !self.table.key.is_empty())
                 .then(|| format!("select {} from {} where _elt_change = 'd'", names(&self.table.key), self.pending())),
         }
     }
@@ -325,38 +230,32 @@ impl<'a> Delta<'a> {
         &self.table.label
     }
 
-    /// Makes the snapshot current, once the target has the changes. `fingerprint` is the relation's.
-    pub fn promote(&self, extent: Extent, fingerprint: Option<&str>) -> Vec<String> {
-        let (pending, published, name) = (self.pending(), self.published(), literal(&self.table.label));
-        let mut statements = Vec::new();
-        if extent == Extent::Everything || self.table.key.is_empty() {
+    /// Makes the snapshot current, once the target has the changes.
+    pub fn promote(&self, coverage: Coverage) -> Vec<String> {
+        let (pending, published) = (self.pending(), self.published());
+        if coverage == Coverage::Everything || self.table.key.is_empty() {
             // By its name, not by a copy: it may be as long as the relation.
-            statements.push(format!("drop table if exists {published}"));
-            statements.push(format!("alter table {pending} rename to {}", quote(&self.table.label)));
+            let mut statements = vec![
+                drop_snapshot(&self.table.label),
+                format!("alter table {pending} rename to {}", quote(&self.table.label)),
+            ];
             if !self.table.key.is_empty() {
                 statements.push(format!("alter table {published} drop column _elt_change"));
             }
-        } else {
-            let keys = names(&self.table.key);
-            let on = self.each_key(" and ", |key| format!("old.{key} is not distinct from new.{key}"));
-            statements.push(format!("delete from {published} as old using {pending} as new where {on}"));
-            statements.push(format!(
-                "insert into {published} select {keys}, _elt_hash from {pending} where _elt_change <> 'd'"
-            ));
-            statements.push(format!("drop table {pending}"));
+            return statements;
         }
-        statements.push(format!("delete from _elt.publication_tables where name = {name}"));
-        let fingerprint = fingerprint.map_or("null".into(), literal);
-        statements.push(format!(
-            "insert into _elt.publication_tables (name, signature, fingerprint) values ({name}, {}, {fingerprint})",
-            literal(&self.signature())
-        ));
-        statements
+        let keys = names(&self.table.key);
+        let on = self.each_key(" and ", |key| format!("old.{key} is not distinct from new.{key}"));
+        vec![
+            format!("delete from {published} as old using {pending} as new where {on}"),
+            format!("insert into {published} select {keys}, _elt_hash from {pending} where _elt_change <> 'd'"),
+            format!("drop table {pending}"),
+        ]
     }
 
-    fn from(&self, staged: Extent) -> String {
+    fn from(&self, staged: Coverage) -> String {
         let relation = &self.relation;
-        if staged == Extent::Everything || self.table.key.is_empty() {
+        if staged == Coverage::Everything || self.table.key.is_empty() {
             return relation.clone();
         }
         let on = self.each_key(" and ", |key| format!("_elt_row.{key} is not distinct from _elt_new.{key}"));
@@ -378,13 +277,22 @@ impl<'a> Delta<'a> {
     }
 
     fn published(&self) -> String {
-        format!("_elt_published.{}", quote(&self.table.label))
+        snapshot(&self.table.label)
     }
 
     fn each_key(&self, separator: &str, text: impl Fn(&str) -> String) -> String {
         let parts: Vec<_> = self.table.key.iter().map(|key| text(&quote(key))).collect();
         parts.join(separator)
     }
+}
+
+/// Drops the snapshot of the table with this label, if there is one.
+pub fn drop_snapshot(label: &str) -> String {
+    format!("drop table if exists {}", snapshot(label))
+}
+
+fn snapshot(label: &str) -> String {
+    format!("_elt_published.{}", quote(label))
 }
 
 fn names(columns: &[String]) -> String {
@@ -410,7 +318,7 @@ mod tests {
         let table = table(&["a", "b\""]);
         let delta = Delta::new(&table, "\"main\".\"t\"", "v1.5.6", Shape::Flat);
         check(
-            &delta.compute(Extent::Delta)[0],
+            &delta.compute(Coverage::Delta)[0],
             "create or replace table _elt_published.\"t:pending\" as select coalesce(new.\"a\", old.\"a\") as \"a\", \
              coalesce(new.\"b\"\"\", old.\"b\"\"\") as \"b\"\"\", new._elt_hash, \
              case when old._elt_hash is null then 'i' when new._elt_hash is null then 'd' else 'u' end as _elt_change \
@@ -419,7 +327,7 @@ mod tests {
              and new.\"b\"\"\" is not distinct from old.\"b\"\"\" where new._elt_hash is distinct from old._elt_hash",
         );
         check(
-            delta.rows(Extent::Delta),
+            delta.rows(Coverage::Delta),
             "select \"a\" as \"a\", \"b\"\"\"::VARCHAR as \"b\"\"\", to_json(\"c\")::VARCHAR as \"c\" \
              from \"main\".\"t\" as _elt_row semi join (select \"a\", \"b\"\"\" from _elt_published.\"t:pending\" \
              where _elt_change <> 'd') as _elt_new on _elt_row.\"a\" is not distinct from _elt_new.\"a\" \
@@ -440,37 +348,15 @@ mod tests {
         let table = table(&[]);
         let delta = Delta::new(&table, "t", "v1.5.6", Shape::Flat);
         check(
-            &delta.compute(Extent::Delta)[0],
+            &delta.compute(Coverage::Delta)[0],
             "create or replace table _elt_published.\"t:pending\" as select count(*) as _elt_rows, \
              concat_ws(' ', count(*), sum(_elt_hash), bit_xor(_elt_hash)) as _elt_hash \
              from (select hash(\"a\", \"b\"\"\", to_json(\"c\")::VARCHAR) as _elt_hash from t)",
         );
-        assert_eq!(delta.staged(Extent::Delta, &Counts::default()), None);
-        assert_eq!(delta.staged(Extent::Delta, &Counts { inserted: 1, ..Counts::default() }), Some(Extent::Everything));
-    }
-
-    #[test]
-    fn tells_where_the_target_stands() {
-        let stands = |current, pending, target, expected| assert_eq!(standing(current, pending, target), expected);
-        stands(None, None, None, Standing::Current);
-        stands(Some("a"), Some("b"), Some("a"), Standing::Current);
-        stands(Some("a"), Some("b"), Some("b"), Standing::Pending);
-        stands(None, Some("b"), Some("b"), Standing::Pending);
-        stands(Some("a"), None, None, Standing::Elsewhere);
-        stands(Some("a"), None, Some("c"), Standing::Elsewhere);
-        stands(None, None, Some("c"), Standing::Elsewhere);
-    }
-
-    #[test]
-    fn compares_only_what_is_comparable() {
-        let table = table(&["a"]);
-        let delta = Delta::new(&table, "t", "v1.5.6", Shape::Flat);
-        let recorded = Recorded { signature: delta.signature(), fingerprint: None };
-        let other = Recorded { signature: "0; other".into(), fingerprint: None };
-        assert_eq!(delta.extent(Standing::Current, false, Some(&recorded)), Extent::Delta);
-        assert_eq!(delta.extent(Standing::Current, true, Some(&recorded)), Extent::Everything);
-        assert_eq!(delta.extent(Standing::Elsewhere, false, Some(&recorded)), Extent::Everything);
-        assert_eq!(delta.extent(Standing::Current, false, Some(&other)), Extent::Everything);
-        assert_eq!(delta.extent(Standing::Current, false, None), Extent::Everything);
+        assert_eq!(delta.staged(Coverage::Delta, &Counts::default()), None);
+        assert_eq!(
+            delta.staged(Coverage::Delta, &Counts { inserted: 1, ..Counts::default() }),
+            Some(Coverage::Everything)
+        );
     }
 }

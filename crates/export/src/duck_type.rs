@@ -3,7 +3,7 @@
 //!
 //! Pure text. Knows no connection, no Arrow and no target's driver.
 
-use super::Shape;
+use super::changes::Shape;
 use super::postgres_type::PostgresType;
 use elt_base::schema::quote;
 

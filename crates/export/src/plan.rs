@@ -13,7 +13,7 @@ pub struct PlannedStep {
     pub is_destructive: bool,
     /// How many values it loses or may change, where that was cheap to count.
     pub values: Option<u64>,
-    /// A foreign key, until the table it points to stands.
+    /// A foreign key, until the table it points to exists.
     pub is_waiting: bool,
     /// No step, but why one cannot be taken.
     pub is_blocked: bool,

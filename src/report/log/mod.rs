@@ -18,7 +18,8 @@ use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::Registry;
 
 use self::file::LogFile;
-use super::console::{Console, LogFormat};
+use super::console::Console;
+use super::events::LogFormat;
 use super::screen::{Screen, ScreenLayer};
 
 /// The file in the project's artifacts folder.

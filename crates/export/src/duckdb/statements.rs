@@ -3,12 +3,11 @@
 //! Pure text. A table is filled before it gets its primary key and indexes: DuckDB builds an index over rows that are there in half the
 //! time, and loads them without it on all threads.
 
-use super::target::Target;
+use super::table::{CATALOG, DuckdbTable};
+use crate::target::{Dialect, Merge, MergeColumn};
 use elt_base::schema::{literal, quote};
 use elt_project::OnHazard;
 
-/// What the file is attached as.
-pub const CATALOG: &str = "_elt_export";
 /// Rows that changed, or columns that are kept, while a table is applied.
 const CHANGES: &str = "temp.main._elt_export_changes";
 const KEPT: &str = "temp.main._elt_export_kept";
@@ -36,7 +35,16 @@ fn named(constraint: Option<&String>) -> String {
     constraint.map(|name| format!("constraint {} ", quote(name))).unwrap_or_default()
 }
 
-impl Target {
+/// Keys are compared as DuckDB's other columns are.
+struct DuckdbDialect;
+
+impl Dialect for DuckdbDialect {
+    fn same_key(&self, there: &str, here: &str) -> String {
+        format!("{there} is not distinct from {here}")
+    }
+}
+
+impl DuckdbTable {
     /// The table as SQL names it.
     pub fn sql(&self) -> String {
         format!("{CATALOG}.{}.{}", quote(&self.schema), quote(&self.name))
@@ -186,26 +194,24 @@ impl Target {
         )
     }
 
-    /// The columns of the contract, as a query of all rows gives them and as they are there.
-    pub fn both(&self, rows: &str) -> (String, String) {
-        (self.rows(rows), format!("select {} from {}", self.column_names(), self.sql()))
-    }
-
-    /// One row for each that differs from a query of all rows: `_elt_what` and `_elt_key`, a text.
-    pub fn compared(&self, rows: &str) -> String {
-        let (here, there) = self.both(rows);
-        let columns = self.columns.iter().map(|(name, _)| name);
-        let differs = each(columns, " or ", |name| format!("here.{name} is distinct from there.{name}"));
+    /// Compares the table with a query of all rows.
+    pub fn comparison(&self, rows: &str) -> Merge<'static> {
         let key = self.key();
-        let texts = each(&key, ", ", |name| format!("coalesce(here.{name}, there.{name})::varchar"));
-        let text = if key.len() == 1 { texts } else { format!("'(' || concat_ws(', ', {texts}) || ')'") };
-        format!(
-            "select case when there._elt_is then if(here._elt_is, 'differing', 'unknown') else 'missing' end as _elt_what, \
-             {text} as _elt_key from (select *, true as _elt_is from ({here})) as here \
-             full join (select *, true as _elt_is from ({there})) as there on {} \
-             where here._elt_is is null or there._elt_is is null or {differs}",
-            self.on_key("here", "there")
-        )
+        let columns = self.columns.iter().map(|(name, _)| MergeColumn {
+            name: name.clone(),
+            is_key: key.contains(name),
+            cast: String::new(),
+            compared: ("", ""),
+            exists: true,
+        });
+        Merge {
+            dialect: &DuckdbDialect,
+            target: self.sql(),
+            rows: format!("({})", self.rows(rows)),
+            gone: String::new(),
+            columns: columns.collect(),
+            is_replaced: false,
+        }
     }
 
     /// Collects new and changed rows of a query with what the columns of others hold. `is_compared`: of all rows, those

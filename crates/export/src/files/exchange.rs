@@ -6,7 +6,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::TEMPORARY_START;
+use super::temporary::TEMPORARY_START;
 
 /// Ends the name of a folder that stands aside while another takes its place.
 const ASIDE_END: &str = ".old";

@@ -12,9 +12,9 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::super::Counts;
-use super::TEMPORARY_START;
+use super::temporary::{TEMPORARY_END, TEMPORARY_START};
 use crate::messages;
+use crate::publication::Counts;
 use elt_base::error::Result;
 
 pub const RECORD: &str = "publication.json";
@@ -33,15 +33,18 @@ pub struct Record {
     pub project: String,
     pub target: String,
     /// The tables this folder holds, with the publication that wrote each last.
-    pub tables: BTreeMap<String, RecordedTable>,
+    pub tables: BTreeMap<String, RecordedFile>,
 }
 
 #[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct RecordedTable {
+pub struct RecordedFile {
     pub publication: String,
     pub rows: u64,
     #[serde(flatten)]
     pub counts: Counts,
+    /// The fingerprint of its model.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<String>,
     /// The file or folder, from this folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
@@ -104,7 +107,7 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
 /// Written beside, synced, renamed, and the name synced.
 fn write_json<T: Serialize>(folder: &Path, name: &str, value: &T) -> Result<()> {
     let path = folder.join(name);
-    let temporary = folder.join(format!("{TEMPORARY_START}record{}", super::TEMPORARY_END));
+    let temporary = folder.join(format!("{TEMPORARY_START}record{}", TEMPORARY_END));
     let write = || -> io::Result<()> {
         let mut text = serde_json::to_string_pretty(value)?;
         text.push('\n');

@@ -1,8 +1,11 @@
 //! Tests of the files' exporter with rows that a test writes, no warehouse.
 
 use super::*;
+use crate::changes::{Queries, Sink};
+use crate::exporter::Exporter;
 use crate::messages;
-use crate::{Queries, Sink};
+use crate::publication::Publication;
+use elt_base::cancel::Cancel;
 use elt_project::ExportPolicy;
 
 struct Rows(&'static str);
@@ -35,7 +38,11 @@ fn table(name: &str, partition_by: &[&str]) -> Table {
     table
 }
 
-fn try_open(folder: &Path, tables: Vec<Table>, on_divergence: OnDivergence) -> Result<Box<FileExporter>> {
+fn try_open(
+    folder: &Path,
+    tables: Vec<Table>,
+    on_divergence: OnDivergence,
+) -> Result<Box<OpenPublication<FilePublication>>> {
     let opening = Opening {
         publication: Publication::new("p", "dev", tables),
         policy: ExportPolicy { on_divergence, ..ExportPolicy::default() },
@@ -43,10 +50,10 @@ fn try_open(folder: &Path, tables: Vec<Table>, on_divergence: OnDivergence) -> R
         say: &|_| (),
         engine: &|_| Ok(Vec::new()),
     };
-    FileExporter::open(folder, &FileFormat::Parquet, opening).map(Box::new)
+    FilePublication::open(folder, &FileFormat::Parquet, opening).map(Box::new)
 }
 
-fn open(folder: &Path) -> Box<FileExporter> {
+fn open(folder: &Path) -> Box<OpenPublication<FilePublication>> {
     try_open(folder, vec![table("a", &[]), table("b", &[])], OnDivergence::Heal).expect("a folder")
 }
 
@@ -71,15 +78,14 @@ fn publishes_what_was_staged_and_removes_nothing_else() {
     let exporter = open(folder);
     assert_eq!(exporter.last(), None);
     assert!(exporter.wants_everything("a"));
-    exporter.stage("a", Extent::Everything, &mut Rows("one")).expect("staged");
+    exporter.stage("a", Coverage::Everything, &mut Rows("one")).expect("staged");
     drop(exporter);
     names(folder, &["mine.parquet"]);
 
     let exporter = open(folder);
-    let id = exporter.publication.id.clone();
-    exporter.stage("a", Extent::Everything, &mut Rows("two")).expect("staged");
+    exporter.stage("a", Coverage::Everything, &mut Rows("two")).expect("staged");
     let published = exporter.commit().expect("published");
-    assert_eq!(published.id.as_deref(), Some(id.as_str()));
+    let id = published.id.expect("an id");
     assert_eq!(published.tables.len(), 1);
     names(folder, &["a.parquet", "mine.parquet", "publication.json"]);
 
@@ -95,8 +101,8 @@ fn sees_what_somebody_touched() {
     let folder = folder.path();
     let tables = || vec![table("a", &[]), table("b", &["k"])];
     let exporter = try_open(folder, tables(), OnDivergence::Fail).expect("a folder");
-    exporter.stage("a", Extent::Everything, &mut Rows("one")).expect("staged");
-    exporter.stage("b", Extent::Everything, &mut Rows("one")).expect("staged");
+    exporter.stage("a", Coverage::Everything, &mut Rows("one")).expect("staged");
+    exporter.stage("b", Coverage::Everything, &mut Rows("one")).expect("staged");
     exporter.commit().expect("published");
     assert!(try_open(folder, tables(), OnDivergence::Fail).is_ok());
 
@@ -114,13 +120,13 @@ fn knows_its_own_files_after_it_died_between_them() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
     let exporter = open(folder);
-    exporter.stage("a", Extent::Everything, &mut Rows("one")).expect("staged");
+    exporter.stage("a", Coverage::Everything, &mut Rows("one")).expect("staged");
     exporter.commit().expect("published");
     // The second file cannot take its place.
     fs::create_dir_all(folder.join("b.parquet/x")).expect("a folder");
     let exporter = open(folder);
-    exporter.stage("a", Extent::Everything, &mut Rows("second")).expect("staged");
-    exporter.stage("b", Extent::Everything, &mut Rows("second")).expect("staged");
+    exporter.stage("a", Coverage::Everything, &mut Rows("second")).expect("staged");
+    exporter.stage("b", Coverage::Everything, &mut Rows("second")).expect("staged");
     assert!(exporter.commit().is_err());
     assert_eq!(fs::read_to_string(folder.join("a.parquet")).expect("a file"), "second");
     fs::remove_dir_all(folder.join("b.parquet")).expect("removed");
@@ -129,7 +135,7 @@ fn knows_its_own_files_after_it_died_between_them() {
         .expect("no difference is reported");
     assert!(exporter.wants_everything("a") && exporter.wants_everything("b"));
     assert!(exporter.notes().is_empty());
-    exporter.stage("a", Extent::Everything, &mut Rows("second")).expect("staged");
+    exporter.stage("a", Coverage::Everything, &mut Rows("second")).expect("staged");
     exporter.commit().expect("published");
     names(folder, &["a.parquet", "publication.json"]);
 }
@@ -142,7 +148,7 @@ fn turns_a_file_into_a_folder_and_back() {
         let exporter = try_open(folder, vec![table("a", partition_by)], OnDivergence::Fail).expect("a folder");
         assert!(exporter.wants_everything("a"));
         assert_eq!(exporter.notes().len(), notes);
-        exporter.stage("a", Extent::Everything, &mut Rows(text)).expect("staged");
+        exporter.stage("a", Coverage::Everything, &mut Rows(text)).expect("staged");
         exporter.commit().expect("published");
     };
     publish(&[], "1", 0);

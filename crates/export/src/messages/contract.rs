@@ -38,13 +38,13 @@ pub(crate) fn export_rows_break(table: &str, lines: &[String]) -> Error {
     error.hint("nothing was published; a data test on the model shows the rows")
 }
 
-pub(crate) fn export_no_ddl(kind: &str) -> Error {
-    Error::usage(format!("`--ddl` prints nothing for an export of type `{kind}`"))
-        .hint("it is for the type `postgres`; other targets make their tables as they are published to")
+pub(crate) fn export_no_ddl(called: &str) -> Error {
+    Error::usage(format!("`--ddl` prints nothing for a {called} target"))
+        .hint("it is for the type `postgres`; other targets make their tables when they are published to")
 }
 
-pub(crate) fn export_no_plan(kind: &str) -> Error {
-    Error::usage(format!("there is nothing to plan for an export of type `{kind}`")).hint(
-        "`plan` and `apply` are for the type `postgres`; other targets follow the models as they are published to",
+pub(crate) fn export_no_plan(called: &str) -> Error {
+    Error::usage(format!("there is nothing to plan for a {called} target")).hint(
+        "`plan` and `apply` are for the type `postgres`; other targets follow the models when they are published to",
     )
 }

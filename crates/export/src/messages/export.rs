@@ -56,26 +56,11 @@ pub(crate) fn export_foreign_key_not_unique(table: &str, to: &str, columns: &[St
     .hint(format!("a `primary_key` or `unique` constraint on `{to}` allows it"))
 }
 
-/// Rows that cannot be merged by key.
-pub(crate) fn export_bad_key(table: &str, key: &[String], null_keys: u64, duplicates: u64) -> Error {
-    let mut what = Vec::new();
-    if null_keys > 0 {
-        what.push(format!("{} without it", rows(null_keys)));
-    }
-    if duplicates > 0 {
-        what.push(format!("at least {} too many with the same", rows(duplicates)));
-    }
-    Error::failed(format!("`{table}` cannot be published by its key ({}): {}", ticked(key), what.join(", ")))
-        .hint("`unique` and `not_null` tests on the key show the rows")
-}
-
-/// `holder` names process, program and client of who holds the lock.
-pub(crate) fn export_locked(schema: &str, waited: Duration, holder: &str) -> Error {
-    Error::failed(format!(
-        "another publication to schema `{schema}` is under way (waited {} s): {holder}",
-        waited.as_secs()
-    ))
-    .hint("it holds the lock until it ends; the next run publishes then")
+/// `place` is what the lock is of (``schema `shop` ``); `holder` names who has it.
+pub(crate) fn export_locked(place: &str, waited: Duration, holder: Option<&str>) -> Error {
+    let holder = holder.map(|holder| format!(": {holder}")).unwrap_or_default();
+    Error::failed(format!("another publication to {place} is under way (waited {} s){holder}", waited.as_secs()))
+        .hint("it holds the lock until it ends; the next run publishes then")
 }
 
 pub(crate) fn export_no_own_schema(cause: impl Into<String>) -> Error {
@@ -109,15 +94,20 @@ pub(crate) fn export_batch_type(table: &str, column: &str, arrow: &str, postgres
     Error::failed(format!("column `{column}` of `{table}` came as {arrow}, which is not {postgres}"))
 }
 
-/// `hazards`: one line for each column and what it has, with its count.
-pub(crate) fn export_hazards(table: &str, hazards: &[String]) -> Error {
-    let mut error = Error::failed(format!("`{table}` holds values that Postgres cannot hold"));
+/// `called` is the target; `hazards`: one line for each column and what it has, with its count and a few keys.
+pub(crate) fn export_hazards(table: &str, called: &str, can_quarantine: bool, hazards: &[String]) -> Error {
+    let mut error = Error::failed(format!("`{table}` holds values that {called} cannot hold"));
     for hazard in hazards {
         error = error.because(hazard);
     }
-    error.hint(
-        "nothing was published; the model's SQL can mend them, or `on_hazard: replace` or `quarantine` on the column",
-    )
+    let policies = if can_quarantine { "`on_hazard: replace` or `quarantine`" } else { "`on_hazard: replace`" };
+    error.hint(format!("nothing was published; the model's SQL can mend them, or {policies} on the column")).of_values()
+}
+
+/// A column's policy that the target `called` so does not have.
+pub(crate) fn export_no_quarantine(table: &str, column: &str, called: &str) -> Error {
+    Error::usage(format!("column `{column}` of `{table}` asks for `quarantine`, which a {called} target does not have"))
+        .hint("`on_hazard` can be `fail` or `replace` there")
 }
 
 /// `during` says what was done: `staging`, `merging`, `adding a foreign key`; `cause` holds no row's values.
@@ -128,8 +118,8 @@ pub(crate) fn export_postgres(during: &str, table: Option<&str>, cause: impl Int
         .hint("nothing was published; the target is as it was")
 }
 
-pub(crate) fn export_outcome_unknown(server: &str, id: &str, cause: impl Into<String>) -> Error {
-    Error::failed(format!("the connection to Postgres at `{server}` was lost during the commit of publication `{id}`"))
+pub(crate) fn export_outcome_unknown(called: &str, server: &str, id: &str, cause: impl Into<String>) -> Error {
+    Error::failed(format!("the connection to {called} at `{server}` was lost during the commit of publication `{id}`"))
         .because(cause)
         .hint("whether it was published is unknown; the next run finds out by its id and goes on from there")
 }
@@ -140,7 +130,7 @@ pub(crate) fn export_not_planned(table: &str) -> Error {
 
 /// A publication is all tables or none: one that failed to be staged keeps the others back.
 pub(crate) fn export_incomplete() -> Error {
-    Error::failed("nothing was published, for a table could not be staged")
+    Error::failed("nothing was published because a table could not be staged")
 }
 
 pub(crate) fn export_file(doing: &str, path: &Path, cause: &std::io::Error) -> Error {
@@ -156,10 +146,6 @@ pub(crate) fn export_record(path: &Path, cause: impl Into<String>) -> Error {
 pub(crate) fn export_file_name(table: &str) -> Error {
     Error::usage(format!("`{table}` cannot be the name of a file"))
         .hint("`alias` in the model's config gives the relation another name")
-}
-
-fn rows(count: u64) -> String {
-    if count == 1 { "1 row".into() } else { format!("{count} rows") }
 }
 
 fn ticked(names: &[String]) -> String {

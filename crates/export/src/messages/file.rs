@@ -14,11 +14,6 @@ pub(crate) fn export_files_differ(differences: &[String]) -> Error {
     error.hint("nothing was published; `elt export --heal` writes them anew")
 }
 
-pub(crate) fn export_folder_locked(folder: &Path, waited: Duration) -> Error {
-    Error::failed(format!("another publication to `{}` is under way (waited {} s)", folder.display(), waited.as_secs()))
-        .hint("it holds the folder's lock until it ends; the next run publishes then")
-}
-
 /// A table's folder that is a schema's too.
 pub(crate) fn export_folder_taken(table: &str, path: &Path) -> Error {
     Error::usage(format!("`{table}` would be published as `{}`, which is the folder of a schema", path.display()))

@@ -9,6 +9,7 @@ mod hazards;
 mod keys;
 mod mongodb;
 mod mysql;
+mod run;
 
 pub(crate) use contract::*;
 pub(crate) use export::*;
@@ -17,3 +18,4 @@ pub(crate) use hazards::*;
 pub(crate) use keys::*;
 pub(crate) use mongodb::*;
 pub(crate) use mysql::*;
+pub(crate) use run::*;

@@ -16,16 +16,6 @@ pub(crate) fn export_mongodb(during: &str, place: &str, cause: String) -> Error 
     Error::failed(format!("MongoDB failed while {during} `{place}`")).because(cause)
 }
 
-pub(crate) fn export_mongodb_hazards(collection: &str, hazards: &[String]) -> Error {
-    let mut error = Error::failed(format!("`{collection}` holds values that MongoDB, or the contract, cannot hold"));
-    for hazard in hazards {
-        error = error.because(hazard);
-    }
-    error.hint(
-        "nothing was published; the model's SQL can mend them, or `on_hazard: replace` or `quarantine` on the column",
-    )
-}
-
 pub(crate) fn export_no_bson_type(table: &str, column: &str, written: &str, words: &[&str]) -> Error {
     let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     Error::usage(format!("column `{column}` of `{table}` cannot be published as `{written}`"))

@@ -1,17 +1,6 @@
 //! The messages of the MySQL and MariaDB target.
 
-use std::time::Duration;
-
 use elt_base::error::{Error, Place};
-
-/// `holder` names connection, user and client of who holds the lock.
-pub(crate) fn mysql_locked(database: &str, waited: Duration, holder: &str) -> Error {
-    Error::failed(format!(
-        "another publication to database `{database}` is under way (waited {} s): {holder}",
-        waited.as_secs()
-    ))
-    .hint("it holds the lock until it ends; the next run publishes then")
-}
 
 /// `during` says what was done; `cause` holds no row's values.
 pub(crate) fn mysql(during: &str, table: Option<&str>, cause: impl Into<String>) -> Error {
@@ -19,12 +8,6 @@ pub(crate) fn mysql(during: &str, table: Option<&str>, cause: impl Into<String>)
     Error::failed(format!("MySQL failed while {during}{on}"))
         .because(cause)
         .hint("nothing was published; no row of the target was changed")
-}
-
-pub(crate) fn mysql_outcome_unknown(server: &str, id: &str, cause: impl Into<String>) -> Error {
-    Error::failed(format!("the connection to MySQL at `{server}` was lost during the commit of publication `{id}`"))
-        .because(cause)
-        .hint("whether it was published is unknown; the next run finds out by its id and goes on from there")
 }
 
 /// `what` names the thing: "table `t`", "column `c` of `t`".
@@ -52,11 +35,6 @@ pub(crate) fn mysql_bad_type(table: &str, column: &str, written: &str, ours: &st
         .hint(format!("it is `{ours}` unless `export.type` gives a type that takes the same values"))
 }
 
-pub(crate) fn mysql_no_quarantine(table: &str, column: &str) -> Error {
-    Error::usage(format!("column `{column}` of `{table}` asks for `quarantine`, which a MySQL target does not have"))
-        .hint("`on_hazard` can be `fail` or `replace` there")
-}
-
 pub(crate) fn mysql_index_method(table: &str, method: &str) -> Error {
     Error::usage(format!("an index of `{table}` is to be `{method}`, which MySQL does not have"))
         .hint("`btree`, `hash` and `fulltext` are known")
@@ -82,15 +60,6 @@ pub(crate) fn mysql_contract_changed(table: &str, steps: &[String]) -> Error {
         error = error.because(step);
     }
     error.hint("nothing was changed; `on_schema_change = \"apply\"` in the profile allows these steps")
-}
-
-/// `hazards`: one line for each column and what it has, with its count and a few keys.
-pub(crate) fn mysql_hazards(table: &str, hazards: &[String]) -> Error {
-    let mut error = Error::failed(format!("`{table}` holds values that its columns in MySQL cannot hold"));
-    for hazard in hazards {
-        error = error.because(hazard);
-    }
-    error.hint("nothing was published; the model's SQL can replace them, or `on_hazard: replace`")
 }
 
 pub(crate) fn mysql_batch_type(table: &str, column: &str, arrow: &str, wanted: &str) -> Error {

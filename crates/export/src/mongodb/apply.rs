@@ -5,106 +5,28 @@
 use ::mongodb::ClientSession;
 use bson::{DateTime, Document, RawDocumentBuf, doc};
 
-use super::staged::Documents;
-use super::{Collection, MongodbExporter, PUBLICATIONS, Staged, TABLES, locked};
+use super::collection::{Collection, StagedCollection};
+use super::compare::compare;
+use super::documents::Documents;
+use super::encode::joined;
+use super::staging::{MongodbPublication, PUBLICATIONS, TABLES};
 use crate::messages;
-use crate::{Counts, Extent, Published};
+use crate::publication::Coverage;
+use crate::target::{Answer, Applying, PublicationRecord, TOOL, Work};
 use elt_base::error::{Error, Result};
 
 /// What a transaction may hold: the server ends one that takes longer than a minute, or whose log grows too large.
 const TRANSACTION_DOCUMENTS_MAX: u64 = 1_000;
 const TRANSACTION_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
-impl MongodbExporter {
-    /// Publishes what is staged. Without anything to do, writes nothing.
-    pub(super) fn apply(&self) -> Result<Published> {
-        let mut staged = std::mem::take(&mut *locked(&self.staged));
-        if staged.is_empty() {
-            return Ok(Published { id: None, tables: Vec::new() });
-        }
-        let is_small = staged.iter().all(|(index, staged)| {
-            staged.extent == Extent::Delta && self.collections[*index].is_standing && staged.quarantine.count == 0
-        });
-        let documents: u64 = staged.values().map(|staged| staged.documents.count + staged.gone.count).sum();
-        let bytes: u64 = staged.values().map(|staged| staged.documents.bytes).sum();
-        let fits = is_small && documents <= TRANSACTION_DOCUMENTS_MAX && bytes <= TRANSACTION_BYTES_MAX;
-        // What is made within a transaction must stand before it, on older servers.
-        let has_record = self.standing.contains(PUBLICATIONS);
-        let mut session =
-            if fits && has_record && self.is_replica_set()? { Some(self.server.transaction()?) } else { None };
-        let outcome = self.apply_in(&mut staged, session.as_mut());
-        match (outcome, &mut session) {
-            (Ok(tables), session) => {
-                if let Some(session) = session {
-                    self.server.commit(session)?;
-                }
-                Ok(Published { id: Some(self.publication.id.clone()), tables })
-            }
-            (Err(error), session) => {
-                if let Some(session) = session {
-                    self.server.abort(session);
-                    return Err(error);
-                }
-                Err(error.hint("a part may have been published; the next run compares in full and completes it"))
-            }
-        }
-    }
-
+impl MongodbPublication {
     fn is_replica_set(&self) -> Result<bool> {
         let hello = self.server.run("greeting", doc! { "hello": 1 }, None)?;
         Ok(hello.contains_key("setName"))
     }
 
-    fn apply_in(
-        &self,
-        staged: &mut std::collections::BTreeMap<usize, Staged>,
-        mut session: Option<&mut ClientSession>,
-    ) -> Result<Vec<(String, Counts)>> {
-        if session.is_none() {
-            self.record("pending", &[], None)?;
-        }
-        let mut counts: Vec<Counts> = self.collections.iter().map(|_| Counts::default()).collect();
-        for (index, staged) in staged.iter_mut() {
-            let collection = &self.collections[*index];
-            // The documents that differ are all that is to be sent; those that are unknown go.
-            if staged.extent == Extent::Everything && collection.is_standing && !collection.id.is_empty() {
-                let compared = self.compare(collection, staged)?;
-                staged.documents = compared.to_send;
-                staged.gone = compared.unknown;
-            }
-        }
-        for (index, staged) in staged.iter_mut().rev() {
-            counts[*index].deleted =
-                self.delete(&self.collections[*index], &mut staged.gone, session.as_deref_mut())?;
-        }
-        for (index, staged) in staged.iter_mut() {
-            self.cancel.check()?;
-            let collection = &self.collections[*index];
-            let counts = &mut counts[*index];
-            if collection.is_standing && !collection.id.is_empty() {
-                (counts.inserted, counts.updated) =
-                    self.upsert(collection, &mut staged.documents, session.as_deref_mut())?;
-            } else {
-                counts.inserted = staged.documents.count;
-                self.write_beside(*index, collection, &mut staged.documents)?;
-            }
-            self.set_aside(collection, staged)?;
-            self.index(collection)?;
-        }
-        let tables: Vec<(String, Counts)> = self
-            .collections
-            .iter()
-            .zip(&counts)
-            .enumerate()
-            .filter(|(index, _)| staged.contains_key(index))
-            .map(|(_, (collection, counts))| (collection.table.label.clone(), *counts))
-            .collect();
-        self.record("done", &tables, session)?;
-        Ok(tables)
-    }
-
     /// Deletes by `_id`; returns how many there were.
-    fn delete(
+    fn delete_documents(
         &self,
         collection: &Collection,
         gone: &mut Documents,
@@ -175,10 +97,10 @@ impl MongodbExporter {
     }
 
     /// The rows that were set aside, in the collection beside; entries of rows that are clean or gone go.
-    fn set_aside(&self, collection: &Collection, staged: &mut Staged) -> Result<()> {
-        let beside = format!("{}_quarantine", collection.name);
-        if self.standing.contains(&beside) {
-            if staged.extent == Extent::Everything || collection.id.is_empty() {
+    fn set_aside(&self, collection: &Collection, staged: &mut StagedCollection) -> Result<()> {
+        let beside = collection.beside();
+        if self.existing.contains(&beside) {
+            if staged.coverage == Coverage::Everything || collection.id.is_empty() {
                 let command = doc! { "delete": &beside, "deletes": [{ "q": {}, "limit": 0 }] };
                 self.server.run("deleting from", command, None)?;
             } else {
@@ -204,10 +126,10 @@ impl MongodbExporter {
     /// Makes the indexes that the contract asks for, and drops those of ours that it no longer does. Of collections that
     /// others made none are touched.
     fn index(&self, collection: &Collection) -> Result<()> {
-        if collection.is_standing && collection.indexes.is_none() {
+        if collection.exists && collection.indexes.is_none() {
             return Ok(());
         }
-        let mut wanted = std::collections::BTreeMap::new();
+        let mut declared = std::collections::BTreeMap::new();
         for (columns, unique) in collection
             .table
             .indexes
@@ -228,12 +150,12 @@ impl MongodbExporter {
                     columns.iter().map(|column| (column.clone(), doc! { "$type": types.as_slice() }.into())).collect();
                 index.insert("partialFilterExpression", present);
             }
-            wanted.insert(name.join("_"), index);
+            declared.insert(name.join("_"), index);
         }
         // A collection that was written anew has lost its own.
         let none = std::collections::BTreeSet::new();
         let kept = if collection.id.is_empty() { &none } else { collection.indexes.as_ref().unwrap_or(&none) };
-        let missing: Vec<Document> = wanted
+        let missing: Vec<Document> = declared
             .iter()
             .filter(|(name, _)| !kept.contains(*name))
             .map(|(name, index)| {
@@ -246,49 +168,148 @@ impl MongodbExporter {
             let command = doc! { "createIndexes": &collection.name, "indexes": missing.clone() };
             self.server.run("indexing", command, None)?;
         }
-        let dropped: Vec<&String> = kept.iter().filter(|name| !wanted.contains_key(*name)).collect();
+        let dropped: Vec<&String> = kept.iter().filter(|name| !declared.contains_key(*name)).collect();
         for name in &dropped {
             let command = doc! { "dropIndexes": &collection.name, "index": *name };
             self.server.run("dropping an index of", command, None).or_else(absent)?;
         }
         if collection.indexes.is_none() || !missing.is_empty() || !dropped.is_empty() {
-            let names: Vec<&String> = wanted.keys().collect();
+            let names: Vec<&String> = declared.keys().collect();
             let update = doc! { "q": { "_id": &collection.name }, "u": { "_id": &collection.name, "indexes": names }, "upsert": true };
             self.server.run("recording in", doc! { "update": TABLES, "updates": [update] }, None)?;
         }
         Ok(())
     }
 
-    fn record(&self, state: &str, tables: &[(String, Counts)], session: Option<&mut ClientSession>) -> Result<()> {
-        let id = &self.publication.id;
-        let mut counted = Document::new();
-        for (label, counts) in tables {
+    /// The record of the publication, in this state.
+    fn send_record(&self, state: &str, record: &Document, session: Option<&mut ClientSession>) -> Result<()> {
+        let mut document = doc! { "_id": &self.id, "state": state };
+        document.extend(record.clone());
+        let update = doc! { "q": { "_id": &self.id }, "u": document, "upsert": true };
+        let command = doc! { "update": PUBLICATIONS, "updates": [update] };
+        self.server.run("recording the publication in", command, session).map(drop)
+    }
+
+    /// What an error left, where there was no transaction.
+    fn explained(&self, error: Error) -> Error {
+        match self.is_begun {
+            true => error.hint("a part may have been published; the next run compares in full and completes it"),
+            false => error,
+        }
+    }
+}
+
+impl Applying for MongodbPublication {
+    fn begin(&mut self, work: &mut [Work<StagedCollection>]) -> Result<()> {
+        let staged = || work.iter().filter_map(|work| Some((work.index, work.staged.as_ref()?)));
+        let is_small = staged().all(|(index, staged)| {
+            staged.coverage == Coverage::Delta && self.collections[index].exists && staged.quarantine.count == 0
+        });
+        let documents: u64 = staged().map(|(_, staged)| staged.documents.count + staged.gone.count).sum();
+        let bytes: u64 = staged().map(|(_, staged)| staged.documents.bytes).sum();
+        let fits = is_small && documents <= TRANSACTION_DOCUMENTS_MAX && bytes <= TRANSACTION_BYTES_MAX;
+        // What is made within a transaction must exist before it, on older servers.
+        let has_record = self.existing.contains(PUBLICATIONS);
+        if fits && has_record && self.is_replica_set()? {
+            self.session = Some(self.server.transaction()?);
+        } else {
+            self.is_begun = true;
+            self.send_record("pending", &Document::new(), None)?;
+        }
+        for work in work {
+            let (collection, Some(staged)) = (&self.collections[work.index], &mut work.staged) else { continue };
+            // The documents that differ are all that must be sent; those that are unknown are deleted.
+            if staged.coverage == Coverage::Everything && collection.exists && !collection.id.is_empty() {
+                let compared = compare(&self.server, collection, staged)?;
+                staged.documents = compared.to_send;
+                staged.gone = compared.unknown;
+            }
+        }
+        Ok(())
+    }
+
+    fn delete(&mut self, work: &mut Work<StagedCollection>) -> Result<u64> {
+        let Some(staged) = &mut work.staged else { return Ok(0) };
+        let mut session = self.session.take();
+        let deleted = self.delete_documents(&self.collections[work.index], &mut staged.gone, session.as_mut());
+        self.session = session;
+        deleted
+    }
+
+    fn write(&mut self, work: &mut Work<StagedCollection>) -> Result<(u64, u64)> {
+        let Some(staged) = &mut work.staged else { return Ok((0, 0)) };
+        let mut session = self.session.take();
+        let collection = &self.collections[work.index];
+        let written = if collection.exists && !collection.id.is_empty() {
+            self.upsert(collection, &mut staged.documents, session.as_mut())
+        } else {
+            self.write_beside(work.index, collection, &mut staged.documents).map(|()| (staged.documents.count, 0))
+        };
+        let written = written.and_then(|written| {
+            self.set_aside(collection, staged)?;
+            self.index(collection)?;
+            Ok(written)
+        });
+        self.session = session;
+        written
+    }
+
+    fn finish(&mut self, _: &[Work<StagedCollection>]) -> Result<()> {
+        Ok(())
+    }
+
+    fn record(&mut self, record: &PublicationRecord<'_>) -> Result<()> {
+        let mut tables = Document::new();
+        for (label, table) in &record.tables {
             let mut entry = doc! {
-                "inserted": counts.inserted as i64,
-                "updated": counts.updated as i64,
-                "deleted": counts.deleted as i64,
+                "inserted": table.counts.inserted as i64,
+                "updated": table.counts.updated as i64,
+                "deleted": table.counts.deleted as i64,
             };
-            if let Some(definition) = self.publication.definitions.get(label) {
+            if let Some(definition) = table.definition {
                 entry.insert("definition", definition);
             }
-            counted.insert(label.replace('.', "/"), entry);
+            tables.insert(label.replace('.', "/"), entry);
         }
-        let record = doc! {
-            "_id": id,
-            "state": state,
+        self.record = doc! {
             "published_at": DateTime::now(),
-            "project": &self.publication.project,
-            "target": &self.publication.target,
-            "tool": concat!("elt ", env!("CARGO_PKG_VERSION")),
-            "tables": counted,
+            "project": record.project,
+            "target": record.target,
+            "tool": TOOL,
+            "tables": tables,
         };
-        let update = doc! { "q": { "_id": id }, "u": record, "upsert": true };
-        self.server.run(
-            "recording the publication in",
-            doc! { "update": PUBLICATIONS, "updates": [update] },
-            session,
-        )?;
-        Ok(())
+        let Some(mut session) = self.session.take() else { return Ok(()) };
+        let sent = self.send_record("done", &self.record, Some(&mut session));
+        self.session = Some(session);
+        sent
+    }
+
+    fn commit(&mut self) -> Result<Answer> {
+        let committed = match &mut self.session {
+            Some(session) => self.server.commit(session),
+            None => self.send_record("done", &self.record, None),
+        };
+        Ok(match committed {
+            Ok(()) => Answer::Committed,
+            // Refused or lost: the record says which.
+            Err(error) => Answer::Lost(error.causes().first().cloned().unwrap_or_else(|| error.message().to_owned())),
+        })
+    }
+
+    fn roll_back(&mut self, error: Error) -> Error {
+        if let Some(session) = &mut self.session {
+            self.server.abort(session);
+        }
+        self.explained(error)
+    }
+
+    fn is_recorded(&mut self, id: &str) -> Result<bool> {
+        let done = doc! { "_id": id, "state": "done" };
+        Ok(self.server.find_one("reading", PUBLICATIONS, done, doc! {})?.is_some())
+    }
+
+    fn failed(&self, during: &str, cause: &str) -> Error {
+        self.explained(messages::export_mongodb(during, &self.server.place(), cause.to_owned()))
     }
 }
 
@@ -313,7 +334,7 @@ fn element_document(name: &str, document: &[u8], more: &Document) -> Vec<u8> {
     bytes.push(0);
     let length = (bytes.len() as i32).to_le_bytes();
     bytes[..4].copy_from_slice(&length);
-    super::joined(&bytes, more)
+    joined(&bytes, more)
 }
 
 /// `{verb: collection, ordered: false, operations: [..]}`, in BSON; operations are documents.

@@ -7,8 +7,9 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use bson::RawDocument;
 
-use super::staged::Documents;
-use super::{Collection, MongodbExporter, Staged};
+use super::collection::{Collection, StagedCollection};
+use super::documents::Documents;
+use super::server::Server;
 use crate::difference::Difference;
 use elt_base::error::Result;
 
@@ -24,60 +25,60 @@ pub struct Compared {
     pub unknown: Documents,
 }
 
-impl MongodbExporter {
-    pub(super) fn compare(&self, collection: &Collection, staged: &mut Staged) -> Result<Compared> {
-        // By a hash of its `_id`: a hash of the document, and whether the collection has it as it is.
-        let mut known: HashMap<u128, (u128, bool)> = HashMap::new();
-        staged.documents.batches(|batch| {
-            for document in batch {
-                known.insert(hash(id_of(document)), (hash(document), false));
+/// Compares what is staged of a collection in full with the collection.
+pub fn compare(server: &Server, collection: &Collection, staged: &mut StagedCollection) -> Result<Compared> {
+    // By a hash of its `_id`: a hash of the document, and whether the collection has it as it is.
+    let mut known: HashMap<u128, (u128, bool)> = HashMap::new();
+    staged.documents.batches(|batch| {
+        for document in batch {
+            known.insert(hash(id_of(document)), (hash(document), false));
+        }
+        Ok(())
+    })?;
+    let mut unknown = Documents::new();
+    let mut met = 0;
+    server.documents(&collection.name, |document| {
+        let bytes = document.as_bytes();
+        match known.get_mut(&hash(id_of(bytes))) {
+            Some((staged_hash, is_same)) => {
+                met += 1;
+                *is_same = *staged_hash == hash(bytes);
+                Ok(())
             }
-            Ok(())
-        })?;
-        let mut unknown = Documents::new();
-        let mut met = 0;
-        self.server.documents(&collection.name, |document| {
-            let bytes = document.as_bytes();
-            match known.get_mut(&hash(id_of(bytes))) {
-                Some((wanted, is_same)) => {
-                    met += 1;
-                    *is_same = *wanted == hash(bytes);
-                    Ok(())
-                }
-                None => unknown.push(&id_alone(bytes)),
+            None => unknown.push(&id_alone(bytes)),
+        }
+    })?;
+    let mut to_send = Documents::new();
+    staged.documents.batches(|batch| {
+        for document in batch {
+            if !known.get(&hash(id_of(document))).is_some_and(|(_, is_same)| *is_same) {
+                to_send.push(document)?;
             }
-        })?;
-        let mut to_send = Documents::new();
-        staged.documents.batches(|batch| {
-            for document in batch {
-                if !known.get(&hash(id_of(document))).is_some_and(|(_, is_same)| *is_same) {
-                    to_send.push(document)?;
-                }
-            }
-            Ok(())
-        })?;
-        let missing = staged.documents.count - met;
-        Ok(Compared { missing, differing: to_send.count - missing, to_send, unknown })
-    }
+        }
+        Ok(())
+    })?;
+    let missing = staged.documents.count - met;
+    Ok(Compared { missing, differing: to_send.count - missing, to_send, unknown })
+}
 
-    pub(super) fn difference(&self, collection: &Collection, staged: &mut Staged) -> Result<Difference> {
-        let table = format!("{}.{}", self.server.database(), collection.name);
-        if !collection.is_standing {
-            return Ok(Difference { table, missing: staged.documents.count, ..Difference::default() });
-        }
-        if collection.id.is_empty() {
-            // Its `_id`s are the server's, and tell nothing.
-            return Ok(Difference { table, ..Difference::default() });
-        }
-        let compared = self.compare(collection, staged)?;
-        Ok(Difference {
-            table,
-            missing: compared.missing,
-            differing: compared.differing,
-            unknown: compared.unknown.count,
-            ..Difference::default()
-        })
+/// The same, counted.
+pub fn difference(server: &Server, collection: &Collection, staged: &mut StagedCollection) -> Result<Difference> {
+    let table = format!("{}.{}", server.database(), collection.name);
+    if !collection.exists {
+        return Ok(Difference { table, missing: staged.documents.count, ..Difference::default() });
     }
+    if collection.id.is_empty() {
+        // Its `_id`s are the server's, and tell nothing.
+        return Ok(Difference { table, ..Difference::default() });
+    }
+    let compared = compare(server, collection, staged)?;
+    Ok(Difference {
+        table,
+        missing: compared.missing,
+        differing: compared.differing,
+        unknown: compared.unknown.count,
+        ..Difference::default()
+    })
 }
 
 /// The bytes of a document's `_id`, its type before them; none where it has none.

@@ -14,6 +14,8 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use bson::oid::ObjectId;
 use bson::{Bson, Decimal128};
 
+use crate::target::{Hazard, Replacement};
+
 /// What a document may take (`maxBsonObjectSize`).
 pub const DOCUMENT_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// What a server takes of nesting.
@@ -21,7 +23,7 @@ const DEPTH_MAX: usize = 100;
 
 /// What becomes of a column: MongoDB's `$type` aliases, from its contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wanted {
+pub enum BsonType {
     /// As the relation's type says.
     Natural,
     /// A JSON text, as the value it spells (canonical Extended JSON is understood).
@@ -38,7 +40,7 @@ pub enum Wanted {
     BinData,
 }
 
-impl Wanted {
+impl BsonType {
     /// By the contract's word, or the relation's own type. None: there is no such type.
     pub fn of(written: Option<&str>, duckdb_type: &str) -> Option<Self> {
         Some(match written {
@@ -71,9 +73,9 @@ impl Wanted {
     ];
 }
 
-/// Why a value cannot stand as it should.
+/// Why a value cannot be published as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Hazard {
+pub enum BsonHazard {
     /// It does not convert to the contract's type. NULL in its place.
     Conversion,
     /// More than 34 digits. NULL.
@@ -90,8 +92,8 @@ pub enum Hazard {
     Size,
 }
 
-impl Hazard {
-    pub fn text(self) -> &'static str {
+impl Hazard for BsonHazard {
+    fn text(self) -> &'static str {
         match self {
             Self::Conversion => "not of the column's type",
             Self::Digits => "more than 34 digits",
@@ -103,23 +105,28 @@ impl Hazard {
         }
     }
 
-    pub fn replacement(self) -> &'static str {
+    fn replacement(self) -> Replacement {
         match self {
-            Self::Precision => "whole milliseconds",
-            Self::FieldName => "nothing",
-            _ => "null",
+            Self::Precision => Replacement::Nearest("whole milliseconds"),
+            Self::FieldName => Replacement::Nearest("nothing"),
+            Self::Size => Replacement::None,
+            _ => Replacement::Null,
         }
+    }
+
+    fn is_of_column(self) -> bool {
+        self != Self::Size
     }
 }
 
 /// One field of the documents.
 #[derive(Debug, Clone)]
-pub struct Field {
+pub struct DocumentField {
     pub name: String,
-    pub wanted: Wanted,
+    pub bson_type: BsonType,
 }
 
-type Fault<'a> = dyn FnMut(Hazard) + 'a;
+type Report<'a> = dyn FnMut(BsonHazard) + 'a;
 
 /// Appends a document with some of a batch's columns, given with their indexes. Its `_id`, if any, is put first.
 pub fn put_row(
@@ -127,15 +134,15 @@ pub fn put_row(
     batch: &RecordBatch,
     row: usize,
     id: &[usize],
-    fields: &[(usize, &Field)],
-    all: &[Field],
-    fault: &mut dyn FnMut(usize, Hazard),
+    fields: &[(usize, &DocumentField)],
+    all: &[DocumentField],
+    fault: &mut dyn FnMut(usize, BsonHazard),
 ) {
     document(out, |out| {
         put_id(out, batch, row, id, all, fault);
         for (index, field) in fields {
             let mut fault = |hazard| fault(*index, hazard);
-            element(out, &field.name, batch.column(*index), row, field.wanted, 1, &mut fault);
+            element(out, &field.name, batch.column(*index), row, field.bson_type, 1, &mut fault);
         }
     });
 }
@@ -146,21 +153,21 @@ fn put_id(
     batch: &RecordBatch,
     row: usize,
     id: &[usize],
-    all: &[Field],
-    fault: &mut dyn FnMut(usize, Hazard),
+    all: &[DocumentField],
+    fault: &mut dyn FnMut(usize, BsonHazard),
 ) {
     match id {
         [] => {}
         [one] => {
             let mut fault = |hazard| fault(*one, hazard);
-            element(out, "_id", batch.column(*one), row, all[*one].wanted, 1, &mut fault);
+            element(out, "_id", batch.column(*one), row, all[*one].bson_type, 1, &mut fault);
         }
         several => {
             head(out, 0x03, "_id");
             document(out, |out| {
                 for index in several {
                     let mut fault = |hazard| fault(*index, hazard);
-                    element(out, &all[*index].name, batch.column(*index), row, all[*index].wanted, 2, &mut fault);
+                    element(out, &all[*index].name, batch.column(*index), row, all[*index].bson_type, 2, &mut fault);
                 }
             });
         }
@@ -195,22 +202,22 @@ fn element(
     name: &str,
     array: &dyn Array,
     row: usize,
-    wanted: Wanted,
+    bson_type: BsonType,
     depth: usize,
-    fault: &mut Fault<'_>,
+    fault: &mut Report<'_>,
 ) {
     if name.as_bytes().contains(&0) {
-        return fault(Hazard::FieldName);
+        return fault(BsonHazard::FieldName);
     }
     if array.is_null(row) {
         return head(out, 0x0a, name);
     }
     if depth > DEPTH_MAX {
-        fault(Hazard::Depth);
+        fault(BsonHazard::Depth);
         return head(out, 0x0a, name);
     }
-    if wanted != Wanted::Natural {
-        return converted(out, name, array, row, wanted, fault);
+    if bson_type != BsonType::Natural {
+        return converted(out, name, array, row, bson_type, fault);
     }
     let int = |out: &mut Vec<u8>, value: i32| {
         head(out, 0x10, name);
@@ -256,7 +263,7 @@ fn element(
             head(out, 0x03, name);
             document(out, |out| {
                 for (field, column) in fields.iter().zip(values.columns()) {
-                    element(out, field.name(), column, row, Wanted::Natural, depth + 1, fault);
+                    element(out, field.name(), column, row, BsonType::Natural, depth + 1, fault);
                 }
             });
         }
@@ -266,7 +273,7 @@ fn element(
             document(out, |out| {
                 for entry in 0..entries.len() {
                     let key = shown(entries.column(0), entry);
-                    element(out, &key, entries.column(1), entry, Wanted::Natural, depth + 1, fault);
+                    element(out, &key, entries.column(1), entry, BsonType::Natural, depth + 1, fault);
                 }
             });
         }
@@ -281,11 +288,11 @@ fn element(
     }
 }
 
-fn list(out: &mut Vec<u8>, name: &str, values: &dyn Array, depth: usize, fault: &mut Fault<'_>) {
+fn list(out: &mut Vec<u8>, name: &str, values: &dyn Array, depth: usize, fault: &mut Report<'_>) {
     head(out, 0x04, name);
     document(out, |out| {
         for index in 0..values.len() {
-            element(out, &index.to_string(), values, index, Wanted::Natural, depth + 1, fault);
+            element(out, &index.to_string(), values, index, BsonType::Natural, depth + 1, fault);
         }
     });
 }
@@ -307,7 +314,7 @@ fn binary(out: &mut Vec<u8>, name: &str, subtype: u8, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-fn decimal(out: &mut Vec<u8>, name: &str, text: &str, fault: &mut Fault<'_>) {
+fn decimal(out: &mut Vec<u8>, name: &str, text: &str, fault: &mut Report<'_>) {
     let figures = text.bytes().filter(u8::is_ascii_digit).skip_while(|digit| *digit == b'0');
     let digits = figures.count();
     match Decimal128::from_str(text) {
@@ -316,14 +323,14 @@ fn decimal(out: &mut Vec<u8>, name: &str, text: &str, fault: &mut Fault<'_>) {
             out.extend_from_slice(&value.bytes());
         }
         _ => {
-            fault(Hazard::Digits);
+            fault(BsonHazard::Digits);
             head(out, 0x0a, name);
         }
     }
 }
 
 /// Milliseconds from 1970, UTC.
-fn date(out: &mut Vec<u8>, name: &str, array: &dyn Array, row: usize, fault: &mut Fault<'_>) {
+fn date(out: &mut Vec<u8>, name: &str, array: &dyn Array, row: usize, fault: &mut Report<'_>) {
     let (value, per_milli): (i64, i64) = match array.data_type() {
         DataType::Date32 => match array.as_primitive::<Date32Type>().value(row) {
             i32::MAX => (i64::MAX, 1),
@@ -342,58 +349,65 @@ fn date(out: &mut Vec<u8>, name: &str, array: &dyn Array, row: usize, fault: &mu
         _ => (array.as_primitive::<TimestampNanosecondType>().value(row), 1_000_000),
     };
     if value == i64::MAX || value <= -i64::MAX {
-        fault(Hazard::YearRange);
+        fault(BsonHazard::YearRange);
         return head(out, 0x0a, name);
     }
     if value % per_milli != 0 {
-        fault(Hazard::Precision);
+        fault(BsonHazard::Precision);
     }
     head(out, 0x09, name);
     out.extend_from_slice(&value.div_euclid(per_milli).to_le_bytes());
 }
 
 /// A value in the type that its contract asks for.
-fn converted(out: &mut Vec<u8>, name: &str, array: &dyn Array, row: usize, wanted: Wanted, fault: &mut Fault<'_>) {
+fn converted(
+    out: &mut Vec<u8>,
+    name: &str,
+    array: &dyn Array,
+    row: usize,
+    bson_type: BsonType,
+    fault: &mut Report<'_>,
+) {
     let text = || shown(array, row);
     let is_date = matches!(array.data_type(), DataType::Date32 | DataType::Timestamp(..));
-    let done = match wanted {
-        Wanted::Natural => None,
-        Wanted::String => {
+    let done = match bson_type {
+        BsonType::Natural => None,
+        BsonType::String => {
             head(out, 0x02, name);
             string(out, &text());
             Some(())
         }
-        Wanted::Date if is_date => {
+        BsonType::Date if is_date => {
             date(out, name, array, row, fault);
             Some(())
         }
-        Wanted::Date => None,
-        Wanted::Decimal => {
+        BsonType::Date => None,
+        BsonType::Decimal => {
             decimal(out, name, &text(), fault);
             Some(())
         }
-        Wanted::ObjectId => ObjectId::parse_str(text()).ok().map(|id| {
+        BsonType::ObjectId => ObjectId::parse_str(text()).ok().map(|id| {
             head(out, 0x07, name);
             out.extend_from_slice(&id.bytes());
         }),
-        Wanted::Uuid => match array.data_type() {
+        BsonType::Uuid => match array.data_type() {
             DataType::FixedSizeBinary(16) => {
                 binary(out, name, 4, array.as_fixed_size_binary().value(row));
                 Some(())
             }
             _ => uuid::Uuid::try_parse(&text()).ok().map(|uuid| binary(out, name, 4, uuid.as_bytes())),
         },
-        Wanted::Int => text().parse::<i32>().ok().map(|value| {
+        BsonType::Int => text().parse::<i32>().ok().map(|value| {
             head(out, 0x10, name);
             out.extend_from_slice(&value.to_le_bytes());
         }),
-        Wanted::Long => text().parse::<i64>().ok().map(|value| long(out, name, value)),
-        Wanted::Double => text().parse::<f64>().ok().map(|value| double(out, name, value)),
-        Wanted::Bool => text().parse::<bool>().ok().map(|value| {
+        BsonType::Long => text().parse::<i64>().ok().map(|value| long(out, name, value)),
+        BsonType::Double => text().parse::<f64>().ok().map(|value| double(out, name, value)),
+        BsonType::Bool => text().parse::<bool>().ok().map(|value| {
             head(out, 0x08, name);
             out.push(u8::from(value));
         }),
-        Wanted::BinData => {
+        BsonType::BinData => {
             match array.data_type() {
                 DataType::Binary => binary(out, name, 0, array.as_binary::<i32>().value(row)),
                 DataType::LargeBinary => binary(out, name, 0, array.as_binary::<i64>().value(row)),
@@ -401,7 +415,7 @@ fn converted(out: &mut Vec<u8>, name: &str, array: &dyn Array, row: usize, wante
             }
             Some(())
         }
-        Wanted::Json => serde_json::from_str::<serde_json::Value>(&text())
+        BsonType::Json => serde_json::from_str::<serde_json::Value>(&text())
             .ok()
             .and_then(|value| Bson::try_from(value).ok())
             .and_then(|value| bson::serialize_to_vec(&bson::doc! { name: value }).ok())
@@ -409,7 +423,7 @@ fn converted(out: &mut Vec<u8>, name: &str, array: &dyn Array, row: usize, wante
             .map(|bytes| out.extend_from_slice(&bytes[4..bytes.len() - 1])),
     };
     if done.is_none() {
-        fault(Hazard::Conversion);
+        fault(BsonHazard::Conversion);
         head(out, 0x0a, name);
     }
 }
@@ -456,19 +470,15 @@ fn decimal_text(value: i128, scale: i8) -> String {
     format!("{}{whole}.{fraction}", if value < 0 { "-" } else { "" })
 }
 
-/// The key of a row as a person reads it.
-pub fn key_text(batch: &RecordBatch, row: usize, id: &[usize]) -> String {
-    let keys: Vec<String> = id
-        .iter()
-        .map(|index| {
-            let array = batch.column(*index);
-            if array.is_null(row) { "NULL".to_owned() } else { shown(array, row).chars().take(100).collect() }
-        })
-        .collect();
-    match keys.as_slice() {
-        [one] => one.clone(),
-        several => format!("({})", several.join(", ")),
-    }
+/// A document with more elements behind its own.
+pub fn joined(document: &[u8], more: &bson::Document) -> Vec<u8> {
+    let more = bson::serialize_to_vec(more).unwrap_or_default();
+    let tail = more.get(4..).unwrap_or(&[0]);
+    let mut joined = document[..document.len() - 1].to_vec();
+    joined.extend_from_slice(tail);
+    let length = (joined.len() as i32).to_le_bytes();
+    joined[..4].copy_from_slice(&length);
+    joined
 }
 
 #[cfg(test)]

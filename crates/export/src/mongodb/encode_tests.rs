@@ -12,13 +12,15 @@ use bson::{Document, doc};
 use super::*;
 
 /// The documents of a batch whose first column is the key, and the hazards.
-fn encode(columns: Vec<(&str, ArrayRef, Wanted)>) -> (Vec<Document>, Vec<(usize, Hazard)>) {
-    let fields: Vec<Field> =
-        columns.iter().map(|(name, _, wanted)| Field { name: (*name).into(), wanted: *wanted }).collect();
+fn encode(columns: Vec<(&str, ArrayRef, BsonType)>) -> (Vec<Document>, Vec<(usize, BsonHazard)>) {
+    let fields: Vec<DocumentField> = columns
+        .iter()
+        .map(|(name, _, bson_type)| DocumentField { name: (*name).into(), bson_type: *bson_type })
+        .collect();
     let batch =
         RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array, _)| (name, array, true)))
             .expect("a batch");
-    let others: Vec<(usize, &Field)> = fields.iter().enumerate().skip(1).collect();
+    let others: Vec<(usize, &DocumentField)> = fields.iter().enumerate().skip(1).collect();
     let mut faults = Vec::new();
     let documents = (0..batch.num_rows())
         .map(|row| {
@@ -39,9 +41,9 @@ fn nests_structs_and_lists() {
         Arc::new(StringArray::from(vec![Some("Aarhus"), None])) as ArrayRef,
     )]));
     let (documents, faults) = encode(vec![
-        ("id", Arc::new(Int64Array::from(vec![7, 8])), Wanted::Natural),
-        ("address", inner, Wanted::Natural),
-        ("numbers", list, Wanted::Natural),
+        ("id", Arc::new(Int64Array::from(vec![7, 8])), BsonType::Natural),
+        ("address", inner, BsonType::Natural),
+        ("numbers", list, BsonType::Natural),
     ]);
     assert_eq!(faults, []);
     assert_eq!(documents[0], doc! { "_id": 7_i64, "address": { "city": "Aarhus" }, "numbers": [1, null] });
@@ -52,12 +54,12 @@ fn nests_structs_and_lists() {
 fn converts_by_contract() {
     let amount = Decimal128Array::from(vec![-12_345]).with_precision_and_scale(38, 2).expect("a decimal");
     let (documents, faults) = encode(vec![
-        ("id", Arc::new(StringArray::from(vec!["65a1b2c3d4e5f60718293a4b"])), Wanted::ObjectId),
-        ("amount", Arc::new(amount), Wanted::Natural),
-        ("day", Arc::new(Date32Array::from(vec![1])), Wanted::Natural),
-        ("json", Arc::new(StringArray::from(vec![r#"{"a": [1, {"$numberLong": "2"}]}"#])), Wanted::Json),
-        ("double", Arc::new(Float64Array::from(vec![f64::NAN])), Wanted::Natural),
-        ("text", Arc::new(Int64Array::from(vec![5])), Wanted::String),
+        ("id", Arc::new(StringArray::from(vec!["65a1b2c3d4e5f60718293a4b"])), BsonType::ObjectId),
+        ("amount", Arc::new(amount), BsonType::Natural),
+        ("day", Arc::new(Date32Array::from(vec![1])), BsonType::Natural),
+        ("json", Arc::new(StringArray::from(vec![r#"{"a": [1, {"$numberLong": "2"}]}"#])), BsonType::Json),
+        ("double", Arc::new(Float64Array::from(vec![f64::NAN])), BsonType::Natural),
+        ("text", Arc::new(Int64Array::from(vec![5])), BsonType::String),
     ]);
     assert_eq!(faults, []);
     let document = &documents[0];
@@ -72,12 +74,12 @@ fn converts_by_contract() {
 #[test]
 fn tells_hazards() {
     let (documents, faults) = encode(vec![
-        ("id", Arc::new(Int64Array::from(vec![1])), Wanted::Natural),
-        ("at", Arc::new(TimestampMicrosecondArray::from(vec![-1])), Wanted::Natural),
-        ("oid", Arc::new(StringArray::from(vec!["no"])), Wanted::ObjectId),
-        ("day", Arc::new(Date32Array::from(vec![i32::MAX])), Wanted::Natural),
+        ("id", Arc::new(Int64Array::from(vec![1])), BsonType::Natural),
+        ("at", Arc::new(TimestampMicrosecondArray::from(vec![-1])), BsonType::Natural),
+        ("oid", Arc::new(StringArray::from(vec!["no"])), BsonType::ObjectId),
+        ("day", Arc::new(Date32Array::from(vec![i32::MAX])), BsonType::Natural),
     ]);
-    assert_eq!(faults, [(1, Hazard::Precision), (2, Hazard::Conversion), (3, Hazard::YearRange)]);
+    assert_eq!(faults, [(1, BsonHazard::Precision), (2, BsonHazard::Conversion), (3, BsonHazard::YearRange)]);
     assert_eq!(documents[0].get_datetime("at").expect("a date").timestamp_millis(), -1);
     assert!(documents[0].get("oid").is_some_and(|value| value.as_null().is_some()));
 }

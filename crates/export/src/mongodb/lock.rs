@@ -12,55 +12,63 @@ use bson::{DateTime, Document, doc};
 
 use super::server::Server;
 use crate::messages;
-use elt_base::cancel::Cancel;
+use crate::target::PublicationLock;
 use elt_base::error::{Error, Result};
 
 const COLLECTION: &str = "_elt_locks";
-const WAIT: Duration = Duration::from_secs(30);
-const POLL: Duration = Duration::from_millis(300);
 /// How long it is held without a sign of life.
 const EXPIRY: Duration = Duration::from_secs(25);
 const RENEWAL: Duration = Duration::from_secs(8);
 
+/// The lock of one database.
+pub struct DatabaseLock<'a> {
+    pub server: &'a Arc<Server>,
+    /// The publication's id.
+    pub owner: &'a str,
+}
+
+impl DatabaseLock<'_> {
+    fn document(&self) -> Result<Option<Document>> {
+        self.server.find_one("reading the lock of", COLLECTION, doc! { "_id": "publication" }, doc! {})
+    }
+}
+
+impl PublicationLock for DatabaseLock<'_> {
+    type Held = HeldLock;
+
+    fn ask(&mut self) -> Result<Option<HeldLock>> {
+        if !claim(self.server, self.owner, None)? {
+            let held = self.document()?;
+            let Some(dead) = held.as_ref().and_then(dead_owner) else { return Ok(None) };
+            if !claim(self.server, self.owner, Some(dead))? {
+                return Ok(None);
+            }
+        }
+        Ok(Some(HeldLock::renewed(self.server, self.owner)))
+    }
+
+    fn obstacle(&self) -> String {
+        format!("another publication to `{}` is under way", self.server.database())
+    }
+
+    fn refusal(&mut self, waited: Duration) -> Error {
+        let held = self.document().ok().flatten();
+        let holder = held.as_ref().and_then(|held| held.get_str("holder").ok());
+        messages::export_locked(&format!("database `{}`", self.server.database()), waited, holder)
+    }
+}
+
 /// Held until dropped.
-pub struct Lock {
+pub struct HeldLock {
     server: Arc<Server>,
     owner: String,
     is_done: Arc<AtomicBool>,
     renewing: Option<JoinHandle<()>>,
 }
 
-impl Lock {
-    /// Waits for another publication to end, and says so; then an error names it.
-    pub fn take(server: &Arc<Server>, owner: &str, cancel: &Cancel, say: &dyn Fn(&str)) -> Result<Self> {
-        let start = Instant::now();
-        let mut has_waited = false;
-        loop {
-            cancel.check()?;
-            if claim(server, owner, None)? {
-                break;
-            }
-            let held = server.find_one("reading the lock of", COLLECTION, doc! { "_id": "publication" }, doc! {})?;
-            if let Some(dead) = held.as_ref().and_then(dead_owner)
-                && claim(server, owner, Some(dead))?
-            {
-                break;
-            }
-            if !has_waited {
-                say(&format!(
-                    "  note: another publication to `{}` is under way; waiting for it to end",
-                    server.database()
-                ));
-                has_waited = true;
-            }
-            if start.elapsed() >= WAIT {
-                let held =
-                    server.find_one("reading the lock of", COLLECTION, doc! { "_id": "publication" }, doc! {})?;
-                let text = |key: &str| held.as_ref().and_then(|held| held.get_str(key).ok()).unwrap_or("?").to_owned();
-                return Err(messages::export_locked(server.database(), start.elapsed(), &text("holder")));
-            }
-            std::thread::sleep(POLL);
-        }
+impl HeldLock {
+    /// Renews the lock before it expires, again and again.
+    fn renewed(server: &Arc<Server>, owner: &str) -> Self {
         let is_done = Arc::new(AtomicBool::new(false));
         let renewing = {
             let (server, owner, is_done) = (server.clone(), owner.to_owned(), is_done.clone());
@@ -76,11 +84,11 @@ impl Lock {
                 }
             })
         };
-        Ok(Self { server: server.clone(), owner: owner.to_owned(), is_done, renewing: Some(renewing) })
+        Self { server: server.clone(), owner: owner.to_owned(), is_done, renewing: Some(renewing) }
     }
 }
 
-impl Drop for Lock {
+impl Drop for HeldLock {
     fn drop(&mut self) {
         self.is_done.store(true, Ordering::SeqCst);
         if let Some(renewing) = self.renewing.take() {
@@ -126,7 +134,7 @@ fn claim(server: &Server, owner: &str, dead: Option<&str>) -> Result<bool> {
     let is_held = |error: &Error| error.causes().iter().any(|cause| cause.contains("[11000]"));
     match server.run("taking the lock of", doc! { "update": COLLECTION, "updates": [update] }, None) {
         Ok(_) => Ok(true),
-        // It stands and is another's: the upsert met its `_id`.
+        // It exists and is another owner's: the upsert met its `_id`.
         Err(error) if error.iter().any(is_held) => Ok(false),
         Err(error) => Err(error),
     }

@@ -5,33 +5,18 @@
 //! rows that point nowhere before it commits, so that any order and cycles pass; only where a table of others has a
 //! foreign key that acts (`cascade`, `set null`) the server's checks stay on.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
 use mysql::Conn;
 use mysql::prelude::Queryable;
 
-use super::statements::{self, Merge, place};
-use super::table::Table;
-use super::{MysqlExporter, Plan, Staged, drop_staging_tables, locked, take_lock};
+use super::lock::NamedLock;
+use super::staging::{MysqlPublication, MysqlStaged};
+use super::statements::{self, place};
 use crate::messages;
-use crate::{Counts, Extent, Published};
+use crate::target::{Answer, Applying, Merge, PublicationRecord, TOOL, Work, wait_for};
 use elt_base::error::{Error, Result};
 use elt_connect::mysql::{describe, is_lost};
 
-/// How often a lost connection is opened again to learn what became of the commit.
-const LOOK_BACK_TRIES: u32 = 5;
-const LOOK_BACK_PAUSE: Duration = Duration::from_secs(1);
-
-struct Work<'a> {
-    index: usize,
-    table: &'a Table,
-    plan: &'a Plan,
-    staged: Option<&'a Staged>,
-    counts: Counts,
-}
-
-/// A foreign key that stands, or was just added: from, columns, to, columns there; each table a position or a place.
+/// A foreign key that exists, or was just added: from, columns, to, columns there; each table a position or a place.
 struct Pointer {
     from: (String, String),
     columns: Vec<String>,
@@ -39,65 +24,23 @@ struct Pointer {
     to_columns: Vec<String>,
 }
 
-impl MysqlExporter {
-    /// Publishes what is staged. Without anything to do, writes nothing.
-    pub(super) fn apply(&mut self) -> Result<Published> {
-        self.cancel.check()?;
-        let staged = std::mem::take(&mut *locked(&self.staged));
-        let planned = self.tables.iter().zip(&self.plans).enumerate();
-        let mut work: Vec<Work<'_>> = planned
-            .map(|(index, (table, plan))| Work {
-                index,
-                table,
-                plan,
-                staged: staged.get(&index),
-                counts: Counts::default(),
-            })
-            .collect();
-        let alters = |work: &Work<'_>| match &work.plan.fit {
-            Some(fit) => !fit.alterations.is_empty() || !work.plan.foreign_keys.is_empty(),
-            None => false,
-        };
-        if !work.iter().any(|work| work.staged.is_some() || alters(work)) {
-            return Ok(Published { id: None, tables: Vec::new() });
-        }
-        let mut main = locked(&self.main);
-        let mut made = Vec::new();
-        let applied = self.define(&mut main, &work, &mut made).and_then(|()| self.transact(&mut main, &mut work));
-        if let Err(error) = applied {
-            let _ = main.query_drop("rollback");
-            self.unmake(&mut main, &made);
-            return Err(error);
-        }
-        if let Err(error) = main.query_drop("commit") {
-            if !is_lost(&error) {
-                return Err(failed("committing", None)(error));
-            }
-            self.look_back(&mut main, &describe(&error))?;
-        }
-        let _ = main.query_drop("set session foreign_key_checks = 1");
-        let _ = drop_staging_tables(&mut main);
-        let done = work.iter().filter(|work| work.staged.is_some());
-        let tables = done.map(|work| (work.table.label.clone(), work.counts)).collect();
-        Ok(Published { id: Some(self.publication.id.clone()), tables })
-    }
-
+impl MysqlPublication {
     /// Makes and alters tables; each statement is committed by itself.
-    fn define<'a>(&self, main: &mut Conn, work: &[Work<'a>], made: &mut Vec<&'a Table>) -> Result<()> {
+    fn define(&self, main: &mut Conn, work: &[Work<MysqlStaged>], made: &mut Vec<usize>) -> Result<()> {
         let tables = place(&self.server.database, "_elt_tables");
         for work in work {
             self.cancel.check()?;
-            let table = work.table;
-            match &work.plan.fit {
+            let table = &self.tables[work.index];
+            match &self.plans[work.index].fit {
                 None if work.staged.is_some() => {
                     // Known as ours first: a run that dies here leaves an empty table that the next one fills.
                     main.exec_drop(
                         format!("replace into {tables} (database_name, name, publication) values (?, ?, ?)"),
-                        (&table.database, &table.name, &self.publication.id),
+                        (&table.database, &table.name, &self.id),
                     )
                     .map_err(failed("recording", Some(&table.name)))?;
                     main.query_drop(statements::create_table(table)).map_err(failed("creating", Some(&table.name)))?;
-                    made.push(table);
+                    made.push(work.index);
                 }
                 None => continue,
                 Some(fit) => {
@@ -108,15 +51,19 @@ impl MysqlExporter {
                 }
             }
         }
-        // Not checked against rows that stand: their parents may come with this publication.
+        // Not checked against rows that exist: their parents may come with this publication.
         main.query_drop("set session foreign_key_checks = 0").map_err(failed("preparing", None))?;
-        for work in work.iter().filter(|work| work.plan.fit.is_some() || work.staged.is_some()) {
-            for key in &work.plan.foreign_keys {
-                let statement = statements::add_foreign_key(work.table, key);
-                main.query_drop(statement).map_err(failed("adding a foreign key to", Some(&work.table.name)))?;
+        for work in work {
+            let (table, plan) = (&self.tables[work.index], &self.plans[work.index]);
+            if plan.fit.is_none() && work.staged.is_none() {
+                continue;
+            }
+            for key in &plan.foreign_keys {
+                let statement = statements::add_foreign_key(table, key);
+                main.query_drop(statement).map_err(failed("adding a foreign key to", Some(&table.name)))?;
             }
         }
-        for table in made.iter() {
+        for table in made.iter().map(|index| &self.tables[*index]) {
             for (privilege, roles) in &table.contract.grants {
                 for role in roles {
                     main.query_drop(statements::grant(table, privilege, role))
@@ -128,8 +75,8 @@ impl MysqlExporter {
     }
 
     /// Takes back the tables that were made for nothing.
-    fn unmake(&self, main: &mut Conn, made: &[&Table]) {
-        for table in made {
+    fn unmake(&self, main: &mut Conn) {
+        for table in self.made.iter().map(|index| &self.tables[*index]) {
             let _ = main.query_drop(format!("drop table if exists {}", place(&table.database, &table.name)));
             let _ = main.exec_drop(
                 format!(
@@ -141,69 +88,34 @@ impl MysqlExporter {
         }
     }
 
-    fn transact(&self, main: &mut Conn, work: &mut [Work<'_>]) -> Result<()> {
-        let ours = |name: &(String, String)| self.tables.iter().any(|t| t.database == name.0 && t.name == name.1);
-        let others_act = self.catalog.foreign_keys.iter().any(|key| key.acts && ours(&key.to) && !ours(&key.from));
-        let checks = u8::from(others_act);
-        main.query_drop(format!("set session foreign_key_checks = {checks}")).map_err(failed("beginning", None))?;
-        main.query_drop("start transaction").map_err(failed("beginning", None))?;
-        let mut run = |during: &str, table: &Table, statement: &str| -> Result<u64> {
-            self.cancel.check()?;
-            main.query_drop(statement).map_err(failed(during, Some(&table.name)))?;
-            Ok(main.affected_rows())
-        };
-        for work in work.iter_mut().rev().filter(|work| work.plan.fit.is_some()) {
-            let Some(staged) = work.staged else { continue };
-            let statement = match staged.extent {
-                Extent::Everything => self.merge(work).delete_others(),
-                Extent::Delta if staged.has_gone => self.merge(work).delete_gone(),
-                Extent::Delta => continue,
-            };
-            work.counts.deleted = run("deleting from", work.table, &statement)?;
-        }
-        for work in work.iter_mut().filter(|work| work.staged.is_some()) {
-            let is_new = work.plan.fit.is_none();
-            if let Some(update) = self.merge(work).update().filter(|_| !is_new) {
-                work.counts.updated = run("updating", work.table, &update)?;
-            }
-            work.counts.inserted = run("inserting into", work.table, &self.merge(work).insert(is_new))?;
-        }
-        if !others_act {
-            self.verify(main, work)?;
-        }
-        let counts: BTreeMap<_, _> =
-            work.iter().filter(|work| work.staged.is_some()).map(|work| (&work.table.label, work.counts)).collect();
-        let counts = serde_json::to_string(&counts).unwrap_or_else(|_| "{}".into());
-        main.exec_drop(
-            format!(
-                "insert into {} (id, project, target, tool, tables) values (?, ?, ?, ?, ?)",
-                place(&self.server.database, "_elt_publications")
-            ),
-            (
-                &self.publication.id,
-                &self.publication.project,
-                &self.publication.target,
-                concat!("elt ", env!("CARGO_PKG_VERSION")),
-                counts,
-            ),
-        )
-        .map_err(failed("recording the publication", None))
+    /// How staged rows become the table's.
+    pub(super) fn merge(&self, index: usize) -> Merge<'static> {
+        let (rows, gone) = (self.staging_table("rows", index), self.staging_table("gone", index));
+        statements::merge(&self.tables[index], rows, gone)
     }
 
-    fn merge<'a>(&self, work: &Work<'a>) -> Merge<'a> {
-        Merge {
-            table: work.table,
-            target: place(&work.table.database, &work.table.name),
-            rows: self.staging("rows", work.index),
-            gone: self.staging("gone", work.index),
-        }
+    /// Whether a table of others has a foreign key that acts on ours.
+    fn others_act(&self) -> bool {
+        let ours = |name: &(String, String)| (0..self.tables.len()).any(|index| self.name(index) == *name);
+        self.catalog.foreign_keys.iter().any(|key| key.acts && ours(&key.to) && !ours(&key.from))
+    }
+
+    /// Database and name of a table.
+    fn name(&self, index: usize) -> (String, String) {
+        (self.tables[index].database.clone(), self.tables[index].name.clone())
+    }
+
+    /// Runs a statement of the transaction; returns how many rows it changed.
+    fn run(&self, during: &str, index: usize, statement: &str) -> Result<u64> {
+        self.cancel.check()?;
+        let mut main = self.main.lock();
+        main.query_drop(statement).map_err(failed(during, Some(&self.tables[index].name)))?;
+        Ok(main.affected_rows())
     }
 
     /// Looks for rows that point nowhere: among those that came, and among those that point to what went.
-    fn verify(&self, main: &mut Conn, work: &[Work<'_>]) -> Result<()> {
-        let named = |name: &(String, String)| {
-            work.iter().find(|work| work.table.database == name.0 && work.table.name == name.1)
-        };
+    fn verify(&self, main: &mut Conn, work: &[Work<MysqlStaged>]) -> Result<()> {
+        let named = |name: &(String, String)| work.iter().find(|work| self.name(work.index) == *name);
         let mut pointers: Vec<Pointer> = Vec::new();
         for key in &self.catalog.foreign_keys {
             pointers.push(Pointer {
@@ -214,10 +126,11 @@ impl MysqlExporter {
             });
         }
         for work in work {
-            pointers.extend(work.plan.foreign_keys.iter().map(|key| Pointer {
-                from: (work.table.database.clone(), work.table.name.clone()),
+            let table = &self.tables[work.index];
+            pointers.extend(self.plans[work.index].foreign_keys.iter().map(|key| Pointer {
+                from: self.name(work.index),
                 columns: key.columns.clone(),
-                to: (key.to_schema.clone().unwrap_or_else(|| work.table.database.clone()), key.to_table.clone()),
+                to: (key.to_schema.clone().unwrap_or_else(|| table.database.clone()), key.to_table.clone()),
                 to_columns: key.to_columns.clone(),
             }));
         }
@@ -227,21 +140,22 @@ impl MysqlExporter {
             let mut queries = Vec::new();
             // A key that was just added has never been looked at.
             let is_added = child.is_some_and(|child| {
-                child.plan.fit.is_some() && child.plan.foreign_keys.iter().any(|key| key.columns == *columns)
+                self.plans[child.index].fit.is_some()
+                    && self.plans[child.index].foreign_keys.iter().any(|key| key.columns == *columns)
             });
             if is_added {
                 queries.push(statements::orphan(&from_place, columns, &to_place, to_columns));
             } else if let Some(child) = child.filter(|child| child.counts.inserted + child.counts.updated > 0) {
-                let is_staged = columns.iter().all(|name| child.table.column(name).is_some());
-                let rows = if is_staged { self.staging("rows", child.index) } else { from_place.clone() };
+                let is_staged = columns.iter().all(|name| self.tables[child.index].column(name).is_some());
+                let rows = if is_staged { self.staging_table("rows", child.index) } else { from_place.clone() };
                 queries.push(statements::orphan(&rows, columns, &to_place, to_columns));
             }
             if let Some(parent) = parent.filter(|_| !is_added) {
-                let is_key = to_columns.iter().all(|name| parent.table.key.contains(name));
-                let has_gone = parent.staged.is_some_and(|staged| staged.has_gone);
+                let is_key = to_columns.iter().all(|name| self.tables[parent.index].key.contains(name));
+                let has_gone = parent.staged.as_ref().is_some_and(|staged| staged.has_gone);
                 let went = parent.counts.deleted > 0;
-                if went && is_key && has_gone && to_columns.len() == parent.table.key.len() {
-                    let gone = self.staging("gone", parent.index);
+                if went && is_key && has_gone && to_columns.len() == self.tables[parent.index].key.len() {
+                    let gone = self.staging_table("gone", parent.index);
                     queries.push(statements::orphaned(&gone, to_columns, &from_place, columns));
                 } else if went || !is_key && parent.counts.updated > 0 {
                     queries.push(statements::orphan(&from_place, columns, &to_place, to_columns));
@@ -258,24 +172,81 @@ impl MysqlExporter {
         }
         Ok(())
     }
+}
 
-    /// After a commit without an answer: under the lock, which the lost connection gives up only once its transaction
-    /// has ended, the record tells whether it was done.
-    fn look_back(&self, main: &mut Conn, cause: &str) -> Result<()> {
-        let unknown = || messages::mysql_outcome_unknown(&self.server.name(), &self.publication.id, cause);
-        for attempt in 0..LOOK_BACK_TRIES {
-            if attempt > 0 {
-                std::thread::sleep(LOOK_BACK_PAUSE);
-            }
-            let Ok(mut connection) = self.server.connect() else { continue };
-            take_lock(&mut connection, &self.server.database, &self.cancel, &|_| ()).map_err(|_| unknown())?;
-            let found = connection
-                .exec_first::<u8, _, _>("select 1 from `_elt_publications` where id = ?", (&self.publication.id,));
-            let Ok(found) = found else { continue };
-            *main = connection;
-            return found.map(drop).ok_or_else(|| messages::mysql("committing", None, cause));
+impl Applying for MysqlPublication {
+    fn begin(&mut self, work: &mut [Work<MysqlStaged>]) -> Result<()> {
+        let mut made = Vec::new();
+        let defined = self.define(&mut self.main.lock(), work, &mut made);
+        self.made = made;
+        defined?;
+        let checks = u8::from(self.others_act());
+        let main = self.main.get_mut();
+        main.query_drop(format!("set session foreign_key_checks = {checks}")).map_err(failed("beginning", None))?;
+        main.query_drop("start transaction").map_err(failed("beginning", None))
+    }
+
+    fn delete(&mut self, work: &mut Work<MysqlStaged>) -> Result<u64> {
+        let (Some(_), Some(staged)) = (&self.plans[work.index].fit, &work.staged) else { return Ok(0) };
+        match self.merge(work.index).delete(staged.coverage, staged.has_gone) {
+            Some(statement) => self.run("deleting from", work.index, &statement),
+            None => Ok(0),
         }
-        Err(unknown())
+    }
+
+    fn write(&mut self, work: &mut Work<MysqlStaged>) -> Result<(u64, u64)> {
+        let is_new = self.plans[work.index].fit.is_none();
+        let merge = self.merge(work.index);
+        let updated = match merge.update().filter(|_| !is_new) {
+            Some(update) => self.run("updating", work.index, &update)?,
+            None => 0,
+        };
+        Ok((self.run("inserting into", work.index, &merge.insert(is_new))?, updated))
+    }
+
+    fn finish(&mut self, work: &[Work<MysqlStaged>]) -> Result<()> {
+        if self.others_act() { Ok(()) } else { self.verify(&mut self.main.lock(), work) }
+    }
+
+    fn record(&mut self, record: &PublicationRecord<'_>) -> Result<()> {
+        let publications = place(&self.server.database, "_elt_publications");
+        self.main
+            .get_mut()
+            .exec_drop(
+                format!("insert into {publications} (id, project, target, tool, tables) values (?, ?, ?, ?, ?)"),
+                (record.id, record.project, record.target, TOOL, record.tables_json()),
+            )
+            .map_err(failed("recording the publication", None))
+    }
+
+    fn commit(&mut self) -> Result<Answer> {
+        match self.main.get_mut().query_drop("commit") {
+            Ok(()) => Ok(Answer::Committed),
+            Err(error) if is_lost(&error) => Ok(Answer::Lost(describe(&error))),
+            Err(error) => Err(failed("committing", None)(error)),
+        }
+    }
+
+    fn roll_back(&mut self, error: Error) -> Error {
+        let mut main = self.main.lock();
+        let _ = main.query_drop("rollback");
+        self.unmake(&mut main);
+        error
+    }
+
+    fn is_recorded(&mut self, id: &str) -> Result<bool> {
+        let mut connection = self.server.connect()?;
+        let database = &self.server.database;
+        wait_for(&mut NamedLock { connection: &mut connection, database }, &self.cancel, &|_| ())?;
+        let found = connection
+            .exec_first::<u8, _, _>("select 1 from `_elt_publications` where id = ?", (id,))
+            .map_err(failed("reading the publication", None))?;
+        *self.main.get_mut() = connection;
+        Ok(found.is_some())
+    }
+
+    fn failed(&self, during: &str, cause: &str) -> Error {
+        messages::mysql(during, None, cause)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Reads what stands in the target's databases from `information_schema`.
+//! Reads what exists in the target's databases from `information_schema`.
 //!
 //! Knows the catalog's tables; judges nothing.
 
@@ -8,36 +8,26 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, Error};
 
 use super::statements::text;
+use crate::target::ExistingColumn;
 
 /// Database and name.
 pub type Name = (String, String);
 
-/// A table that stands.
+/// A table that exists.
 #[derive(Debug, Clone, Default)]
-pub struct Standing {
+pub struct ExistingMysqlTable {
     /// Made by an earlier publication.
     pub is_ours: bool,
     /// None for views.
     pub engine: Option<String>,
-    pub columns: Vec<StandingColumn>,
+    pub columns: Vec<ExistingColumn>,
     pub has_primary_key: bool,
     pub unique: Vec<Vec<String>>,
 }
 
-#[derive(Debug, Clone, Default)]
-pub struct StandingColumn {
-    pub name: String,
-    pub type_name: String,
-    pub collation: Option<String>,
-    pub not_null: bool,
-    /// A default, or `auto_increment`.
-    pub has_default: bool,
-    pub is_generated: bool,
-}
-
-/// A foreign key, wherever it stands.
+/// A foreign key, wherever it exists.
 #[derive(Debug, Clone)]
-pub struct StandingKey {
+pub struct ExistingMysqlKey {
     pub from: Name,
     pub columns: Vec<String>,
     pub to: Name,
@@ -47,15 +37,15 @@ pub struct StandingKey {
 }
 
 #[derive(Debug, Clone, Default)]
-pub struct Catalog {
-    pub tables: BTreeMap<Name, Standing>,
-    pub foreign_keys: Vec<StandingKey>,
+pub struct MysqlCatalog {
+    pub tables: BTreeMap<Name, ExistingMysqlTable>,
+    pub foreign_keys: Vec<ExistingMysqlKey>,
 }
 
-/// What stands in `databases`, and the foreign keys from or to there.
-pub fn read(connection: &mut Conn, own: &str, databases: &[String]) -> Result<Catalog, Error> {
+/// What exists in `databases`, and the foreign keys from or to there.
+pub fn read(connection: &mut Conn, own: &str, databases: &[String]) -> Result<MysqlCatalog, Error> {
     let list = databases.iter().map(|name| text(name)).collect::<Vec<_>>().join(", ");
-    let mut catalog = Catalog::default();
+    let mut catalog = MysqlCatalog::default();
     let ours: Vec<Name> =
         connection.query(format!("select database_name, name from {}.`_elt_tables`", super::statements::tick(own)))?;
     let tables: Vec<(String, String, Option<String>)> = connection.query(format!(
@@ -64,7 +54,7 @@ pub fn read(connection: &mut Conn, own: &str, databases: &[String]) -> Result<Ca
     for (database, name, engine) in tables {
         let name = (database, name);
         let is_ours = ours.contains(&name);
-        catalog.tables.insert(name, Standing { is_ours, engine, ..Standing::default() });
+        catalog.tables.insert(name, ExistingMysqlTable { is_ours, engine, ..ExistingMysqlTable::default() });
     }
     type ColumnRow = (String, String, String, String, Option<String>, String, Option<String>, String);
     let columns: Vec<ColumnRow> = connection.query(format!(
@@ -75,7 +65,7 @@ pub fn read(connection: &mut Conn, own: &str, databases: &[String]) -> Result<Ca
     for (database, table, name, type_name, collation, nullable, default, extra) in columns {
         if let Some(table) = catalog.tables.get_mut(&(database, table)) {
             let extra = extra.to_lowercase();
-            table.columns.push(StandingColumn {
+            table.columns.push(ExistingColumn {
                 name,
                 type_name,
                 collation,
@@ -84,6 +74,7 @@ pub fn read(connection: &mut Conn, own: &str, databases: &[String]) -> Result<Ca
                     || extra.contains("auto_increment")
                     || extra.contains("default_generated"),
                 is_generated: extra.contains("virtual") || extra.contains("stored"),
+                ..ExistingColumn::default()
             });
         }
     }
@@ -121,7 +112,7 @@ pub fn read(connection: &mut Conn, own: &str, databases: &[String]) -> Result<Ca
         let this = Some((database.clone(), table.clone(), constraint));
         if this != last {
             let acts = [deletes, updates].iter().flatten().any(|rule| rule == "CASCADE" || rule.starts_with("SET"));
-            catalog.foreign_keys.push(StandingKey {
+            catalog.foreign_keys.push(ExistingMysqlKey {
                 from: (database, table),
                 columns: Vec::new(),
                 to: (to_database, to_table),

@@ -12,12 +12,12 @@ use arrow::datatypes::{
 use arrow::record_batch::RecordBatch;
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta};
 
+use super::capabilities::CAPABILITIES;
 use super::mysql_type::MysqlType;
-use super::table::Column;
+use super::table::{MysqlColumn, MysqlTable};
+use crate::target::{Faults, FaultyColumn, FaultyTable, Hazard, Replacement, key_text};
+use elt_base::error::Result;
 use elt_project::OnHazard;
-
-/// How many keys of bad rows are shown.
-const KEYS_SHOWN: usize = 3;
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,58 +28,67 @@ pub enum Form {
     Insert,
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Hazard {
-    NotFinite,
+/// Why a value does not fit its column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum MysqlHazard {
+    Infinite,
+    NotANumber,
     NotFiniteInJson,
     Year,
     Range,
     Length,
-    Packet,
+    /// Of a text, which can be cut.
+    LongText,
+    /// Of JSON or bytes, which cannot.
+    LongValue,
 }
 
-impl Hazard {
+impl Hazard for MysqlHazard {
     fn text(self) -> &'static str {
         match self {
-            Self::NotFinite => "that are NaN or Infinity",
-            Self::NotFiniteInJson => "with NaN or Infinity, which JSON does not have",
-            Self::Year => "beyond the years that the column takes",
-            Self::Range => "beyond the numbers that the column takes",
+            Self::Infinite => "Infinity",
+            Self::NotANumber => "NaN",
+            Self::NotFiniteInJson => "NaN or Infinity, which JSON does not have",
+            Self::Year => "a year that the column does not reach",
+            Self::Range => "beyond the range of the column's type",
             Self::Length => "longer than the column takes",
-            Self::Packet => "longer than the server's `max_allowed_packet`",
+            Self::LongText | Self::LongValue => "longer than the server's `max_allowed_packet`",
+        }
+    }
+
+    fn replacement(self) -> Replacement {
+        match self {
+            Self::Infinite | Self::Range => Replacement::Nearest("the nearest number"),
+            Self::Year => Replacement::Nearest("the nearest date"),
+            Self::Length => Replacement::Nearest("the value cut off"),
+            Self::LongText => Replacement::Nearest("the text cut off"),
+            Self::NotANumber | Self::NotFiniteInJson | Self::LongValue => Replacement::Null,
         }
     }
 }
 
-struct Fault {
-    column: usize,
-    hazard: Hazard,
-    values: u64,
-    keys: Vec<String>,
-}
-
 /// A column whose Arrow type is not what its MySQL type is made from.
-pub struct Mismatch {
+pub struct TextMismatch {
     pub column: usize,
     pub arrow: String,
 }
 
-pub struct Encoder<'a> {
-    columns: Vec<&'a Column>,
+pub struct TextEncoder<'a> {
+    columns: Vec<&'a MysqlColumn>,
     form: Form,
     packet_bytes_max: usize,
-    faults: Vec<Fault>,
+    faults: Faults<MysqlHazard>,
     pub rows: u64,
     cell: String,
 }
 
-impl<'a> Encoder<'a> {
-    pub fn new(columns: Vec<&'a Column>, form: Form, packet_bytes_max: usize) -> Self {
-        Self { columns, form, packet_bytes_max, faults: Vec::new(), rows: 0, cell: String::new() }
+impl<'a> TextEncoder<'a> {
+    pub fn new(columns: Vec<&'a MysqlColumn>, form: Form, packet_bytes_max: usize) -> Self {
+        Self { columns, form, packet_bytes_max, faults: Faults::default(), rows: 0, cell: String::new() }
     }
 
     /// Appends one row.
-    pub fn put_row(&mut self, batch: &RecordBatch, row: usize, out: &mut Vec<u8>) -> Result<(), Mismatch> {
+    pub fn put_row(&mut self, batch: &RecordBatch, row: usize, out: &mut Vec<u8>) -> Result<(), TextMismatch> {
         let (open, between, close): (&[u8], u8, &[u8]) = match self.form {
             Form::Load => (b"", b'\t', b"\n"),
             Form::Insert => (b"(", b',', b")"),
@@ -96,22 +105,20 @@ impl<'a> Encoder<'a> {
             }
             self.cell.clear();
             let Some(fault) = write(array, row, &column.mysql_type, self.packet_bytes_max, &mut self.cell) else {
-                return Err(Mismatch { column: index, arrow: array.data_type().to_string() });
+                return Err(TextMismatch { column: index, arrow: array.data_type().to_string() });
             };
             if let Some((hazard, nearest)) = fault {
-                let may_replace = column.on_hazard == OnHazard::Replace && !column.is_key;
-                match nearest {
-                    Some(nearest) if may_replace => self.cell = nearest,
-                    None if may_replace && !column.not_null => {
-                        self.put_null(out);
-                        continue;
-                    }
-                    _ => {
-                        self.note(index, hazard, batch, row);
-                        self.put_null(out);
-                        continue;
-                    }
-                }
+                let key = || {
+                    let key = self.columns.iter().enumerate().filter(|(_, column)| column.is_key);
+                    key_text(batch, row, key.map(|(index, _)| index), self.rows - row as u64)
+                };
+                self.faults.add(index, hazard, key);
+                // Whether it may be replaced is judged at the end.
+                let Some(nearest) = nearest else {
+                    self.put_null(out);
+                    continue;
+                };
+                self.cell = nearest;
             }
             if array.data_type() == &DataType::Binary {
                 // Hexadecimal already.
@@ -138,46 +145,21 @@ impl<'a> Encoder<'a> {
         out.extend_from_slice(if self.form == Form::Load { b"\\N" } else { b"NULL" });
     }
 
-    fn note(&mut self, column: usize, hazard: Hazard, batch: &RecordBatch, row: usize) {
-        let known = self.faults.iter().position(|fault| fault.column == column && fault.hazard == hazard);
-        let position = known.unwrap_or_else(|| {
-            self.faults.push(Fault { column, hazard, values: 0, keys: Vec::new() });
-            self.faults.len() - 1
+    /// An error if there are faults that may not pass; else what became of the others, a line each.
+    pub fn judge(&self, table: &MysqlTable) -> Result<Vec<String>> {
+        let columns = self.columns.iter().map(|column| FaultyColumn {
+            name: &column.name,
+            // Two keys that become one would be a row lost.
+            on_hazard: if column.is_key { OnHazard::Fail } else { column.on_hazard },
+            may_be_null: !column.not_null,
         });
-        let is_shown = self.faults[position].keys.len() < KEYS_SHOWN;
-        let key = is_shown.then(|| self.key(batch, row)).filter(|key| !key.is_empty());
-        let fault = &mut self.faults[position];
-        fault.values += 1;
-        fault.keys.extend(key);
-    }
-
-    fn key(&self, batch: &RecordBatch, row: usize) -> String {
-        let keys = self.columns.iter().enumerate().filter(|(_, column)| column.is_key);
-        let texts = keys.map(|(index, column)| {
-            let mut text = String::new();
-            if !batch.column(index).is_null(row) {
-                write(batch.column(index), row, &column.mysql_type, usize::MAX, &mut text);
-            }
-            text.chars().take(40).collect::<String>()
-        });
-        texts.collect::<Vec<_>>().join(", ")
-    }
-
-    /// One line for each column and hazard.
-    pub fn hazards(&self) -> Vec<String> {
-        let line = |fault: &Fault| {
-            let column = &self.columns[fault.column];
-            let values = if fault.values == 1 { "1 value".into() } else { format!("{} values", fault.values) };
-            let mut line =
-                format!("column `{}` ({}): {values} {}", column.name, column.mysql_type, fault.hazard.text());
-            if !fault.keys.is_empty() {
-                let more = if fault.values as usize > fault.keys.len() { ", …" } else { "" };
-                let keys = fault.keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ");
-                let _ = write!(line, " (key {keys}{more})");
-            }
-            line
-        };
-        self.faults.iter().map(line).collect()
+        self.faults.judge(&FaultyTable {
+            capabilities: &CAPABILITIES,
+            name: &table.name,
+            beside: "",
+            key: &table.key,
+            columns: columns.collect(),
+        })
     }
 }
 
@@ -201,9 +183,9 @@ fn escape(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(&bytes[start..]);
 }
 
-type Faulty = Option<(Hazard, Option<String>)>;
+type Faulty = Option<(MysqlHazard, Option<String>)>;
 
-/// Writes a value's text; Some with what is wrong with it, and the nearest value that can stand. None: no such pair of types.
+/// Writes a value's text; Some with what is wrong with it, and the nearest value that fits. None: no such pair of types.
 fn write(
     array: &dyn Array,
     row: usize,
@@ -248,9 +230,9 @@ fn write(
             // Twice as long on its way.
             let packet = packet_bytes_max / 2;
             if value.len() > packet {
-                return Some(Some((Hazard::Packet, None)));
+                return Some(Some((MysqlHazard::LongValue, None)));
             }
-            Some((value.len() > max).then(|| (Hazard::Length, Some(out.clone()))))
+            Some((value.len() > max).then(|| (MysqlHazard::Length, Some(out.clone()))))
         }
         DataType::Date32 => {
             let days = array.as_primitive::<Date32Type>().value(row);
@@ -260,7 +242,9 @@ fn write(
                     let _ = write!(out, "{date}");
                     Some(None)
                 }
-                None => Some(Some((Hazard::Year, Some(if days < 0 { "1000-01-01" } else { "9999-12-31" }.into())))),
+                None => {
+                    Some(Some((MysqlHazard::Year, Some(if days < 0 { "1000-01-01" } else { "9999-12-31" }.into()))))
+                }
             }
         }
         DataType::Time64(TimeUnit::Microsecond) => {
@@ -283,7 +267,7 @@ fn write(
                     out.push_str(&written);
                     Some(None)
                 }
-                _ => Some(Some((Hazard::Year, Some(if micros <= 0 { least } else { most }.into())))),
+                _ => Some(Some((MysqlHazard::Year, Some(if micros <= 0 { least } else { most }.into())))),
             }
         }
         _ => None,
@@ -306,8 +290,10 @@ fn float(value: f64, most: f64, out: &mut String) -> Faulty {
         let _ = write!(out, "{value:e}");
         return None;
     }
-    let nearest = (!value.is_nan()).then(|| format!("{:e}", most.copysign(value)));
-    Some((Hazard::NotFinite, nearest))
+    Some(match value.is_nan() {
+        true => (MysqlHazard::NotANumber, None),
+        false => (MysqlHazard::Infinite, Some(format!("{:e}", most.copysign(value)))),
+    })
 }
 
 /// A decimal number's text into a number of so many digits.
@@ -339,7 +325,7 @@ fn digits(text: &str, target: &MysqlType, out: &mut String) -> Option<Faulty> {
         }
         _ => return None,
     };
-    Some(Some((Hazard::Range, Some(if text.starts_with('-') { least } else { most }))))
+    Some(Some((MysqlHazard::Range, Some(if text.starts_with('-') { least } else { most }))))
 }
 
 fn decimal(value: i128, scale: i8) -> String {
@@ -353,17 +339,22 @@ fn decimal(value: i128, scale: i8) -> String {
 fn text(value: &str, target: &MysqlType, packet_bytes_max: usize, out: &mut String) -> Faulty {
     let cut = |bytes: usize| value[..value.floor_char_boundary(bytes.min(value.len()))].to_owned();
     if value.len() > packet_bytes_max {
-        return Some((Hazard::Packet, (*target != MysqlType::Json).then(|| cut(packet_bytes_max))));
+        return Some(match target {
+            MysqlType::Json => (MysqlHazard::LongValue, None),
+            _ => (MysqlHazard::LongText, Some(cut(packet_bytes_max))),
+        });
     }
     match target {
         MysqlType::Char(length) | MysqlType::Varchar(length) => {
             let length = *length as usize;
             if value.len() > length && value.chars().count() > length {
-                return Some((Hazard::Length, Some(value.chars().take(length).collect())));
+                return Some((MysqlHazard::Length, Some(value.chars().take(length).collect())));
             }
         }
-        MysqlType::Text(max) if value.len() as u64 > *max => return Some((Hazard::Length, Some(cut(*max as usize)))),
-        MysqlType::Json if has_no_json_number(value) => return Some((Hazard::NotFiniteInJson, None)),
+        MysqlType::Text(max) if value.len() as u64 > *max => {
+            return Some((MysqlHazard::Length, Some(cut(*max as usize))));
+        }
+        MysqlType::Json if has_no_json_number(value) => return Some((MysqlHazard::NotFiniteInJson, None)),
         _ => {}
     }
     out.push_str(value);
@@ -389,10 +380,10 @@ fn has_no_json_number(text: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Faulty, Hazard, MysqlType, decimal, digits, escape, float, has_no_json_number, text};
+    use super::{Faulty, MysqlHazard, MysqlType, decimal, digits, escape, float, has_no_json_number, text};
 
     #[track_caller]
-    fn check(found: (String, Faulty), expected: &str, hazard: Option<Hazard>) {
+    fn check(found: (String, Faulty), expected: &str, hazard: Option<MysqlHazard>) {
         let (written, fault) = found;
         assert_eq!(fault.as_ref().map(|(hazard, _)| *hazard), hazard);
         assert_eq!(fault.map_or(written, |(_, nearest)| nearest.unwrap_or("NULL".into())), expected);
@@ -408,16 +399,16 @@ mod tests {
     fn finds_what_cannot_stand() {
         let number = |text, target| written(|out| digits(text, &target, out).expect("a number"));
         check(number("-12.50", MysqlType::Decimal(4, 2)), "-12.50", None);
-        check(number("123.50", MysqlType::Decimal(4, 2)), "99.99", Some(Hazard::Range));
-        check(number("-300", MysqlType::Int(1, false)), "-128", Some(Hazard::Range));
+        check(number("123.50", MysqlType::Decimal(4, 2)), "99.99", Some(MysqlHazard::Range));
+        check(number("-300", MysqlType::Int(1, false)), "-128", Some(MysqlHazard::Range));
         check(number("18446744073709551615", MysqlType::Int(8, true)), "18446744073709551615", None);
         check(
             written(|out| float(f64::NEG_INFINITY, f64::MAX, out)),
             "-1.7976931348623157e308",
-            Some(Hazard::NotFinite),
+            Some(MysqlHazard::Infinite),
         );
-        check(written(|out| float(f64::NAN, f64::MAX, out)), "NULL", Some(Hazard::NotFinite));
-        check(written(|out| text("äöü", &MysqlType::Varchar(2), 99, out)), "äö", Some(Hazard::Length));
+        check(written(|out| float(f64::NAN, f64::MAX, out)), "NULL", Some(MysqlHazard::NotANumber));
+        check(written(|out| text("äöü", &MysqlType::Varchar(2), 99, out)), "äö", Some(MysqlHazard::Length));
         check(written(|out| text("äöü", &MysqlType::Varchar(3), 99, out)), "äöü", None);
         assert!(has_no_json_number("[1, nan]") && has_no_json_number("{\"a\": -inf}"));
         assert!(!has_no_json_number("{\"NaN\\\"I\": null, \"b\": [true, 1e5]}"));

@@ -1,17 +1,16 @@
-//! Compares a table of a publication with the one that stands: what must be altered, or why it does not fit.
+//! Compares a table of a publication with the one that exists: what must be altered, or why it does not fit.
 //!
 //! Pure. Knows no connection: `catalog` fills in what is there.
 
-use std::collections::BTreeSet;
-
-use super::catalog::Standing;
-use super::mysql_type::MysqlType;
+use super::catalog::ExistingMysqlTable;
+use super::mysql_type::{LONG, MysqlType};
 use super::statements::{define, names, tick};
-use super::table::Table;
+use super::table::{MysqlColumn, MysqlTable};
+use crate::target::{CheckedTable, ExistingColumn, Fitting, check};
 
-/// How a table that stands is published to.
+/// How a table that exists is published to.
 #[derive(Debug, Clone, Default)]
-pub struct Fit {
+pub struct MysqlFit {
     /// What follows `alter table …`, one by one.
     pub alterations: Vec<String>,
     /// A column is new: rows that did not change must be sent too.
@@ -22,7 +21,7 @@ pub struct Fit {
 
 /// Every difference that keeps the table from being published, or how it fits. Gives the table's columns the types
 /// that they have there, so that what does not fit is found before it is sent.
-pub fn fit(table: &mut Table, there: &Standing) -> Result<Fit, Vec<String>> {
+pub fn fit(table: &mut MysqlTable, there: &ExistingMysqlTable) -> Result<MysqlFit, Vec<String>> {
     match there.engine.as_deref() {
         None => return Err(vec!["it is no table".into()]),
         Some(engine) if !engine.eq_ignore_ascii_case("InnoDB") => {
@@ -30,98 +29,97 @@ pub fn fit(table: &mut Table, there: &Standing) -> Result<Fit, Vec<String>> {
         }
         Some(_) => {}
     }
-    let mut differences = Vec::new();
-    let mut fit = Fit::default();
-    for column in &mut table.columns {
-        let name = column.name.clone();
-        let ours = column.mysql_type.clone();
+    let checked = CheckedTable {
+        is_ours: there.is_ours,
+        columns: &there.columns,
+        unique: &there.unique,
         // Column names do not tell case apart.
-        let Some(theirs) = there.columns.iter().find(|there| there.name.eq_ignore_ascii_case(&name)) else {
-            match there.is_ours {
-                true => {
-                    // Rows that stand have no value until the transaction brings it.
-                    let not_null = std::mem::replace(&mut column.not_null, false);
-                    fit.alterations.push(format!("add column {}", define(column)));
-                    column.not_null = not_null;
-                    fit.wants_everything = true;
-                }
-                false => differences.push(format!("column `{name}`: missing there, {ours} here")),
-            }
-            continue;
-        };
-        if theirs.is_generated {
-            differences.push(format!("column `{name}`: generated there, published here"));
-            continue;
+        ignores_case: true,
+        key_remark: String::new(),
+    };
+    let names: Vec<(String, String)> =
+        table.columns.iter().map(|column| (column.name.clone(), column.mysql_type.to_string())).collect();
+    let columns: Vec<_> = names.iter().map(|(name, ours)| (name.as_str(), ours.clone())).collect();
+    let key = table.key.clone();
+    let mut fitting = MysqlFitting { table, there, fit: MysqlFit::default() };
+    let differences = check(&columns, &key, &checked, &mut fitting);
+    if differences.is_empty() { Ok(fitting.fit) } else { Err(differences) }
+}
+
+struct MysqlFitting<'a> {
+    table: &'a mut MysqlTable,
+    there: &'a ExistingMysqlTable,
+    fit: MysqlFit,
+}
+
+impl Fitting for MysqlFitting<'_> {
+    fn column_fits(&mut self, index: usize, theirs: &ExistingColumn) -> bool {
+        let (column, is_ours) = (&mut self.table.columns[index], self.there.is_ours);
+        let ours = column.mysql_type.clone();
+        let Some(type_there) = MysqlType::parse(&theirs.type_name) else { return false };
+        if is_ours && type_there != ours && type_there.widens_to(&ours) {
+            self.fit.alterations.push(format!("modify column {}", define(column)));
+            return true;
         }
-        let there_type = MysqlType::parse(&theirs.type_name);
-        match there_type {
-            Some(type_there) if there.is_ours && type_there != ours && type_there.widens_to(&ours) => {
-                fit.alterations.push(format!("modify column {}", define(column)));
-            }
-            Some(type_there) if ours.fits(&type_there) => {
-                if there.is_ours && theirs.not_null && !column.not_null {
-                    column.mysql_type = type_there;
-                    column.collation = theirs.collation.clone().filter(|_| column.mysql_type.is_text());
-                    fit.alterations.push(format!("modify column {}", define(column)));
-                } else {
-                    // MariaDB's `json` has a check of its own that the name of the type brings.
-                    if !(ours == MysqlType::Json && type_there == MysqlType::Text(super::mysql_type::LONG)) {
-                        column.mysql_type = type_there;
-                    }
-                    column.collation = theirs.collation.clone().filter(|_| column.mysql_type.is_text());
-                    column.not_null |= theirs.not_null;
-                }
-            }
-            _ => differences.push(format!("column `{name}`: {} there, {ours} here", theirs.type_name)),
+        if !ours.fits(&type_there) {
+            return false;
         }
-    }
-    for column in &there.columns {
-        if table.columns.iter().any(|ours| ours.name.eq_ignore_ascii_case(&column.name)) {
-            continue;
+        let loses_not_null = is_ours && theirs.not_null && !column.not_null;
+        // MariaDB's `json` has a check of its own that the name of the type brings.
+        let is_json = ours == MysqlType::Json && type_there == MysqlType::Text(LONG);
+        if loses_not_null || !is_json {
+            column.mysql_type = type_there;
         }
-        if column.not_null && !column.has_default && !column.is_generated {
-            match there.is_ours {
-                true => fit.alterations.push(format!("modify column {} {} null", tick(&column.name), column.type_name)),
-                false => differences
-                    .push(format!("column `{}`: not null without a default there, missing here", column.name)),
-            }
-        }
-        if there.is_ours {
-            fit.unfilled.push(column.name.clone());
-        }
-    }
-    let lower = |names: &[String]| names.iter().map(|name| name.to_lowercase()).collect::<BTreeSet<_>>();
-    let key = lower(&table.key);
-    if !key.is_empty() && !there.unique.iter().any(|unique| key == lower(unique)) {
-        if there.is_ours && !there.has_primary_key {
-            fit.alterations.push(format!("add primary key ({})", names(&table.key)));
+        column.collation = theirs.collation.clone().filter(|_| column.mysql_type.is_text());
+        if loses_not_null {
+            self.fit.alterations.push(format!("modify column {}", define(column)));
         } else {
-            let columns: Vec<_> = table.key.iter().map(|name| format!("`{name}`")).collect();
-            differences.push(format!("key: no primary key or unique index on {} there", columns.join(", ")));
+            column.not_null |= theirs.not_null;
         }
+        true
     }
-    if differences.is_empty() { Ok(fit) } else { Err(differences) }
+
+    fn add(&mut self, index: usize) {
+        // Rows that exist have no value until the transaction brings it.
+        let column = MysqlColumn { not_null: false, ..self.table.columns[index].clone() };
+        self.fit.alterations.push(format!("add column {}", define(&column)));
+        self.fit.wants_everything = true;
+    }
+
+    fn leave(&mut self, theirs: &ExistingColumn, blocks: bool) {
+        if blocks {
+            let (name, type_name) = (tick(&theirs.name), &theirs.type_name);
+            self.fit.alterations.push(format!("modify column {name} {type_name} null"));
+        }
+        self.fit.unfilled.push(theirs.name.clone());
+    }
+
+    fn make_key(&mut self) -> bool {
+        if !self.there.has_primary_key {
+            self.fit.alterations.push(format!("add primary key ({})", names(&self.table.key)));
+        }
+        !self.there.has_primary_key
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::catalog::StandingColumn;
     use super::*;
     use crate::contract;
     use elt_connect::mysql::Flavour;
 
-    fn column(name: &str, type_name: &str, not_null: bool, has_default: bool) -> StandingColumn {
+    fn column(name: &str, type_name: &str, not_null: bool, has_default: bool) -> ExistingColumn {
         let type_name = type_name.to_owned();
-        StandingColumn { name: name.into(), type_name, not_null, has_default, ..StandingColumn::default() }
+        ExistingColumn { name: name.into(), type_name, not_null, has_default, ..ExistingColumn::default() }
     }
 
     #[track_caller]
-    fn check(is_ours: bool, columns: Vec<StandingColumn>, unique: &[&str], expected: Result<&[&str], &[&str]>) {
+    fn check_fit(is_ours: bool, columns: Vec<ExistingColumn>, unique: &[&str], expected: Result<&[&str], &[&str]>) {
         let engine = Some("InnoDB".into());
         let unique: Vec<Vec<String>> = vec![unique.iter().map(|name| name.to_string()).collect()];
-        let there = Standing { is_ours, engine, columns, has_primary_key: true, unique };
+        let there = ExistingMysqlTable { is_ours, engine, columns, has_primary_key: true, unique };
         let plain = contract::Table::plain("t", &[("id", "BIGINT"), ("amount", "DECIMAL(38,2)")], &["id"]);
-        let mut table = Table::of(&plain, "d", Flavour::MariaDb).expect("a table");
+        let mut table = MysqlTable::of(&plain, "d", Flavour::MariaDb).expect("a table");
         let found = fit(&mut table, &there).map(|fit| fit.alterations);
         assert_eq!(found, expected.map(own).map_err(own));
     }
@@ -133,9 +131,9 @@ mod tests {
     #[test]
     fn takes_or_refuses_or_alters() {
         let theirs = |id: &str| vec![column("ID", id, true, false), column("amount", "decimal(12,2)", false, false)];
-        check(false, theirs("int(11)"), &["ID"], Ok(&[]));
-        check(false, [theirs("int(11)"), vec![column("made", "date", true, true)]].concat(), &["ID"], Ok(&[]));
-        check(
+        check_fit(false, theirs("int(11)"), &["ID"], Ok(&[]));
+        check_fit(false, [theirs("int(11)"), vec![column("made", "date", true, true)]].concat(), &["ID"], Ok(&[]));
+        check_fit(
             false,
             [theirs("double"), vec![column("must", "date", true, false)]].concat(),
             &["amount"],
@@ -145,7 +143,7 @@ mod tests {
                 "key: no primary key or unique index on `id` there",
             ]),
         );
-        check(
+        check_fit(
             true,
             vec![column("id", "int(11)", true, false)],
             &["id"],

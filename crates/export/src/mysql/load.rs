@@ -9,11 +9,11 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use mysql::prelude::Queryable;
 use mysql::{Conn, LocalInfileHandler};
 
-use super::encode::{Encoder, Form};
+use super::encode::{Form, TextEncoder};
 use super::mysql_type::MysqlType;
 use super::statements::{names, tick};
-use super::table::Column;
-use crate::Sink;
+use super::table::{MysqlColumn, MysqlTable};
+use crate::changes::Sink;
 use crate::messages;
 use elt_base::cancel::Cancel;
 use elt_base::error::{Error, Result};
@@ -33,9 +33,8 @@ pub struct Intake {
 /// Where to and what.
 pub struct Load<'a> {
     pub place: &'a str,
-    /// The table's name, for messages.
-    pub table: &'a str,
-    pub columns: Vec<&'a Column>,
+    pub table: &'a MysqlTable,
+    pub columns: Vec<&'a MysqlColumn>,
     pub intake: Intake,
     pub cancel: &'a Cancel,
 }
@@ -46,23 +45,23 @@ enum Chunk {
 }
 
 impl Load<'_> {
-    /// Sends all that `produce` yields; returns the rows sent. A value that cannot stand makes it an error, after all
-    /// batches were seen, so that it tells how many there are.
-    pub fn run(&self, connection: &mut Conn, produce: impl FnOnce(&mut Sink<'_>) -> Result<()>) -> Result<u64> {
+    /// Sends all that `produce` yields; returns what was replaced, a line each. A value that may not be replaced makes it an
+    /// error, after all batches were seen, so that it says how many there are.
+    pub fn run(&self, connection: &mut Conn, produce: impl FnOnce(&mut Sink<'_>) -> Result<()>) -> Result<Vec<String>> {
         // A row of escapes is twice as long, and a statement has words of its own.
         let value_bytes_max = self.intake.packet_bytes_max / 2;
         let form = if self.intake.by_load { Form::Load } else { Form::Insert };
-        let mut encoder = Encoder::new(self.columns.clone(), form, value_bytes_max);
+        let mut encoder = TextEncoder::new(self.columns.clone(), form, value_bytes_max);
         match form {
             Form::Load => self.load(connection, &mut encoder, produce)?,
             Form::Insert => self.insert(connection, &mut encoder, produce)?,
         }
-        Ok(encoder.rows)
+        encoder.judge(self.table)
     }
 
     fn put(
         &self,
-        encoder: &mut Encoder<'_>,
+        encoder: &mut TextEncoder<'_>,
         batch: &RecordBatch,
         out: &mut Vec<u8>,
         mut after_row: impl FnMut(&mut Vec<u8>) -> Result<()>,
@@ -71,7 +70,12 @@ impl Load<'_> {
         for row in 0..batch.num_rows() {
             encoder.put_row(batch, row, out).map_err(|mismatch| {
                 let column = self.columns[mismatch.column];
-                messages::mysql_batch_type(self.table, &column.name, &mismatch.arrow, &column.mysql_type.to_string())
+                messages::mysql_batch_type(
+                    &self.table.name,
+                    &column.name,
+                    &mismatch.arrow,
+                    &column.mysql_type.to_string(),
+                )
             })?;
             after_row(out)?;
         }
@@ -81,7 +85,7 @@ impl Load<'_> {
     fn load(
         &self,
         connection: &mut Conn,
-        encoder: &mut Encoder<'_>,
+        encoder: &mut TextEncoder<'_>,
         produce: impl FnOnce(&mut Sink<'_>) -> Result<()>,
     ) -> Result<()> {
         let (sender, receiver) = bounded(CHUNKS_WAITING_MAX);
@@ -103,7 +107,7 @@ impl Load<'_> {
     /// False: the other side is gone.
     fn send(
         &self,
-        encoder: &mut Encoder<'_>,
+        encoder: &mut TextEncoder<'_>,
         sender: Sender<Chunk>,
         produce: impl FnOnce(&mut Sink<'_>) -> Result<()>,
     ) -> Result<bool> {
@@ -125,13 +129,8 @@ impl Load<'_> {
             return Ok(false);
         }
         produced?;
-        self.check_hazards(encoder)?;
+        encoder.judge(self.table)?;
         Ok(sender.send(Chunk::Rows(out)).and_then(|()| sender.send(Chunk::End)).is_ok())
-    }
-
-    fn check_hazards(&self, encoder: &Encoder<'_>) -> Result<()> {
-        let hazards = encoder.hazards();
-        if hazards.is_empty() { Ok(()) } else { Err(messages::mysql_hazards(self.table, &hazards)) }
     }
 
     fn load_from(&self, connection: &mut Conn, statement: &str, receiver: Receiver<Chunk>) -> Result<u64> {
@@ -161,7 +160,7 @@ impl Load<'_> {
     }
 
     fn statement(&self) -> String {
-        let is_hex = |column: &Column| matches!(column.mysql_type, MysqlType::Blob(_) | MysqlType::Varbinary(_));
+        let is_hex = |column: &MysqlColumn| matches!(column.mysql_type, MysqlType::Blob(_) | MysqlType::Varbinary(_));
         let (mut fields, mut sets) = (Vec::new(), Vec::new());
         for (index, column) in self.columns.iter().enumerate() {
             if is_hex(column) {
@@ -183,7 +182,7 @@ impl Load<'_> {
     fn insert(
         &self,
         connection: &mut Conn,
-        encoder: &mut Encoder<'_>,
+        encoder: &mut TextEncoder<'_>,
         produce: impl FnOnce(&mut Sink<'_>) -> Result<()>,
     ) -> Result<()> {
         let head =
@@ -206,11 +205,11 @@ impl Load<'_> {
                 if out.len() < bytes_max { Ok(()) } else { flush(out) }
             })
         })?;
-        self.check_hazards(encoder)?;
+        encoder.judge(self.table)?;
         flush(&mut out)
     }
 
     fn failed(&self, cause: &str) -> Error {
-        messages::mysql("staging", Some(self.table), cause)
+        messages::mysql("staging", Some(&self.table.name), cause)
     }
 }

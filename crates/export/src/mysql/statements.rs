@@ -2,8 +2,9 @@
 //!
 //! Pure. Knows no connection.
 
-use super::table::{Column, Table};
+use super::table::{MysqlColumn, MysqlTable};
 use crate::contract::ForeignKey;
+use crate::target::{Dialect, Merge, MergeColumn};
 
 /// Our own tables, in the URI's database.
 pub const OWN_TABLES: [&str; 2] = [
@@ -33,7 +34,7 @@ pub fn place(database: &str, table: &str) -> String {
     format!("{}.{}", tick(database), tick(table))
 }
 
-fn typed(column: &Column) -> String {
+fn typed(column: &MysqlColumn) -> String {
     let collation = column
         .collation
         .as_ref()
@@ -46,7 +47,7 @@ fn typed(column: &Column) -> String {
 }
 
 /// A column with all that its contract says.
-pub fn define(column: &Column) -> String {
+pub fn define(column: &MysqlColumn) -> String {
     // A `timestamp` without these words gets a default of its own.
     let null = if column.not_null { " not null" } else { " null" };
     let default = column.default.as_ref().map(|default| format!(" default ({default})")).unwrap_or_default();
@@ -54,8 +55,8 @@ pub fn define(column: &Column) -> String {
     format!("{}{null}{default}{comment}", typed(column))
 }
 
-/// The table with its columns, keys, checks and indexes; foreign keys follow once all tables stand.
-pub fn create_table(table: &Table) -> String {
+/// The table with its columns, keys, checks and indexes; foreign keys follow once all tables exist.
+pub fn create_table(table: &MysqlTable) -> String {
     let contract = &table.contract;
     let mut parts: Vec<String> = table.columns.iter().map(define).collect();
     if !table.key.is_empty() {
@@ -85,7 +86,7 @@ pub fn create_table(table: &Table) -> String {
     )
 }
 
-pub fn add_foreign_key(table: &Table, key: &ForeignKey) -> String {
+pub fn add_foreign_key(table: &MysqlTable, key: &ForeignKey) -> String {
     let name = key.name.as_ref().map(|name| format!("constraint {} ", tick(name))).unwrap_or_default();
     format!(
         "alter table {} add {name}foreign key ({}) references {} ({})",
@@ -97,7 +98,7 @@ pub fn add_foreign_key(table: &Table, key: &ForeignKey) -> String {
 }
 
 /// `grant … on … to …` for a role written as `name` or `name@host`.
-pub fn grant(table: &Table, privilege: &str, role: &str) -> String {
+pub fn grant(table: &MysqlTable, privilege: &str, role: &str) -> String {
     let role = match role.split_once('@') {
         Some((name, host)) => format!("{}@{}", text(name), text(host)),
         None => text(role),
@@ -106,8 +107,8 @@ pub fn grant(table: &Table, privilege: &str, role: &str) -> String {
 }
 
 /// A staging table of these columns; its primary key is what the merge looks rows up by.
-pub fn create_staging<'a>(place: &str, columns: impl Iterator<Item = &'a Column>, key: &[String]) -> String {
-    let null = |column: &Column| if key.contains(&column.name) { "not null" } else { "null" };
+pub fn create_staging<'a>(place: &str, columns: impl Iterator<Item = &'a MysqlColumn>, key: &[String]) -> String {
+    let null = |column: &MysqlColumn| if key.contains(&column.name) { "not null" } else { "null" };
     let mut parts: Vec<_> = columns.map(|column| format!("{} {}", typed(column), null(column))).collect();
     if !key.is_empty() {
         parts.push(format!("primary key ({})", names(key)));
@@ -115,79 +116,61 @@ pub fn create_staging<'a>(place: &str, columns: impl Iterator<Item = &'a Column>
     format!("create table {place} ({}) engine = InnoDB character set utf8mb4 row_format = dynamic", parts.join(", "))
 }
 
-/// Merges what is staged for one table; all places are qualified.
-pub struct Merge<'a> {
-    pub table: &'a Table,
-    pub target: String,
-    pub rows: String,
-    pub gone: String,
+/// Backticks, joins in `delete` and `update`, and `<=>`.
+pub struct MysqlDialect;
+
+impl Dialect for MysqlDialect {
+    fn quoted(&self, name: &str) -> String {
+        tick(name)
+    }
+
+    fn differ(&self, there: &str, here: &str) -> String {
+        format!("not ({there} <=> {here})")
+    }
+
+    fn delete_matched(&self, target: &str, staged: &str, on: &str) -> String {
+        format!("delete t from {staged} as s straight_join {target} as t on {on}")
+    }
+
+    fn delete_unmatched(&self, target: &str, staged: &str, on: &str, key: &str) -> String {
+        format!("delete t from {target} as t left join {staged} as s on {on} where s.{key} is null")
+    }
+
+    fn update(&self, target: &str, staged: &str, on: &str, set: &[(String, String)], differ: &str) -> String {
+        let set: Vec<_> = set.iter().map(|(name, value)| format!("t.{name} = {value}")).collect();
+        format!("update {staged} as s straight_join {target} as t on {on} set {} where {differ}", set.join(", "))
+    }
+
+    fn join(&self) -> &'static str {
+        "straight_join"
+    }
+
+    fn key_text(&self, columns: &[String]) -> String {
+        let texts: Vec<_> = columns.iter().map(|column| format!("convert({column} using utf8mb4)")).collect();
+        match texts.as_slice() {
+            [one] => one.clone(),
+            several => format!("concat('(', {}, ')')", several.join(", ', ', ")),
+        }
+    }
 }
 
-impl Merge<'_> {
-    pub fn delete_gone(&self) -> String {
-        format!("delete t from {} as s straight_join {} as t on {}", self.gone, self.target, self.on())
-    }
-
-    /// Removes the rows that the relation does not have; without a key all of them.
-    pub fn delete_others(&self) -> String {
-        if self.table.key.is_empty() {
-            return format!("delete from {}", self.target);
-        }
-        let first = self.table.key.first().map(|name| tick(name)).unwrap_or_default();
-        format!(
-            "delete t from {} as t left join {} as s on {} where s.{first} is null",
-            self.target,
-            self.rows,
-            self.on()
-        )
-    }
-
-    /// Updates the rows that differ; None if there is nothing beside the key, or no key.
-    pub fn update(&self) -> Option<String> {
-        let others: Vec<_> = self.table.columns.iter().filter(|column| !column.is_key).collect();
-        if others.is_empty() || self.table.key.is_empty() {
-            return None;
-        }
-        let set: Vec<_> = others.iter().map(|column| format!("t.{0} = s.{0}", tick(&column.name))).collect();
-        Some(format!(
-            "update {} as s straight_join {} as t on {} set {} where not ({})",
-            self.rows,
-            self.target,
-            self.on(),
-            set.join(", "),
-            self.same()?
-        ))
-    }
-
-    /// Whether two rows of one key are equal, byte for byte: a collation may take two texts for the same. None if there is
-    /// nothing beside the key.
-    pub fn same(&self) -> Option<String> {
-        let others = self.table.columns.iter().filter(|column| !column.is_key);
-        let same = others.map(|column| {
-            let name = tick(&column.name);
-            match column.mysql_type.is_text() {
-                true => format!("cast(t.{name} as binary) <=> cast(s.{name} as binary)"),
-                false => format!("t.{name} <=> s.{name}"),
-            }
-        });
-        let same = same.collect::<Vec<_>>().join(" and ");
-        (!same.is_empty()).then_some(same)
-    }
-
-    /// Inserts the rows whose key is not there; all, without a key or into a table that is empty.
-    pub fn insert(&self, is_empty: bool) -> String {
-        let columns = names(self.table.columns.iter().map(|column| &column.name));
-        let staged: Vec<_> = self.table.columns.iter().map(|column| format!("s.{}", tick(&column.name))).collect();
-        let new = if is_empty || self.table.key.is_empty() {
-            String::new()
-        } else {
-            format!(" where not exists (select 1 from {} as t where {})", self.target, self.on())
-        };
-        format!("insert into {} ({columns}) select {} from {} as s{new}", self.target, staged.join(", "), self.rows)
-    }
-
-    pub fn on(&self) -> String {
-        pairs("t", &self.table.key, "s", &self.table.key)
+/// Merges what is staged for one table. `rows` and `gone` are qualified names.
+pub fn merge(table: &MysqlTable, rows: String, gone: String) -> Merge<'static> {
+    let columns = table.columns.iter().map(|column| MergeColumn {
+        name: column.name.clone(),
+        is_key: column.is_key,
+        cast: String::new(),
+        // Byte for byte: a collation may take two texts for the same.
+        compared: if column.mysql_type.is_text() { ("cast(", " as binary)") } else { ("", "") },
+        exists: true,
+    });
+    Merge {
+        dialect: &MysqlDialect,
+        target: place(&table.database, &table.name),
+        rows,
+        gone,
+        columns: columns.collect(),
+        is_replaced: false,
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Pure. Knows no connection.
 
+use super::capabilities::CAPABILITIES;
 use super::mysql_type::MysqlType;
 use crate::contract;
 use crate::duck_type::DuckType;
@@ -16,19 +17,19 @@ const COLUMNS_MAX: usize = 1_017;
 const KEY_BYTES_MAX: usize = 3_072;
 
 #[derive(Debug, Clone)]
-pub struct Table {
+pub struct MysqlTable {
     /// The contract it comes from: keys, constraints, indexes, comments.
     pub contract: contract::Table,
     pub label: String,
-    /// The database it stands in.
+    /// The database it is in.
     pub database: String,
     pub name: String,
-    pub columns: Vec<Column>,
+    pub columns: Vec<MysqlColumn>,
     pub key: Vec<String>,
 }
 
 #[derive(Debug, Clone)]
-pub struct Column {
+pub struct MysqlColumn {
     pub name: String,
     pub mysql_type: MysqlType,
     /// Of a text.
@@ -40,7 +41,7 @@ pub struct Column {
     pub on_hazard: OnHazard,
 }
 
-impl Table {
+impl MysqlTable {
     /// # Errors
     /// Names too long, too many columns, keys too long, columns without a type: all at once.
     pub fn of(table: &contract::Table, default_database: &str, flavour: Flavour) -> Result<Self> {
@@ -85,10 +86,10 @@ impl Table {
                     }
                 },
             };
-            if column.on_hazard == OnHazard::Quarantine {
-                errors.push(messages::mysql_no_quarantine(&table.name, &column.name));
+            if column.on_hazard == OnHazard::Quarantine && !CAPABILITIES.can_quarantine {
+                errors.push(messages::export_no_quarantine(&table.name, &column.name, CAPABILITIES.called));
             }
-            columns.push(Column {
+            columns.push(MysqlColumn {
                 name: column.name.clone(),
                 collation: mysql_type.is_text().then(|| flavour.collation().to_owned()),
                 mysql_type,
@@ -100,7 +101,7 @@ impl Table {
             });
         }
         for key in keys {
-            let parts = columns.iter().filter(|column: &&Column| key.contains(&column.name));
+            let parts = columns.iter().filter(|column: &&MysqlColumn| key.contains(&column.name));
             let bytes: usize = parts.map(|column| column.mysql_type.key_bytes()).sum();
             if bytes > KEY_BYTES_MAX {
                 errors.push(messages::mysql_key_too_long(&table.name, bytes.min(LONGEST_TOLD), KEY_BYTES_MAX));
@@ -117,7 +118,7 @@ impl Table {
         Error::many(errors).map_or(Ok(table), Err)
     }
 
-    pub fn column(&self, name: &str) -> Option<&Column> {
+    pub fn column(&self, name: &str) -> Option<&MysqlColumn> {
         self.columns.iter().find(|column| column.name == name)
     }
 }

@@ -1,262 +1,111 @@
-//! The one transaction that applies a publication, and the look back when its answer was lost.
+//! The one transaction that applies a publication, step by step.
 //!
-//! Deletes go children first, then updates and inserts parents first; deferrable constraints are checked at the end,
-//! so that cycles pass too. Knows the staging tables, not how they were filled.
+//! Deferrable constraints are checked at the end, so that cycles pass. Knows the staging tables, not how they were filled.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-use postgres::{Client, Transaction};
-use serde::Serialize;
+use postgres::Client;
 use uuid::Uuid;
 
 use super::copy::describe;
-use super::migration::{self, Step, When};
-use super::plan::Plan;
-use super::statements::{self, Merge, qualified};
-use super::wanted::Wanted;
-use super::{PostgresExporter, Staged, locked, quarantine, take_lock, watch};
+use super::definition::Definition;
+use super::lock::{AdvisoryLock, lock_key};
+use super::migration::{self, MigrationStep, When};
+use super::names::qualified;
+use super::own_schema::drop_staging_tables;
+use super::staging::{PostgresPublication, PostgresStaged};
+use super::statements::{OWN_SCHEMA, default_grants};
+use super::table::PostgresTable;
+use super::{quarantine, statements, watch};
 use crate::messages;
-use crate::postgres::table::Table;
-use crate::{Counts, Extent, Published};
+use crate::publication::Coverage;
+use crate::target::{Answer, Applying, Merge, PublicationRecord, TOOL, Work, wait_for};
 use elt_base::error::{Error, Result};
 use elt_base::schema::quote;
 
-/// How often a lost connection is opened again to learn what became of the commit.
-const LOOK_BACK_TRIES: u32 = 5;
-const LOOK_BACK_PAUSE: Duration = Duration::from_secs(1);
-
-/// A table of the publication with all that is known of it.
-struct Work<'a> {
-    index: usize,
-    table: &'a Table,
-    plan: &'a Plan,
-    staged: Option<&'a Staged>,
-    counts: Counts,
-}
-
-/// What the record says of one table.
-#[derive(Serialize)]
-struct RecordedTable<'a> {
-    #[serde(flatten)]
-    counts: &'a Counts,
-    /// The fingerprint of its model.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    definition: Option<&'a str>,
-}
-
-impl Work<'_> {
+impl PostgresPublication {
     /// Made in our own schema, to be moved.
-    fn is_new(&self) -> bool {
-        self.plan.fit.is_none() && self.staged.is_some()
-    }
-
-    /// The map of surrogate keys: what it has given is never taken back.
-    fn is_key_map(&self) -> bool {
-        self.table.schema == statements::OWN_SCHEMA && self.table.name == "keys"
+    fn is_new(&self, work: &Work<PostgresStaged>) -> bool {
+        self.plans[work.index].fit.is_none() && work.staged.is_some()
     }
 
     /// Merged or altered, or the source of a new foreign key.
-    fn touches_standing(&self) -> bool {
-        match &self.plan.fit {
-            Some(_) => self.staged.is_some() || !self.plan.steps.is_empty() || !self.plan.foreign_keys.is_empty(),
-            None => false,
-        }
+    fn touches_existing(&self, work: &Work<PostgresStaged>) -> bool {
+        let plan = &self.plans[work.index];
+        plan.fit.is_some() && (work.staged.is_some() || plan.alters())
     }
-}
 
-impl PostgresExporter {
-    /// Publishes what is staged. Without anything to do, writes nothing.
-    pub(super) fn apply(&mut self) -> Result<Published> {
+    /// Runs a statement of the transaction; returns how many rows it changed.
+    fn run(&self, during: &str, table: &str, statement: &str) -> Result<u64> {
         self.cancel.check()?;
-        let staged = std::mem::take(&mut *locked(&self.staged));
-        let mut work: Vec<Work<'_>> = self
-            .tables
-            .iter()
-            .zip(&self.plans)
-            .enumerate()
-            .map(|(index, (table, plan))| Work {
-                index,
-                table,
-                plan,
-                staged: staged.get(&index),
-                counts: Counts::default(),
-            })
-            .collect();
-        if !work.iter().any(|work| work.is_new() || work.touches_standing()) {
-            return Ok(Published { id: None, tables: Vec::new() });
-        }
-        let mut main = locked(&self.main);
-        let mut transaction = main.transaction().map_err(|error| failed("beginning", None, &error))?;
-        self.apply_in(&mut transaction, &mut work)?;
-        let tables: Vec<_> = work
-            .iter()
-            .filter(|work| work.staged.is_some())
-            .map(|work| (work.table.label.clone(), work.counts))
-            .collect();
-        for work in work.iter().filter(|work| work.staged.is_some_and(|staged| staged.extent == Extent::Everything)) {
-            watch::forget(&mut transaction, work.table)
-                .map_err(|error| failed("recording", Some(&work.table.name), &error))?;
-            if work.is_new() {
-                watch::remember(&mut transaction, work.table)
-                    .map_err(|error| failed("recording", Some(&work.table.name), &error))?;
-            }
-        }
-        for work in work.iter().filter(|work| work.is_new() || work.plan.is_ours && work.touches_standing()) {
-            self.record_contract(&mut transaction, work)?;
-        }
-        self.record(&mut transaction, &tables)?;
-        if let Err(error) = transaction.commit() {
-            // A server that refuses says so; one that is shut down, or silent, may have committed.
-            let refused = error.as_db_error().is_some_and(|error| !error.code().code().starts_with("57"));
-            if refused {
-                return Err(failed("committing", None, &error));
-            }
-            self.look_back(&mut main, &describe(&error))?;
-        }
-        Ok(Published { id: Some(self.publication.id.clone()), tables })
+        self.main.lock().execute(statement, &[]).map_err(|error| failed(during, Some(table), &error))
     }
 
-    fn apply_in(&self, transaction: &mut Transaction<'_>, work: &mut [Work<'_>]) -> Result<()> {
-        let run = |transaction: &mut Transaction<'_>, during: &str, table: &str, statement: &str| {
-            self.cancel.check()?;
-            transaction.execute(statement, &[]).map_err(|error| failed(during, Some(table), &error))
-        };
-        for schema in &self.missing_schemas {
-            let statement = format!("create schema if not exists {}", quote(schema));
-            run(transaction, "creating schema", schema, &statement)?;
-        }
-        // In one order for everybody, so that nobody waits in a circle; readers are not held up.
-        let mut standing: Vec<_> = work.iter().filter(|work| work.touches_standing()).map(|work| work.table).collect();
-        standing.sort_by(|a, b| (&a.schema, &a.name).cmp(&(&b.schema, &b.name)));
-        for table in standing {
-            let place = qualified(&table.schema, &table.name);
-            run(transaction, "locking", &table.name, &format!("lock table {place} in share row exclusive mode"))?;
-        }
-        watch::silence(transaction, &self.publication.id).map_err(|error| failed("beginning", None, &error))?;
-        for work in work.iter().filter(|work| work.touches_standing() && work.plan.is_ours && self.policy.watch()) {
-            watch::again(transaction, work.table)
-                .map_err(|error| failed("watching", Some(&work.table.name), &error))?;
-        }
-        for work in work.iter().rev() {
-            self.take(transaction, work, When::First)?;
-        }
-        for work in work.iter_mut() {
-            match (&work.plan.fit, work.staged) {
-                (Some(_), _) => self.take(transaction, work, When::Before)?,
-                (None, Some(staged)) => {
-                    work.counts.inserted = staged.rows;
-                    self.move_in(transaction, work.index, work.table, staged)?;
-                }
-                (None, None) => {}
-            }
-        }
-        // Postgres' default price of a random page is that of a spinning disk, and makes it read all of a large table
-        // to change a few of its rows.
-        transaction
-            .batch_execute("set constraints all deferred; set local random_page_cost = 1.1")
-            .map_err(|error| failed("deferring constraints", None, &error))?;
-        for work in work.iter_mut().rev().filter(|work| !work.is_key_map()) {
-            let (Some(merge), Some(staged)) = (self.merge(work), work.staged) else { continue };
-            let statement = match staged.extent {
-                Extent::Everything => merge.delete_others(),
-                Extent::Delta if staged.has_deletes => merge.delete_gone(),
-                Extent::Delta => continue,
-            };
-            work.counts.deleted = run(transaction, "deleting from", &work.table.name, &statement)?;
-        }
-        for work in work.iter_mut() {
-            let Some(merge) = self.merge(work) else { continue };
-            if work.is_key_map() {
-                keep_given(transaction, &merge)?;
-            } else if let Some(update) = merge.update() {
-                work.counts.updated = run(transaction, "updating", &work.table.name, &update)?;
-            }
-            work.counts.inserted = run(transaction, "inserting into", &work.table.name, &merge.insert())?;
-        }
-        for work in work.iter() {
-            for statement in self.set_aside(work) {
-                run(transaction, "quarantining rows of", &work.table.name, &statement)?;
-            }
-        }
-        // Adding a constraint is refused while checks of the same table are still due.
-        transaction
-            .batch_execute("set constraints all immediate")
-            .map_err(|error| failed("checking constraints", None, &error))?;
-        for work in work.iter().filter(|work| work.plan.fit.is_some() || work.is_new()) {
-            self.take(transaction, work, When::After)?;
-            for key in &work.plan.foreign_keys {
-                // Its table may be planned, but was not staged.
-                let target = qualified(&key.to_schema, &key.to_table);
-                let stands = transaction
-                    .query_one("select to_regclass($1) is not null", &[&target])
-                    .map_err(|error| failed("adding a foreign key to", Some(&work.table.name), &error))?;
-                if stands.get(0) {
-                    self.alter(transaction, work.table, &migration::add_foreign_key(work.table, key))?;
-                }
-            }
-        }
-        Ok(())
+    /// How staged rows become those of a table that exists.
+    pub(super) fn merge(&self, index: usize) -> Option<Merge<'static>> {
+        let fit = self.plans[index].fit.as_ref()?;
+        let (rows, gone) = (self.staging_place("rows", index), self.staging_place("gone", index));
+        Some(statements::merge(&self.tables[index], fit, rows, gone))
     }
 
     /// Takes a table's steps of one time.
-    fn take(&self, transaction: &mut Transaction<'_>, work: &Work<'_>, when: When) -> Result<()> {
-        let mut steps = work.plan.steps.iter().filter(|step| step.when == when);
-        steps.try_for_each(|step| self.alter(transaction, work.table, step))
+    fn take(&self, client: &mut Client, index: usize, when: When) -> Result<()> {
+        let mut steps = self.plans[index].steps.iter().filter(|step| step.when == when);
+        steps.try_for_each(|step| self.alter(client, index, step))
     }
 
     /// Takes a step. For a constraint that does not hold, the error has the count of rows.
-    fn alter(&self, transaction: &mut Transaction<'_>, table: &Table, step: &Step) -> Result<()> {
+    fn alter(&self, client: &mut Client, index: usize, step: &MigrationStep) -> Result<()> {
         self.cancel.check()?;
+        let table = &self.tables[index];
         let failed = |error: postgres::Error| failed("altering", Some(&table.name), &error);
-        let Some(offenders) = &step.offenders else { return transaction.batch_execute(&step.sql).map_err(failed) };
-        let mut attempt = transaction.transaction().map_err(failed)?;
-        let Err(error) = attempt.batch_execute(&step.sql) else { return attempt.commit().map_err(failed) };
-        attempt.rollback().map_err(failed)?;
+        let Some(offenders) = &step.offenders else { return client.batch_execute(&step.sql).map_err(failed) };
+        client.batch_execute("savepoint step").map_err(failed)?;
+        let Err(error) = client.batch_execute(&step.sql) else {
+            return client.batch_execute("release savepoint step").map_err(failed);
+        };
+        client.batch_execute("rollback to savepoint step").map_err(failed)?;
         // Class 23: a constraint does not hold.
         if !error.code().is_some_and(|code| code.code().starts_with("23")) {
             return Err(failed(error));
         }
-        let count: i64 = transaction.query_one(offenders, &[]).map_err(failed)?.get(0);
+        let count: i64 = client.query_one(offenders, &[]).map_err(failed)?.get(0);
         Err(messages::export_constraint_broken(&format!("{}.{}", table.schema, table.name), &step.text, count))
     }
 
     /// Moves a table that was made anew into the schema, with its own name, its keys' names and its default grants.
-    fn move_in(&self, transaction: &mut Transaction<'_>, index: usize, table: &Table, staged: &Staged) -> Result<()> {
+    fn move_in(&self, client: &mut Client, index: usize, staged: &PostgresStaged) -> Result<()> {
+        let table = &self.tables[index];
         let name = &table.name;
         let failed = |error: postgres::Error| failed("moving in", Some(name), &error);
-        let wanted = Wanted::of(table);
+        let definition = Definition::of(table);
         let (schema, target_schema) = (quote(&table.schema), &table.schema);
         let table = quote(name);
         let staging = self.staging_name("new", index);
         // The map of surrogate keys stays in our own schema.
-        if target_schema != statements::OWN_SCHEMA {
-            let staged = qualified(statements::OWN_SCHEMA, &staging);
-            transaction.batch_execute(&format!("alter table {staged} set schema {schema}")).map_err(failed)?;
+        if target_schema != OWN_SCHEMA {
+            let staged = qualified(OWN_SCHEMA, &staging);
+            client.batch_execute(&format!("alter table {staged} set schema {schema}")).map_err(failed)?;
         }
-        transaction
-            .batch_execute(&format!("alter table {schema}.{} rename to {table}", quote(&staging)))
-            .map_err(failed)?;
+        client.batch_execute(&format!("alter table {schema}.{} rename to {table}", quote(&staging))).map_err(failed)?;
         for key in &staged.keys {
-            let place = qualified(target_schema, &key.wanted);
-            let is_taken = transaction.query_one("select to_regclass($1) is not null", &[&place]).map_err(failed)?;
+            let place = qualified(target_schema, &key.own);
+            let is_taken = client.query_one("select to_regclass($1) is not null", &[&place]).map_err(failed)?;
             if !is_taken.get::<_, bool>(0) {
-                let (from, to) = (quote(&key.staged), quote(&key.wanted));
-                transaction
+                let (from, to) = (quote(&key.staged), quote(&key.own));
+                client
                     // Renames the constraint that an index stands for, too.
                     .batch_execute(&format!("alter index {schema}.{from} rename to {to}"))
                     .map_err(failed)?;
             }
         }
-        let grants = transaction.query(&statements::default_grants(target_schema, name), &[]).map_err(failed)?;
+        let grants = client.query(&default_grants(target_schema, name), &[]).map_err(failed)?;
         for grant in grants {
-            transaction.batch_execute(grant.get(0)).map_err(failed)?;
+            client.batch_execute(grant.get(0)).map_err(failed)?;
         }
-        for statement in wanted.finish(&qualified(target_schema, name)) {
-            transaction.batch_execute(&statement).map_err(failed)?;
+        for statement in definition.finish(&qualified(target_schema, name)) {
+            client.batch_execute(&statement).map_err(failed)?;
         }
-        let id = self.id();
-        transaction
+        let id = self.uuid();
+        client
             .execute(
                 "insert into _elt.tables (schema, name, publication) values ($1, $2, $3) \
                  on conflict (schema, name) do update set publication = excluded.publication",
@@ -267,51 +116,39 @@ impl PostgresExporter {
     }
 
     /// What brings the table beside, of rows that were set aside, to where the publication is.
-    fn set_aside(&self, work: &Work<'_>) -> Vec<String> {
-        let Some(staged) = work.staged else { return Vec::new() };
+    fn set_aside(&self, work: &Work<PostgresStaged>) -> Vec<String> {
+        let (table, plan) = (&self.tables[work.index], &self.plans[work.index]);
+        let Some(staged) = &work.staged else { return Vec::new() };
         let mut statements = Vec::new();
-        if staged.set_aside > 0 && !work.plan.has_quarantine {
-            statements.push(quarantine::create(work.table));
+        if staged.set_aside > 0 && !plan.has_quarantine {
+            statements.push(quarantine::create(table));
         }
-        if work.plan.has_quarantine {
-            match staged.extent {
-                Extent::Everything => statements.push(quarantine::forget(work.table, None)),
-                Extent::Delta => {
+        if plan.has_quarantine {
+            match staged.coverage {
+                Coverage::Everything => statements.push(quarantine::forget(table, None)),
+                Coverage::Delta => {
                     let places = [("rows", true), ("gone", staged.has_deletes)];
                     let staged = places.iter().filter(|(_, is_staged)| *is_staged);
                     statements.extend(
-                        staged.map(|(kind, _)| {
-                            quarantine::forget(work.table, Some(&self.staging_place(kind, work.index)))
-                        }),
+                        staged.map(|(kind, _)| quarantine::forget(table, Some(&self.staging_place(kind, work.index)))),
                     );
                 }
             }
         }
         if staged.set_aside > 0 {
             let staging = self.staging_place("bad", work.index);
-            statements.push(quarantine::enter(work.table, &staging, &self.publication.id));
+            statements.push(quarantine::enter(table, &staging, &self.id));
         }
         statements
     }
 
-    fn merge<'a>(&self, work: &Work<'a>) -> Option<Merge<'a>> {
-        let (Some(fit), Some(_)) = (&work.plan.fit, work.staged) else { return None };
-        Some(Merge {
-            table: work.table,
-            fit,
-            target: qualified(&work.table.schema, &work.table.name),
-            rows: self.staging_place("rows", work.index),
-            deletes: self.staging_place("gone", work.index),
-        })
-    }
-
     /// Records what the table was made by: what the next contract is compared with.
-    fn record_contract(&self, transaction: &mut Transaction<'_>, work: &Work<'_>) -> Result<()> {
-        let table = work.table;
-        let mut wanted = Wanted::of(table);
-        wanted.columns.extend(work.plan.left.clone());
-        let contract = serde_json::to_string(&wanted).unwrap_or_else(|_| "{}".into());
-        transaction
+    fn record_contract(&self, client: &mut Client, index: usize) -> Result<()> {
+        let (table, plan) = (&self.tables[index], &self.plans[index]);
+        let mut definition = Definition::of(table);
+        definition.columns.extend(plan.left.clone());
+        let contract = serde_json::to_string(&definition).unwrap_or_else(|_| "{}".into());
+        client
             .execute(
                 "update _elt.tables set contract = $3::text::jsonb where schema = $1 and name = $2 \
                  and contract is distinct from $3::text::jsonb",
@@ -321,77 +158,174 @@ impl PostgresExporter {
             .map_err(|error| failed("recording", Some(&table.name), &error))
     }
 
-    /// Records the publication and drops what it staged, all in its transaction.
-    fn record(&self, transaction: &mut Transaction<'_>, tables: &[(String, Counts)]) -> Result<()> {
-        let failed = |error: postgres::Error| failed("recording the publication", None, &error);
-        let recorded = tables.iter().map(|(label, counts)| {
-            let definition = self.publication.definitions.get(label).map(String::as_str);
-            (label, RecordedTable { counts, definition })
-        });
-        let counts = serde_json::to_string(&recorded.collect::<BTreeMap<_, _>>()).unwrap_or_else(|_| "{}".into());
-        let id = self.id();
-        transaction
-            .execute(
-                "insert into _elt.publications (id, schema, project, target, tool, tables) \
-                 values ($1, $2, $3, $4, $5, $6::text::jsonb)",
-                &[
-                    &id,
-                    &self.schema,
-                    &self.publication.project,
-                    &self.publication.target,
-                    &concat!("elt ", env!("CARGO_PKG_VERSION")),
-                    &counts,
-                ],
-            )
-            .map_err(failed)?;
-        let mark = format!("^(rows|gone|bad)_{:016x}_[0-9]+$", self.lock);
-        let left = transaction
-            .query(
-                "select relname::text from pg_class \
-                 where relnamespace = '_elt'::regnamespace and relkind = 'r' and relname ~ $1",
-                &[&mark],
-            )
-            .map_err(failed)?;
-        let places: Vec<_> = left.iter().map(|row| qualified(statements::OWN_SCHEMA, row.get(0))).collect();
-        if places.is_empty() {
-            return Ok(());
+    fn uuid(&self) -> Uuid {
+        Uuid::try_parse(&self.id).unwrap_or_default()
+    }
+}
+
+/// The map of surrogate keys: what it has given is never taken back.
+fn is_key_map(table: &PostgresTable) -> bool {
+    table.schema == OWN_SCHEMA && table.name == "keys"
+}
+
+impl Applying for PostgresPublication {
+    fn begin(&mut self, work: &mut [Work<PostgresStaged>]) -> Result<()> {
+        self.main.get_mut().batch_execute("begin").map_err(|error| failed("beginning", None, &error))?;
+        for schema in &self.missing_schemas {
+            self.run("creating schema", schema, &format!("create schema if not exists {}", quote(schema)))?;
         }
-        transaction.batch_execute(&format!("drop table {}", places.join(", "))).map_err(failed)
-    }
-
-    fn id(&self) -> Uuid {
-        Uuid::try_parse(&self.publication.id).unwrap_or_default()
-    }
-
-    /// After a commit without an answer: under the lock, which the lost connection gives up only once its transaction
-    /// has ended, the record tells whether it was done.
-    fn look_back(&self, main: &mut Client, cause: &str) -> Result<()> {
-        let unknown = || messages::export_outcome_unknown(&self.server.name(), &self.publication.id, cause);
-        for attempt in 0..LOOK_BACK_TRIES {
-            if attempt > 0 {
-                std::thread::sleep(LOOK_BACK_PAUSE);
+        // In one order for everybody, so that nobody waits in a circle; readers are not held up.
+        let existing: Vec<usize> =
+            work.iter().filter(|work| self.touches_existing(work)).map(|work| work.index).collect();
+        let mut locked: Vec<&PostgresTable> = existing.iter().map(|index| &self.tables[*index]).collect();
+        locked.sort_by(|a, b| (&a.schema, &a.name).cmp(&(&b.schema, &b.name)));
+        for table in locked {
+            let place = qualified(&table.schema, &table.name);
+            self.run("locking", &table.name, &format!("lock table {place} in share row exclusive mode"))?;
+        }
+        let mut main = self.main.lock();
+        watch::silence(&mut main, &self.id).map_err(|error| failed("beginning", None, &error))?;
+        for index in existing.into_iter().filter(|index| self.plans[*index].is_ours && self.policy.watch()) {
+            let table = &self.tables[index];
+            watch::again(&mut main, table).map_err(|error| failed("watching", Some(&table.name), &error))?;
+        }
+        for work in work.iter().rev() {
+            self.take(&mut main, work.index, When::First)?;
+        }
+        for work in work.iter() {
+            match (&self.plans[work.index].fit, &work.staged) {
+                (Some(_), _) => self.take(&mut main, work.index, When::Before)?,
+                (None, Some(staged)) => {
+                    self.cancel.check()?;
+                    self.move_in(&mut main, work.index, staged)?;
+                }
+                (None, None) => {}
             }
-            let Ok(mut client) = self.server.connect() else { continue };
-            take_lock(&mut client, self.lock, &self.schema, &self.cancel, &|_| ()).map_err(|_| unknown())?;
-            let Ok(row) =
-                client.query_one("select exists (select from _elt.publications where id = $1)", &[&self.id()])
-            else {
-                continue;
-            };
-            let is_published = row.get(0);
-            *main = client;
-            return if is_published { Ok(()) } else { Err(messages::export_postgres("committing", None, cause)) };
         }
-        Err(unknown())
+        // Postgres' default price of a random page is that of a spinning disk, and makes it read all of a large table
+        // to change a few of its rows.
+        main.batch_execute("set constraints all deferred; set local random_page_cost = 1.1")
+            .map_err(|error| failed("deferring constraints", None, &error))
+    }
+
+    fn delete(&mut self, work: &mut Work<PostgresStaged>) -> Result<u64> {
+        let table = &self.tables[work.index];
+        let (Some(merge), Some(staged)) = (self.merge(work.index), &work.staged) else { return Ok(0) };
+        match merge.delete(staged.coverage, staged.has_deletes).filter(|_| !is_key_map(table)) {
+            Some(statement) => self.run("deleting from", &table.name, &statement),
+            None => Ok(0),
+        }
+    }
+
+    fn write(&mut self, work: &mut Work<PostgresStaged>) -> Result<(u64, u64)> {
+        let table = &self.tables[work.index];
+        let Some(merge) = self.merge(work.index) else {
+            // It was filled before it was moved.
+            return Ok((work.staged.as_ref().map_or(0, |staged| staged.rows), 0));
+        };
+        let mut updated = 0;
+        if is_key_map(table) {
+            keep_given(&mut self.main.lock(), &merge, table)?;
+        } else if let Some(update) = merge.update() {
+            updated = self.run("updating", &table.name, &update)?;
+        }
+        Ok((self.run("inserting into", &table.name, &merge.insert(false))?, updated))
+    }
+
+    fn finish(&mut self, work: &[Work<PostgresStaged>]) -> Result<()> {
+        for work in work {
+            for statement in self.set_aside(work) {
+                self.run("quarantining rows of", &self.tables[work.index].name, &statement)?;
+            }
+        }
+        let mut main = self.main.lock();
+        // Adding a constraint is refused while checks of the same table are still due.
+        main.batch_execute("set constraints all immediate")
+            .map_err(|error| failed("checking constraints", None, &error))?;
+        for work in work.iter().filter(|work| self.plans[work.index].fit.is_some() || self.is_new(work)) {
+            let table = &self.tables[work.index];
+            self.take(&mut main, work.index, When::After)?;
+            for key in &self.plans[work.index].foreign_keys {
+                // Its table may be planned, but was not staged.
+                let target = qualified(&key.to_schema, &key.to_table);
+                let exists = main
+                    .query_one("select to_regclass($1) is not null", &[&target])
+                    .map_err(|error| failed("adding a foreign key to", Some(&table.name), &error))?;
+                if exists.get(0) {
+                    self.alter(&mut main, work.index, &migration::add_foreign_key(table, key))?;
+                }
+            }
+        }
+        for work in work {
+            let table = &self.tables[work.index];
+            let failed = |error: postgres::Error| failed("recording", Some(&table.name), &error);
+            if work.staged.as_ref().is_some_and(|staged| staged.coverage == Coverage::Everything) {
+                watch::forget(&mut main, table).map_err(failed)?;
+                if self.is_new(work) {
+                    watch::remember(&mut main, table).map_err(failed)?;
+                }
+            }
+            if self.is_new(work) || self.plans[work.index].is_ours && self.touches_existing(work) {
+                self.record_contract(&mut main, work.index)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Records the publication and drops what it staged.
+    fn record(&mut self, record: &PublicationRecord<'_>) -> Result<()> {
+        let (id, lock) = (self.uuid(), lock_key(&self.schema));
+        let main = self.main.get_mut();
+        main.execute(
+            "insert into _elt.publications (id, schema, project, target, tool, tables) \
+             values ($1, $2, $3, $4, $5, $6::text::jsonb)",
+            &[&id, &self.schema, &record.project, &record.target, &TOOL, &record.tables_json()],
+        )
+        .map(drop)
+        .and_then(|()| drop_staging_tables(main, lock))
+        .map_err(|error| failed("recording the publication", None, &error))
+    }
+
+    fn commit(&mut self) -> Result<Answer> {
+        let Err(error) = self.main.get_mut().batch_execute("COMMIT") else {
+            self.is_clean = true;
+            return Ok(Answer::Committed);
+        };
+        // A server that refuses says so; one that is shut down, or silent, may have committed.
+        match error.as_db_error().is_some_and(|error| !error.code().code().starts_with("57")) {
+            true => Err(failed("committing", None, &error)),
+            false => Ok(Answer::Lost(describe(&error))),
+        }
+    }
+
+    fn roll_back(&mut self, error: Error) -> Error {
+        // A connection that is lost has rolled back.
+        let _ = self.main.get_mut().batch_execute("rollback");
+        error
+    }
+
+    fn is_recorded(&mut self, _: &str) -> Result<bool> {
+        let mut client = self.server.connect()?;
+        wait_for(&mut AdvisoryLock { client: &mut client, schema: &self.schema }, &self.cancel, &|_| ())?;
+        let row = client
+            .query_one("select exists (select from _elt.publications where id = $1)", &[&self.uuid()])
+            .map_err(|error| failed("reading the publication", None, &error))?;
+        *self.main.get_mut() = client;
+        self.is_clean = row.get(0);
+        Ok(self.is_clean)
+    }
+
+    fn failed(&self, during: &str, cause: &str) -> Error {
+        messages::export_postgres(during, None, cause)
     }
 }
 
 /// An error if the target has given other ids to some of the staged keys.
-fn keep_given(transaction: &mut Transaction<'_>, merge: &Merge<'_>) -> Result<()> {
+fn keep_given(client: &mut Client, merge: &Merge<'_>, table: &PostgresTable) -> Result<()> {
     let Some(differing) = merge.differing() else { return Ok(()) };
-    let count = transaction
+    let count = client
         .query_one(&format!("select count(*) from ({differing}) as d"), &[])
-        .map_err(|error| failed("comparing", Some(&merge.table.label), &error))?
+        .map_err(|error| failed("comparing", Some(&table.label), &error))?
         .get::<_, i64>(0);
     if count > 0 { Err(messages::keys_would_change(count)) } else { Ok(()) }
 }

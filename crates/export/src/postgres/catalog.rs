@@ -1,21 +1,31 @@
-//! Reads what stands in a target schema from Postgres' catalog.
+//! Reads what exists in a target schema from Postgres' catalog.
 //!
 //! Knows the catalog's tables; judges nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use postgres::{Client, Error, Row};
 
-use super::fit::{Standing, StandingColumn};
-use super::wanted::Wanted;
+use super::definition::Definition;
+use super::fit::ExistingPostgresTable;
+use super::table::PostgresTable;
+use crate::target::ExistingColumn;
 
 /// Every table, view and the like of some schemas, by schema and name.
-pub type Catalog = BTreeMap<(String, String), Standing>;
+pub type PostgresCatalog = BTreeMap<(String, String), ExistingPostgresTable>;
+
+/// Reads the schemas of these tables, and those that their foreign keys point to.
+pub fn read_for(client: &mut Client, tables: &[PostgresTable]) -> Result<PostgresCatalog, Error> {
+    let own = tables.iter().map(|table| &table.schema);
+    let pointed_to = tables.iter().flat_map(|table| &table.foreign_keys).map(|key| &key.to_schema);
+    let schemas: BTreeSet<&String> = own.chain(pointed_to).collect();
+    read(client, &schemas.into_iter().cloned().collect::<Vec<_>>())
+}
 
 /// Reads them. Without our own schema no table is ours.
-pub fn read(client: &mut Client, schemas: &[String]) -> Result<Catalog, Error> {
+fn read(client: &mut Client, schemas: &[String]) -> Result<PostgresCatalog, Error> {
     let mut tables = BTreeMap::new();
-    let mut ours: BTreeMap<(String, String), Option<Wanted>> = BTreeMap::new();
+    let mut ours: BTreeMap<(String, String), Option<Definition>> = BTreeMap::new();
     if client.query_one("select to_regclass('_elt.tables') is not null", &[])?.get(0) {
         // Of a version before contracts were recorded, it has no such column.
         let recorded =
@@ -39,7 +49,11 @@ pub fn read(client: &mut Client, schemas: &[String]) -> Result<Catalog, Error> {
     for row in relations {
         let place: (String, String) = (row.get(2), row.get(0));
         let contract = ours.remove(&place);
-        let mut standing = Standing { is_ours: contract.is_some(), is_table: row.get(1), ..Standing::default() };
+        let mut standing = ExistingPostgresTable {
+            is_ours: contract.is_some(),
+            is_table: row.get(1),
+            ..ExistingPostgresTable::default()
+        };
         standing.contract = contract.flatten();
         standing.kind = row.get(4);
         standing.partition_key = row.get(5);
@@ -60,7 +74,7 @@ pub fn read(client: &mut Client, schemas: &[String]) -> Result<Catalog, Error> {
     Ok(tables)
 }
 
-fn read_columns(client: &mut Client, schemas: &[String], tables: &mut Catalog) -> Result<(), Error> {
+fn read_columns(client: &mut Client, schemas: &[String], tables: &mut PostgresCatalog) -> Result<(), Error> {
     let columns = client.query(
         "select c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod), t.typtype = 'e', a.attnotnull, \
          a.atthasdef or a.attidentity <> '', a.attgenerated <> '' or a.attidentity = 'a', a.attidentity = 'a', \
@@ -76,7 +90,7 @@ fn read_columns(client: &mut Client, schemas: &[String], tables: &mut Catalog) -
     )?;
     for row in columns {
         if let Some(table) = tables.get_mut(&place(&row)) {
-            table.columns.push(StandingColumn {
+            table.columns.push(ExistingColumn {
                 name: row.get(1),
                 type_name: row.get(2),
                 is_enum: row.get(3),
@@ -85,13 +99,14 @@ fn read_columns(client: &mut Client, schemas: &[String], tables: &mut Catalog) -
                 is_generated: row.get(6),
                 is_identity: row.get(7),
                 views: row.get(8),
+                collation: None,
             });
         }
     }
     Ok(())
 }
 
-fn read_unique(client: &mut Client, schemas: &[String], tables: &mut Catalog) -> Result<(), Error> {
+fn read_unique(client: &mut Client, schemas: &[String], tables: &mut PostgresCatalog) -> Result<(), Error> {
     let indexes = client.query(
         "select c.relname::text, i.indisprimary, array(select a.attname::text from unnest(i.indkey[0:i.indnkeyatts - 1]) k \
          join pg_attribute a on a.attrelid = c.oid and a.attnum = k), n.nspname::text \
@@ -109,7 +124,7 @@ fn read_unique(client: &mut Client, schemas: &[String], tables: &mut Catalog) ->
     Ok(())
 }
 
-fn read_foreign_keys(client: &mut Client, schemas: &[String], tables: &mut Catalog) -> Result<(), Error> {
+fn read_foreign_keys(client: &mut Client, schemas: &[String], tables: &mut PostgresCatalog) -> Result<(), Error> {
     let keys = client.query(
         "select c.relname::text, \
          array(select a.attname::text from unnest(f.conkey) with ordinality k(n, o) join pg_attribute a \
@@ -130,7 +145,7 @@ fn read_foreign_keys(client: &mut Client, schemas: &[String], tables: &mut Catal
 }
 
 /// Constraints and indexes by name, of each table.
-fn read_names(client: &mut Client, schemas: &[String], tables: &mut Catalog) -> Result<(), Error> {
+fn read_names(client: &mut Client, schemas: &[String], tables: &mut PostgresCatalog) -> Result<(), Error> {
     let names = client.query(
         "select c.relname::text, f.conname::text, n.nspname::text from pg_constraint f join pg_class c on c.oid = f.conrelid \
          join pg_namespace n on n.oid = c.relnamespace where n.nspname = any($1) \

@@ -7,16 +7,17 @@ use std::io::Write;
 use arrow::record_batch::RecordBatch;
 use postgres::Transaction;
 
-use super::hazard::Hazard;
-use super::pgcopy::{Encoder, Fault, Field};
+use super::capabilities::CAPABILITIES;
+use super::field::CopyField;
+use super::pgcopy::BinaryEncoder;
 use super::quarantine::{self, SetAside};
-use super::table::Column;
-use crate::Sink;
+use super::table::PostgresColumn;
+use crate::changes::Sink;
 use crate::messages;
+use crate::target::{FaultyColumn, FaultyTable};
 use elt_base::cancel::Cancel;
 use elt_base::error::Result;
 use elt_connect::postgres::with_sources;
-use elt_project::OnHazard;
 
 /// What a query's rows became.
 pub struct Copied {
@@ -36,20 +37,20 @@ pub fn copy(
     transaction: &mut Transaction<'_>,
     statement: &str,
     table: &str,
-    columns: &[&Column],
+    columns: &[&PostgresColumn],
     key: &[String],
     cancel: &Cancel,
     produce: impl FnOnce(&mut Sink<'_>) -> Result<()>,
 ) -> Result<Copied> {
     let failed = |error: &postgres::Error| messages::export_postgres("staging", Some(table), describe(error));
     let mut writer = transaction.copy_in(statement).map_err(|error| failed(&error))?;
-    let fields = columns.iter().map(|column| Field {
+    let fields = columns.iter().map(|column| CopyField {
         postgres_type: column.postgres_type.clone(),
         on_hazard: column.on_hazard,
         is_key: key.contains(&column.name),
         labels: column.labels.clone(),
     });
-    let mut encoder = Encoder::new(fields.collect());
+    let mut encoder = BinaryEncoder::new(fields.collect());
     let mut sink = |batch: &RecordBatch| -> Result<()> {
         cancel.check()?;
         match encoder.encode(batch, |bytes| writer.write_all(bytes)) {
@@ -67,7 +68,20 @@ pub fn copy(
         }
     };
     produce(&mut sink)?;
-    let notes = judge(&encoder, table, columns, key)?;
+    let notes = encoder.faults().judge(&FaultyTable {
+        capabilities: &CAPABILITIES,
+        name: table,
+        beside: &quarantine::table_name(table),
+        key,
+        columns: columns
+            .iter()
+            .map(|column| FaultyColumn {
+                name: &column.name,
+                on_hazard: column.on_hazard,
+                may_be_null: !column.not_null,
+            })
+            .collect(),
+    })?;
     writer
         .write_all(encoder.finish())
         .map_err(|error| messages::export_postgres("staging", Some(table), error.to_string()))?;
@@ -84,12 +98,12 @@ pub fn copy_batches(
     transaction: &mut Transaction<'_>,
     statement: &str,
     table: &str,
-    fields: Vec<Field>,
+    fields: Vec<CopyField>,
     batches: &[RecordBatch],
 ) -> Result<()> {
     let failed = |cause: String| messages::export_postgres("staging", Some(table), cause);
     let mut writer = transaction.copy_in(statement).map_err(|error| failed(describe(&error)))?;
-    let mut encoder = Encoder::new(fields);
+    let mut encoder = BinaryEncoder::new(fields);
     for batch in batches {
         let encoded = encoder.encode(batch, |bytes| writer.write_all(bytes));
         encoded
@@ -99,48 +113,6 @@ pub fn copy_batches(
     writer.write_all(encoder.finish()).map_err(|error| failed(error.to_string()))?;
     writer.finish().map_err(|error| failed(describe(&error)))?;
     Ok(())
-}
-
-/// An error if there are faults that may not pass; else what became of the others, a line each.
-fn judge(encoder: &Encoder, table: &str, columns: &[&Column], key: &[String]) -> Result<Vec<String>> {
-    let policy = |fault: &Fault| columns.get(fault.column).map_or(OnHazard::Fail, |column| column.on_hazard);
-    let may_be_null = |fault: &Fault| columns.get(fault.column).is_some_and(|column| !column.not_null);
-    let may_pass = |fault: &Fault| match policy(fault) {
-        OnHazard::Fail => false,
-        OnHazard::Replace => fault.hazard != Hazard::Size && (!fault.hazard.is_lost() || may_be_null(fault)),
-        OnHazard::Quarantine => true,
-    };
-    let bad: Vec<String> = encoder
-        .faults()
-        .iter()
-        .filter(|fault| !may_pass(fault))
-        .map(|fault| match policy(fault) {
-            OnHazard::Replace if fault.hazard != Hazard::Size => {
-                format!("{}; NULL, which would replace them, may not stand there", line(fault, columns, key))
-            }
-            _ => line(fault, columns, key),
-        })
-        .collect();
-    if !bad.is_empty() {
-        return Err(messages::export_hazards(table, &bad).of_values());
-    }
-    let notes = encoder.faults().iter().map(|fault| {
-        let became = match policy(fault) {
-            OnHazard::Quarantine => format!("their rows are in `{}`", quarantine::table_name(table)),
-            _ => format!("replaced by {}", fault.hazard.replacement()),
-        };
-        format!("`{table}`, {}; {became}", line(fault, columns, key))
-    });
-    Ok(notes.collect())
-}
-
-/// `` column `name`, the character U+0000: 3 values (`id` 1, 7, 9) ``
-fn line(fault: &Fault, columns: &[&Column], key: &[String]) -> String {
-    let column = columns.get(fault.column).map_or("?", |column| column.name.as_str());
-    let values = if fault.values == 1 { "1 value".to_owned() } else { format!("{} values", fault.values) };
-    let more = if fault.values > fault.keys.len() as u64 { ", …" } else { "" };
-    let of = if key.is_empty() { String::new() } else { format!("`{}` ", key.join("`, `")) };
-    format!("column `{column}`, {}: {values} ({of}{}{more})", fault.hazard.text(), fault.keys.join(", "))
 }
 
 /// What Postgres says of an error, without its DETAIL and without quoted values: those are a row's.

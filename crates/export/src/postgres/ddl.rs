@@ -4,13 +4,13 @@
 
 use std::collections::BTreeSet;
 
-use super::statements::qualified;
-use super::table::Table;
-use super::wanted::{Wanted, foreign_key, foreign_key_name};
+use super::definition::{Definition, foreign_key, foreign_key_name};
+use super::names::qualified;
+use super::table::PostgresTable;
 use elt_base::schema::quote;
 
 /// One script: schemas, tables, then what points from one to another.
-pub fn script(tables: &[Table]) -> String {
+pub fn script(tables: &[PostgresTable]) -> String {
     let mut text = String::new();
     let schemas: BTreeSet<&str> = tables.iter().map(|table| table.schema.as_str()).collect();
     for schema in schemas {
@@ -18,21 +18,22 @@ pub fn script(tables: &[Table]) -> String {
     }
     for table in tables {
         let place = qualified(&table.schema, &table.name);
-        let wanted = Wanted::of(table);
+        let definition = Definition::of(table);
         let mut parts: Vec<String> = table.columns.iter().map(super::statements::column).collect();
-        let constraints = wanted.constraints.iter().filter(|(_, definition)| !definition.starts_with("foreign key"));
+        let constraints =
+            definition.constraints.iter().filter(|(_, definition)| !definition.starts_with("foreign key"));
         parts.extend(constraints.map(|(name, definition)| format!("constraint {} {definition}", quote(name))));
         text += &format!(
             "\ncreate table {place} (\n    {}\n){};\n",
             parts.join(",\n    "),
             super::statements::storage(table)
         );
-        for (name, index) in &wanted.indexes {
+        for (name, index) in &definition.indexes {
             let unique = if index.unique { "unique " } else { "" };
             text += &format!("create {unique}index {} on {place} {};\n", quote(name), index.definition);
         }
         // An owner who is another role comes last of all: until then all is ours to make.
-        for statement in (Wanted { owner: None, ..wanted }).finish(&place) {
+        for statement in (Definition { owner: None, ..definition }).finish(&place) {
             text += &format!("{statement};\n");
         }
     }

@@ -9,9 +9,9 @@ use arrow::buffer::ScalarBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type};
 
-use super::hazard::Hazard;
+use super::hazard::PostgresHazard;
 use super::numeric::{put_decimal, put_digits};
-use super::values::{put_fixed, put_null};
+use super::put::{put_fixed, put_null};
 
 /// Numbers as they come.
 pub enum Number {
@@ -59,7 +59,7 @@ pub fn numbers_of(array: &ArrayRef, is_text: bool) -> Option<Number> {
 
 impl Exact {
     /// Appends the number at `row`, which is not null.
-    pub fn put(self, out: &mut Vec<u8>, numbers: &Number, row: usize, fault: &mut impl FnMut(Hazard)) {
+    pub fn put(self, out: &mut Vec<u8>, numbers: &Number, row: usize, fault: &mut impl FnMut(PostgresHazard)) {
         let (value, scale) = match numbers {
             Number::Decimal { values, scale, .. } => (Some(values[row]), *scale),
             Number::Digits(values) => match i128::from_str(values.value(row)) {
@@ -70,7 +70,7 @@ impl Exact {
             Number::Double(values) => {
                 let value = values.value(row);
                 if !value.is_finite() {
-                    fault(Hazard::NotFinite);
+                    fault(PostgresHazard::NotFinite);
                     return put_null(out);
                 }
                 decimal_of(value).map_or((None, 0), |(value, scale)| (Some(value), scale))
@@ -87,7 +87,7 @@ impl Exact {
                 match rescaled.filter(|value| value.unsigned_abs() < power(precision)) {
                     Some(value) => put_decimal(out, value, to_scale),
                     None => {
-                        fault(Hazard::Digits);
+                        fault(PostgresHazard::Digits);
                         put_null(out);
                     }
                 }
@@ -95,29 +95,29 @@ impl Exact {
             Self::Integer(bytes) => match rescale(value, scale, 0, fault) {
                 Some(value) => put_integer(out, value, bytes, fault),
                 None => {
-                    fault(Hazard::IntegerRange);
+                    fault(PostgresHazard::IntegerRange);
                     put_null(out);
                 }
             },
         }
     }
 
-    fn overflow(self) -> Hazard {
+    fn overflow(self) -> PostgresHazard {
         match self {
-            Self::Integer(_) => Hazard::IntegerRange,
-            Self::Numeric(_) => Hazard::Digits,
+            Self::Integer(_) => PostgresHazard::IntegerRange,
+            Self::Numeric(_) => PostgresHazard::Digits,
         }
     }
 }
 
 /// Appends an integer in so many bytes, or reports that it has no room.
-pub fn put_integer(out: &mut Vec<u8>, value: i128, bytes: u32, fault: &mut impl FnMut(Hazard)) {
+pub fn put_integer(out: &mut Vec<u8>, value: i128, bytes: u32, fault: &mut impl FnMut(PostgresHazard)) {
     match bytes {
         2 if i16::try_from(value).is_ok() => put_fixed(out, (value as i16).to_be_bytes()),
         4 if i32::try_from(value).is_ok() => put_fixed(out, (value as i32).to_be_bytes()),
         8 if i64::try_from(value).is_ok() => put_fixed(out, (value as i64).to_be_bytes()),
         _ => {
-            fault(Hazard::IntegerRange);
+            fault(PostgresHazard::IntegerRange);
             put_null(out);
         }
     }
@@ -129,7 +129,7 @@ fn power(digits: u8) -> u128 {
 
 /// The number with another count of decimal places: rounded half away from zero where digits are lost, which is reported.
 /// None if it has no room in 128 bits.
-fn rescale(value: i128, from: u8, to: u8, fault: &mut impl FnMut(Hazard)) -> Option<i128> {
+fn rescale(value: i128, from: u8, to: u8, fault: &mut impl FnMut(PostgresHazard)) -> Option<i128> {
     if to >= from {
         return value.checked_mul(i128::try_from(power(to - from)).ok()?);
     }
@@ -138,7 +138,7 @@ fn rescale(value: i128, from: u8, to: u8, fault: &mut impl FnMut(Hazard)) -> Opt
     if rest == 0 {
         return Some(quotient);
     }
-    fault(Hazard::Scale);
+    fault(PostgresHazard::Scale);
     let is_up = rest.unsigned_abs() * 2 >= unit.unsigned_abs();
     Some(if is_up { quotient + value.signum() } else { quotient })
 }
@@ -156,7 +156,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(value: i128, from: u8, wanted: Exact, expected: Option<(i128, u8)>, hazards: &[Hazard]) {
+    fn check(value: i128, from: u8, wanted: Exact, expected: Option<(i128, u8)>, hazards: &[PostgresHazard]) {
         let numbers = Number::Decimal { values: vec![value].into(), precision: 38, scale: from };
         let (mut out, mut found) = (Vec::new(), Vec::new());
         wanted.put(&mut out, &numbers, 0, &mut |hazard| found.push(hazard));
@@ -172,14 +172,14 @@ mod tests {
     #[test]
     fn narrows_exactly_or_says_so() {
         let numeric = Exact::Numeric(Some((5, 2)));
-        check(1_2345, 4, numeric, Some((123, 2)), &[Hazard::Scale]);
-        check(-1_2350, 4, numeric, Some((-124, 2)), &[Hazard::Scale]);
+        check(1_2345, 4, numeric, Some((123, 2)), &[PostgresHazard::Scale]);
+        check(-1_2350, 4, numeric, Some((-124, 2)), &[PostgresHazard::Scale]);
         check(1_2300, 4, numeric, Some((123, 2)), &[]);
-        check(1_000, 0, numeric, None, &[Hazard::Digits]);
+        check(1_000, 0, numeric, None, &[PostgresHazard::Digits]);
         check(999, 0, numeric, Some((99_900, 2)), &[]);
-        check(i128::MAX, 0, numeric, None, &[Hazard::Digits]);
+        check(i128::MAX, 0, numeric, None, &[PostgresHazard::Digits]);
         check(30_000, 2, Exact::Integer(4), Some((300, 0)), &[]);
-        check(i128::from(i32::MAX) + 1, 0, Exact::Integer(4), None, &[Hazard::IntegerRange]);
+        check(i128::from(i32::MAX) + 1, 0, Exact::Integer(4), None, &[PostgresHazard::IntegerRange]);
     }
 
     #[test]

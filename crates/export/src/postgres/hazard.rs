@@ -2,9 +2,11 @@
 //!
 //! Pure. Knows no Arrow and no connection.
 
-/// Why a value cannot stand in its column. Each is written as the nearest value that can: what `replace` publishes.
+use crate::target::{Hazard, Replacement};
+
+/// Why a value does not fit its column. Each is written as the nearest value that does: what `replace` publishes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Hazard {
+pub enum PostgresHazard {
     /// U+0000 in text or in a string of JSON. Without it.
     Nul,
     /// A date or timestamp before 4713 BC or beyond Postgres' last year. `-infinity`, `infinity`.
@@ -37,9 +39,8 @@ pub enum Hazard {
     Size,
 }
 
-impl Hazard {
-    /// Stands before the count of values: `the character U+0000: 3 values`.
-    pub fn text(self) -> &'static str {
+impl Hazard for PostgresHazard {
+    fn text(self) -> &'static str {
         match self {
             Self::Nul => "the character U+0000",
             Self::YearRange => "a year that Postgres does not reach",
@@ -59,21 +60,17 @@ impl Hazard {
         }
     }
 
-    /// Whether nothing but NULL can stand in place of such values. (JSON that can be mended has another hazard.)
-    pub fn is_lost(self) -> bool {
-        !matches!(self, Self::Nul | Self::YearRange | Self::Surrogate | Self::Scale | Self::Length | Self::TimeOfDay)
-    }
-
-    /// What stands in place of such values where they are replaced.
-    pub fn replacement(self) -> &'static str {
+    fn replacement(self) -> Replacement {
         match self {
-            Self::Nul => "the text without it",
-            Self::YearRange => "`infinity` or `-infinity`",
-            Self::Surrogate => "U+FFFD in its place",
-            Self::Scale => "rounded values",
-            Self::TimeOfDay => "the date alone",
-            Self::Length => "the text cut off",
-            _ => "NULL",
+            Self::Nul => Replacement::Nearest("the text without it"),
+            Self::YearRange => Replacement::Nearest("`infinity` or `-infinity`"),
+            Self::Surrogate => Replacement::Nearest("U+FFFD in its place"),
+            Self::Scale => Replacement::Nearest("rounded values"),
+            Self::TimeOfDay => Replacement::Nearest("the date alone"),
+            Self::Length => Replacement::Nearest("the text cut off"),
+            Self::Size => Replacement::None,
+            // (JSON that can be mended has another hazard.)
+            _ => Replacement::Null,
         }
     }
 }
@@ -93,7 +90,7 @@ const JSON_NUMBER_BYTES: usize = 8;
 /// Infinity outside of one, numbers beyond `numeric`, and what is too large or too deep. The first that is met.
 ///
 /// One pass; strings, of which most texts consist, eight bytes at a time.
-pub fn json_hazard(text: &str) -> Option<Hazard> {
+pub fn json_hazard(text: &str) -> Option<PostgresHazard> {
     let bytes = text.as_bytes();
     let (mut at, mut depth, mut size) = (0, 0usize, 0usize);
     while let Some(byte) = bytes.get(at) {
@@ -111,30 +108,30 @@ pub fn json_hazard(text: &str) -> Option<Hazard> {
                 depth += 1;
                 size += 2 * JSON_ENTRY_BYTES;
                 if depth > JSON_DEPTH_MAX {
-                    return Some(Hazard::JsonLimit);
+                    return Some(PostgresHazard::JsonLimit);
                 }
             }
             b']' | b'}' => depth = depth.saturating_sub(1),
             b'0'..=b'9' => {
                 let end = number_end(bytes, at);
                 if end - at > 5 && !is_numeric(&bytes[at..end]) {
-                    return Some(Hazard::Digits);
+                    return Some(PostgresHazard::Digits);
                 }
                 size += JSON_ENTRY_BYTES + JSON_NUMBER_BYTES + (end - at) / 2;
                 at = end;
                 continue;
             }
             b't' | b'f' | b'n' => size += JSON_ENTRY_BYTES,
-            b'N' | b'I' => return Some(Hazard::NotFinite),
+            b'N' | b'I' => return Some(PostgresHazard::NotFinite),
             _ => {}
         }
         at += 1;
     }
-    (size > JSON_BYTES_MAX).then_some(Hazard::JsonLimit)
+    (size > JSON_BYTES_MAX).then_some(PostgresHazard::JsonLimit)
 }
 
 /// Behind the closing quote of a string whose content begins at `at`.
-fn string_end(bytes: &[u8], mut at: usize) -> Result<usize, Hazard> {
+fn string_end(bytes: &[u8], mut at: usize) -> Result<usize, PostgresHazard> {
     loop {
         while let Some(chunk) = bytes.get(at..at + 8).and_then(|chunk| <[u8; 8]>::try_from(chunk).ok()) {
             let word = u64::from_le_bytes(chunk);
@@ -152,12 +149,12 @@ fn string_end(bytes: &[u8], mut at: usize) -> Result<usize, Hazard> {
             Some(b'\\') => {
                 let tail = bytes.get(at + 1..).unwrap_or_default();
                 at += match escaped_unit(tail) {
-                    Some(0) => return Err(Hazard::Nul),
-                    Some(0xdc00..=0xdfff) => return Err(Hazard::Surrogate),
+                    Some(0) => return Err(PostgresHazard::Nul),
+                    Some(0xdc00..=0xdfff) => return Err(PostgresHazard::Surrogate),
                     Some(0xd800..=0xdbff) => {
                         let low = tail.get(5..).and_then(|next| next.strip_prefix(b"\\")).and_then(escaped_unit);
                         if !matches!(low, Some(0xdc00..=0xdfff)) {
-                            return Err(Hazard::Surrogate);
+                            return Err(PostgresHazard::Surrogate);
                         }
                         12
                     }
@@ -206,8 +203,8 @@ fn escaped_unit(text: &[u8]) -> Option<u16> {
 }
 
 /// A JSON text that `jsonb` takes in place of one with half surrogates or escaped NULs; None where there is none.
-pub fn mend_json(text: &str, hazard: Hazard) -> Option<String> {
-    if !matches!(hazard, Hazard::Nul | Hazard::Surrogate) {
+pub fn mend_json(text: &str, hazard: PostgresHazard) -> Option<String> {
+    if !matches!(hazard, PostgresHazard::Nul | PostgresHazard::Surrogate) {
         return None;
     }
     let mut mended = String::with_capacity(text.len());
@@ -252,14 +249,14 @@ mod tests {
         };
         check(r#"{"a\u0000\u0000":1}"#.replace("\\\\", "\\").as_str(), r#"{"a":1}"#);
         check(r#"["\ud83d x","\ud83d\ude00"]"#.replace("\\\\", "\\").as_str(), "[\"\u{fffd} x\",\"\\ud83d\\ude00\"]");
-        assert_eq!(mend_json("[NaN]", Hazard::NotFinite), None);
+        assert_eq!(mend_json("[NaN]", PostgresHazard::NotFinite), None);
     }
 
     #[test]
     fn finds_limits() {
         let nested = |depth: usize| format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         assert_eq!(json_hazard(&nested(JSON_DEPTH_MAX)), None);
-        assert_eq!(json_hazard(&nested(JSON_DEPTH_MAX + 1)), Some(Hazard::JsonLimit));
+        assert_eq!(json_hazard(&nested(JSON_DEPTH_MAX + 1)), Some(PostgresHazard::JsonLimit));
         // As Postgres 15 judges each of them.
         for (number, is_held) in [
             ("1e131071", true),
@@ -272,10 +269,10 @@ mod tests {
             ("\"1e200000\"", true),
         ] {
             let found = json_hazard(&format!("{{\"a\": [{number}]}}"));
-            assert_eq!(found, (!is_held).then_some(Hazard::Digits), "{number}");
+            assert_eq!(found, (!is_held).then_some(PostgresHazard::Digits), "{number}");
         }
-        assert_eq!(json_hazard(&"1".repeat(131_073)), Some(Hazard::Digits));
-        assert_eq!(json_hazard(&format!("[{}]", "1,".repeat(JSON_BYTES_MAX / 12))), Some(Hazard::JsonLimit));
+        assert_eq!(json_hazard(&"1".repeat(131_073)), Some(PostgresHazard::Digits));
+        assert_eq!(json_hazard(&format!("[{}]", "1,".repeat(JSON_BYTES_MAX / 12))), Some(PostgresHazard::JsonLimit));
     }
 
     #[test]
@@ -283,9 +280,9 @@ mod tests {
         for length in 0..20 {
             let plain = "x".repeat(length);
             assert_eq!(json_hazard(&format!("[\"{plain}\", \"NaN\"]")), None);
-            assert_eq!(json_hazard(&format!("[\"{plain}\", NaN]")), Some(Hazard::NotFinite));
-            assert_eq!(json_hazard(&format!("[\"{plain}\\\"NaN\\\\\", -Infinity]")), Some(Hazard::NotFinite));
-            assert_eq!(json_hazard(&format!("[\"{plain}\\u0000\"]")), Some(Hazard::Nul));
+            assert_eq!(json_hazard(&format!("[\"{plain}\", NaN]")), Some(PostgresHazard::NotFinite));
+            assert_eq!(json_hazard(&format!("[\"{plain}\\\"NaN\\\\\", -Infinity]")), Some(PostgresHazard::NotFinite));
+            assert_eq!(json_hazard(&format!("[\"{plain}\\u0000\"]")), Some(PostgresHazard::Nul));
             assert_eq!(json_hazard(&format!("[\"{plain}é\\\\u0000\"]")), None);
         }
     }

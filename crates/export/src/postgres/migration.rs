@@ -2,11 +2,12 @@
 //!
 //! Pure. What the recorded contract did not make is left alone: a DBA's index or grant stays. Knows no connection.
 
-use super::catalog::Catalog;
-use super::fit::{self, Fit, Standing};
-use super::statements::{alter, names, qualified};
-use super::table::{ForeignKey, Table};
-use super::wanted::{Wanted, foreign_key, foreign_key_name};
+use super::catalog::PostgresCatalog;
+use super::definition::{Definition, foreign_key, foreign_key_name};
+use super::fit::{self, ExistingPostgresTable, PostgresFit};
+use super::names::{names, qualified};
+use super::statements::alter;
+use super::table::{PostgresForeignKey, PostgresTable};
 use elt_base::schema::quote;
 
 /// When a step is taken, within the publication's transaction.
@@ -22,7 +23,7 @@ pub enum When {
 
 /// One step of a table's migration.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Step {
+pub struct MigrationStep {
     /// For people: `add column "city" text`.
     pub text: String,
     pub sql: String,
@@ -33,20 +34,25 @@ pub struct Step {
     pub offenders: Option<String>,
 }
 
-impl Step {
+impl MigrationStep {
     fn new(place: &str, sql: String, when: When) -> Self {
         let text = sql.replacen(&format!("alter table {place} "), "", 1).replacen(&format!(" on {place} "), " ", 1);
         Self { text, sql, loses: None, when, offenders: None }
     }
 }
 
-/// All steps for a table that stands and is ours, in their order. `recorded` is the contract that was applied last; None
-/// for a table of an earlier version, whose constraints are known by what stands.
-pub fn steps(table: &Table, fit: &Fit, there: &Standing, recorded: Option<&Wanted>) -> Vec<Step> {
+/// All steps for a table that exists and is ours, in their order. `recorded` is the contract that was applied last; None
+/// for a table of an earlier version, whose constraints are known by what exists.
+pub fn steps(
+    table: &PostgresTable,
+    fit: &PostgresFit,
+    there: &ExistingPostgresTable,
+    recorded: Option<&Definition>,
+) -> Vec<MigrationStep> {
     let place = qualified(&table.schema, &table.name);
-    let new = Wanted::of(table);
+    let new = Definition::of(table);
     let mut steps = Vec::new();
-    let step = |sql: String, when: When| Step::new(&place, sql, when);
+    let step = |sql: String, when: When| MigrationStep::new(&place, sql, when);
     let mut drops_key = false;
     let stands = |name: &str| there.object_names.contains(name);
     // What goes, before what it might stand in the way of.
@@ -64,7 +70,7 @@ pub fn steps(table: &Table, fit: &Fit, there: &Standing, recorded: Option<&Wante
     }
     for alteration in &fit.alterations {
         let loses = alteration.loses().map(str::to_owned);
-        steps.push(Step { loses, ..step(alter(&place, alteration), When::Before) });
+        steps.push(MigrationStep { loses, ..step(alter(&place, alteration), When::Before) });
     }
     for (name, column) in &new.columns {
         let Some(theirs) = there.columns.iter().find(|theirs| theirs.name == *name) else { continue };
@@ -86,7 +92,7 @@ pub fn steps(table: &Table, fit: &Fit, there: &Standing, recorded: Option<&Wante
         if column.not_null && is_nullable {
             let offenders = Some(format!("select count(*) from {place} where {} is null", quote(name)));
             let sql = format!("alter table {place} alter column {} set not null", quote(name));
-            steps.push(Step { offenders, ..step(sql, When::After) });
+            steps.push(MigrationStep { offenders, ..step(sql, When::After) });
         }
     }
     for (name, wanted) in &new.constraints {
@@ -106,7 +112,7 @@ pub fn steps(table: &Table, fit: &Fit, there: &Standing, recorded: Option<&Wante
                 unique.map(|unique| twins(&place, &unique.columns))
             };
             let sql = format!("alter table {place} add constraint {} {wanted}", quote(name));
-            steps.push(Step { offenders, ..step(sql, When::After) });
+            steps.push(MigrationStep { offenders, ..step(sql, When::After) });
         }
     }
     for (name, wanted) in &new.indexes {
@@ -118,10 +124,10 @@ pub fn steps(table: &Table, fit: &Fit, there: &Standing, recorded: Option<&Wante
             let index = table.indexes.iter().filter(|index| index.unique).find(is_this);
             let offenders = index.map(|index| twins(&place, &index.columns));
             let sql = format!("create {unique}index {} on {place} {}", quote(name), wanted.definition);
-            steps.push(Step { offenders, ..step(sql, When::After) });
+            steps.push(MigrationStep { offenders, ..step(sql, When::After) });
         }
     }
-    let none = Wanted::default();
+    let none = Definition::default();
     for sql in recorded.unwrap_or(&none).steps_to(&new, &place) {
         steps.push(step(sql, When::After));
     }
@@ -141,17 +147,17 @@ pub fn twins(place: &str, columns: &[String]) -> String {
 
 /// The foreign keys to add to a table, and those that wait for the table they point to.
 pub fn foreign_keys(
-    table: &Table,
-    there: Option<&Standing>,
-    standing: &Catalog,
-    tables: &[Table],
-) -> (Vec<ForeignKey>, Vec<ForeignKey>) {
+    table: &PostgresTable,
+    there: Option<&ExistingPostgresTable>,
+    standing: &PostgresCatalog,
+    tables: &[PostgresTable],
+) -> (Vec<PostgresForeignKey>, Vec<PostgresForeignKey>) {
     // What others made keeps the constraints they gave it.
     if there.is_some_and(|there| !there.is_ours) {
         return Default::default();
     }
-    let new = Wanted::of(table);
-    let is_wanted = |key: &&ForeignKey| {
+    let new = Definition::of(table);
+    let is_wanted = |key: &&PostgresForeignKey| {
         let Some(there) = there else { return true };
         // It stands under a name that the contract no longer gives it.
         let is_renamed = there.contract.iter().flat_map(|recorded| &recorded.constraints).any(|(name, definition)| {
@@ -159,7 +165,7 @@ pub fn foreign_keys(
         });
         !fit::has_foreign_key(there, key) || is_renamed
     };
-    let stands = |key: &ForeignKey| {
+    let stands = |key: &PostgresForeignKey| {
         standing.contains_key(&(key.to_schema.clone(), key.to_table.clone()))
             || tables.iter().any(|other| other.schema == key.to_schema && other.name == key.to_table)
     };
@@ -167,7 +173,7 @@ pub fn foreign_keys(
 }
 
 /// The step that adds a foreign key.
-pub fn add_foreign_key(table: &Table, key: &ForeignKey) -> Step {
+pub fn add_foreign_key(table: &PostgresTable, key: &PostgresForeignKey) -> MigrationStep {
     let place = qualified(&table.schema, &table.name);
     let name = quote(&foreign_key_name(table, key));
     let known: Vec<_> = key.columns.iter().map(|name| format!("t.{} is not null", quote(name))).collect();
@@ -180,11 +186,11 @@ pub fn add_foreign_key(table: &Table, key: &ForeignKey) -> Step {
         same.join(" and ")
     );
     let sql = format!("alter table {place} add constraint {name} {}", foreign_key(key));
-    Step { offenders: Some(offenders), ..Step::new(&place, sql, When::After) }
+    MigrationStep { offenders: Some(offenders), ..MigrationStep::new(&place, sql, When::After) }
 }
 
 /// What a table that is new will be, for people.
-pub fn creation(table: &Table) -> String {
+pub fn creation(table: &PostgresTable) -> String {
     let key = if table.key.is_empty() { String::new() } else { format!(", key ({})", table.key.join(", ")) };
     format!("create table with {} columns{key}", table.columns.len())
 }

@@ -4,12 +4,12 @@
 //! connection nor a driver.
 
 use arrow::record_batch::RecordBatch;
-use arrow::util::display::{ArrayFormatter, FormatOptions};
 
-use super::hazard::Hazard;
+use super::field::CopyField;
+use super::hazard::PostgresHazard;
 use super::quarantine::SetAside;
-use super::values::{Labels, Values};
-use crate::postgres_type::PostgresType;
+use super::values::Values;
+use crate::target::{Faults, Hazard, Replacement, key_text};
 use elt_project::OnHazard;
 
 const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
@@ -17,50 +17,20 @@ const SIGNATURE: &[u8] = b"PGCOPY\n\xff\r\n\0";
 const SEND_BYTES: usize = 256 * 1024;
 /// `MaxAllocSize` in Postgres' `memutils.h`: what a row, and each value of it, may take.
 const ROW_BYTES_MAX: usize = 0x3fff_ffff;
-/// How many keys of faulty rows are remembered a column and hazard.
-const KEYS_SHOWN: usize = 5;
-
-/// A column to encode.
-#[derive(Debug, Clone)]
-pub struct Field {
-    pub postgres_type: PostgresType,
-    pub on_hazard: OnHazard,
-    pub is_key: bool,
-    /// Of a type that is an enum, where they are known.
-    pub labels: Option<Labels>,
-}
-
-impl Field {
-    /// One whose hazards nobody expects.
-    pub fn plain(postgres_type: PostgresType) -> Self {
-        Self { postgres_type, on_hazard: OnHazard::Fail, is_key: false, labels: None }
-    }
-}
-
-/// How many values of one column have one hazard.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fault {
-    /// The column's index.
-    pub column: usize,
-    pub hazard: Hazard,
-    pub values: u64,
-    /// The keys of some of the rows; of a table without key their numbers, from 1.
-    pub keys: Vec<String>,
-}
 
 /// A column whose batch has an Arrow type that cannot become the column's Postgres type: an error of ours, not of the data.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Mismatch {
+pub struct BinaryMismatch {
     pub column: usize,
     pub arrow: String,
 }
 
 /// Encodes batch after batch. A value with a hazard is counted and the nearest one written in its place; a row of which
 /// a column's policy is quarantine is set aside. Whether faults may pass is the caller's to say, by `faults`.
-pub struct Encoder {
-    fields: Vec<Field>,
+pub struct BinaryEncoder {
+    fields: Vec<CopyField>,
     buffer: Vec<u8>,
-    faults: Vec<Fault>,
+    faults: Faults<PostgresHazard>,
     set_aside: SetAside,
     /// Those encoded.
     rows: u64,
@@ -69,8 +39,8 @@ pub struct Encoder {
     row_bytes_max: usize,
 }
 
-impl Encoder {
-    pub fn new(fields: Vec<Field>) -> Self {
+impl BinaryEncoder {
+    pub fn new(fields: Vec<CopyField>) -> Self {
         let mut buffer = Vec::with_capacity(SEND_BYTES + SEND_BYTES / 4);
         buffer.extend_from_slice(SIGNATURE);
         // No flags, no header extension.
@@ -78,7 +48,7 @@ impl Encoder {
         Self {
             fields,
             buffer,
-            faults: Vec::new(),
+            faults: Faults::default(),
             set_aside: SetAside::default(),
             rows: 0,
             seen: 0,
@@ -87,7 +57,7 @@ impl Encoder {
     }
 
     #[cfg(test)]
-    pub fn with_rows_of(fields: Vec<Field>, bytes_max: usize) -> Self {
+    pub fn with_rows_of(fields: Vec<CopyField>, bytes_max: usize) -> Self {
         Self { row_bytes_max: bytes_max, ..Self::new(fields) }
     }
 
@@ -96,8 +66,7 @@ impl Encoder {
         self.rows
     }
 
-    /// By column, then hazard.
-    pub fn faults(&self) -> &[Fault] {
+    pub fn faults(&self) -> &Faults<PostgresHazard> {
         &self.faults
     }
 
@@ -111,16 +80,16 @@ impl Encoder {
         &mut self,
         batch: &RecordBatch,
         mut send: impl FnMut(&[u8]) -> Result<(), E>,
-    ) -> Result<Result<(), E>, Mismatch> {
+    ) -> Result<Result<(), E>, BinaryMismatch> {
         let mut columns = Vec::with_capacity(self.fields.len());
         for (index, field) in self.fields.iter().enumerate() {
             let array = batch.columns().get(index);
             let values = array.and_then(|array| Values::of(array, &field.postgres_type, field.labels.as_ref()));
             let arrow = || array.map_or("missing".to_owned(), |array| array.data_type().to_string());
-            columns.push(values.ok_or_else(|| Mismatch { column: index, arrow: arrow() })?);
+            columns.push(values.ok_or_else(|| BinaryMismatch { column: index, arrow: arrow() })?);
         }
         let width = (columns.len() as i16).to_be_bytes();
-        let mut faulty: Vec<(usize, Hazard)> = Vec::new();
+        let mut faulty: Vec<(usize, PostgresHazard)> = Vec::new();
         for row in 0..batch.num_rows() {
             let start = self.buffer.len();
             self.buffer.extend_from_slice(&width);
@@ -144,30 +113,19 @@ impl Encoder {
 
     /// Counts a row's faults; takes the row back if it is to be set aside.
     #[cold]
-    fn judge(&mut self, batch: &RecordBatch, row: usize, start: usize, faulty: &mut Vec<(usize, Hazard)>) {
+    fn judge(&mut self, batch: &RecordBatch, row: usize, start: usize, faulty: &mut Vec<(usize, PostgresHazard)>) {
         if self.buffer.len() - start > self.row_bytes_max {
             // No column is at fault alone; a row has no nearest row.
-            faulty.push((widest(batch, row), Hazard::Size));
+            faulty.push((widest(batch, row), PostgresHazard::Size));
         }
         // An array may have several values of one hazard.
         faulty.dedup();
-        let key = self.key(batch, row);
         for (column, hazard) in faulty.iter().copied() {
-            let at = self.faults.binary_search_by_key(&(column, hazard), |fault| (fault.column, fault.hazard));
-            let fault = match at {
-                Ok(at) => &mut self.faults[at],
-                Err(at) => {
-                    self.faults.insert(at, Fault { column, hazard, values: 0, keys: Vec::new() });
-                    &mut self.faults[at]
-                }
-            };
-            fault.values += 1;
-            if fault.keys.len() < KEYS_SHOWN {
-                fault.keys.push(key.clone());
-            }
+            let key = self.fields.iter().enumerate().filter(|(_, field)| field.is_key).map(|(index, _)| index);
+            self.faults.add(column, hazard, || key_text(batch, row, key, self.seen));
         }
         let is_aside = faulty.iter().any(|(column, _)| self.fields[*column].on_hazard == OnHazard::Quarantine);
-        let is_too_large = faulty.iter().any(|(_, hazard)| *hazard == Hazard::Size);
+        let is_too_large = faulty.iter().any(|(_, hazard)| hazard.replacement() == Replacement::None);
         if is_aside {
             self.set_aside.add(batch, row, faulty, &self.fields);
         }
@@ -176,22 +134,6 @@ impl Encoder {
             self.rows -= 1;
         }
         faulty.clear();
-    }
-
-    /// The key as a person reads it: `17`, or `(17, a)`; without one the row's number.
-    fn key(&self, batch: &RecordBatch, row: usize) -> String {
-        let options = FormatOptions::new().with_null("NULL");
-        let keys = self.fields.iter().zip(batch.columns()).filter(|(field, _)| field.is_key).map(|(_, array)| {
-            let text = ArrayFormatter::try_new(array, &options).map(|format| format.value(row).to_string());
-            let text = text.unwrap_or_default().replace('\0', "");
-            text.chars().take(100).collect::<String>()
-        });
-        let keys: Vec<String> = keys.collect();
-        match keys.as_slice() {
-            [] => format!("row {}", self.seen + row as u64 + 1),
-            [one] => one.clone(),
-            several => format!("({})", several.join(", ")),
-        }
     }
 
     /// The bytes that remain, with the trailer.

@@ -9,16 +9,17 @@ use arrow::array::{
 use arrow::datatypes::{Int32Type, IntervalMonthDayNano};
 
 use super::*;
+use crate::postgres_type::PostgresType;
 
-/// What stands between the header and the trailer, and the faults.
-fn encode(array: ArrayRef, postgres_type: PostgresType) -> (Vec<u8>, Vec<(Hazard, u64)>) {
+/// The bytes between the header and the trailer, and the faults.
+fn encode(array: ArrayRef, postgres_type: PostgresType) -> (Vec<u8>, Vec<(PostgresHazard, u64)>) {
     let batch = RecordBatch::try_from_iter_with_nullable([("c", array, true)]).expect("a batch");
-    let mut encoder = Encoder::new(vec![Field::plain(postgres_type)]);
+    let mut encoder = BinaryEncoder::new(vec![CopyField::plain(postgres_type)]);
     encoder.encode(&batch, |_| Ok::<_, ()>(())).expect("a type that fits").expect("sent");
     let bytes = encoder.finish().to_vec();
     assert_eq!(&bytes[..19], b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0");
     assert_eq!(&bytes[bytes.len() - 2..], [0xff, 0xff]);
-    let faults = encoder.faults().iter().map(|fault| (fault.hazard, fault.values)).collect();
+    let faults = encoder.faults().all().iter().map(|fault| (fault.hazard, fault.values)).collect();
     (bytes[19..bytes.len() - 2].to_vec(), faults)
 }
 
@@ -32,7 +33,7 @@ fn check(array: impl Array + 'static, postgres_type: PostgresType, expected: &st
 }
 
 #[track_caller]
-fn check_hazard(array: impl Array + 'static, postgres_type: PostgresType, expected: &[(Hazard, u64)]) {
+fn check_hazard(array: impl Array + 'static, postgres_type: PostgresType, expected: &[(PostgresHazard, u64)]) {
     assert_eq!(encode(Arc::new(array), postgres_type).1, expected);
 }
 
@@ -86,7 +87,7 @@ fn arrays() {
 
 #[test]
 fn hazards_are_counted() {
-    check_hazard(StringArray::from(vec!["a\0b", "fine", "\0"]), PostgresType::Text, &[(Hazard::Nul, 2)]);
+    check_hazard(StringArray::from(vec!["a\0b", "fine", "\0"]), PostgresType::Text, &[(PostgresHazard::Nul, 2)]);
     check_hazard(
         StringArray::from(vec![
             r#"{"a":"x\u0000"}"#,
@@ -99,38 +100,38 @@ fn hazards_are_counted() {
             r#"["\uDE00", "\\ud83d"]"#,
         ]),
         PostgresType::Jsonb,
-        &[(Hazard::Nul, 1), (Hazard::NotFinite, 2), (Hazard::Surrogate, 2)],
+        &[(PostgresHazard::Nul, 1), (PostgresHazard::NotFinite, 2), (PostgresHazard::Surrogate, 2)],
     );
-    check_hazard(Date32Array::from(vec![-2_500_000, 0]), PostgresType::Date, &[(Hazard::YearRange, 1)]);
+    check_hazard(Date32Array::from(vec![-2_500_000, 0]), PostgresType::Date, &[(PostgresHazard::YearRange, 1)]);
     check_hazard(
         TimestampMicrosecondArray::from(vec![i64::MIN + 2]),
         PostgresType::Timestamp,
-        &[(Hazard::YearRange, 1)],
+        &[(PostgresHazard::YearRange, 1)],
     );
-    check_hazard(StringArray::from(vec!["no"]), PostgresType::Uuid, &[(Hazard::NotUuid, 1)]);
-    check_hazard(StringArray::from(vec!["1.5"]), PostgresType::Numeric(None), &[(Hazard::Digits, 1)]);
+    check_hazard(StringArray::from(vec!["no"]), PostgresType::Uuid, &[(PostgresHazard::NotUuid, 1)]);
+    check_hazard(StringArray::from(vec!["1.5"]), PostgresType::Numeric(None), &[(PostgresHazard::Digits, 1)]);
 }
 
 #[test]
 fn refuses_what_is_another_type() {
     let batch =
         RecordBatch::try_from_iter([("c", Arc::new(StringArray::from(vec!["1"])) as ArrayRef)]).expect("a batch");
-    let refused = Encoder::new(vec![Field::plain(PostgresType::Bool)]).encode(&batch, |_| Ok::<_, ()>(()));
-    assert_eq!(refused, Err(Mismatch { column: 0, arrow: "Utf8".into() }));
+    let refused = BinaryEncoder::new(vec![CopyField::plain(PostgresType::Bool)]).encode(&batch, |_| Ok::<_, ()>(()));
+    assert_eq!(refused, Err(BinaryMismatch { column: 0, arrow: "Utf8".into() }));
 }
 
 /// The rows of a table of a key and a text of two characters, by policy: how many were encoded and how many set aside.
 fn rows_of(on_hazard: OnHazard) -> (u64, u64, Vec<(u64, Vec<String>)>) {
-    let key = Field { is_key: true, ..Field::plain(PostgresType::Int8) };
-    let text = Field { on_hazard, ..Field::plain(PostgresType::Varchar(2)) };
-    let mut encoder = Encoder::new(vec![key, text]);
+    let key = CopyField { is_key: true, ..CopyField::plain(PostgresType::Int8) };
+    let text = CopyField { on_hazard, ..CopyField::plain(PostgresType::Varchar(2)) };
+    let mut encoder = BinaryEncoder::new(vec![key, text]);
     let batch = RecordBatch::try_from_iter([
         ("id", Arc::new(Int64Array::from(vec![7, 8, 9])) as ArrayRef),
         ("name", Arc::new(StringArray::from(vec!["ab", "abc", "a  "])) as ArrayRef),
     ])
     .expect("a batch");
     encoder.encode(&batch, |_| Ok::<_, ()>(())).expect("types that fit").expect("sent");
-    let faults = encoder.faults().iter().map(|fault| (fault.values, fault.keys.clone())).collect();
+    let faults = encoder.faults().all().iter().map(|fault| (fault.values, fault.keys.clone())).collect();
     (encoder.rows(), encoder.take_set_aside().rows, faults)
 }
 
@@ -144,23 +145,23 @@ fn rows_are_replaced_or_set_aside() {
 #[test]
 fn narrower_columns_take_what_fits() {
     check(Int64Array::from(vec![-2]), PostgresType::Int2, "00000002 fffe");
-    check_hazard(Int64Array::from(vec![40_000, 1]), PostgresType::Int2, &[(Hazard::IntegerRange, 1)]);
+    check_hazard(Int64Array::from(vec![40_000, 1]), PostgresType::Int2, &[(PostgresHazard::IntegerRange, 1)]);
     check(Float64Array::from(vec![0.5]), PostgresType::Numeric(Some((5, 2))), "0000000a 0001 ffff 0000 0002 1388");
-    check_hazard(Float64Array::from(vec![f64::NAN]), PostgresType::Numeric(None), &[(Hazard::NotFinite, 1)]);
-    check_hazard(Float64Array::from(vec![0.125]), PostgresType::Numeric(Some((5, 2))), &[(Hazard::Scale, 1)]);
+    check_hazard(Float64Array::from(vec![f64::NAN]), PostgresType::Numeric(None), &[(PostgresHazard::NotFinite, 1)]);
+    check_hazard(Float64Array::from(vec![0.125]), PostgresType::Numeric(Some((5, 2))), &[(PostgresHazard::Scale, 1)]);
     check(StringArray::from(vec!["[1]"]), PostgresType::Json, "00000003 5b315d");
 }
 
 #[test]
 fn rows_of_a_gigabyte_are_never_sent() {
-    let mut encoder = Encoder::with_rows_of(vec![Field::plain(PostgresType::Text)], 100);
+    let mut encoder = BinaryEncoder::with_rows_of(vec![CopyField::plain(PostgresType::Text)], 100);
     let text = "x".repeat(200);
     let array: ArrayRef = Arc::new(StringArray::from(vec!["short", text.as_str()]));
     let batch = RecordBatch::try_from_iter([("c", array)]).expect("a batch");
     encoder.encode(&batch, |_| Ok::<_, ()>(())).expect("a type that fits").expect("sent");
     assert_eq!(
-        (encoder.rows(), encoder.faults()[0].hazard, encoder.faults()[0].keys[0].as_str()),
-        (1, Hazard::Size, "row 2")
+        (encoder.rows(), encoder.faults().all()[0].hazard, encoder.faults().all()[0].keys[0].as_str()),
+        (1, PostgresHazard::Size, "row 2")
     );
 }
 
@@ -174,23 +175,23 @@ fn contracts_take_other_times_and_print_numbers() {
         precise(PostgresType::Timestamp, 0),
         "00000008 7fffffffffffffff",
     );
-    check_hazard(stamps(1_234_567), precise(PostgresType::TimestampTz, 3), &[(Hazard::Scale, 1)]);
+    check_hazard(stamps(1_234_567), precise(PostgresType::TimestampTz, 3), &[(PostgresHazard::Scale, 1)]);
     check(stamps(86_400_000_000), PostgresType::Date, "00000004 00000001");
-    check_hazard(stamps(1), PostgresType::Date, &[(Hazard::TimeOfDay, 1)]);
+    check_hazard(stamps(1), PostgresType::Date, &[(PostgresHazard::TimeOfDay, 1)]);
     check(Date32Array::from(vec![10_958]), PostgresType::Timestamp, "00000008 000000141dd76000");
     check(Date32Array::from(vec![i32::MAX]), PostgresType::TimestampTz, "00000008 7fffffffffffffff");
-    check_hazard(Date32Array::from(vec![i32::MAX - 1]), PostgresType::Timestamp, &[(Hazard::YearRange, 1)]);
+    check_hazard(Date32Array::from(vec![i32::MAX - 1]), PostgresType::Timestamp, &[(PostgresHazard::YearRange, 1)]);
     check(StringArray::from(vec!["12:30:00.5+02"]), PostgresType::TimeTz, "0000000c 0000000a7a3d2320 ffffe3e0");
     check(StringArray::from(vec!["00:00:00-05:30:15"]), PostgresType::TimeTz, "0000000c 0000000000000000 00004d67");
     for wrong in ["12:30", "12:30:00", "25:00:00+00", "+02", "12:30:00+99", "12:3x:00+00", "12:30:00+1:2:3:4"] {
-        check_hazard(StringArray::from(vec![wrong]), PostgresType::TimeTz, &[(Hazard::NotTime, 1)]);
+        check_hazard(StringArray::from(vec![wrong]), PostgresType::TimeTz, &[(PostgresHazard::NotTime, 1)]);
     }
     check(Int64Array::from(vec![-12]), PostgresType::Text, "00000003 2d3132");
     check(BooleanArray::from(vec![true]), PostgresType::Varchar(4), "00000004 74727565");
-    check_hazard(Int64Array::from(vec![-12]), PostgresType::Varchar(2), &[(Hazard::Width, 1)]);
+    check_hazard(Int64Array::from(vec![-12]), PostgresType::Varchar(2), &[(PostgresHazard::Width, 1)]);
     check(Float64Array::from(vec![0.1]), PostgresType::Float4, "00000004 3dcccccd");
-    check_hazard(Float64Array::from(vec![0.123_456_789_012]), PostgresType::Float4, &[(Hazard::Scale, 1)]);
-    check_hazard(Float64Array::from(vec![1e300]), PostgresType::Float4, &[(Hazard::Digits, 1)]);
+    check_hazard(Float64Array::from(vec![0.123_456_789_012]), PostgresType::Float4, &[(PostgresHazard::Scale, 1)]);
+    check_hazard(Float64Array::from(vec![1e300]), PostgresType::Float4, &[(PostgresHazard::Digits, 1)]);
 }
 
 /// Prints how fast batches are encoded; by hand, in an optimised build: `-- --ignored --nocapture encodes_fast`.
@@ -228,7 +229,8 @@ fn encodes_fast() {
     let measure = |name: &str, columns: &[(&str, ArrayRef, PostgresType)]| {
         let arrays = columns.iter().map(|(name, array, _)| (*name, array.clone()));
         let batch = RecordBatch::try_from_iter(arrays).expect("a batch");
-        let mut encoder = Encoder::new(columns.iter().map(|(_, _, wanted)| Field::plain(wanted.clone())).collect());
+        let mut encoder =
+            BinaryEncoder::new(columns.iter().map(|(_, _, wanted)| CopyField::plain(wanted.clone())).collect());
         let (started, mut bytes) = (std::time::Instant::now(), 0);
         for _ in 0..ROUNDS {
             let sent = encoder.encode(&batch, |sent| {

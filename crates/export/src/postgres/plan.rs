@@ -1,35 +1,50 @@
-//! What a publication is to do to each table, from what stands there.
+//! What a publication is to do to each table, from what exists there.
 //!
-//! Pure. Knows no connection: `catalog` tells what stands.
+//! Pure. Knows no connection: `catalog` tells what exists.
 
-use super::catalog::Catalog;
-use super::fit::{self, Fit};
-use super::migration::{self, Step};
+use super::catalog::PostgresCatalog;
+use super::definition::DefinedColumn;
+use super::fit::{self, PostgresFit};
+use super::migration::{self, MigrationStep};
 use super::quarantine;
-use super::table::{ForeignKey, Table};
-use super::wanted::WantedColumn;
+use super::table::{PostgresForeignKey, PostgresTable};
 use crate::messages;
 use elt_base::error::{Error, Result};
 use elt_project::{ExportPolicy, OnContractChange};
 
 /// How one table is published.
-pub struct Plan {
-    /// None: it does not stand yet.
-    pub fit: Option<Fit>,
+pub struct PostgresPlan {
+    /// None: it does not exist yet.
+    pub fit: Option<PostgresFit>,
     /// It stands, and an earlier publication made it.
     pub is_ours: bool,
     /// The table beside it, for rows that were set aside, stands.
     pub has_quarantine: bool,
     /// To be added in the transaction.
-    pub foreign_keys: Vec<ForeignKey>,
+    pub foreign_keys: Vec<PostgresForeignKey>,
     /// What brings a table of ours to its contract.
-    pub steps: Vec<Step>,
+    pub steps: Vec<MigrationStep>,
     /// Columns that contracts made and models no longer have: they stay ours to drop.
-    pub left: Vec<(String, WantedColumn)>,
+    pub left: Vec<(String, DefinedColumn)>,
 }
 
-/// Compares all tables with what stands; all differences of all tables are one error.
-pub fn plan(tables: &[Table], standing: &Catalog, policy: ExportPolicy) -> Result<(Vec<Plan>, Vec<String>)> {
+impl PostgresPlan {
+    /// An existing table is altered.
+    pub fn alters(&self) -> bool {
+        self.fit.is_some() && (!self.steps.is_empty() || !self.foreign_keys.is_empty())
+    }
+
+    pub fn wants_everything(&self) -> bool {
+        self.fit.as_ref().is_none_or(PostgresFit::wants_everything)
+    }
+}
+
+/// Compares all tables with what exists; all differences of all tables are one error.
+pub fn plan(
+    tables: &[PostgresTable],
+    standing: &PostgresCatalog,
+    policy: ExportPolicy,
+) -> Result<(Vec<PostgresPlan>, Vec<String>)> {
     let (mut plans, mut notes, mut errors) = (Vec::new(), Vec::new(), Vec::new());
     for table in tables {
         let place = format!("{}.{}", table.schema, table.name);
@@ -50,7 +65,7 @@ pub fn plan(tables: &[Table], standing: &Catalog, policy: ExportPolicy) -> Resul
         let (foreign_keys, waiting) = migration::foreign_keys(table, there, standing, tables);
         if let (Some(there), OnContractChange::Fail) = (ours, policy.on_schema_change) {
             // One that waited for its table is no change of the contract.
-            let is_new = |step: &Step| {
+            let is_new = |step: &MigrationStep| {
                 let recorded = there.contract.iter().flat_map(|recorded| recorded.constraints.values());
                 !recorded.into_iter().any(|definition| step.sql.ends_with(definition.as_str()))
             };
@@ -82,7 +97,7 @@ pub fn plan(tables: &[Table], standing: &Catalog, policy: ExportPolicy) -> Resul
             let left = contract.columns.iter().filter(|(name, _)| is_left(name));
             left.map(|(name, column)| (name.clone(), column.clone())).collect()
         });
-        plans.push(Plan {
+        plans.push(PostgresPlan {
             left,
             fit,
             is_ours: ours.is_some(),

@@ -9,10 +9,11 @@ use arrow::compute::take;
 use arrow::record_batch::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
-use super::hazard::Hazard;
-use super::pgcopy::Field;
-use super::statements::{names, qualified};
-use super::table::Table;
+use super::field::CopyField;
+use super::hazard::PostgresHazard;
+use super::names::{cut, names, qualified};
+use super::table::PostgresTable;
+use crate::target::Hazard;
 use elt_base::schema::{literal, quote};
 use elt_project::OnHazard;
 
@@ -42,7 +43,7 @@ pub struct SetAside {
 
 impl SetAside {
     /// Adds one row with its faults.
-    pub fn add(&mut self, batch: &RecordBatch, row: usize, faulty: &[(usize, Hazard)], fields: &[Field]) {
+    pub fn add(&mut self, batch: &RecordBatch, row: usize, faulty: &[(usize, PostgresHazard)], fields: &[CopyField]) {
         self.rows += 1;
         if self.batches.len() >= ROWS_MAX {
             return;
@@ -114,19 +115,15 @@ fn written(batch: &RecordBatch, row: usize) -> String {
 
 /// The name of the table beside.
 pub fn table_name(table: &str) -> String {
-    let mut end = table.len().min(63 - "_quarantine".len());
-    while !table.is_char_boundary(end) {
-        end -= 1;
-    }
-    format!("{}_quarantine", &table[..end])
+    cut(table, "_quarantine")
 }
 
-fn place(table: &Table) -> String {
+fn place(table: &PostgresTable) -> String {
     qualified(&table.schema, &table_name(&table.name))
 }
 
 /// A staging table for rows that are set aside.
-pub fn create_staging(staging: &str, table: &Table) -> String {
+pub fn create_staging(staging: &str, table: &PostgresTable) -> String {
     let keys = table.key_columns().map(|column| format!("{} {}, ", quote(&column.name), column.postgres_type));
     format!(
         "create unlogged table {staging} ({}_elt_column text, _elt_hazard text, _elt_row jsonb)",
@@ -135,7 +132,7 @@ pub fn create_staging(staging: &str, table: &Table) -> String {
 }
 
 /// The key's columns in the table's order, as batches have them.
-pub fn copy_staging(staging: &str, table: &Table) -> String {
+pub fn copy_staging(staging: &str, table: &PostgresTable) -> String {
     let keys = table.columns.iter().filter(|column| table.key.contains(&column.name));
     let keys = keys.map(|column| format!("{}, ", quote(&column.name)));
     format!(
@@ -145,14 +142,14 @@ pub fn copy_staging(staging: &str, table: &Table) -> String {
 }
 
 /// Makes the table beside.
-pub fn create(table: &Table) -> String {
+pub fn create(table: &PostgresTable) -> String {
     let keys = table.key_columns().map(|column| format!("{} {}", quote(&column.name), column.postgres_type));
     let ours = COLUMNS.iter().map(|(name, sql)| format!("{name} {sql}"));
     format!("create table if not exists {} ({})", place(table), keys.chain(ours).collect::<Vec<_>>().join(", "))
 }
 
 /// Forgets the entries of all rows, or of those that are staged by key in `staged`.
-pub fn forget(table: &Table, staged: Option<&str>) -> String {
+pub fn forget(table: &PostgresTable, staged: Option<&str>) -> String {
     match staged {
         Some(staged) if !table.key.is_empty() => {
             let on = table.key.iter().map(|name| format!("q.{0} = s.{0}", quote(name))).collect::<Vec<_>>();
@@ -163,7 +160,7 @@ pub fn forget(table: &Table, staged: Option<&str>) -> String {
 }
 
 /// Enters what was set aside.
-pub fn enter(table: &Table, staging: &str, publication: &str) -> String {
+pub fn enter(table: &PostgresTable, staging: &str, publication: &str) -> String {
     let keys = if table.key.is_empty() { String::new() } else { format!("{}, ", names(&table.key)) };
     format!(
         "insert into {} ({keys}_elt_column, _elt_hazard, _elt_row, _elt_publication) \

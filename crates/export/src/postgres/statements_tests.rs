@@ -1,15 +1,16 @@
 //! Tests of the statements' text, on one table with every kind of constraint.
 
+use super::super::names::cut;
+use super::super::table::PostgresForeignKey;
 use super::*;
 use crate::contract;
-use crate::postgres::table::ForeignKey;
 
-fn table(key: &[&str]) -> Table {
+fn table(key: &[&str]) -> PostgresTable {
     let mut table = contract::Table::plain("t", &[("id", "BIGINT"), ("mood", "VARCHAR"), ("doc", "JSON")], key);
     table.columns[0].not_null = true;
     table.unique = vec![contract::Unique { name: None, columns: vec!["mood".into()] }];
     table.checks = vec![contract::Check { name: Some("positive".into()), expression: "id > 0".into() }];
-    Table::of(&table, "public").expect("a table that Postgres can have")
+    PostgresTable::of(&table, "public").expect("a table that Postgres can have")
 }
 
 #[track_caller]
@@ -21,21 +22,21 @@ fn check(found: impl AsRef<str>, expected: &str) {
 fn makes_a_table() {
     let table = table(&["id"]);
     check(
-        create_table("_elt.x", &table, &Wanted::of(&table)),
+        create_table("_elt.x", &table, &Definition::of(&table)),
         "create table _elt.x (\"id\" bigint not null, \"mood\" text, \"doc\" jsonb, constraint \"positive\" check (id > 0)) with (fillfactor = 95)",
     );
-    let keys = create_keys("_elt.x", "x", &Wanted::of(&table));
+    let keys = create_keys("_elt.x", "x", &Definition::of(&table));
     check(&keys[0].0, "alter table _elt.x add constraint \"x_0\" unique (\"mood\")");
     check(&keys[1].0, "alter table _elt.x add constraint \"x_1\" primary key (\"id\")");
-    assert_eq!(keys[0].1, KeyName { staged: "x_0".into(), wanted: "t_mood_key".into() });
-    assert_eq!(keys[1].1, KeyName { staged: "x_1".into(), wanted: "t_pkey".into() });
+    assert_eq!(keys[0].1, KeyName { staged: "x_0".into(), own: "t_mood_key".into() });
+    assert_eq!(keys[1].1, KeyName { staged: "x_1".into(), own: "t_pkey".into() });
     assert_eq!(keys.len(), 2);
 }
 
 #[test]
 fn indexes_foreign_keys_that_no_key_begins_with() {
     let mut table = table(&["id", "mood"]);
-    let to = |columns: &[&str]| ForeignKey {
+    let to = |columns: &[&str]| PostgresForeignKey {
         to_schema: "public".into(),
         name: None,
         columns: columns.iter().map(|column| (*column).to_owned()).collect(),
@@ -44,51 +45,49 @@ fn indexes_foreign_keys_that_no_key_begins_with() {
     };
     table.unique.clear();
     table.foreign_keys = vec![to(&["id"]), to(&["mood"]), to(&["mood"])];
-    let keys = create_keys("_elt.x", "x", &Wanted::of(&table));
+    let keys = create_keys("_elt.x", "x", &Definition::of(&table));
     assert_eq!(keys.len(), 2);
     check(&keys[1].0, "create index \"x_1\" on _elt.x using btree (\"mood\")");
-    assert_eq!(keys[1].1, KeyName { staged: "x_1".into(), wanted: "t_mood_idx".into() });
+    assert_eq!(keys[1].1, KeyName { staged: "x_1".into(), own: "t_mood_idx".into() });
 }
 
 #[test]
 fn merges_by_key_with_the_types_that_stand() {
     let table = table(&["id"]);
-    let fit = Fit {
+    let fit = PostgresFit {
         casts: vec![None, Some("public.feeling".into()), None],
         as_text: vec![false, false, true],
-        ..Fit::default()
+        ..PostgresFit::default()
     };
-    let merge =
-        Merge { table: &table, fit: &fit, target: "s.t".into(), rows: "_elt.r".into(), deletes: "_elt.g".into() };
+    let merge = merge(&table, &fit, "_elt.r".into(), "_elt.g".into());
     check(
         merge.update().unwrap_or_default(),
-        "update s.t as t set \"mood\" = s.\"mood\"::public.feeling, \"doc\" = s.\"doc\" from _elt.r as s \
+        "update \"public\".\"t\" as t set \"mood\" = s.\"mood\"::public.feeling, \"doc\" = s.\"doc\" from _elt.r as s \
          where t.\"id\" = s.\"id\" and (t.\"mood\" is distinct from s.\"mood\"::public.feeling \
          or t.\"doc\"::text::jsonb is distinct from s.\"doc\"::text::jsonb)",
     );
     check(
-        merge.insert(),
-        "insert into s.t (\"id\", \"mood\", \"doc\") select s.\"id\", s.\"mood\"::public.feeling, s.\"doc\" \
-         from _elt.r as s where not exists (select from s.t as t where t.\"id\" = s.\"id\")",
+        merge.insert(false),
+        "insert into \"public\".\"t\" (\"id\", \"mood\", \"doc\") select s.\"id\", s.\"mood\"::public.feeling, s.\"doc\" \
+         from _elt.r as s where not exists (select 1 from \"public\".\"t\" as t where t.\"id\" = s.\"id\")",
     );
-    check(merge.delete_gone(), "delete from s.t as t using _elt.g as s where t.\"id\" = s.\"id\"");
+    check(merge.delete_gone(), "delete from \"public\".\"t\" as t using _elt.g as s where t.\"id\" = s.\"id\"");
     check(
         merge.delete_others(),
-        "delete from s.t as t where not exists (select from _elt.r as s where t.\"id\" = s.\"id\")",
+        "delete from \"public\".\"t\" as t where not exists (select 1 from _elt.r as s where t.\"id\" = s.\"id\")",
     );
 }
 
 #[test]
 fn replaces_a_table_without_key() {
     let table = table(&[]);
-    let fit = Fit::default();
-    let merge =
-        Merge { table: &table, fit: &fit, target: "s.t".into(), rows: "_elt.r".into(), deletes: "_elt.g".into() };
+    let fit = PostgresFit::default();
+    let merge = merge(&table, &fit, "_elt.r".into(), "_elt.g".into());
     assert_eq!(merge.update(), None);
-    check(merge.delete_others(), "delete from s.t");
+    check(merge.delete_others(), "delete from \"public\".\"t\"");
     check(
-        merge.insert(),
-        "insert into s.t (\"id\", \"mood\", \"doc\") select s.\"id\", s.\"mood\", s.\"doc\" from _elt.r as s",
+        merge.insert(false),
+        "insert into \"public\".\"t\" (\"id\", \"mood\", \"doc\") select s.\"id\", s.\"mood\", s.\"doc\" from _elt.r as s",
     );
 }
 

@@ -18,17 +18,17 @@ pub const IDENTIFIER_BYTES_MAX: usize = 63;
 const COLUMNS_MAX: usize = 1_600;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Table {
+pub struct PostgresTable {
     pub label: String,
     pub schema: String,
     pub name: String,
-    pub columns: Vec<Column>,
+    pub columns: Vec<PostgresColumn>,
     /// Empty: the table is replaced whole whenever it changed.
     pub key: Vec<String>,
     /// The name that the contract gives the primary key.
     pub key_name: Option<String>,
     pub unique: Vec<Unique>,
-    pub foreign_keys: Vec<ForeignKey>,
+    pub foreign_keys: Vec<PostgresForeignKey>,
     pub checks: Vec<Check>,
     pub indexes: Vec<Index>,
     pub comment: Option<String>,
@@ -37,7 +37,7 @@ pub struct Table {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Column {
+pub struct PostgresColumn {
     pub name: String,
     pub postgres_type: PostgresType,
     /// Where the contract gives its type, if it does.
@@ -51,7 +51,7 @@ pub struct Column {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ForeignKey {
+pub struct PostgresForeignKey {
     pub name: Option<String>,
     pub columns: Vec<String>,
     pub to_schema: String,
@@ -59,7 +59,20 @@ pub struct ForeignKey {
     pub to_columns: Vec<String>,
 }
 
-impl Table {
+impl PostgresTable {
+    /// # Errors
+    /// What any of the tables cannot be in Postgres: all at once.
+    pub fn all_of(tables: &[contract::Table], default_schema: &str) -> Result<Vec<Self>> {
+        let (mut all, mut errors) = (Vec::new(), Vec::new());
+        for table in tables {
+            match Self::of(table, default_schema) {
+                Ok(table) => all.push(table),
+                Err(error) => errors.extend(error.split()),
+            }
+        }
+        Error::many(errors).map_or(Ok(all), Err)
+    }
+
     /// # Errors
     /// Names over 63 bytes, too many columns or none, columns without a Postgres type: all at once.
     pub fn of(table: &contract::Table, default_schema: &str) -> Result<Self> {
@@ -104,7 +117,7 @@ impl Table {
                     }
                 }
             };
-            columns.push(Column {
+            columns.push(PostgresColumn {
                 name: column.name.clone(),
                 postgres_type,
                 type_place: column.target_type.as_ref().and_then(|(_, place)| place.clone()),
@@ -115,7 +128,7 @@ impl Table {
                 on_hazard: column.on_hazard,
             });
         }
-        let foreign_keys = table.foreign_keys.iter().map(|key| ForeignKey {
+        let foreign_keys = table.foreign_keys.iter().map(|key| PostgresForeignKey {
             name: key.name.clone(),
             columns: key.columns.clone(),
             to_schema: key.to_schema.clone().unwrap_or_else(|| default_schema.to_owned()),
@@ -140,12 +153,12 @@ impl Table {
         Error::many(errors).map_or(Ok(table), Err)
     }
 
-    pub fn column(&self, name: &str) -> Option<&Column> {
+    pub fn column(&self, name: &str) -> Option<&PostgresColumn> {
         self.columns.iter().find(|column| column.name == name)
     }
 
     /// The key's columns.
-    pub fn key_columns(&self) -> impl Iterator<Item = &Column> {
+    pub fn key_columns(&self) -> impl Iterator<Item = &PostgresColumn> {
         self.key.iter().filter_map(|name| self.column(name))
     }
 }
@@ -158,7 +171,7 @@ mod tests {
     fn tells_what_postgres_cannot_have() {
         let long = "x".repeat(64);
         let table = contract::Table::plain("t", &[(&long, "BIGINT"), ("g", "GEOMETRY")], &[]);
-        let error = Table::of(&table, "public").expect_err("two columns that cannot be");
+        let error = PostgresTable::of(&table, "public").expect_err("two columns that cannot be");
         let messages: Vec<_> = error.iter().map(|error| error.message().to_owned()).collect();
         assert_eq!(
             messages,

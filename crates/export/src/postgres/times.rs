@@ -2,7 +2,7 @@
 //!
 //! Pure. Knows no Arrow and no connection.
 
-use super::hazard::Hazard;
+use super::hazard::PostgresHazard;
 
 /// Days and microseconds from 1970-01-01 to Postgres' epoch, 2000-01-01.
 const EPOCH_DAYS: i32 = 10_957;
@@ -14,7 +14,7 @@ const TIMESTAMPS: std::ops::Range<i64> = -211_813_488_000_000_000..9_223_371_331
 
 /// Microseconds from 1970, as DuckDB has them, to Postgres', from 2000: infinite where it does not reach.
 #[inline]
-pub fn stamp(micros: i64, fault: &mut impl FnMut(Hazard)) -> i64 {
+pub fn stamp(micros: i64, fault: &mut impl FnMut(PostgresHazard)) -> i64 {
     // DuckDB's infinities are the ends of the range.
     let found = match micros {
         i64::MAX => Some(i64::MAX),
@@ -22,27 +22,27 @@ pub fn stamp(micros: i64, fault: &mut impl FnMut(Hazard)) -> i64 {
         micros => micros.checked_sub(EPOCH_MICROS).filter(|micros| TIMESTAMPS.contains(micros)),
     };
     found.unwrap_or_else(|| {
-        fault(Hazard::YearRange);
+        fault(PostgresHazard::YearRange);
         if micros < 0 { i64::MIN } else { i64::MAX }
     })
 }
 
 /// The same for days.
 #[inline]
-pub fn date(days: i32, fault: &mut impl FnMut(Hazard)) -> i32 {
+pub fn date(days: i32, fault: &mut impl FnMut(PostgresHazard)) -> i32 {
     let found = match days {
         i32::MAX => Some(i32::MAX),
         days if days <= -i32::MAX => Some(i32::MIN),
         days => days.checked_sub(EPOCH_DAYS).filter(|days| DATES.contains(days)),
     };
     found.unwrap_or_else(|| {
-        fault(Hazard::YearRange);
+        fault(PostgresHazard::YearRange);
         if days < 0 { i32::MIN } else { i32::MAX }
     })
 }
 
 /// The timestamp that a date begins with.
-pub fn midnight(days: i32, fault: &mut impl FnMut(Hazard)) -> i64 {
+pub fn midnight(days: i32, fault: &mut impl FnMut(PostgresHazard)) -> i64 {
     match date(days, fault) {
         i32::MAX => i64::MAX,
         i32::MIN => i64::MIN,
@@ -50,7 +50,7 @@ pub fn midnight(days: i32, fault: &mut impl FnMut(Hazard)) -> i64 {
         days => {
             let micros = i64::from(days).checked_mul(DAY_MICROS).filter(|micros| TIMESTAMPS.contains(micros));
             micros.unwrap_or_else(|| {
-                fault(Hazard::YearRange);
+                fault(PostgresHazard::YearRange);
                 if days < 0 { i64::MIN } else { i64::MAX }
             })
         }
@@ -58,13 +58,13 @@ pub fn midnight(days: i32, fault: &mut impl FnMut(Hazard)) -> i64 {
 }
 
 /// The date of a timestamp.
-pub fn day(micros: i64, fault: &mut impl FnMut(Hazard)) -> i32 {
+pub fn day(micros: i64, fault: &mut impl FnMut(PostgresHazard)) -> i32 {
     match stamp(micros, fault) {
         i64::MAX => i32::MAX,
         i64::MIN => i32::MIN,
         micros => {
             if micros.rem_euclid(DAY_MICROS) != 0 {
-                fault(Hazard::TimeOfDay);
+                fault(PostgresHazard::TimeOfDay);
             }
             // Timestamps reach less far than dates.
             micros.div_euclid(DAY_MICROS) as i32
@@ -73,12 +73,12 @@ pub fn day(micros: i64, fault: &mut impl FnMut(Hazard)) -> i32 {
 }
 
 /// To units of so many microseconds, half away from zero, as Postgres rounds.
-pub fn rounded(micros: i64, unit: i64, fault: &mut impl FnMut(Hazard)) -> i64 {
+pub fn rounded(micros: i64, unit: i64, fault: &mut impl FnMut(PostgresHazard)) -> i64 {
     let rest = micros % unit;
     if rest == 0 {
         return micros;
     }
-    fault(Hazard::Scale);
+    fault(PostgresHazard::Scale);
     let down = micros - rest;
     if rest.abs() * 2 >= unit { down + unit * rest.signum() } else { down }
 }

@@ -18,21 +18,22 @@ use arrow::datatypes::{
 };
 
 use super::exact::{Exact, Number, numbers_of, put_integer};
-use super::hazard::{Hazard, json_hazard, mend_json};
+use super::hazard::{PostgresHazard, json_hazard, mend_json};
 use super::numeric::{put_decimal, put_digits};
+use super::put::{put_bytes, put_fixed, put_null};
 use super::times::{date, day, midnight, rounded, stamp, time_with_zone};
 use crate::postgres_type::PostgresType;
 
 /// What the database says of a type of its own.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Known {
+pub struct KnownType {
     pub oid: u32,
     /// Of an enum.
     pub labels: Option<HashSet<String>>,
 }
 
 /// Shared by the columns of one type.
-pub type Labels = Arc<Known>;
+pub type Labels = Arc<KnownType>;
 
 /// One column of one batch, ready to be read by row.
 pub struct Values {
@@ -215,7 +216,7 @@ impl Values {
 
     /// Appends a value with its length, or the length -1 of a null.
     #[inline]
-    pub fn put(&self, row: usize, out: &mut Vec<u8>, fault: &mut impl FnMut(Hazard)) {
+    pub fn put(&self, row: usize, out: &mut Vec<u8>, fault: &mut impl FnMut(PostgresHazard)) {
         if self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
             return put_null(out);
         }
@@ -230,7 +231,7 @@ impl Values {
             Kind::Decimal(values, scale) => put_decimal(out, values[row], *scale),
             Kind::Digits(values) => {
                 if !put_digits(out, values.value(row)) {
-                    fault(Hazard::Digits);
+                    fault(PostgresHazard::Digits);
                     put_null(out);
                 }
             }
@@ -238,7 +239,7 @@ impl Values {
             Kind::Printed(values, length) => {
                 let text = values.value(row);
                 if text.len() > *length {
-                    fault(Hazard::Width);
+                    fault(PostgresHazard::Width);
                     return put_null(out);
                 }
                 put_bytes(out, text.as_bytes());
@@ -248,7 +249,7 @@ impl Values {
                 let text = values.value(row);
                 let labels = labels.as_ref().and_then(|known| known.labels.as_ref());
                 if labels.is_some_and(|labels| !labels.contains(text)) {
-                    fault(Hazard::NoLabel);
+                    fault(PostgresHazard::NoLabel);
                     return put_null(out);
                 }
                 put_bytes(out, text.as_bytes());
@@ -271,7 +272,7 @@ impl Values {
             Kind::Uuid(values) => match uuid::Uuid::try_parse(values.value(row)) {
                 Ok(uuid) => put_fixed(out, *uuid.as_bytes()),
                 Err(_) => {
-                    fault(Hazard::NotUuid);
+                    fault(PostgresHazard::NotUuid);
                     put_null(out);
                 }
             },
@@ -286,7 +287,7 @@ impl Values {
                     out.extend_from_slice(&seconds_west.to_be_bytes());
                 }
                 None => {
-                    fault(Hazard::NotTime);
+                    fault(PostgresHazard::NotTime);
                     put_null(out);
                 }
             },
@@ -323,7 +324,7 @@ fn put_array(
     elements: &Values,
     range: std::ops::Range<usize>,
     oid: u32,
-    fault: &mut dyn FnMut(Hazard),
+    fault: &mut dyn FnMut(PostgresHazard),
 ) {
     let start = out.len();
     let has_nulls = elements.nulls.as_ref().is_some_and(|nulls| range.clone().any(|row| nulls.is_null(row)));
@@ -344,22 +345,12 @@ fn put_array(
     out[start..start + 4].copy_from_slice(&length.to_be_bytes());
 }
 
-pub fn put_null(out: &mut Vec<u8>) {
-    out.extend_from_slice(&(-1i32).to_be_bytes());
-}
-
-#[inline]
-pub fn put_fixed<const N: usize>(out: &mut Vec<u8>, value: [u8; N]) {
-    out.extend_from_slice(&(N as u32).to_be_bytes());
-    out.extend_from_slice(&value);
-}
-
 /// Text without NULs, of at most so many characters.
 #[inline]
-fn put_text(out: &mut Vec<u8>, text: &str, characters_max: usize, fault: &mut impl FnMut(Hazard)) {
+fn put_text(out: &mut Vec<u8>, text: &str, characters_max: usize, fault: &mut impl FnMut(PostgresHazard)) {
     let mended;
     let text = if text.as_bytes().contains(&0) {
-        fault(Hazard::Nul);
+        fault(PostgresHazard::Nul);
         mended = text.replace('\0', "");
         &mended
     } else {
@@ -371,12 +362,12 @@ fn put_text(out: &mut Vec<u8>, text: &str, characters_max: usize, fault: &mut im
 }
 
 #[cold]
-fn cut<'t>(text: &'t str, characters_max: usize, fault: &mut impl FnMut(Hazard)) -> &'t str {
+fn cut<'t>(text: &'t str, characters_max: usize, fault: &mut impl FnMut(PostgresHazard)) -> &'t str {
     match text.char_indices().nth(characters_max) {
         // Postgres drops spaces beyond the length, as SQL has it, and so it is no hazard.
         Some((end, _)) if text[end..].bytes().all(|byte| byte == b' ') => &text[..end],
         Some((end, _)) => {
-            fault(Hazard::Length);
+            fault(PostgresHazard::Length);
             &text[..end]
         }
         None => text,
@@ -391,12 +382,6 @@ fn put_json(out: &mut Vec<u8>, text: &str, is_binary: bool) {
     // The version of jsonb's binary form.
     out.push(1);
     out.extend_from_slice(text.as_bytes());
-}
-
-#[inline]
-pub fn put_bytes(out: &mut Vec<u8>, value: &[u8]) {
-    out.extend_from_slice(&(value.len() as u32).to_be_bytes());
-    out.extend_from_slice(value);
 }
 
 /// The types whose values come, or may come, as text.
@@ -441,14 +426,14 @@ fn micros(array: &ArrayRef) -> Option<ScalarBuffer<i64>> {
 }
 
 /// A double in four bytes: exact where both print the same.
-fn put_float(out: &mut Vec<u8>, value: f64, fault: &mut impl FnMut(Hazard)) {
+fn put_float(out: &mut Vec<u8>, value: f64, fault: &mut impl FnMut(PostgresHazard)) {
     let narrow = value as f32;
     if narrow.is_infinite() && value.is_finite() {
-        fault(Hazard::Digits);
+        fault(PostgresHazard::Digits);
         return put_null(out);
     }
     if f64::from(narrow) != value && !value.is_nan() && narrow.to_string() != value.to_string() {
-        fault(Hazard::Scale);
+        fault(PostgresHazard::Scale);
     }
     put_fixed(out, narrow.to_be_bytes());
 }

@@ -7,10 +7,10 @@
 
 use std::collections::BTreeSet;
 
-use postgres::{Client, Error, Transaction};
+use postgres::{Client, Error};
 
-use super::statements::qualified;
-use super::table::Table;
+use super::names::qualified;
+use super::table::PostgresTable;
 use elt_base::schema::literal;
 
 /// The trigger's name on each table.
@@ -44,7 +44,7 @@ where pg_has_role(c.relowner, 'USAGE')";
 const IS_WATCHED: &str = "(g.tgenabled is not distinct from 'A' and o.relation is not distinct from c.oid)";
 
 /// Reads which of the tables others touched, or may have: their labels.
-pub fn read(client: &mut Client, tables: &[Table]) -> Result<BTreeSet<String>, Error> {
+pub fn read(client: &mut Client, tables: &[PostgresTable]) -> Result<BTreeSet<String>, Error> {
     let rows = client.query(
         &format!(
             "select schema, name from _elt.touched union select o.schema, o.name from {WATCHABLE} and not {IS_WATCHED}"
@@ -70,35 +70,33 @@ fn enable(place: &str) -> String {
     format!("alter table {place} enable always trigger {TRIGGER}")
 }
 
-/// Makes sure that a table of ours that stands has its trigger.
-pub fn again(transaction: &mut Transaction<'_>, table: &Table) -> Result<(), Error> {
+/// Makes sure that a table of ours that exists has its trigger.
+pub fn again(client: &mut Client, table: &PostgresTable) -> Result<(), Error> {
     let unwatched =
         format!("select g.tgname is not null from {WATCHABLE} and not {IS_WATCHED} and o.schema = $1 and o.name = $2");
-    let Some(row) = transaction.query_opt(&unwatched, &[&table.schema, &table.name])? else { return Ok(()) };
+    let Some(row) = client.query_opt(&unwatched, &[&table.schema, &table.name])? else { return Ok(()) };
     // Switched off, or of an earlier version's making, or restored without it.
     let place = qualified(&table.schema, &table.name);
-    transaction.batch_execute(&if row.get(0) { enable(&place) } else { create(&place) })?;
-    remember(transaction, table)
+    client.batch_execute(&if row.get(0) { enable(&place) } else { create(&place) })?;
+    remember(client, table)
 }
 
 /// Records which relation it is that we watch.
-pub fn remember(transaction: &mut Transaction<'_>, table: &Table) -> Result<(), Error> {
-    transaction.execute(
+pub fn remember(client: &mut Client, table: &PostgresTable) -> Result<(), Error> {
+    client.execute(
         "update _elt.tables set relation = to_regclass($3) where schema = $1 and name = $2",
         &[&table.schema, &table.name, &qualified(&table.schema, &table.name)],
     )?;
     Ok(())
 }
 
-/// Within the publication's transaction: what it changes is not noted.
-pub fn silence(transaction: &mut Transaction<'_>, id: &str) -> Result<(), Error> {
-    transaction.batch_execute(&format!("set local elt.publication = {}", literal(id)))
+/// Within the publication's client: what it changes is not noted.
+pub fn silence(client: &mut Client, id: &str) -> Result<(), Error> {
+    client.batch_execute(&format!("set local elt.publication = {}", literal(id)))
 }
 
 /// Forgets what was touched in a table that is published in full. It is locked since before the rows were merged: whatever
 /// others changed until then is healed, and what they change later they cannot have noted yet.
-pub fn forget(transaction: &mut Transaction<'_>, table: &Table) -> Result<(), Error> {
-    transaction
-        .execute("delete from _elt.touched where schema = $1 and name = $2", &[&table.schema, &table.name])
-        .map(drop)
+pub fn forget(client: &mut Client, table: &PostgresTable) -> Result<(), Error> {
+    client.execute("delete from _elt.touched where schema = $1 and name = $2", &[&table.schema, &table.name]).map(drop)
 }

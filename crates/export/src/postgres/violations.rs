@@ -6,8 +6,8 @@ use postgres::Client;
 
 use super::copy::{self, describe};
 use super::statements;
-use super::table::Table;
-use crate::Changes;
+use super::table::PostgresTable;
+use crate::changes::Changes;
 use crate::messages;
 use elt_base::cancel::Cancel;
 use elt_base::error::Result;
@@ -18,7 +18,7 @@ use elt_base::schema::quote;
 pub fn lines(
     client: &mut Client,
     place: &str,
-    table: &Table,
+    table: &PostgresTable,
     cancel: &Cancel,
     changes: &mut dyn Changes,
 ) -> Result<Vec<String>> {
@@ -40,7 +40,7 @@ pub fn lines(
 }
 
 /// What a contract wants of a table's own rows, and the query that counts those it does not hold for.
-fn questions(table: &Table, place: &str) -> Vec<(String, String)> {
+fn questions(table: &PostgresTable, place: &str) -> Vec<(String, String)> {
     let mut questions = Vec::new();
     for column in table.columns.iter().filter(|column| column.not_null) {
         let query = format!("select count(*) from {place} where {} is null", quote(&column.name));

@@ -4,26 +4,29 @@
 
 use std::collections::BTreeSet;
 
-use super::statements::CATALOG;
+use crate::changes::Engine;
+use crate::contract::Table;
 use crate::messages;
-use crate::{Engine, Table};
 use elt_base::error::{Error, Result};
 use elt_base::schema::literal;
 use elt_project::{ExportPolicy, OnContractChange};
 
+/// What the file is attached as.
+pub const CATALOG: &str = "_elt_export";
+
 /// A table of the publication in the file.
 #[derive(Debug, Clone)]
-pub struct Target {
+pub struct DuckdbTable {
     pub table: Table,
     pub schema: String,
     pub name: String,
     /// The contract's columns in its order, with the file's spelling and type.
     pub columns: Vec<(String, String)>,
     /// Columns that are there and not the contract's.
-    pub others: Vec<Extra>,
+    pub others: Vec<ExtraColumn>,
     /// Of those, the ones that a table made anew keeps.
-    pub kept: Vec<Extra>,
-    pub step: Step,
+    pub kept: Vec<ExtraColumn>,
+    pub step: TableStep,
     /// The last publication knew it, and as the contract describes it now.
     pub is_known: bool,
     pub is_ours: bool,
@@ -36,7 +39,7 @@ pub struct Target {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Extra {
+pub struct ExtraColumn {
     pub name: String,
     pub sql_type: String,
     pub default: Option<String>,
@@ -45,7 +48,7 @@ pub struct Extra {
 
 /// What is done to the table before its rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum TableStep {
     Create,
     /// Made anew, with all rows: DuckDB alters no column that a key, a check or an index has.
     Rebuild,
@@ -53,7 +56,7 @@ pub enum Step {
 }
 
 /// What `_elt.tables` says of a table.
-struct Recorded {
+struct RecordedDuckdbTable {
     is_ours: bool,
     columns: BTreeSet<String>,
     definition: String,
@@ -68,16 +71,16 @@ pub fn resolve(
     has_record: bool,
     policy: ExportPolicy,
     notes: &mut Vec<String>,
-) -> Result<Target> {
+) -> Result<DuckdbTable> {
     let schema = table.schema.clone().unwrap_or_else(|| default_schema.to_owned());
-    let mut target = Target {
+    let mut target = DuckdbTable {
         name: table.name.clone(),
         schema,
         columns: types(table, engine)?,
         table: table.clone(),
         others: Vec::new(),
         kept: Vec::new(),
-        step: Step::Create,
+        step: TableStep::Create,
         is_known: false,
         is_ours: true,
         has_new_comments: false,
@@ -93,7 +96,7 @@ pub fn resolve(
     if !view.is_empty() {
         return Err(messages::export_duckdb_view(&target.schema, &target.name));
     }
-    let there: Vec<Extra> = engine(&format!(
+    let there: Vec<ExtraColumn> = engine(&format!(
         "select column_name, data_type, column_default, is_nullable from duckdb_columns() where {} order by column_index",
         is_named("table_name")
     ))?
@@ -102,7 +105,7 @@ pub fn resolve(
         let mut row = row.into_iter();
         let (name, sql_type) = (row.next()??, row.next()??);
         let default = row.next()?.filter(|default| default != "NULL");
-        Some(Extra { name, sql_type, default, is_nullable: row.next()?.as_deref() == Some("true") })
+        Some(ExtraColumn { name, sql_type, default, is_nullable: row.next()?.as_deref() == Some("true") })
     })
     .collect();
     if there.is_empty() {
@@ -120,7 +123,7 @@ pub fn resolve(
             let differences = differences(&target, &there, false);
             target.has_new_comments = recorded.comments != target.comments_text;
             if differences.is_empty() && recorded.definition == target.definition {
-                (target.step, target.is_known) = (Step::Nothing, true);
+                (target.step, target.is_known) = (TableStep::Nothing, true);
                 return Ok(target);
             }
             rebuild(&mut target, &there, &recorded, policy, notes)?;
@@ -135,7 +138,7 @@ pub fn resolve(
                     (*name, *sql_type) = (there.name.clone(), there.sql_type.clone());
                 }
             }
-            target.step = Step::Nothing;
+            target.step = TableStep::Nothing;
             target.is_known = recorded.is_some_and(|recorded| recorded.definition == target.definition);
             if !target.is_known && !target.others.is_empty() {
                 let names: Vec<_> = target.others.iter().map(|extra| format!("`{}`", extra.name)).collect();
@@ -153,15 +156,15 @@ pub fn resolve(
 
 /// Decides what a table of ours keeps, if it may be made anew.
 fn rebuild(
-    target: &mut Target,
-    there: &[Extra],
-    recorded: &Recorded,
+    target: &mut DuckdbTable,
+    there: &[ExtraColumn],
+    recorded: &RecordedDuckdbTable,
     policy: ExportPolicy,
     notes: &mut Vec<String>,
 ) -> Result<()> {
     let shown = format!("`{}.{}`", target.schema, target.name);
     let mut steps = differences(target, there, false);
-    let is_of_contract = |extra: &&Extra| recorded.columns.contains(&extra.name);
+    let is_of_contract = |extra: &&ExtraColumn| recorded.columns.contains(&extra.name);
     for extra in target.others.iter().filter(is_of_contract) {
         steps.push(format!("column `{}` is no longer published", extra.name));
     }
@@ -171,7 +174,7 @@ fn rebuild(
     if policy.on_schema_change == OnContractChange::Fail {
         return Err(messages::export_duckdb_contract_changed(&target.schema, &target.name, &steps));
     }
-    let (gone, others): (Vec<Extra>, Vec<Extra>) =
+    let (gone, others): (Vec<ExtraColumn>, Vec<ExtraColumn>) =
         target.others.iter().cloned().partition(|extra| is_of_contract(&extra));
     for extra in &gone {
         if policy.allow_destructive {
@@ -185,15 +188,15 @@ fn rebuild(
     }
     target.kept = others;
     if !policy.allow_destructive {
-        target.kept.extend(gone.into_iter().map(|extra| Extra { default: None, ..extra }));
+        target.kept.extend(gone.into_iter().map(|extra| ExtraColumn { default: None, ..extra }));
     }
     notes.push(format!("{shown} is made anew, for its contract changed: {}", steps.join(", ")));
-    target.step = Step::Rebuild;
+    target.step = TableStep::Rebuild;
     Ok(())
 }
 
 /// Where what is there differs from what is to be; `is_theirs`: the table is somebody's, and wider types do.
-fn differences(target: &Target, there: &[Extra], is_theirs: bool) -> Vec<String> {
+fn differences(target: &DuckdbTable, there: &[ExtraColumn], is_theirs: bool) -> Vec<String> {
     let mut differences = Vec::new();
     for (name, wanted) in &target.columns {
         match there.iter().find(|there| there.name.eq_ignore_ascii_case(name)) {
@@ -265,7 +268,7 @@ fn types(table: &Table, engine: &Engine<'_>) -> Result<Vec<(String, String)>> {
     Error::many(errors).map_or(Ok(columns), Err)
 }
 
-fn recorded(target: &Target, engine: &Engine<'_>) -> Result<Option<Recorded>> {
+fn recorded(target: &DuckdbTable, engine: &Engine<'_>) -> Result<Option<RecordedDuckdbTable>> {
     let rows = engine(&format!(
         "select is_ours, columns::varchar, definition, comments from {CATALOG}._elt.tables where schema = {} and name = {}",
         literal(&target.schema),
@@ -274,7 +277,7 @@ fn recorded(target: &Target, engine: &Engine<'_>) -> Result<Option<Recorded>> {
     let Some(row) = rows.into_iter().next() else { return Ok(None) };
     let mut texts = row.into_iter().map(Option::unwrap_or_default);
     let mut text = || texts.next().unwrap_or_default();
-    Ok(Some(Recorded {
+    Ok(Some(RecordedDuckdbTable {
         is_ours: text() == "true",
         columns: serde_json::from_str(&text()).unwrap_or_default(),
         definition: text(),

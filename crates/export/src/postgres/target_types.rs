@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use postgres::Client;
 
-use super::catalog::Catalog;
+use super::catalog::PostgresCatalog;
 use super::copy::describe;
-use super::table::Table;
-use super::values::{Known, Labels};
+use super::table::PostgresTable;
+use super::values::{KnownType, Labels};
 use crate::messages;
 use crate::postgres_type::PostgresType;
 use elt_base::error::{Error, Result};
@@ -20,7 +20,7 @@ use elt_base::error::{Error, Result};
 ///
 /// # Errors
 /// A contract names a type that is no enum of the database's.
-pub fn narrow(client: &mut Client, tables: &mut [Table], standing: &Catalog) -> Result<()> {
+pub fn set(client: &mut Client, tables: &mut [PostgresTable], standing: &PostgresCatalog) -> Result<()> {
     let mut errors = Vec::new();
     let mut known: BTreeMap<String, Option<Labels>> = BTreeMap::new();
     for table in tables {
@@ -75,6 +75,6 @@ fn ask(client: &mut Client, name: &str) -> Result<Option<Labels>> {
         .map_err(|error| messages::export_postgres("reading its catalog", None, describe(&error)))?;
     Ok(row.map(|row| {
         let labels = row.get::<_, bool>(1).then(|| row.get::<_, Vec<String>>(2).into_iter().collect());
-        Arc::new(Known { oid: row.get(0), labels })
+        Arc::new(KnownType { oid: row.get(0), labels })
     }))
 }

@@ -7,20 +7,20 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::statements::{cut, names, qualified};
-use super::table::{ForeignKey, Table};
+use super::names::{cut, names, qualified};
+use super::table::{PostgresForeignKey, PostgresTable};
 use elt_base::schema::{literal, quote};
 use elt_project::Index;
 
 /// Of one table; recorded in `_elt.tables` once it was applied.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct Wanted {
-    pub columns: BTreeMap<String, WantedColumn>,
+pub struct Definition {
+    pub columns: BTreeMap<String, DefinedColumn>,
     /// By name: `primary key ("id")`, `unique ("a")`, `check (a > 0)`, `foreign key …`.
     pub constraints: BTreeMap<String, String>,
     /// By name, what follows `create index … on t`; `unique` stands before.
-    pub indexes: BTreeMap<String, WantedIndex>,
+    pub indexes: BTreeMap<String, DefinedIndex>,
     pub comment: Option<String>,
     pub owner: Option<String>,
     pub grants: BTreeMap<String, Vec<String>>,
@@ -28,7 +28,7 @@ pub struct Wanted {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
-pub struct WantedColumn {
+pub struct DefinedColumn {
     #[serde(rename = "type")]
     pub sql_type: String,
     pub not_null: bool,
@@ -37,24 +37,24 @@ pub struct WantedColumn {
 }
 
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct WantedIndex {
+pub struct DefinedIndex {
     pub unique: bool,
     /// `using btree ("a", "b")`
     pub definition: String,
 }
 
-impl Wanted {
-    pub fn of(table: &Table) -> Self {
-        let mut wanted = Self {
+impl Definition {
+    pub fn of(table: &PostgresTable) -> Self {
+        let mut definition = Self {
             comment: table.comment.clone(),
             owner: table.owner.clone(),
             grants: table.grants.clone(),
             ..Self::default()
         };
         for column in &table.columns {
-            wanted.columns.insert(
+            definition.columns.insert(
                 column.name.clone(),
-                WantedColumn {
+                DefinedColumn {
                     sql_type: column.postgres_type.to_string(),
                     not_null: column.not_null,
                     default: column.default.clone(),
@@ -64,24 +64,25 @@ impl Wanted {
         }
         if !table.key.is_empty() {
             let name = table.key_name.clone().unwrap_or_else(|| cut(&table.name, "_pkey"));
-            wanted.constraints.insert(name, format!("primary key ({})", names(&table.key)));
+            definition.constraints.insert(name, format!("primary key ({})", names(&table.key)));
         }
         for unique in &table.unique {
             let name = unique.name.clone();
-            let name = name.unwrap_or_else(|| wanted.free(&joined(table, &unique.columns), "_key"));
-            wanted.constraints.insert(name, format!("unique ({})", names(&unique.columns)));
+            let name = name.unwrap_or_else(|| definition.free(&joined(table, &unique.columns), "_key"));
+            definition.constraints.insert(name, format!("unique ({})", names(&unique.columns)));
         }
         for check in &table.checks {
-            let name = check.name.clone().unwrap_or_else(|| wanted.free(&table.name, "_check"));
-            wanted.constraints.insert(name, format!("check ({})", check.expression));
+            let name = check.name.clone().unwrap_or_else(|| definition.free(&table.name, "_check"));
+            definition.constraints.insert(name, format!("check ({})", check.expression));
         }
         for key in &table.foreign_keys {
-            wanted.constraints.insert(foreign_key_name(table, key), foreign_key(key));
+            definition.constraints.insert(foreign_key_name(table, key), foreign_key(key));
         }
         for index in &table.indexes {
             let method = index.method.as_deref().unwrap_or("btree");
-            let definition = format!("using {method} ({})", names(&index.columns));
-            wanted.add_index(&joined(table, &index.columns), WantedIndex { unique: index.unique, definition });
+            let sql = format!("using {method} ({})", names(&index.columns));
+            definition
+                .add_index(&joined(table, &index.columns), DefinedIndex { unique: index.unique, definition: sql });
         }
         // Without one, Postgres reads the whole table for every row that is deleted where a foreign key points to.
         for key in &table.foreign_keys {
@@ -91,14 +92,14 @@ impl Wanted {
                 || table.unique.iter().any(|unique| leads(&unique.columns))
                 || table.indexes.iter().filter(is_btree).any(|index| leads(&index.columns));
             if !is_led {
-                let definition = format!("using btree ({})", names(&key.columns));
-                wanted.add_index(&joined(table, &key.columns), WantedIndex { unique: false, definition });
+                let sql = format!("using btree ({})", names(&key.columns));
+                definition.add_index(&joined(table, &key.columns), DefinedIndex { unique: false, definition: sql });
             }
         }
-        wanted
+        definition
     }
 
-    fn add_index(&mut self, base: &str, index: WantedIndex) {
+    fn add_index(&mut self, base: &str, index: DefinedIndex) {
         if !self.indexes.values().any(|other| *other == index) {
             self.indexes.insert(self.free(base, "_idx"), index);
         }
@@ -141,11 +142,11 @@ impl Wanted {
             };
             grants.iter().flat_map(of).collect()
         };
-        let (old, wanted) = (pairs(&self.grants), pairs(&new.grants));
-        for (privilege, role) in wanted.iter().filter(|pair| !old.contains(pair)) {
+        let (old, definition) = (pairs(&self.grants), pairs(&new.grants));
+        for (privilege, role) in definition.iter().filter(|pair| !old.contains(pair)) {
             statements.push(format!("grant {privilege} on {place} to {}", role_name(role)));
         }
-        for (privilege, role) in old.iter().filter(|pair| !wanted.contains(pair)) {
+        for (privilege, role) in old.iter().filter(|pair| !definition.contains(pair)) {
             statements.push(format!("revoke {privilege} on {place} from {}", role_name(role)));
         }
         // Last: after it, the table is another role's.
@@ -157,7 +158,7 @@ impl Wanted {
 }
 
 /// `orders_customer_id`
-fn joined(table: &Table, columns: &[String]) -> String {
+fn joined(table: &PostgresTable, columns: &[String]) -> String {
     format!("{}_{}", table.name, columns.join("_"))
 }
 
@@ -166,7 +167,7 @@ fn role_name(role: &str) -> String {
 }
 
 /// The constraint's own name, or Postgres' usual one, with a number where several keys have the same columns.
-pub fn foreign_key_name(table: &Table, key: &ForeignKey) -> String {
+pub fn foreign_key_name(table: &PostgresTable, key: &PostgresForeignKey) -> String {
     key.name.clone().unwrap_or_else(|| {
         let twins = table.foreign_keys.iter().filter(|other| other.columns == key.columns && other.name.is_none());
         let number = twins.take_while(|other| *other != key).count();
@@ -175,7 +176,7 @@ pub fn foreign_key_name(table: &Table, key: &ForeignKey) -> String {
     })
 }
 
-pub fn foreign_key(key: &ForeignKey) -> String {
+pub fn foreign_key(key: &PostgresForeignKey) -> String {
     format!(
         "foreign key ({}) references {} ({}) deferrable initially immediate",
         names(&key.columns),

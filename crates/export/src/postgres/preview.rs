@@ -1,4 +1,4 @@
-//! Looks at what stands in the target without publishing: the steps that a publication would take, and its DDL.
+//! Looks at what exists in the target without publishing: the steps that a publication would take, and its DDL.
 //!
 //! Changes nothing, and takes no lock.
 
@@ -8,16 +8,16 @@ use postgres::Client;
 
 use super::copy::describe;
 use super::fit::{self, fit};
-use super::statements::qualified;
-use super::table::Table;
-use super::{catalog, ddl, migration};
+use super::names::qualified;
+use super::table::PostgresTable;
+use super::{catalog, migration};
 use crate::messages;
 use crate::plan::PlannedStep;
-use crate::{Publication, PublishedKey};
+use crate::publication::{Publication, PublishedKey};
 use elt_base::error::{Error, Result};
 use elt_base::schema::quote;
 use elt_base::secret::Secret;
-use elt_connect::postgres::Server;
+use elt_connect::postgres::PostgresServer;
 use elt_project::{ExportPolicy, OnContractChange};
 
 /// Values are counted in tables up to this size: about a second.
@@ -25,15 +25,11 @@ const COUNTED_BYTES_MAX: i64 = 256 << 20;
 
 /// The steps for each table, in the publication's order; none for a table that is as it should be.
 pub fn plan(uri: &Secret, schema: &str, publication: &Publication, policy: ExportPolicy) -> Result<Vec<PlannedStep>> {
-    let tables = tables(publication, schema)?;
-    let server = Server::new(uri, &format!("elt {}/{}", publication.project, publication.target))?;
+    let tables = PostgresTable::all_of(&publication.tables, schema)?;
+    let server = PostgresServer::new(uri, &format!("elt {}/{}", publication.project, publication.target))?;
     let mut client = server.connect()?;
-    let mut schemas: Vec<String> = tables.iter().map(|table| table.schema.clone()).collect();
-    schemas.extend(tables.iter().flat_map(|table| &table.foreign_keys).map(|key| key.to_schema.clone()));
-    schemas.sort();
-    schemas.dedup();
     let failed = |error: postgres::Error| messages::export_postgres("reading its catalog", None, describe(&error));
-    let standing = catalog::read(&mut client, &schemas).map_err(failed)?;
+    let standing = catalog::read_for(&mut client, &tables).map_err(failed)?;
     // All steps, those too that a build would refuse.
     let policy = ExportPolicy { on_schema_change: OnContractChange::Apply, ..policy };
     let mut steps = Vec::new();
@@ -89,7 +85,7 @@ pub fn plan(uri: &Secret, schema: &str, publication: &Publication, policy: Expor
 }
 
 /// How many values a column has that a step would lose; None for a table that takes long to count.
-fn values(client: &mut Client, table: &Table, column: &str) -> Result<Option<u64>, postgres::Error> {
+fn values(client: &mut Client, table: &PostgresTable, column: &str) -> Result<Option<u64>, postgres::Error> {
     let place = qualified(&table.schema, &table.name);
     let size: i64 = client.query_one("select pg_table_size($1::text::regclass)", &[&place])?.get(0);
     if size > COUNTED_BYTES_MAX {
@@ -101,7 +97,7 @@ fn values(client: &mut Client, table: &Table, column: &str) -> Result<Option<u64
 
 /// The surrogate keys that were published; None if the schema stands at publication `known`, or has none.
 pub fn keys(uri: &Secret, schema: &str, known: Option<&str>) -> Result<Option<Vec<PublishedKey>>> {
-    let server = Server::new(uri, "elt keys")?;
+    let server = PostgresServer::new(uri, "elt keys")?;
     let mut client = server.connect()?;
     let failed = |error: postgres::Error| messages::export_postgres("reading surrogate keys", None, describe(&error));
     let stands = "select to_regclass('_elt.publications') is not null and to_regclass('_elt.keys') is not null";
@@ -123,20 +119,4 @@ pub fn keys(uri: &Secret, schema: &str, known: Option<&str>) -> Result<Option<Ve
         uuid: row.get(3),
     };
     Ok(Some(rows.iter().map(read).collect()))
-}
-
-/// The SQL that makes all tables.
-pub fn script(schema: &str, publication: &Publication) -> Result<String> {
-    Ok(ddl::script(&tables(publication, schema)?))
-}
-
-fn tables(publication: &Publication, schema: &str) -> Result<Vec<Table>> {
-    let (mut tables, mut errors) = (Vec::new(), Vec::new());
-    for table in &publication.tables {
-        match Table::of(table, schema) {
-            Ok(table) => tables.push(table),
-            Err(error) => errors.extend(error.split()),
-        }
-    }
-    Error::many(errors).map_or(Ok(tables), Err)
 }

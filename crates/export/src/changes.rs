@@ -1,0 +1,60 @@
+//! How the rows of a table reach an exporter.
+//!
+//! The run implements `Changes` over the queries of `delta`. Knows no target and no driver.
+
+use std::path::Path;
+
+use arrow::record_batch::RecordBatch;
+
+use super::publication::Counts;
+use elt_base::error::Result;
+use elt_project::FileFormat;
+
+/// How rows leave the warehouse.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Shape {
+    /// Nested values as JSON text.
+    #[default]
+    Flat,
+    /// STRUCT, LIST and MAP as Arrow has them.
+    Nested,
+    /// As `Flat`, with lists of scalars as JSON text too, and intervals as DuckDB's own text.
+    Json,
+}
+
+/// Takes the batches of a query one by one; its error ends the query.
+pub type Sink<'a> = dyn FnMut(&RecordBatch) -> Result<()> + 'a;
+
+/// A table's changes, as the warehouse holds them.
+pub trait Changes {
+    /// What `Delta::counts` found.
+    fn counts(&self) -> Counts;
+
+    /// The rows of `Delta::rows`: all columns of the table in its order, of the Arrow types that `DuckType::select` names
+    /// for the exporter's shape.
+    fn rows(&mut self, sink: &mut Sink<'_>) -> Result<()>;
+
+    /// The keys of `Delta::deletes`: the key's columns in its order. Asked for only with `Coverage::Delta`.
+    fn deletes(&mut self, sink: &mut Sink<'_>) -> Result<()>;
+
+    /// Writes all rows of the relation (`Delta::file_query`) to a new file, or, for a table with `partition_by`, into a new
+    /// folder; returns how many.
+    fn write_file(&mut self, path: &Path, format: &FileFormat) -> Result<u64>;
+
+    /// The queries behind `rows` and `deletes`, with DuckDB's own types, for a target that DuckDB itself writes.
+    fn queries(&self) -> Queries;
+}
+
+/// SQL over the warehouse; it returns the same rows until the publication ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queries {
+    pub rows: String,
+    /// The key's columns of rows that are gone; None with `Coverage::Everything`.
+    pub deletes: Option<String>,
+}
+
+/// The rows of a query, each value as text.
+pub type TextRows = Vec<Vec<Option<String>>>;
+
+/// Runs SQL in a session of the warehouse that is the exporter's own, and returns all rows as text.
+pub type Engine<'a> = dyn Fn(&str) -> Result<TextRows> + Send + Sync + 'a;

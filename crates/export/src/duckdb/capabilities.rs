@@ -1,0 +1,7 @@
+//! What a DuckDB file can do as a target.
+//!
+//! A value.
+
+use crate::capabilities::Capabilities;
+
+pub const CAPABILITIES: Capabilities = Capabilities { can_compare: true, ..Capabilities::only_publishes("DuckDB") };

@@ -1,0 +1,62 @@
+//! Publishes relations as files below one folder: Parquet, CSV or JSON lines, each relation one file or, partitioned, one
+//! folder.
+//!
+//! What is published is written beside its place and then takes it by name, so that each file or folder is whole whenever
+//! it is read; `publication.json`, written last, names the publication they belong to. Several files do not change at
+//! one instant. Removes nothing that it did not write. Knows no SQL: the warehouse writes the files.
+
+mod exchange;
+mod places;
+mod record;
+mod temporary;
+mod writing;
+
+use std::path::Path;
+
+use self::record::Record;
+use self::writing::FilePublication;
+use super::capabilities::Capabilities;
+use super::exporter::{Exporter, Opening, Target};
+use elt_base::error::Result;
+use elt_project::FileFormat;
+
+/// Files of one format below a folder.
+pub struct FileTarget<'p> {
+    pub folder: &'p Path,
+    pub format: &'p FileFormat,
+}
+
+impl FileTarget<'_> {
+    pub const fn capabilities_of(format: &FileFormat) -> &'static Capabilities {
+        match format {
+            FileFormat::Parquet => const { &Capabilities::only_publishes("Parquet") },
+            FileFormat::Csv(_) => const { &Capabilities::only_publishes("CSV") },
+            FileFormat::Json { .. } => const { &Capabilities::only_publishes("JSON") },
+        }
+    }
+}
+
+impl Target for FileTarget<'_> {
+    fn capabilities(&self) -> &'static Capabilities {
+        Self::capabilities_of(self.format)
+    }
+
+    fn place(&self) -> String {
+        self.folder.display().to_string()
+    }
+
+    /// The file or folder, as far as it still exists.
+    fn place_of(&self, label: &str) -> Option<String> {
+        let record = Record::read(self.folder).ok()??;
+        let path = self.folder.join(record.tables.get(label)?.path.as_ref()?);
+        path.exists().then(|| format!("`{}`", path.display()))
+    }
+
+    fn open<'a>(&self, opening: Opening<'a>) -> Result<Box<dyn Exporter + 'a>> {
+        Ok(Box::new(FilePublication::open(self.folder, self.format, opening)?))
+    }
+
+    fn probe(&self) -> Result<String> {
+        Ok(format!("{} files in `{}`", self.capabilities().called, self.folder.display()))
+    }
+}

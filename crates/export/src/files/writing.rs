@@ -1,0 +1,323 @@
+//! Writes the files of a publication, beside their places, and puts them in place.
+//!
+//! Knows no SQL: the warehouse writes the files.
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::exchange;
+use super::places::{check_partitions, check_places, folders, place};
+use super::record::{self, INTENT, Intent, Record, RecordedFile, Stamp};
+use super::temporary::{TEMPORARY_END, TEMPORARY_START};
+use crate::capabilities::Capabilities;
+use crate::changes::Changes;
+use crate::contract::Table;
+use crate::difference::Difference;
+use crate::exporter::Opening;
+use crate::file_format;
+use crate::messages;
+use crate::publication::{Counts, Coverage};
+use crate::target::{
+    Answer, Applying, OpenPublication, Opened, PublicationLock, PublicationRecord, Staged, Staging, Work, wait_for,
+};
+use elt_base::error::{Error, Result};
+use elt_project::{FileFormat, OnDivergence};
+
+/// A folder that is published to, locked until the publication ends.
+pub struct FilePublication {
+    folder: PathBuf,
+    format: FileFormat,
+    tables: Vec<Table>,
+    record: Record,
+    /// What was staged and is not yet removed.
+    temporary: parking_lot::Mutex<Vec<PathBuf>>,
+    _lock: File,
+}
+
+/// A file that was written beside its place.
+pub struct StagedFile {
+    temporary: PathBuf,
+    rows: u64,
+    counts: Counts,
+    stamp: Stamp,
+}
+
+impl Staged for StagedFile {
+    /// A file is always written whole.
+    fn coverage(&self) -> Coverage {
+        Coverage::Everything
+    }
+}
+
+/// The lock of a folder, which ends with the file or the process.
+struct FolderLock<'a> {
+    folder: &'a Path,
+    file: Option<File>,
+}
+
+impl PublicationLock for FolderLock<'_> {
+    type Held = File;
+
+    fn ask(&mut self) -> Result<Option<File>> {
+        match self.file.as_ref().map(File::try_lock) {
+            Some(Err(TryLockError::WouldBlock)) => Ok(None),
+            // A file system without locks has no two machines that share it, or nobody who could tell.
+            _ => Ok(self.file.take()),
+        }
+    }
+
+    fn obstacle(&self) -> String {
+        format!("another publication to `{}` is under way", self.folder.display())
+    }
+
+    fn refusal(&mut self, waited: Duration) -> Error {
+        messages::export_locked(&format!("folder `{}`", self.folder.display()), waited, None)
+    }
+}
+
+impl FilePublication {
+    /// Makes the folder, waits for its lock and removes what runs that died left in it. Looks which of the published files
+    /// somebody touched.
+    pub fn open(folder: &Path, format: &FileFormat, opening: Opening<'_>) -> Result<OpenPublication<Self>> {
+        let Opening { publication, policy, cancel, say, .. } = opening;
+        check_places(&publication.tables, format)?;
+        fs::create_dir_all(folder).map_err(|error| messages::export_file("create folder", folder, &error))?;
+        let file = File::open(folder).map_err(|error| messages::export_file("read folder", folder, &error))?;
+        let lock = wait_for(&mut FolderLock { folder, file: Some(file) }, cancel, say)?;
+        for folder in folders(folder, &publication.tables) {
+            clean(&folder)?;
+        }
+        let record = Record::read(folder)?;
+        let mut opened = Opened { last: record.as_ref().map(|record| record.id.clone()), ..Opened::default() };
+        let target = Self {
+            folder: folder.to_owned(),
+            format: format.clone(),
+            tables: publication.tables.clone(),
+            record: record.unwrap_or_default(),
+            temporary: parking_lot::Mutex::default(),
+            _lock: lock,
+        };
+        target.compare_with_record(&record::read_intent(folder)?, policy.on_divergence, &mut opened)?;
+        Ok(OpenPublication::new(publication, cancel.clone(), opened, target))
+    }
+
+    /// Compares the files there with what was published.
+    fn compare_with_record(&self, intent: &Intent, on_divergence: OnDivergence, opened: &mut Opened) -> Result<()> {
+        let mut differences = Vec::new();
+        for table in &self.tables {
+            let place = self.place(table);
+            let recorded = self.record.tables.get(&table.label);
+            let recorded_path = recorded.and_then(|recorded| recorded.path.as_ref()).map(|path| self.folder.join(path));
+            let shown = |path: &Path| path.strip_prefix(&self.folder).unwrap_or(path).display().to_string();
+            let found = record::stamp(&place)?;
+            if !table.partition_by.is_empty() && recorded_path.as_ref() != Some(&place) {
+                check_partitions(&place, &table.label)?;
+            }
+            if let Some(old) = recorded_path.filter(|old| *old != place && old.exists()) {
+                opened.notes.push(format!(
+                    "`{}` stays as it was last published; `{}` is now published as `{}`, and removing the old one is yours",
+                    shown(&old),
+                    table.label,
+                    shown(&place)
+                ));
+                opened.in_full.insert(table.label.clone());
+                continue;
+            }
+            let options = file_format::options(table, &self.format);
+            if recorded.and_then(|recorded| recorded.format.as_ref()).is_some_and(|format| *format != options) {
+                opened.in_full.insert(table.label.clone());
+            }
+            let Some(stamp) = recorded.and_then(|recorded| recorded.stamp.as_ref()) else {
+                if found.is_none() {
+                    opened.in_full.insert(table.label.clone());
+                }
+                continue;
+            };
+            if found.as_ref() == Some(stamp) {
+                continue;
+            }
+            opened.in_full.insert(table.label.clone());
+            // Put in place by a publication that died before it wrote its record.
+            if found.is_some() && found.as_ref() == intent.get(&table.label) {
+                continue;
+            }
+            let what = if found.is_none() { "is missing" } else { "was changed by somebody since it was published" };
+            differences.push(format!("`{}` {what}", shown(&place)));
+        }
+        if on_divergence == OnDivergence::Fail && !differences.is_empty() {
+            return Err(messages::export_files_differ(&differences));
+        }
+        opened.notes.extend(differences.into_iter().map(|what| format!("{what}; it is written anew")));
+        Ok(())
+    }
+
+    fn place(&self, table: &Table) -> PathBuf {
+        self.folder.join(place(table, &self.format))
+    }
+
+    fn fill(&self, table: &Table, temporary: &Path, changes: &mut dyn Changes) -> Result<StagedFile> {
+        let rows = changes.write_file(temporary, &self.format)?;
+        if !table.partition_by.is_empty() {
+            // Without a row there is no partition, and no folder.
+            fs::create_dir_all(temporary).map_err(|error| messages::export_file("create folder", temporary, &error))?;
+        }
+        sync(temporary)?;
+        let stamp = record::stamp(temporary)?.ok_or_else(messages::export_incomplete)?;
+        Ok(StagedFile { temporary: temporary.to_owned(), rows, counts: changes.counts(), stamp })
+    }
+}
+
+/// Removes what a run that died left, and puts back what it had set aside.
+fn clean(folder: &Path) -> Result<()> {
+    exchange::repair(folder).map_err(|error| messages::export_file("repair", folder, &error))?;
+    let entries = fs::read_dir(folder).map_err(|error| messages::export_file("read folder", folder, &error))?;
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(TEMPORARY_START) && name.ends_with(TEMPORARY_END) {
+            exchange::remove(&entry.path()).map_err(|error| messages::export_file("remove", &entry.path(), &error))?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes a file, or a folder with all in it, through to the disk.
+fn sync(path: &Path) -> Result<()> {
+    for entry in walkdir::WalkDir::new(path) {
+        let entry = entry.map_err(|error| messages::export_file("read", path, &error.into()))?;
+        let synced = File::open(entry.path()).and_then(|file| file.sync_all());
+        synced.map_err(|error| messages::export_file("write", entry.path(), &error))?;
+    }
+    Ok(())
+}
+
+fn sync_folder(folder: &Path) -> Result<()> {
+    File::open(folder).and_then(|file| file.sync_all()).map_err(|error| messages::export_file("write", folder, &error))
+}
+
+impl Staging for FilePublication {
+    type Staged = StagedFile;
+
+    fn capabilities(&self) -> &'static Capabilities {
+        super::FileTarget::capabilities_of(&self.format)
+    }
+
+    fn place(&self) -> String {
+        self.folder.display().to_string()
+    }
+
+    fn stage(&self, index: usize, _: Coverage, changes: &mut dyn Changes) -> Result<StagedFile> {
+        let table = &self.tables[index];
+        let place = self.place(table);
+        let parent = place.parent().unwrap_or(&self.folder);
+        let name = place.file_name().unwrap_or_default().to_string_lossy();
+        let temporary = parent.join(format!("{TEMPORARY_START}{name}{TEMPORARY_END}"));
+        fs::create_dir_all(parent).map_err(|error| messages::export_file("create folder", parent, &error))?;
+        self.temporary.lock().push(temporary.clone());
+        self.fill(table, &temporary, changes)
+    }
+
+    /// A file is replaced, and never compared with.
+    fn difference(&self, _: usize, _: &mut StagedFile) -> Result<Difference> {
+        Ok(Difference::default())
+    }
+}
+
+impl Applying for FilePublication {
+    /// Writes down which files are about to be put in place.
+    fn begin(&mut self, work: &mut [Work<StagedFile>]) -> Result<()> {
+        let staged = work.iter().filter_map(|work| Some((work.index, work.staged.as_ref()?)));
+        let intent: Intent =
+            staged.map(|(index, staged)| (self.tables[index].label.clone(), staged.stamp.clone())).collect();
+        record::write_intent(&self.folder, &intent)
+    }
+
+    /// A file is replaced whole.
+    fn delete(&mut self, work: &mut Work<StagedFile>) -> Result<u64> {
+        Ok(work.staged.as_ref().map_or(0, |staged| staged.counts.deleted))
+    }
+
+    fn write(&mut self, work: &mut Work<StagedFile>) -> Result<(u64, u64)> {
+        let (table, Some(staged)) = (&self.tables[work.index], &work.staged) else { return Ok((0, 0)) };
+        let place = self.place(table);
+        let put = if table.partition_by.is_empty() {
+            fs::rename(&staged.temporary, &place)
+        } else {
+            exchange::exchange(&staged.temporary, &place)
+        };
+        put.map_err(|error| messages::export_file("write", &place, &error))?;
+        Ok((staged.counts.inserted, staged.counts.updated))
+    }
+
+    fn finish(&mut self, work: &[Work<StagedFile>]) -> Result<()> {
+        let staged = work.iter().filter(|work| work.staged.is_some());
+        let places = staged.map(|work| self.place(&self.tables[work.index]));
+        let parents = places.filter_map(|place| place.parent().map(Path::to_owned));
+        let touched: BTreeSet<PathBuf> = std::iter::once(self.folder.clone()).chain(parents).collect();
+        touched.iter().try_for_each(|folder| sync_folder(folder))?;
+        for work in work {
+            let (table, Some(staged)) = (&self.tables[work.index], &work.staged) else { continue };
+            let recorded = RecordedFile {
+                publication: String::new(),
+                rows: staged.rows,
+                counts: staged.counts,
+                definition: None,
+                path: Some(place(table, &self.format).to_string_lossy().into_owned()),
+                format: Some(file_format::options(table, &self.format)),
+                stamp: Some(staged.stamp.clone()),
+            };
+            self.record.tables.insert(table.label.clone(), recorded);
+        }
+        Ok(())
+    }
+
+    fn record(&mut self, record: &PublicationRecord<'_>) -> Result<()> {
+        for (label, table) in &record.tables {
+            if let Some(recorded) = self.record.tables.get_mut(*label) {
+                recorded.publication = record.id.to_owned();
+                recorded.definition = table.definition.map(str::to_owned);
+            }
+        }
+        self.record.id = record.id.to_owned();
+        self.record.published_at = chrono::Utc::now().to_rfc3339();
+        self.record.project = record.project.to_owned();
+        self.record.target = record.target.to_owned();
+        Ok(())
+    }
+
+    /// The record that is in place is what counts.
+    fn commit(&mut self) -> Result<Answer> {
+        self.record.write(&self.folder)?;
+        // What cannot be removed now, the next publication removes.
+        let _ = fs::remove_file(self.folder.join(INTENT));
+        Ok(Answer::Committed)
+    }
+
+    /// What is in place stays: the next publication recognises it by what `begin` wrote down.
+    fn roll_back(&mut self, error: Error) -> Error {
+        error
+    }
+
+    fn is_recorded(&mut self, id: &str) -> Result<bool> {
+        Ok(Record::read(&self.folder)?.is_some_and(|record| record.id == id))
+    }
+
+    fn failed(&self, during: &str, cause: &str) -> Error {
+        messages::export_file(during, &self.folder, &std::io::Error::other(cause.to_owned()))
+    }
+}
+
+impl Drop for FilePublication {
+    fn drop(&mut self) {
+        for temporary in self.temporary.get_mut().iter() {
+            // What cannot be removed now, the next publication removes.
+            let _ = exchange::remove(temporary);
+        }
+    }
+}

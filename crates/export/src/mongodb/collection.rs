@@ -1,0 +1,102 @@
+//! A table as MongoDB has it, and what is staged of it.
+//!
+//! Knows the contract's tables; no server.
+
+use std::collections::BTreeSet;
+
+use super::documents::Documents;
+use super::encode::{BsonType, DocumentField};
+use crate::contract::Table;
+use crate::messages;
+use crate::publication::Coverage;
+use crate::target::Staged;
+use elt_base::error::{Error, Result};
+
+/// A table of the publication as a collection.
+pub struct Collection {
+    pub table: Table,
+    /// The table's name, with its schema before it where the contract has one.
+    pub name: String,
+    pub fields: Vec<DocumentField>,
+    /// The key's columns.
+    pub id: Vec<usize>,
+    pub exists: bool,
+    /// An earlier publication made it; None: it does not exist, or others made it. Its indexes by name.
+    pub indexes: Option<BTreeSet<String>>,
+}
+
+/// What waits to be published of one collection.
+pub struct StagedCollection {
+    pub coverage: Coverage,
+    pub documents: Documents,
+    /// `_id`s alone.
+    pub gone: Documents,
+    /// Documents for the collection beside.
+    pub quarantine: Documents,
+    pub notes: Vec<String>,
+}
+
+impl Staged for StagedCollection {
+    fn coverage(&self) -> Coverage {
+        self.coverage
+    }
+
+    fn notes(&self) -> &[String] {
+        &self.notes
+    }
+}
+
+impl StagedCollection {
+    pub fn new(coverage: Coverage) -> Self {
+        Self {
+            coverage,
+            documents: Documents::new(),
+            gone: Documents::new(),
+            quarantine: Documents::new(),
+            notes: Vec::new(),
+        }
+    }
+}
+
+impl Collection {
+    /// The collection of quarantined rows.
+    pub fn beside(&self) -> String {
+        format!("{}_quarantine", self.name)
+    }
+
+    /// The tables as collections; all types that cannot be are one error.
+    pub fn all_of(tables: &[Table]) -> Result<Vec<Self>> {
+        let (mut collections, mut errors) = (Vec::new(), Vec::new());
+        for table in tables {
+            let mut fields = Vec::new();
+            for column in &table.columns {
+                let (written, place) = match &column.target_type {
+                    Some((written, place)) => (Some(written.as_str()), place.clone()),
+                    None => (None, None),
+                };
+                match BsonType::of(written, &column.duckdb_type) {
+                    Some(bson_type) => fields.push(DocumentField { name: column.name.clone(), bson_type }),
+                    None => {
+                        let error = messages::export_no_bson_type(
+                            &table.name,
+                            &column.name,
+                            written.unwrap_or_default(),
+                            &BsonType::WORDS,
+                        );
+                        errors.push(error.at_maybe(place));
+                    }
+                }
+            }
+            let id = (0..table.columns.len()).filter(|index| table.key.contains(&table.columns[*index].name)).collect();
+            collections.push(Self {
+                name: table.label.clone(),
+                table: table.clone(),
+                fields,
+                id,
+                exists: false,
+                indexes: None,
+            });
+        }
+        Error::many(errors).map_or(Ok(collections), Err)
+    }
+}

@@ -1,0 +1,91 @@
+//! What a publication is to do to each table, from what exists there.
+//!
+//! Pure. Knows no connection: `catalog` says what exists.
+
+use super::catalog::{MysqlCatalog, Name};
+use super::fit::{self, MysqlFit};
+use super::table::MysqlTable;
+use crate::contract::ForeignKey;
+use crate::messages;
+use elt_base::error::{Error, Result};
+use elt_project::OnContractChange;
+
+/// How one table is published.
+pub struct MysqlPlan {
+    /// None: it does not exist yet.
+    pub fit: Option<MysqlFit>,
+    /// To be added before the transaction.
+    pub foreign_keys: Vec<ForeignKey>,
+}
+
+impl MysqlPlan {
+    /// An existing table is altered.
+    pub fn alters(&self) -> bool {
+        self.fit.as_ref().is_some_and(|fit| !fit.alterations.is_empty() || !self.foreign_keys.is_empty())
+    }
+
+    pub fn wants_everything(&self) -> bool {
+        self.fit.as_ref().is_none_or(|fit| fit.wants_everything)
+    }
+}
+
+/// Compares all tables with what exists; all differences of all tables are one error.
+pub fn plan(
+    tables: &mut [MysqlTable],
+    catalog: &MysqlCatalog,
+    may: OnContractChange,
+) -> Result<(Vec<MysqlPlan>, Vec<String>)> {
+    let (mut plans, mut notes, mut errors) = (Vec::new(), Vec::new(), Vec::new());
+    let planned: Vec<Name> = tables.iter().map(|table| (table.database.clone(), table.name.clone())).collect();
+    for table in tables {
+        let name = (table.database.clone(), table.name.clone());
+        let there = catalog.tables.get(&name);
+        let fit = match there.map(|there| fit::fit(table, there)).transpose() {
+            Ok(fit) => fit,
+            Err(differences) => {
+                let is_ours = there.is_some_and(|there| there.is_ours);
+                errors.push(messages::mysql_does_not_fit(&table.name, is_ours, &differences));
+                continue;
+            }
+        };
+        if let Some(owner) = table.contract.owner.as_ref().filter(|_| there.is_none()) {
+            notes.push(format!("tables of MySQL have no owner: `{}` is not given to `{owner}`", table.name));
+        }
+        let mut steps = Vec::new();
+        for fit in fit.iter() {
+            notes.extend(
+                fit.unfilled.iter().map(|column| format!("column `{column}` of `{}` is no longer filled", table.name)),
+            );
+            steps.extend(fit.alterations.clone());
+        }
+        let mut foreign_keys = Vec::new();
+        for key in &table.contract.foreign_keys {
+            let to = (key.to_schema.clone().unwrap_or_else(|| table.database.clone()), key.to_table.clone());
+            let exists = catalog.foreign_keys.iter().any(|there| {
+                there.from == name
+                    && there.to == to
+                    && there.columns == key.columns
+                    && there.to_columns == key.to_columns
+            });
+            match there {
+                // What others made keeps the constraints they gave it.
+                Some(there) if !there.is_ours || exists => {}
+                _ if planned.contains(&to) || catalog.tables.contains_key(&to) => {
+                    if there.is_some() {
+                        steps.push(format!("add foreign key to {}", key.to_table));
+                    }
+                    foreign_keys.push(key.clone());
+                }
+                _ => notes.push(format!(
+                    "the foreign key of `{}` to `{}` waits until that table is published",
+                    table.name, key.to_table
+                )),
+            }
+        }
+        if may == OnContractChange::Fail && !steps.is_empty() {
+            errors.push(messages::mysql_contract_changed(&table.name, &steps));
+        }
+        plans.push(MysqlPlan { fit, foreign_keys });
+    }
+    Error::many(errors).map_or(Ok((plans, notes)), Err)
+}

@@ -1,0 +1,212 @@
+//! Opens a database and stages the rows of a publication there.
+//!
+//! Changes no table but our own.
+
+use mysql::prelude::Queryable;
+use mysql::{Conn, Row};
+use parking_lot::Mutex;
+
+use super::capabilities::CAPABILITIES;
+use super::catalog::{self, MysqlCatalog};
+use super::load::{Intake, Load};
+use super::lock::NamedLock;
+use super::plan::{MysqlPlan, plan};
+use super::statements::{self, place};
+use super::table::{MysqlColumn, MysqlTable};
+use crate::capabilities::Capabilities;
+use crate::changes::{Changes, TextRows};
+use crate::difference::Difference;
+use crate::exporter::Opening;
+use crate::messages;
+use crate::publication::Coverage;
+use crate::target::{Connections, OpenPublication, Opened, Staged, Staging, wait_for};
+use elt_base::cancel::Cancel;
+use elt_base::error::{Error, Result};
+use elt_base::secret::Secret;
+use elt_connect::mysql::{MysqlServer, describe};
+
+/// More connections than this help nobody.
+const CONNECTIONS_MAX: usize = 32;
+
+/// A database; its main connection holds the lock.
+pub struct MysqlPublication {
+    pub(super) server: MysqlServer,
+    pub(super) id: String,
+    pub(super) tables: Vec<MysqlTable>,
+    /// For each table.
+    pub(super) plans: Vec<MysqlPlan>,
+    pub(super) catalog: MysqlCatalog,
+    pub(super) cancel: Cancel,
+    intake: Intake,
+    /// Holds the lock, and applies.
+    pub(super) main: Mutex<Conn>,
+    connections: Connections<Conn>,
+    /// The tables that were made before the transaction.
+    pub(super) made: Vec<usize>,
+}
+
+/// What was staged of one table.
+pub struct MysqlStaged {
+    pub coverage: Coverage,
+    pub has_gone: bool,
+    notes: Vec<String>,
+}
+
+impl Staged for MysqlStaged {
+    fn coverage(&self) -> Coverage {
+        self.coverage
+    }
+
+    fn notes(&self) -> &[String] {
+        &self.notes
+    }
+}
+
+impl MysqlPublication {
+    pub fn open(uri: &Secret, opening: Opening<'_>) -> Result<OpenPublication<Self>> {
+        let Opening { publication, policy, cancel, say, .. } = opening;
+        let server = MysqlServer::new(uri)?;
+        let mut main = server.connect()?;
+        let failed = |error: mysql::Error| messages::mysql("reading its catalog", None, describe(&error));
+        let (_, flavour) = elt_connect::mysql::version(&mut main).map_err(failed)?;
+        let (mut tables, mut errors) = (Vec::new(), Vec::new());
+        for table in &publication.tables {
+            match MysqlTable::of(table, &server.database, flavour) {
+                Ok(table) => tables.push(table),
+                Err(error) => errors.extend(error.split()),
+            }
+        }
+        if let Some(error) = Error::many(errors) {
+            return Err(error);
+        }
+        wait_for(&mut NamedLock { connection: &mut main, database: &server.database }, cancel, say)?;
+        for create in statements::OWN_TABLES {
+            let name = create.split('`').nth(1).unwrap_or_default();
+            let found: Option<String> = main.query_first(format!("show tables like '{name}'")).map_err(failed)?;
+            if found.is_none() {
+                main.query_drop(create)
+                    .map_err(|error| messages::mysql("making its own table", Some(name), describe(&error)))?;
+            }
+        }
+        drop_staging_tables(&mut main).map_err(failed)?;
+        let mut opened = Opened {
+            last: main
+                .query_first("select id from `_elt_publications` order by number desc limit 1")
+                .map_err(failed)?,
+            ..Opened::default()
+        };
+        let (by_load, packet): (u8, usize) =
+            main.query_first("select @@local_infile, @@max_allowed_packet").map_err(failed)?.unwrap_or((0, 1 << 22));
+        let mut databases: Vec<String> = tables.iter().map(|table| table.database.clone()).collect();
+        databases.push(server.database.clone());
+        databases.sort();
+        databases.dedup();
+        let catalog = catalog::read(&mut main, &server.database, &databases).map_err(failed)?;
+        let (plans, notes) = plan(&mut tables, &catalog, policy.on_schema_change)?;
+        opened.notes = notes;
+        opened.has_alterations = plans.iter().any(MysqlPlan::alters);
+        let in_full = tables.iter().zip(&plans).filter(|(_, plan)| plan.wants_everything());
+        opened.in_full = in_full.map(|(table, _)| table.label.clone()).collect();
+        let target = Self {
+            server,
+            id: publication.id.clone(),
+            tables,
+            plans,
+            catalog,
+            cancel: cancel.clone(),
+            intake: Intake { by_load: by_load == 1, packet_bytes_max: packet },
+            main: Mutex::new(main),
+            connections: Connections::at_most(CONNECTIONS_MAX),
+            made: Vec::new(),
+        };
+        Ok(OpenPublication::new(publication, cancel.clone(), opened, target))
+    }
+
+    /// A staging table, as SQL names it.
+    pub(super) fn staging_table(&self, kind: &str, index: usize) -> String {
+        place(&self.server.database, &format!("_elt_{kind}_{index}"))
+    }
+
+    fn stage_with(
+        &self,
+        connection: &mut Conn,
+        index: usize,
+        coverage: Coverage,
+        changes: &mut dyn Changes,
+    ) -> Result<MysqlStaged> {
+        let table = &self.tables[index];
+        let make = |connection: &mut Conn, place: &str, columns: &[&MysqlColumn]| {
+            let create = statements::create_staging(place, columns.iter().copied(), &table.key);
+            connection
+                .query_drop(create)
+                .map_err(|error| messages::mysql("staging", Some(&table.name), describe(&error)))
+        };
+        let load = |place, columns| Load { place, table, columns, intake: self.intake, cancel: &self.cancel };
+        let rows = self.staging_table("rows", index);
+        let columns: Vec<&MysqlColumn> = table.columns.iter().collect();
+        make(connection, &rows, &columns)?;
+        let notes = load(&rows, columns).run(connection, |sink| changes.rows(sink))?;
+        let has_gone = coverage == Coverage::Delta && !table.key.is_empty();
+        if has_gone {
+            let gone = self.staging_table("gone", index);
+            let keys: Vec<&MysqlColumn> = table.key.iter().filter_map(|name| table.column(name)).collect();
+            make(connection, &gone, &keys)?;
+            load(&gone, keys).run(connection, |sink| changes.deletes(sink))?;
+        }
+        Ok(MysqlStaged { coverage, has_gone, notes })
+    }
+}
+
+/// Drops what publications have staged. Whoever holds the lock may: nobody else uses them.
+fn drop_staging_tables(connection: &mut Conn) -> Result<(), mysql::Error> {
+    let left: Vec<String> = connection.query(
+        "select table_name from information_schema.tables where table_schema = database() \
+         and table_name regexp '^_elt_(rows|gone)_[0-9]+$'",
+    )?;
+    if left.is_empty() {
+        return Ok(());
+    }
+    connection.query_drop(format!("drop table if exists {}", statements::names(&left)))
+}
+
+impl Staging for MysqlPublication {
+    type Staged = MysqlStaged;
+
+    fn capabilities(&self) -> &'static Capabilities {
+        &CAPABILITIES
+    }
+
+    fn place(&self) -> String {
+        self.server.name()
+    }
+
+    fn stage(&self, index: usize, coverage: Coverage, changes: &mut dyn Changes) -> Result<MysqlStaged> {
+        let stage = |connection: &mut Conn| self.stage_with(connection, index, coverage, changes);
+        self.connections.with(|| self.server.connect(), |_| true, stage)
+    }
+
+    fn difference(&self, index: usize, _: &mut MysqlStaged) -> Result<Difference> {
+        // A column that is to come has nothing to be compared with.
+        if self.plans[index].fit.as_ref().is_none_or(|fit| !fit.alterations.is_empty()) {
+            return Ok(Difference::default());
+        }
+        let table = &self.tables[index];
+        let named = Difference { table: table.label.clone(), ..Difference::default() };
+        let mut main = self.main.lock();
+        let mut query = |sql: &str| -> Result<TextRows> {
+            let rows: Result<Vec<Row>, mysql::Error> = main.query(sql);
+            let rows = rows.map_err(|error| messages::mysql("comparing", Some(&table.name), describe(&error)))?;
+            let text = |row: &Row, index: usize| row.get_opt::<Option<String>, _>(index)?.ok()?;
+            Ok(rows.iter().map(|row| (0..row.len()).map(|index| text(row, index)).collect()).collect())
+        };
+        self.merge(index).difference(named, &mut query)
+    }
+}
+
+impl Drop for MysqlPublication {
+    fn drop(&mut self) {
+        // What cannot be dropped now, the next publication drops. A connection that stopped amid an answer is closed.
+        self.connections.close();
+        let _ = drop_staging_tables(self.main.get_mut());
+    }
+}

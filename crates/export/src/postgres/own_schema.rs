@@ -1,0 +1,68 @@
+//! Our own schema `_elt` in a database, and what is staged there.
+//!
+//! Knows one connection; nothing of a publication's tables.
+
+use postgres::{Client, Transaction};
+
+use super::copy::describe;
+use super::names::qualified;
+use super::statements::{OWN_OBJECTS, OWN_SCHEMA};
+use crate::messages;
+use elt_base::error::Result;
+
+/// The advisory lock (`elt` in ASCII) under which our own schema is made.
+const SETUP_LOCK: i64 = 0x65_6c_74;
+
+/// Makes what is missing of our own schema and its tables, and nothing that is there.
+pub fn make_own_schema(client: &mut Client) -> Result<(), postgres::Error> {
+    let missing = |client: &mut Transaction<'_>| -> Result<Vec<&str>, postgres::Error> {
+        let mut statements = Vec::new();
+        for (is_there, create) in OWN_OBJECTS {
+            if !client.query_one(&format!("select {is_there}"), &[])?.get::<_, bool>(0) {
+                statements.push(create);
+            }
+        }
+        Ok(statements)
+    };
+    let mut transaction = client.transaction()?;
+    if missing(&mut transaction)?.is_empty() {
+        return transaction.commit();
+    }
+    transaction.execute("select pg_advisory_xact_lock($1)", &[&SETUP_LOCK])?;
+    // Again: another run may have made it meanwhile.
+    for statement in missing(&mut transaction)? {
+        transaction.batch_execute(statement)?;
+    }
+    transaction.commit()
+}
+
+/// Whether the schema exists; fails if it does not and this role may not create it.
+pub fn schema_exists(client: &mut Client, schema: &str) -> Result<bool> {
+    let row = client
+        .query_one(
+            "select exists (select from pg_namespace where nspname = $1), \
+             has_database_privilege(current_database(), 'CREATE'), current_user::text, current_database()::text",
+            &[&schema],
+        )
+        .map_err(|error| messages::export_postgres("reading its catalog", None, describe(&error)))?;
+    let (exists, may_create): (bool, bool) = (row.get(0), row.get(1));
+    if !exists && !may_create {
+        return Err(messages::export_no_schema(schema, row.get(2), row.get(3)));
+    }
+    Ok(exists)
+}
+
+/// Drops what this schema's publications have staged. Whoever holds the lock may: nobody else uses them.
+pub fn drop_staging_tables(client: &mut Client, lock: i64) -> Result<(), postgres::Error> {
+    let mark = format!("^(new|rows|gone|bad)_{lock:016x}_[0-9]+$");
+    let left = client.query(
+        "select relname::text from pg_class where relnamespace = '_elt'::regnamespace and relkind = 'r' and relname ~ $1",
+        &[&mark],
+    )?;
+    let places: Vec<_> = left.iter().map(|row| qualified(OWN_SCHEMA, row.get(0))).collect();
+    if places.is_empty() {
+        Ok(())
+    } else {
+        client.batch_execute(&format!("drop table if exists {}", places.join(", ")))
+    }
+}

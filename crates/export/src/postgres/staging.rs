@@ -1,0 +1,337 @@
+//! Opens a schema and stages the rows of a publication beside it.
+//!
+//! Changes nothing outside our own schema.
+
+use std::collections::BTreeSet;
+
+use parking_lot::Mutex;
+use postgres::{Client, SimpleQueryMessage, SimpleQueryRow, Transaction};
+
+use super::capabilities::CAPABILITIES;
+use super::copy::{self, describe};
+use super::definition::Definition;
+use super::field::CopyField;
+use super::lock::{AdvisoryLock, lock_key};
+use super::names::{names, qualified};
+use super::own_schema::{drop_staging_tables, make_own_schema, schema_exists};
+use super::plan::{PostgresPlan, plan};
+use super::quarantine::{self, SetAside};
+use super::statements::{self, KeyName, OWN_SCHEMA};
+use super::table::{IDENTIFIER_BYTES_MAX, PostgresTable};
+use super::{catalog, target_types, violations, watch};
+use crate::capabilities::Capabilities;
+use crate::changes::{Changes, TextRows};
+use crate::difference::Difference;
+use crate::exporter::Opening;
+use crate::messages;
+use crate::postgres_type::PostgresType;
+use crate::publication::Coverage;
+use crate::target::{Connections, OpenPublication, Opened, Staged, Staging, wait_for};
+use elt_base::cancel::Cancel;
+use elt_base::error::{Error, Result};
+use elt_base::secret::Secret;
+use elt_connect::postgres::PostgresServer;
+use elt_project::ExportPolicy;
+
+/// More connections than this help nobody.
+const CONNECTIONS_MAX: usize = 32;
+/// Below this many staged rows Postgres' guesses are as good as statistics.
+const ANALYZE_ROWS_MIN: u64 = 1_000;
+
+/// A schema; its main connection holds the lock.
+pub struct PostgresPublication {
+    pub(super) server: PostgresServer,
+    pub(super) schema: String,
+    pub(super) id: String,
+    /// Those of the publication's that are to be made.
+    pub(super) missing_schemas: Vec<String>,
+    pub(super) policy: ExportPolicy,
+    pub(super) tables: Vec<PostgresTable>,
+    /// For each table.
+    pub(super) plans: Vec<PostgresPlan>,
+    pub(super) cancel: Cancel,
+    /// Holds the lock, and applies.
+    pub(super) main: Mutex<Client>,
+    connections: Connections<Client>,
+    /// Set once the staging tables are gone.
+    pub(super) is_clean: bool,
+}
+
+/// What was staged of one table.
+pub struct PostgresStaged {
+    pub coverage: Coverage,
+    pub rows: u64,
+    pub has_deletes: bool,
+    /// How many rows go to the table beside.
+    pub set_aside: u64,
+    notes: Vec<String>,
+    /// Of a table that was made anew.
+    pub keys: Vec<KeyName>,
+}
+
+impl Staged for PostgresStaged {
+    fn coverage(&self) -> Coverage {
+        self.coverage
+    }
+
+    fn notes(&self) -> &[String] {
+        &self.notes
+    }
+}
+
+impl PostgresPublication {
+    pub fn open(uri: &Secret, schema: &str, connections: usize, opening: Opening<'_>) -> Result<OpenPublication<Self>> {
+        let Opening { publication, policy, cancel, say, .. } = opening;
+        if schema.len() > IDENTIFIER_BYTES_MAX {
+            return Err(messages::export_name_too_long(&format!("schema `{schema}`"), schema.len()));
+        }
+        let mut tables = PostgresTable::all_of(&publication.tables, schema)?;
+        let server = PostgresServer::new(uri, &format!("elt {}/{}", publication.project, publication.target))?;
+        let mut main = server.connect()?;
+        let failed = |error: postgres::Error| messages::export_postgres("reading its catalog", None, describe(&error));
+        make_own_schema(&mut main).map_err(|error| match error.as_db_error() {
+            Some(_) => messages::export_no_own_schema(describe(&error)),
+            None => failed(error),
+        })?;
+        // All schemas that it publishes to, in one order for everybody, so that no two wait for each other.
+        let own = tables.iter().map(|table| table.schema.as_str());
+        for schema in own.chain([schema]).collect::<BTreeSet<_>>() {
+            wait_for(&mut AdvisoryLock { client: &mut main, schema }, cancel, say)?;
+        }
+        drop_staging_tables(&mut main, lock_key(schema)).map_err(failed)?;
+        let last = main
+            .query_opt(
+                "select id::text from _elt.publications where schema = $1 order by number desc limit 1",
+                &[&schema],
+            )
+            .map_err(failed)?
+            .map(|row| row.get(0));
+        let touched = match policy.watch() {
+            true => watch::read(&mut main, &tables).map_err(failed)?,
+            false => BTreeSet::new(),
+        };
+        let mut missing_schemas = Vec::new();
+        for schema in tables.iter().map(|table| &table.schema) {
+            if !missing_schemas.contains(schema) && !schema_exists(&mut main, schema)? {
+                missing_schemas.push(schema.clone());
+            }
+        }
+        let catalog = catalog::read_for(&mut main, &tables).map_err(failed)?;
+        let (plans, notes) = plan(&tables, &catalog, policy)?;
+        target_types::set(&mut main, &mut tables, &catalog)?;
+        let in_full = tables.iter().zip(&plans).filter(|(_, plan)| plan.wants_everything());
+        let opened = Opened {
+            last,
+            in_full: in_full.map(|(table, _)| table.label.clone()).collect(),
+            touched,
+            notes,
+            has_alterations: plans.iter().any(PostgresPlan::alters),
+        };
+        let target = Self {
+            server,
+            schema: schema.to_owned(),
+            id: publication.id.clone(),
+            missing_schemas,
+            policy,
+            tables,
+            plans,
+            cancel: cancel.clone(),
+            main: Mutex::new(main),
+            connections: Connections::at_most(connections.clamp(1, CONNECTIONS_MAX)),
+            is_clean: false,
+        };
+        Ok(OpenPublication::new(publication, cancel.clone(), opened, target))
+    }
+
+    pub(super) fn staging_name(&self, kind: &str, index: usize) -> String {
+        format!("{kind}_{:016x}_{index}", lock_key(&self.schema))
+    }
+
+    pub(super) fn staging_place(&self, kind: &str, index: usize) -> String {
+        qualified(OWN_SCHEMA, &self.staging_name(kind, index))
+    }
+
+    /// Makes the table that will be moved into the schema. Made, filled and frozen in one transaction: no other one
+    /// may see its rows before the move, and none needs to visit them again after.
+    fn stage_new(&self, client: &mut Client, index: usize, changes: &mut dyn Changes) -> Result<PostgresStaged> {
+        let table = &self.tables[index];
+        let failed =
+            |error: postgres::Error| messages::export_postgres("creating", Some(&table.name), describe(&error));
+        let (place, definition) = (self.staging_place("new", index), Definition::of(table));
+        let mut transaction = client.transaction().map_err(failed)?;
+        transaction.batch_execute(&statements::create_table(&place, table, &definition)).map_err(failed)?;
+        let columns: Vec<_> = table.columns.iter().collect();
+        let statement = statements::copy_rows(&place, table, true);
+        let copied =
+            copy::copy(&mut transaction, &statement, &table.name, &columns, &table.key, &self.cancel, |sink| {
+                changes.rows(sink)
+            });
+        let copied = match copied {
+            Ok(copied) => copied,
+            Err(error) => {
+                drop(transaction);
+                return Err(self.refused(client, index, changes, error));
+            }
+        };
+        let rows = copied.rows;
+        self.stage_aside(&mut transaction, index, &copied.set_aside)?;
+        let mut keys = Vec::new();
+        for (statement, key) in statements::create_keys(&place, &self.staging_name("new", index), &definition) {
+            self.cancel.check()?;
+            if let Err(error) = transaction.batch_execute(&statement) {
+                drop(transaction);
+                return Err(self.refused(client, index, changes, failed(error)));
+            }
+            keys.push(key);
+        }
+        if rows >= ANALYZE_ROWS_MIN {
+            transaction.batch_execute(&format!("analyze {place}")).map_err(failed)?;
+        }
+        if self.policy.watch() {
+            transaction.batch_execute(&watch::create(&place)).map_err(failed)?;
+        }
+        transaction.commit().map_err(failed)?;
+        Ok(PostgresStaged {
+            coverage: Coverage::Everything,
+            rows,
+            has_deletes: false,
+            set_aside: copied.set_aside.rows,
+            notes: copied.notes,
+            keys,
+        })
+    }
+
+    /// Where rows of a new table break its contract: which constraints, and how many rows. Else the error as it is.
+    fn refused(&self, client: &mut Client, index: usize, changes: &mut dyn Changes, error: Error) -> Error {
+        let table = &self.tables[index];
+        // Class 23: a constraint does not hold.
+        if !error.causes().iter().any(|cause| cause.contains(" [23")) {
+            return error;
+        }
+        match violations::lines(client, &self.staging_place("rows", index), table, &self.cancel, changes) {
+            Ok(lines) if !lines.is_empty() => messages::export_rows_break(&table.name, &lines),
+            _ => error,
+        }
+    }
+
+    fn stage_rows(
+        &self,
+        client: &mut Client,
+        index: usize,
+        coverage: Coverage,
+        changes: &mut dyn Changes,
+    ) -> Result<PostgresStaged> {
+        let table = &self.tables[index];
+        let failed = |error: postgres::Error| messages::export_postgres("staging", Some(&table.name), describe(&error));
+        let place = self.staging_place("rows", index);
+        let mut transaction = client.transaction().map_err(failed)?;
+        transaction.batch_execute(&statements::create_rows(&place, table)).map_err(failed)?;
+        let columns: Vec<_> = table.columns.iter().collect();
+        let statement = statements::copy_rows(&place, table, true);
+        let copied =
+            copy::copy(&mut transaction, &statement, &table.name, &columns, &table.key, &self.cancel, |sink| {
+                changes.rows(sink)
+            })?;
+        let rows = copied.rows;
+        self.stage_aside(&mut transaction, index, &copied.set_aside)?;
+        if rows >= ANALYZE_ROWS_MIN && !table.key.is_empty() {
+            // How many rows there are, and how their keys lie, is all that merging asks.
+            let key = names(&table.key);
+            transaction.batch_execute(&format!("analyze {place} ({key})")).map_err(failed)?;
+        }
+        let has_deletes = coverage == Coverage::Delta && !table.key.is_empty();
+        if has_deletes {
+            let place = self.staging_place("gone", index);
+            transaction.batch_execute(&statements::create_deletes(&place, table)).map_err(failed)?;
+            // In the table's order, as the query gives them.
+            let columns: Vec<_> = table.key_columns().collect();
+            let statement = statements::copy_deletes(&place, table);
+            copy::copy(&mut transaction, &statement, &table.name, &columns, &table.key, &self.cancel, |sink| {
+                changes.deletes(sink)
+            })?;
+            if !copied.set_aside.keys().is_empty() {
+                let fields = columns.iter().map(|column| CopyField::plain(column.postgres_type.clone())).collect();
+                copy::copy_batches(&mut transaction, &statement, &table.name, fields, copied.set_aside.keys())?;
+            }
+        }
+        transaction.commit().map_err(failed)?;
+        Ok(PostgresStaged {
+            coverage,
+            rows,
+            has_deletes,
+            set_aside: copied.set_aside.rows,
+            notes: copied.notes,
+            keys: Vec::new(),
+        })
+    }
+
+    /// Stages the rows that go to the table beside.
+    fn stage_aside(&self, transaction: &mut Transaction<'_>, index: usize, set_aside: &SetAside) -> Result<()> {
+        let table = &self.tables[index];
+        if set_aside.rows == 0 {
+            return Ok(());
+        }
+        let place = self.staging_place("bad", index);
+        transaction
+            .batch_execute(&quarantine::create_staging(&place, table))
+            .map_err(|error| messages::export_postgres("staging", Some(&table.name), describe(&error)))?;
+        let keys = table.columns.iter().filter(|column| table.key.contains(&column.name));
+        let ours = [PostgresType::Text, PostgresType::Text, PostgresType::Jsonb];
+        let fields = keys.map(|column| column.postgres_type.clone()).chain(ours).map(CopyField::plain).collect();
+        let statement = quarantine::copy_staging(&place, table);
+        copy::copy_batches(transaction, &statement, &table.name, fields, set_aside.batches())
+    }
+}
+
+impl Staging for PostgresPublication {
+    type Staged = PostgresStaged;
+
+    fn capabilities(&self) -> &'static Capabilities {
+        &CAPABILITIES
+    }
+
+    fn place(&self) -> String {
+        self.server.name()
+    }
+
+    fn stage(&self, index: usize, coverage: Coverage, changes: &mut dyn Changes) -> Result<PostgresStaged> {
+        let stage = |client: &mut Client| match self.plans[index].fit {
+            None => self.stage_new(client, index, changes),
+            Some(_) => self.stage_rows(client, index, coverage, changes),
+        };
+        self.connections.with(|| self.server.connect(), |client| !client.is_closed(), stage)
+    }
+
+    fn difference(&self, index: usize, staged: &mut PostgresStaged) -> Result<Difference> {
+        let table = &self.tables[index];
+        let named = Difference { table: format!("{}.{}", table.schema, table.name), ..Difference::default() };
+        let Some(merge) = self.merge(index) else { return Ok(Difference { missing: staged.rows, ..named }) };
+        let mut main = self.main.lock();
+        let mut query = |sql: &str| -> Result<TextRows> {
+            let found = main.simple_query(sql);
+            let found =
+                found.map_err(|error| messages::export_postgres("comparing", Some(&table.name), describe(&error)))?;
+            let texts = |row: SimpleQueryRow| (0..row.len()).map(|index| row.get(index).map(str::to_owned)).collect();
+            let rows = found.into_iter().filter_map(|message| match message {
+                SimpleQueryMessage::Row(row) => Some(texts(row)),
+                _ => None,
+            });
+            Ok(rows.collect())
+        };
+        let difference = merge.difference(named, &mut query)?;
+        // Natural keys are what the map is of, and may be a person's.
+        Ok(match table.schema == OWN_SCHEMA {
+            true => Difference { keys: Vec::new(), ..difference },
+            false => difference,
+        })
+    }
+}
+
+impl Drop for PostgresPublication {
+    fn drop(&mut self) {
+        if !self.is_clean {
+            // What cannot be dropped now, the next publication drops.
+            let _ = drop_staging_tables(self.main.get_mut(), lock_key(&self.schema));
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! What is published: the tables of one atomic export, and how many rows it touched.
+//!
+//! Values only. Knows no target and no warehouse.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::contract::Table;
+
+/// One atomic export.
+#[derive(Debug, Clone)]
+pub struct Publication {
+    /// A UUID in text form; a later publication's sorts after an earlier one's (version 7).
+    pub id: String,
+    pub project: String,
+    /// The target's name in the profile.
+    pub target: String,
+    /// Parents before children, as `contract::resolve` returns them.
+    pub tables: Vec<Table>,
+    /// By label, a fingerprint of the model that made the rows, for the record.
+    pub definitions: BTreeMap<String, String>,
+}
+
+impl Publication {
+    pub fn new(project: impl Into<String>, target: impl Into<String>, tables: Vec<Table>) -> Self {
+        Self {
+            id: uuid::Uuid::now_v7().to_string(),
+            project: project.into(),
+            target: target.into(),
+            tables,
+            definitions: BTreeMap::new(),
+        }
+    }
+}
+
+/// Which rows of a table are staged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coverage {
+    /// All rows of the relation: the target's other rows are deleted.
+    Everything,
+    /// Rows new or changed since the last publication, and the keys of those that are gone.
+    Delta,
+}
+
+/// How many rows a publication touches in one table.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Counts {
+    pub inserted: u64,
+    pub updated: u64,
+    pub deleted: u64,
+}
+
+impl Counts {
+    pub fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+/// A publication done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Published {
+    /// The id of the publication that the target has now; None: there was nothing to publish.
+    pub id: Option<String>,
+    /// The staged tables, by label, with what changed in the target, in the publication's order.
+    pub tables: Vec<(String, Counts)>,
+}
+
+/// A natural key and the id that was given to it: every target of a project with surrogate keys keeps them too.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PublishedKey {
+    pub map: String,
+    pub natural_key: String,
+    pub id: Option<String>,
+    pub uuid: Option<String>,
+}

@@ -1,0 +1,126 @@
+//! An open publication on any target: which steps there are, and their order.
+//!
+//! Deletes go children first, inserts and updates parents first; then comes what must hold for all rows, the record of
+//! the publication, and the commit. A target implements the steps. Knows no target and no SQL.
+
+use super::look_back::look_back;
+use super::record::PublicationRecord;
+use super::staged_tables::StagedTables;
+use super::steps::{Answer, Applying, Opened, Staged, Staging, Work};
+use crate::capabilities::Capabilities;
+use crate::changes::Changes;
+use crate::difference::Difference;
+use crate::exporter::Exporter;
+use crate::messages;
+use crate::publication::{Counts, Coverage, Publication, Published};
+use elt_base::cancel::Cancel;
+use elt_base::error::Result;
+
+/// A target with an open publication.
+pub struct OpenPublication<T: Staging> {
+    publication: Publication,
+    cancel: Cancel,
+    opened: Opened,
+    target: T,
+    staged: StagedTables<T::Staged>,
+}
+
+impl<T: Applying> OpenPublication<T> {
+    pub fn new(publication: Publication, cancel: Cancel, opened: Opened, target: T) -> Self {
+        Self { publication, cancel, opened, target, staged: StagedTables::default() }
+    }
+}
+
+impl<T: Applying> Exporter for OpenPublication<T> {
+    fn capabilities(&self) -> &'static Capabilities {
+        self.target.capabilities()
+    }
+
+    fn last(&self) -> Option<&str> {
+        self.opened.last.as_deref()
+    }
+
+    fn wants_everything(&self, table: &str) -> bool {
+        self.opened.in_full.contains(table) || self.opened.touched.contains(table)
+    }
+
+    fn touched(&self) -> Vec<String> {
+        self.opened.touched.iter().cloned().collect()
+    }
+
+    fn differences(&self, labels: &[String]) -> Result<Vec<Difference>> {
+        let mut differences = Vec::new();
+        if !self.target.capabilities().can_compare {
+            return Ok(differences);
+        }
+        for (index, staged) in self.staged.locked().iter_mut() {
+            let is_asked = self.publication.tables.get(*index).is_some_and(|table| labels.contains(&table.label));
+            if is_asked && staged.coverage() == Coverage::Everything {
+                self.cancel.check()?;
+                let difference = self.target.difference(*index, staged)?;
+                differences.extend((!difference.is_zero()).then_some(difference));
+            }
+        }
+        Ok(differences)
+    }
+
+    fn notes(&self) -> Vec<String> {
+        let staged = self.staged.locked();
+        self.opened.notes.iter().chain(staged.values().flat_map(|staged| staged.notes())).cloned().collect()
+    }
+
+    fn stage(&self, table: &str, coverage: Coverage, changes: &mut dyn Changes) -> Result<()> {
+        self.cancel.check()?;
+        let Some(index) = self.publication.tables.iter().position(|planned| planned.label == table) else {
+            return Err(messages::export_not_planned(table));
+        };
+        self.staged.add(index, || self.target.stage(index, coverage, changes))
+    }
+
+    fn commit(self: Box<Self>) -> Result<Published> {
+        let Self { publication, cancel, opened, mut target, staged } = *self;
+        cancel.check()?;
+        let mut staged = staged.into_inner()?;
+        if staged.is_empty() && !opened.has_alterations {
+            return Ok(Published { id: None, tables: Vec::new() });
+        }
+        let mut work: Vec<Work<T::Staged>> = (0..publication.tables.len())
+            .map(|index| Work { index, staged: staged.remove(&index), counts: Counts::default() })
+            .collect();
+        let applied = apply(&mut target, &mut work, &publication, &cancel);
+        let tables = applied.map_err(|error| target.roll_back(error))?;
+        if let Answer::Lost(cause) = target.commit()? {
+            look_back(&mut target, &publication.id, &cause)?;
+        }
+        Ok(Published { id: Some(publication.id), tables })
+    }
+}
+
+/// Takes all steps but the commit; returns the counts of the staged tables.
+fn apply<T: Applying>(
+    target: &mut T,
+    work: &mut [Work<T::Staged>],
+    publication: &Publication,
+    cancel: &Cancel,
+) -> Result<Vec<(String, Counts)>> {
+    target.begin(work)?;
+    for work in work.iter_mut().rev().filter(|work| work.staged.is_some()) {
+        cancel.check()?;
+        work.counts.deleted = target.delete(work)?;
+    }
+    for work in work.iter_mut().filter(|work| work.staged.is_some()) {
+        cancel.check()?;
+        (work.counts.inserted, work.counts.updated) = target.write(work)?;
+    }
+    cancel.check()?;
+    target.finish(work)?;
+    let staged = work.iter().filter(|work| work.staged.is_some());
+    let tables: Vec<(String, Counts)> =
+        staged.map(|work| (publication.tables[work.index].label.clone(), work.counts)).collect();
+    target.record(&PublicationRecord::new(publication, &tables))?;
+    Ok(tables)
+}
+
+#[cfg(test)]
+#[path = "open_publication_tests.rs"]
+mod tests;

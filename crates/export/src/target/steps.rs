@@ -1,0 +1,98 @@
+//! The steps that a target supplies, in their order: staging tables, and applying them in one transaction.
+//!
+//! Says what a step promises; `open_publication` takes them. Knows no target and no SQL.
+
+use std::collections::BTreeSet;
+
+use super::record::PublicationRecord;
+use crate::capabilities::Capabilities;
+use crate::changes::Changes;
+use crate::difference::Difference;
+use crate::publication::{Counts, Coverage};
+use elt_base::error::{Error, Result};
+
+/// What was staged of one table.
+pub trait Staged: Send {
+    fn coverage(&self) -> Coverage;
+
+    /// What was replaced or set aside, a line each.
+    fn notes(&self) -> &[String] {
+        &[]
+    }
+}
+
+/// What a target knows once it is open.
+#[derive(Debug, Default)]
+pub struct Opened {
+    /// The id of the last publication there.
+    pub last: Option<String>,
+    /// The tables, by label, that can only be published in full.
+    pub in_full: BTreeSet<String>,
+    /// The tables, by label, that others changed, or may have.
+    pub touched: BTreeSet<String>,
+    pub notes: Vec<String>,
+    /// There is something to alter even if no row changed.
+    pub has_alterations: bool,
+}
+
+/// A target that tables are staged to and compared with.
+pub trait Staging: Send + Sync {
+    type Staged: Staged;
+
+    fn capabilities(&self) -> &'static Capabilities;
+
+    /// Where it is, for messages: `host:port/database`.
+    fn place(&self) -> String;
+
+    /// Stages the publication's table at `index`. Several threads may stage different tables at once.
+    fn stage(&self, index: usize, coverage: Coverage, changes: &mut dyn Changes) -> Result<Self::Staged>;
+
+    /// How the table at `index` differs from what was staged of it in full.
+    fn difference(&self, index: usize, staged: &mut Self::Staged) -> Result<Difference>;
+}
+
+/// The steps of a publication's one transaction, in their order. Where a target has no transaction, `commit` is the step
+/// after which the publication counts.
+pub trait Applying: Staging {
+    /// Begins, and does what must precede the rows: makes and alters tables.
+    fn begin(&mut self, work: &mut [Work<Self::Staged>]) -> Result<()>;
+
+    /// Deletes the rows of one table that are gone; returns how many there were. Children come before parents.
+    fn delete(&mut self, work: &mut Work<Self::Staged>) -> Result<u64>;
+
+    /// Inserts and updates rows of one table; returns the counts of both. Parents come before children.
+    fn write(&mut self, work: &mut Work<Self::Staged>) -> Result<(u64, u64)>;
+
+    /// Does what must follow the rows: constraints, and checks of all tables.
+    fn finish(&mut self, work: &[Work<Self::Staged>]) -> Result<()>;
+
+    /// Records the publication.
+    fn record(&mut self, record: &PublicationRecord<'_>) -> Result<()>;
+
+    fn commit(&mut self) -> Result<Answer>;
+
+    /// Undoes what was done, after an error before `commit`; may add to the error.
+    fn roll_back(&mut self, error: Error) -> Error;
+
+    /// Whether the target's record has the publication `id`, asked anew after a commit without an answer.
+    fn is_recorded(&mut self, id: &str) -> Result<bool>;
+
+    /// The target's error; `during` says what was done.
+    fn failed(&self, during: &str, cause: &str) -> Error;
+}
+
+/// What a commit brought.
+pub enum Answer {
+    Committed,
+    /// The connection was lost, and why.
+    Lost(String),
+}
+
+/// One table of a publication while it is applied.
+pub struct Work<S> {
+    /// The table's position in the publication.
+    pub index: usize,
+    /// None: it did not change.
+    pub staged: Option<S>,
+    pub counts: Counts,
+}
