@@ -96,6 +96,7 @@ impl Publish<'_> {
             .filter_map(|PublishedTable { table, definition, .. }| Some((table.label.clone(), definition.clone()?)));
         publication.definitions = definitions.collect();
         let id = publication.id.clone();
+        let _in_publication = tracing::debug_span!("publication", id).entered();
         // Its own session: what an exporter begins there, nobody else runs statements in.
         let own = self.warehouse.session()?;
         let interrupter = own.interrupter();
@@ -252,10 +253,13 @@ impl Publish<'_> {
     fn stage_all(&self, exporter: &dyn Exporter, deltas: &[Delta<'_>], snapshots: &Snapshots) -> Result<Vec<Staged>> {
         let next = AtomicUsize::new(0);
         let done: Vec<Mutex<Option<Result<Staged>>>> = deltas.iter().map(|_| Mutex::new(None)).collect();
+        let parent = tracing::Span::current();
         let one_thread = || {
+            let _in_parent = parent.enter();
             loop {
                 let index = next.fetch_add(1, Ordering::Relaxed);
                 let Some(delta) = deltas.get(index) else { return };
+                let _in_table = tracing::debug_span!("table", name = delta.label()).entered();
                 let staged = self.stage(exporter, delta, &self.tables[index], snapshots);
                 // What the data holds is told of all tables at once.
                 if staged.as_ref().is_err_and(|error| !error.is_of_values()) {

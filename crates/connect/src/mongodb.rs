@@ -42,6 +42,7 @@ impl Connection {
             let hosts = options.hosts.iter().map(ToString::to_string).collect();
             Ok::<_, Error>((Client::with_options(options).map_err(invalid)?, hosts))
         })?;
+        tracing::debug!(servers = ?hosts, "started the MongoDB driver");
         Ok(Self { client, runtime, hosts })
     }
 }

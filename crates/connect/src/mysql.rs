@@ -11,6 +11,7 @@ use mysql::{Conn, Opts, OptsBuilder, SslOpts};
 use crate::messages;
 use elt_base::error::Result;
 use elt_base::secret::Secret;
+use elt_base::sql_text::masked;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a server that does not answer is tried again.
@@ -76,7 +77,10 @@ impl MysqlServer {
         let start = Instant::now();
         loop {
             let error = match self.connect_once() {
-                Ok(connection) => return Ok(connection),
+                Ok(connection) => {
+                    tracing::info!(server = self.name(), seconds = start.elapsed().as_secs_f64(), "connected to MySQL");
+                    return Ok(connection);
+                }
                 Err(error) => error,
             };
             let cause = self.uri.redact(&describe(&error));
@@ -86,6 +90,7 @@ impl MysqlServer {
             if start.elapsed() >= TRY_AGAIN_FOR {
                 return Err(messages::mysql_unreachable(&self.name(), start.elapsed(), cause));
             }
+            tracing::warn!(server = self.name(), "MySQL does not answer; connects again");
             std::thread::sleep(Duration::from_millis(500));
         }
     }
@@ -137,6 +142,19 @@ impl Flavour {
             Self::MariaDb => "utf8mb4_nopad_bin",
             Self::MySql => "utf8mb4_0900_bin",
         }
+    }
+}
+
+/// Statements that are told to the log, with their literals masked.
+pub trait Statements {
+    /// Runs a statement, and drops its result.
+    fn run(&mut self, sql: impl AsRef<str>) -> Result<(), mysql::Error>;
+}
+
+impl Statements for Conn {
+    fn run(&mut self, sql: impl AsRef<str>) -> Result<(), mysql::Error> {
+        tracing::debug!(sql = masked(sql.as_ref()), "statement");
+        self.query_drop(sql)
     }
 }
 

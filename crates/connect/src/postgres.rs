@@ -90,7 +90,14 @@ impl PostgresServer {
         let start = Instant::now();
         loop {
             let error = match self.connect_once() {
-                Ok(client) => return Ok(client),
+                Ok(client) => {
+                    tracing::info!(
+                        server = self.name(),
+                        seconds = start.elapsed().as_secs_f64(),
+                        "connected to Postgres"
+                    );
+                    return Ok(client);
+                }
                 Err(error) => error,
             };
             if !is_passing(&error) {
@@ -102,6 +109,7 @@ impl PostgresServer {
                 let cause = self.uri.redact(&with_sources(&error));
                 return Err(messages::export_unreachable(&self.name(), start.elapsed(), cause));
             }
+            tracing::warn!(server = self.name(), "Postgres does not answer; connects again");
             std::thread::sleep(Duration::from_millis(500));
         }
     }

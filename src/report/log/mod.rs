@@ -4,6 +4,7 @@
 //! finished work, errors, retries, waits and statements. No event holds a row's value: literals in SQL are masked. Knows
 //! the listeners; not what is sent.
 
+mod drivers;
 mod file;
 
 use std::path::Path;
@@ -54,8 +55,7 @@ pub fn start(options: &LogOptions, artifacts: Option<&Path>) -> Console {
     });
     let subscriber = Registry::default().with(on_screen).with(in_file);
     if tracing::subscriber::set_global_default(subscriber).is_ok() {
-        // What drivers and TLS tell through `log`.
-        let _ = tracing_log::LogTracer::init_with_filter(tracing_log::log::LevelFilter::Debug);
+        drivers::listen();
     }
     Console::new(screen)
 }
@@ -66,7 +66,6 @@ fn kept() -> Targets {
         .with_target("elt", LevelFilter::DEBUG)
         .with_target("mongodb::connection", LevelFilter::DEBUG)
         .with_target("mongodb::server_selection", LevelFilter::DEBUG)
-        .with_target("rustls", LevelFilter::DEBUG)
 }
 
 /// The console's own events.

@@ -53,6 +53,7 @@ impl Server {
         command: RawDocumentBuf,
         session: Option<&mut ClientSession>,
     ) -> Result<Document> {
+        tracing::debug!(during, bytes = command.as_bytes().len(), "command");
         let answer = self.runtime.block_on(async {
             let action = self.database.run_raw_command(command);
             match session {

@@ -14,6 +14,7 @@ use super::statements::{self, place};
 use crate::messages;
 use crate::target::{Answer, Applying, Merge, PublicationRecord, TOOL, Work, wait_for};
 use elt_base::error::{Error, Result};
+use elt_connect::mysql::Statements as _;
 use elt_connect::mysql::{describe, is_lost};
 
 /// A foreign key that exists, or was just added: from, columns, to, columns there; each table a position or a place.
@@ -39,20 +40,20 @@ impl MysqlPublication {
                         (&table.database, &table.name, &self.id),
                     )
                     .map_err(failed("recording", Some(&table.name)))?;
-                    main.query_drop(statements::create_table(table)).map_err(failed("creating", Some(&table.name)))?;
+                    main.run(statements::create_table(table)).map_err(failed("creating", Some(&table.name)))?;
                     made.push(work.index);
                 }
                 None => continue,
                 Some(fit) => {
                     for alteration in &fit.alterations {
                         let statement = format!("alter table {} {alteration}", place(&table.database, &table.name));
-                        main.query_drop(statement).map_err(failed("altering", Some(&table.name)))?;
+                        main.run(statement).map_err(failed("altering", Some(&table.name)))?;
                     }
                 }
             }
         }
         // Not checked against rows that exist: their parents may come with this publication.
-        main.query_drop("set session foreign_key_checks = 0").map_err(failed("preparing", None))?;
+        main.run("set session foreign_key_checks = 0").map_err(failed("preparing", None))?;
         for work in work {
             let (table, plan) = (&self.tables[work.index], &self.plans[work.index]);
             if plan.fit.is_none() && work.staged.is_none() {
@@ -60,13 +61,13 @@ impl MysqlPublication {
             }
             for key in &plan.foreign_keys {
                 let statement = statements::add_foreign_key(table, key);
-                main.query_drop(statement).map_err(failed("adding a foreign key to", Some(&table.name)))?;
+                main.run(statement).map_err(failed("adding a foreign key to", Some(&table.name)))?;
             }
         }
         for table in made.iter().map(|index| &self.tables[*index]) {
             for (privilege, roles) in &table.contract.grants {
                 for role in roles {
-                    main.query_drop(statements::grant(table, privilege, role))
+                    main.run(statements::grant(table, privilege, role))
                         .map_err(failed("granting on", Some(&table.name)))?;
                 }
             }
@@ -77,7 +78,7 @@ impl MysqlPublication {
     /// Takes back the tables that were made for nothing.
     fn unmake(&self, main: &mut Conn) {
         for table in self.made.iter().map(|index| &self.tables[*index]) {
-            let _ = main.query_drop(format!("drop table if exists {}", place(&table.database, &table.name)));
+            let _ = main.run(format!("drop table if exists {}", place(&table.database, &table.name)));
             let _ = main.exec_drop(
                 format!(
                     "delete from {} where database_name = ? and name = ?",
@@ -109,7 +110,7 @@ impl MysqlPublication {
     fn run(&self, during: &str, index: usize, statement: &str) -> Result<u64> {
         self.cancel.check()?;
         let mut main = self.main.lock();
-        main.query_drop(statement).map_err(failed(during, Some(&self.tables[index].name)))?;
+        main.run(statement).map_err(failed(during, Some(&self.tables[index].name)))?;
         Ok(main.affected_rows())
     }
 
@@ -182,8 +183,8 @@ impl Applying for MysqlPublication {
         defined?;
         let checks = u8::from(self.others_act());
         let main = self.main.get_mut();
-        main.query_drop(format!("set session foreign_key_checks = {checks}")).map_err(failed("beginning", None))?;
-        main.query_drop("start transaction").map_err(failed("beginning", None))
+        main.run(format!("set session foreign_key_checks = {checks}")).map_err(failed("beginning", None))?;
+        main.run("start transaction").map_err(failed("beginning", None))
     }
 
     fn delete(&mut self, work: &mut Work<MysqlStaged>) -> Result<u64> {
@@ -220,7 +221,7 @@ impl Applying for MysqlPublication {
     }
 
     fn commit(&mut self) -> Result<Answer> {
-        match self.main.get_mut().query_drop("commit") {
+        match self.main.get_mut().run("commit") {
             Ok(()) => Ok(Answer::Committed),
             Err(error) if is_lost(&error) => Ok(Answer::Lost(describe(&error))),
             Err(error) => Err(failed("committing", None)(error)),
@@ -229,7 +230,7 @@ impl Applying for MysqlPublication {
 
     fn roll_back(&mut self, error: Error) -> Error {
         let mut main = self.main.lock();
-        let _ = main.query_drop("rollback");
+        let _ = main.run("rollback");
         self.unmake(&mut main);
         error
     }

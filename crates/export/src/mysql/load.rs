@@ -17,6 +17,7 @@ use crate::changes::Sink;
 use crate::messages;
 use elt_base::cancel::Cancel;
 use elt_base::error::{Error, Result};
+use elt_connect::mysql::Statements as _;
 use elt_connect::mysql::{describe, without_values};
 
 const CHUNK_BYTES: usize = 1 << 20;
@@ -144,7 +145,7 @@ impl Load<'_> {
                 }
             }
         })));
-        let loaded = connection.query_drop(statement);
+        let loaded = connection.run(statement);
         connection.set_local_infile_handler(None);
         loaded.map_err(|error| self.failed(&describe(&error)))?;
         let (rows, warnings) = (connection.affected_rows(), connection.warnings());
@@ -195,7 +196,7 @@ impl Load<'_> {
                 out.pop();
                 let statement = std::mem::replace(out, head.clone().into_bytes());
                 let statement = String::from_utf8(statement).map_err(|_| self.failed("a row is no text"))?;
-                connection.query_drop(statement).map_err(|error| self.failed(&describe(&error)))?;
+                connection.run(statement).map_err(|error| self.failed(&describe(&error)))?;
             }
             Ok(())
         };

@@ -23,6 +23,7 @@ use crate::target::{Connections, OpenPublication, Opened, Staged, Staging, wait_
 use elt_base::cancel::Cancel;
 use elt_base::error::{Error, Result};
 use elt_base::secret::Secret;
+use elt_connect::mysql::Statements as _;
 use elt_connect::mysql::{MysqlServer, describe};
 
 /// More connections than this help nobody.
@@ -84,7 +85,7 @@ impl MysqlPublication {
             let name = create.split('`').nth(1).unwrap_or_default();
             let found: Option<String> = main.query_first(format!("show tables like '{name}'")).map_err(failed)?;
             if found.is_none() {
-                main.query_drop(create)
+                main.run(create)
                     .map_err(|error| messages::mysql("making its own table", Some(name), describe(&error)))?;
             }
         }
@@ -137,9 +138,7 @@ impl MysqlPublication {
         let table = &self.tables[index];
         let make = |connection: &mut Conn, place: &str, columns: &[&MysqlColumn]| {
             let create = statements::create_staging(place, columns.iter().copied(), &table.key);
-            connection
-                .query_drop(create)
-                .map_err(|error| messages::mysql("staging", Some(&table.name), describe(&error)))
+            connection.run(create).map_err(|error| messages::mysql("staging", Some(&table.name), describe(&error)))
         };
         let load = |place, columns| Load { place, table, columns, intake: self.intake, cancel: &self.cancel };
         let rows = self.staging_table("rows", index);
@@ -166,7 +165,7 @@ fn drop_staging_tables(connection: &mut Conn) -> Result<(), mysql::Error> {
     if left.is_empty() {
         return Ok(());
     }
-    connection.query_drop(format!("drop table if exists {}", statements::names(&left)))
+    connection.run(format!("drop table if exists {}", statements::names(&left)))
 }
 
 impl Staging for MysqlPublication {

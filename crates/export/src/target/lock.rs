@@ -45,6 +45,7 @@ fn wait_until<L: PublicationLock>(
     loop {
         cancel.check()?;
         if let Some(held) = lock.ask()? {
+            tracing::debug!(seconds = start.elapsed().as_secs_f64(), "has the lock of publications");
             return Ok(held);
         }
         if !has_said {

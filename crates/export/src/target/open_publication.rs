@@ -74,6 +74,7 @@ impl<T: Applying> Exporter for OpenPublication<T> {
         let Some(index) = self.publication.tables.iter().position(|planned| planned.label == table) else {
             return Err(messages::export_not_planned(table));
         };
+        tracing::debug!(table, ?coverage, counts = ?changes.counts(), "stages");
         self.staged.add(index, || self.target.stage(index, coverage, changes))
     }
 
@@ -89,7 +90,9 @@ impl<T: Applying> Exporter for OpenPublication<T> {
             .collect();
         let applied = apply(&mut target, &mut work, &publication, &cancel);
         let tables = applied.map_err(|error| target.roll_back(error))?;
+        tracing::debug!(publication = publication.id, "commits");
         if let Answer::Lost(cause) = target.commit()? {
+            tracing::warn!(publication = publication.id, cause, "the answer to the commit was lost");
             look_back(&mut target, &publication.id, &cause)?;
         }
         Ok(Published { id: Some(publication.id), tables })
@@ -117,6 +120,15 @@ fn apply<T: Applying>(
     let staged = work.iter().filter(|work| work.staged.is_some());
     let tables: Vec<(String, Counts)> =
         staged.map(|work| (publication.tables[work.index].label.clone(), work.counts)).collect();
+    for (table, counts) in &tables {
+        tracing::debug!(
+            table,
+            inserted = counts.inserted,
+            updated = counts.updated,
+            deleted = counts.deleted,
+            "applied"
+        );
+    }
     target.record(&PublicationRecord::new(publication, &tables))?;
     Ok(tables)
 }
