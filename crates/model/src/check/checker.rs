@@ -25,7 +25,7 @@ pub struct Checked {
     /// Models and tests that could not be bound for what they read: sources without known columns, or queries whose
     /// columns depend on data. No error.
     pub unchecked: BTreeSet<NodeId>,
-    /// Those among them that name what is not there yet, and what hooks may make before they are built.
+    /// Those for example that name what is not there yet, and what hooks may make before they are built.
     pub by_hooks: BTreeSet<NodeId>,
 }
 
@@ -603,7 +603,7 @@ mod tests {
         let said = "referenced column `wrong` not found in FROM clause | did you mean `wrung`?";
         let expected = vec![
             format!("models/a.sql:3:3 [wrong] model `a`: {said}"),
-            "models/c.sql:1:39 [unique_key='nope'] `unique_key` of model `c` names `nope`, which the query does not give"
+            "models/c.sql:1:39 [unique_key='nope'] `unique_key` of model `c` names `nope`, which is not a column of the query"
                 .to_owned(),
             format!("models/c.sql:3:32 [wrong] model `c`: {said}"),
             format!("models/schema.yml:2:3 [- name: x] test `unique_e_wrong`: {said}"),

@@ -33,7 +33,7 @@ impl Compiler {
         rendered.map(drop).map_err(|error| error.exiting(Exit::Failed))
     }
 
-    /// The SQL of a hook, with what it alone sees. Empty if it renders to nothing.
+    /// The SQL of a hook, with what it alone sees. Empty if it renders to empty SQL.
     ///
     /// # Errors
     /// What the template raises, at its place.

@@ -128,7 +128,7 @@ pub(crate) fn blocks(file: &ProjectFile) -> (Vec<ProjectFile>, Vec<Error>) {
     (found, errors)
 }
 
-/// The file's text up to the block's end, all before its body one Jinja comment that renders to nothing.
+/// The file's text up to the block's end, all before its body one Jinja comment that renders to empty SQL.
 fn masked(text: &str, tag: Range<usize>, end: usize) -> String {
     let mut bytes: Vec<u8> =
         text.as_bytes()[..tag.start].iter().map(|byte| if *byte == b'\n' { b'\n' } else { b' ' }).collect();

@@ -211,13 +211,13 @@ fn circles_and_doubles() {
     );
     check_errors(
         &project(&[("models/x/a.sql", "select 1"), ("models/y/a.sql", "select 2")]),
-        &["models/y/a.sql:1:1 [select 2] two nodes are called `a`: `ref('a')` could mean either | rename one of the \
+        &["models/y/a.sql:1:1 [select 2] two nodes are called `a`, so `ref('a')` could mean either | rename one of the \
            files"],
     );
     check_errors(
         &project(&[("models/a.sql", "select 1"), ("models/b.sql", "{{ config(alias='A') }} select 2")]),
-        &["models/b.sql:1:1 [{{ config(alias='A') }} select 2] `b` and `a` would both become the relation \
-           \"main\".\"A\" | give one of them another `alias` or `schema`"],
+        &["models/b.sql:1:1 [{{ config(alias='A') }} select 2] `b` and `a` would both be built as the relation \
+           \"main\".\"A\" | set a different `alias` or `schema` for one of them"],
     );
 }
 

@@ -370,6 +370,6 @@ mod tests {
         }
         check(json!(["a", "B"]), &["A", "b"], Ok(Some(2)));
         check(json!([]), &["a"], Ok(None));
-        check(json!("c"), &["a"], Err("`unique_key` of model `m` names `c`, which the query does not give"));
+        check(json!("c"), &["a"], Err("`unique_key` of model `m` names `c`, which is not a column of the query"));
     }
 }

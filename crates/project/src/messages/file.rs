@@ -10,6 +10,6 @@ pub(crate) fn csv_character(key: &str, complaint: &str) -> Error {
 }
 
 pub fn export_duckdb_is_warehouse(path: &Path) -> Error {
-    Error::usage(format!("the DuckDB file `{}` of the export is the warehouse itself", path.display()))
-        .hint("`path` below `[target.….export]` names another file")
+    Error::usage(format!("the DuckDB file `{}` of the export is the warehouse", path.display()))
+        .hint("set `path` under `[target.….export]` to another file")
 }
