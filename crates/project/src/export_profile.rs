@@ -248,16 +248,16 @@ fn csv(keep: &mut Kept, entries: &[Entry]) -> CsvFormat {
     let header = find(entries, "header").and_then(|written| keep.keep(written.flag("header"))).unwrap_or(true);
     let is_broken = |text: &str| text.contains(['\n', '\r']);
     let complaints = [
-        ("quote", quote.len() != 1 || is_broken(&quote), "is one ASCII character, such as `\"`"),
+        ("quote", quote.len() != 1 || is_broken(&quote), "must be one ASCII character, such as `\"`"),
         (
             "delimiter",
             !(1..=4).contains(&delimiter.len()) || is_broken(&delimiter) || delimiter.contains(&quote),
-            "is one to four characters, none of them `quote` or a line break",
+            "must be one to four characters, without `quote` and line breaks",
         ),
         (
             "null",
             is_broken(&null) || null.contains(&delimiter) || !quote.is_empty() && null.contains(&quote),
-            "is a text without `delimiter`, `quote` and line breaks",
+            "must be a text without `delimiter`, `quote` and line breaks",
         ),
     ];
     for (key, _, complaint) in complaints.iter().filter(|(_, is_bad, _)| *is_bad) {

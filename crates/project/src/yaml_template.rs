@@ -79,8 +79,8 @@ impl YamlTemplate {
             match texts.get(&name) {
                 Some(text) => Ok(text.clone()),
                 None => match nearest(&name, texts.keys().map(String::as_str)) {
-                    Some(near) => fail(format!("no doc block `{name}` exists; did you mean `{near}`?")),
-                    None => fail(format!("no doc block `{name}` exists")),
+                    Some(near) => fail(format!("doc block `{name}` does not exist; did you mean `{near}`?")),
+                    None => fail(format!("doc block `{name}` does not exist")),
                 },
             }
         });
@@ -125,7 +125,7 @@ impl YamlTemplate {
 
 /// The value that a text spells: `true`, `1.5`, `["a"]`. What is no text is taken as it is.
 fn spelled(value: &JinjaValue, what: &str, is_it: fn(&Value) -> bool) -> Result<JinjaValue, minijinja::Error> {
-    let fail = || minijinja::Error::new(ErrorKind::InvalidOperation, format!("a text is not {what}"));
+    let fail = || minijinja::Error::new(ErrorKind::InvalidOperation, format!("the text is not {what}"));
     let Some(text) = value.as_str() else { return Ok(value.clone()) };
     let json = match text.trim() {
         "True" => Value::Bool(true),

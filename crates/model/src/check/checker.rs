@@ -25,7 +25,7 @@ pub struct Checked {
     /// Models and tests that could not be bound for what they read: sources without known columns, or queries whose
     /// columns depend on data. No error.
     pub unchecked: BTreeSet<NodeId>,
-    /// Those for example that name what is not there yet, and what hooks may make before they are built.
+    /// Those among them that name a relation that does not exist yet, and what hooks may make before they are built.
     pub by_hooks: BTreeSet<NodeId>,
 }
 

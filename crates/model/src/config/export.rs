@@ -44,7 +44,7 @@ fn unknown(map: &Map<String, Value>, known: &[&'static str]) -> Vec<(String, Str
             let names = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
             let near = nearest(key, known.iter().copied());
             let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-            (key.clone(), "is no key of `export`".to_owned(), format!("{near}it takes {names}"))
+            (key.clone(), "is not a key of `export`".to_owned(), format!("{near}it accepts {names}"))
         })
         .collect()
 }
@@ -59,7 +59,7 @@ fn grants(read: &mut ConfigReader<'_>) -> BTreeMap<String, Vec<String>> {
                 roles.iter().filter_map(Value::as_str).map(str::to_owned).collect()
             }
             _ => {
-                read.refuse("grants", format!("must give the roles of `{privilege}` as a list of names"));
+                read.refuse("grants", format!("must list the roles of `{privilege}` as names"));
                 continue;
             }
         };
@@ -185,9 +185,9 @@ mod tests {
             json!({"export": {"shema": "x", "on_hazard": "drop"}, "grants": {"select": 1}, "indexes": [{"unique": true}]}),
             TableContract { ..TableContract::default() },
             &[
-                "shema is no key of `export`",
+                "shema is not a key of `export`",
                 "on_hazard cannot be `drop`",
-                "grants must give the roles of `select` as a list of names",
+                "grants must list the roles of `select` as names",
                 "indexes has an entry without `columns`",
             ],
         );

@@ -47,12 +47,12 @@ impl Freshness {
             Some(_) => return Err("must be a map with `warn_after`, `error_after` and `filter`".into()),
         };
         if let Some(key) = map.keys().find(|key| !["warn_after", "error_after", "filter"].contains(&key.as_str())) {
-            return Err(format!("takes no `{key}`; it takes `warn_after`, `error_after` and `filter`"));
+            return Err(format!("does not accept `{key}`; it accepts `warn_after`, `error_after` and `filter`"));
         }
         let filter = match map.get("filter") {
             None | Some(Value::Null) => None,
             Some(Value::String(text)) => Some(text.clone()),
-            Some(_) => return Err("must give `filter` as SQL".into()),
+            Some(_) => return Err("must set `filter` to SQL text".into()),
         };
         let (warn_after, error_after) = (age(map, "warn_after")?, age(map, "error_after")?);
         let is_set = warn_after.is_some() || error_after.is_some();
@@ -111,7 +111,7 @@ mod tests {
             json!({"error_after": {"count": 1, "period": "day"}, "warn_after": null}),
             Ok(Some((None, Some(86_400)))),
         );
-        check(json!({"after": 1}), Err("takes no `after`; it takes `warn_after`, `error_after` and `filter`"));
+        check(json!({"after": 1}), Err("does not accept `after`; it accepts `warn_after`, `error_after` and `filter`"));
         check(
             json!({"warn_after": {"count": 2, "period": "week"}}),
             Err("needs `warn_after` as `{count: 12, period: hour}`; a period is `minute`, `hour` or `day`"),

@@ -57,7 +57,7 @@ impl SourceConfig {
     /// Paths that contradict each other.
     fn check_paths(&self, read: &mut ConfigReader<'_>) {
         if !self.include.is_empty() && !self.exclude.is_empty() {
-            read.refuse("exclude", "stands beside `include`; only one can hold".into());
+            read.refuse("exclude", "conflicts with `include`; keep only one of them".into());
         }
         let is_at_or_below = |path: &str, above: &str| {
             path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -67,8 +67,8 @@ impl SourceConfig {
         for kept in std::iter::once("_id").chain(self.watermark.as_deref()) {
             for (key, path) in &changed {
                 if is_at_or_below(kept, path) || is_at_or_below(path, kept) {
-                    let what = if kept == "_id" { "documents are told apart by it" } else { "it is the watermark" };
-                    read.refuse(key, format!("cannot hold `{path}`: {what}"));
+                    let what = if kept == "_id" { "it identifies a document" } else { "it is the watermark" };
+                    read.refuse(key, format!("cannot contain `{path}`: {what}"));
                 }
             }
         }
@@ -81,7 +81,7 @@ fn filter(read: &mut ConfigReader<'_>) -> Option<String> {
         Value::Object(map) => Value::Object(map.clone()).to_string(),
         Value::String(text) => text.clone(),
         _ => {
-            read.refuse("filter", "must be a MongoDB query: a map, or Extended JSON as text".into());
+            read.refuse("filter", "must be a MongoDB query, written as a map or as Extended JSON text".into());
             return None;
         }
     };
@@ -105,7 +105,7 @@ fn mask(read: &mut ConfigReader<'_>) -> Vec<(String, MaskWith)> {
         };
         match with {
             Some(with) => masks.push((path, with)),
-            None => read.refuse("mask", format!("must give `{path}` as `hash` or `null`")),
+            None => read.refuse("mask", format!("must set `{path}` to `hash` or `null`")),
         }
     }
     masks

@@ -105,8 +105,8 @@ impl<'a> ConfigReader<'a> {
             key: key.into(),
             complaint: format!("cannot be `{}`", short(value)),
             hint: Some(match near {
-                Some(near) => format!("did you mean `{near}`? it takes {names}"),
-                None => format!("it takes {names}"),
+                Some(near) => format!("did you mean `{near}`? it accepts {names}"),
+                None => format!("it accepts {names}"),
             }),
         });
         None
@@ -139,7 +139,7 @@ impl<'a> ConfigReader<'a> {
         let value = self.get(key)?;
         let count = value.as_u64().or_else(|| value.as_str()?.parse().ok());
         if count.is_none() {
-            self.refuse(key, "must be a whole number from 0".into());
+            self.refuse(key, "must be a whole number, 0 or more".into());
         }
         count
     }
@@ -194,7 +194,7 @@ impl<'a> ConfigReader<'a> {
         for (name, value) in map {
             match value {
                 Value::String(text) => pairs.push((name.trim_start_matches('+').to_owned(), text)),
-                other => self.refuse(key, format!("must give `{name}` as text, not {}", shape(&other))),
+                other => self.refuse(key, format!("must set `{name}` to text, not {}", shape(&other))),
             }
         }
         pairs
@@ -221,7 +221,7 @@ impl<'a> ConfigReader<'a> {
                 key: key.into(),
                 complaint: format!("cannot be `{text}`"),
                 hint: Some(
-                    "it takes a number and a unit, such as `90 seconds`, `15 minutes`, `2 hours` or `3 days`".into(),
+                    "write a number and a unit, such as `90 seconds`, `15 minutes`, `2 hours` or `3 days`".into(),
                 ),
             });
         }

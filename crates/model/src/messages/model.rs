@@ -18,9 +18,7 @@ pub(crate) fn unknown_macro<'a>(name: &str, known: impl Iterator<Item = &'a str>
 }
 
 pub(crate) fn empty_sql(owner: &str, place: Place) -> Error {
-    Error::usage(format!("{owner} renders to empty SQL"))
-        .at(place)
-        .hint("write a `select`, or set `enabled: false`")
+    Error::usage(format!("{owner} renders to empty SQL")).at(place).hint("write a `select`, or set `enabled: false`")
 }
 
 /// `complaint` follows "a snapshot ".
@@ -185,9 +183,11 @@ pub(crate) fn bad_access(owner: &str, value: &str, place: Place) -> Error {
 }
 
 pub(crate) fn public_ephemeral(owner: &str, place: Place) -> Error {
-    Error::usage(format!("`access` of {owner} cannot be `public` because the model is ephemeral, so it has no relation to read"))
-        .at(place)
-        .hint("materialize the model as a view or table, or set `access: protected`")
+    Error::usage(format!(
+        "`access` of {owner} cannot be `public` because the model is ephemeral, so it has no relation to read"
+    ))
+    .at(place)
+    .hint("materialize the model as a view or table, or set `access: protected`")
 }
 
 pub(crate) fn private_ref(owner: &str, name: &str, group: Option<&str>, place: Option<Place>) -> Error {
@@ -221,7 +221,7 @@ pub(crate) fn unknown_method(spec: &str, method: &str, known: &[&str]) -> Error 
 
 pub(crate) fn bad_selector_value(spec: &str, value: &str, known: &[&str]) -> Error {
     let names: Vec<String> = known.iter().map(|name| (*name).to_owned()).collect();
-    Error::usage(format!("selector `{spec}` cannot have `{value}`")).hint(format!("it takes {}", listed(&names)))
+    Error::usage(format!("selector `{spec}` cannot have `{value}`")).hint(format!("it accepts {}", listed(&names)))
 }
 
 pub(crate) fn selector_missing(name: &str, near: Option<&str>, known: &[&str]) -> Error {
@@ -306,8 +306,10 @@ pub(crate) fn contract_without_types(model: &str, columns: &[String], places: Ve
 }
 
 pub(crate) fn contract_unknown_type(model: &str, column: &str, written: &str, place: Place) -> Error {
-    Error::usage(format!("the contract of `{model}` declares `{column}` as `{written}`, a type that DuckDB does not know"))
-        .at(place)
+    Error::usage(format!(
+        "the contract of `{model}` declares `{column}` as `{written}`, a type that DuckDB does not know"
+    ))
+    .at(place)
 }
 
 /// `table`: the columns that differ, aligned.

@@ -156,7 +156,7 @@ fn complaint(test: &str, has_column: bool, arguments: &Map<String, Value>) -> Op
     }
     if let Some(key) = arguments.keys().find(|key| !needed.contains(&key.as_str()) && !optional.contains(&key.as_str()))
     {
-        return Some(format!("takes no `{key}`"));
+        return Some(format!("does not accept `{key}`"));
     }
     let is_list = arguments.get("values").is_none_or(|values| values.as_array().is_some_and(|list| !list.is_empty()));
     (!is_list).then(|| "needs `values` as a list with at least one value".into())

@@ -104,7 +104,7 @@ pub(crate) fn blocks(file: &ProjectFile) -> (Vec<ProjectFile>, Vec<Error>) {
             (Some("snapshot"), Some((name, _))) => {
                 errors.push(messages::snapshot_tag(&format!("begins before snapshot `{name}` has ended"), place()));
             }
-            (Some(_), None) => errors.push(messages::snapshot_tag("ends, but none has begun", place())),
+            (Some(_), None) => errors.push(messages::snapshot_tag("ends, but no snapshot has begun", place())),
             (Some(_), Some((name, start))) => {
                 let mut folders = file.folders.clone();
                 folders.push(file.name.clone());
@@ -128,7 +128,7 @@ pub(crate) fn blocks(file: &ProjectFile) -> (Vec<ProjectFile>, Vec<Error>) {
     (found, errors)
 }
 
-/// The file's text up to the block's end, all before its body one Jinja comment that renders to empty SQL.
+/// The file's text up to the block's end, all before its body one Jinja comment that renders to nothing.
 fn masked(text: &str, tag: Range<usize>, end: usize) -> String {
     let mut bytes: Vec<u8> =
         text.as_bytes()[..tag.start].iter().map(|byte| if *byte == b'\n' { b'\n' } else { b' ' }).collect();
@@ -190,7 +190,7 @@ mod tests {
         check(
             "{% endsnapshot %}{% snapshot %}",
             &[
-                "snapshots/a/f.sql:1:1 [{% endsnapshot %}] a snapshot ends, but none has begun",
+                "snapshots/a/f.sql:1:1 [{% endsnapshot %}] a snapshot ends, but no snapshot has begun",
                 "snapshots/a/f.sql:1:18 [{% snapshot %}] a snapshot has no name",
             ],
         );

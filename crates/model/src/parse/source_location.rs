@@ -78,7 +78,7 @@ fn filled(location: &str, formatter: &str, values: &Map<String, Value>) -> Resul
         "newstyle" => r"\{\{|\}\}|\{([^{}]*)\}|[{}]",
         "oldstyle" => r"%%|%\(([^)]*)\)s|%",
         "template" => r"\$\$|\$\{([A-Za-z_]\w*)\}|\$([A-Za-z_]\w*)|\$",
-        other => return Err(format!("has the formatter `{other}`; there are `newstyle`, `oldstyle`, `template`")),
+        other => return Err(format!("has the unknown formatter `{other}`; use `newstyle`, `oldstyle` or `template`")),
     };
     let Ok(pattern) = regex::Regex::new(pattern) else { return Err("cannot be read".into()) };
     let mut text = String::new();
@@ -92,7 +92,7 @@ fn filled(location: &str, formatter: &str, values: &Map<String, Value>) -> Resul
             None if whole.len() == 2 => text.push_str(&whole.as_str()[1..]),
             None => {
                 return Err(format!(
-                    "has a `{}` that belongs to no name; doubled, it stands for itself",
+                    "has a `{}` that does not belong to a name; double it to write the character itself",
                     whole.as_str()
                 ));
             }
@@ -107,7 +107,7 @@ fn value_of(name: &str, values: &Map<String, Value>) -> Result<String, String> {
         Some(Value::String(text)) => Ok(text.clone()),
         Some(Value::Number(number)) => Ok(number.to_string()),
         Some(_) => Err(format!("names `{name}`, which is neither text nor a number")),
-        None => Err(format!("names `{name}`, which is not known")),
+        None => Err(format!("names `{name}`, which does not exist")),
     }
 }
 
@@ -126,11 +126,15 @@ mod tests {
         }
         check("newstyle", "data/{schema}/{name}_{year}.csv", Ok("data/s/t_2024.csv"));
         check("newstyle", "read_json('x', columns = {{a: 'int'}})", Ok("read_json('x', columns = {a: 'int'})"));
-        check("newstyle", "data/{nme}.csv", Err("names `nme`, which is not known"));
+        check("newstyle", "data/{nme}.csv", Err("names `nme`, which does not exist"));
         check("newstyle", "{list}", Err("names `list`, which is neither text nor a number"));
-        check("newstyle", "a}", Err("has a `}` that belongs to no name; doubled, it stands for itself"));
+        check(
+            "newstyle",
+            "a}",
+            Err("has a `}` that does not belong to a name; double it to write the character itself"),
+        );
         check("oldstyle", "%(name)s%%{x}", Ok("t%{x}"));
         check("template", "$name/${schema}$$", Ok("t/s$"));
-        check("old", "x", Err("has the formatter `old`; there are `newstyle`, `oldstyle`, `template`"));
+        check("old", "x", Err("has the unknown formatter `old`; use `newstyle`, `oldstyle` or `template`"));
     }
 }

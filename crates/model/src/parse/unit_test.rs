@@ -171,7 +171,7 @@ impl ProjectParser<'_> {
         for record in records {
             if record.len() > header.len() {
                 let place = record.last().map_or_else(|| whole.clone(), |(text, span)| at(text, span.clone()));
-                let complaint = format!("a row has {} values, and the header {}", record.len(), header.len());
+                let complaint = format!("a row has {} values, but the header has {}", record.len(), header.len());
                 self.errors.push(messages::unit_test_csv(&complaint, place));
                 return None;
             }

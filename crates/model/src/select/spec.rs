@@ -132,7 +132,10 @@ impl SelectorCriterion {
             return Err(messages::bad_selector(spec, "needs a key: `config.materialized:table`"));
         }
         if method != "config" && !args.is_empty() {
-            return Err(messages::bad_selector(spec, &format!("gives `{method}:` an argument that it does not take")));
+            return Err(messages::bad_selector(
+                spec,
+                &format!("passes `{method}:` an argument that it does not accept"),
+            ));
         }
         Ok(Self {
             spec: spec.into(),
@@ -206,7 +209,7 @@ impl Spec {
         if criterion.children_parents || criterion.parents.is_some() || criterion.children.is_some() {
             return Err(messages::bad_selector(
                 text,
-                "takes no `+` and no `@`: `selector:` stands for a whole definition",
+                "cannot have `+` or `@`, because `selector:` names a whole definition",
             ));
         }
         named(&criterion.value, known)

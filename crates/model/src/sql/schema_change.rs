@@ -77,10 +77,14 @@ impl SchemaChange {
                 ));
             }
             if let Some(path) = new_type.parted(&wanted, name) {
-                return Err(messages::schema_change_refused(model, &path, "has no field left that the table has"));
+                return Err(messages::schema_change_refused(
+                    model,
+                    &path,
+                    "no longer has any field that the table has",
+                ));
             }
             if let Some((path, was, is)) = wanted.loss(&new_type, name) {
-                let complaint = format!("was {was} and is {is}, which it cannot hold without loss");
+                let complaint = format!("was {was} and is {is}, so the column would lose values");
                 return Err(messages::schema_change_refused(model, &path, &complaint));
             }
             let cast = (wanted != new_type).then(|| wanted.sql());
@@ -388,7 +392,7 @@ mod tests {
             Ignore,
             "s STRUCT(x BIGINT)[]",
             "s STRUCT(x DOUBLE)[]",
-            &["column `s[].x` of `m` was BIGINT and is DOUBLE, which it cannot hold without loss"],
+            &["column `s[].x` of `m` was BIGINT and is DOUBLE, so the column would lose values"],
         );
         check(
             SyncAllColumns,
@@ -400,7 +404,7 @@ mod tests {
             Ignore,
             "s MAP(VARCHAR, STRUCT(x INTEGER))",
             "s MAP(VARCHAR, STRUCT(y INTEGER))",
-            &["column `s[]` of `m` has no field left that the table has"],
+            &["column `s[]` of `m` no longer has any field that the table has"],
         );
         check(
             AppendNewColumns,

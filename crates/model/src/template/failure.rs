@@ -83,7 +83,7 @@ impl Templates {
             "return",
         ];
         if error.kind() == minijinja::ErrorKind::TemplateNotFound {
-            return Some("a macro of the project's `macros` folder is known everywhere by its name".into());
+            return Some("a macro of the project's `macros` folder is available everywhere by its name".into());
         }
         let written = unknown_name(error)?;
         if written.starts_with("dbt_") {

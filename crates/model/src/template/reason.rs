@@ -25,7 +25,7 @@ pub(super) fn reason(error: &minijinja::Error) -> String {
     let detail = error.detail().unwrap_or_default();
     match error.kind() {
         ErrorKind::UnknownFunction => match unknown_name(error) {
-            Some(name) => format!("no function or macro `{name}` exists"),
+            Some(name) => format!("function or macro `{name}` does not exist"),
             None => detail.to_owned(),
         },
         ErrorKind::UnknownMethod if detail.ends_with("` is undefined)") => match unknown_name(error) {

@@ -165,8 +165,11 @@ impl Templates {
         };
         let asks = self.macros_ask || matches!(text, TemplateText::Call(..)) || has_any(own, &ASKING);
         match host.filter(|_| asks) {
-            Some(host) => host::with_host(host, |asker| self.render_here(owner, text, setting, Some(asker)))
-                .map_err(|cause| messages::template(owner, "no thread to render it on").because(cause.to_string()))?,
+            Some(host) => {
+                host::with_host(host, |asker| self.render_here(owner, text, setting, Some(asker))).map_err(|cause| {
+                    messages::template(owner, "cannot start a thread to render it").because(cause.to_string())
+                })?
+            }
             None if asks && !setting.execute && setting.fail_at.is_none() => {
                 let strict = self.render_here(owner, text, setting.clone(), None);
                 // What it makes of the answers shows when there are some.

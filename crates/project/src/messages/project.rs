@@ -29,7 +29,9 @@ pub(crate) fn malformed_yaml(cause: &str, place: Place) -> Error {
 }
 
 pub(crate) fn number_out_of_range(place: Place) -> Error {
-    Error::usage("a number is out of range").at(place).hint("use a whole number of at most 64 bits; NaN is not a number here")
+    Error::usage("a number is out of range")
+        .at(place)
+        .hint("use a whole number of at most 64 bits; NaN is not a number here")
 }
 
 pub(crate) fn malformed_env_file(line: Option<usize>, cause: &dotenvy::Error) -> Error {
@@ -37,8 +39,8 @@ pub(crate) fn malformed_env_file(line: Option<usize>, cause: &dotenvy::Error) ->
         Some(line) => format!("line {line} of `.env` is malformed"),
         None => "cannot read `.env`".to_owned(),
     };
-    let error =
-        Error::usage(message).hint("write each line of `.env` as `NAME=value`, with quotes around a value that contains spaces");
+    let error = Error::usage(message)
+        .hint("write each line of `.env` as `NAME=value`, with quotes around a value that contains spaces");
     match cause {
         dotenvy::Error::Io(cause) => error.caused_by(cause),
         _ => error,
@@ -157,7 +159,9 @@ pub(crate) fn set_not_alone(place: Place) -> Error {
 }
 
 pub(crate) fn two_excludes(place: Place) -> Error {
-    Error::usage("a `union` or `intersection` can have only one `exclude`").at(place).hint("list all exclusions in one `exclude`")
+    Error::usage("a `union` or `intersection` can have only one `exclude`")
+        .at(place)
+        .hint("list all exclusions in one `exclude`")
 }
 
 pub(crate) fn bad_definition(place: Place) -> Error {
@@ -176,7 +180,8 @@ pub(crate) fn bad_project_name(name: &str) -> Error {
 }
 
 pub(crate) fn folder_not_empty(path: &Path) -> Error {
-    Error::usage(format!("`{}` exists and is not empty", path.display())).hint("choose a new or empty folder for the project")
+    Error::usage(format!("`{}` exists and is not empty", path.display()))
+        .hint("choose a new or empty folder for the project")
 }
 
 pub(crate) fn cannot_write(path: &Path, cause: &std::io::Error) -> Error {

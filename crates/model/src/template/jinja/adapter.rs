@@ -48,8 +48,8 @@ pub(super) fn install(env: &mut Environment<'static>) {
 
 fn relation_of(value: &Value, function: &str) -> Result<RelationValue, Error> {
     value.downcast_object_ref::<RelationValue>().cloned().ok_or_else(|| {
-        Refusal::new(format!("`{function}` takes a relation, not `{}`", value.kind()))
-            .hint("`ref('…')`, `source('…', '…')`, `this` and `api.Relation.create(…)` are relations")
+        Refusal::new(format!("`{function}` needs a relation, not `{}`", value.kind()))
+            .hint("pass `ref('…')`, `source('…', '…')`, `this` or `api.Relation.create(…)`")
             .into()
     })
 }
@@ -221,7 +221,7 @@ impl Object for Adapter {
             }
             _ if !scope.setting.execute => Ok(Value::from(())),
             _ => Err(Refusal::new(format!("`adapter.{method}` is not supported"))
-                .hint("ask the database with `run_query`")
+                .hint("query the database with `run_query`")
                 .into()),
         }
     }
@@ -268,7 +268,7 @@ impl Object for RelationClass {
         if let Some(database) = arguments.get(0, "database").filter(|database| database.as_str() != Some(own.as_str()))
         {
             return Err(Refusal::new(format!("database `{database}` is not attached"))
-                .hint("a project has one warehouse, `target.database`")
+                .hint("use `target.database`: a project has only one warehouse")
                 .into());
         }
         let schema = match arguments.get(1, "schema") {

@@ -44,7 +44,9 @@ pub(super) fn install(env: &mut Environment<'static>, environment: elt_project::
     });
     env.add_function("debug", |_: Rest<Value>| {
         Err::<Value, Error>(
-            Refusal::new("`debug()` is not supported").hint("`log(…, info=true)` shows a value on the console").into(),
+            Refusal::new("`debug()` is not supported")
+                .hint("use `log(…, info=true)` to show a value on the console")
+                .into(),
         )
     });
     env.add_global("exceptions", Value::from_object(Exceptions));
@@ -311,8 +313,9 @@ impl Object for Var {
             let refusal = Refusal::new(format!("variable `{name}` has no value"));
             match near {
                 Some(near) => refusal.hint(format!("did you mean `{near}`?")),
-                None => refusal
-                    .hint(format!("give it in `[project.vars]`, with `--vars`, or as a default: `var('{name}', …)`")),
+                None => refusal.hint(format!(
+                    "set it in `[project.vars]` or with `--vars`, or write a default: `var('{name}', …)`"
+                )),
             }
             .into()
         })
@@ -332,7 +335,7 @@ fn env_var(environment: &elt_project::Environment, name: &str, default: Option<V
         (Some(value), _) => Ok(Value::from(value)),
         (None, Some(default)) => Ok(default),
         (None, None) => Err(Refusal::new(format!("environment variable `{name}` is not set"))
-            .hint(format!("set it, also in `.env`, or give a default: `env_var('{name}', '…')`"))
+            .hint(format!("set it in the environment or in `.env`, or write a default: `env_var('{name}', '…')`"))
             .into()),
     }
 }
@@ -362,7 +365,7 @@ impl Object for Exceptions {
                 Ok(Value::from(""))
             }
             _ => Err(Refusal::new(format!("`exceptions.{method}` is not supported"))
-                .hint("`exceptions` has `raise_compiler_error` and `warn`")
+                .hint("use `raise_compiler_error` or `warn` of `exceptions`")
                 .into()),
         }
     }

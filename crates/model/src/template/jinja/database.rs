@@ -45,7 +45,7 @@ fn statement(state: &mut State, args: Rest<Value>, named: Kwargs) -> Result<Valu
 /// What stands in the block of a `{% call … %}`.
 fn called(state: &mut State, arguments: &Arguments, function: &str) -> Result<String, Error> {
     let caller = arguments.named.get::<Option<Value>>("caller")?.ok_or_else(|| {
-        Refusal::new(format!("`{function}` works as a block: `{{% call {function}(…) %}} … {{% endcall %}}`"))
+        Refusal::new(format!("`{function}` must be called as a block: `{{% call {function}(…) %}} … {{% endcall %}}`"))
     })?;
     Ok(caller.call(state, &[])?.to_string())
 }

@@ -65,7 +65,7 @@ pub(super) fn dispatch(state: &State<'_, '_>, name: &str) -> Result<Value, Error
         None if is_built_in(name) => Some(implementation(name)),
         None => state.lookup(name).filter(|value| !value.is_undefined()),
     };
-    found.ok_or_else(|| Refusal::new(format!("no macro `default__{name}` or `duckdb__{name}` exists")).into())
+    found.ok_or_else(|| Refusal::new(format!("macro `default__{name}` or `duckdb__{name}` does not exist")).into())
 }
 
 /// A built-in macro under its plain name.
@@ -119,7 +119,7 @@ impl Object for DbtNamespace {
         let refusal = Refusal::new(format!("`dbt.{method}` is not supported"));
         Err(match nearest(method, known) {
             Some(near) => refusal.hint(format!("did you mean `dbt.{near}`?")),
-            None => refusal.hint("copy what it does into a macro of the project"),
+            None => refusal.hint("write its code as a macro of the project"),
         }
         .into())
     }

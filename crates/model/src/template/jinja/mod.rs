@@ -76,10 +76,10 @@ pub(crate) fn unknown_method(
     let changes = CHANGES.iter().any(|known| known[1..].strip_suffix('(') == Some(method));
     if changes && matches!(value.kind(), ValueKind::Seq | ValueKind::Map | ValueKind::Iterable) {
         let hint = match value.kind() {
-            ValueKind::Map => "a map written as `{…}` can be changed: `{% set copy = {} %}{% do copy.update(…) %}`",
-            _ => "a list written as `[…]` or made by `| list` can be changed",
+            ValueKind::Map => "write the map as `{…}` to change it: `{% set copy = {} %}{% do copy.update(…) %}`",
+            _ => "write the list as `[…]` or make it with `| list` to change it",
         };
-        return Err(Refusal::new(format!("`{method}` works on no value of this kind")).hint(hint).into());
+        return Err(Refusal::new(format!("`{method}` does not work on this kind of value")).hint(hint).into());
     }
     match trimming::method(value, method, args) {
         Some(trimmed) => Ok(trimmed),

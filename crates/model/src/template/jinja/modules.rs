@@ -77,8 +77,8 @@ fn build(pattern: &str, flags: i64) -> Result<Regex, Error> {
         .dot_matches_new_line(flags & DOT_ALL != 0)
         .build()
         .map_err(|_| {
-            Refusal::new(format!("`{pattern}` is no regular expression that is understood here"))
-                .hint("look-around and back-references are not supported")
+            Refusal::new(format!("`{pattern}` is not a regular expression that `elt` supports"))
+                .hint("remove look-around and back-references")
                 .into()
         })
 }
@@ -286,7 +286,7 @@ impl Object for Itertools {
                 Ok(tuples(all.into_iter().map(of).collect()))
             }
             _ => Err(Refusal::new(format!("`modules.itertools.{method}` is not supported"))
-                .hint("`itertools` has `chain`, `product`, `combinations` and `permutations`")
+                .hint("use `chain`, `product`, `combinations` or `permutations`")
                 .into()),
         }
     }
@@ -295,7 +295,7 @@ impl Object for Itertools {
 /// A template that asks for more would not end in an analyst's day.
 fn bounded(length: usize) -> Result<(), Error> {
     const MOST: usize = 1_000_000;
-    if length > MOST { Err(Refusal::new("that are more than a million combinations").into()) } else { Ok(()) }
+    if length > MOST { Err(Refusal::new("the result has more than a million combinations").into()) } else { Ok(()) }
 }
 
 fn with(head: &[Value], value: &Value) -> Vec<Value> {

@@ -37,7 +37,7 @@ impl Object for ProjectMacro {
         let depth = DEPTH.with(|depth| depth.replace(depth.get() + 1));
         let _deeper = Deeper;
         if depth >= DEPTH_MAX {
-            return Err(Refusal::new(format!("macro `{}` calls itself without end", self.name)).into());
+            return Err(Refusal::new(format!("macro `{}` calls itself endlessly", self.name)).into());
         }
         let inner = format!("{MACRO_PREFIX}{}", self.name);
         let args = with_block(state, args)?;
@@ -129,8 +129,8 @@ impl Object for OpenBlock {
 
     fn call(self: &Arc<Self>, _: &mut State<'_, '_>, _: &[Value]) -> Result<Value, Error> {
         self.0.clone().ok_or_else(|| {
-            Refusal::new("a `call` block with arguments of its own is not supported for macros of other files")
-                .hint("give the macro a list and loop in it, or define the macro in the same file")
+            Refusal::new("a `call` block with its own arguments is not supported for macros of other files")
+                .hint("pass the macro a list and loop over it in the macro, or define the macro in the same file")
                 .into()
         })
     }

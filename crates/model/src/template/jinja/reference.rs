@@ -13,7 +13,7 @@ fn text_args(function: &str, args: &[Value]) -> Result<Vec<String>, Error> {
         .map(|arg| {
             arg.as_str()
                 .map(str::to_owned)
-                .ok_or_else(|| Refusal::new(format!("`{function}` takes names as text, not `{}`", arg.kind())).into())
+                .ok_or_else(|| Refusal::new(format!("`{function}` needs names as text, not `{}`", arg.kind())).into())
         })
         .collect()
 }
@@ -32,7 +32,7 @@ pub(super) fn jinja_ref(state: &mut State, args: Rest<Value>, kwargs: Kwargs) ->
                 .hint(format!("the only package is this project, `{}`", scope.names.project))
                 .into());
         }
-        _ => return Err(Refusal::new("`ref` takes a model's name, or a package and a model's name").into()),
+        _ => return Err(Refusal::new("write `ref` with a model's name, or with a package and a model's name").into()),
     };
     mention(&scope, Call::Ref(name.clone()))
 }
@@ -42,7 +42,10 @@ pub(super) fn jinja_source(state: &mut State, args: Rest<Value>) -> Result<Value
     let names = text_args("source", &args.0)?;
     match names.as_slice() {
         [source, table] => mention(&scope, Call::Source(source.clone(), table.clone())),
-        _ => Err(Refusal::new("`source` takes a source's and a table's name: `source('loans', 'customers')`").into()),
+        _ => {
+            Err(Refusal::new("write `source` with a source's and a table's name: `source('loans', 'customers')`")
+                .into())
+        }
     }
 }
 
@@ -66,11 +69,11 @@ fn mention(scope: &RenderScope, call: Call) -> Result<Value, Error> {
         Call::Source(source, table) => format!("source('{source}', '{table}')"),
     };
     let Some(target) = targets.get(&call) else {
-        return Err(Refusal::new(format!("`{described}` names nothing in this project")).into());
+        return Err(Refusal::new(format!("`{described}` does not exist in this project")).into());
     };
     if scope.setting.allowed.as_ref().is_some_and(|allowed| !allowed.contains(&target.id)) {
-        return Err(Refusal::new(format!("`{described}` was not seen while the project was parsed"))
-            .hint(format!("name it outside of the condition too: `-- depends_on: {{{{ {described} }}}}`"))
+        return Err(Refusal::new(format!("`{described}` was not found while the project was parsed"))
+            .hint(format!("write it outside of the condition, too: `-- depends_on: {{{{ {described} }}}}`"))
             .into());
     }
     let is_unit_test = scope.setting.overrides.is_some();

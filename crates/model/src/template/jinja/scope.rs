@@ -131,7 +131,7 @@ pub(super) fn scope(state: &State<'_, '_>) -> Result<Arc<RenderScope>, Error> {
     state
         .lookup(SCOPE)
         .and_then(|value| value.downcast_object::<RenderScope>())
-        .ok_or_else(|| Refusal::new("nothing of the project can be named here").into())
+        .ok_or_else(|| Refusal::new("the project is not available here").into())
 }
 
 impl RenderScope {
@@ -163,11 +163,11 @@ impl RenderScope {
             let next = replay.get(self.replayed.fetch_add(1, Ordering::Relaxed));
             return match next.filter(|(asked, _)| *asked == sql) {
                 Some((_, answer)) => Ok(Some(answer.clone())),
-                None => Err(Refusal::new("another query than before").into()),
+                None => Err(Refusal::new("the query differs from the earlier one").into()),
             };
         }
         let Some(host) = &self.host else {
-            return Err(Refusal::new("there is no database to ask here").into());
+            return Err(Refusal::new("the database is not available here").into());
         };
         match host.query(&sql) {
             Ok(answer) => {

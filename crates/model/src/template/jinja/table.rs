@@ -107,7 +107,7 @@ fn wrapped(key: &Value, length: usize) -> Option<usize> {
 
 fn unsupported(method: &str) -> Error {
     Refusal::new(format!("`{method}` of a query's result is not supported"))
-        .hint("it has `rows`, `columns`, `column_names` and `print_table`; say in SQL what else should happen to it")
+        .hint("use `rows`, `columns`, `column_names` or `print_table`, and do everything else in SQL")
         .into()
 }
 
