@@ -1,15 +1,16 @@
-//! What a microbatch model is configured to: the column of its time, where it begins, how long a batch is.
+//! The configuration of a microbatch model: its time column, the begin of its first batch, and the length of a batch.
 //!
 //! Reads one merged map (<https://docs.getdbt.com/docs/build/incremental-microbatch>); computes no batches.
 
 use super::value::ConfigReader;
 use crate::graph::{BatchConfig, BatchSize, parse_time};
 
-/// Batches are run one after the other whatever `concurrent_batches` says: each is a transaction on one table.
+/// Batches run one after the other, whatever `concurrent_batches` says, because each is a transaction on the same
+/// table.
 const DEFAULT_LOOKBACK: u32 = 1;
 
 impl BatchConfig {
-    /// What is missing or wrong is reported. None where there is no telling what was meant.
+    /// Reports missing and wrong values. Returns None if the intended value cannot be known.
     pub(crate) fn read(read: &mut ConfigReader<'_>, event_time: Option<&str>, has_key: bool) -> Option<Self> {
         let mut missing = |key: &'static str, what: &str| {
             if read.value(key).is_none() {

@@ -1,4 +1,4 @@
-//! Reads what a node's configuration asks of its published table: `export`, `grants`, `indexes`, `persist_docs`.
+//! Reads the configuration of a node's published table: `export`, `grants`, `indexes`, `persist_docs`.
 //!
 //! `grants` and `indexes` are dbt-postgres's (<https://docs.getdbt.com/reference/resource-configs/grants>,
 //! <https://docs.getdbt.com/reference/resource-configs/postgres-configs#indexes>). Knows no target.
@@ -15,7 +15,7 @@ use elt_project::{ColumnContract, ColumnProperties, Index, OnHazard, TableContra
 const TABLE_KEYS: [&str; 6] = ["schema", "table", "owner", "columns", "partition_by", "on_hazard"];
 const COLUMN_KEYS: [&str; 3] = ["type", "default", "on_hazard"];
 
-/// The part that stands in a node's own configuration, without columns and comments.
+/// The part that a node's own configuration contains, without columns and comments.
 pub(crate) fn read(read: &mut ConfigReader<'_>) -> TableContract {
     let mut contract = TableContract::default();
     let export = read.map("export");
@@ -63,7 +63,7 @@ fn grants(read: &mut ConfigReader<'_>) -> BTreeMap<String, Vec<String>> {
                 continue;
             }
         };
-        // dbt's sign for roles that add to those of the folder above.
+        // dbt's sign for roles that are added to those of the parent folder.
         grants.insert(privilege.trim_start_matches('+').to_lowercase(), roles);
     }
     grants
@@ -99,7 +99,7 @@ fn indexes(read: &mut ConfigReader<'_>) -> Vec<Index> {
     indexes
 }
 
-/// The part that stands in a column's configuration.
+/// The part that a column's configuration contains.
 pub(crate) fn column(column: &ColumnProperties) -> (ColumnContract, Vec<BadConfig>) {
     let mut contract =
         ColumnContract { name: column.name.clone(), place: Some(column.place.clone()), ..ColumnContract::default() };
@@ -118,7 +118,7 @@ pub(crate) fn column(column: &ColumnProperties) -> (ColumnContract, Vec<BadConfi
 }
 
 impl Node {
-    /// All that its YAML asks of its published table beside its constraints.
+    /// The complete configuration of a node's published table, without constraints.
     pub fn table_contract(&self) -> TableContract {
         let docs = self.raw_config.get("persist_docs");
         let persists = |part: &str| docs.and_then(|docs| docs.get(part)).is_some_and(|value| value == true);

@@ -1,6 +1,6 @@
-//! A node's configuration: what each key of `config()` and `config:` means, and which values it takes.
+//! A node's configuration: the meaning and the accepted values of each key of `config()` and `config:`.
 //!
-//! Reads one merged map. Knows nothing of where its keys come from; `parse` adds the place to an error.
+//! Reads one merged map. Does not know where its keys come from: `parse` adds the place to an error.
 
 use serde_json::{Map, Value};
 
@@ -11,11 +11,11 @@ use crate::graph::{
     TestConfig,
 };
 
-/// `store_failures_as`: whether failures are kept, and whether as a view. It rules over `store_failures`.
+/// `store_failures_as`: whether failures are kept, and whether as a view. It takes precedence over `store_failures`.
 const STORE_FAILURES_AS: &[(&str, (bool, bool))] =
     &[("table", (true, false)), ("view", (true, true)), ("ephemeral", (false, false))];
 
-/// What a configuration is read for: it decides which materializations are allowed and what is the default.
+/// The kind of node that a configuration is read for. It decides the allowed materializations and the default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Of {
     Model,
@@ -23,12 +23,13 @@ pub(crate) enum Of {
     Snapshot,
     Source,
     Test,
-    /// Analyses, unit tests, exposures: what all nodes have, and no more.
+    /// Analyses, unit tests, exposures: only the configuration that all nodes have.
     Other,
 }
 
 impl Config {
-    /// Reads a merged map. All wrong values are reported, and each gets its default; so are keys that look misspelt.
+    /// Reads a merged map. Reports all wrong values and uses the default for each. Also reports keys that look
+    /// misspelt.
     pub(crate) fn read(map: &Map<String, Value>, of: Of) -> (Self, Vec<BadConfig>, Vec<Misspelt>) {
         let mut read = ConfigReader::new(map);
         let none = Map::new();
@@ -91,7 +92,7 @@ impl Config {
         let batch = (is_incremental && strategy == Strategy::Microbatch)
             .then(|| BatchConfig::read(&mut read, event_time.as_deref(), !unique_key.is_empty()))
             .flatten();
-        // Elsewhere these are an analyst's own keys, as in dbt.
+        // For other nodes, these are the analyst's own keys, as in dbt.
         let source = SourceConfig::read(if of == Of::Source { &mut read } else { &mut nothing });
         let is_relation = matches!(of, Of::Model | Of::Seed | Of::Snapshot);
         let export = export::read(if is_relation { &mut read } else { &mut nothing });
@@ -168,7 +169,7 @@ mod tests {
 
     use super::{Config, Of};
 
-    /// The refused keys with what is said of them.
+    /// The refused keys, each with its complaint.
     #[track_caller]
     fn check(of: Of, value: Value, expected: &[&str]) {
         let (_, bad, _) = Config::read(&value.as_object().cloned().unwrap_or_default(), of);

@@ -1,4 +1,4 @@
-//! What a snapshot is configured to: strategy, keys, what becomes of deleted rows, the names of its own columns.
+//! The configuration of a snapshot: strategy, keys, handling of deleted rows, and the names of its own columns.
 //!
 //! Reads one merged map (<https://docs.getdbt.com/reference/snapshot-configs>); writes no SQL.
 
@@ -34,7 +34,7 @@ impl MetaNames {
 }
 
 impl SnapshotConfig {
-    /// dbt's rules; `has_key` is whether there is a `unique_key`.
+    /// Checks dbt's rules. `has_key` says whether there is a `unique_key`.
     pub(crate) fn read(read: &mut ConfigReader<'_>, has_key: bool) -> Self {
         let strategy = read.choice("strategy", SnapshotStrategy::CHOICES);
         let updated_at = read.text("updated_at");

@@ -1,6 +1,6 @@
-//! The keys of a source's table: how its documents are read, and what becomes of those that do not fit.
+//! The keys of a source's table: how its documents are read, and how documents that do not fit are handled.
 //!
-//! Reads values; knows nothing of documents or drivers.
+//! Reads values. Does not know documents or drivers.
 
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ const READ_CONCERNS: [(&str, &str); 5] = [
     ("snapshot", "snapshot"),
 ];
 
-/// How far below the watermark an incremental load begins, if nothing is said: as long as a transaction may take on a
-/// MongoDB server (`transactionLifetimeLimitSeconds`), so that what it writes late is still read.
+/// The default distance below the watermark at which an incremental load begins. It equals the longest transaction that
+/// a MongoDB server allows (`transactionLifetimeLimitSeconds`), so that late writes are still read.
 const LOOKBACK: Duration = Duration::from_secs(60);
 
 impl SourceConfig {
@@ -54,7 +54,7 @@ impl SourceConfig {
         config
     }
 
-    /// Paths that contradict each other.
+    /// Reports paths that contradict each other.
     fn check_paths(&self, read: &mut ConfigReader<'_>) {
         if !self.include.is_empty() && !self.exclude.is_empty() {
             read.refuse("exclude", "conflicts with `include`; keep only one of them".into());
@@ -75,7 +75,7 @@ impl SourceConfig {
     }
 }
 
-/// A map in YAML's own form, or Extended JSON as text.
+/// A query, written as a YAML map or as Extended JSON text.
 fn filter(read: &mut ConfigReader<'_>) -> Option<String> {
     let text = match read.value("filter")? {
         Value::Object(map) => Value::Object(map.clone()).to_string(),
