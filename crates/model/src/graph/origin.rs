@@ -2,7 +2,7 @@
 //!
 //! A value; `parse` reads it from the source's configuration.
 
-/// The origin of a source's table. For other nodes, it is always `Loaded`.
+/// The origin of a source's table. Other nodes always have `Loaded`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Origin {
     /// This tool loads it from a collection that the target names.

@@ -21,7 +21,7 @@ pub(crate) fn empty_sql(owner: &str, place: Place) -> Error {
     Error::usage(format!("{owner} renders to empty SQL")).at(place).hint("write a `select`, or set `enabled: false`")
 }
 
-/// `complaint` follows "a snapshot ".
+/// `complaint` continues the sentence "a snapshot …".
 pub(crate) fn snapshot_tag(complaint: &str, place: Place) -> Error {
     Error::usage(format!("a snapshot {complaint}"))
         .at(place)
@@ -109,7 +109,7 @@ pub(crate) fn unknown_source(
     Error::usage(format!("{owner} refers to {what}")).at_maybe(place).hint(hint)
 }
 
-/// `path`: `a`, `b`, `a`.
+/// `path`: the names of the cycle, such as `a`, `b`, `a`.
 pub(crate) fn cycle(path: &[String], places: Vec<Place>) -> Error {
     let mut error = Error::usage(format!("models refer to each other in a circle: {}", path.join(" -> ")));
     for place in places {
@@ -122,12 +122,12 @@ pub(crate) fn bad_config(owner: &str, key: &str, complaint: &str, place: Option<
     Error::usage(format!("`{key}` of {owner} {complaint}")).at_maybe(place)
 }
 
-/// A warning: dbt takes any key, so only what looks like a slip is told.
+/// A warning. dbt accepts any key, so only likely misspellings are reported.
 pub(crate) fn misspelt_config(owner: &str, key: &str, near: &str) -> Error {
     Error::usage(format!("`{key}` of {owner} configures nothing")).hint(format!("did you mean `{near}`?"))
 }
 
-/// A warning, of a key of `[project.models]` or `[project.seeds]`.
+/// A warning about a key of `[project.models]` or `[project.seeds]`.
 pub(crate) fn misspelt_default(key: &str, near: &str) -> Error {
     Error::usage(format!("`{key}` among the folder defaults of profiles.toml configures nothing"))
         .hint(format!("did you mean `{near}`?"))
@@ -239,7 +239,7 @@ pub(crate) fn bad_indirect(word: &str) -> Error {
         .hint("it accepts `eager`, `cautious`, `buildable`, `empty`")
 }
 
-/// `what`: ``a manifest.json``.
+/// `what`: `manifest.json`.
 pub(crate) fn no_state(spec: &str, what: &str) -> Error {
     Error::usage(format!("selector `{spec}` compares with an earlier state, but { was not foundwhat}"))
         .hint("pass `--state DIR` with the folder that contains it, such as a copy of an earlier run's `target/`")
@@ -264,8 +264,8 @@ pub(crate) fn nothing_selected(spec: &str, near: &[String]) -> Error {
     }
 }
 
-/// A model's or test's SQL that DuckDB does not take. `owner`: ``model `x` ``; `candidates`: names DuckDB knows.
-/// `places`: where it stands, then the calls of the macros that wrote it.
+/// An error of DuckDB in the SQL of a model or test. `owner`: ``model `x` ``; `candidates`: names that DuckDB knows.
+/// `places`: the place of the error, then the calls of the macros that wrote the SQL.
 pub(crate) fn sql(owner: &str, message: &str, candidates: &[String], places: Vec<Place>) -> Error {
     const SIGNATURES_MAX: usize = 4;
     if let Some(call) = mismatched_call(&our_manner(message)) {
@@ -280,7 +280,7 @@ pub(crate) fn sql(owner: &str, message: &str, candidates: &[String], places: Vec
     Error::failed(format!("{owner}: {message}")).at_all(places).hint_maybe(hint)
 }
 
-/// What `exceptions.warn` of a template says.
+/// The text that a template passes to `exceptions.warn`.
 pub(crate) fn template_warning(text: &str, place: Option<Place>) -> Error {
     Error::failed(text.trim()).at_maybe(place)
 }
@@ -312,7 +312,7 @@ pub(crate) fn contract_unknown_type(model: &str, column: &str, written: &str, pl
     .at(place)
 }
 
-/// `table`: the columns that differ, aligned.
+/// `table`: the columns that differ, as an aligned table.
 pub(crate) fn contract_broken(model: &str, columns: usize, table: String, place: Place) -> Error {
     let columns = counted(columns as u64, "columns");
     Error::failed(format!("`{model}` breaks its contract in {columns}"))
@@ -326,14 +326,14 @@ pub(crate) fn schema_changed(model: &str, changes: &[String]) -> Error {
         .hint("run it with `--full-refresh`, or set `on_schema_change` to `append_new_columns` or `sync_all_columns`")
 }
 
-/// `shown`: some of the keys, as `Key::duplicates` gives them.
+/// `shown`: some of the keys, as `Key::duplicates` returns them.
 pub fn duplicate_keys(model: &str, key: &[String], keys: u64, shown: &str) -> Error {
     Error::failed(format!("the new rows of `{model}` have {} more than once in {}", counted(keys, "keys"), listed(key)))
         .because(format!("for example {shown}"))
         .hint("choose a `unique_key` that identifies one row, or keep one row per key in the query")
 }
 
-/// `shown`: some of the keys, as `Incremental::doubled` gives them.
+/// `shown`: some of the keys, as `Incremental::doubled` returns them.
 pub(crate) fn doubled_keys(model: &str, key: &[String], keys: u64, shown: &str) -> Error {
     Error::failed(format!(
         "`{model}` holds {} of the new rows more than once in {}",
@@ -357,17 +357,17 @@ fn did_you_mean<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>
     nearest(written, candidates).map(|near| format!("did you mean `{near}`?"))
 }
 
-/// Names in backquotes, the last after `or`.
+/// Names in backquotes, separated by commas.
 fn listed(names: &[String]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// The call that fits no function, with the types of its arguments: `upper(BIGINT)`.
+/// The call that matches no function, with the types of its arguments: `upper(BIGINT)`.
 fn mismatched_call(message: &str) -> Option<&str> {
     message.strip_prefix("no function matches the given name and argument types '")?.split("'. ").next()
 }
 
-/// DuckDB's message in our manner, and the name that may be meant. `candidates`: names DuckDB knows.
+/// DuckDB's message in our style, and the name that was probably meant. `candidates`: names that DuckDB knows.
 pub(crate) fn sql_said(message: &str, candidates: &[String]) -> (String, Option<String>) {
     const SHOWN_MAX: usize = 8;
     let message = our_manner(message);
@@ -378,7 +378,7 @@ pub(crate) fn sql_said(message: &str, candidates: &[String]) -> (String, Option<
         (Some(near), _) => Some(format!("did you mean `{near}`?")),
         (None, []) => None,
         (None, known) if is_column => Some(format!("known are {}", listed(&known[..known.len().min(SHOWN_MAX)]))),
-        // The nearest of all tables is often far.
+        // The nearest of all tables is often quite different.
         (None, _) => None,
     };
     (message, hint)

@@ -1,4 +1,4 @@
-//! Projects that parse, and all that is said of those that do not.
+//! Tests with valid projects, and the errors of invalid projects.
 
 use serde_json::{Value, json};
 

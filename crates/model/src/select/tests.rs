@@ -1,4 +1,4 @@
-//! Selectors over one small project.
+//! Tests of selectors with one small project.
 
 use serde_json::json;
 
