@@ -1,4 +1,4 @@
-//! Projects on disk, read: the files found, the properties, what each mistake says.
+//! Tests of reading projects from disk: the files, the properties, and the error for each mistake.
 
 use std::fs;
 

@@ -1,4 +1,5 @@
-//! The messages about plain dbt projects: `dbt_project.yml`, `profiles.yml`, doc blocks, run hooks, what is not supported.
+//! The messages about plain dbt projects: `dbt_project.yml`, `profiles.yml`, doc blocks, run hooks, and unsupported
+//! features.
 
 use std::path::Path;
 

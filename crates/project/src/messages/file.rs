@@ -4,7 +4,7 @@ use std::path::Path;
 
 use elt_base::error::Error;
 
-/// `complaint` says what the key takes.
+/// `complaint` says which values the key accepts.
 pub(crate) fn csv_character(key: &str, complaint: &str) -> Error {
     Error::usage(format!("`{key}` of CSV files {complaint}"))
 }

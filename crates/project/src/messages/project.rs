@@ -90,7 +90,7 @@ pub(crate) fn unknown_target(name: &str, candidates: &[&str], place: Option<Plac
 }
 
 pub(crate) fn unset_variable<'a>(name: &str, known: impl Iterator<Item = &'a str>, place: Place) -> Error {
-    // Near means a slip of the keys: the environment is full of short names.
+    // Only typing errors count as near, because the environment contains many short names.
     let near = nearest(name, known).filter(|near| strsim::damerau_levenshtein(name, near) <= 2);
     Error::usage(format!("the environment variable `{name}` is not set"))
         .at(place)
@@ -192,7 +192,7 @@ fn quoted(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// Other libraries begin a sentence; ours do not.
+/// Messages of other libraries begin with a capital letter. Ours do not.
 fn lowercase_first(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())

@@ -1,6 +1,6 @@
 //! The messages about unit tests.
 //!
-//! They may show values: those are the analyst's own, from the test itself.
+//! They may show values, because the values are the analyst's own and come from the test itself.
 
 use elt_base::error::{Error, Place, nearest};
 

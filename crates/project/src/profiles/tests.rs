@@ -1,4 +1,4 @@
-//! What `profiles.toml` gives, and what each mistake in it says.
+//! Tests of reading `profiles.toml`, and of the error for each mistake in it.
 
 use std::path::PathBuf;
 

@@ -1,6 +1,6 @@
 //! Lists and maps that a template can change: `{% do names.append('x') %}`.
 //!
-//! The engine's own values never change, so that literals become these where a project changes any.
+//! The engine's own values never change. If a project changes any list or map, its literals become these values.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ pub(super) fn install(env: &mut Environment<'static>) {
     env.add_filter("list", |value: Value| list(&value));
 }
 
-/// A list that can be changed, of anything that can be looped over.
+/// A list that can be changed. It is built from any value that can be looped over.
 pub(super) fn list(value: &Value) -> Result<Value, Error> {
     let values = match value.kind() {
         ValueKind::Undefined | ValueKind::None => Vec::new(),

@@ -1,7 +1,7 @@
 //! `modules.datetime` and `modules.pytz`: dates, times and spans with the methods that templates use.
 //!
-//! The engine knows no operators on them, so that `+` and `-` of such projects are rewritten to calls of `ADD` and
-//! `SUBTRACT`.
+//! The engine has no operators for them. In projects that use them, `+` and `-` are therefore rewritten to calls of
+//! `ADD` and `SUBTRACT`.
 
 use std::cmp::Ordering;
 use std::fmt::{self, Write};
@@ -47,7 +47,7 @@ fn calculate(state: &mut State, a: Value, b: Value, subtract: bool) -> Result<Va
     state.env().compile_expression(expression)?.eval(context! { a, b })
 }
 
-/// A `date` or a `datetime`, the latter perhaps in a zone.
+/// A `date` or a `datetime`. A `datetime` may have a zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct DateTimeValue {
     at: NaiveDateTime,
@@ -66,7 +66,7 @@ impl DateTimeValue {
         Self { at: date.and_time(NaiveTime::MIN), is_date: true, zone: None }
     }
 
-    /// `at` is the time on the clocks of the zone.
+    /// `at` is the local time of the zone.
     pub fn at(at: NaiveDateTime, zone: Option<Tz>) -> Self {
         Self { at, is_date: false, zone }
     }
@@ -425,7 +425,7 @@ fn parsed(text: &str, pattern: &str) -> Result<DateTimeValue, Error> {
     let date = || {
         NaiveDate::parse_from_str(text, &ours).ok().map(|date| DateTimeValue::at(date.and_time(NaiveTime::MIN), None))
     };
-    // A month without a day is its first, as in Python.
+    // A month without a day means its first day, as in Python.
     let month = || {
         let date = NaiveDate::parse_from_str(&format!("{text} 01"), &format!("{ours} %d")).ok()?;
         Some(DateTimeValue::at(date.and_time(NaiveTime::MIN), None))

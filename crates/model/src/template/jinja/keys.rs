@@ -1,4 +1,4 @@
-//! `elt`: what templates have of our own beside dbt's.
+//! `elt`: the functions that templates have in addition to dbt's.
 
 use std::sync::Arc;
 

@@ -1,7 +1,8 @@
-//! What Jinja sees: `ref`, `source`, `config`, `var`, `env_var`, `this`, `target`, macros and their kin.
+//! The names that Jinja templates can use: `ref`, `source`, `config`, `var`, `env_var`, `this`, `target`, macros and
+//! others.
 //!
-//! Functions are shared by all renderings; what differs from one to the next is the `RenderScope` they look up. Knows nothing
-//! of files or the graph's nodes beyond the names that `ProjectNames` holds.
+//! All renderings share the functions. The differences between renderings are in the `RenderScope` that the functions
+//! look up. Does not know files. Knows the graph's nodes only by the names in `ProjectNames`.
 
 mod adapter;
 mod arguments;
@@ -35,11 +36,11 @@ pub(crate) use refusal::Refusal;
 pub(crate) use relation_value::RelationValue;
 pub(crate) use scope::{Marks, Recording, RenderScope, Setting, lock};
 
-/// Words without which a text cannot ask the database or say anything on the console.
+/// A text without these words cannot query the database or print on the console.
 pub(crate) const ASKING: [&str; 9] =
     ["run_query", "statement", "adapter", "relation", "log", "print", "warn", "spine", "columns_in_query"];
 
-/// Puts everything but the macros into an environment.
+/// Adds everything except the macros to an environment.
 pub(crate) fn install(
     env: &mut Environment<'static>,
     target: Value,

@@ -1,4 +1,4 @@
-//! `ref` and `source`: what they record, and the relation that they return.
+//! `ref` and `source`: they record a call and return its relation.
 
 use minijinja::value::{Kwargs, Rest, Value};
 use minijinja::{Error, State};
@@ -49,7 +49,7 @@ pub(super) fn jinja_source(state: &mut State, args: Rest<Value>) -> Result<Value
     }
 }
 
-/// Records a call and gives the relation it stands for.
+/// Records a call and returns its relation.
 fn mention(scope: &RenderScope, call: Call) -> Result<Value, Error> {
     let mut heard = lock(&scope.heard);
     let number = heard.calls.len();
@@ -78,7 +78,7 @@ fn mention(scope: &RenderScope, call: Call) -> Result<Value, Error> {
     }
     let is_unit_test = scope.setting.overrides.is_some();
     let shown = match (&target.cte, &target.external) {
-        // A unit test's rows stand in the relation.
+        // The relation contains a unit test's rows.
         (None, Some(external)) if !is_unit_test => external.clone(),
         (Some(cte), _) => {
             if !heard.ephemerals.contains(&target.id) {
