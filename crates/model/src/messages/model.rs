@@ -241,7 +241,7 @@ pub(crate) fn bad_indirect(word: &str) -> Error {
 
 /// `what`: `manifest.json`.
 pub(crate) fn no_state(spec: &str, what: &str) -> Error {
-    Error::usage(format!("selector `{spec}` compares with an earlier state, but { was not foundwhat}"))
+    Error::usage(format!("selector `{spec}` compares with an earlier state, but {what} was not found"))
         .hint("pass `--state DIR` with the folder that contains it, such as a copy of an earlier run's `target/`")
 }
 

@@ -11,7 +11,7 @@ pub(crate) fn unit_test_fixture_unknown<'a>(
     place: Place,
 ) -> Error {
     let near = nearest(name, fixtures).map(|near| format!("there is a fixture `{near}`"));
-    Error::usage(format!("fixture `{name}` of format { does not existending}"))
+    Error::usage(format!("fixture `{name}` of format {ending} does not exist"))
         .at(place)
         .hint(near.unwrap_or_else(|| format!("create it as `tests/fixtures/{name}.{ending}`")))
 }
