@@ -103,8 +103,8 @@ mod tests {
             &["select * from {{ ref('order') }}"],
             &["{{ recrd(results) }}"],
             &[
-                "dbt_project.yml:1:1 [{{ recrd(results) }}] hook `shop.on-run-end.0` cannot be rendered: function or macro `recrd` \
-                 does not exist",
+                "dbt_project.yml:1:1 [{{ recrd(results) }}] hook `shop.on-run-end.0` cannot be rendered: function or macro \
+                 `recrd` does not exist",
                 "dbt_project.yml:1:1 [select * from {{ ref('order') }}] hook `shop.on-run-start.0` refers to `order`, which does not \
                  exist | did you mean `orders`?",
             ],

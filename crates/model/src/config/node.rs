@@ -84,7 +84,8 @@ impl Config {
             } else if unique_key.iter().all(is_parents) {
                 read.refuse(
                     "parent_key",
-                    "contains every column of `unique_key`, so no column identifies the rows of one parent".into(),
+                    "contains every column of `unique_key`, so no column is left to identify the rows of one parent"
+                        .into(),
                 );
             }
         }
@@ -220,7 +221,9 @@ mod tests {
         check(
             Of::Model,
             json!({"materialized": "incremental", "parent_key": ["a", "b"], "unique_key": "A"}),
-            &["parent_key contains every column of `unique_key`, so no column identifies the rows of one parent"],
+            &[
+                "parent_key contains every column of `unique_key`, so no column is left to identify the rows of one parent",
+            ],
         );
         check(
             Of::Source,

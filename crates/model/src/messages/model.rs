@@ -272,9 +272,9 @@ pub(crate) fn sql(owner: &str, message: &str, candidates: &[String], places: Vec
         let takes = (!candidates.is_empty()).then(|| {
             let more = candidates.len().saturating_sub(SIGNATURES_MAX);
             let more = if more > 0 { format!(", and {more} more") } else { String::new() };
-            format!("there is {}{more}", listed(&candidates[..candidates.len().min(SIGNATURES_MAX)]))
+            format!("DuckDB has {}{more}", listed(&candidates[..candidates.len().min(SIGNATURES_MAX)]))
         });
-        return Error::failed(format!("{owner}: no function takes `{call}`")).at_all(places).hint_maybe(takes);
+        return Error::failed(format!("{owner}: no function accepts `{call}`")).at_all(places).hint_maybe(takes);
     }
     let (message, hint) = sql_said(message, candidates);
     Error::failed(format!("{owner}: {message}")).at_all(places).hint_maybe(hint)
@@ -377,7 +377,9 @@ pub(crate) fn sql_said(message: &str, candidates: &[String]) -> (String, Option<
     let hint = match (near, candidates) {
         (Some(near), _) => Some(format!("did you mean `{near}`?")),
         (None, []) => None,
-        (None, known) if is_column => Some(format!("known are {}", listed(&known[..known.len().min(SHOWN_MAX)]))),
+        (None, known) if is_column => {
+            Some(format!("the known columns are {}", listed(&known[..known.len().min(SHOWN_MAX)])))
+        }
         // The nearest of all tables is often quite different.
         (None, _) => None,
     };

@@ -126,7 +126,8 @@ fn all_errors_at_their_places() {
              `table`? it accepts `view`, `table`, `incremental`, `ephemeral`",
             "models/e.sql:1:14 [%}] model `e` cannot be rendered: unexpected end of block",
             "models/f.sql:1:11 [env_var('NO_SUCH_VARIABLE')] model `f` cannot be rendered: environment variable \
-             `NO_SUCH_VARIABLE` is not set | set it in the environment or in `.env`, or write a default: `env_var('NO_SUCH_VARIABLE', '…')`",
+             `NO_SUCH_VARIABLE` is not set | set it in the environment or in `.env`, or write a default: \
+             `env_var('NO_SUCH_VARIABLE', '…')`",
             "models/g.sql:1:11 [var('cutof')] model `g` cannot be rendered: variable `cutof` has no value | did you \
              mean `cutoff`?",
             "models/h.sql:1:18 [source('raw', 'order')] model `h` refers to table `order` of source `raw`, which is \

@@ -120,7 +120,7 @@ impl SelectorCriterion {
     /// A selector without relatives. `method` may have arguments after dots.
     pub fn new(spec: &str, method: &str, value: &str, indirect: Indirect) -> Result<Self> {
         if value.is_empty() {
-            return Err(messages::bad_selector(spec, "names nothing"));
+            return Err(messages::bad_selector(spec, "has no value"));
         }
         let mut parts = method.split('.').map(str::to_owned);
         let method = parts.next().unwrap_or_default();
@@ -195,7 +195,7 @@ impl Spec {
     pub fn parse(text: &str, indirect: Indirect, known: &KnownSelectors) -> Result<Self> {
         let parts: Vec<&str> = text.split(',').filter(|part| !part.is_empty()).collect();
         if parts.is_empty() {
-            return Err(messages::bad_selector(text, "names nothing"));
+            return Err(messages::bad_selector(text, "has no value"));
         }
         let specs: Result<Vec<Self>> = parts.into_iter().map(|part| Self::criterion(part, indirect, known)).collect();
         Ok(Self::Intersection(specs?, indirect))

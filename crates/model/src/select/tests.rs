@@ -131,13 +131,12 @@ fn refusals() {
         ],
     );
     check("@a+", &["selector `@a+` has both `@` and a `+` at its end; `@` includes the descendants"]);
-    check("+", &["selector `+` names nothing"]);
+    check("+", &["selector `+` has no value"]);
     check("", &["`--select` is empty | omit `--select` to select everything"]);
     check(
         "resource_type:modell",
-        &[
-            "selector `resource_type:modell` cannot have `modell` | it accepts `source`, `seed`, `snapshot`, `model`, `analysis`, `test`, `unit_test`, `exposure`",
-        ],
+        &["selector `resource_type:modell` cannot have `modell` | it accepts `source`, `seed`, `snapshot`, `model`, \
+             `analysis`, `test`, `unit_test`, `exposure`"],
     );
     check_excluding("stg_a", "stg_*", &["`--exclude stg_*` excludes all of `stg_a`"]);
 }
