@@ -202,7 +202,7 @@ pub(super) fn together<T>(read: Result<T>, mut errors: Vec<Error>) -> Result<T> 
     match (read, Error::many(errors)) {
         (Some(read), None) => Ok(read),
         (_, Some(error)) => Err(error),
-        (None, None) => unreachable!("what failed left an error"),
+        (None, None) => unreachable!("a failed value always leaves an error"),
     }
 }
 

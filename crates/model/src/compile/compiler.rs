@@ -413,10 +413,10 @@ mod tests {
             assert!(sql(how(false)).ends_with("from __dbt__cte__e"));
             assert!(sql(how(true)).ends_with("from __dbt__cte__e x"));
             assert!(sql(how(false)).contains("select 1 as a"));
-            assert!(found.compile(node(&found, "asks"), &how(false)).is_err(), "there is nobody to ask");
+            assert!(found.compile(node(&found, "asks"), &how(false)).is_err(), "no host can answer");
         }
         let known = found.rendered.read().map(|known| known.len()).unwrap_or_default();
-        assert_eq!(known, 3, "`m` twice, and what it reads once");
+        assert_eq!(known, 3, "`m` twice, and its input once");
     }
 
     #[test]

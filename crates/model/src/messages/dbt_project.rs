@@ -5,7 +5,7 @@ use elt_base::error::{Error, Place};
 
 /// A warning.
 pub(crate) fn unused_folder(path: &str, place: Place) -> Error {
-    Error::usage(format!("`{path}` configures nothing because nothing in the project is in that folder")).at(place)
+    Error::usage(format!("`{path}` has no effect because the project has no node in that folder")).at(place)
 }
 
 /// `what`: ``source table `raw.orders` ``.

@@ -124,12 +124,12 @@ pub(crate) fn bad_config(owner: &str, key: &str, complaint: &str, place: Option<
 
 /// A warning. dbt accepts any key, so only likely misspellings are reported.
 pub(crate) fn misspelt_config(owner: &str, key: &str, near: &str) -> Error {
-    Error::usage(format!("`{key}` of {owner} configures nothing")).hint(format!("did you mean `{near}`?"))
+    Error::usage(format!("`{key}` of {owner} has no effect")).hint(format!("did you mean `{near}`?"))
 }
 
 /// A warning about a key of `[project.models]` or `[project.seeds]`.
 pub(crate) fn misspelt_default(key: &str, near: &str) -> Error {
-    Error::usage(format!("`{key}` among the folder defaults of profiles.toml configures nothing"))
+    Error::usage(format!("`{key}` among the folder defaults of profiles.toml has no effect"))
         .hint(format!("did you mean `{near}`?"))
 }
 

@@ -308,10 +308,10 @@ fn misspelt_configuration_warns_at_its_place() {
     assert_eq!(
         found,
         [
-            "`materialzed` among the folder defaults of profiles.toml configures nothing | did you mean `materialized`?",
-            "models/a.sql:1:11 [materialised='table'] `materialised` of model `a` configures nothing | did you mean \
+            "`materialzed` among the folder defaults of profiles.toml has no effect | did you mean `materialized`?",
+            "models/a.sql:1:11 [materialised='table'] `materialised` of model `a` has no effect | did you mean \
              `materialized`?",
-            "models/x.yml:4:7 [materialised: table] `materialised` of model `x` configures nothing | did you mean \
+            "models/x.yml:4:7 [materialised: table] `materialised` of model `x` has no effect | did you mean \
              `materialized`?",
         ]
     );

@@ -104,7 +104,7 @@ mod tests {
              case when \"c\".\"national_id\" is null or \"country\" is null then null \
              else to_json([(\"c\".\"national_id\")::varchar, (\"country\")::varchar])::varchar end)"
         );
-        let given = key.assign().expect("a relation to give ids from");
+        let given = key.assign().expect("a relation whose keys receive ids");
         assert!(given.contains(
             "to_json([(\"national_id\")::varchar, (\"country\")::varchar])::varchar end as _elt_new from main.stg"
         ));
