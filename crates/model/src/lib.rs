@@ -1,6 +1,6 @@
-//! The project's nodes as one checked graph: parse, select, order, render, and the SQL that makes a relation.
+//! The project's nodes as one checked graph: parse, select, order, render, and the SQL that builds a relation.
 //!
-//! One folder a step. Each folder imports only those above it in this list:
+//! There is one folder per step. Each folder imports only folders that are above it in this list:
 //!
 //! | folder | holds |
 //! |---|---|
@@ -19,7 +19,7 @@
 //! step it runs `Compiler::compile` and the statements of `sql`, then for each of the step's tests `Compiler::compile` and
 //! `Compiled::failures`. `Compiled::place(SqlError::position)` is the place of an error in the analyst's file.
 //!
-//! Works on a `Project` value and returns values and SQL text. Opens no file and no connection: it asks a database only
+//! Reads a `Project` value and returns values and SQL text. Opens no file and no connection. It queries a database only
 //! through the traits `Binder` and `Host`.
 
 mod check;

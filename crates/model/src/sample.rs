@@ -1,4 +1,4 @@
-//! Small projects for tests, made in memory. Reads no file.
+//! Small projects in memory, for tests. Reads no file.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ pub(super) fn map(value: Value) -> Map<String, Value> {
     value.as_object().cloned().unwrap_or_default()
 }
 
-/// A project of the files given as `(path, text)`: `models/…`, `tests/…`, `macros/…`, `seeds/…`.
+/// A project with the given files, each as `(path, text)`: `models/…`, `tests/…`, `macros/…`, `seeds/…`.
 pub(super) fn project(files: &[(&str, &str)]) -> Project {
     let mut project = Project {
         profiles: Profiles {

@@ -1,6 +1,6 @@
-//! `profiles.yml`: a dbt profile's outputs, of which one of type `duckdb` is a target.
+//! `profiles.yml`: the outputs of a dbt profile. An output of type `duckdb` is a target.
 //!
-//! Knows where the file may lie and dbt-duckdb's keys; opens no database.
+//! Knows the possible places of the file and dbt-duckdb's keys. Opens no database.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use elt_base::error::{Error, Result, SourceText};
 const PROFILES_YML: &str = "profiles.yml";
 
 const OUTPUT_KEYS: &[&str] = &["type", "path", "database", "schema", "threads", "extensions", "settings"];
-/// How dbt holds and repeats its connection: nothing here depends on it.
+/// Options for dbt's connection and its retries. They have no effect here.
 const IGNORED: &[&str] = &[
     "config_options",
     "disable_transactions",
@@ -28,28 +28,28 @@ const IGNORED: &[&str] = &[
     "use_credential_provider",
 ];
 const UNSUPPORTED: &[&str] = &["attach", "filesystems", "is_ducklake", "plugins", "remote", "secrets"];
-/// What this program's DuckDB carries.
+/// The extensions of this program's DuckDB.
 const EXTENSIONS: &[&str] = &["core_functions", "icu", "json", "parquet"];
-/// Warehouses that are no local file.
+/// Warehouses that are not local files.
 const REMOTE: &[&str] =
     &["md:", "motherduck:", "ducklake:", "s3:", "gs:", "gcs:", "http:", "https:", "sqlite:", "postgres:"];
 
-/// Where `profiles.yml` was found.
+/// The place where `profiles.yml` was found.
 struct Found {
     source: Arc<SourceText>,
     text: String,
-    /// Whether it lies where only this project's would.
+    /// Whether the file is in a place that belongs to this project only.
     is_own: bool,
 }
 
-/// The target `asked` of the profile `profile`; the default one without. Without a `profiles.yml` that knows the profile,
-/// a target whose warehouse is this tool's own.
+/// The target `asked` of the profile `profile`, or its default target. If no `profiles.yml` contains the profile,
+/// returns a target whose warehouse is this tool's own.
 ///
-/// `folder` is `--profiles-dir`; without it `DBT_PROFILES_DIR`, the project's folder and `~/.dbt` are looked into.
+/// `folder` is `--profiles-dir`. Without it, `DBT_PROFILES_DIR`, the project's folder and `~/.dbt` are searched.
 ///
 /// # Errors
-/// A folder that was named and has no such file, malformed YAML, a profile or target that is not there, an output of
-/// another adapter, keys that are unknown or mean what is not supported. Exit code 2.
+/// A named folder does not contain the file, the YAML is malformed, the profile or target does not exist, an output
+/// needs another adapter, or keys are unknown or unsupported. Exit code 2.
 pub(super) fn read(
     root: &Path,
     folder: Option<&Path>,
@@ -124,7 +124,8 @@ fn find_file(root: &Path, folder: Option<&Path>, environment: &Environment) -> R
     Ok(None)
 }
 
-/// `text` with the values of keys that sound like secrets as stars, byte for byte as long: what errors show.
+/// `text` with stars instead of the values of keys that sound like secrets, for errors. The length in bytes is
+/// unchanged.
 fn blot_secrets(text: &str) -> String {
     const SECRET: &[&str] = &["pass", "secret", "token", "key", "credential"];
     let blot = |line: &str| -> String {
@@ -139,7 +140,7 @@ fn blot_secrets(text: &str) -> String {
     text.split_inclusive('\n').map(blot).collect()
 }
 
-/// A target of this tool's own, for a project that brings none.
+/// A target of this tool's own, for a project without one.
 fn default_target(root: &Path, asked: Option<&str>) -> Target {
     let name = asked.unwrap_or("dev").to_owned();
     let folder = root.join(".elt").join(&name);
@@ -212,7 +213,7 @@ fn read_output(root: &Path, output: &Entry) -> Result<Target> {
         for setting in keep.keep(written.table("settings")).unwrap_or_default() {
             match setting.key.to_lowercase().as_str() {
                 "timezone" => keep.errors.push(messages::utc_only(setting.key_place.clone())),
-                // Threads and memory are set where the warehouse is opened; the tool reads errors as JSON.
+                // Threads and memory are set when the warehouse is opened. The tool reads errors as JSON.
                 "errors_as_json" => {}
                 _ => target.settings.push((setting.key.clone(), setting_text(&setting.value))),
             }

@@ -1,6 +1,7 @@
 //! `dbt_project.yml`: the settings of a plain dbt project.
 //!
-//! Knows the file's keys (<https://docs.getdbt.com/reference/dbt_project.yml>); not where its targets come from.
+//! Knows the file's keys (<https://docs.getdbt.com/reference/dbt_project.yml>). Does not know where its targets are
+//! defined.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -20,7 +21,7 @@ use elt_base::error::{Error, Result, SourceText};
 /// The file's name, in the project's root.
 pub const DBT_PROJECT_FILE: &str = "dbt_project.yml";
 
-/// Keys that say nothing a build needs: who may see what, how dbt itself is run, and what is not supported anyway.
+/// Keys that a build does not need: access, options of dbt itself, and unsupported features.
 const IGNORED: &[&str] = &[
     "analyses",
     "config-version",
@@ -40,13 +41,13 @@ const IGNORED: &[&str] = &[
     "semantic-models",
     "version",
 ];
-/// Keys of before dbt 1.0, and what they are called now.
+/// Keys from before dbt 1.0, and their present names.
 const RENAMED: &[(&str, &str)] =
     &[("source-paths", "model-paths"), ("data-paths", "seed-paths"), ("modules-path", "packages-install-path")];
-/// Rendered where they are used.
+/// These keys are rendered where they are used.
 const RENDERED_LATER: &[&str] = &["on-run-start", "on-run-end", "query-comment", "vars"];
 
-/// The file, parsed; nothing in it is rendered yet.
+/// The parsed file. Nothing in it is rendered yet.
 pub(super) struct DbtProject {
     written: Written,
 }
@@ -76,7 +77,7 @@ impl DbtProject {
         Err(messages::key_missing("name", "`dbt_project.yml`", clamp(self.source(), 0, 0)))
     }
 
-    /// The settings with `target`. The folder defaults as written, for what is said of them later, stand beside.
+    /// The settings with `target`, and the folder defaults as written, for later messages about them.
     pub fn settings(
         &self,
         root: &Path,
@@ -113,7 +114,8 @@ impl DbtProject {
     }
 }
 
-/// A variable's own Jinja; what cannot be rendered here stays as it is, for it may never be asked for.
+/// Renders a variable's own Jinja. A value that cannot be rendered here is kept unchanged, because it may never be
+/// used.
 fn render_vars(written: &mut Written, template: &YamlTemplate) {
     match &mut written.value {
         WrittenValue::Table(entries) => entries.iter_mut().for_each(|entry| render_vars(&mut entry.value, template)),
@@ -127,7 +129,7 @@ fn render_vars(written: &mut Written, template: &YamlTemplate) {
     }
 }
 
-/// A text file in `root`; None if there is none.
+/// A text file in `root`. None if it does not exist.
 pub(super) fn read_text(root: &Path, name: &str) -> Result<Option<String>> {
     match std::fs::read(root.join(name)) {
         Ok(bytes) => String::from_utf8(bytes)

@@ -1,6 +1,6 @@
-//! Descriptions, whose `{{ doc('x') }}` is rendered, and the YAML entries of macros, which are nothing but described.
+//! Descriptions, whose `{{ doc('x') }}` is rendered, and the YAML entries of macros, which contain only descriptions.
 //!
-//! Knows the shape of these entries; not what is done with them.
+//! Knows the shape of these entries, but not their use.
 
 use super::properties::{MacroArgument, MacroProperties};
 use super::property_file::PropertyFile;

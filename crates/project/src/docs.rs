@@ -1,6 +1,6 @@
 //! Doc blocks: `{% docs name %} … {% enddocs %}` in Markdown files.
 //!
-//! Finds the blocks; where they are shown is not known here.
+//! Finds the blocks. Does not know where they are shown.
 
 use std::sync::{Arc, LazyLock};
 
@@ -10,12 +10,12 @@ use super::ProjectFile;
 use crate::messages;
 use elt_base::error::{Error, Place, SourceText};
 
-/// One block. Its text is what stands between the tags, without the blanks around it.
+/// One block. Its text is the text between the tags, without the blanks around it.
 #[derive(Debug, Clone)]
 pub struct DocBlock {
     pub name: String,
     pub text: String,
-    /// The file it stands in.
+    /// The file that contains it.
     pub source: Arc<SourceText>,
     /// The opening tag.
     pub place: Place,
@@ -24,7 +24,7 @@ pub struct DocBlock {
 static TAG: LazyLock<Option<Regex>> =
     LazyLock::new(|| Regex::new(r"\{%-?\s*(docs\s+([^\s%]+)|docs|enddocs)\s*-?%\}").ok());
 
-/// The blocks of all files. Errors are blocks without an end or a name, ends without a block, and names given twice.
+/// The blocks of all files. Errors are blocks without an end or a name, ends without a block, and duplicate names.
 pub(super) fn blocks(files: &[ProjectFile]) -> (Vec<DocBlock>, Vec<Error>) {
     let mut blocks: Vec<DocBlock> = Vec::new();
     let mut errors = Vec::new();

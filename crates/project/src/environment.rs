@@ -1,6 +1,7 @@
-//! The variables that `${VAR}` and `env_var` read: the process's environment over the project's `.env`.
+//! The variables that `${VAR}` and `env_var` read: the process's environment, which takes precedence, and the project's
+//! `.env`.
 //!
-//! Read once and passed on; nothing here changes the process's own environment.
+//! They are read once and passed on. This module never changes the process's own environment.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,14 +10,15 @@ use std::path::Path;
 use crate::messages;
 use elt_base::error::Result;
 
-/// Variables by name. Values may be secrets: Debug names the variables only.
+/// Variables by name. Values may be secrets: Debug prints only the names.
 #[derive(Clone, Default)]
 pub struct Environment {
     values: BTreeMap<String, String>,
 }
 
 impl Environment {
-    /// The process's environment, and `.env` in `root` where that has no value. Values that are not UTF-8 are left out.
+    /// The process's environment, and the variables of `.env` in `root` that it does not set. Values that are not UTF-8
+    /// are ignored.
     pub fn read(root: &Path) -> Result<Self> {
         let mut values = BTreeMap::new();
         let path = root.join(".env");
@@ -25,7 +27,7 @@ impl Environment {
                 dotenvy::from_path_iter(&path).map_err(|error| messages::malformed_env_file(None, &error))?;
             for variable in variables {
                 let (name, value) = variable.map_err(|error| {
-                    // The line may hold a secret: only its number is told.
+                    // The line may contain a secret, so only its number is reported.
                     let line = match &error {
                         dotenvy::Error::LineParse(text, _) => std::fs::read_to_string(&path)
                             .ok()
@@ -59,9 +61,9 @@ impl Environment {
         self.values.keys().map(String::as_str)
     }
 
-    /// `text` with every `${VAR}` and `${VAR:-default}` filled in. As in a shell, the default also stands in for an
-    /// empty value. Fails with the range of the first part that has no value, and its variable's name (empty where
-    /// the braces hold no name).
+    /// `text` with every `${VAR}` and `${VAR:-default}` replaced. As in a shell, the default also replaces an empty
+    /// value. Fails with the range of the first part that has no value, and its variable's name (empty if the braces
+    /// contain no name).
     pub(super) fn fill(&self, text: &str) -> Result<String, Unset> {
         let mut filled = String::with_capacity(text.len());
         let mut at = 0;
@@ -90,12 +92,12 @@ impl Environment {
     }
 }
 
-/// A `${..}` that could not be filled in.
+/// A `${..}` that could not be replaced.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Unset {
-    /// As it stands in the text.
+    /// Its text as written.
     pub written: String,
-    /// The variable; empty if the braces hold no valid name.
+    /// The variable; empty if the braces contain no valid name.
     pub name: String,
 }
 

@@ -1,6 +1,7 @@
-//! `[target.<name>.export]`: where marts are published, and what may happen there unasked.
+//! `[target.<name>.export]`: the place where marts are published, and the changes that may happen there without a
+//! question.
 //!
-//! Knows how to read the table; not what an exporter does with it.
+//! Knows how to read the table, but not how an exporter uses it.
 
 use std::path::{Path, PathBuf};
 
@@ -15,32 +16,32 @@ const CONNECTIONS_MAX_DEFAULT: usize = 4;
 const COMMON_KEYS: [&str; 5] = ["type", "select", "on_schema_change", "on_divergence", "on_hazard"];
 const KINDS: [&str; 7] = ["csv", "duckdb", "json", "mongodb", "mysql", "parquet", "postgres"];
 
-/// Where marts are published.
+/// The place where marts are published.
 #[derive(Debug, Clone)]
 pub struct ExportProfile {
-    /// `select`: which of the built relations are published; `path:models/marts` by default.
+    /// `select`: the built relations to publish; `path:models/marts` by default.
     pub select: String,
     pub policy: ExportPolicy,
     pub place: ExportPlace,
 }
 
-/// What a publication may do unasked.
+/// The changes that a publication may make without a question.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ExportPolicy {
-    /// `on_schema_change`: what a build does about a table of ours that its contract no longer describes.
+    /// `on_schema_change`: how a build handles a table of ours that differs from its contract.
     pub on_schema_change: OnContractChange,
-    /// `on_divergence`: what happens where the target does not stand at our last publication.
+    /// `on_divergence`: how a publication handles a target that differs from our last publication.
     pub on_divergence: OnDivergence,
-    /// `on_hazard`: what happens to values the target cannot hold, where neither model nor column says.
+    /// `on_hazard`: how values are handled that the target cannot store, if neither model nor column configures it.
     pub on_hazard: OnHazard,
-    /// `watch = false` of `postgres`: no trigger notes what others change.
+    /// `watch = false` of `postgres`: no trigger records the changes of others.
     pub is_unwatched: bool,
-    /// Steps that lose data may be taken: never from a file, only by a flag.
+    /// Steps that lose data may run. Only a flag sets this, never a file.
     pub allow_destructive: bool,
 }
 
 impl ExportPolicy {
-    /// Whether triggers note what others change in our tables.
+    /// Whether triggers record the changes of others in our tables.
     pub fn watch(&self) -> bool {
         !self.is_unwatched
     }
@@ -57,24 +58,24 @@ pub enum OnContractChange {
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum OnDivergence {
-    /// Everything is compared, reported, and brought to what the warehouse has.
+    /// Everything is compared and reported, and the target is changed to match the warehouse.
     #[default]
     Heal,
-    /// Everything is compared and reported, and nothing is published.
+    /// Everything is compared and reported, but nothing is published.
     Fail,
 }
 
-/// `type` and what belongs to it. Paths are absolute.
+/// `type` and its keys. Paths are absolute.
 #[derive(Debug, Clone)]
 pub enum ExportPlace {
     /// `parquet`, `csv`, `json`: files below `path` (`.elt/<target>/export` by default).
     Files { path: PathBuf, format: FileFormat },
     /// `duckdb`: the file `path` and a `schema` (`main` by default) in it.
     Duckdb { path: PathBuf, schema: String },
-    /// `postgres`: `uri`, `schema` (`public` by default), `connections` (how many copy at once; at most 4, and no more
-    /// than threads, by default), and `watch`, which the policy keeps.
+    /// `postgres`: `uri`, `schema` (`public` by default), `connections` (the number of parallel copies; by default at
+    /// most 4, and not more than threads), and `watch`, which is stored in the policy.
     Postgres { uri: Secret, schema: String, connections: usize },
-    /// `mysql`, for MariaDB too: `uri` with the database.
+    /// `mysql`, also for MariaDB: `uri`, which includes the database.
     Mysql { uri: Secret },
     /// `mongodb`: `uri`, `database`.
     Mongodb { uri: Secret, database: String },
@@ -95,7 +96,7 @@ impl ExportPlace {
     }
 }
 
-/// How files are written.
+/// The format of files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileFormat {
     Parquet,
@@ -118,7 +119,7 @@ pub struct CsvFormat {
 }
 
 impl FileFormat {
-    /// What files end in: `parquet`, `csv.gz`, `jsonl`.
+    /// The ending of file names: `parquet`, `csv.gz`, `jsonl`.
     pub fn ending(&self) -> String {
         let (ending, compression) = match self {
             Self::Parquet => return "parquet".into(),
@@ -134,7 +135,7 @@ impl FileFormat {
     }
 }
 
-/// Reads the table. `folder` is the target's below `.elt/`.
+/// Reads the table. `folder` is the target's folder below `.elt/`.
 pub(super) fn read(
     root: &Path,
     folder: &Path,
@@ -248,22 +249,22 @@ fn csv(keep: &mut Kept, entries: &[Entry]) -> CsvFormat {
     let header = find(entries, "header").and_then(|written| keep.keep(written.flag("header"))).unwrap_or(true);
     let is_broken = |text: &str| text.contains(['\n', '\r']);
     let complaints = [
-        ("quote", quote.len() != 1 || is_broken(&quote), "is one ASCII character, such as `\"`"),
+        ("quote", quote.len() != 1 || is_broken(&quote), "must be one ASCII character, such as `\"`"),
         (
             "delimiter",
             !(1..=4).contains(&delimiter.len()) || is_broken(&delimiter) || delimiter.contains(&quote),
-            "is one to four characters, none of them `quote` or a line break",
+            "must be one to four characters, without `quote` and line breaks",
         ),
         (
             "null",
             is_broken(&null) || null.contains(&delimiter) || !quote.is_empty() && null.contains(&quote),
-            "is a text without `delimiter`, `quote` and line breaks",
+            "must be a text without `delimiter`, `quote` and line breaks",
         ),
     ];
     for (key, _, complaint) in complaints.iter().filter(|(_, is_bad, _)| *is_bad) {
         if let Some(written) = find(entries, key) {
             keep.errors.push(messages::csv_character(key, complaint).at(written.place.clone()));
-            // The others are measured by it.
+            // The other checks use it.
             break;
         }
     }

@@ -1,6 +1,6 @@
 //! `exposures:` and `groups:` of a properties file.
 //!
-//! Knows dbt's keys (<https://docs.getdbt.com/reference/exposure-properties>); not what they are used for.
+//! Knows dbt's keys (<https://docs.getdbt.com/reference/exposure-properties>), but not their use.
 
 use serde_json::{Map, Value};
 
@@ -9,7 +9,7 @@ use super::written::{Written, WrittenValue, find};
 use crate::messages;
 use elt_base::error::Place;
 
-/// An `exposures:` entry: what reads models outside of the project.
+/// An `exposures:` entry: something outside of the project that reads models.
 #[derive(Debug, Clone)]
 pub struct ExposureProperties {
     pub name: String,
@@ -22,13 +22,13 @@ pub struct ExposureProperties {
     pub maturity: Option<String>,
     pub url: Option<String>,
     pub owner: Owner,
-    /// As written, each with its place: `ref('customers')`, `source('loans', 'customers')`.
+    /// The entries as written, each with its place: `ref('customers')`, `source('loans', 'customers')`.
     pub depends_on: Vec<(String, Place)>,
-    /// `config:` with `tags`, `meta` and `enabled` that stand beside it.
+    /// `config:`, including `tags`, `meta` and `enabled` that are written next to it.
     pub config: Map<String, Value>,
 }
 
-/// A `groups:` entry: models that one team answers for.
+/// A `groups:` entry: models that one team is responsible for.
 #[derive(Debug, Clone)]
 pub struct GroupProperties {
     pub name: String,
@@ -38,7 +38,7 @@ pub struct GroupProperties {
     pub config: Map<String, Value>,
 }
 
-/// Who answers for something: a name, an e-mail address or several, and what else the file says.
+/// The owner of something: a name, one or several e-mail addresses, and the other keys in the file.
 #[derive(Debug, Clone, Default)]
 pub struct Owner {
     pub name: Option<String>,
@@ -112,7 +112,7 @@ impl PropertyFile<'_> {
         })
     }
 
-    /// A name or an e-mail address is needed, as in dbt.
+    /// A name or an e-mail address is required, as in dbt.
     fn owner(&mut self, written: Option<&Written>, of: &str, place: &Place) -> Option<Owner> {
         let Some(written) = written else {
             self.errors.push(messages::key_missing("owner", of, place.clone()));
@@ -142,7 +142,7 @@ impl PropertyFile<'_> {
 }
 
 impl Owner {
-    /// dbt's object: `email`, `name`, then whatever else was written.
+    /// dbt's object: `email`, `name`, then all other keys.
     pub fn to_json(&self) -> Value {
         let mut object = Map::new();
         object.insert("email".into(), self.email.clone());

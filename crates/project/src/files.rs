@@ -1,6 +1,6 @@
-//! The walk through a project's folders: which files there are, and the text of those that are text.
+//! Walks through a project's folders: lists the files, and reads the text of text files.
 //!
-//! Knows names and folders; not what a file says.
+//! Knows names and folders, but not the content of a file.
 
 use std::collections::HashSet;
 use std::ffi::OsStr;
@@ -13,7 +13,8 @@ use super::paths::Paths;
 use crate::messages;
 use elt_base::error::{Error, Result, SourceText};
 
-/// Folders below `tests/` that are no part of a project of this tool's own: the Rust integration tests and their cases.
+/// Folders below `tests/` that do not belong to a project of this tool's own: the Rust integration tests and their
+/// cases.
 const NO_TESTS: &[&str] = &["it", "cases"];
 
 /// Everything that belongs to the project, each list in the order of paths.
@@ -33,7 +34,7 @@ pub(super) struct Files {
     pub python: Vec<ProjectFile>,
 }
 
-/// What a folder holds.
+/// The kind of files in a folder.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Holds {
     Models,
@@ -45,12 +46,12 @@ enum Holds {
     Docs,
 }
 
-/// Walks the project's folders below `root`; hidden files are passed over, folders that do not exist are empty. All that
-/// cannot be read is reported at once.
+/// Walks the project's folders below `root`. Hidden files are skipped, and missing folders count as empty. Reports all
+/// unreadable files at once.
 pub(super) fn walk(root: &Path, paths: &Paths, is_dbt: bool) -> Result<Files> {
     let mut files = Files::default();
     let mut errors = Vec::new();
-    // Folders may hold several kinds, and one may lie in another: YAML and Markdown are read once.
+    // A folder may contain several kinds of files, and folders may be nested. YAML and Markdown files are read once.
     let mut seen: HashSet<PathBuf> = HashSet::new();
     let tops = [
         (Holds::Models, &paths.models),
@@ -127,7 +128,7 @@ fn read(root: &Path, top: &Path, path: &Path, is_seed: bool) -> Result<ProjectFi
         return Err(messages::path_not_utf8(relative));
     };
     folders.pop();
-    // A seed may be large, and DuckDB reads it by itself.
+    // A seed may be large, and DuckDB reads it itself.
     let text = if is_seed {
         String::new()
     } else {
@@ -142,8 +143,8 @@ fn read(root: &Path, top: &Path, path: &Path, is_seed: bool) -> Result<ProjectFi
     })
 }
 
-/// The checksum of a seed's file, as dbt takes it: SHA-256 in hex; None for a file that is too large for that (over 1 MiB)
-/// or cannot be read.
+/// The checksum of a seed's file, computed as in dbt: SHA-256 in hex. None for a file that cannot be read or is larger
+/// than 1 MiB.
 pub fn seed_checksum(path: &Path) -> Option<String> {
     const BYTES_MAX: u64 = 1 << 20;
     let size = std::fs::metadata(path).ok()?.len();

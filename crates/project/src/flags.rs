@@ -1,14 +1,15 @@
-//! dbt's `flags:`: those that mean something here, and those that would change what a run comes to and do not.
+//! dbt's `flags:`: the flags that have an effect here, and the flags that change a run's result in dbt but have no
+//! effect here.
 //!
-//! Reads their shapes; acts on none of them.
+//! Reads their shapes. Applies none of them.
 
 use super::written::{Entry, Kept, Written, find};
 use crate::messages;
 use elt_base::error::Error;
 
-/// Those that are heeded.
+/// Flags that have an effect.
 const HEEDED: [&str; 3] = ["fail_fast", "skip_nodes_if_on_run_start_fails", "write_json"];
-/// Those that would make a run come to something else in dbt. Others change how dbt works or how its lines look.
+/// Flags that change a run's result in dbt. Other flags change how dbt works or how its output looks.
 const UNHEEDED: [&str; 3] = ["indirect_selection", "warn_error", "warn_error_options"];
 
 /// Reports values of the wrong kind.
@@ -20,7 +21,7 @@ pub(super) fn check(entries: &[Entry], keep: &mut Kept) {
     }
 }
 
-/// A warning for each that is set, and heeded by nothing.
+/// A warning for each flag that is set but has no effect.
 pub(super) fn unheeded(entries: &[Entry]) -> Vec<Error> {
     let is_set = |written: &Written| written.flag("flags").unwrap_or(!written.is_null());
     let set = UNHEEDED.into_iter().filter_map(|key| Some((key, flag(entries, key)?)));
@@ -29,7 +30,7 @@ pub(super) fn unheeded(entries: &[Entry]) -> Vec<Error> {
         .collect()
 }
 
-/// What is selected here without being asked.
+/// Whether the flag has the value that is the default here.
 fn is_eager(written: &Written) -> bool {
     written.text("indirect_selection").is_ok_and(|text| text == "eager")
 }

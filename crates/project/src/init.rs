@@ -1,6 +1,6 @@
-//! What `elt init NAME` writes: a small project that builds at once, with no server.
+//! The files that `elt init NAME` writes: a small project that builds at once, without a server.
 //!
-//! Knows the files and where they go; reads none back.
+//! Knows the files and their paths. Reads none of them.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use crate::messages;
 use elt_base::error::Result;
 
-/// Path below the new folder, and text; `PROJECT_NAME` stands for the name.
+/// The path below the new folder, and the text. `PROJECT_NAME` is replaced by the name.
 const FILES: &[(&str, &str)] = &[
     ("profiles.toml", include_str!("init/profiles.toml")),
     ("README.md", include_str!("init/README.md")),
@@ -22,9 +22,9 @@ const FILES: &[(&str, &str)] = &[
 
 const NAME_LENGTH_MAX: usize = 63;
 
-/// Makes the folder `name` below `parent` with a project in it, and returns the paths of its files.
+/// Creates the folder `name` below `parent` with a project in it, and returns the paths of its files.
 ///
-/// Fails if the name is none (exit code 2), if the folder exists and is not empty, or if it cannot be written.
+/// Fails if the name is not valid (exit code 2), if the folder exists and is not empty, or if it cannot be written.
 pub fn init(parent: &Path, name: &str) -> Result<Vec<PathBuf>> {
     let starts_well = name.starts_with(|c: char| c.is_ascii_alphabetic());
     let goes_on_well = name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');

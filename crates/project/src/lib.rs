@@ -1,4 +1,5 @@
-//! What the project's files say, as one value: profiles, properties, and the text of models, tests, macros and seeds.
+//! The content of the project's files as one value: profiles, properties, and the text of models, tests, macros and
+//! seeds.
 //!
 //! The only module that walks the project's folders. Renders no model and opens no connection.
 
@@ -60,20 +61,20 @@ pub use unit_test::{
 
 pub use settings::{DefaultFolder, Defaults, MAP_KEYS, RunHook};
 
-/// A project as it lies on disk, read once; nothing in it is rendered or resolved yet.
+/// A project as it is stored on disk, read once. Nothing in it is rendered or resolved yet.
 #[derive(Debug, Clone)]
 pub struct Project {
     pub profiles: Profiles,
     /// `**/*.sql` below the model paths (`models/`).
     pub models: Vec<ProjectFile>,
-    /// `*.sql` and below in the test paths (`tests/`): singular data tests. `generic/` there holds macros; in a project
-    /// without `dbt_project.yml`, `tests/it/` and `tests/cases/` are no part of it.
+    /// `*.sql` in and below the test paths (`tests/`): singular data tests. The folder `generic/` contains macros. In a
+    /// project without `dbt_project.yml`, `tests/it/` and `tests/cases/` are ignored.
     pub tests: Vec<ProjectFile>,
     /// `fixtures/**/*.csv` and `.sql` in the test paths: rows of unit tests.
     pub fixtures: Vec<ProjectFile>,
     /// `**/*.sql` below the macro paths (`macros/`), and `tests/generic/**/*.sql`.
     pub macros: Vec<ProjectFile>,
-    /// `**/*.csv` below the seed paths (`seeds/`); their text is not read here (`source.text` is empty).
+    /// `**/*.csv` below the seed paths (`seeds/`). Their text is not read here (`source.text` is empty).
     pub seeds: Vec<ProjectFile>,
     /// `**/*.sql` below the snapshot paths (`snapshots/`).
     pub snapshots: Vec<ProjectFile>,
@@ -87,26 +88,26 @@ pub struct Project {
     pub default_folders: Vec<DefaultFolder>,
     /// The doc blocks of all Markdown files there.
     pub docs: Vec<DocBlock>,
-    /// What `env_var` reads in models.
+    /// The variables that `env_var` reads in models.
     pub environment: Environment,
-    /// What is odd in the files but stops nothing.
+    /// Oddities in the files that stop nothing.
     pub warnings: Vec<Arc<Error>>,
 }
 
-/// What a project is read for.
+/// The options of reading a project.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted<'a> {
-    /// The target; the default one if None.
+    /// The target. None chooses the default target.
     pub target: Option<&'a str>,
-    /// The folder of `profiles.yml`, before all others.
+    /// The folder of `profiles.yml`. It takes precedence over all others.
     pub profiles_dir: Option<&'a Path>,
-    /// The profile in it; the one that `dbt_project.yml` names if None.
+    /// The profile in it. None chooses the profile that `dbt_project.yml` names.
     pub profile: Option<&'a str>,
-    /// Laid over the project's variables.
+    /// Variables that take precedence over the project's variables.
     pub vars: Map<String, Value>,
 }
 
-/// What stands for the path of a query that was given on the command line.
+/// The path that represents a query from the command line.
 pub const INLINE_PATH: &str = "--inline";
 
 /// One file of the project.
@@ -114,7 +115,7 @@ pub const INLINE_PATH: &str = "--inline";
 pub struct ProjectFile {
     /// Path relative to the project's root, and text.
     pub source: Arc<SourceText>,
-    /// File name without its ending: the model's name.
+    /// The file name without its ending, which is the model's name.
     pub name: String,
     /// Folders between the resource's top folder (`models/`) and the file.
     pub folders: Vec<String>,
@@ -123,12 +124,12 @@ pub struct ProjectFile {
 }
 
 impl Project {
-    /// Reads the project in `root`: its settings from `dbt_project.yml` or the `[project]` of `profiles.toml`, its target
-    /// from `profiles.toml` or else from `profiles.yml`, which may be missing.
+    /// Reads the project in `root`. Its settings are in `dbt_project.yml` or in the `[project]` of `profiles.toml`. Its
+    /// target is in `profiles.toml`, else in `profiles.yml`, which may be missing.
     ///
-    /// Fails with exit code 2 and everything that is wrong with those, or else with everything that is wrong with the
-    /// other files: unreadable or not UTF-8, malformed YAML, unknown keys, two models of one name, two entries for one
-    /// model, what is not supported.
+    /// Fails with exit code 2 and all errors in those files, or else with all errors in the other files: unreadable or
+    /// not UTF-8, malformed YAML, unknown keys, two models with one name, two entries for one model, unsupported
+    /// features.
     pub fn read(root: &Path, wanted: &Wanted<'_>, environment: &Environment) -> Result<Self> {
         let root = if root.as_os_str().is_empty() { Path::new(".") } else { root };
         let root = std::path::absolute(root).map_err(|error| elt_base::messages::unreadable(root, &error))?;
@@ -186,15 +187,15 @@ impl Project {
         settings_of(&root, wanted, environment).map(|(profiles, _)| profiles.target)
     }
 
-    /// Where a project's runs leave what can be made again, and the folders that `elt clean` looks into; the usual ones
-    /// where the project cannot be read.
+    /// The folder for a project's outputs that can be created again, and the folders that `elt clean` searches. Returns
+    /// the default folders if the project cannot be read.
     pub fn paths(root: &Path, wanted: &Wanted<'_>, environment: &Environment) -> Paths {
         let root = std::path::absolute(root).unwrap_or_else(|_| root.to_path_buf());
         settings_of(&root, wanted, environment).map(|(profiles, _)| profiles.paths).unwrap_or_default()
     }
 }
 
-/// The settings and the target, and the entries of `dbt_project.yml`, if that is the project.
+/// The settings and the target, and the entries of `dbt_project.yml`, if that file defines the project.
 fn settings_of(root: &Path, wanted: &Wanted<'_>, environment: &Environment) -> Result<(Profiles, Vec<written::Entry>)> {
     let toml = dbt_project::read_text(root, PROFILES_FILE)?;
     let Some(dbt) = DbtProject::read(root)? else {
@@ -231,14 +232,14 @@ fn twice<'a>(what: &str, entries: impl Iterator<Item = (&'a str, &'a Place)>) ->
     errors
 }
 
-/// A source may be described in several files, each with other tables: one entry a source comes out.
+/// A source may be described in several files, each with other tables. They are merged into one entry per source.
 fn join_sources(all: Vec<SourceProperties>) -> (Vec<SourceProperties>, Vec<Error>) {
     let mut joined: Vec<SourceProperties> = Vec::new();
     let mut errors = Vec::new();
     for source in all {
         match joined.iter_mut().find(|known| known.name == source.name) {
             Some(known) if known.schema == source.schema => known.tables.extend(source.tables),
-            // Raw tables of one source lie in one schema.
+            // The raw tables of one source are in one schema.
             Some(known) => {
                 errors.push(messages::defined_twice("source", &source.name, known.place.clone(), source.place));
             }

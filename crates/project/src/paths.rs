@@ -1,6 +1,6 @@
-//! Which folders hold what: dbt's `model-paths`, `seed-paths`, `target-path` and their kin.
+//! The folders of each kind of file: dbt's `model-paths`, `seed-paths`, `target-path` and others.
 //!
-//! Knows names and defaults; walks nothing.
+//! Knows names and defaults. Does not walk folders.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -16,7 +16,7 @@ pub struct Paths {
     pub models: Vec<PathBuf>,
     /// `seed-paths`
     pub seeds: Vec<PathBuf>,
-    /// `test-paths`; macros in the folder `generic` below each, fixtures of unit tests in `fixtures`.
+    /// `test-paths`. Each contains macros in the folder `generic` and fixtures of unit tests in `fixtures`.
     pub tests: Vec<PathBuf>,
     /// `snapshot-paths`
     pub snapshots: Vec<PathBuf>,
@@ -28,9 +28,9 @@ pub struct Paths {
     pub docs: Vec<PathBuf>,
     /// `target-path`: compiled SQL and artifacts.
     pub target: PathBuf,
-    /// `clean-targets`: where `elt clean` looks for what runs left; the target path by default.
+    /// `clean-targets`: the folders in which `elt clean` searches for outputs of runs; the target path by default.
     pub clean: Vec<PathBuf>,
-    /// `packages-install-path`, which has to hold none.
+    /// `packages-install-path`, which must contain no packages.
     pub packages: PathBuf,
 }
 
@@ -55,8 +55,8 @@ impl Default for Paths {
 }
 
 impl Paths {
-    /// The keys of this value in `dbt_project.yml` and `[project]`. `asset-paths` name what only a documentation site
-    /// shows; nothing reads them.
+    /// The keys of this value in `dbt_project.yml` and `[project]`. `asset-paths` names files that only a documentation
+    /// site shows. It is not read.
     pub(super) const KEYS: &[&str] = &[
         "model-paths",
         "seed-paths",
@@ -71,7 +71,7 @@ impl Paths {
         "packages-install-path",
     ];
 
-    /// Reads the keys; what is not given has its default.
+    /// Reads the keys. Missing keys have their defaults.
     pub(super) fn read(entries: &[Entry], keep: &mut Kept) -> Self {
         let mut paths = Self::default();
         let mut list = |key: &str, into: &mut Vec<PathBuf>| {
@@ -106,7 +106,7 @@ impl Paths {
         paths
     }
 
-    /// All folders that hold nodes and their properties, each once.
+    /// All folders that contain nodes and their properties, each once.
     pub(super) fn all(&self) -> Vec<PathBuf> {
         let mut all: Vec<PathBuf> = Vec::new();
         for list in [&self.models, &self.seeds, &self.tests, &self.snapshots, &self.macros, &self.analyses] {

@@ -1,6 +1,6 @@
 //! `profiles.toml`: the project's name, variables and folder defaults, and its targets.
 //!
-//! Knows how to read and check the file; not what models or servers do with it.
+//! Knows how to read and check the file, but not how models or servers use it.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -21,38 +21,38 @@ use elt_base::secret::Secret;
 /// The file's name, in the project's root.
 pub const PROFILES_FILE: &str = "profiles.toml";
 
-/// The project's settings, and the target it runs with: all of `profiles.toml`, or what `dbt_project.yml` and
-/// `profiles.yml` say in its place. Environment variables are filled in.
+/// The project's settings, and the target it runs with: all of `profiles.toml`, or the equivalent keys of
+/// `dbt_project.yml` and `profiles.yml`. Environment variables are replaced.
 ///
 /// ```toml
 /// [project]
 /// name = "loans"            # required
 /// target = "dev"            # the default target; the only one, or `dev`, if absent
 ///
-/// [project.vars]            # what `var('..')` gives; `--vars` overrides
+/// [project.vars]            # the values of `var('..')`; `--vars` takes precedence
 /// [project.models]          # folder defaults, nested as the folders are, as dbt's `models:`
 /// [project.seeds]           # the same for seeds; snapshots, data_tests, unit_tests, sources, exposures alike
 ///
 /// [target.dev]              # one table per target, see `Target`
 /// ```
 ///
-/// `${VAR}` and `${VAR:-default}` are filled in within `[project]` and the chosen target. Beside a `dbt_project.yml`,
-/// which is the project then, `[project]` may hold `target` only.
+/// `${VAR}` and `${VAR:-default}` are replaced within `[project]` and the chosen target. If there is a
+/// `dbt_project.yml`, it defines the project, and `[project]` may contain only `target`.
 #[derive(Debug, Clone)]
 pub struct Profiles {
     /// The project's root folder, absolute.
     pub root: PathBuf,
     pub name: String,
-    /// The name of the profile in `profiles.yml`; the project's own where there is none.
+    /// The name of the profile in `profiles.yml`; the project's own name if there is none.
     pub profile: String,
-    /// Whether `dbt_project.yml` is the project. Sources that no target loads are tables that stand, then.
+    /// Whether `dbt_project.yml` defines the project. Then sources that no target loads are tables that already exist.
     pub is_dbt: bool,
     pub vars: Map<String, Value>,
     pub defaults: Defaults,
     pub paths: Paths,
     pub on_run_start: Vec<RunHook>,
     pub on_run_end: Vec<RunHook>,
-    /// dbt's `flags:`; most mean nothing here.
+    /// dbt's `flags:`. Most have no effect here.
     pub flags: Map<String, Value>,
     pub target: Target,
 }
@@ -70,11 +70,11 @@ pub struct Target {
     pub name: String,
     /// `warehouse`: the DuckDB file, absolute; `.elt/<target>/warehouse.duckdb` below the root by default.
     pub warehouse: PathBuf,
-    /// `landing`: where Parquet segments land, absolute; `landing` beside the warehouse by default.
+    /// `landing`: the absolute folder for landed Parquet segments; `landing` next to the warehouse by default.
     pub landing: PathBuf,
     /// `schema`: the DuckDB schema that models are built in; `main` by default.
     pub schema: String,
-    /// `threads`: how many models, collections and tables are worked on at once, and DuckDB's threads; all cores by
+    /// `threads`: how many models, collections and tables are processed at once, and DuckDB's threads; all cores by
     /// default.
     pub threads: usize,
     /// `memory_limit`: DuckDB's, such as `4GB`; None leaves DuckDB's default.
@@ -83,25 +83,25 @@ pub struct Target {
     pub sources: BTreeMap<String, SourceProfile>,
     /// `[target.<name>.export]`.
     pub export: Option<ExportProfile>,
-    /// What SQL calls the database, as far as names allow: for an output of `profiles.yml` the file's name without its
-    /// ending, as dbt has it.
+    /// The name of the database in SQL, if it is a valid name. For an output of `profiles.yml`, it is the file's name
+    /// without its ending, as in dbt.
     pub database: String,
-    /// `settings:` of an output of `profiles.yml`: what DuckDB is set to in every session.
+    /// `settings:` of an output of `profiles.yml`: DuckDB's settings in every session.
     pub settings: Vec<(String, String)>,
 }
 
-/// Where a source's collections are read.
+/// The place of a source's collections.
 #[derive(Debug, Clone)]
 pub enum SourceProfile {
-    /// `type = "mongodb"`, `uri`, `database`; `snapshot`: whether all collections are read as they were at one moment.
+    /// `type = "mongodb"`, `uri`, `database`; `snapshot`: whether all collections are read at the same point in time.
     Mongodb { uri: Secret, database: String, snapshot: bool },
-    /// `type = "files"`, `path` (absolute here): each file in that folder is a collection, named for
-    /// the file without its endings; of a mongodump it is the folder of one database (`dump/<database>`).
+    /// `type = "files"`, `path` (absolute here): each file in that folder is a collection, with the name of the file
+    /// without its endings. For a mongodump, it is the folder of one database (`dump/<database>`).
     Files { path: PathBuf },
 }
 
 impl SourceProfile {
-    /// What tells one source from another, and says nothing of a secret: hex digits.
+    /// Identifies a source without revealing a secret: hex digits.
     pub fn fingerprint(&self) -> String {
         let text = match self {
             Self::Mongodb { uri, database, .. } => {
@@ -114,15 +114,15 @@ impl SourceProfile {
     }
 }
 
-/// The catalog's name where nothing else is said.
+/// The catalog's name if none is configured.
 pub(super) const DATABASE: &str = "elt_warehouse";
 const TARGET_KEYS: &[&str] = &["warehouse", "landing", "schema", "threads", "memory_limit", "sources", "export"];
 
 impl Profiles {
-    /// Reads `profiles.toml` in `root`, its text given, for `target` or for the default one.
+    /// Reads `profiles.toml` in `root` from its text, for `target` or for the default target.
     ///
-    /// Fails, always with exit code 2 and where it can at the place in the file, if it is not TOML, a key or target is
-    /// unknown, a value is of the wrong type, or a variable is not set.
+    /// Fails, always with exit code 2 and if possible at the place in the file, if it is not TOML, a key or target is
+    /// unknown, a value has the wrong type, or a variable is not set.
     pub(super) fn of_toml(root: &Path, text: &str, target: Option<&str>, environment: &Environment) -> Result<Self> {
         Self::parse(root.to_path_buf(), text, target, environment)
     }
@@ -152,7 +152,7 @@ impl Profiles {
         }
     }
 
-    /// The target that `profiles.toml` gives a project whose settings stand in `dbt_project.yml`.
+    /// The target in `profiles.toml` for a project whose settings are in `dbt_project.yml`.
     pub(super) fn target_beside_dbt(
         root: &Path,
         text: &str,
@@ -177,7 +177,7 @@ impl Profiles {
     }
 }
 
-/// The chosen target, read.
+/// Reads the chosen target.
 fn target_of(
     root: &Path,
     top: &[Entry],
@@ -193,7 +193,7 @@ fn target_of(
     read_target(root, name, written, environment)
 }
 
-/// The target to use: the one asked for, else `[project]`'s, else the only one, else `dev`.
+/// The target to use: the requested one, else `[project]`'s, else the only one, else `dev`.
 fn chosen<'a>(
     targets: &'a Written,
     project: &[Entry],
@@ -307,13 +307,13 @@ fn refuse_unknown(entries: &[Entry], known: &[&str], of: &str) -> Result<()> {
     Error::many(unknown_keys(entries, known, of)).map_or(Ok(()), Err)
 }
 
-/// Fills variables in, in every text of `written`; an error for each that is not set.
+/// Replaces variables in every text of `written`. Returns an error for each variable that is not set.
 fn fill(written: &mut Written, environment: &Environment) -> Vec<Error> {
     let mut errors = Vec::new();
     written.each_text(&mut |text, place| match environment.fill(text) {
         Ok(filled) => *text = filled,
         Err(unset) => {
-            // The part in the file's own text, so that the carets stand below the variable alone.
+            // The part in the file's own text, so that the carets mark only the variable.
             let whole = place.source.text.get(place.span.clone()).unwrap_or("");
             let place = match whole.find(&unset.written) {
                 Some(index) => {
@@ -332,8 +332,8 @@ fn fill(written: &mut Written, environment: &Environment) -> Vec<Error> {
     errors
 }
 
-/// `text` with the literal part of every URI's password as stars, byte for byte as long: what errors show.
-/// `${VAR}` stays, since that is what an error is about, and no secret.
+/// `text` with stars instead of the literal part of every URI's password, for errors. The length in bytes is unchanged.
+/// `${VAR}` is kept, because it is the subject of errors, and not a secret.
 fn blot_passwords(text: &str) -> String {
     let mut bytes = text.as_bytes().to_vec();
     let mut blot = |range: std::ops::Range<usize>| {
@@ -354,7 +354,7 @@ fn blot_passwords(text: &str) -> String {
     for (index, _) in text.match_indices("://") {
         let start = index + 3;
         let end = text[start..].find(ends).map_or(text.len(), |length| start + length);
-        // The last `@`: a password that is not percent-encoded may hold one itself.
+        // The last `@`, because a password that is not percent-encoded may contain an `@`.
         if let Some(at) = text[start..end].rfind('@').map(|at| start + at)
             && let Some(colon) = colon_outside_variables(&text[start..at]).map(|colon| start + colon)
         {
@@ -369,7 +369,7 @@ fn blot_passwords(text: &str) -> String {
     String::from_utf8(bytes).unwrap_or_else(|_| "*".repeat(text.len()))
 }
 
-/// The `:` between user and password, not that of `${USER:-ann}`.
+/// The `:` between user and password, not the `:` of `${USER:-ann}`.
 fn colon_outside_variables(userinfo: &str) -> Option<usize> {
     let mut depth = 0usize;
     userinfo.char_indices().find_map(|(index, c)| {

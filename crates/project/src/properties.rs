@@ -1,6 +1,6 @@
 //! YAML properties in dbt's schema: sources, models, seeds, columns, data tests, constraints, each with its place.
 //!
-//! Knows the shape of the files, not what a configuration key means.
+//! Knows the shape of the files, but not the meaning of a configuration key.
 
 use serde_json::{Map, Value};
 
@@ -30,12 +30,12 @@ pub struct NodeProperties {
     pub name: String,
     pub place: Place,
     pub description: String,
-    /// `config:`, as written (values may hold Jinja, which `project` has rendered with `var`, `env_var` and `target`).
+    /// `config:`, as written. Jinja in values is already rendered with `var`, `env_var` and `target`.
     pub config: Map<String, Value>,
     pub columns: Vec<ColumnProperties>,
     pub data_tests: Vec<TestProperties>,
     pub constraints: Vec<Constraint>,
-    /// A snapshot's `relation:`, as written (`ref('customers')`), if no SQL file holds it.
+    /// A snapshot's `relation:`, as written (`ref('customers')`), if no SQL file contains its query.
     pub relation: Option<String>,
 }
 
@@ -74,12 +74,13 @@ pub struct ColumnProperties {
 pub struct TestProperties {
     /// The generic test: `unique`, `relationships`, `custom`.
     pub test: String,
-    /// `name:`, where the user gives one.
+    /// `name:`, if the user sets one.
     pub name: Option<String>,
     pub place: Place,
-    /// Keyword arguments, whether below `arguments:` or beside the name as older files have them.
+    /// Keyword arguments, below `arguments:` or, as in older files, next to the name.
     pub arguments: Map<String, Value>,
-    /// `config:` and the config keys that stand beside it: severity, where, limit, warn_if, error_if, tags, enabled …
+    /// `config:` and the config keys that are written next to it: severity, where, limit, warn_if, error_if, tags,
+    /// enabled …
     pub config: Map<String, Value>,
 }
 
@@ -89,9 +90,9 @@ pub struct Constraint {
     pub kind: ConstraintKind,
     pub place: Place,
     pub name: Option<String>,
-    /// The columns it covers; for a column's constraint that column.
+    /// Its columns. For a column's constraint, that column.
     pub columns: Vec<String>,
-    /// The SQL of a check or a custom constraint; what else follows another kind's keyword.
+    /// The SQL of a check or a custom constraint. For other kinds, the text after the keyword.
     pub expression: Option<String>,
     /// A foreign key's `to:`, as written: `ref('customers')`.
     pub to: Option<String>,
@@ -105,7 +106,7 @@ pub enum ConstraintKind {
     PrimaryKey,
     ForeignKey,
     Check,
-    /// SQL as it is, for DuckDB alone.
+    /// SQL that is used unchanged, only for DuckDB.
     Custom,
 }
 
@@ -127,9 +128,9 @@ pub struct TableProperties {
     pub name: String,
     pub place: Place,
     pub description: String,
-    /// The collection's own name, if the table's differs.
+    /// The collection's own name, if it differs from the table's name.
     pub identifier: Option<String>,
-    /// The source's `config:` with the table's over it.
+    /// The table's `config:`, merged over the source's.
     pub config: Map<String, Value>,
     pub columns: Vec<ColumnProperties>,
     pub data_tests: Vec<TestProperties>,

@@ -1,6 +1,7 @@
-//! One YAML file in dbt's schema -> `Properties`.
+//! Reads one YAML file in dbt's schema into `Properties`.
 //!
-//! Knows dbt's keys (<https://docs.getdbt.com/reference/configs-and-properties>); not what a configuration means.
+//! Knows dbt's keys (<https://docs.getdbt.com/reference/configs-and-properties>), but not the meaning of a
+//! configuration.
 
 use serde_json::{Map, Value};
 
@@ -28,9 +29,9 @@ const TOP_KEYS: &[&str] = &[
     "exposures",
     "groups",
 ];
-/// Descriptions of things that need none to be built.
+/// Keys that describe resources that are not needed for a build.
 const TOP_IGNORED: &[&str] = &["tests"];
-/// What other tools read; nothing here does.
+/// Keys for other tools. They have no effect here.
 const TOP_UNUSED: &[&str] = &["metrics", "saved_queries", "semantic_models"];
 const TOP_UNSUPPORTED: &[&str] = &["functions"];
 const NODE_KEYS: &[&str] = &["name", "description", "config", "columns", "data_tests", "tests", "constraints"];
@@ -40,7 +41,7 @@ const NODE_UNSUPPORTED: &[&str] = &["versions", "latest_version"];
 const SOURCE_KEYS: &[&str] = &["name", "description", "schema", "config", "tables"];
 const TABLE_KEYS: &[&str] = &["name", "description", "identifier", "config", "columns", "data_tests", "tests"];
 const COLUMN_KEYS: &[&str] = &["name", "description", "data_type", "config", "data_tests", "tests", "constraints"];
-/// Keys that dbt takes beside `config:` and means as if they stood in it.
+/// Keys that dbt accepts next to `config:` with the same meaning as inside it.
 const CONFIG_BESIDE: &[&str] = &[
     "access",
     "database",
@@ -55,10 +56,10 @@ const CONFIG_BESIDE: &[&str] = &[
     "quoting",
     "tags",
 ];
-/// Keys for dbt's documentation site and the like.
+/// Keys for dbt's documentation site and similar tools.
 const HARMLESS: &[&str] =
     &["docs", "deprecation_date", "policy_tags", "external", "granularity", "semantic_model", "time_spine"];
-/// A test's keys that are configuration wherever they stand, <https://docs.getdbt.com/reference/data-test-configs>.
+/// Keys of a test that are configuration in every position, <https://docs.getdbt.com/reference/data-test-configs>.
 const TEST_CONFIG: &[&str] = &[
     "alias",
     "database",
@@ -80,7 +81,7 @@ const CONSTRAINT_KEYS: &[&str] =
     &["type", "name", "columns", "expression", "to", "to_columns", "warn_unenforced", "warn_unsupported"];
 const CONSTRAINT_TYPES: &[&str] = &["not_null", "unique", "primary_key", "foreign_key", "check", "custom"];
 
-/// Reads one file into `properties`; what is wrong in it goes to `errors`, all of it.
+/// Reads one file into `properties`, and adds all its errors to `errors`.
 pub(super) fn read(
     source: &Arc<SourceText>,
     template: &YamlTemplate,
@@ -230,7 +231,7 @@ impl PropertyFile<'_> {
         })
     }
 
-    /// An entry's keys, its name and the name's place; None if it is no table or has no name.
+    /// An entry's keys, its name and the name's place. None if the entry is not a table or has no name.
     pub(super) fn named<'w>(
         &mut self,
         item: &'w Written,
@@ -271,7 +272,7 @@ impl PropertyFile<'_> {
         self.keep(written.text(key)).map(str::to_owned)
     }
 
-    /// `config:`, and over nothing the keys that stand beside it; `config:` wins.
+    /// `config:`, and the keys that are written next to it. `config:` takes precedence.
     pub(super) fn config(&mut self, entries: &[Entry]) -> Map<String, Value> {
         let mut config = Map::new();
         for entry in entries.iter().filter(|entry| CONFIG_BESIDE.contains(&entry.key.as_str())) {
@@ -300,7 +301,7 @@ impl PropertyFile<'_> {
 
     fn data_tests(&mut self, entries: &[Entry]) -> Vec<TestProperties> {
         let mut tests = Vec::new();
-        // `tests:` is the name of before dbt 1.8.
+        // `tests:` is the name from before dbt 1.8.
         for key in ["data_tests", "tests"] {
             if let Some(written) = find(entries, key) {
                 for item in self.keep(written.list(key)).unwrap_or_default() {
@@ -318,7 +319,7 @@ impl PropertyFile<'_> {
                 [entry] if entry.key != "test_name" => {
                     (entry.key.clone(), entry.key_place.clone(), Some(self.keep(entry.value.table(&entry.key))?))
                 }
-                // dbt's other form: `test_name:` among the arguments.
+                // dbt's other form has `test_name:` among the arguments.
                 entries => match find(entries, "test_name") {
                     Some(written) => {
                         let name = self.keep(written.text("test_name"))?.to_owned();
@@ -350,7 +351,7 @@ impl PropertyFile<'_> {
                     }
                     config.insert(entry.key.clone(), value.to_json());
                 }
-                // Arguments are rendered with the test, which knows `ref` and the model.
+                // Arguments are rendered together with the test, where `ref` and the model are available.
                 _ => {
                     arguments.insert(entry.key.clone(), entry.value.to_json());
                 }
@@ -424,7 +425,7 @@ impl PropertyFile<'_> {
     }
 }
 
-/// Tags add up and `meta` is laid over by key; other keys replace, as dbt's do.
+/// Tags are added and `meta` is merged by key. Other keys are replaced, as in dbt.
 fn merge_config(config: &mut Map<String, Value>, key: String, value: Value) {
     match (key.as_str(), config.get_mut(&key), value) {
         ("tags", Some(known), value) => {

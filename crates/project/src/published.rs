@@ -1,68 +1,69 @@
-//! What YAML asks of a published table beside dbt's constraints: `grants`, `indexes`, `persist_docs`, and our `export`.
+//! The configuration of a published table in YAML, except dbt's constraints: `grants`, `indexes`, `persist_docs`, and
+//! our `export`.
 //!
-//! Values only: `model` reads them, `export` resolves them against a relation. Knows no target.
+//! Only values: `model` reads them, `export` resolves them for a relation. Knows no target.
 
 use std::collections::BTreeMap;
 
 use elt_base::error::Place;
 
-/// Of one model, seed or snapshot. Names are as written.
+/// The configuration of one model, seed or snapshot. Names are as written.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct TableContract {
-    /// `export.schema`: the target's schema; the profile's by default.
+    /// `export.schema`: the schema in the target; the profile's by default.
     pub schema: Option<String>,
-    /// `export.table`: the table's (collection's, file's) name; the relation's by default.
+    /// `export.table`: the name of the table (collection, file); the relation's by default.
     pub table: Option<String>,
-    /// The description, where `persist_docs.relation` says so.
+    /// The description, if `persist_docs.relation` is set.
     pub comment: Option<String>,
     /// `export.owner`: the role that owns the table.
     pub owner: Option<String>,
-    /// dbt's `grants`: a privilege and the roles that get it.
+    /// dbt's `grants`: each privilege and the roles that receive it.
     pub grants: BTreeMap<String, Vec<String>>,
-    /// `indexes`, as dbt-postgres has them.
+    /// `indexes`, as in dbt-postgres.
     pub indexes: Vec<Index>,
-    /// `export.columns`: these first, in this order; the others follow in the relation's.
+    /// `export.columns`: these columns are first, in this order. The others follow in the relation's order.
     pub column_order: Vec<String>,
-    /// `export.partition_by`: the columns that name folders, for files.
+    /// `export.partition_by`: the columns for the names of folders, for files.
     pub partition_by: Vec<String>,
-    /// `export.on_hazard`; None: the profile's.
+    /// `export.on_hazard`. None: the profile's value.
     pub on_hazard: Option<OnHazard>,
     pub columns: Vec<ColumnContract>,
 }
 
-/// Of one column.
+/// The configuration of one column.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct ColumnContract {
     pub name: String,
     pub place: Option<Place>,
-    /// `export.type`: the column's type in the target's own words.
+    /// `export.type`: the column's type in the target's notation.
     pub target_type: Option<String>,
     /// `export.default`: SQL in the target's dialect, for rows that others insert.
     pub default: Option<String>,
-    /// The description, where `persist_docs.columns` says so.
+    /// The description, if `persist_docs.columns` is set.
     pub comment: Option<String>,
-    /// `export.on_hazard`; None: the table's.
+    /// `export.on_hazard`. None: the table's value.
     pub on_hazard: Option<OnHazard>,
 }
 
-/// An index beside those of the keys.
+/// An index in addition to those of the keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Index {
     pub columns: Vec<String>,
     pub unique: bool,
-    /// `type`: the access method, `btree` where None.
+    /// `type`: the access method; `btree` if None.
     pub method: Option<String>,
 }
 
-/// What happens to a value that the target cannot hold.
+/// How a value that the target cannot store is handled.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OnHazard {
     /// Nothing is published.
     #[default]
     Fail,
-    /// The nearest value that it can hold stands in its place; where there is none, NULL.
+    /// The nearest value that the target can store replaces it, or NULL if there is none.
     Replace,
-    /// The row goes to a table beside, `<table>_quarantine`.
+    /// The row is written to a separate table, `<table>_quarantine`.
     Quarantine,
 }
 

@@ -1,6 +1,6 @@
 //! `selectors.yml`: named selections in dbt's YAML form.
 //!
-//! Knows the form (<https://docs.getdbt.com/reference/node-selection/yaml-selectors>); not what a method means.
+//! Knows the form (<https://docs.getdbt.com/reference/node-selection/yaml-selectors>), but not the meaning of a method.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -22,25 +22,25 @@ pub struct SelectorDefinition {
     pub name: String,
     pub place: Place,
     pub description: Option<String>,
-    /// Taken where nothing is selected or excluded on the command line.
+    /// Used if the command line selects and excludes nothing.
     pub is_default: bool,
     pub definition: Definition,
-    /// The definition as it was written, for the manifest.
+    /// The definition as written, for the manifest.
     pub written: Value,
 }
 
 #[derive(Debug, Clone)]
 pub enum Definition {
-    /// The command line's form.
+    /// A selector in the notation of the command line.
     Text(String, Place),
     One(Box<Criterion>),
-    /// All parts together, without what the second list selects.
+    /// The union of all parts, without the nodes that the second list selects.
     Union(Vec<Definition>, Vec<Definition>),
-    /// What all parts have in common, without what the second list selects.
+    /// The intersection of all parts, without the nodes that the second list selects.
     Intersection(Vec<Definition>, Vec<Definition>),
 }
 
-/// `method:`, `value:` and what stands beside them.
+/// `method:`, `value:` and the keys next to them.
 #[derive(Debug, Clone)]
 pub struct Criterion {
     pub place: Place,
@@ -51,7 +51,7 @@ pub struct Criterion {
     pub children: bool,
     pub children_depth: Option<usize>,
     pub childrens_parents: bool,
-    /// The word, and where it stands.
+    /// The word, and its place.
     pub indirect: Option<(String, Place)>,
     pub exclude: Vec<Definition>,
 }
@@ -70,7 +70,7 @@ const CRITERION_KEYS: &[&str] = &[
     "exclude",
 ];
 
-/// Reads the file in `root`; no file is no selectors. What is wrong in it goes to `errors`, all of it.
+/// Reads the file in `root`. A missing file means no selectors. Adds all errors in the file to `errors`.
 pub(super) fn read(root: &Path, template: &YamlTemplate, errors: &mut Vec<Error>) -> Vec<SelectorDefinition> {
     let text = match std::fs::read(root.join(SELECTORS_FILE)) {
         Ok(bytes) => String::from_utf8(bytes)
@@ -181,7 +181,7 @@ fn definition(written: &Written) -> Result<Definition> {
     criterion(entries, written)
 }
 
-/// The parts of a set, and what is taken out of it.
+/// The parts of a set, and the parts that are excluded from it.
 fn set(written: &Written, key: &str) -> Result<(Vec<Definition>, Vec<Definition>)> {
     let mut parts = Vec::new();
     let mut exclude = None;
@@ -222,7 +222,7 @@ fn criterion(entries: &[Entry], written: &Written) -> Result<Definition> {
         indirect: None,
         exclude: Vec::new(),
     };
-    // `tag: nightly` is short for a method and its value.
+    // `tag: nightly` is a short form for a method and its value.
     if let [entry] = entries
         && entry.key != "method"
         && entry.key != "value"
@@ -259,7 +259,7 @@ fn criterion(entries: &[Entry], written: &Written) -> Result<Definition> {
 }
 
 impl SelectorDefinition {
-    /// As dbt's manifest holds it.
+    /// The definition in the form of dbt's manifest.
     pub fn to_json(&self) -> Value {
         let mut object = Map::new();
         object.insert("name".into(), self.name.clone().into());

@@ -1,7 +1,7 @@
-//! What a project says of itself: its name, variables, folders, folder defaults and hooks. The same keys stand in
-//! `dbt_project.yml` and in the `[project]` of `profiles.toml`.
+//! The settings of a project: its name, variables, folders, folder defaults and hooks. `dbt_project.yml` and the
+//! `[project]` of `profiles.toml` have the same keys.
 //!
-//! Knows the keys and their shapes; neither file's format, nor targets.
+//! Knows the keys and their shapes. Does not know the format of either file, or targets.
 
 use std::path::PathBuf;
 
@@ -13,35 +13,36 @@ use super::written::{Entry, Kept, Written, WrittenValue, find};
 use crate::messages;
 use elt_base::error::{Place, Result};
 
-/// A statement of `on-run-start` or `on-run-end`, Jinja not rendered.
+/// A statement of `on-run-start` or `on-run-end`, with unrendered Jinja.
 #[derive(Debug, Clone)]
 pub struct RunHook {
     pub sql: String,
     pub place: Place,
 }
 
-/// The folder defaults of each kind of node, as written: nested as the folders are; keys that start with `+` are
+/// The folder defaults of each kind of node, as written. They are nested like the folders. Keys that start with `+` are
 /// configuration.
 #[derive(Debug, Clone, Default)]
 pub struct Defaults {
     pub models: Map<String, Value>,
     pub seeds: Map<String, Value>,
     pub snapshots: Map<String, Value>,
-    /// `data_tests:`, and `tests:` as it was called before dbt 1.8.
+    /// `data_tests:`, and `tests:`, its name before dbt 1.8.
     pub data_tests: Map<String, Value>,
     pub unit_tests: Map<String, Value>,
     pub sources: Map<String, Value>,
     pub exposures: Map<String, Value>,
 }
 
-/// Folder defaults by the key they stand under.
+/// Folder defaults by their key.
 pub(super) const DEFAULTS_KEYS: &[&str] =
     &["models", "seeds", "snapshots", "data_tests", "tests", "unit_tests", "sources", "exposures"];
 
-/// The keys that both files have, but for `Paths::KEYS` and `DEFAULTS_KEYS`.
+/// The keys that both files have, except `Paths::KEYS` and `DEFAULTS_KEYS`.
 pub(super) const KEYS: &[&str] = &["name", "vars", "on-run-start", "on-run-end", "flags"];
 
-/// Reads the keys; errors go to `keep`. None if there is no name or no target. `of` is how messages call the table.
+/// Reads the keys. Errors go to `keep`. None if the name or the target is missing. `of` is the table's name in
+/// messages.
 pub(super) fn read(
     root: PathBuf,
     entries: &[Entry],
@@ -80,7 +81,7 @@ pub(super) fn read(
     let flags = keep.map(entries, "flags");
     super::flags::check(entries, keep);
     let (name, target) = (name?, target?);
-    // Variables below the project's own name are its own, and win.
+    // Variables below the project's own name belong to the project, and take precedence.
     if let Some(Value::Object(own)) = vars.get(&name).cloned() {
         vars.extend(own);
     }
@@ -99,7 +100,7 @@ pub(super) fn read(
     })
 }
 
-/// Lays one nested table over another.
+/// Merges one nested table over another.
 fn overlay(under: &mut Map<String, Value>, over: Map<String, Value>) {
     for (key, value) in over {
         match (under.get_mut(&key), value) {
@@ -111,7 +112,7 @@ fn overlay(under: &mut Map<String, Value>, over: Map<String, Value>) {
     }
 }
 
-/// A statement, `{sql: statement}`, or a list of them; empty ones are left out.
+/// A statement, `{sql: statement}`, or a list of them. Empty statements are omitted.
 fn hooks(key: &str, written: &Written) -> Result<Vec<RunHook>> {
     let one = std::slice::from_ref(written);
     let items = match &written.value {
@@ -133,23 +134,23 @@ fn hooks(key: &str, written: &Written) -> Result<Vec<RunHook>> {
     Ok(hooks)
 }
 
-/// Configuration keys whose value is a map, so that a map below them is no folder.
+/// Configuration keys whose value is a map. A map below them is not a folder.
 pub const MAP_KEYS: [&str; 8] =
     ["meta", "column_types", "export", "contract", "persist_docs", "grants", "docs", "freshness"];
 
-/// A folder of some folder defaults, as it is written.
+/// A folder of folder defaults, as written.
 #[derive(Debug, Clone)]
 pub struct DefaultFolder {
-    /// What it stands under: `models`.
+    /// Its top key: `models`.
     pub key: &'static str,
-    /// The folders' names, from the top folder on; without the project's own name.
+    /// The folders' names, from the top folder on, without the project's own name.
     pub path: Vec<String>,
     pub place: Place,
-    /// The configuration right in it, with places.
+    /// The configuration directly in it, with places.
     pub settings: Vec<(String, Value, Place)>,
 }
 
-/// The folders of all folder defaults, each before those in it; the top of each kind has no path.
+/// The folders of all folder defaults, each before its subfolders. The top of each kind has no path.
 pub(super) fn default_folders(entries: &[Entry], project: &str) -> Vec<DefaultFolder> {
     let mut folders = Vec::new();
     for key in DEFAULTS_KEYS {

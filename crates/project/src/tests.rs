@@ -1,4 +1,4 @@
-//! Projects on disk, read: the files found, the properties, what each mistake says.
+//! Tests of reading projects from disk: the files, the properties, and the error for each mistake.
 
 use std::fs;
 
@@ -122,7 +122,7 @@ models:
 fn points_at_mistakes() {
     check("models:\n  - name: a\n    colums: []\n", &["models/m.yml:3 [colums] unknown key `colums` in a model"]);
     check("metrics: []\nmodls: []\n", &["models/m.yml:2 [modls] unknown key `modls` in a properties file"]);
-    check("version: 1", &["models/m.yml:1 [1] `version` is 2"]);
+    check("version: 1", &["models/m.yml:1 [1] `version` must be 2"]);
     check("models:\n  - description: x\n", &["models/m.yml:2 [description: x] a model has no `name`"]);
     check(
         "models:\n  - name: a\n  - name: a\n",
@@ -138,7 +138,7 @@ fn points_at_mistakes() {
     );
     check(
         "models:\n  - name: a\n    data_tests:\n      - unique:\n        config: {}\n",
-        &["models/m.yml:4 [unique:] an entry of `data_tests` is a name, or one name with its arguments"],
+        &["models/m.yml:4 [unique:] an entry of `data_tests` must be a name, or one name with its arguments"],
     );
     check("models:\n  - name: [a\n", &["models/m.yml:2 [[a] malformed YAML"]);
 }

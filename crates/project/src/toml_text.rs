@@ -1,6 +1,6 @@
-//! TOML text -> `Written`, every key and value with its place.
+//! Converts TOML text to `Written`, with the place of every key and value.
 //!
-//! Knows TOML; not what `profiles.toml` holds.
+//! Knows TOML, but not the content of `profiles.toml`.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::written::{Entry, Written, WrittenValue, clamp};
 use crate::messages;
 use elt_base::error::{Result, SourceText};
 
-/// Parses `text`, whose lines errors show as `shown` has them (the same length, passwords blotted out).
+/// Parses `text`. Errors show the lines of `shown`, which has the same length, but stars instead of passwords.
 pub(super) fn parse(text: &str, shown: &Arc<SourceText>) -> Result<Written> {
     let table = DeTable::parse(text).map_err(|error| {
         let span = error.span().unwrap_or(0..0);
@@ -29,7 +29,7 @@ fn entries(table: &DeTable<'_>, shown: &Arc<SourceText>) -> Result<Vec<Entry>> {
         let key_place = clamp(shown, span.start, span.end);
         entries.push(Entry { key: key.get_ref().to_string(), key_place, value: written(value, shown)? });
     }
-    // As written, so that errors come in the order of the file.
+    // The order in the file, so that errors have the same order.
     entries.sort_by_key(|entry| entry.key_place.span.start);
     Ok(entries)
 }
@@ -48,7 +48,7 @@ fn written(value: &Spanned<DeValue<'_>>, shown: &Arc<SourceText>) -> Result<Writ
             None => return Err(messages::number_out_of_range(place)),
         },
         DeValue::Boolean(value) => WrittenValue::Bool(*value),
-        // JSON, what Jinja gets, has no dates: the text of one is what a template would print.
+        // JSON, which Jinja receives, has no dates. A date is converted to the text that a template prints.
         DeValue::Datetime(value) => WrittenValue::Text(value.to_string()),
         DeValue::Array(items) => {
             WrittenValue::List(items.iter().map(|item| written(item, shown)).collect::<Result<_>>()?)

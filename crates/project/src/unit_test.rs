@@ -1,6 +1,7 @@
 //! `unit_tests:` of a properties file: inputs, expected rows and overrides as written, each with its place.
 //!
-//! Knows dbt's keys (<https://docs.getdbt.com/reference/resource-properties/unit-tests>); not what a row's values mean.
+//! Knows dbt's keys (<https://docs.getdbt.com/reference/resource-properties/unit-tests>), but not the meaning of a
+//! row's values.
 
 use serde_json::{Map, Value};
 
@@ -35,12 +36,12 @@ pub struct UnitTestProperties {
 pub struct GivenProperties {
     /// `ref('customers')`, `source('loans', 'customers')` or `this`, as written.
     pub input: String,
-    /// Of the input.
+    /// The rows of the input.
     pub place: Place,
     pub rows: FixtureProperties,
 }
 
-/// Rows as an entry of `given:` or `expect:` has them.
+/// The rows of an entry of `given:` or `expect:`.
 #[derive(Debug, Clone)]
 pub struct FixtureProperties {
     pub place: Place,
@@ -49,19 +50,19 @@ pub struct FixtureProperties {
 
 #[derive(Debug, Clone)]
 pub enum FixtureRows {
-    /// No `rows` and no `fixture`: for a seed its own file.
+    /// Neither `rows` nor `fixture`: a seed uses its own file.
     Missing,
     Dict(Vec<FixtureRow>),
     Csv(String),
     Sql(String),
-    /// A file of the fixtures folder, by its name without ending.
+    /// A file of the fixtures folder, by its name without its ending.
     File {
         name: String,
         is_sql: bool,
     },
 }
 
-/// One row; what it does not name is NULL.
+/// One row. Columns that it does not name are NULL.
 #[derive(Debug, Clone)]
 pub struct FixtureRow {
     pub place: Place,
@@ -76,7 +77,7 @@ pub struct FixtureCell {
     pub place: Place,
 }
 
-/// `overrides:`: what macros, variables and environment variables give instead.
+/// `overrides:`: the values that macros, variables and environment variables return instead.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct OverrideProperties {
     pub macros: Map<String, Value>,
@@ -142,7 +143,7 @@ impl PropertyFile<'_> {
         Some(GivenProperties { input, rows: self.fixture(entries, &place)?, place })
     }
 
-    /// `rows`, `format` and `fixture`. Rows of the wrong kind for their format are an error.
+    /// `rows`, `format` and `fixture`. Rows that do not match their format are an error.
     fn fixture(&mut self, entries: &[Entry], place: &Place) -> Option<FixtureProperties> {
         let format = match find(entries, "format") {
             Some(written) => {

@@ -1,6 +1,6 @@
-//! What dbt projects may hold and this tool does not do: packages, Python models, materializations of one's own.
+//! Features of dbt projects that this tool does not support: packages, Python models, custom materializations.
 //!
-//! Looks for them and says so at their place; a project is not half built.
+//! Finds them and reports them at their place, so that a project is never built only in part.
 
 use std::path::Path;
 use std::sync::LazyLock;
@@ -15,7 +15,7 @@ use super::yaml_text;
 use crate::messages;
 use elt_base::error::{Error, Place, SourceText};
 
-/// Everything of that kind.
+/// Reports all unsupported features.
 pub(super) fn find_all(root: &Path, paths: &Paths, macros: &[ProjectFile], python: &[ProjectFile]) -> Vec<Error> {
     let mut errors: Vec<Error> =
         python.iter().map(|file| messages::python_model(Place::line(&file.source, 1))).collect();
@@ -28,12 +28,12 @@ fn materializations(file: &ProjectFile) -> Vec<Error> {
     static TAG: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new(r"(?s)\{#.*?#\}|\{%-?\s*(materialization\s+\w+)").ok());
     let Some(tag) = TAG.as_ref() else { return Vec::new() };
-    // A comment is matched, so that nothing within it is, and has no group.
+    // The expression also matches comments, so that nothing inside them is found. A comment has no group.
     let found = tag.captures_iter(&file.source.text).filter_map(|found| found.get(1));
     found.map(|tag| messages::own_materialization(Place::new(&file.source, tag.range()))).collect()
 }
 
-/// `packages.yml` and `dependencies.yml` that name something, or a package that lies in the folder for them.
+/// Reports `packages.yml` and `dependencies.yml` that name something, and a package in the packages folder.
 fn packages(root: &Path, paths: &Paths) -> Vec<Error> {
     let mut errors = Vec::new();
     for name in ["packages.yml", "dependencies.yml"] {

@@ -1,6 +1,6 @@
-//! A value of a configuration file, TOML or YAML, as it was written: its kind, its parts, the place of each.
+//! A value of a configuration file, TOML or YAML, as written: its kind, its parts, and the place of each.
 //!
-//! Knows neither file's schema; what a key means is `profiles` and `properties`.
+//! Does not know the schema of either file. `profiles` and `properties` know the meaning of a key.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use serde_json::{Map, Number, Value};
 use crate::messages;
 use elt_base::error::{Error, Place, Result, SourceText};
 
-/// A value and the bytes it was written as.
+/// A value and its byte range in the file.
 #[derive(Debug, Clone)]
 pub(super) struct Written {
     pub value: WrittenValue,
@@ -39,7 +39,7 @@ impl Written {
         Self { value, place }
     }
 
-    /// A value that a template gave; all of it stands where the template does.
+    /// A value that a template rendered. All its parts have the place of the template.
     pub fn from_json(value: Value, place: &Place) -> Self {
         let value = match value {
             Value::Null => WrittenValue::Null,
@@ -58,7 +58,7 @@ impl Written {
         Self::new(value, place.clone())
     }
 
-    /// What kind of value it is, as a message names it.
+    /// The kind of value, as messages name it.
     pub fn kind(&self) -> &'static str {
         match self.value {
             WrittenValue::Null => "nothing",
@@ -86,7 +86,7 @@ impl Written {
         }
     }
 
-    /// The entries of a table; nothing written counts as an empty one. `key` names the value in the error.
+    /// The entries of a table. An empty value counts as an empty table. `key` names the value in the error.
     pub fn table(&self, key: &str) -> Result<&[Entry]> {
         match &self.value {
             WrittenValue::Table(entries) => Ok(entries),
@@ -95,7 +95,7 @@ impl Written {
         }
     }
 
-    /// The items of a list; nothing written counts as an empty one.
+    /// The items of a list. An empty value counts as an empty list.
     pub fn list(&self, key: &str) -> Result<&[Written]> {
         match &self.value {
             WrittenValue::List(items) => Ok(items),
@@ -111,7 +111,7 @@ impl Written {
         }
     }
 
-    /// A text, or a list of texts: what dbt takes for `columns:` and the like.
+    /// A text, or a list of texts, which dbt accepts for `columns:` and similar keys.
     pub fn texts(&self, key: &str) -> Result<Vec<String>> {
         match &self.value {
             WrittenValue::Text(text) => Ok(vec![text.clone()]),
@@ -121,7 +121,7 @@ impl Written {
         }
     }
 
-    /// A count of at least one; a text that holds one will do, since variables are filled in as text.
+    /// A count of at least one. A text that contains a number is accepted, because variables are replaced as text.
     pub fn count(&self, key: &str) -> Result<usize> {
         let count = match &self.value {
             WrittenValue::Number(number) => number.as_u64(),
@@ -134,7 +134,7 @@ impl Written {
         }
     }
 
-    /// True or false; a text that says so will do, since variables are filled in as text.
+    /// True or false. A text `true` or `false` is accepted, because variables are replaced as text.
     pub fn flag(&self, key: &str) -> Result<bool> {
         match &self.value {
             WrittenValue::Bool(flag) => Ok(*flag),
@@ -144,7 +144,7 @@ impl Written {
         }
     }
 
-    /// Calls `change` with every text in the value and the place it was written at.
+    /// Calls `change` with every text in the value and the place of the text.
     pub fn each_text(&mut self, change: &mut dyn FnMut(&mut String, &Place)) {
         match &mut self.value {
             WrittenValue::Text(text) => change(text, &self.place),
@@ -163,7 +163,7 @@ pub(super) fn find<'a>(entries: &'a [Entry], key: &str) -> Option<&'a Written> {
     entries.iter().find(|entry| entry.key == key).map(|entry| &entry.value)
 }
 
-/// An error for each key that is not among `known`; `of` says what the table is: "a target".
+/// An error for each key that is not among `known`. `of` names the table: "a target".
 pub(super) fn unknown_keys(entries: &[Entry], known: &[&str], of: &str) -> Vec<Error> {
     entries
         .iter()
@@ -172,7 +172,7 @@ pub(super) fn unknown_keys(entries: &[Entry], known: &[&str], of: &str) -> Vec<E
         .collect()
 }
 
-/// Optional values, and the errors of those that are of the wrong type.
+/// Collects optional values, and the errors of values of the wrong kind.
 #[derive(Debug, Default)]
 pub(super) struct Kept {
     pub errors: Vec<Error>,
@@ -196,17 +196,17 @@ impl Kept {
     }
 }
 
-/// What was read, if nothing was wrong beside it; else all errors.
+/// The value that was read, if there are no errors. Otherwise all errors.
 pub(super) fn together<T>(read: Result<T>, mut errors: Vec<Error>) -> Result<T> {
     let read = read.map_err(|error| errors.extend(error.split())).ok();
     match (read, Error::many(errors)) {
         (Some(read), None) => Ok(read),
         (_, Some(error)) => Err(error),
-        (None, None) => unreachable!("what failed left an error"),
+        (None, None) => unreachable!("a failed value always leaves an error"),
     }
 }
 
-/// Cuts a span to the text and to whole characters: spans come from parsers, and a wrong one must not panic.
+/// Limits a span to the text and to whole characters. Spans come from parsers, and a wrong one must not cause a panic.
 pub(super) fn clamp(source: &Arc<SourceText>, start: usize, end: usize) -> Place {
     let text = &source.text;
     let mut start = start.min(text.len());

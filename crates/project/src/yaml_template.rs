@@ -1,6 +1,6 @@
 //! Jinja in YAML values: `{{ var('x') }}`, `{{ env_var('X') }}`, `{{ target.name }}`, and `{{ doc('x') }}` in descriptions.
 //!
-//! Knows these names only; what needs a model or a relation is rendered later, by `model`.
+//! Knows only these names. `model` later renders texts that need a model or a relation.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::written::{Written, WrittenValue};
 use crate::messages;
 use elt_base::error::{Place, Result, nearest};
 
-/// Keys whose texts are SQL that runs later, with names known only then.
+/// Keys whose texts are SQL that runs later, with names that are available only then.
 pub(super) const RENDERED_LATER: &[&str] =
     &["pre_hook", "post_hook", "pre-hook", "post-hook", "where", "loaded_at_query"];
 
@@ -26,7 +26,7 @@ pub(super) struct YamlTemplate {
 }
 
 impl YamlTemplate {
-    /// `target` with the profile's name, once it is known.
+    /// `target` with the profile's name, after the profile is known.
     pub fn new(vars: &Map<String, Value>, target: Option<(&Target, &str)>, environment: &Environment) -> Self {
         let mut jinja = Jinja::new();
         jinja.set_undefined_behavior(UndefinedBehavior::Strict);
@@ -47,7 +47,7 @@ impl YamlTemplate {
                 )
             }),
         });
-        // What dbt calls native: the text of a variable as the value it spells.
+        // dbt's native values: the text of a variable is converted to the value that it spells.
         jinja.add_filter("as_text", |value: JinjaValue| value.to_string());
         jinja.add_filter("as_bool", |value: JinjaValue| spelled(&value, "a boolean", Value::is_boolean));
         jinja.add_filter("as_number", |value: JinjaValue| spelled(&value, "a number", Value::is_number));
@@ -65,7 +65,7 @@ impl YamlTemplate {
         Self { jinja }
     }
 
-    /// Lets `doc('name')` and `doc('package', 'name')` give the texts of the project's doc blocks.
+    /// Makes `doc('name')` and `doc('package', 'name')` return the texts of the project's doc blocks.
     pub fn with_docs(mut self, project: &str, docs: &[DocBlock]) -> Self {
         let project = project.to_owned();
         let texts: HashMap<String, String> = docs.iter().map(|doc| (doc.name.clone(), doc.text.clone())).collect();
@@ -79,21 +79,21 @@ impl YamlTemplate {
             match texts.get(&name) {
                 Some(text) => Ok(text.clone()),
                 None => match nearest(&name, texts.keys().map(String::as_str)) {
-                    Some(near) => fail(format!("no doc block `{name}` exists; did you mean `{near}`?")),
-                    None => fail(format!("no doc block `{name}` exists")),
+                    Some(near) => fail(format!("doc block `{name}` does not exist; did you mean `{near}`?")),
+                    None => fail(format!("doc block `{name}` does not exist")),
                 },
             }
         });
         self
     }
 
-    /// Renders every text in `written`. A text that is one expression gives that expression's value, so that
-    /// `"{{ var('enabled') }}"` is a boolean, as it is in dbt.
+    /// Renders every text in `written`. A text that is one expression is replaced by that expression's value, so that
+    /// `"{{ var('enabled') }}"` is a boolean, as in dbt.
     pub fn render(&self, written: &mut Written) -> Result<()> {
         match &mut written.value {
             WrittenValue::Text(text) if text.contains("{{") || text.contains("{%") => {
                 *written = self.value_of(text, &written.place).map_err(|error| {
-                    // Its display names a template that the user does not know: only the detail is hers.
+                    // The error's display contains the name of an internal template, so only the detail is shown.
                     messages::jinja_in_yaml(error.detail().unwrap_or("this is no Jinja"), written.place.clone())
                 })?;
             }
@@ -123,9 +123,9 @@ impl YamlTemplate {
     }
 }
 
-/// The value that a text spells: `true`, `1.5`, `["a"]`. What is no text is taken as it is.
+/// The value that a text spells: `true`, `1.5`, `["a"]`. A value that is not a text is unchanged.
 fn spelled(value: &JinjaValue, what: &str, is_it: fn(&Value) -> bool) -> Result<JinjaValue, minijinja::Error> {
-    let fail = || minijinja::Error::new(ErrorKind::InvalidOperation, format!("a text is not {what}"));
+    let fail = || minijinja::Error::new(ErrorKind::InvalidOperation, format!("the text is not {what}"));
     let Some(text) = value.as_str() else { return Ok(value.clone()) };
     let json = match text.trim() {
         "True" => Value::Bool(true),

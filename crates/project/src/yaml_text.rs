@@ -1,6 +1,6 @@
-//! YAML text -> `Written`, every key and value with its place.
+//! Converts YAML text to `Written`, with the place of every key and value.
 //!
-//! Knows YAML 1.2's core schema (`yes` and `no` are texts); not dbt's.
+//! Knows YAML 1.2's core schema (`yes` and `no` are texts), but not dbt's schema.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,12 +13,12 @@ use super::written::{Entry, Written, WrittenValue, clamp};
 use crate::messages;
 use elt_base::error::{Place, Result, SourceText};
 
-/// The file's document; an empty file is an empty table.
+/// The file's document. An empty file is an empty table.
 pub(super) fn parse(source: &Arc<SourceText>) -> Result<Written> {
     parse_shown(&source.text, source)
 }
 
-/// Parses `text`, whose lines errors show as `source` has them (the same length, secrets blotted out).
+/// Parses `text`. Errors show the lines of `source`, which has the same length, but stars instead of secrets.
 pub(super) fn parse_shown(text: &str, source: &Arc<SourceText>) -> Result<Written> {
     let nothing = text.lines().all(|line| {
         let line = line.trim();
@@ -31,7 +31,7 @@ pub(super) fn parse_shown(text: &str, source: &Arc<SourceText>) -> Result<Writte
     let raw: Spanned<Raw> = serde_saphyr::from_str_with_options(text, options).map_err(|error| {
         let place = error.location().map_or_else(|| clamp(source, 0, 0), |location| place_of(source, &location));
         let message = error.to_string();
-        // The place says where; the parser's own "at line 3, column 5" would say it twice.
+        // The error's place is shown separately, so the parser's own "at line 3, column 5" is removed.
         let message = message.split(" at line ").next().unwrap_or(&message);
         let message = message.rsplit_once(": line ").map_or(message, |(before, _)| before);
         messages::malformed_yaml(message.lines().next().unwrap_or(message), place)
@@ -58,7 +58,7 @@ fn raw_to_written(raw: Spanned<Raw>, source: &Arc<SourceText>) -> Written {
                 .collect(),
         ),
     };
-    // A block's own span may be empty or run over many lines; its first line says enough.
+    // A block's own span may be empty or have many lines, so only its first line is marked.
     let place = match value {
         WrittenValue::List(_) | WrittenValue::Table(_) => first_line(place),
         _ => place,
@@ -74,7 +74,7 @@ fn first_line(place: Place) -> Place {
     Place { span: start..end.max(start), ..place }
 }
 
-/// The parser gives byte offsets for texts; lines and columns (1-based, in characters) are the fallback.
+/// The parser returns byte offsets for texts. Otherwise, lines and columns (1-based, in characters) are converted.
 fn place_of(source: &Arc<SourceText>, location: &Location) -> Place {
     let span = location.span();
     if let (Some(offset), Some(length)) = (span.byte_offset(), span.byte_len()) {
@@ -140,7 +140,7 @@ impl<'de> Visitor<'de> for RawVisitor {
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Raw, E> {
-        // `.nan` and `.inf` have no JSON: kept as they are written elsewhere, in words.
+        // JSON has no `.nan` and `.inf`, so they are converted to the words that other places use.
         Ok(Number::from_f64(value).map_or_else(|| Raw::Text(value.to_string()), Raw::Number))
     }
 

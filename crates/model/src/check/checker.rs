@@ -1,7 +1,7 @@
 //! Binds every query of the project in an empty database, before anything runs.
 //!
-//! Knows a database only as `Binder`. Each error is reported at its place in the analyst's file; what depends on something
-//! that failed is not reported again.
+//! Knows a database only as `Binder`. Reports each error at its place in the analyst's file. Does not report follow-up
+//! errors in nodes that depend on a failed one.
 
 use std::cell::Cell;
 use std::collections::{BTreeSet, HashSet};
@@ -17,21 +17,21 @@ use elt_base::error::{Error, Result, nearest};
 use elt_base::schema::quote;
 use elt_base::sql_error::SqlError;
 
-/// What a check found out.
+/// The result of a check.
 #[derive(Debug, Default)]
 pub struct Checked {
-    /// Columns of each model that was bound, as its query gives them. Ephemeral models are not in it.
+    /// The columns of each bound model, as its query returns them. Ephemeral models are not included.
     pub columns: KnownColumns,
-    /// Models and tests that could not be bound for what they read: sources without known columns, or queries whose
-    /// columns depend on data. No error.
+    /// Models and tests that could not be bound because of their inputs: sources without known columns, or queries
+    /// whose columns depend on data. This is not an error.
     pub unchecked: BTreeSet<NodeId>,
-    /// Those among them that name what is not there yet, and what hooks may make before they are built.
+    /// Those of them that name a relation that does not exist yet, or something that hooks may create before they are
+    /// built.
     pub by_hooks: BTreeSet<NodeId>,
 }
 
-/// Binds the selected models, all that they read, and the selected tests. Templates may ask `host`, who changes nothing:
-/// what they make of its answers need not be what they make of them when they run, so that nothing that is wrong with it
-/// is an error yet.
+/// Binds the selected models, all nodes that they read, and the selected tests. Templates may query `host`, which
+/// changes nothing. In a run, the answers may differ, so an error that depends on an answer is not reported yet.
 ///
 /// # Errors
 /// All errors of all queries; exit code 1 (2 for those that a template raises).
@@ -49,7 +49,7 @@ pub fn check(
     }
 }
 
-/// The same, with whatever could be bound beside the errors.
+/// As above, and returns everything that could be bound in addition to the errors.
 pub fn bind(
     graph: &Compiler,
     selection: &SelectedNodes,
@@ -75,12 +75,12 @@ pub fn bind(
     (work.checked, work.errors)
 }
 
-/// The view that an ephemeral model is bound as.
+/// The view that binds an ephemeral model.
 pub fn bound_ephemeral(id: NodeId) -> Relation {
     Relation::new("elt_tests", format!("e{}", id.0))
 }
 
-/// One of a microbatch model's batches: which one, makes no difference to names and types.
+/// One batch of a microbatch model. Names and types are the same for every batch.
 fn sample_batch(node: &Node) -> Option<TimeBatch> {
     node.config.batch.as_ref().map(|config| TimeBatch { start: config.begin, end: config.begin })
 }
@@ -89,10 +89,10 @@ struct Checker<'a> {
     graph: &'a Compiler,
     binder: &'a mut dyn Binder,
     host: Option<&'a dyn Host>,
-    /// Rendered from what is in the warehouse now, or below such a node.
+    /// The node's SQL depends on the present content of the warehouse, or on such a node.
     by_data: BTreeSet<NodeId>,
     schemas: BTreeSet<String>,
-    /// Failed, or below something that failed: said once.
+    /// The node failed, or depends on a failed node. The failure is reported once.
     broken: BTreeSet<NodeId>,
     errors: Vec<Error>,
     checked: Checked,
@@ -111,11 +111,11 @@ impl Checker<'_> {
         match node.kind {
             NodeKind::Source if matches!(node.origin, Origin::External(_)) => self.files(node),
             NodeKind::Source | NodeKind::Seed => self.table(node, known.get(&node.id).map(Vec::as_slice)),
-            // Bound by what each of them is; see the modules of their kinds.
+            // The modules of their kinds bind them.
             NodeKind::UnitTest | NodeKind::Exposure if is_unknown => drop(self.checked.unchecked.insert(node.id)),
             _ if is_unknown => {
                 self.checked.unchecked.insert(node.id);
-                // The template's own errors need no database.
+                // No database is needed to find the template's own errors.
                 self.compiled(node, false);
             }
             NodeKind::Model => self.model(node),
@@ -124,7 +124,7 @@ impl Checker<'_> {
                     self.view(node, &Relation::new("elt_tests", format!("a{}", node.id.0)), &compiled);
                 }
             }
-            // Bound by what each of them is; see the modules of their kinds.
+            // The modules of their kinds bind them.
             NodeKind::UnitTest | NodeKind::Exposure => {}
             NodeKind::Snapshot => self.snapshot(node, known.get(&node.id).map(Vec::as_slice).unwrap_or_default()),
             NodeKind::Test => {
@@ -138,8 +138,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Whether a test is one of the built-in ones on columns that are known to exist, with nothing in it that DuckDB could
-    /// refuse: the most of all tests.
+    /// Whether a test is a built-in test on columns that are known to exist, and contains nothing that DuckDB could
+    /// refuse. Most tests are of this kind.
     fn is_plainly_bound(&self, node: &Node) -> bool {
         let Some((owner, test)) = node.test.as_ref().and_then(|test| Some((test.owner?, test.generic.as_ref()?)))
         else {
@@ -155,7 +155,7 @@ impl Checker<'_> {
         is_plain
             && match test.test.as_str() {
                 "unique" | "not_null" => true,
-                // Texts compared with texts; a number or a date may refuse a literal.
+                // Text columns accept any text literal, but a number or a date may refuse one.
                 "accepted_values" => {
                     let values = test.arguments.get("values").and_then(serde_json::Value::as_array);
                     let are_texts = values.is_some_and(|values| values.iter().all(serde_json::Value::is_string));
@@ -170,7 +170,7 @@ impl Checker<'_> {
             }
     }
 
-    /// The type of a node's column, where it is known.
+    /// The type of a node's column, if it is known.
     fn column_type(&self, id: NodeId, column: &str) -> Option<&str> {
         let columns = self.checked.columns.get(&id)?;
         columns.iter().find(|(name, _)| name.eq_ignore_ascii_case(column)).map(|(_, sql)| sql.as_str())
@@ -184,7 +184,7 @@ impl Checker<'_> {
         };
         self.schema(&node.relation.schema);
         let create = create_table(node, columns);
-        // What stands may be what a seed makes, or have a second name.
+        // The existing table may be built by a seed, or have a second name.
         let create = match (node.kind, &node.origin) {
             (NodeKind::Seed, _) | (_, Origin::Standing) => {
                 create.replacen("create table", "create table if not exists", 1)
@@ -199,7 +199,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Files in the place of a source's table are read where they lie. A table of their columns holds the rows of unit tests.
+    /// Files that replace a source's table are read where they are stored. A table with their columns holds the rows of
+    /// unit tests.
     fn files(&mut self, node: &Node) {
         let statement = format!("describe (select * from {})", node.read_as());
         match self.binder.describe(&statement) {
@@ -218,7 +219,7 @@ impl Checker<'_> {
     fn model(&mut self, node: &Node) {
         let Some(full) = self.compiled(node, false) else { return };
         match node.config.materialized {
-            // Bound where it is read, but also alone, so that its errors are its own.
+            // It is bound where it is read. It is also bound alone, so that its errors are reported at the node itself.
             Materialized::Ephemeral => {
                 let relation = bound_ephemeral(node.id);
                 self.view(node, &relation, &full);
@@ -228,7 +229,7 @@ impl Checker<'_> {
                     return;
                 }
                 self.event_time(node);
-                // `this` stands now, with the full query's columns.
+                // `this` exists now, with the columns of the full query.
                 if let Some(new_rows) = self.compiled(node, true)
                     && new_rows.sql != full.sql
                 {
@@ -242,11 +243,11 @@ impl Checker<'_> {
         }
     }
 
-    /// Binds a model's query and makes a table of its columns, which whatever reads it binds against: views upon views
-    /// would be bound again and again. False if the query could not be bound.
+    /// Binds a model's query and creates a table with its columns. Readers bind against this table, because nested
+    /// views would be bound again and again. Returns false if the query could not be bound.
     fn empty_table(&mut self, node: &Node, query: &Compiled) -> bool {
         self.schema(&node.relation.schema);
-        // Described, a pivot over whatever values there are would seem to have columns.
+        // A pivot without listed values would seem to have columns if it were described.
         if query.header.is_none() && !contains_word(&query.sql, "pivot") {
             let statement = query.within("describe (\n", "\n)");
             match self.binder.describe(&statement.sql) {
@@ -255,7 +256,7 @@ impl Checker<'_> {
                     self.checked.columns.insert(node.id, columns);
                     return true;
                 }
-                // Two columns of one name, which a view tells apart, or a type that no table can have.
+                // Two columns have the same name, which only a view can handle, or a type is not allowed in a table.
                 Ok(_) => {}
                 Err(error) => {
                     self.refused(node, &statement, &error);
@@ -266,8 +267,8 @@ impl Checker<'_> {
         self.view(node, &node.relation.clone(), query) && self.columns(node, query)
     }
 
-    /// Binds a snapshot's query, then what its configuration names in it. `held` are the columns of its table, which keeps
-    /// those that the query no longer gives.
+    /// Binds a snapshot's query, then everything that its configuration names in the query. `held` contains the columns
+    /// of the snapshot's table, which keeps columns that the query no longer returns.
     fn snapshot(&mut self, node: &Node, held: &[(String, String)]) {
         let Some(config) = &node.config.snapshot else { return };
         let Some(query) = self.compiled(node, false) else { return };
@@ -298,7 +299,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Reads the columns of a model that stands as a view, checks its key, and puts a table in the view's place.
+    /// Reads the columns of a model that exists as a view, checks its key, and replaces the view with a table.
     fn columns(&mut self, node: &Node, query: &Compiled) -> bool {
         match self.binder.describe(&format!("describe {}", node.relation)) {
             Ok(columns) => {
@@ -318,7 +319,7 @@ impl Checker<'_> {
         }
     }
 
-    /// The `unique_key` has to be among the columns.
+    /// Checks that the `unique_key` is among the columns.
     fn key(&mut self, node: &Node, columns: &[(String, String)]) {
         let names: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
         if let Err(error) = Key::of(&node.name, &node.config, &names) {
@@ -332,7 +333,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Compares a model's columns with its contract, if it enforces one.
+    /// Compares a model's columns with its contract, if the contract is enforced.
     fn contract(&mut self, node: &Node, columns: &[(String, String)]) -> Result<()> {
         let Some(contract) = Contract::of(node) else { return Ok(()) };
         let mut types = |query: &str| self.binder.describe(&format!("describe {query}")).ok();
@@ -342,7 +343,7 @@ impl Checker<'_> {
         }
     }
 
-    /// A microbatch model's own `event_time` has to be among its columns.
+    /// Checks that a microbatch model's own `event_time` is among its columns.
     fn event_time(&mut self, node: &Node) {
         let Some(config) = &node.config.batch else { return };
         let Some(batch) = sample_batch(node) else { return };
@@ -380,13 +381,13 @@ impl Checker<'_> {
     fn view(&mut self, node: &Node, relation: &Relation, query: &Compiled) -> bool {
         self.schema(&relation.schema);
         if let Some(header) = &query.header {
-            // What is wrong with it is said when it runs: it may speak of what only the warehouse has.
+            // Its errors are reported when it runs, because it may name things that exist only in the warehouse.
             let _ = self.binder.create(header);
         }
         let statement = query.within(&format!("create view {relation} as (\n"), "\n)");
         match self.binder.create(&statement.sql) {
             Ok(()) => true,
-            // A pivot over whatever values there are: its columns are known only with data.
+            // A pivot without listed values: its columns are known only with data.
             Err(error) if error.message.contains("PIVOT") && error.message.contains("cannot be used in views") => {
                 self.checked.unchecked.insert(node.id);
                 false
@@ -409,13 +410,13 @@ impl Checker<'_> {
 
     fn schema(&mut self, schema: &str) {
         if self.schemas.insert(schema.to_owned()) {
-            // A schema that cannot be made shows in the first statement that needs it.
+            // If a schema cannot be created, the first statement that needs it reports the error.
             let _ = self.binder.create(&format!("create schema if not exists {}", quote(schema)));
         }
     }
 
-    /// For a qualified column that does not exist: the nearest column of all that the node reads. DuckDB has no candidates
-    /// for one of a common table expression.
+    /// For a qualified column that does not exist: the nearest column of all inputs of the node. DuckDB suggests no
+    /// candidates for a column of a common table expression.
     fn column_read(&self, node: &Node, message: &str) -> Option<String> {
         let (_, rest) = message.split_once("does not have a column named \"")?;
         let written = rest.split('"').next()?;
@@ -428,15 +429,15 @@ impl Checker<'_> {
             }
             match self.checked.columns.get(&id) {
                 Some(columns) => names.extend(columns.iter().map(|(name, _)| name.as_str())),
-                // Ephemeral: its columns are not kept, but mostly those of what it reads.
+                // The columns of ephemeral models are not kept, but mostly those of their inputs are.
                 None => open.extend(&self.graph.node(id).parents),
             }
         }
         nearest(written, names).map(str::to_owned)
     }
 
-    /// Whether a hook before the run may make what DuckDB does not find. A table it may make of any text; for a function the
-    /// words have to stand in a hook or a macro.
+    /// Whether a hook before the run may create the object that DuckDB does not find. A hook can build a table name
+    /// from any text. For a function, the words must appear in a hook or a macro.
     fn may_be_made(&self, message: &str) -> bool {
         const MAKES_FUNCTIONS: [&str; 5] = ["create macro", "replace macro", "create function", "load ", "install "];
         let hooks = &self.graph.run_hooks.start;
@@ -457,7 +458,7 @@ impl Checker<'_> {
             self.checked.unchecked.insert(node.id);
             return;
         }
-        // A table by the plain name of a model: said without `ref`.
+        // The name of a model, written as a plain table name without `ref`.
         let bare = error.message.strip_prefix("Table with name ").and_then(|rest| rest.split(' ').next());
         let bare = bare.filter(|name| self.graph.by_name(name).is_some());
         if bare.is_none() && self.may_be_made(&error.message) {
@@ -475,7 +476,7 @@ impl Checker<'_> {
     }
 }
 
-/// Notes that something was asked, and says nothing: what a template says it says when it runs.
+/// Records that a question was asked. Prints nothing, because the template prints its lines when it runs.
 struct Watched<'a> {
     host: &'a dyn Host,
     asked: Cell<bool>,
@@ -496,13 +497,13 @@ impl Host for Watched<'_> {
     fn say(&self, _: TemplateMessage) {}
 }
 
-/// Whether DuckDB refuses a statement for a table, schema, function, macro or type that there is not. A hook may make one
-/// from any text, so that its own text does not tell whether it does.
+/// Whether DuckDB refuses a statement because a table, schema, function, macro or type does not exist. A hook may
+/// create one from any text, so the hook's text does not show whether it does.
 fn is_missing(message: &str) -> bool {
     message.contains("does not exist")
 }
 
-/// Where a field stands that DuckDB did not find in a STRUCT: it says the name only.
+/// The place of a field that DuckDB did not find in a STRUCT. DuckDB reports only the field's name.
 fn struct_key(sql: &str, message: &str) -> Option<usize> {
     let (_, rest) = message.split_once("Could not find key \"")?;
     let key = rest.split('"').next().filter(|key| !key.is_empty())?;
@@ -520,13 +521,13 @@ fn create_table(node: &Node, columns: &[(String, String)]) -> String {
     format!("create table {} ({})", node.relation, list.join(", "))
 }
 
-/// Whether each column has a name of its own, letter case aside.
+/// Whether all column names differ, ignoring letter case.
 fn is_tabular(columns: &[(String, String)]) -> bool {
     let mut names = HashSet::new();
     columns.iter().all(|(name, _)| names.insert(name.to_lowercase()))
 }
 
-/// Whether a word, in lower case, stands in SQL, be it within another one.
+/// Whether SQL contains a lower-case word, also as part of another word.
 fn contains_word(sql: &str, word: &str) -> bool {
     sql.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word.as_bytes()))
 }
@@ -543,7 +544,7 @@ mod tests {
     use crate::sample::properties;
     use crate::sample::source;
 
-    /// Refuses statements with the word `wrong`, and remembers the others.
+    /// Refuses statements that contain the word `wrong`, and records the others.
     #[derive(Default)]
     struct Refuser {
         created: Vec<String>,
@@ -603,7 +604,7 @@ mod tests {
         let said = "referenced column `wrong` not found in FROM clause | did you mean `wrung`?";
         let expected = vec![
             format!("models/a.sql:3:3 [wrong] model `a`: {said}"),
-            "models/c.sql:1:39 [unique_key='nope'] `unique_key` of model `c` names `nope`, which the query does not give"
+            "models/c.sql:1:39 [unique_key='nope'] `unique_key` of model `c` names `nope`, which is not a column of the query"
                 .to_owned(),
             format!("models/c.sql:3:32 [wrong] model `c`: {said}"),
             format!("models/schema.yml:2:3 [- name: x] test `unique_e_wrong`: {said}"),

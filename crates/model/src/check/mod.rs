@@ -1,4 +1,4 @@
-//! Checking: every query is bound in an empty database, before anything runs.
+//! Checking: binds every query in an empty database before anything runs.
 //!
 //! Knows a database only as the trait `Binder`.
 

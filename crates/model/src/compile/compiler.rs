@@ -1,5 +1,5 @@
-//! The graph together with its templates, and the SQL of its nodes: rendered, with ephemeral models as common table
-//! expressions, places kept.
+//! The graph together with its templates, and the rendered SQL of its nodes. Ephemeral models become common table
+//! expressions, and the places of the SQL in the templates are kept.
 //!
 //! Renders one node at a time. Runs nothing.
 
@@ -21,11 +21,12 @@ use elt_project::{OverrideProperties, Project};
 /// How a node is compiled.
 #[derive(Clone, Copy, Default)]
 pub struct Compile<'a> {
-    /// What `is_incremental()` gives.
+    /// The value that `is_incremental()` returns.
     pub is_incremental: bool,
-    /// Of a microbatch model: the range of time that what it reads is filtered by.
+    /// For a microbatch model: the range of time that filters its inputs.
     pub batch: Option<TimeBatch>,
-    /// Whom templates ask and tell; without one a template that asks is an error.
+    /// The host that answers templates and receives their lines. Without a host, a template that queries the database
+    /// fails.
     pub host: Option<&'a dyn Host>,
 }
 
@@ -35,24 +36,25 @@ impl fmt::Debug for Compile<'_> {
     }
 }
 
-/// What a unit test puts in the place of what its model reads.
+/// The replacements that a unit test defines for the inputs of its model.
 #[derive(Debug, Default)]
 pub(crate) struct Standins {
     pub overrides: Option<Arc<OverrideProperties>>,
-    /// The relations that hold the rows given for ephemeral models.
+    /// The relations that hold the given rows of ephemeral models.
     pub ephemerals: HashMap<NodeId, Relation>,
 }
 
-/// A node's own SQL, and the ephemeral models that it mentions.
+/// A node's own SQL, and the ephemeral models that it refers to.
 type Rendering = (Compiled, Vec<NodeId>);
 
-/// A project's graph together with the templates that its nodes are rendered with. What only looks at nodes takes the
-/// `Graph`, which this derefs to.
+/// A project's graph together with the templates that render its nodes. Code that only reads nodes uses the `Graph`,
+/// which this type derefs to.
 #[derive(Debug)]
 pub struct Compiler {
     graph: Graph,
     pub(crate) templates: Arc<Templates>,
-    /// Renderings that come out the same each time, by node and `is_incremental()`, with the ephemeral models they mention.
+    /// Renderings that have the same result each time, by node and `is_incremental()`, with the ephemeral models that
+    /// they refer to.
     rendered: RwLock<HashMap<(NodeId, bool), Rendering>>,
 }
 
@@ -74,13 +76,13 @@ impl Compiler {
     /// Parses and resolves a project. `vars` override the project's own.
     ///
     /// # Errors
-    /// All that is wrong with names, configuration and templates, file by file; macro files that cannot be read, if there
-    /// are any, alone. Exit code 2.
+    /// All errors in names, configuration and templates, file by file. If macro files cannot be read, only those
+    /// errors. Exit code 2.
     pub fn parse(project: &Project, vars: &Map<String, Value>) -> Result<Self> {
         Self::parse_for(project, vars, &Invocation::default())
     }
 
-    /// The same for a call of the program that templates can ask about.
+    /// Like `parse`, for a program call that templates can ask about.
     ///
     /// # Errors
     /// As `parse`.
@@ -92,7 +94,7 @@ impl Compiler {
     /// The query of a model or data test (for a test: the query whose rows are failures).
     ///
     /// # Errors
-    /// What the template says when it is executed, at its place; exit code 2.
+    /// The errors that the template raises when it is executed, with their places; exit code 2.
     pub fn compile(&self, node: &Node, how: &Compile<'_>) -> Result<Compiled> {
         self.compile_with(node, how, &Standins::default())
     }
@@ -111,7 +113,7 @@ impl Compiler {
         Ok(main)
     }
 
-    /// Adds an ephemeral model behind those it reads itself, each once.
+    /// Adds an ephemeral model after the ephemeral models that it reads, each once.
     fn collect(
         &self,
         id: NodeId,
@@ -137,8 +139,8 @@ impl Compiler {
         Ok(())
     }
 
-    /// One node without the ephemeral models it reads; those that it mentions are added to `ephemerals`. What comes out the
-    /// same each time is rendered once: for the check, for `--changed`, and for the build.
+    /// Compiles one node without the ephemeral models that it reads. Those that it refers to are added to `ephemerals`.
+    /// A rendering with the same result each time is made once, for the check, for `--changed`, and for the build.
     fn compile_alone(
         &self,
         node: &Node,
@@ -202,7 +204,7 @@ impl Compiler {
                 ephemerals.extend(said.ephemerals);
                 match text {
                     Ok(text) => text,
-                    // A test that is built in has no template.
+                    // A built-in test has no template.
                     Err(sql) => return trimmed(&owner, sql, SourceMap::whole(node.place())),
                 }
             }
@@ -229,7 +231,7 @@ impl Compiler {
         Ok(Compiled { header: header.filter(|header| !is_blank(header)), keys, ..compiled })
     }
 
-    /// Where the parts of a rendered text stand; found out when it is asked.
+    /// The places of the parts of a rendered text. They are computed when they are needed.
     pub(crate) fn map_of(
         &self,
         text: TemplateText,
@@ -241,7 +243,7 @@ impl Compiler {
         SourceMap::found_by(fallback, move || templates.segments(&text, &whole, &again))
     }
 
-    /// What every template of a node finds.
+    /// The names that every template of a node can use.
     fn setting(&self, node: &Node, how: &Compile<'_>) -> Setting {
         let own = node.raw_text();
         if self.templates.mentions(own, "graph") {
@@ -257,7 +259,7 @@ impl Compiler {
         }
     }
 
-    /// What a generic test's `model` stands for.
+    /// The value of a generic test's `model`.
     fn tested(&self, on: &Node, filter: Option<&str>, ephemerals: &mut Vec<NodeId>) -> RelationValue {
         let name = if on.config.materialized == Materialized::Ephemeral {
             ephemerals.push(on.id);
@@ -272,7 +274,7 @@ impl Compiler {
         RelationValue::shown_as(shown, on.relation.clone()).of(&self.templates.names)
     }
 
-    /// A node's `pre_hook` and `post_hook` statements, rendered; empty ones left out.
+    /// A node's `pre_hook` and `post_hook` statements, rendered, without empty ones.
     pub fn hooks(&self, node: &Node, how: &Compile<'_>) -> Result<(Vec<String>, Vec<String>)> {
         let render = |hooks: &[String]| -> Result<Vec<String>> {
             let mut statements = Vec::new();
@@ -304,7 +306,7 @@ mod tests {
     use crate::sample::properties;
     use crate::sample::source;
 
-    /// Compiles `m` and looks up where each of the texts found in its SQL was written.
+    /// Compiles `m` and looks up the place in the template of each given text in its SQL.
     #[track_caller]
     fn check(files: &[(&str, &str)], sql: &str, places: &[(&str, &str)]) {
         let found = graph(&project(files));
@@ -411,10 +413,10 @@ mod tests {
             assert!(sql(how(false)).ends_with("from __dbt__cte__e"));
             assert!(sql(how(true)).ends_with("from __dbt__cte__e x"));
             assert!(sql(how(false)).contains("select 1 as a"));
-            assert!(found.compile(node(&found, "asks"), &how(false)).is_err(), "there is nobody to ask");
+            assert!(found.compile(node(&found, "asks"), &how(false)).is_err(), "no host can answer");
         }
         let known = found.rendered.read().map(|known| known.len()).unwrap_or_default();
-        assert_eq!(known, 3, "`m` twice, and what it reads once");
+        assert_eq!(known, 3, "`m` twice, and its input once");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Compiling: the SQL of one node, hook, macro or unit test, rendered from the resolved graph.
 //!
-//! Renders, and writes no statement that changes a relation. Runs nothing.
+//! Renders, but writes no statement that changes a relation. Runs nothing.
 
 mod compiler;
 mod operation;

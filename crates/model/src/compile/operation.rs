@@ -1,6 +1,6 @@
-//! What is rendered beside the graph's nodes: a macro that is run for what it does, and hooks of a whole run.
+//! Renderings that belong to no node: a macro that is run for its effects, and the hooks of a whole run.
 //!
-//! Renders, with what the host answers. Commits nothing.
+//! Renders with the answers of the host. Commits nothing.
 
 use minijinja::value::{Serde, Value as Jinja};
 use serde_json::{Map, Value, json};
@@ -13,12 +13,12 @@ use crate::template::{Host, TemplateText, node_value};
 use elt_base::error::{Exit, Result};
 
 impl Compiler {
-    /// Calls a macro of the project for its effects: its queries go to `host`, its text nowhere.
+    /// Calls a macro of the project for its effects. Sends its queries to `host` and discards its text.
     ///
     /// # Errors
-    /// There is no such macro (exit code 2), or what it raises, at its place.
+    /// The macro does not exist (exit code 2), or the errors that it raises, with their places.
     pub fn run_operation(&self, name: &str, arguments: &Map<String, Value>, host: &dyn Host) -> Result<()> {
-        // A macro of a package is named with the package.
+        // The name of a package's macro includes the package.
         let plain = match name.split_once('.') {
             Some((package, plain)) if package == self.project => plain,
             _ => name,
@@ -33,17 +33,17 @@ impl Compiler {
         rendered.map(drop).map_err(|error| error.exiting(Exit::Failed))
     }
 
-    /// The SQL of a hook, with what it alone sees. Empty if it renders to nothing.
+    /// The SQL of a hook, rendered with the names that only the hook can use. Empty if the hook renders to empty SQL.
     ///
     /// # Errors
-    /// What the template raises, at its place.
+    /// The errors that the template raises, with their places.
     pub fn compile_hook(&self, hook: &Hook, extra: Map<String, Value>, host: &dyn Host) -> Result<String> {
         let text = TemplateText::Short(hook.written.sql.clone(), hook.written.place.clone());
         let sql = self.render_beside(&hook.described(), &text, extra, host)?;
         Ok(sql.trim().trim_end_matches(';').trim().to_owned())
     }
 
-    /// A node, or a hook of the run, as `results` shows it to hooks.
+    /// A node, or a hook of the run, as hooks see it in `results`.
     pub fn shown(&self, unique_id: &str) -> Value {
         if let Some(node) = self.by_unique_id(unique_id) {
             return node_value::json(self, node);
@@ -103,8 +103,8 @@ mod tests {
             &["select * from {{ ref('order') }}"],
             &["{{ recrd(results) }}"],
             &[
-                "dbt_project.yml:1:1 [{{ recrd(results) }}] hook `shop.on-run-end.0` cannot be rendered: no function or macro `recrd` \
-                 exists",
+                "dbt_project.yml:1:1 [{{ recrd(results) }}] hook `shop.on-run-end.0` cannot be rendered: function or macro \
+                 `recrd` does not exist",
                 "dbt_project.yml:1:1 [select * from {{ ref('order') }}] hook `shop.on-run-start.0` refers to `order`, which does not \
                  exist | did you mean `orders`?",
             ],

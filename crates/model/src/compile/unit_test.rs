@@ -1,4 +1,4 @@
-//! A unit test's queries: its model's, with the test's overrides, and those that give rows.
+//! A unit test's queries: the query of its model with the test's overrides, and the queries that return rows.
 //!
 //! Runs nothing.
 
@@ -12,17 +12,17 @@ use crate::template::jinja::Setting;
 use elt_base::error::{Place, Result};
 
 impl Compiler {
-    /// The query of a unit test's model, with the test's overrides. `ephemerals` are the relations that hold the rows
-    /// given for ephemeral models.
+    /// The query of a unit test's model, with the test's overrides. `ephemerals` are the relations that hold the given
+    /// rows of ephemeral models.
     ///
     /// # Errors
-    /// What the template says when it is executed, at its place; exit code 2.
+    /// The errors that the template raises when it is executed, with their places; exit code 2.
     pub fn compile_unit_test(&self, test: &UnitTest, ephemerals: HashMap<NodeId, Relation>) -> Result<Compiled> {
         let standins = Standins { overrides: Some(test.overrides.clone()), ephemerals };
         self.compile_with(self.node(test.model), &Compile::default(), &standins)
     }
 
-    /// Rows that a unit test gives as a query, rendered; None if they are no query.
+    /// Rows that a unit test defines by a query, rendered. None if the rows are not a query.
     pub fn compile_rows(&self, owner: &str, test: &UnitTest, rows: &GivenRows) -> Result<Option<Compiled>> {
         let setting = Setting { execute: true, overrides: Some(test.overrides.clone()), ..Setting::default() };
         let (text, place) = match rows {

@@ -1,4 +1,4 @@
-//! Reads what a node's configuration asks of its published table: `export`, `grants`, `indexes`, `persist_docs`.
+//! Reads the configuration of a node's published table: `export`, `grants`, `indexes`, `persist_docs`.
 //!
 //! `grants` and `indexes` are dbt-postgres's (<https://docs.getdbt.com/reference/resource-configs/grants>,
 //! <https://docs.getdbt.com/reference/resource-configs/postgres-configs#indexes>). Knows no target.
@@ -15,7 +15,7 @@ use elt_project::{ColumnContract, ColumnProperties, Index, OnHazard, TableContra
 const TABLE_KEYS: [&str; 6] = ["schema", "table", "owner", "columns", "partition_by", "on_hazard"];
 const COLUMN_KEYS: [&str; 3] = ["type", "default", "on_hazard"];
 
-/// The part that stands in a node's own configuration, without columns and comments.
+/// The part that a node's own configuration contains, without columns and comments.
 pub(crate) fn read(read: &mut ConfigReader<'_>) -> TableContract {
     let mut contract = TableContract::default();
     let export = read.map("export");
@@ -44,7 +44,7 @@ fn unknown(map: &Map<String, Value>, known: &[&'static str]) -> Vec<(String, Str
             let names = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
             let near = nearest(key, known.iter().copied());
             let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-            (key.clone(), "is no key of `export`".to_owned(), format!("{near}it takes {names}"))
+            (key.clone(), "is not a key of `export`".to_owned(), format!("{near}it accepts {names}"))
         })
         .collect()
 }
@@ -59,11 +59,11 @@ fn grants(read: &mut ConfigReader<'_>) -> BTreeMap<String, Vec<String>> {
                 roles.iter().filter_map(Value::as_str).map(str::to_owned).collect()
             }
             _ => {
-                read.refuse("grants", format!("must give the roles of `{privilege}` as a list of names"));
+                read.refuse("grants", format!("must list the roles of `{privilege}` as names"));
                 continue;
             }
         };
-        // dbt's sign for roles that add to those of the folder above.
+        // dbt's sign for roles that are added to those of the parent folder.
         grants.insert(privilege.trim_start_matches('+').to_lowercase(), roles);
     }
     grants
@@ -99,7 +99,7 @@ fn indexes(read: &mut ConfigReader<'_>) -> Vec<Index> {
     indexes
 }
 
-/// The part that stands in a column's configuration.
+/// The part that a column's configuration contains.
 pub(crate) fn column(column: &ColumnProperties) -> (ColumnContract, Vec<BadConfig>) {
     let mut contract =
         ColumnContract { name: column.name.clone(), place: Some(column.place.clone()), ..ColumnContract::default() };
@@ -118,7 +118,7 @@ pub(crate) fn column(column: &ColumnProperties) -> (ColumnContract, Vec<BadConfi
 }
 
 impl Node {
-    /// All that its YAML asks of its published table beside its constraints.
+    /// The complete configuration of a node's published table, without constraints.
     pub fn table_contract(&self) -> TableContract {
         let docs = self.raw_config.get("persist_docs");
         let persists = |part: &str| docs.and_then(|docs| docs.get(part)).is_some_and(|value| value == true);
@@ -185,9 +185,9 @@ mod tests {
             json!({"export": {"shema": "x", "on_hazard": "drop"}, "grants": {"select": 1}, "indexes": [{"unique": true}]}),
             TableContract { ..TableContract::default() },
             &[
-                "shema is no key of `export`",
+                "shema is not a key of `export`",
                 "on_hazard cannot be `drop`",
-                "grants must give the roles of `select` as a list of names",
+                "grants must list the roles of `select` as names",
                 "indexes has an entry without `columns`",
             ],
         );

@@ -1,18 +1,18 @@
-//! `freshness:` of a source's table: how old its data may be.
+//! `freshness:` of a source's table: the allowed age of its data.
 //!
-//! Reads values (<https://docs.getdbt.com/reference/resource-properties/freshness>); asks no database.
+//! Reads values (<https://docs.getdbt.com/reference/resource-properties/freshness>). Queries no database.
 
 use serde_json::{Map, Value};
 
 use crate::graph::Node;
 use elt_base::error::Result;
 
-/// How old a table's data may be.
+/// The allowed age of a table's data.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Freshness {
     pub warn_after: Option<Age>,
     pub error_after: Option<Age>,
-    /// A condition on the rows that are looked at.
+    /// A condition on the rows that are considered.
     pub filter: Option<String>,
 }
 
@@ -36,10 +36,10 @@ impl Age {
 }
 
 impl Freshness {
-    /// Reads a configuration; None if it says nothing, or `null`, or has no threshold.
+    /// Reads a configuration. Returns None if it is absent or `null`, or has no threshold.
     ///
     /// # Errors
-    /// What follows "`freshness` of …" in the message.
+    /// The text after "`freshness` of …" in the message.
     pub(crate) fn read(config: &Map<String, Value>) -> Result<Option<Self>, String> {
         let map = match config.get("freshness") {
             None | Some(Value::Null) => return Ok(None),
@@ -47,12 +47,12 @@ impl Freshness {
             Some(_) => return Err("must be a map with `warn_after`, `error_after` and `filter`".into()),
         };
         if let Some(key) = map.keys().find(|key| !["warn_after", "error_after", "filter"].contains(&key.as_str())) {
-            return Err(format!("takes no `{key}`; it takes `warn_after`, `error_after` and `filter`"));
+            return Err(format!("does not accept `{key}`; it accepts `warn_after`, `error_after` and `filter`"));
         }
         let filter = match map.get("filter") {
             None | Some(Value::Null) => None,
             Some(Value::String(text)) => Some(text.clone()),
-            Some(_) => return Err("must give `filter` as SQL".into()),
+            Some(_) => return Err("must set `filter` to SQL text".into()),
         };
         let (warn_after, error_after) = (age(map, "warn_after")?, age(map, "error_after")?);
         let is_set = warn_after.is_some() || error_after.is_some();
@@ -79,7 +79,7 @@ fn age(map: &Map<String, Value>, key: &str) -> Result<Option<Age>, String> {
 }
 
 impl Node {
-    /// How old its data may be; None if nothing is said of that.
+    /// The allowed age of its data; None if it is not configured.
     pub fn freshness(&self) -> Option<Freshness> {
         Freshness::read(&self.raw_config).ok().flatten()
     }
@@ -91,7 +91,7 @@ mod tests {
 
     use super::Freshness;
 
-    /// Seconds to a warning and to an error.
+    /// The ages, in seconds, that cause a warning and an error.
     type Ages = (Option<u64>, Option<u64>);
 
     #[test]
@@ -111,7 +111,7 @@ mod tests {
             json!({"error_after": {"count": 1, "period": "day"}, "warn_after": null}),
             Ok(Some((None, Some(86_400)))),
         );
-        check(json!({"after": 1}), Err("takes no `after`; it takes `warn_after`, `error_after` and `filter`"));
+        check(json!({"after": 1}), Err("does not accept `after`; it accepts `warn_after`, `error_after` and `filter`"));
         check(
             json!({"warn_after": {"count": 2, "period": "week"}}),
             Err("needs `warn_after` as `{count: 12, period: hour}`; a period is `minute`, `hour` or `day`"),

@@ -1,6 +1,6 @@
-//! Where a configuration key is written: in the `config(…)` of a template, or below an entry in YAML.
+//! The place where a configuration key is written: in the `config(…)` of a template, or below an entry in YAML.
 //!
-//! Looks at texts only.
+//! Reads texts only.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ pub(crate) fn key_in_sql(source: &Arc<SourceText>, key: &str) -> Option<Place> {
     })
 }
 
-/// The `key:` line below an entry; the entry itself if the key is not found, and nothing if it has no text.
+/// The `key:` line below an entry. The entry itself if the key is not found, and None if the entry has no text.
 pub(crate) fn key_in_yaml(entry: &Place, key: &str) -> Option<Place> {
     let text = &entry.source.text;
     if text.is_empty() || entry.span.start > text.len() {

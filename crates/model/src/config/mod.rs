@@ -1,6 +1,6 @@
-//! Reading configuration: layers of maps become the typed values of `graph`.
+//! Reads configuration: turns layers of maps into the typed values of `graph`.
 //!
-//! Knows maps and their places in files. Knows neither templates nor what a node reads.
+//! Knows maps and their places in files. Does not know templates or the inputs of a node.
 
 mod batch;
 pub(crate) mod export;

@@ -1,6 +1,6 @@
-//! A node's configuration: what each key of `config()` and `config:` means, and which values it takes.
+//! A node's configuration: the meaning and the accepted values of each key of `config()` and `config:`.
 //!
-//! Reads one merged map. Knows nothing of where its keys come from; `parse` adds the place to an error.
+//! Reads one merged map. Does not know where its keys come from: `parse` adds the place to an error.
 
 use serde_json::{Map, Value};
 
@@ -11,11 +11,11 @@ use crate::graph::{
     TestConfig,
 };
 
-/// `store_failures_as`: whether failures are kept, and whether as a view. It rules over `store_failures`.
+/// `store_failures_as`: whether failures are kept, and whether as a view. It takes precedence over `store_failures`.
 const STORE_FAILURES_AS: &[(&str, (bool, bool))] =
     &[("table", (true, false)), ("view", (true, true)), ("ephemeral", (false, false))];
 
-/// What a configuration is read for: it decides which materializations are allowed and what is the default.
+/// The kind of node that a configuration is read for. It decides the allowed materializations and the default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Of {
     Model,
@@ -23,12 +23,13 @@ pub(crate) enum Of {
     Snapshot,
     Source,
     Test,
-    /// Analyses, unit tests, exposures: what all nodes have, and no more.
+    /// Analyses, unit tests, exposures: only the configuration that all nodes have.
     Other,
 }
 
 impl Config {
-    /// Reads a merged map. All wrong values are reported, and each gets its default; so are keys that look misspelt.
+    /// Reads a merged map. Reports all wrong values and uses the default for each. Also reports keys that look
+    /// misspelt.
     pub(crate) fn read(map: &Map<String, Value>, of: Of) -> (Self, Vec<BadConfig>, Vec<Misspelt>) {
         let mut read = ConfigReader::new(map);
         let none = Map::new();
@@ -59,7 +60,7 @@ impl Config {
         let choices = if of == Of::Source { Deletes::CHOICES } else { &Deletes::CHOICES[..2] };
         let deletes = read.choice("deletes", choices).unwrap_or(Deletes::Keep);
         if is_incremental && deletes == Deletes::Sweep && unique_key.is_empty() {
-            read.refuse("deletes", "`sweep` needs a `unique_key` to find the rows that are gone".into());
+            read.refuse("deletes", "`sweep` needs a `unique_key` to find deleted rows".into());
         }
         let on_schema_change =
             read.choice("on_schema_change", OnSchemaChange::CHOICES).unwrap_or(OnSchemaChange::Ignore);
@@ -70,7 +71,7 @@ impl Config {
         let is_kept = matches!(on_schema_change, OnSchemaChange::AppendNewColumns | OnSchemaChange::Fail);
         if contract && is_incremental && !is_kept {
             let complaint = format!(
-                "cannot be `{}` where the contract is enforced: it takes `append_new_columns`, `fail`",
+                "cannot be `{}` where the contract is enforced: it must be `append_new_columns` or `fail`",
                 on_schema_change.name()
             );
             read.refuse("on_schema_change", complaint);
@@ -79,16 +80,20 @@ impl Config {
         if is_incremental && !parent_key.is_empty() {
             let is_parents = |name: &String| parent_key.iter().any(|own| own.eq_ignore_ascii_case(name));
             if strategy != Strategy::DeleteInsert {
-                read.refuse("parent_key", "needs a `unique_key`, and the strategy `delete+insert`".into());
+                read.refuse("parent_key", "needs a `unique_key` and the strategy `delete+insert`".into());
             } else if unique_key.iter().all(is_parents) {
-                read.refuse("parent_key", "holds all of the `unique_key`: nothing tells a parent's rows apart".into());
+                read.refuse(
+                    "parent_key",
+                    "contains every column of `unique_key`, so no column is left to identify the rows of one parent"
+                        .into(),
+                );
             }
         }
         let event_time = read.text("event_time");
         let batch = (is_incremental && strategy == Strategy::Microbatch)
             .then(|| BatchConfig::read(&mut read, event_time.as_deref(), !unique_key.is_empty()))
             .flatten();
-        // Elsewhere these are an analyst's own keys, as in dbt.
+        // For other nodes, these are the analyst's own keys, as in dbt.
         let source = SourceConfig::read(if of == Of::Source { &mut read } else { &mut nothing });
         let is_relation = matches!(of, Of::Model | Of::Seed | Of::Snapshot);
         let export = export::read(if is_relation { &mut read } else { &mut nothing });
@@ -137,7 +142,7 @@ impl Config {
             (config.test.store_failures, config.test.stores_view) = (stores, view);
         }
         if !config.merge_update_columns.is_empty() && !config.merge_exclude_columns.is_empty() {
-            read.refuse("merge_exclude_columns", "stands beside `merge_update_columns`; only one can hold".into());
+            read.refuse("merge_exclude_columns", "conflicts with `merge_update_columns`; keep only one of them".into());
         }
         let (bad, misspelt) = read.finish();
         (config, bad, misspelt)
@@ -147,9 +152,9 @@ impl Config {
 /// A model's `materialized`.
 fn built_as(read: &mut ConfigReader<'_>) -> Materialized {
     let not_supported = [
-        ("external", "models become tables and views; a target's `export` in profiles.toml writes files"),
-        ("materialized_view", "DuckDB has none; `incremental` adds what is new to a table"),
-        ("table_function", "models become tables and views"),
+        ("external", "use `table` or `view`, and write files with a target's `export` in profiles.toml"),
+        ("materialized_view", "DuckDB has no materialized views; use `incremental` to add new rows to a table"),
+        ("table_function", "use `table` or `view`"),
     ];
     let written = read.value("materialized").and_then(Value::as_str).unwrap_or_default();
     if let Some((name, hint)) = not_supported.iter().find(|(name, _)| *name == written) {
@@ -165,7 +170,7 @@ mod tests {
 
     use super::{Config, Of};
 
-    /// The refused keys with what is said of them.
+    /// The refused keys, each with its complaint.
     #[track_caller]
     fn check(of: Of, value: Value, expected: &[&str]) {
         let (_, bad, _) = Config::read(&value.as_object().cloned().unwrap_or_default(), of);
@@ -187,9 +192,9 @@ mod tests {
             Of::Model,
             incremental("incremental_strategy", "microbatch"),
             &[
-                "event_time is missing: a microbatch model needs it, the column that says when a row happened",
-                "begin is missing: a microbatch model needs it, the time of its first batch, such as `2024-01-01`",
-                "batch_size is missing: a microbatch model needs it, one of `hour`, `day`, `month`, `year`",
+                "event_time is missing: a microbatch model needs the column with the time of each row",
+                "begin is missing: a microbatch model needs the time of its first batch, such as `2024-01-01`",
+                "batch_size is missing: a microbatch model needs one of `hour`, `day`, `month`, `year`",
             ],
         );
         check(
@@ -197,26 +202,28 @@ mod tests {
             json!({"materialized": "incremental", "incremental_strategy": "microbatch", "event_time": "at",
                 "begin": "soon", "batch_size": "week", "lookback": -1, "unique_key": "id"}),
             &[
-                "unique_key stands beside the strategy `microbatch`, which replaces whole batches",
+                "unique_key conflicts with the strategy `microbatch`, which replaces whole batches",
                 "batch_size cannot be `week`",
-                "begin cannot be `soon`: it takes a time such as `2024-01-01T00:00:00`",
-                "lookback must be a whole number from 0",
+                "begin cannot be `soon`: it must be a time such as `2024-01-01T00:00:00`",
+                "lookback must be a whole number, 0 or more",
             ],
         );
         check(
             Of::Model,
             incremental("deletes", "sweep"),
-            &["deletes `sweep` needs a `unique_key` to find the rows that are gone"],
+            &["deletes `sweep` needs a `unique_key` to find deleted rows"],
         );
         check(
             Of::Model,
             incremental("parent_key", "a"),
-            &["parent_key needs a `unique_key`, and the strategy `delete+insert`"],
+            &["parent_key needs a `unique_key` and the strategy `delete+insert`"],
         );
         check(
             Of::Model,
             json!({"materialized": "incremental", "parent_key": ["a", "b"], "unique_key": "A"}),
-            &["parent_key holds all of the `unique_key`: nothing tells a parent's rows apart"],
+            &[
+                "parent_key contains every column of `unique_key`, so no column is left to identify the rows of one parent",
+            ],
         );
         check(
             Of::Source,
@@ -238,10 +245,10 @@ mod tests {
             Of::Source,
             json!({"include": "a", "exclude": ["_id", "at.x"], "mask": {"at": "x"}, "watermark": "at"}),
             &[
-                "mask must give `at` as `hash` or `null`",
-                "exclude stands beside `include`; only one can hold",
-                "exclude cannot hold `_id`: documents are told apart by it",
-                "exclude cannot hold `at.x`: it is the watermark",
+                "mask must set `at` to `hash` or `null`",
+                "exclude conflicts with `include`; keep only one of them",
+                "exclude cannot contain `_id`: it identifies a document",
+                "exclude cannot contain `at.x`: it is the watermark",
             ],
         );
         check(Of::Model, json!({"deletes": "mark"}), &["deletes cannot be `mark`"]);
@@ -250,14 +257,14 @@ mod tests {
             json!({"limit": "x", "store_failures": 1, "severity": "loud"}),
             &[
                 "severity cannot be `loud`",
-                "limit must be a whole number from 0",
+                "limit must be a whole number, 0 or more",
                 "store_failures must be true or false, not a number",
             ],
         );
         check(
             Of::Seed,
             json!({"delimiter": "||", "column_types": {"a": 1}}),
-            &["column_types must give `a` as text, not a number", "delimiter must be one character"],
+            &["column_types must set `a` to text, not a number", "delimiter must be one character"],
         );
     }
 }

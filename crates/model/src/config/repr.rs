@@ -1,8 +1,8 @@
-//! Values as Python writes them: dbt builds names and checksums from such texts. Pure.
+//! Values in Python's notation, because dbt builds names and checksums from such texts. Pure.
 
 use serde_json::{Map, Value};
 
-/// A value as Python's `str` writes it.
+/// A value in the notation of Python's `str`.
 pub(crate) fn text(value: &Value) -> String {
     match value {
         Value::String(text) => text.clone(),
@@ -13,7 +13,7 @@ pub(crate) fn text(value: &Value) -> String {
     }
 }
 
-/// A text as Python's `repr` writes it: in single quotes, in double ones if it holds only single ones.
+/// A text in the notation of Python's `repr`: in single quotes, or in double quotes if it contains only single quotes.
 pub(crate) fn quoted(text: &str) -> String {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     let mut out = String::from(quote);
@@ -31,7 +31,7 @@ pub(crate) fn quoted(text: &str) -> String {
     out
 }
 
-/// `repr` of a tree whose leaves are made text first and whose keys are sorted.
+/// `repr` of a tree. Its leaves are first converted to text, and its keys are sorted.
 pub(crate) fn tree(value: &Value) -> String {
     match value {
         Value::Object(map) => object(map),

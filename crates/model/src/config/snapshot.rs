@@ -1,4 +1,4 @@
-//! What a snapshot is configured to: strategy, keys, what becomes of deleted rows, the names of its own columns.
+//! The configuration of a snapshot: strategy, keys, handling of deleted rows, and the names of its own columns.
 //!
 //! Reads one merged map (<https://docs.getdbt.com/reference/snapshot-configs>); writes no SQL.
 
@@ -22,7 +22,7 @@ impl MetaNames {
                 "dbt_valid_to" => &mut names.valid_to,
                 "dbt_is_deleted" => &mut names.is_deleted,
                 other => {
-                    let complaint = format!("names `{other}`, which no snapshot has");
+                    let complaint = format!("names `{other}`, which is not a column of snapshots");
                     read.refuse("snapshot_meta_column_names", complaint);
                     continue;
                 }
@@ -34,7 +34,7 @@ impl MetaNames {
 }
 
 impl SnapshotConfig {
-    /// dbt's rules; `has_key` is whether there is a `unique_key`.
+    /// Checks dbt's rules. `has_key` says whether there is a `unique_key`.
     pub(crate) fn read(read: &mut ConfigReader<'_>, has_key: bool) -> Self {
         let strategy = read.choice("strategy", SnapshotStrategy::CHOICES);
         let updated_at = read.text("updated_at");
@@ -47,14 +47,20 @@ impl SnapshotConfig {
             read.refuse("strategy", "is missing: a snapshot needs `timestamp` or `check`".into());
         }
         if !has_key {
-            read.refuse("unique_key", "is missing: a snapshot tells rows apart by it".into());
+            read.refuse("unique_key", "is missing: a snapshot needs it to identify rows".into());
         }
         match strategy {
             Some(SnapshotStrategy::Timestamp) if updated_at.is_none() => {
-                read.refuse("strategy", "`timestamp` needs `updated_at`: the column that changes with the row".into());
+                read.refuse(
+                    "strategy",
+                    "`timestamp` needs `updated_at`, the column with the time of a row's last change".into(),
+                );
             }
             Some(SnapshotStrategy::Timestamp) if has_check => {
-                read.refuse("check_cols", "stands beside the strategy `timestamp`, which compares `updated_at`".into());
+                read.refuse(
+                    "check_cols",
+                    "conflicts with the strategy `timestamp`, which compares `updated_at`".into(),
+                );
             }
             Some(SnapshotStrategy::Check) if check_cols == CheckColumns::Named(Vec::new()) => {
                 read.refuse("strategy", "`check` needs `check_cols`: `all`, or a list of columns".into());
@@ -64,7 +70,7 @@ impl SnapshotConfig {
         let hard_deletes = read.choice("hard_deletes", HardDeletes::CHOICES);
         let invalidates = read.flag("invalidate_hard_deletes");
         if hard_deletes.is_some() && invalidates.is_some() {
-            read.refuse("invalidate_hard_deletes", "stands beside `hard_deletes`; only one can hold".into());
+            read.refuse("invalidate_hard_deletes", "conflicts with `hard_deletes`; keep only one of them".into());
         }
         let fallback = if invalidates == Some(true) { HardDeletes::Invalidate } else { HardDeletes::Ignore };
         Self {

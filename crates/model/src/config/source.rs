@@ -1,6 +1,6 @@
-//! The keys of a source's table: how its documents are read, and what becomes of those that do not fit.
+//! The keys of a source's table: how its documents are read, and how documents that do not fit are handled.
 //!
-//! Reads values; knows nothing of documents or drivers.
+//! Reads values. Does not know documents or drivers.
 
 use std::time::Duration;
 
@@ -19,8 +19,8 @@ const READ_CONCERNS: [(&str, &str); 5] = [
     ("snapshot", "snapshot"),
 ];
 
-/// How far below the watermark an incremental load begins, if nothing is said: as long as a transaction may take on a
-/// MongoDB server (`transactionLifetimeLimitSeconds`), so that what it writes late is still read.
+/// The default distance below the watermark at which an incremental load begins. It equals the longest transaction that
+/// a MongoDB server allows (`transactionLifetimeLimitSeconds`), so that late writes are still read.
 const LOOKBACK: Duration = Duration::from_secs(60);
 
 impl SourceConfig {
@@ -54,10 +54,10 @@ impl SourceConfig {
         config
     }
 
-    /// Paths that contradict each other.
+    /// Reports paths that contradict each other.
     fn check_paths(&self, read: &mut ConfigReader<'_>) {
         if !self.include.is_empty() && !self.exclude.is_empty() {
-            read.refuse("exclude", "stands beside `include`; only one can hold".into());
+            read.refuse("exclude", "conflicts with `include`; keep only one of them".into());
         }
         let is_at_or_below = |path: &str, above: &str| {
             path.strip_prefix(above).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -67,21 +67,21 @@ impl SourceConfig {
         for kept in std::iter::once("_id").chain(self.watermark.as_deref()) {
             for (key, path) in &changed {
                 if is_at_or_below(kept, path) || is_at_or_below(path, kept) {
-                    let what = if kept == "_id" { "documents are told apart by it" } else { "it is the watermark" };
-                    read.refuse(key, format!("cannot hold `{path}`: {what}"));
+                    let what = if kept == "_id" { "it identifies a document" } else { "it is the watermark" };
+                    read.refuse(key, format!("cannot contain `{path}`: {what}"));
                 }
             }
         }
     }
 }
 
-/// A map in YAML's own form, or Extended JSON as text.
+/// A query, written as a YAML map or as Extended JSON text.
 fn filter(read: &mut ConfigReader<'_>) -> Option<String> {
     let text = match read.value("filter")? {
         Value::Object(map) => Value::Object(map.clone()).to_string(),
         Value::String(text) => text.clone(),
         _ => {
-            read.refuse("filter", "must be a MongoDB query: a map, or Extended JSON as text".into());
+            read.refuse("filter", "must be a MongoDB query, written as a map or as Extended JSON text".into());
             return None;
         }
     };
@@ -105,7 +105,7 @@ fn mask(read: &mut ConfigReader<'_>) -> Vec<(String, MaskWith)> {
         };
         match with {
             Some(with) => masks.push((path, with)),
-            None => read.refuse("mask", format!("must give `{path}` as `hash` or `null`")),
+            None => read.refuse("mask", format!("must set `{path}` to `hash` or `null`")),
         }
     }
     masks

@@ -1,13 +1,14 @@
-//! A node's configuration as its files write it: dbt's `unrendered_config`, by which two states are compared.
+//! A node's configuration as its files write it: dbt's `unrendered_config`, which is used to compare two states.
 //!
-//! The deepest layer that has a key wins it whole; nothing adds up, and there are no defaults. Pure.
+//! For each key, the deepest layer that has it wins completely. Values are not added up, and there are no defaults.
+//! Pure.
 
 use serde_json::{Map, Value};
 
 use super::value::canonical;
 
-/// Folder defaults, the YAML entry and `config()`, laid over each other. `path` is the project's name, the folders and the
-/// file's name.
+/// Merges folder defaults, the YAML entry and `config()`, in this order. `path` is the project's name, the folders and
+/// the file's name.
 pub(crate) fn unrendered(
     defaults: &Map<String, Value>,
     path: &[String],

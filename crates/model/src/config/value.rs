@@ -1,6 +1,6 @@
-//! Reads single configuration values, refuses those that do not fit, and merges layers of configuration.
+//! Reads single configuration values, refuses wrong ones, and merges layers of configuration.
 //!
-//! Knows the shapes values come in; not what a key means.
+//! Knows the shapes of values, but not the meaning of a key.
 
 use std::time::Duration;
 
@@ -9,23 +9,23 @@ use serde_json::{Map, Value};
 use elt_base::error::nearest;
 use elt_project::MAP_KEYS;
 
-/// A configuration value that does not fit.
+/// A wrong configuration value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct BadConfig {
     pub key: String,
-    /// Follows the key in the message: ``"`materialized` " + complaint``.
+    /// The text after the key in the message: ``"`materialized` " + complaint``.
     pub complaint: String,
     pub hint: Option<String>,
 }
 
-/// A key that nothing reads, and the one it was probably meant to be.
+/// A key that is not read, and the key that was probably meant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Misspelt {
     pub key: String,
     pub near: &'static str,
 }
 
-/// dbt's keys that mean nothing here: no misspellings, however near they are.
+/// dbt's keys that have no effect here. They never count as misspellings, however similar they are to a known key.
 const NOT_READ: [&str; 18] = [
     "access",
     "batch_size",
@@ -47,11 +47,11 @@ const NOT_READ: [&str; 18] = [
     "store_failures_as",
 ];
 
-/// Takes values out of a map and remembers what was wrong.
+/// Reads values from a map and records the wrong ones.
 pub(crate) struct ConfigReader<'a> {
     map: &'a Map<String, Value>,
     bad: Vec<BadConfig>,
-    /// All keys that were looked for.
+    /// All keys that were read.
     known: Vec<&'static str>,
 }
 
@@ -60,8 +60,8 @@ impl<'a> ConfigReader<'a> {
         Self { map, bad: Vec::new(), known: Vec::new() }
     }
 
-    /// What was wrong, and the keys that look like misspellings of those that were looked for. Any other key is the
-    /// analyst's own, as in dbt.
+    /// Returns the wrong values, and the keys that look like misspellings of the keys that were read. Any other key is
+    /// the analyst's own, as in dbt.
     pub fn finish(self) -> (Vec<BadConfig>, Vec<Misspelt>) {
         let own = |key: &&String| !self.known.contains(&key.as_str()) && !NOT_READ.contains(&key.as_str());
         let misspelt = self.map.keys().filter(own).filter_map(|key| {
@@ -85,7 +85,7 @@ impl<'a> ConfigReader<'a> {
         self.bad.push(BadConfig { key: key.into(), complaint, hint: Some(hint.into()) });
     }
 
-    /// A value as it is.
+    /// A value, unchanged.
     pub fn value(&mut self, key: &'static str) -> Option<&'a Value> {
         self.get(key)
     }
@@ -105,8 +105,8 @@ impl<'a> ConfigReader<'a> {
             key: key.into(),
             complaint: format!("cannot be `{}`", short(value)),
             hint: Some(match near {
-                Some(near) => format!("did you mean `{near}`? it takes {names}"),
-                None => format!("it takes {names}"),
+                Some(near) => format!("did you mean `{near}`? it accepts {names}"),
+                None => format!("it accepts {names}"),
             }),
         });
         None
@@ -139,7 +139,7 @@ impl<'a> ConfigReader<'a> {
         let value = self.get(key)?;
         let count = value.as_u64().or_else(|| value.as_str()?.parse().ok());
         if count.is_none() {
-            self.refuse(key, "must be a whole number from 0".into());
+            self.refuse(key, "must be a whole number, 0 or more".into());
         }
         count
     }
@@ -194,7 +194,7 @@ impl<'a> ConfigReader<'a> {
         for (name, value) in map {
             match value {
                 Value::String(text) => pairs.push((name.trim_start_matches('+').to_owned(), text)),
-                other => self.refuse(key, format!("must give `{name}` as text, not {}", shape(&other))),
+                other => self.refuse(key, format!("must set `{name}` to text, not {}", shape(&other))),
             }
         }
         pairs
@@ -221,7 +221,7 @@ impl<'a> ConfigReader<'a> {
                 key: key.into(),
                 complaint: format!("cannot be `{text}`"),
                 hint: Some(
-                    "it takes a number and a unit, such as `90 seconds`, `15 minutes`, `2 hours` or `3 days`".into(),
+                    "write a number and a unit, such as `90 seconds`, `15 minutes`, `2 hours` or `3 days`".into(),
                 ),
             });
         }
@@ -229,7 +229,7 @@ impl<'a> ConfigReader<'a> {
     }
 }
 
-/// The known key that a key was probably meant to be: one slip of the fingers away, two in a long one.
+/// The known key that was probably meant: at most one typing error away, or two for a long key.
 fn misspelling_of(key: &str, known: &[&'static str]) -> Option<&'static str> {
     const LONG: usize = 8;
     let near = nearest(key, known.iter().copied())?;
@@ -271,7 +271,7 @@ fn short(value: &Value) -> String {
     }
 }
 
-/// Lays one layer of configuration over another: `tags`, `meta` and hooks add up, other keys replace.
+/// Merges one layer of configuration over another: `tags`, `meta` and hooks are added, other keys are replaced.
 pub(crate) fn merge(under: &mut Map<String, Value>, over: Map<String, Value>) {
     for (key, value) in over {
         let key = canonical(&key);
@@ -307,7 +307,7 @@ pub(crate) fn canonical(key: &str) -> String {
     }
 }
 
-/// A text or a list of texts; what is neither is left out.
+/// A text or a list of texts. Other values are ignored.
 pub(crate) fn texts(value: Option<&Value>) -> Vec<String> {
     list(value.cloned()).iter().filter_map(|item| item.as_str().map(str::to_owned)).collect()
 }
@@ -320,7 +320,7 @@ fn list(value: Option<Value>) -> Vec<Value> {
     }
 }
 
-/// The folder defaults of `profiles.toml` that hold for a file, the deepest folder last. `path` is the project's name,
+/// The folder defaults of `profiles.toml` that apply to a file, the deepest folder last. `path` is the project's name,
 /// the folders and the file's name.
 pub(crate) fn folder_defaults(defaults: &Map<String, Value>, path: &[String]) -> Map<String, Value> {
     let mut merged = Map::new();

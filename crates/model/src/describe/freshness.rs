@@ -1,6 +1,6 @@
-//! How the age of a source's data is found.
+//! The query that finds the age of a source's data.
 //!
-//! Returns SQL (<https://docs.getdbt.com/reference/resource-properties/freshness>); asks no database.
+//! Returns SQL (<https://docs.getdbt.com/reference/resource-properties/freshness>). Queries no database.
 
 use serde_json::Value;
 
@@ -11,11 +11,11 @@ use crate::template::jinja::Setting;
 use elt_base::error::Result;
 
 impl Compiler {
-    /// The query whose one value is when a source's table was last written, in microseconds since 1970; None if neither
-    /// `loaded_at_query` nor `loaded_at_field` is given.
+    /// A query that returns one value: the time of the last write to a source's table, in microseconds since 1970. None
+    /// if neither `loaded_at_query` nor `loaded_at_field` is set.
     ///
     /// # Errors
-    /// A `loaded_at_query` that cannot be rendered.
+    /// The `loaded_at_query` cannot be rendered.
     pub fn loaded_at(&self, node: &Node, freshness: &Freshness) -> Result<Option<String>> {
         let text = |key: &str| node.raw_config.get(key).and_then(Value::as_str);
         if let Some(query) = text("loaded_at_query") {

@@ -1,4 +1,4 @@
-//! What the graph says about itself: the manifest, the lineage of columns, the freshness of sources.
+//! Descriptions of the graph: the manifest, the lineage of columns, the freshness of sources.
 //!
 //! Returns values. Prints and writes nothing.
 

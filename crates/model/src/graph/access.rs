@@ -1,13 +1,13 @@
-//! Who may read a model.
+//! The access level of a model: which nodes may read it.
 //!
 //! A value (<https://docs.getdbt.com/reference/resource-configs/access>); `resolve` enforces it.
 
-/// Who may `ref()` a model.
+/// The nodes that may `ref()` a model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Access {
     /// Nodes of the same group.
     Private,
-    /// All of the project.
+    /// All nodes of the project.
     Protected,
     Public,
 }

@@ -1,12 +1,12 @@
-//! The batches of a microbatch model: half-open ranges of UTC time, as long as its configuration says.
+//! The batches of a microbatch model: half-open ranges of UTC time, with the configured length.
 //!
-//! Pure. Knows neither the model's query nor what became of a batch.
+//! Pure. Does not know the model's query or the result of a batch.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
 use super::config::BatchConfig;
 
-/// One batch: from `start` on, until before `end`.
+/// One batch: it includes `start` and excludes `end`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TimeBatch {
     pub start: DateTime<Utc>,
@@ -14,31 +14,31 @@ pub struct TimeBatch {
 }
 
 impl TimeBatch {
-    /// The condition that a time, as SQL writes it, is in the batch.
+    /// The SQL condition that a time is in the batch.
     pub fn condition(self, event_time: &str) -> String {
         let literal = |time: DateTime<Utc>| format!("timestamp '{}'", time.format("%Y-%m-%d %H:%M:%S%.f"));
         format!("{event_time} >= {} and {event_time} < {}", literal(self.start), literal(self.end))
     }
 
-    /// A time as dbt renders it in a template: `2024-01-31 00:00:00+00:00`.
+    /// A time in dbt's notation in a template: `2024-01-31 00:00:00+00:00`.
     pub fn shown(time: DateTime<Utc>) -> String {
         time.format("%Y-%m-%d %H:%M:%S%.f+00:00").to_string()
     }
 
-    /// The batch as `run_results.json` has it.
+    /// The batch in the notation of `run_results.json`.
     pub fn json(self) -> serde_json::Value {
         let iso = |time: DateTime<Utc>| time.format("%Y-%m-%dT%H:%M:%S%.f+00:00").to_string();
         serde_json::json!([iso(self.start), iso(self.end)])
     }
 
-    /// Reads what `json` gives.
+    /// Reads the value that `json` returns.
     pub fn from_json(value: &serde_json::Value) -> Option<Self> {
         let at = |index: usize| parse_time(value.get(index)?.as_str()?);
         Some(Self { start: at(0)?, end: at(1)? })
     }
 }
 
-/// What a run asks of a microbatch model.
+/// The options of a run that concern microbatch models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BatchWindow {
     /// `--event-time-start` and `--event-time-end`.
@@ -54,15 +54,15 @@ impl Default for BatchWindow {
 }
 
 impl BatchWindow {
-    /// The batches to build, oldest first. dbt's rules: an incremental run begins `lookback` batches before the one
-    /// that holds the end, any other at `begin`.
+    /// The batches to build, oldest first, by dbt's rules: an incremental run begins `lookback` batches before the one
+    /// that contains the end, any other run begins at `begin`.
     pub fn batches(&self, config: &BatchConfig, is_incremental: bool) -> Vec<TimeBatch> {
         let size = config.batch_size;
         let end = size.ceiling(self.given.map_or(self.now, |(_, end)| end));
         let start = match self.given {
             Some((start, _)) => size.truncate(start),
             None if !is_incremental => size.truncate(config.begin),
-            // The end is where a batch would begin that is not to be built.
+            // The end is the start of a batch that is not built.
             None => size.before(end, config.lookback.saturating_add(1)),
         };
         let mut batches = Vec::new();
@@ -76,7 +76,7 @@ impl BatchWindow {
     }
 }
 
-/// `2024-01-31`, `2024-01-31 13:00:00`, `2024-01-31T13:00:00.5+02:00`; without an offset UTC.
+/// `2024-01-31`, `2024-01-31 13:00:00`, `2024-01-31T13:00:00.5+02:00`; UTC if there is no offset.
 pub fn parse_time(text: &str) -> Option<DateTime<Utc>> {
     let text = text.trim();
     if let Ok(date) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {

@@ -1,10 +1,10 @@
-//! How long a batch of a microbatch model is, and where batches begin and end.
+//! The length of a batch of a microbatch model, and the start and end of batches.
 //!
 //! Pure arithmetic over UTC time.
 
 use chrono::{DateTime, Datelike, Days, Months, NaiveDate, TimeDelta, Timelike, Utc};
 
-/// How long a batch is.
+/// The length of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BatchSize {
     Hour,
@@ -17,7 +17,7 @@ impl BatchSize {
     pub(crate) const CHOICES: &'static [(&'static str, Self)] =
         &[("hour", Self::Hour), ("day", Self::Day), ("month", Self::Month), ("year", Self::Year)];
 
-    /// The start of the batch that a time is in.
+    /// The start of the batch that contains a time.
     pub fn truncate(self, time: DateTime<Utc>) -> DateTime<Utc> {
         let date = time.date_naive();
         let (month, day) = match self {
@@ -30,7 +30,7 @@ impl BatchSize {
         start.map_or(time, |start| start.and_utc())
     }
 
-    /// The start of the next batch; a batch's own start is no end of it.
+    /// The start of the next batch, also for a time that is the start of a batch.
     pub(super) fn next(self, time: DateTime<Utc>) -> DateTime<Utc> {
         let start = self.truncate(time);
         let next = match self {
@@ -42,7 +42,7 @@ impl BatchSize {
         next.unwrap_or(DateTime::<Utc>::MAX_UTC)
     }
 
-    /// The start of the batch that lies `count` batches before the one a time is in.
+    /// The start of the batch that is `count` batches before the one that contains a time.
     pub(super) fn before(self, time: DateTime<Utc>, count: u32) -> DateTime<Utc> {
         let start = self.truncate(time);
         let before = match self {
@@ -54,7 +54,7 @@ impl BatchSize {
         before.unwrap_or(DateTime::<Utc>::MIN_UTC)
     }
 
-    /// The end of the batch that a time is in, or the time itself where one begins.
+    /// The end of the batch that contains a time, or the time itself if a batch begins there.
     pub(super) fn ceiling(self, time: DateTime<Utc>) -> DateTime<Utc> {
         if self.truncate(time) == time { time } else { self.next(time) }
     }

@@ -1,8 +1,8 @@
 //! A call of `ref` or `source`.
 //!
-//! A value: what it names is for `resolve`.
+//! A value. `resolve` finds the node that it names.
 
-/// A call of `ref` or `source` with what it was given.
+/// A call of `ref` or `source` with its arguments.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Call {
     Ref(String),

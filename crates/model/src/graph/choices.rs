@@ -1,6 +1,6 @@
-//! Configuration values that are one of a few words.
+//! Configuration values with a fixed list of words.
 //!
-//! Values with their words; which key takes which of them is in `config`.
+//! Values with their words. `config` knows which key accepts which of them.
 
 macro_rules! choices {
     ($(#[$doc:meta])* $name:ident { $($(#[$item:meta])* $variant:ident = $text:literal,)+ }) => {
@@ -9,7 +9,7 @@ macro_rules! choices {
         pub enum $name { $($(#[$item])* $variant,)+ }
 
         impl $name {
-            /// The word as configuration writes it.
+            /// The word that configuration uses.
             pub fn name(self) -> &'static str {
                 match self { $(Self::$variant => $text,)+ }
             }
@@ -20,7 +20,7 @@ macro_rules! choices {
 }
 
 choices! {
-    /// What a node becomes in the warehouse.
+    /// The form of a node in the warehouse.
     Materialized {
         View = "view",
         Table = "table",
@@ -34,18 +34,18 @@ choices! {
         Raw = "raw",
         /// Data tests only.
         Test = "test",
-        /// Rendered only: analyses, and what is described alone.
+        /// Rendered only: analyses, and nodes that are only described.
         Nothing = "none",
     }
 }
 
 choices! {
-    /// How new rows enter an incremental model.
+    /// How new rows are written into an incremental model.
     Strategy {
         Append = "append",
         DeleteInsert = "delete+insert",
         Merge = "merge",
-        /// Replaces ranges of time, each in a transaction of its own.
+        /// Replaces ranges of time, each in its own transaction.
         Microbatch = "microbatch",
     }
 }
@@ -59,7 +59,7 @@ choices! {
 }
 
 choices! {
-    /// What a snapshot does with rows that are gone from its query.
+    /// How a snapshot handles rows that its query no longer returns.
     HardDeletes {
         Ignore = "ignore",
         Invalidate = "invalidate",
@@ -68,9 +68,9 @@ choices! {
 }
 
 choices! {
-    /// What an incremental model does when its query's columns differ from its table's.
+    /// How an incremental model handles differences between the columns of its query and of its table.
     OnSchemaChange {
-        /// The table's columns win.
+        /// Keeps the table's columns.
         Ignore = "ignore",
         AppendNewColumns = "append_new_columns",
         SyncAllColumns = "sync_all_columns",
@@ -79,18 +79,18 @@ choices! {
 }
 
 choices! {
-    /// What happens to rows whose origin is gone.
+    /// How rows are handled whose origin no longer exists.
     Deletes {
         Keep = "keep",
-        /// They go.
+        /// They are deleted.
         Sweep = "sweep",
-        /// Sources only: they stay, with the time in `_elt_deleted_at`.
+        /// Sources only: they are kept, with the time in `_elt_deleted_at`.
         Mark = "mark",
     }
 }
 
 choices! {
-    /// What happens to a value that does not fit its column.
+    /// How a value that does not fit its column is handled.
     OnMismatch {
         Rescue = "rescue",
         Fail = "fail",
@@ -98,7 +98,7 @@ choices! {
 }
 
 choices! {
-    /// What happens to a document that cannot be decoded.
+    /// How a document that cannot be decoded is handled.
     OnMalformed {
         Quarantine = "quarantine",
         Fail = "fail",
@@ -106,7 +106,7 @@ choices! {
 }
 
 choices! {
-    /// What happens when a load's numbers differ from the source's own count.
+    /// How a load is handled whose row counts differ from the source's own count.
     Verify {
         Warn = "warn",
         Strict = "strict",
@@ -114,7 +114,7 @@ choices! {
 }
 
 choices! {
-    /// What stands in the place of a masked value.
+    /// The replacement of a masked value.
     MaskWith {
         Hash = "hash",
         Null = "null",
@@ -130,7 +130,7 @@ choices! {
 }
 
 choices! {
-    /// What a failing data test does.
+    /// The effect of a failing data test.
     Severity {
         Error = "error",
         Warn = "warn",

@@ -1,4 +1,4 @@
-//! The configuration of nodes, typed.
+//! The typed configuration of nodes.
 //!
 //! Values: `config` reads them from maps.
 
@@ -15,25 +15,26 @@ use super::choices::{
 use elt_base::secret::Secret;
 use elt_project::TableContract;
 
-/// The keys this tool knows. Defaults are dbt's for DuckDB.
+/// The keys that this tool knows, with dbt's defaults for DuckDB.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Config {
     pub enabled: bool,
     pub materialized: Materialized,
     pub alias: Option<String>,
-    /// The custom schema, before it is joined to the target's.
+    /// The custom schema, before it is joined to the target's schema.
     pub schema: Option<String>,
     pub tags: Vec<String>,
     pub meta: Map<String, Value>,
-    /// Empty if none is given.
+    /// Empty if no key is configured.
     pub unique_key: Vec<String>,
     pub incremental_strategy: Strategy,
-    /// Of an incremental model of children: the columns that name a row's parent, whose rows are replaced all together.
+    /// For an incremental model of children: the columns that name the parent of a row. All rows of a parent are
+    /// replaced together.
     pub parent_key: Vec<String>,
     pub on_schema_change: OnSchemaChange,
-    /// The column that says when a row happened: what microbatch models that read this node filter it by.
+    /// The column with the time of each row. Microbatch models that read this node filter it by this column.
     pub event_time: Option<String>,
-    /// Of an incremental model with the strategy `microbatch`.
+    /// For an incremental model with the strategy `microbatch`.
     pub batch: Option<BatchConfig>,
     /// Whether the columns and constraints of its YAML are enforced.
     pub contract: bool,
@@ -54,13 +55,13 @@ pub struct Config {
     pub column_types: Vec<(String, String)>,
     /// Seeds: one character.
     pub delimiter: char,
-    /// Seeds: keep the header's letter case (DuckDB's names compare without it).
+    /// Seeds: keep the letter case of the header. (DuckDB compares names without letter case.)
     pub quote_columns: bool,
     pub source: SourceConfig,
     /// Snapshots only.
     pub snapshot: Option<SnapshotConfig>,
     pub test: TestConfig,
-    /// What is asked of the published table, without its columns: `Node::table_contract` has all.
+    /// The configuration of the published table, without its columns: `Node::table_contract` returns all of it.
     pub export: TableContract,
 }
 
@@ -75,23 +76,23 @@ pub struct TestConfig {
     pub r#where: Option<String>,
     pub limit: Option<u64>,
     pub store_failures: bool,
-    /// They are kept as a view over the test's query, not as a table.
+    /// Failures are kept as a view over the test's query, not as a table.
     pub stores_view: bool,
 }
 
 /// The keys of `incremental_strategy: microbatch`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BatchConfig {
-    /// A column of the model, as SQL writes it.
+    /// A column of the model, in SQL notation.
     pub event_time: String,
-    /// What a first run or a full refresh starts from.
+    /// The start of a first run or a full refresh.
     pub begin: DateTime<Utc>,
     pub batch_size: BatchSize,
-    /// Batches before the newest that are built again.
+    /// The number of batches before the newest that are built again.
     pub lookback: u32,
 }
 
-/// The keys of snapshots. Names of columns may be any SQL expression, as in dbt.
+/// The keys of snapshots. Column names may be any SQL expression, as in dbt.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SnapshotConfig {
     pub strategy: SnapshotStrategy,
@@ -99,7 +100,7 @@ pub struct SnapshotConfig {
     /// The columns that the check strategy compares.
     pub check_cols: CheckColumns,
     pub hard_deletes: HardDeletes,
-    /// SQL for `dbt_valid_to` of rows that hold now, in the place of NULL.
+    /// SQL for `dbt_valid_to` of the current rows, instead of NULL.
     pub valid_to_current: Option<String>,
     pub names: MetaNames,
 }
@@ -110,7 +111,7 @@ pub enum CheckColumns {
     Named(Vec<String>),
 }
 
-/// What the columns are called that a snapshot adds.
+/// The names of the columns that a snapshot adds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MetaNames {
     pub scd_id: String,
@@ -123,9 +124,9 @@ pub struct MetaNames {
 #[derive(Debug, Clone, PartialEq)]
 pub struct SourceConfig {
     pub load: LoadKind,
-    /// The path whose greatest value marks how far a load came.
+    /// The path whose greatest value marks the progress of a load.
     pub watermark: Option<String>,
-    /// How far below the watermark an incremental load begins.
+    /// The distance below the watermark at which an incremental load begins.
     pub lookback: Duration,
     /// A MongoDB query in Extended JSON.
     pub filter: Option<String>,
@@ -138,8 +139,8 @@ pub struct SourceConfig {
     pub on_malformed: OnMalformed,
     pub verify: Verify,
     pub read_concern: Option<String>,
-    /// Documents of a server batch, at most.
+    /// The maximum number of documents in a server batch.
     pub batch_size: Option<u32>,
-    /// Documents of a range that is read and landed by itself; 0 is no ranges.
+    /// The number of documents in a range that is read and landed separately; 0 disables ranges.
     pub range_size: Option<u64>,
 }

@@ -1,6 +1,6 @@
-//! The graph: all nodes of a project, resolved and free of circles.
+//! The graph: all nodes of a project, resolved and without cycles.
 //!
-//! Values, and the ways along the edges. How it comes to be is `resolve`.
+//! Values, and walks along the edges. `resolve` creates the graph.
 
 use std::collections::HashMap;
 
@@ -13,7 +13,7 @@ use super::macro_files::MacroFiles;
 use super::node::{Node, NodeKind};
 use elt_project::{GroupProperties, SelectorDefinition};
 
-/// All nodes of a project, resolved and free of cycles. Kinds come in the order of `NodeKind`, each in the order of its
+/// All nodes of a project, resolved and without cycles. They are ordered by kind, as in `NodeKind`, then as in their
 /// files.
 #[derive(Debug)]
 pub struct Graph {
@@ -22,7 +22,7 @@ pub struct Graph {
     pub root: std::path::PathBuf,
     /// The warehouse's name in SQL.
     pub database: String,
-    /// Whether `dbt_project.yml` is the project.
+    /// Whether `dbt_project.yml` defines the project.
     pub is_dbt: bool,
     pub(crate) nodes: Vec<Node>,
     /// Direct readers of each node, by index.
@@ -30,21 +30,22 @@ pub struct Graph {
     /// Position of each node in one topological order.
     pub(crate) ranks: Vec<u32>,
     pub(crate) by_unique_id: HashMap<String, NodeId>,
-    /// What is odd but stops nothing, such as YAML entries without a file.
+    /// Oddities that stop nothing, such as YAML entries without a file.
     pub warnings: Vec<elt_base::error::Error>,
     pub(crate) selectors: Vec<SelectorDefinition>,
     pub(crate) groups: Vec<GroupProperties>,
-    /// What is run before and after the nodes.
+    /// The statements that run before and after the nodes.
     pub run_hooks: RunHooks,
-    /// The project's doc blocks as dbt's manifest has them, by `doc.<project>.<name>`.
+    /// The project's doc blocks in the form of dbt's manifest, by `doc.<project>.<name>`.
     pub docs: Map<String, Value>,
-    /// Models, seeds and tests that are switched off, in no relation to the others.
+    /// Disabled models, seeds and tests, without relations to other nodes.
     pub(crate) disabled: Vec<Node>,
     pub(crate) macros: MacroFiles,
 }
 
 impl Graph {
-    /// Whether a word is in what a node's query is rendered from: its text, those of ephemeral models above, or a macro.
+    /// Whether a node's query can contain a word: the node's text, the text of an ephemeral model above it, or a macro
+    /// contains it.
     pub fn has_word(&self, node: &Node, word: &str) -> bool {
         let is_in = |node: &Node| node.source.text.contains(word);
         is_in(node)
@@ -77,17 +78,17 @@ impl Graph {
         self.node(id).parents.iter().map(|id| self.node(*id))
     }
 
-    /// Nodes that read this one directly: models and tests.
+    /// The direct readers of a node: models and tests.
     pub fn children(&self, id: NodeId) -> impl Iterator<Item = &Node> {
         self.children[id.index()].iter().map(|id| self.node(*id))
     }
 
-    /// Whether the project defines a generic test itself, in place of the built-in one perhaps.
+    /// Whether the project itself defines a generic test, also one that replaces a built-in test.
     pub(crate) fn has_own_test(&self, test: &str) -> bool {
         self.macros.has(&format!("test_{test}"))
     }
 
-    /// `--store-failures`: data tests keep their failures, unless their own configuration says otherwise.
+    /// `--store-failures`: data tests keep their failures, unless their own configuration differs.
     pub fn store_failures(&mut self) {
         let says =
             |node: &Node| ["store_failures", "store_failures_as"].iter().any(|key| node.raw_config.contains_key(*key));
@@ -106,7 +107,7 @@ impl Graph {
         self.children(id).filter(move |node| node.unit_test.as_ref().is_some_and(|test| test.model == id))
     }
 
-    /// The node that a text in YAML names: `ref('customers')`, `source('loans', 'customers')`, or a plain name, with or
+    /// The node that a YAML text names: `ref('customers')`, `source('loans', 'customers')`, or a plain name, with or
     /// without `{{ }}`.
     pub fn referred(&self, written: &str) -> Option<&Node> {
         let text = written.trim().trim_start_matches("{{").trim_end_matches("}}").trim();
@@ -120,7 +121,7 @@ impl Graph {
         }
     }
 
-    /// All nodes that read this one, directly or not, itself excluded: what is skipped when it fails.
+    /// All direct and indirect readers of a node, without the node itself. They are skipped when it fails.
     pub fn descendants(&self, id: NodeId) -> std::collections::BTreeSet<NodeId> {
         let mut seen = std::collections::BTreeSet::new();
         let mut open = self.children[id.index()].clone();
@@ -132,7 +133,7 @@ impl Graph {
         seen
     }
 
-    /// Some nodes and all that they read, directly or not.
+    /// Some nodes and all their direct and indirect inputs.
     pub fn with_ancestors(&self, ids: impl Iterator<Item = NodeId>) -> std::collections::BTreeSet<NodeId> {
         let mut seen = std::collections::BTreeSet::new();
         let mut open: Vec<NodeId> = ids.collect();
@@ -144,7 +145,7 @@ impl Graph {
         seen
     }
 
-    /// All nodes that this one reads, directly or not, itself excluded.
+    /// All direct and indirect inputs of a node, without the node itself.
     pub fn ancestors(&self, id: NodeId) -> std::collections::BTreeSet<NodeId> {
         let mut seen = std::collections::BTreeSet::new();
         let mut open = self.node(id).parents.clone();

@@ -1,16 +1,16 @@
-//! What a data test tests.
+//! The subject of a data test.
 //!
-//! Values; the SQL of a test is not known here.
+//! Values. Does not know the SQL of a test.
 
 use serde_json::{Map, Value, json};
 
 use super::call::Call;
 use super::id::NodeId;
 
-/// What a data test tests.
+/// The subject of a data test.
 #[derive(Debug, Clone)]
 pub struct DataTest {
-    /// The node it is defined for and runs with; None if it reads nothing of the graph.
+    /// The node that the test is defined for and runs with. None if the test reads no node of the graph.
     pub owner: Option<NodeId>,
     /// None for a singular test.
     pub generic: Option<GenericTest>,
@@ -26,7 +26,7 @@ pub struct GenericTest {
 }
 
 impl GenericTest {
-    /// dbt's `test_metadata`: the name and all arguments, the tested node among them.
+    /// dbt's `test_metadata`: the name and all arguments, including the tested node.
     pub(crate) fn metadata(&self, on: &Call) -> Value {
         let tested = match on {
             Call::Ref(name) => format!("ref('{name}')"),

@@ -1,22 +1,22 @@
 //! Hooks of a whole run: `on-run-start` and `on-run-end`, as written.
 //!
-//! Values; they are rendered in `compile`.
+//! Values; `compile` renders them.
 
 use serde_json::{Map, Value, json};
 
 use elt_project::{Profiles, RunHook};
 
-/// When a hook of the run is run.
+/// When a hook of the run runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum HookTime {
     /// Before the nodes.
     Start,
-    /// After them, however they ended.
+    /// After the nodes, whether they succeeded or not.
     End,
 }
 
 impl HookTime {
-    /// The key it is written under.
+    /// The key that defines it.
     pub fn key(self) -> &'static str {
         match self {
             Self::Start => "on-run-start",
@@ -24,7 +24,7 @@ impl HookTime {
         }
     }
 
-    /// The names that only hooks of this time see, each of them empty.
+    /// The names that only hooks of this time can use. Each is empty.
     pub(crate) fn blank(self) -> Map<String, Value> {
         match self {
             Self::Start => Map::new(),
@@ -39,7 +39,7 @@ impl HookTime {
 /// A statement, or several, of `on-run-start` or `on-run-end`.
 #[derive(Debug, Clone)]
 pub struct Hook {
-    /// `<project>.on-run-start.<number from 0>`, as dbt's lines have it.
+    /// `<project>.on-run-start.<number from 0>`, as in dbt's lines.
     pub name: String,
     /// `operation.<project>.<project>-on-run-start-<number>`.
     pub unique_id: String,
@@ -57,7 +57,7 @@ impl Hook {
 pub struct RunHooks {
     pub start: Vec<Hook>,
     pub end: Vec<Hook>,
-    /// dbt's flag `skip_nodes_if_on_run_start_fails`; otherwise nodes are built all the same.
+    /// dbt's flag `skip_nodes_if_on_run_start_fails`. Without it, nodes are built even if a hook fails.
     pub skips_nodes: bool,
 }
 

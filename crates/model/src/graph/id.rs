@@ -1,8 +1,8 @@
 //! A node's number in its graph.
 //!
-//! A value; which node it is, only the graph knows.
+//! A value. Only the graph knows which node it identifies.
 
-/// A node's place in its graph; valid for the graph that gave it.
+/// A node's position in its graph. It is valid only in the graph that returned it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(pub(crate) u32);
 

@@ -1,6 +1,6 @@
 //! The project's macros as values: their files, and their names.
 //!
-//! Texts; what renders them is `template`.
+//! Texts; `template` renders them.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ pub struct MacroFiles {
 }
 
 impl MacroFiles {
-    /// Whether the project has a macro of that name.
+    /// Whether the project has a macro with this name.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.names.binary_search_by(|known| known.as_str().cmp(name)).is_ok()
     }

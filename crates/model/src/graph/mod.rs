@@ -1,6 +1,6 @@
-//! The graph as values: nodes, what they are configured to, what they read, where they live.
+//! The graph as values: nodes, their configuration, their inputs, and their relations.
 //!
-//! The bottom of the model: imports no other folder of it. Parses nothing, renders nothing, writes no SQL but names.
+//! The bottom of the model: imports no other folder of it. Parses and renders nothing, and writes no SQL except names.
 
 mod access;
 mod batch;

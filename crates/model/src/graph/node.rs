@@ -1,7 +1,7 @@
 //! A node of the graph: sources, seeds, snapshots, models, analyses, tests and exposures, each with its
 //! configuration and parents.
 //!
-//! Values: `parse` and `resolve` make them.
+//! Values; `parse` and `resolve` create them.
 
 use std::fmt;
 use std::path::Path;
@@ -31,7 +31,7 @@ pub enum NodeKind {
     /// A data test, generic or singular.
     Test,
     UnitTest,
-    /// What reads models outside of the project. Nothing is run for it.
+    /// A reader of models outside of the project. Nothing runs for it.
     Exposure,
 }
 
@@ -62,12 +62,12 @@ impl NodeKind {
         Self::Exposure,
     ];
 
-    /// Whether `ref()` can name it, and a run makes its relation.
+    /// Whether `ref()` can name it and a run builds its relation.
     pub fn is_referable(self) -> bool {
         matches!(self, Self::Seed | Self::Snapshot | Self::Model)
     }
 
-    /// Whether it is run to find out whether something is right.
+    /// Whether it runs as a test.
     pub fn is_test(self) -> bool {
         matches!(self, Self::Test | Self::UnitTest)
     }
@@ -79,7 +79,8 @@ impl fmt::Display for NodeKind {
     }
 }
 
-/// One node of the graph. Fields are dbt's of the same name, unless said otherwise.
+/// One node of the graph. Fields have the meaning of dbt's fields of the same name, except where a comment says
+/// otherwise.
 #[derive(Debug, Clone)]
 pub struct Node {
     pub id: NodeId,
@@ -88,41 +89,41 @@ pub struct Node {
     pub unique_id: String,
     /// The model's, seed's or test's name; a source's table name.
     pub name: String,
-    /// For a source the source's name.
+    /// For a source: the source's name.
     pub source_name: Option<String>,
-    /// For a source the collection to read (`identifier:`, or the table's name).
+    /// For a source: the collection to read (`identifier:`, or the table's name).
     pub collection: Option<String>,
-    /// For a source what makes its table.
+    /// For a source: the origin of its table.
     pub origin: Origin,
-    /// For a source that no load makes the seed of this project that does.
+    /// For a source that no load fills: the seed of this project that builds its table.
     pub made_by: Option<NodeId>,
     pub fqn: Vec<String>,
-    /// The file that defines it: SQL, CSV (text empty) or, for sources and generic tests, YAML.
+    /// The file that defines it: SQL, CSV (with empty text) or, for sources and generic tests, YAML.
     pub source: Arc<SourceText>,
-    /// Absolute path of that file, where the project gives one (empty for sources and generic tests).
+    /// The absolute path of that file, if the project has one (empty for sources and generic tests).
     pub path: std::path::PathBuf,
-    /// What a snapshot that stands in YAML alone reads, as written: `ref('customers')`.
+    /// The input of a snapshot that is defined only in YAML, as written: `ref('customers')`.
     pub reads: Option<String>,
     /// Its YAML entry, if it has one.
     pub patch: Option<Place>,
     pub relation: Relation,
     pub config: Config,
-    /// All configuration as merged, with keys this tool does not know.
+    /// The complete merged configuration, including keys that this tool does not know.
     pub raw_config: Map<String, Value>,
-    /// Configuration as its files write it, without what adds up and without defaults.
+    /// The configuration as its files write it, without added values and without defaults.
     pub unrendered_config: Map<String, Value>,
     pub columns: Vec<ColumnProperties>,
     pub constraints: Vec<Constraint>,
     pub description: String,
-    /// What it reads, each once, in order of first mention.
+    /// Its inputs, each once, in order of first mention.
     pub parents: Vec<NodeId>,
     /// SHA-256 of the raw text, hex.
     pub checksum: String,
-    /// For a test what it tests.
+    /// For a test: its subject.
     pub test: Option<DataTest>,
-    /// For a unit test what it gives and expects.
+    /// For a unit test: its given and expected rows.
     pub unit_test: Option<Arc<UnitTest>>,
-    /// For an exposure its entry.
+    /// For an exposure: its entry.
     pub exposure: Option<Box<ExposureProperties>>,
 }
 
@@ -143,7 +144,7 @@ impl Node {
         }
     }
 
-    /// The name a person knows it by: `stg_loans`, or `loans.customers` for a source.
+    /// The name for people: `stg_loans`, or `loans.customers` for a source.
     pub fn display_name(&self) -> String {
         match &self.source_name {
             Some(source) => format!("{source}.{}", self.name),
@@ -151,7 +152,7 @@ impl Node {
         }
     }
 
-    /// How messages speak of it: ``model `x` ``, or "the query" of `--inline`.
+    /// The name in messages: ``model `x` ``, or "the query" of `--inline`.
     pub fn described(&self) -> String {
         if self.source.path == std::path::Path::new(elt_project::INLINE_PATH) {
             return "the query".into();
@@ -164,7 +165,7 @@ impl Node {
         format!("{kind} `{}`", self.display_name())
     }
 
-    /// Where to point when the whole node is meant: its YAML entry for a source or generic test, else its first line.
+    /// The place of the whole node: the YAML entry of a source or generic test, else the first line of the file.
     pub fn place(&self) -> Place {
         match (&self.kind, &self.test, &self.patch) {
             (NodeKind::Source | NodeKind::UnitTest | NodeKind::Exposure, _, Some(place)) => place.clone(),
@@ -177,7 +178,7 @@ impl Node {
 }
 
 impl Node {
-    /// What reads the node in SQL: its relation, or the files in its place.
+    /// The SQL to read the node: its relation, or the files that replace it.
     pub fn read_as(&self) -> String {
         match &self.origin {
             Origin::External(sql) => sql.clone(),
@@ -187,12 +188,12 @@ impl Node {
 }
 
 impl Node {
-    /// The group it belongs to by its own configuration.
+    /// The group in its own configuration.
     pub fn group(&self) -> Option<&str> {
         self.raw_config.get("group")?.as_str()
     }
 
-    /// `protected` if nothing is said.
+    /// `protected` if nothing is configured.
     pub fn access(&self) -> Access {
         match self.raw_config.get("access").and_then(|value| value.as_str()) {
             Some("private") => Access::Private,

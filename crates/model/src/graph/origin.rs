@@ -1,15 +1,15 @@
-//! What makes the table of a source.
+//! The origin of a source's table.
 //!
 //! A value; `parse` reads it from the source's configuration.
 
-/// What makes the table of a source; nothing else than `Loaded` means anything for other nodes.
+/// The origin of a source's table. Other nodes always have `Loaded`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Origin {
-    /// This tool: a collection that the target names.
+    /// This tool loads it from a collection that the target names.
     #[default]
     Loaded,
-    /// Someone else: it exists in the warehouse, or it does not.
+    /// Another program creates it in the warehouse, where it may or may not exist.
     Standing,
-    /// Files; the SQL that replaces the table.
+    /// Files. Contains the SQL that replaces the table.
     External(String),
 }

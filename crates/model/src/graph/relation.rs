@@ -1,12 +1,12 @@
-//! Where a node lives in the warehouse: a schema and an identifier.
+//! The place of a node in the warehouse: a schema and an identifier.
 //!
-//! Knows dbt's naming rules; not what kind of relation stands there.
+//! Knows dbt's naming rules. Does not know what kind of relation has the name.
 
 use std::fmt;
 
 use elt_base::schema::quote;
 
-/// A relation's name in DuckDB. Displays quoted: `"main"."customers"`.
+/// A relation's name in DuckDB. It is displayed quoted: `"main"."customers"`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Relation {
     pub schema: String,
@@ -18,7 +18,7 @@ impl Relation {
         Self { schema: schema.into(), identifier: identifier.into() }
     }
 
-    /// A relation beside this one, with a suffix on its name.
+    /// A relation in the same schema, with a suffix on its name.
     pub fn beside(&self, suffix: &str) -> Self {
         Self::new(&self.schema, format!("{}{suffix}", self.identifier))
     }
@@ -38,7 +38,7 @@ impl fmt::Display for Relation {
     }
 }
 
-/// What begins the names of the common table expressions that ephemeral models become.
+/// The prefix of the names of common table expressions that represent ephemeral models.
 pub(crate) const CTE_PREFIX: &str = "__dbt__cte__";
 
 pub(crate) fn cte_name(model: &str) -> String {

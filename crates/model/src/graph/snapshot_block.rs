@@ -1,12 +1,12 @@
 //! The text of a snapshot: the body of its block, and the line where the block begins.
 //!
-//! Knows texts in which everything before the body is masked as a comment; `parse` makes them.
+//! Knows texts in which everything before the body is masked as a comment. `parse` creates them.
 
 use std::sync::Arc;
 
 use elt_base::error::{Place, SourceText};
 
-/// The query of a snapshot that is defined in YAML alone.
+/// The query of a snapshot that is defined only in YAML.
 pub(crate) fn query_of(relation: &str) -> String {
     let inner = relation.trim().trim_start_matches("{{").trim_end_matches("}}").trim();
     format!("select * from {{{{ {inner} }}}}")

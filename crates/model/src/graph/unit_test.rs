@@ -1,6 +1,6 @@
-//! What a unit test gives its model, and what it expects.
+//! The given rows of a unit test, and the rows that it expects.
 //!
-//! Values; nothing here runs a test.
+//! Values; this module runs no test.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use super::id::NodeId;
 use elt_base::error::{Place, SourceText};
 use elt_project::{FixtureRow, OverrideProperties};
 
-/// What a unit test gives its model, and what it expects of it.
+/// The given rows of a unit test, and the rows that it expects.
 #[derive(Debug, Clone)]
 pub struct UnitTest {
     pub model: NodeId,
@@ -34,16 +34,16 @@ pub struct GivenInput {
 pub enum GivenRows {
     /// Values, cell by cell; each column once, in order of first mention.
     Cells { columns: Vec<(String, Place)>, rows: Vec<FixtureRow>, is_csv: bool },
-    /// A query, Jinja not yet rendered.
+    /// A query whose Jinja is not yet rendered.
     Sql { text: String, place: Place },
-    /// A file that is such a query.
+    /// A file that contains such a query.
     SqlFile(Arc<SourceText>),
-    /// Those of the seed's own file.
+    /// The rows of the seed's own file.
     OfSeed,
 }
 
 impl GivenRows {
-    /// Where they are written.
+    /// The place where they are written.
     pub fn place(&self) -> Option<Place> {
         match self {
             Self::Cells { columns, .. } => columns.first().map(|(_, place)| place.clone()),

@@ -13,28 +13,26 @@ pub(crate) fn unknown_macro<'a>(name: &str, known: impl Iterator<Item = &'a str>
     let error = Error::usage(format!("the project has no macro `{name}`"));
     match did_you_mean(name, known) {
         Some(near) => error.hint(near),
-        None => error.hint("`run-operation` calls a macro of the project's macro folders"),
+        None => error.hint("`run-operation` calls a macro from the project's macro folders"),
     }
 }
 
 pub(crate) fn empty_sql(owner: &str, place: Place) -> Error {
-    Error::usage(format!("{owner} renders to nothing"))
-        .at(place)
-        .hint("write a `select`, or disable it with `enabled: false`")
+    Error::usage(format!("{owner} renders to empty SQL")).at(place).hint("write a `select`, or set `enabled: false`")
 }
 
-/// `complaint` follows "a snapshot ".
+/// `complaint` continues the sentence "a snapshot …".
 pub(crate) fn snapshot_tag(complaint: &str, place: Place) -> Error {
     Error::usage(format!("a snapshot {complaint}"))
         .at(place)
-        .hint("a snapshot is `{% snapshot name %} … {% endsnapshot %}`")
+        .hint("write a snapshot as `{% snapshot name %} … {% endsnapshot %}`")
 }
 
 pub(crate) fn snapshot_twice(name: &str, place: Place, block: Place) -> Error {
-    Error::usage(format!("snapshot `{name}` has a `relation:` and a block"))
+    Error::usage(format!("snapshot `{name}` has both a `relation:` and a block"))
         .at(place)
         .at(block.label("the block"))
-        .hint("only one can say what it reads")
+        .hint("keep only one of them: each defines what the snapshot reads")
 }
 
 pub(crate) fn bad_macro_file(path: &str, reason: &str) -> Error {
@@ -46,7 +44,7 @@ pub(crate) fn duplicate_macro(name: &str, other: &str, place: Place) -> Error {
 }
 
 pub(crate) fn duplicate_name(kind: &str, name: &str, place: Place, other: Place) -> Error {
-    Error::usage(format!("two nodes are called `{name}`: `ref('{name}')` could mean either"))
+    Error::usage(format!("two nodes are called `{name}`, so `ref('{name}')` could mean either"))
         .at(place.label(format!("this {kind}")))
         .at(other.label("and this one"))
         .hint("rename one of the files")
@@ -61,9 +59,9 @@ pub(crate) fn duplicate_test(name: &str, place: Place, other: Place) -> Error {
 }
 
 pub(crate) fn duplicate_relation(relation: &str, name: &str, other: &str, place: Place) -> Error {
-    Error::usage(format!("`{name}` and `{other}` would both become the relation {relation}"))
+    Error::usage(format!("`{name}` and `{other}` would both be built as the relation {relation}"))
         .at(place)
-        .hint("give one of them another `alias` or `schema`")
+        .hint("set a different `alias` or `schema` for one of them")
 }
 
 /// `owner`: ``model `x` ``.
@@ -81,11 +79,11 @@ pub(crate) fn unknown_ref<'a>(
 pub(crate) fn disabled_ref(owner: &str, name: &str, place: Option<Place>) -> Error {
     Error::usage(format!("{owner} refers to `{name}`, which is disabled"))
         .at_maybe(place)
-        .hint(format!("set `enabled: true` for `{name}`, or disable what reads it too"))
+        .hint(format!("set `enabled: true` for `{name}`, or disable the nodes that read it"))
 }
 
 pub(crate) fn test_of_disabled(test: &str, name: &str, place: Place) -> Error {
-    Error::usage(format!("test `{test}` is left out: `{name}` is disabled")).at(place)
+    Error::usage(format!("test `{test}` does not run because `{name}` is disabled")).at(place)
 }
 
 pub(crate) fn unknown_source(
@@ -111,7 +109,7 @@ pub(crate) fn unknown_source(
     Error::usage(format!("{owner} refers to {what}")).at_maybe(place).hint(hint)
 }
 
-/// `path`: `a`, `b`, `a`.
+/// `path`: the names of the cycle, such as `a`, `b`, `a`.
 pub(crate) fn cycle(path: &[String], places: Vec<Place>) -> Error {
     let mut error = Error::usage(format!("models refer to each other in a circle: {}", path.join(" -> ")));
     for place in places {
@@ -124,14 +122,14 @@ pub(crate) fn bad_config(owner: &str, key: &str, complaint: &str, place: Option<
     Error::usage(format!("`{key}` of {owner} {complaint}")).at_maybe(place)
 }
 
-/// A warning: dbt takes any key, so only what looks like a slip is told.
+/// A warning. dbt accepts any key, so only likely misspellings are reported.
 pub(crate) fn misspelt_config(owner: &str, key: &str, near: &str) -> Error {
-    Error::usage(format!("`{key}` of {owner} configures nothing")).hint(format!("did you mean `{near}`?"))
+    Error::usage(format!("`{key}` of {owner} has no effect")).hint(format!("did you mean `{near}`?"))
 }
 
-/// A warning, of a key of `[project.models]` or `[project.seeds]`.
+/// A warning about a key of `[project.models]` or `[project.seeds]`.
 pub(crate) fn misspelt_default(key: &str, near: &str) -> Error {
-    Error::usage(format!("`{key}` among the folder defaults of profiles.toml configures nothing"))
+    Error::usage(format!("`{key}` among the folder defaults of profiles.toml has no effect"))
         .hint(format!("did you mean `{near}`?"))
 }
 
@@ -141,7 +139,7 @@ pub(crate) fn unknown_property<'a>(
     candidates: impl IntoIterator<Item = &'a str>,
     place: Place,
 ) -> Error {
-    Error::usage(format!("{kind} `{name}` has properties, but no file"))
+    Error::usage(format!("{kind} `{name}` has properties in YAML, but no file"))
         .at(place)
         .hint_maybe(did_you_mean(name, candidates))
 }
@@ -150,7 +148,7 @@ pub(crate) fn doubled_properties(kind: &str, name: &str, place: Place, first: Pl
     Error::usage(format!("{kind} `{name}` has two entries in YAML"))
         .at(place)
         .at(first.label("the first one"))
-        .hint("join them: only one can hold")
+        .hint("merge them into one entry")
 }
 
 pub(crate) fn unknown_test<'a>(
@@ -161,7 +159,7 @@ pub(crate) fn unknown_test<'a>(
 ) -> Error {
     let known: Vec<String> = candidates.into_iter().map(str::to_owned).collect();
     let hint = did_you_mean(test, known.iter().map(String::as_str))
-        .unwrap_or_else(|| format!("known tests are {}", listed(&known)));
+        .unwrap_or_else(|| format!("the known tests are {}", listed(&known)));
     Error::usage(format!("{owner} is tested with `{test}`, which does not exist")).at(place).hint(hint)
 }
 
@@ -181,31 +179,33 @@ pub(crate) fn unknown_group(owner: &str, group: &str, known: &[&str], place: Pla
 pub(crate) fn bad_access(owner: &str, value: &str, place: Place) -> Error {
     Error::usage(format!("`access` of {owner} cannot be `{value}`"))
         .at(place)
-        .hint("it takes `private`, `protected`, `public`")
+        .hint("it accepts `private`, `protected`, `public`")
 }
 
 pub(crate) fn public_ephemeral(owner: &str, place: Place) -> Error {
-    Error::usage(format!("`access` of {owner} cannot be `public`, for it is ephemeral: nothing of it can be read"))
-        .at(place)
-        .hint("materialize it as a view or table, or make it `protected`")
+    Error::usage(format!(
+        "`access` of {owner} cannot be `public` because the model is ephemeral, so it has no relation to read"
+    ))
+    .at(place)
+    .hint("materialize the model as a view or table, or set `access: protected`")
 }
 
 pub(crate) fn private_ref(owner: &str, name: &str, group: Option<&str>, place: Option<Place>) -> Error {
     let whose = match group {
         Some(group) => format!("private to the group `{group}`"),
-        None => "private, and belongs to no group".into(),
+        None => "private and not in any group".into(),
     };
     let hint = match group {
-        Some(group) => format!("put {owner} into the group `{group}`, or make `{name}` `protected`"),
+        Some(group) => format!("put {owner} into the group `{group}`, or set `access: protected` on `{name}`"),
         None => format!("give `{name}` a `group`, or make it `protected`"),
     };
     Error::usage(format!("{owner} refers to `{name}`, which is {whose}")).at_maybe(place).hint(hint)
 }
 
 pub(crate) fn exposure_reads_nothing(exposure: &str, place: Place) -> Error {
-    Error::usage(format!("`depends_on` of exposure `{exposure}` names nothing here"))
+    Error::usage(format!("`depends_on` of exposure `{exposure}` does not name a node of this project"))
         .at(place)
-        .hint("an entry is `ref('model')` or `source('source', 'table')`")
+        .hint("write each entry as `ref('model')` or `source('source', 'table')`")
 }
 
 pub(crate) fn bad_selector(spec: &str, complaint: &str) -> Error {
@@ -216,43 +216,43 @@ pub(crate) fn unknown_method(spec: &str, method: &str, known: &[&str]) -> Error 
     let names: Vec<String> = known.iter().map(|name| format!("{name}:")).collect();
     Error::usage(format!("selector `{spec}` uses the method `{method}:`, which does not exist"))
         .hint_maybe(did_you_mean(method, known.iter().copied()))
-        .hint(format!("known methods are {}", listed(&names)))
+        .hint(format!("the known methods are {}", listed(&names)))
 }
 
 pub(crate) fn bad_selector_value(spec: &str, value: &str, known: &[&str]) -> Error {
     let names: Vec<String> = known.iter().map(|name| (*name).to_owned()).collect();
-    Error::usage(format!("selector `{spec}` cannot have `{value}`")).hint(format!("it takes {}", listed(&names)))
+    Error::usage(format!("selector `{spec}` cannot have `{value}`")).hint(format!("it accepts {}", listed(&names)))
 }
 
 pub(crate) fn selector_missing(name: &str, near: Option<&str>, known: &[&str]) -> Error {
     let names: Vec<String> = known.iter().map(|name| (*name).to_owned()).collect();
     let hint = match (near, names.as_slice()) {
         (Some(near), _) => format!("did you mean `{near}`?"),
-        (None, []) => "`selectors.yml` in the project's root defines selectors".into(),
+        (None, []) => "define selectors in `selectors.yml` in the project's root".into(),
         (None, names) => format!("the selectors are {}", listed(names)),
     };
-    Error::usage(format!("no selector `{name}` is defined")).hint(hint)
+    Error::usage(format!("selector `{name}` is not defined")).hint(hint)
 }
 
 pub(crate) fn bad_indirect(word: &str) -> Error {
     Error::usage(format!("`indirect_selection` cannot be `{word}`"))
-        .hint("it takes `eager`, `cautious`, `buildable`, `empty`")
+        .hint("it accepts `eager`, `cautious`, `buildable`, `empty`")
 }
 
-/// `what`: ``a manifest.json``.
+/// `what`: `manifest.json`.
 pub(crate) fn no_state(spec: &str, what: &str) -> Error {
-    Error::usage(format!("selector `{spec}` compares with an earlier state, and there is no {what}"))
-        .hint("`--state DIR` names the folder that holds it, such as a copy of an earlier run's `target/`")
+    Error::usage(format!("selector `{spec}` compares with an earlier state, but {what} was not found"))
+        .hint("pass `--state DIR` with the folder that contains it, such as a copy of an earlier run's `target/`")
 }
 
 /// An empty shell variable must not select everything.
 pub(crate) fn empty_selector() -> Error {
-    Error::usage("`--select` is empty").hint("without `--select` everything is selected")
+    Error::usage("`--select` is empty").hint("omit `--select` to select everything")
 }
 
 pub(crate) fn all_excluded(spec: &str, exclude: &str) -> Error {
     let spec = if spec.is_empty() { "the project" } else { spec };
-    Error::usage(format!("`--exclude {exclude}` leaves nothing of `{spec}`"))
+    Error::usage(format!("`--exclude {exclude}` excludes all of `{spec}`"))
 }
 
 pub(crate) fn nothing_selected(spec: &str, near: &[String]) -> Error {
@@ -264,23 +264,23 @@ pub(crate) fn nothing_selected(spec: &str, near: &[String]) -> Error {
     }
 }
 
-/// A model's or test's SQL that DuckDB does not take. `owner`: ``model `x` ``; `candidates`: names DuckDB knows.
-/// `places`: where it stands, then the calls of the macros that wrote it.
+/// An error of DuckDB in the SQL of a model or test. `owner`: ``model `x` ``; `candidates`: names that DuckDB knows.
+/// `places`: the place of the error, then the calls of the macros that wrote the SQL.
 pub(crate) fn sql(owner: &str, message: &str, candidates: &[String], places: Vec<Place>) -> Error {
     const SIGNATURES_MAX: usize = 4;
     if let Some(call) = mismatched_call(&our_manner(message)) {
         let takes = (!candidates.is_empty()).then(|| {
             let more = candidates.len().saturating_sub(SIGNATURES_MAX);
             let more = if more > 0 { format!(", and {more} more") } else { String::new() };
-            format!("there is {}{more}", listed(&candidates[..candidates.len().min(SIGNATURES_MAX)]))
+            format!("DuckDB has {}{more}", listed(&candidates[..candidates.len().min(SIGNATURES_MAX)]))
         });
-        return Error::failed(format!("{owner}: no function takes `{call}`")).at_all(places).hint_maybe(takes);
+        return Error::failed(format!("{owner}: no function accepts `{call}`")).at_all(places).hint_maybe(takes);
     }
     let (message, hint) = sql_said(message, candidates);
     Error::failed(format!("{owner}: {message}")).at_all(places).hint_maybe(hint)
 }
 
-/// What `exceptions.warn` of a template says.
+/// The text that a template passes to `exceptions.warn`.
 pub(crate) fn template_warning(text: &str, place: Option<Place>) -> Error {
     Error::failed(text.trim()).at_maybe(place)
 }
@@ -288,35 +288,37 @@ pub(crate) fn template_warning(text: &str, place: Option<Place>) -> Error {
 /// A warning.
 pub(crate) fn unfiltered_batches(model: &str, place: Place) -> Error {
     Error::usage(format!(
-        "microbatch model `{model}` reads nothing that has an `event_time`: each batch reads everything"
+        "microbatch model `{model}` does not read any input that has an `event_time`, so each batch reads all rows"
     ))
     .at(place)
     .hint("configure `event_time` on the models, seeds or sources that it reads")
 }
 
 pub(crate) fn contract_without_columns(model: &str, place: Place) -> Error {
-    Error::usage(format!("the contract of `{model}` is enforced, and names no columns"))
+    Error::usage(format!("the contract of `{model}` is enforced, but does not list any columns"))
         .at(place)
         .hint("list all columns in YAML, each with its `data_type`")
 }
 
 pub(crate) fn contract_without_types(model: &str, columns: &[String], places: Vec<Place>) -> Error {
-    let error = Error::usage(format!("the contract of `{model}` gives no `data_type` for {}", listed(columns)));
+    let error = Error::usage(format!("the contract of `{model}` has no `data_type` for {}", listed(columns)));
     places.into_iter().fold(error, Error::at)
 }
 
 pub(crate) fn contract_unknown_type(model: &str, column: &str, written: &str, place: Place) -> Error {
-    Error::usage(format!("the contract of `{model}` gives `{column}` the type `{written}`, which DuckDB does not know"))
-        .at(place)
+    Error::usage(format!(
+        "the contract of `{model}` declares `{column}` as `{written}`, a type that DuckDB does not know"
+    ))
+    .at(place)
 }
 
-/// `table`: the columns that differ, aligned.
+/// `table`: the columns that differ, as an aligned table.
 pub(crate) fn contract_broken(model: &str, columns: usize, table: String, place: Place) -> Error {
     let columns = counted(columns as u64, "columns");
     Error::failed(format!("`{model}` breaks its contract in {columns}"))
         .at(place)
         .picture(table)
-        .hint("change the query, or what the contract says")
+        .hint("change the query or the contract")
 }
 
 pub(crate) fn schema_changed(model: &str, changes: &[String]) -> Error {
@@ -324,26 +326,26 @@ pub(crate) fn schema_changed(model: &str, changes: &[String]) -> Error {
         .hint("run it with `--full-refresh`, or set `on_schema_change` to `append_new_columns` or `sync_all_columns`")
 }
 
-/// `shown`: some of the keys, as `Key::duplicates` gives them.
+/// `shown`: some of the keys, as `Key::duplicates` returns them.
 pub fn duplicate_keys(model: &str, key: &[String], keys: u64, shown: &str) -> Error {
     Error::failed(format!("the new rows of `{model}` have {} more than once in {}", counted(keys, "keys"), listed(key)))
-        .because(format!("among them {shown}"))
-        .hint("make `unique_key` name one row, or keep one row a key in the query")
+        .because(format!("for example {shown}"))
+        .hint("choose a `unique_key` that identifies one row, or keep one row per key in the query")
 }
 
-/// `shown`: some of the keys, as `Incremental::doubled` gives them.
+/// `shown`: some of the keys, as `Incremental::doubled` returns them.
 pub(crate) fn doubled_keys(model: &str, key: &[String], keys: u64, shown: &str) -> Error {
     Error::failed(format!(
         "`{model}` holds {} of the new rows more than once in {}",
         counted(keys, "keys"),
         listed(key)
     ))
-    .because(format!("among them {shown}"))
-    .hint("a new row would take the place of several: `--full-refresh` builds the table anew, with each key once")
+    .because(format!("for example {shown}"))
+    .hint("one new row would replace several rows; run with `--full-refresh` to rebuild the table with each key once")
 }
 
 pub(crate) fn key_not_in_query(key: &str, model: &str, column: &str, columns: &[String]) -> Error {
-    Error::failed(format!("`{key}` of model `{model}` names `{column}`, which the query does not give"))
+    Error::failed(format!("`{key}` of model `{model}` names `{column}`, which is not a column of the query"))
         .hint_maybe(did_you_mean(column, columns.iter().map(String::as_str)))
 }
 
@@ -355,17 +357,17 @@ fn did_you_mean<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>
     nearest(written, candidates).map(|near| format!("did you mean `{near}`?"))
 }
 
-/// Names in backquotes, the last after `or`.
+/// Names in backquotes, separated by commas.
 fn listed(names: &[String]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// The call that fits no function, with the types of its arguments: `upper(BIGINT)`.
+/// The call that matches no function, with the types of its arguments: `upper(BIGINT)`.
 fn mismatched_call(message: &str) -> Option<&str> {
     message.strip_prefix("no function matches the given name and argument types '")?.split("'. ").next()
 }
 
-/// DuckDB's message in our manner, and the name that may be meant. `candidates`: names DuckDB knows.
+/// DuckDB's message in our style, and the name that was probably meant. `candidates`: names that DuckDB knows.
 pub(crate) fn sql_said(message: &str, candidates: &[String]) -> (String, Option<String>) {
     const SHOWN_MAX: usize = 8;
     let message = our_manner(message);
@@ -375,8 +377,10 @@ pub(crate) fn sql_said(message: &str, candidates: &[String]) -> (String, Option<
     let hint = match (near, candidates) {
         (Some(near), _) => Some(format!("did you mean `{near}`?")),
         (None, []) => None,
-        (None, known) if is_column => Some(format!("known are {}", listed(&known[..known.len().min(SHOWN_MAX)]))),
-        // The nearest of all tables is often far.
+        (None, known) if is_column => {
+            Some(format!("the known columns are {}", listed(&known[..known.len().min(SHOWN_MAX)])))
+        }
+        // The nearest of all tables is often quite different.
         (None, _) => None,
     };
     (message, hint)

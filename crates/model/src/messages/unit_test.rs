@@ -1,6 +1,6 @@
 //! The messages about unit tests.
 //!
-//! They may show values: those are the analyst's own, from the test itself.
+//! They may show values, because the values are the analyst's own and come from the test itself.
 
 use elt_base::error::{Error, Place, nearest};
 
@@ -11,15 +11,15 @@ pub(crate) fn unit_test_fixture_unknown<'a>(
     place: Place,
 ) -> Error {
     let near = nearest(name, fixtures).map(|near| format!("there is a fixture `{near}`"));
-    Error::usage(format!("no fixture `{name}` of format {ending}"))
+    Error::usage(format!("fixture `{name}` of format {ending} does not exist"))
         .at(place)
-        .hint(near.unwrap_or_else(|| format!("its place is `tests/fixtures/{name}.{ending}`")))
+        .hint(near.unwrap_or_else(|| format!("create it as `tests/fixtures/{name}.{ending}`")))
 }
 
 pub(crate) fn unit_test_no_rows(input: &str, place: Place) -> Error {
     Error::usage(format!("input `{input}` has no `rows`"))
         .at(place)
-        .hint("`rows: []` gives it none; only a seed may leave them out, and has its own then")
+        .hint("write `rows: []` for an input without rows; only a seed may omit `rows`, and then keeps its own rows")
 }
 
 pub(crate) fn unit_test_model<'a>(
@@ -33,21 +33,21 @@ pub(crate) fn unit_test_model<'a>(
 }
 
 pub(crate) fn unit_test_input(test: &str, input: &str, place: Place) -> Error {
-    Error::usage(format!("unit test `{test}` has the input `{input}`, which names nothing"))
+    Error::usage(format!("unit test `{test}` has the input `{input}`, which does not name a node"))
         .at(place)
-        .hint("an input is `ref('model')`, `source('name', 'table')` or `this`")
+        .hint("write an input as `ref('model')`, `source('name', 'table')` or `this`")
 }
 
 pub(crate) fn unit_test_input_twice(test: &str, input: &str, place: Place, first: Place) -> Error {
     Error::usage(format!("unit test `{test}` has the input `{input}` twice"))
         .at(place.label("again here"))
         .at(first.label("first here"))
-        .hint("one entry holds all of its rows")
+        .hint("write all rows of an input in one entry")
 }
 
 /// A warning, as for data tests.
 pub(crate) fn unit_test_of_disabled(test: &str, model: &str, place: Place) -> Error {
-    Error::usage(format!("unit test `{test}` is left out: `{model}` is disabled")).at(place)
+    Error::usage(format!("unit test `{test}` does not run because `{model}` is disabled")).at(place)
 }
 
 pub(crate) fn unit_test_twice(test: &str, model: &str, place: Place, first: Place) -> Error {

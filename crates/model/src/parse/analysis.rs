@@ -1,6 +1,6 @@
-//! Analyses: queries that are rendered and checked like models, and never built.
+//! Analyses: queries that are rendered and checked like models, but never built.
 //!
-//! Makes nodes of their files. Whether one can be bound is for `check`.
+//! Creates nodes from their files. `check` finds out whether one can be bound.
 
 use super::parser::{ProjectParser, by_name};
 use crate::graph::NodeKind;

@@ -1,6 +1,6 @@
-//! Folder defaults that no node takes, and those that ask for what is not supported.
+//! Folder defaults that apply to no node, and folder defaults that ask for unsupported features.
 //!
-//! Knows the folders as they are written and the nodes' names; changes no configuration.
+//! Knows the folders as they are written and the nodes' names. Changes no configuration.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use crate::messages;
 use elt_base::error::{Error, Place, SourceText};
 
 impl ProjectParser<'_> {
-    /// Where the folder defaults of a kind say something of a key: the folder as messages call it, and the key's place.
+    /// The folder default of a kind that sets a key: the folder as messages name it, and the key's place.
     pub(crate) fn default_place(&self, of: Of, key: &str, value: Option<&Value>) -> Option<(String, Place)> {
         let keys: &[&str] = match of {
             Of::Model => &["models"],
@@ -34,7 +34,7 @@ impl ProjectParser<'_> {
         })
     }
 
-    /// The warehouse is the one database there is: its own name is accepted, another refused.
+    /// Refuses any database except the warehouse, which is the only database. Its own name is accepted.
     pub(crate) fn own_database(
         &mut self,
         raw: &Map<String, Value>,
@@ -68,7 +68,7 @@ impl ProjectParser<'_> {
         }
     }
 
-    /// A warning for each folder of folder defaults that no node lies in.
+    /// A warning for each folder of folder defaults that contains no node.
     pub(crate) fn unused_defaults(&mut self) {
         let nodes = self.drafts.iter().map(|draft| &draft.node).chain(&self.disabled_nodes);
         let mut names: Vec<(NodeKind, Vec<String>)> = std::mem::take(&mut self.disabled_fqns);

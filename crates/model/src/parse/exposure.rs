@@ -1,6 +1,6 @@
 //! Exposures as nodes.
 //!
-//! Records what they read; runs nothing.
+//! Records their inputs. Runs nothing.
 
 use super::parser::{CallSite, Draft, ProjectParser, blank_node};
 use crate::config::{Of, folder_defaults, merge};

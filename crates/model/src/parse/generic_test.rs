@@ -1,6 +1,7 @@
-//! Generic data tests as nodes: their names, and what they test.
+//! Generic data tests as nodes: their names and their subjects.
 //!
-//! Their SQL is for `template` and `sql`. Names follow dbt's (`unique`, `not_null`, `accepted_values`, `relationships`, and `{% test %}` macros).
+//! `template` and `sql` create their SQL. Names follow dbt's (`unique`, `not_null`, `accepted_values`, `relationships`,
+//! and `{% test %}` macros).
 
 use std::sync::LazyLock;
 
@@ -18,16 +19,16 @@ use elt_project::{ColumnProperties, TestProperties};
 
 const BUILT_IN: [&str; 4] = ["unique", "not_null", "accepted_values", "relationships"];
 
-/// What a test stands on, while its node is made.
+/// The subject of a test while its node is created.
 struct TestOwner {
     draft: usize,
-    /// As in the test's name: the model, or `<source>_<table>`.
+    /// The subject's name in the test's name: the model, or `<source>_<table>`.
     name: String,
     call: Call,
 }
 
 impl ProjectParser<'_> {
-    /// The tests of models, seeds and sources that YAML declares, each as a node.
+    /// Creates a node for each test of models, seeds and sources that YAML declares.
     pub(crate) fn generic_tests(&mut self) {
         let project = self.project;
         let patches = [
@@ -61,7 +62,7 @@ impl ProjectParser<'_> {
         }
         for column in columns {
             let tags = texts(column.config.get("tags"));
-            // Tests get the name quoted, and are named after that, as in dbt.
+            // The test receives the quoted name, and its own name contains it, as in dbt.
             let is_quoted = column.config.get("quote").is_some_and(|quoted| quoted == true);
             let name = if is_quoted { quote(&column.name) } else { column.name.clone() };
             for test in &column.data_tests {
@@ -118,7 +119,7 @@ impl ProjectParser<'_> {
         }
         merge(&mut raw, test.config.clone());
         let mut config = self.config(&raw, Of::Test, &label, &test.place, None);
-        // A column's tags are its tests' too.
+        // A column's tags are also tags of its tests.
         config.tags.extend_from_slice(column_tags);
         config.tags.sort();
         config.tags.dedup();
@@ -141,7 +142,7 @@ impl ProjectParser<'_> {
     }
 }
 
-/// What a built-in test misses, if it misses something.
+/// The required argument that a built-in test does not have, if any.
 fn complaint(test: &str, has_column: bool, arguments: &Map<String, Value>) -> Option<String> {
     let (needed, optional): (&[&str], &[&str]) = match test {
         "accepted_values" => (&["values"], &["quote"]),
@@ -156,13 +157,13 @@ fn complaint(test: &str, has_column: bool, arguments: &Map<String, Value>) -> Op
     }
     if let Some(key) = arguments.keys().find(|key| !needed.contains(&key.as_str()) && !optional.contains(&key.as_str()))
     {
-        return Some(format!("takes no `{key}`"));
+        return Some(format!("does not accept `{key}`"));
     }
     let is_list = arguments.get("values").is_none_or(|values| values.as_array().is_some_and(|list| !list.is_empty()));
     (!is_list).then(|| "needs `values` as a list with at least one value".into())
 }
 
-/// A test's full name, and the one of at most 63 characters for its relation and file: dbt's
+/// A test's full name, and a name of at most 63 characters for its relation and file, as in dbt's
 /// `synthesize_generic_test_names`.
 fn names(
     test: &str,
@@ -229,7 +230,7 @@ mod tests {
         let to = test("relationships", "customer_id", json!({"to": "ref('customers')", "field": "customer_id"}));
         let name = "relationships_orders_customer_id__customer_id__ref_customers_";
         check(("orders", false), &to, name, name);
-        // The example of dbt's jaffle shop, with the hash dbt gives it.
+        // The example of dbt's jaffle shop, with dbt's hash.
         let values = json!({"values": ["placed", "shipped", "completed", "return_pending", "returned"]});
         check(
             ("orders", false),

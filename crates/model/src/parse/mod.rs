@@ -1,6 +1,6 @@
-//! From the files of a project to drafts of nodes: each template is rendered once, to record what it refers to.
+//! Turns the files of a project into drafts of nodes. Renders each template once, to record its references.
 //!
-//! Knows no other node by its number: what names mean is for `resolve`.
+//! Does not know the numbers of other nodes: `resolve` finds the nodes that names mean.
 
 mod analysis;
 mod default_folder;

@@ -1,7 +1,7 @@
-//! What relations are called: dbt's rules, or the project's own macros `generate_schema_name`, `generate_alias_name` and
-//! `generate_database_name`.
+//! The names of relations, by dbt's rules or by the project's own macros `generate_schema_name`, `generate_alias_name`
+//! and `generate_database_name`.
 //!
-//! Names only; what they collide with is for `resolve`.
+//! Knows only names. `resolve` finds collisions.
 
 use minijinja::value::{Serde, Value as Jinja};
 use serde_json::{Map, Value, json};
@@ -13,7 +13,7 @@ use crate::template::jinja::Setting;
 use crate::template::{TemplateText, node_value};
 use elt_base::error::Place;
 
-/// Where tests that store their failures do so, unless `schema` says otherwise.
+/// The schema for the stored failures of tests, unless `schema` is configured.
 const AUDIT: &str = "dbt_test__audit";
 
 /// A part of a relation's name.
@@ -25,7 +25,7 @@ enum NamePart {
 }
 
 impl NamePart {
-    /// The configuration key.
+    /// The configuration key of the part.
     fn name(self) -> &'static str {
         match self {
             Self::Database => "database",
@@ -36,14 +36,14 @@ impl NamePart {
 }
 
 impl ProjectParser<'_> {
-    /// Whether the project names its relations itself.
+    /// Whether the project has its own macros for names of relations.
     pub(crate) fn has_naming(&self) -> bool {
         [NamePart::Database, NamePart::Schema, NamePart::Alias]
             .into_iter()
             .any(|part| self.naming_macro(part).is_some())
     }
 
-    /// The name of a node's relation. `alias` stands in for the one that its configuration might have.
+    /// The name of a node's relation. `alias` is used if the configuration has none.
     pub(crate) fn relation_of(&mut self, node: &Node, alias: Option<&str>) -> Relation {
         let mut raw = node.raw_config.clone();
         if let Some(alias) = alias {
@@ -53,11 +53,11 @@ impl ProjectParser<'_> {
         let shown = self.has_naming().then(|| {
             let mut shown = node_value::node_json((&profiles.name, &profiles.target.database), node, Vec::new());
             if let Some(map) = shown.as_object_mut() {
-                // Before they are generated, as in dbt.
+                // The values before the names are generated, as in dbt.
                 map.insert("schema".into(), profiles.target.schema.clone().into());
                 map.insert("alias".into(), node.name.clone().into());
                 if node.kind == NodeKind::Test && node.test.as_ref().is_some_and(|test| test.generic.is_some()) {
-                    // It has no file of its own; dbt calls it so.
+                    // The node has no file of its own. This is dbt's name for it.
                     map.insert("path".into(), format!("{}.sql", alias.unwrap_or(&node.name)).into());
                 }
             }
@@ -66,7 +66,7 @@ impl ProjectParser<'_> {
         self.relation(&node.described(), &node.name, &raw, shown, &node.place())
     }
 
-    /// Where a test's failing rows are stored.
+    /// The relation that stores a test's failing rows.
     pub(crate) fn audit_relation(&mut self, test: &Node, identifier: &str) -> Relation {
         let mut test = test.clone();
         if test.raw_config.get("schema").is_none_or(Value::is_null) {
@@ -75,7 +75,7 @@ impl ProjectParser<'_> {
         self.relation_of(&test, Some(identifier).filter(|short| *short != test.name))
     }
 
-    /// `shown` is the node as the macros see it; it is there if the project has any.
+    /// `shown` is the node as the macros see it. It is present if the project has such macros.
     pub(crate) fn relation(
         &mut self,
         owner: &str,
@@ -95,7 +95,7 @@ impl ProjectParser<'_> {
             config.entry("tags").or_insert(json!([]));
             config.entry("meta").or_insert(json!({}));
         }
-        // As it is, without the target's: dbt's way of before snapshots had `schema`.
+        // The schema is used unchanged, without the target's schema, as in dbt before snapshots had `schema`.
         let own_schema =
             raw.get("target_schema").filter(|_| raw.get("materialized").is_some_and(|kind| kind == "snapshot"));
         let text = |key: &str| raw.get(key).and_then(Value::as_str).map(str::trim).filter(|text| !text.is_empty());
@@ -119,18 +119,20 @@ impl ProjectParser<'_> {
         )
     }
 
-    /// The project's macro for a part of the name: under its plain name, or one that dbt's own dispatches to.
+    /// The project's macro for a part of the name, under its plain name or under a name that dbt's own macro dispatches
+    /// to.
     fn naming_macro(&self, part: NamePart) -> Option<String> {
         let plain = format!("generate_{}_name", part.name());
         let named = ["", "duckdb__", "default__"].map(|prefix| format!("{prefix}{plain}"));
         named.into_iter().find(|named| self.templates.has_macro(named))
     }
 
-    /// What the project's macro makes of a part, given what is configured and the node; None without one.
+    /// The value that the project's macro returns for a part, from the configured value and the node. None without a
+    /// macro.
     fn generated(&mut self, owner: &str, part: NamePart, custom: Option<&str>, node: &Value) -> Option<String> {
         let named = self.naming_macro(part)?;
         let place = self.templates.macro_place(&named)?;
-        // By their order, as dbt gives them: macros may call them what they like.
+        // Arguments are passed by position, as in dbt, because macros may name them freely.
         let arguments = vec![
             (String::new(), custom.map_or(Jinja::from(()), Jinja::from)),
             (String::new(), Jinja::from(Serde(node.clone()))),

@@ -1,6 +1,6 @@
-//! From a `Project` to drafts of nodes: renders every template, to record what it refers to and how it is configured.
+//! Turns a `Project` into drafts of nodes. Renders every template, to record its references and its configuration.
 //!
-//! Collects the errors of all files. Runs no SQL; what names mean is for `resolve`.
+//! Collects the errors of all files. Runs no SQL. `resolve` finds the nodes that names mean.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use elt_base::digest::sha256;
 use elt_base::error::{Error, Place, SourceText};
 use elt_project::{NodeProperties, Project, ProjectFile};
 
-/// A node on its way into the graph, with what it called.
+/// A node before it is in the graph, with the calls of its template.
 pub(crate) struct Draft {
     pub node: Node,
     pub calls: Vec<CallSite>,
@@ -25,11 +25,11 @@ pub(crate) struct Draft {
 /// A call that a template made.
 pub(crate) struct CallSite {
     pub call: Call,
-    /// The rendering it was heard in, and its number there; None for what stands in YAML.
+    /// The rendering that recorded the call, and the call's number in it. None for a call that is written in YAML.
     pub number: Option<(bool, usize)>,
 }
 
-/// The work on one project.
+/// The state of parsing one project.
 pub(crate) struct ProjectParser<'a> {
     pub project: &'a Project,
     pub templates: Templates,
@@ -39,14 +39,14 @@ pub(crate) struct ProjectParser<'a> {
     /// Names of disabled models and seeds, and `source.table` of disabled tables.
     pub disabled: HashSet<String>,
     pub disabled_nodes: Vec<Node>,
-    /// Full names of what is disabled and no node.
+    /// Full names of disabled resources that have no node.
     pub disabled_fqns: Vec<(NodeKind, Vec<String>)>,
-    /// What hooks of the run refer to: the hook as messages name it, its place, the call.
+    /// The references of the run's hooks: the hook as messages name it, its place, and the call.
     pub hook_calls: Vec<(String, Place, Call)>,
 }
 
 impl<'a> ProjectParser<'a> {
-    /// Renders and configures the files of a project. `vars` override the project's own.
+    /// Renders and configures the files of a project. `vars` take precedence over the project's own.
     pub(crate) fn read(project: &'a Project, vars: &Map<String, Value>, invocation: &Invocation) -> Self {
         let (templates, errors) = Templates::new(project, vars, invocation);
         let mut parser = Self {
@@ -75,7 +75,7 @@ impl<'a> ProjectParser<'a> {
     }
 }
 
-/// What a node begins with, before its configuration is known.
+/// A node before its configuration is known.
 pub(crate) fn blank_node(kind: NodeKind, name: &str, source: &Arc<SourceText>, config: Config) -> Node {
     Node {
         id: NodeId(0),
@@ -144,7 +144,7 @@ impl ProjectParser<'_> {
                 node.collection = Some(identifier.clone());
                 node.patch = Some(table.place.clone());
                 node.raw_config = raw;
-                // Artifacts and `ls` show the rest.
+                // Artifacts and `ls` show the other configuration.
                 node.raw_config.remove("mask_salt");
                 node.unrendered_config = node.raw_config.clone();
                 node.columns = table.columns.clone();
@@ -177,7 +177,7 @@ impl ProjectParser<'_> {
         self.unmatched(&project.properties.seeds, &project.seeds, "seed");
     }
 
-    /// Those of files with blocks, then those that stand in YAML alone.
+    /// The snapshots of files with blocks, then the snapshots that are defined only in YAML.
     fn models(&mut self) {
         let project = self.project;
         let properties = by_name(&project.properties.models);
@@ -202,7 +202,7 @@ impl ProjectParser<'_> {
         }
     }
 
-    /// A model or singular test: what its template says is heard here.
+    /// Parses a model or singular test, and records the calls of its template.
     pub(crate) fn templated(
         &mut self,
         kind: NodeKind,
@@ -221,7 +221,7 @@ impl ProjectParser<'_> {
         };
         let mut calls = Vec::new();
         let mut said = Map::new();
-        // Both sides of `{% if is_incremental() %}` are heard, so that no reference hides behind it.
+        // Both branches of `{% if is_incremental() %}` are rendered, so that every reference is found.
         let renderings: &[bool] = if file.source.text.contains("is_incremental") { &[false, true] } else { &[false] };
         for &is_incremental in renderings {
             let own = self.templates.mentions(&file.source.text, "model");
@@ -299,7 +299,7 @@ impl ProjectParser<'_> {
         self.drafts.push(Draft { node, calls });
     }
 
-    /// Folder defaults with the YAML entry's configuration over them.
+    /// The YAML entry's configuration, merged over the folder defaults.
     pub(crate) fn file_defaults(
         &self,
         defaults: &Map<String, Value>,
@@ -329,8 +329,8 @@ impl ProjectParser<'_> {
         unrendered(defaults, &path, patch.map(|patch| &patch.config), said)
     }
 
-    /// The folders between a resource's top folder and one of its YAML files: what names of things declared there begin
-    /// with.
+    /// The folders between a resource's top folder and one of its YAML files. Full names of resources that the file
+    /// declares begin with them.
     pub(crate) fn yaml_folders(&self, path: &std::path::Path) -> Vec<String> {
         let paths = &self.project.profiles.paths;
         let mut tops = [&paths.models, &paths.seeds, &paths.snapshots, &paths.tests].into_iter().flatten();
@@ -370,14 +370,14 @@ impl ProjectParser<'_> {
                 }
             }
         }
-        // A test's is that of its failing rows, if they are stored.
+        // For a test, the relation stores its failing rows, if they are stored.
         if kind != NodeKind::Test {
             node.relation = self.relation_of(&node, None);
         }
         node
     }
 
-    /// Reads a configuration; what is wrong with it is reported and its defaults taken.
+    /// Reads a configuration. Reports wrong values and uses their defaults.
     pub(crate) fn config(
         &mut self,
         raw: &Map<String, Value>,
@@ -395,7 +395,7 @@ impl ProjectParser<'_> {
             };
             let error = match place {
                 Some(place) => messages::bad_config(owner, &bad.key, &bad.complaint, Some(place)),
-                // Said once, and not for each node that takes it.
+                // The error is reported once, and not for each node with this default.
                 None => match self.default_place(of, &bad.key, raw.get(&bad.key)) {
                     Some((folder, place)) => messages::bad_config(&folder, &bad.key, &bad.complaint, Some(place)),
                     None => messages::bad_config(owner, &bad.key, &bad.complaint, key_in_yaml(yaml, &bad.key)),
@@ -411,7 +411,8 @@ impl ProjectParser<'_> {
                 Some((source, said)) if said.contains(&key) => {
                     messages::misspelt_config(owner, &key, near).at_maybe(key_in_sql(source, &key))
                 }
-                // An entry without the key has it from the folder defaults, which warn once for all that lies below.
+                // An entry without the key inherits it from the folder defaults. They are reported once for all nodes
+                // below.
                 _ => match key_in_yaml(yaml, &key).filter(|place| place != yaml) {
                     Some(place) => messages::misspelt_config(owner, &key, near).at(place),
                     None => messages::misspelt_default(&key, near),
@@ -428,7 +429,8 @@ impl ProjectParser<'_> {
         config
     }
 
-    /// YAML entries that describe no file are a warning, as in dbt; two entries for one file an error.
+    /// Reports a warning for each YAML entry that describes no file, as in dbt, and an error for two entries of one
+    /// file.
     pub(crate) fn unmatched(&mut self, entries: &[NodeProperties], files: &[ProjectFile], kind: &str) {
         let mut seen: HashMap<&str, &NodeProperties> = HashMap::new();
         for entry in entries {
@@ -449,7 +451,7 @@ impl ProjectParser<'_> {
     }
 }
 
-/// What the foreign keys of an enforced contract point to: it has to be built first.
+/// The nodes that the foreign keys of an enforced contract point to. They must be built first.
 fn contract_calls(node: &Node) -> Vec<CallSite> {
     let keys = node.constraints.iter().filter(|_| node.config.contract).filter_map(|key| key.to.as_deref());
     let quoted = |to: &str| -> Vec<String> { to.split(['\'', '"']).skip(1).step_by(2).map(str::to_owned).collect() };

@@ -1,6 +1,6 @@
-//! Renders the hooks of a run once, to find what is wrong with them before anything runs.
+//! Renders the hooks of a run once, to find their errors before anything runs.
 //!
-//! Keeps what they refer to; runs nothing.
+//! Records their references. Runs nothing.
 
 use minijinja::value::{Serde, Value as Jinja};
 
@@ -10,7 +10,7 @@ use crate::template::jinja::Setting;
 use elt_project::RunHook;
 
 impl ProjectParser<'_> {
-    /// Renders the hooks of the run once, so that what is wrong with them is said before anything is run.
+    /// Renders the hooks of the run once, so that their errors are reported before anything runs.
     pub(crate) fn run_hooks(&mut self) {
         let hooks = RunHooks::of(&self.project.profiles);
         let times = [HookTime::Start, HookTime::End];

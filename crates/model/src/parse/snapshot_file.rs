@@ -1,6 +1,6 @@
-//! A file of `{% snapshot name %} … {% endsnapshot %}` blocks as one text a snapshot.
+//! Splits a file of `{% snapshot name %} … {% endsnapshot %}` blocks into one text per snapshot.
 //!
-//! Each text is as long as its file up to the block's end, so that places in it are places in the file.
+//! Each text has the length of its file up to the block's end, so that places in the text are places in the file.
 
 use std::ops::Range;
 use std::sync::LazyLock;
@@ -18,7 +18,7 @@ use elt_base::error::{Error, Place, SourceText};
 use elt_project::{NodeProperties, ProjectFile};
 
 impl ProjectParser<'_> {
-    /// Snapshots of blocks in SQL files, and of YAML entries.
+    /// Creates the snapshots of blocks in SQL files, and of YAML entries.
     pub(crate) fn snapshots(&mut self) {
         let project = self.project;
         let properties = by_name(&project.properties.snapshots);
@@ -45,7 +45,7 @@ impl ProjectParser<'_> {
         self.unmatched(&patches, &files, "snapshot");
     }
 
-    /// A snapshot whose `relation:` says what it reads: all of it.
+    /// A snapshot that reads all of the relation in its `relation:`.
     fn yaml_snapshot(&mut self, entry: &NodeProperties) {
         let Some(relation) = &entry.relation else { return };
         let path = &entry.place.source.path;
@@ -85,8 +85,8 @@ static TAG: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(pattern).unwrap_or_else(|error| unreachable!("{error}"))
 });
 
-/// The blocks of a file, each as a file of its own: named for the block, in a folder named for the file, as dbt's `fqn`
-/// has it. What is wrong with the tags comes beside them.
+/// The blocks of a file, each as a separate file. It has the name of the block and is in a folder with the name of the
+/// file, as in dbt's `fqn`. Errors in the tags are returned, too.
 pub(crate) fn blocks(file: &ProjectFile) -> (Vec<ProjectFile>, Vec<Error>) {
     let text = &file.source.text;
     let mut found = Vec::new();
@@ -104,7 +104,7 @@ pub(crate) fn blocks(file: &ProjectFile) -> (Vec<ProjectFile>, Vec<Error>) {
             (Some("snapshot"), Some((name, _))) => {
                 errors.push(messages::snapshot_tag(&format!("begins before snapshot `{name}` has ended"), place()));
             }
-            (Some(_), None) => errors.push(messages::snapshot_tag("ends, but none has begun", place())),
+            (Some(_), None) => errors.push(messages::snapshot_tag("ends, but no snapshot has begun", place())),
             (Some(_), Some((name, start))) => {
                 let mut folders = file.folders.clone();
                 folders.push(file.name.clone());
@@ -128,12 +128,13 @@ pub(crate) fn blocks(file: &ProjectFile) -> (Vec<ProjectFile>, Vec<Error>) {
     (found, errors)
 }
 
-/// The file's text up to the block's end, all before its body one Jinja comment that renders to nothing.
+/// The file's text up to the block's end. Everything before the body becomes one Jinja comment that renders to nothing.
 fn masked(text: &str, tag: Range<usize>, end: usize) -> String {
     let mut bytes: Vec<u8> =
         text.as_bytes()[..tag.start].iter().map(|byte| if *byte == b'\n' { b'\n' } else { b' ' }).collect();
     bytes.extend(text.as_bytes()[tag.start..end].iter());
-    // The tag's own brackets become those of a comment; a comment that spans all before it, where there is room.
+    // The tag's own brackets become the brackets of a comment. If there is room, the comment covers everything before
+    // the body.
     let last = tag.end - 2;
     bytes[last] = b'#';
     bytes[tag.start + 1] = b'#';
@@ -190,7 +191,7 @@ mod tests {
         check(
             "{% endsnapshot %}{% snapshot %}",
             &[
-                "snapshots/a/f.sql:1:1 [{% endsnapshot %}] a snapshot ends, but none has begun",
+                "snapshots/a/f.sql:1:1 [{% endsnapshot %}] a snapshot ends, but no snapshot has begun",
                 "snapshots/a/f.sql:1:18 [{% snapshot %}] a snapshot has no name",
             ],
         );

@@ -1,7 +1,7 @@
-//! Where a source's table comes from: a load, a table that exists in the warehouse, or files that are read in its place.
+//! The origin of a source's table: a load, a table that exists in the warehouse, or files that are read instead.
 //!
-//! Locations as dbt-duckdb writes them (<https://github.com/duckdb/dbt-duckdb>, "Reading from external files"). Gives SQL
-//! text; opens no file.
+//! Locations in dbt-duckdb's notation (<https://github.com/duckdb/dbt-duckdb>, "Reading from external files"). Returns
+//! SQL text. Opens no file.
 
 use serde_json::{Map, Value};
 
@@ -12,7 +12,7 @@ use crate::messages;
 use elt_base::error::Place;
 
 impl ProjectParser<'_> {
-    /// What makes the table of a source with the configuration `raw`. What is wrong with it is reported.
+    /// The origin of a source's table with the configuration `raw`. Reports errors in the configuration.
     pub(crate) fn origin(
         &mut self,
         source: &str,
@@ -24,7 +24,7 @@ impl ProjectParser<'_> {
         let shown = format!("{source}.{table}");
         let profiles = &self.project.profiles;
         let own = &profiles.target.database;
-        // The table's own, or the source's for all of its tables.
+        // The key of the table itself, or of the source for all of its tables.
         let at = |key: &str| {
             let found = [place, of_source]
                 .into_iter()
@@ -55,7 +55,8 @@ impl ProjectParser<'_> {
     }
 }
 
-/// What can stand in a location: the table's names, and keys of `meta` and of the configuration over them.
+/// The names that a location can contain: the table's names, and keys of `meta` and of the configuration, which take
+/// precedence.
 fn values(table: &str, relation: &Relation, raw: &Map<String, Value>, database: &str) -> Map<String, Value> {
     let mut values = Map::new();
     values.insert("name".into(), table.into());
@@ -65,20 +66,20 @@ fn values(table: &str, relation: &Relation, raw: &Map<String, Value>, database: 
     if let Some(Value::Object(meta)) = raw.get("meta") {
         values.extend(meta.clone());
     }
-    // The other configuration is dbt's own, and no part of a location.
+    // The other configuration is dbt's own, and cannot be part of a location.
     let known = ["database", "enabled", "freshness", "loaded_at_field", "loaded_at_query", "loader", "meta", "quoting"];
     let more = raw.iter().filter(|(key, _)| !known.contains(&key.as_str()));
     values.extend(more.map(|(key, value)| (key.clone(), value.clone())));
     values
 }
 
-/// A location with its names filled in, by one of Python's ways: `{name}`, `%(name)s` or `$name`.
+/// A location with its names replaced, in one of Python's notations: `{name}`, `%(name)s` or `$name`.
 fn filled(location: &str, formatter: &str, values: &Map<String, Value>) -> Result<String, String> {
     let pattern = match formatter {
         "newstyle" => r"\{\{|\}\}|\{([^{}]*)\}|[{}]",
         "oldstyle" => r"%%|%\(([^)]*)\)s|%",
         "template" => r"\$\$|\$\{([A-Za-z_]\w*)\}|\$([A-Za-z_]\w*)|\$",
-        other => return Err(format!("has the formatter `{other}`; there are `newstyle`, `oldstyle`, `template`")),
+        other => return Err(format!("has the unknown formatter `{other}`; use `newstyle`, `oldstyle` or `template`")),
     };
     let Ok(pattern) = regex::Regex::new(pattern) else { return Err("cannot be read".into()) };
     let mut text = String::new();
@@ -92,7 +93,7 @@ fn filled(location: &str, formatter: &str, values: &Map<String, Value>) -> Resul
             None if whole.len() == 2 => text.push_str(&whole.as_str()[1..]),
             None => {
                 return Err(format!(
-                    "has a `{}` that belongs to no name; doubled, it stands for itself",
+                    "has a `{}` that does not belong to a name; double it to write the character itself",
                     whole.as_str()
                 ));
             }
@@ -107,7 +108,7 @@ fn value_of(name: &str, values: &Map<String, Value>) -> Result<String, String> {
         Some(Value::String(text)) => Ok(text.clone()),
         Some(Value::Number(number)) => Ok(number.to_string()),
         Some(_) => Err(format!("names `{name}`, which is neither text nor a number")),
-        None => Err(format!("names `{name}`, which is not known")),
+        None => Err(format!("names `{name}`, which does not exist")),
     }
 }
 
@@ -126,11 +127,15 @@ mod tests {
         }
         check("newstyle", "data/{schema}/{name}_{year}.csv", Ok("data/s/t_2024.csv"));
         check("newstyle", "read_json('x', columns = {{a: 'int'}})", Ok("read_json('x', columns = {a: 'int'})"));
-        check("newstyle", "data/{nme}.csv", Err("names `nme`, which is not known"));
+        check("newstyle", "data/{nme}.csv", Err("names `nme`, which does not exist"));
         check("newstyle", "{list}", Err("names `list`, which is neither text nor a number"));
-        check("newstyle", "a}", Err("has a `}` that belongs to no name; doubled, it stands for itself"));
+        check(
+            "newstyle",
+            "a}",
+            Err("has a `}` that does not belong to a name; double it to write the character itself"),
+        );
         check("oldstyle", "%(name)s%%{x}", Ok("t%{x}"));
         check("template", "$name/${schema}$$", Ok("t/s$"));
-        check("old", "x", Err("has the formatter `old`; there are `newstyle`, `oldstyle`, `template`"));
+        check("old", "x", Err("has the unknown formatter `old`; use `newstyle`, `oldstyle` or `template`"));
     }
 }

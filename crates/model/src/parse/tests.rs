@@ -1,4 +1,4 @@
-//! Projects that parse, and all that is said of those that do not.
+//! Tests with valid projects, and the errors of invalid projects.
 
 use serde_json::{Value, json};
 
@@ -123,18 +123,19 @@ fn all_errors_at_their_places() {
              you mean `raw`?",
             "models/b.sql:1:11 [amount] model `b` cannot be rendered: `amount` is undefined",
             "models/c.sql:2:3 [materialized='tabel'] `materialized` of model `c` cannot be `tabel` | did you mean \
-             `table`? it takes `view`, `table`, `incremental`, `ephemeral`",
+             `table`? it accepts `view`, `table`, `incremental`, `ephemeral`",
             "models/e.sql:1:14 [%}] model `e` cannot be rendered: unexpected end of block",
             "models/f.sql:1:11 [env_var('NO_SUCH_VARIABLE')] model `f` cannot be rendered: environment variable \
-             `NO_SUCH_VARIABLE` is not set | set it, also in `.env`, or give a default: `env_var('NO_SUCH_VARIABLE', '…')`",
+             `NO_SUCH_VARIABLE` is not set | set it in the environment or in `.env`, or write a default: \
+             `env_var('NO_SUCH_VARIABLE', '…')`",
             "models/g.sql:1:11 [var('cutof')] model `g` cannot be rendered: variable `cutof` has no value | did you \
              mean `cutoff`?",
             "models/h.sql:1:18 [source('raw', 'order')] model `h` refers to table `order` of source `raw`, which is \
              not declared | did you mean `orders`?",
-            "models/i.sql:1:11 [centss('x')] model `i` cannot be rendered: no function or macro `centss` exists | did \
+            "models/i.sql:1:11 [centss('x')] model `i` cannot be rendered: function or macro `centss` does not exist | did \
              you mean `cents`?",
-            "models/orders.sql:1:11 [debug()] model `orders` cannot be rendered: `debug()` is not supported | `log(…, \
-             info=true)` shows a value on the console",
+            "models/orders.sql:1:11 [debug()] model `orders` cannot be rendered: `debug()` is not supported | use `log(…, \
+             info=true)` to show a value on the console",
         ],
     );
 }
@@ -172,7 +173,7 @@ fn endless_macros_end() {
     ]);
     let error = Compiler::parse(&sample, &map(json!({}))).err();
     let message = error.as_ref().map(|error| error.message());
-    assert_eq!(message, Some("model `a` cannot be rendered: macro `one` calls itself without end"));
+    assert_eq!(message, Some("model `a` cannot be rendered: macro `one` calls itself endlessly"));
 }
 
 #[test]
@@ -211,13 +212,15 @@ fn circles_and_doubles() {
     );
     check_errors(
         &project(&[("models/x/a.sql", "select 1"), ("models/y/a.sql", "select 2")]),
-        &["models/y/a.sql:1:1 [select 2] two nodes are called `a`: `ref('a')` could mean either | rename one of the \
-           files"],
+        &[
+            "models/y/a.sql:1:1 [select 2] two nodes are called `a`, so `ref('a')` could mean either | rename one of the \
+           files",
+        ],
     );
     check_errors(
         &project(&[("models/a.sql", "select 1"), ("models/b.sql", "{{ config(alias='A') }} select 2")]),
-        &["models/b.sql:1:1 [{{ config(alias='A') }} select 2] `b` and `a` would both become the relation \
-           \"main\".\"A\" | give one of them another `alias` or `schema`"],
+        &["models/b.sql:1:1 [{{ config(alias='A') }} select 2] `b` and `a` would both be built as the relation \
+           \"main\".\"A\" | set a different `alias` or `schema` for one of them"],
     );
 }
 
@@ -229,7 +232,7 @@ fn disabled() {
             ("models/b.sql", "select * from {{ ref('a') }}"),
         ]),
         &["models/b.sql:1:18 [ref('a')] model `b` refers to `a`, which is disabled | set `enabled: true` for `a`, or \
-           disable what reads it too"],
+           disable the nodes that read it"],
     );
 }
 
@@ -250,11 +253,11 @@ fn yaml() {
             &format!("{at} `x` is tested with `uniqe`, which does not exist | did you mean `unique`?"),
             &format!("{at} test `accepted_values` needs `values`"),
             &format!(
-                "{at} `severity` of test `relationships_x_to__id__ref_y_` cannot be `fatal` | it takes `error`, `warn`"
+                "{at} `severity` of test `relationships_x_to__id__ref_y_` cannot be `fatal` | it accepts `error`, `warn`"
             ),
             &format!("{at} data test `relationships_x_to__id__ref_y_` refers to `y`, which does not exist"),
             "models/schema.yml:4:7 [materialized: tabel] `materialized` of model `x` cannot be `tabel` | did you mean \
-             `table`? it takes `view`, `table`, `incremental`, `ephemeral`",
+             `table`? it accepts `view`, `table`, `incremental`, `ephemeral`",
         ],
     );
     assert_eq!(place().source.path.display().to_string(), "models/schema.yml");
@@ -305,10 +308,10 @@ fn misspelt_configuration_warns_at_its_place() {
     assert_eq!(
         found,
         [
-            "`materialzed` among the folder defaults of profiles.toml configures nothing | did you mean `materialized`?",
-            "models/a.sql:1:11 [materialised='table'] `materialised` of model `a` configures nothing | did you mean \
+            "`materialzed` among the folder defaults of profiles.toml has no effect | did you mean `materialized`?",
+            "models/a.sql:1:11 [materialised='table'] `materialised` of model `a` has no effect | did you mean \
              `materialized`?",
-            "models/x.yml:4:7 [materialised: table] `materialised` of model `x` configures nothing | did you mean \
+            "models/x.yml:4:7 [materialised: table] `materialised` of model `x` has no effect | did you mean \
              `materialized`?",
         ]
     );

@@ -1,6 +1,6 @@
-//! Unit tests: from YAML to nodes, with the rows that they give and expect.
+//! Unit tests: from YAML to nodes, with their given and expected rows.
 //!
-//! Runs nothing. What the rows' values mean is for `sql::fixture`.
+//! Runs nothing. `sql::fixture` interprets the values of the rows.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use elt_project::{
 };
 
 impl ProjectParser<'_> {
-    /// The unit tests that YAML declares, each as a node below its model.
+    /// Creates a node below its model for each unit test that YAML declares.
     pub(crate) fn unit_tests(&mut self) {
         let project = self.project;
         let mut seen: HashMap<(&str, &str), &Place> = HashMap::new();
@@ -115,7 +115,7 @@ impl ProjectParser<'_> {
             }
             FixtureRows::Dict(rows) => cells(rows.clone(), false, Vec::new()),
             FixtureRows::Csv(text) => {
-                // A value of the YAML file's own has no place of its own; a column's name can be looked up.
+                // A value in the YAML file itself has no place of its own, but the name of its column can be found.
                 let whole = &place.source.text;
                 let at = |name: &str, _: std::ops::Range<usize>| {
                     let from = place.span.start.min(whole.len());
@@ -171,7 +171,7 @@ impl ProjectParser<'_> {
         for record in records {
             if record.len() > header.len() {
                 let place = record.last().map_or_else(|| whole.clone(), |(text, span)| at(text, span.clone()));
-                let complaint = format!("a row has {} values, and the header {}", record.len(), header.len());
+                let complaint = format!("a row has {} values, but the header has {}", record.len(), header.len());
                 self.errors.push(messages::unit_test_csv(&complaint, place));
                 return None;
             }
@@ -179,7 +179,7 @@ impl ProjectParser<'_> {
                 column: column.clone(),
                 column_place: column_place.clone(),
                 place: at(&text, span),
-                // As in dbt: nothing is NULL.
+                // As in dbt: an empty cell is NULL.
                 value: if text.is_empty() { Value::Null } else { Value::String(text) },
             });
             let cells: Vec<FixtureCell> = cells.collect();
@@ -190,7 +190,7 @@ impl ProjectParser<'_> {
     }
 }
 
-/// Rows with all columns that any of them names.
+/// Rows with all columns that any of the rows names.
 fn cells(rows: Vec<FixtureRow>, is_csv: bool, header: Vec<(String, Place)>) -> GivenRows {
     let mut columns = header;
     for cell in rows.iter().flat_map(|row| &row.cells) {
@@ -216,7 +216,7 @@ fn checksum(given: &[GivenInput], expect: &GivenRows, overrides: &OverrideProper
     sha256(&format!("{}\n{}\n{overrides:?}", inputs.join("\n"), rows(expect)))
 }
 
-/// CSV (RFC 4180) as records of values, each with the bytes it stands at; blank lines are passed over.
+/// CSV (RFC 4180) as records of values, each with its byte range. Blank lines are skipped.
 fn records(text: &str) -> Vec<Vec<(String, std::ops::Range<usize>)>> {
     let mut records = Vec::new();
     let mut record = Vec::new();

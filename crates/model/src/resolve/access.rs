@@ -1,6 +1,6 @@
-//! dbt's rules about groups and access: who may read a model.
+//! dbt's rules about groups and access: which nodes may read a model.
 //!
-//! Rules: <https://docs.getdbt.com/reference/resource-configs/access>. Knows names and configuration; runs nothing.
+//! Rules: <https://docs.getdbt.com/reference/resource-configs/access>. Knows names and configuration. Runs nothing.
 
 use std::collections::HashMap;
 
@@ -11,7 +11,7 @@ use crate::parse::ProjectParser;
 use elt_project::INLINE_PATH;
 
 impl ProjectParser<'_> {
-    /// Values of `group` and `access` that mean nothing, and references to private models from outside of their group.
+    /// Reports invalid values of `group` and `access`, and references to private models from outside of their group.
     pub(crate) fn access_errors(&mut self, targets: &HashMap<Call, NodeId>) {
         let groups: Vec<&str> = self.project.properties.groups.iter().map(|group| group.name.as_str()).collect();
         let mut errors = Vec::new();
@@ -42,7 +42,7 @@ impl ProjectParser<'_> {
             if node.source.path == std::path::Path::new(INLINE_PATH) {
                 continue;
             }
-            // A generic test stands in the group of what it tests.
+            // A generic test is in the group of the node that it tests.
             let owner = node.test.as_ref().and_then(|test| test.owner);
             let own = owner.map_or(node, |owner| &self.drafts[owner.index()].node).group();
             let mut blamed = Vec::new();

@@ -1,6 +1,6 @@
-//! From drafts to the graph: what each name means, who reads whom, cycles and doubles.
+//! Turns drafts into the graph: resolves each name, connects readers, and reports cycles and duplicates.
 //!
-//! Renders a template again only to find the place of a name that resolves to nothing.
+//! Renders a template again only to find the place of a name that does not exist.
 
 use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
@@ -16,7 +16,7 @@ use crate::template::jinja::{Referent, Refusal, Setting};
 use crate::template::{TemplateText, Templates, node_value};
 use elt_base::error::{Error, Place, Result};
 
-/// Warnings of microbatch models that read nothing with an `event_time`: each of their batches reads everything.
+/// Reports a warning for each microbatch model without an input that has an `event_time`: each batch reads all rows.
 fn unfiltered(nodes: &[Node]) -> Vec<Error> {
     let is_filtered = |node: &&Node| node.parents.iter().any(|id| nodes[id.index()].config.event_time.is_some());
     let in_batches = nodes.iter().filter(|node| node.config.batch.is_some() && !is_filtered(node));
@@ -24,10 +24,10 @@ fn unfiltered(nodes: &[Node]) -> Vec<Error> {
 }
 
 impl ProjectParser<'_> {
-    /// The graph, and the templates that its nodes are rendered with.
+    /// The graph, and the templates that render its nodes.
     ///
     /// # Errors
-    /// All that is wrong with names, configuration and templates, file by file.
+    /// All errors in names, configuration and templates, file by file.
     pub(crate) fn resolve(mut self) -> Result<(Graph, Templates)> {
         self.drop_tests_of_disabled();
         for (number, draft) in self.drafts.iter_mut().enumerate() {
@@ -39,7 +39,7 @@ impl ProjectParser<'_> {
         self.doubled_relations();
         for number in 0..self.drafts.len() {
             let (parents, errors) = self.parents(&self.drafts[number], &targets);
-            // A generic test's owner comes first, before what its arguments name.
+            // The owner of a generic test comes first, before the nodes in its arguments.
             for parent in parents {
                 if !self.drafts[number].node.parents.contains(&parent) {
                     self.drafts[number].node.parents.push(parent);
@@ -54,7 +54,7 @@ impl ProjectParser<'_> {
         let children = children(&self.drafts);
         self.access_errors(&targets);
         self.cycles();
-        // File by file, from top to bottom; what has no place comes first.
+        // File by file, from top to bottom. Errors without a place come first.
         self.errors.sort_by_cached_key(|error| {
             error.places().first().map(|place| (place.source.path.clone(), place.span.start))
         });
@@ -82,7 +82,7 @@ impl ProjectParser<'_> {
             })
             .collect();
         self.warnings.extend(unfiltered(&nodes));
-        // The cell is fresh: it was made with these templates and nothing else fills it.
+        // The cell is fresh: it was created with these templates, and nothing else fills it.
         let _ = self.templates.names.targets.set(resolved);
         let graph = Graph {
             project: self.project.profiles.name.clone(),
@@ -104,8 +104,8 @@ impl ProjectParser<'_> {
         Ok((graph, self.templates))
     }
 
-    /// A test that reads something disabled is left out with a warning, as in dbt. Tests come last among the drafts, so
-    /// that no other draft's number changes.
+    /// Drops the tests of disabled nodes with a warning, as in dbt. Tests are the last drafts, so the numbers of other
+    /// drafts do not change.
     fn drop_tests_of_disabled(&mut self) {
         let disabled = &self.disabled;
         let is_gone = |call: &Call| match call {
@@ -129,7 +129,7 @@ impl ProjectParser<'_> {
         });
     }
 
-    /// What `ref` and `source` can name. Doubles are reported.
+    /// The nodes that `ref` and `source` can name. Reports duplicates.
     fn targets(&mut self) -> HashMap<Call, NodeId> {
         let mut targets: HashMap<Call, NodeId> = HashMap::new();
         let mut errors = Vec::new();
@@ -160,7 +160,7 @@ impl ProjectParser<'_> {
         targets
     }
 
-    /// Sources over tables that seeds of this project make: in dbt's own example projects the raw data is seeded.
+    /// Finds sources over tables that seeds of this project build. dbt's own example projects seed their raw data.
     fn made_by_seeds(&mut self) {
         let key = |node: &Node| (node.relation.schema.to_lowercase(), node.relation.identifier.to_lowercase());
         let seeds: HashMap<(String, String), NodeId> = self
@@ -179,17 +179,17 @@ impl ProjectParser<'_> {
         let mut errors = Vec::new();
         for draft in &self.drafts {
             let node = &draft.node;
-            // A table that stands may have two names, and files have none in the warehouse.
+            // A table that already exists may have two names, and files have no name in the warehouse.
             let is_loaded = node.kind == NodeKind::Source && node.origin == Origin::Loaded;
             let has_relation = node.kind.is_referable() || is_loaded;
             if !has_relation || node.config.materialized == Materialized::Ephemeral {
                 continue;
             }
-            // DuckDB's names compare without letter case.
+            // DuckDB compares names without letter case.
             let key = (node.relation.schema.to_lowercase(), node.relation.identifier.to_lowercase());
             if let Some(other) = seen.insert(key, node)
                 && (other.name != node.name || other.kind != node.kind)
-                // A table that nothing here writes may go by several names.
+                // A table that this project does not write may have several names.
                 && (other.kind, node.kind) != (NodeKind::Source, NodeKind::Source)
             {
                 errors.push(messages::duplicate_relation(
@@ -248,7 +248,7 @@ impl ProjectParser<'_> {
         }
     }
 
-    /// The place of a call: the template is rendered again and made to fail there.
+    /// The place of a call. The template is rendered again and fails at the call.
     pub(crate) fn call_place(&self, draft: &Draft, heard: &CallSite) -> Option<Place> {
         let node = &draft.node;
         let Some((is_incremental, number)) = heard.number else { return Some(node.place()) };
@@ -266,7 +266,7 @@ impl ProjectParser<'_> {
         place.or_else(|| Some(node.place()))
     }
 
-    /// Reports each circle of models once, named in full.
+    /// Reports each cycle of models once, with all names.
     fn cycles(&mut self) {
         let mut graph: DiGraph<(), ()> = DiGraph::new();
         for _ in &self.drafts {
@@ -301,7 +301,7 @@ impl ProjectParser<'_> {
     }
 }
 
-/// The shortest way from a node back to itself within its component, both ends included.
+/// The shortest path from a node back to itself within its component, including both ends.
 fn circle(graph: &DiGraph<(), ()>, start: NodeIndex, component: &[NodeIndex]) -> Vec<NodeIndex> {
     let mut came_from: HashMap<NodeIndex, NodeIndex> = HashMap::new();
     let mut open = std::collections::VecDeque::from([start]);
@@ -340,7 +340,7 @@ fn children(drafts: &[Draft]) -> Vec<Vec<NodeId>> {
     children
 }
 
-/// Each node's position in the topological order that keeps the files' order where it can.
+/// Each node's position in a topological order that keeps the order of the files where possible.
 fn ranks(drafts: &[Draft], children: &[Vec<NodeId>]) -> Vec<u32> {
     let mut waits: Vec<usize> = drafts.iter().map(|draft| draft.node.parents.len()).collect();
     let mut ready: BinaryHeap<Reverse<u32>> =

@@ -1,4 +1,4 @@
-//! From drafts to the graph: what each name means, who may read whom, and circles.
+//! Turns drafts into the graph: resolves names, checks access, and finds cycles.
 //!
 //! Reads no file and runs nothing.
 

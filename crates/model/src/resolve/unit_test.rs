@@ -1,6 +1,6 @@
-//! What the inputs of unit tests refer to.
+//! Resolves the inputs of unit tests.
 //!
-//! Knows drafts and names; what rows mean is not known here.
+//! Knows drafts and names. Does not interpret rows.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::messages;
 use crate::parse::ProjectParser;
 
 impl ProjectParser<'_> {
-    /// What the inputs of unit tests stand for; those that stand for nothing are reported.
+    /// Resolves the inputs of unit tests, and reports inputs that name no node.
     pub(crate) fn unit_test_inputs(&mut self, targets: &HashMap<Call, NodeId>) {
         let mut errors = Vec::new();
         for draft in &mut self.drafts {

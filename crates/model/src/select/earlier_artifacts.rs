@@ -4,12 +4,12 @@
 
 use serde_json::Value;
 
-/// The artifacts of an earlier run; what is missing is None.
+/// The artifacts of an earlier run. Missing artifacts are None.
 #[derive(Debug, Clone, Default)]
 pub struct EarlierArtifacts {
     pub manifest: Option<Value>,
     pub run_results: Option<Value>,
     pub sources: Option<Value>,
-    /// The present `sources.json`, which the earlier one is compared with.
+    /// The present `sources.json`, which is compared with the earlier one.
     pub sources_now: Option<Value>,
 }

@@ -1,6 +1,6 @@
-//! The methods of selectors: which nodes `tag:`, `path:`, `config.…:` and the others match by themselves.
+//! The methods of selectors: the nodes that `tag:`, `path:`, `config.…:` and the other methods match themselves.
 //!
-//! Follows dbt's methods one by one. Knows nodes; neither relatives nor sets.
+//! Follows dbt's methods one by one. Knows nodes, but not their relatives or sets.
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -110,7 +110,7 @@ impl Graph {
             }
             "version" => {
                 one_of(criterion, &["latest", "prerelease", "old", "none"])?;
-                // No model of a project has versions.
+                // Models have no versions in `elt`.
                 Box::new(move |node| node.kind == NodeKind::Model && value == "none")
             }
             "config" => Box::new(move |node| {
@@ -118,7 +118,7 @@ impl Graph {
                 is_configured && config_matches(&self.shown_config(node), &criterion.args, value)
             }),
             "state" | "result" | "source_status" => self.compared(criterion, previous)?,
-            // `selector:` is taken apart while the text is read.
+            // `selector:` is resolved when the text is read.
             _ => Box::new(|_| false),
         })
     }
@@ -162,8 +162,8 @@ pub(super) fn one_of(criterion: &SelectorCriterion, names: &[&str]) -> Result<()
     Err(messages::bad_selector_value(&criterion.spec, &criterion.value, names))
 }
 
-/// A name, or the folders and the name, with the project's name before them or without; from the first part that is a
-/// pattern on, the rest is matched as a whole, and a pattern without dots also matches the name alone.
+/// Matches a name, or the folders and the name, with or without the project's name before them. From the first part
+/// that is a pattern, the rest is matched as a whole. A pattern without dots also matches the name alone.
 fn fqn(value: &str) -> Matcher<'_> {
     let parts: Vec<&str> = value.split('.').collect();
     let fixed = parts.iter().take_while(|part| !is_wild(part)).count();
@@ -202,7 +202,7 @@ fn config_matches(config: &serde_json::Map<String, Value>, path: &[String], want
     let is_equal = |value: &Value| match value {
         Value::String(text) => text == wanted || ignores_case && text.eq_ignore_ascii_case(wanted),
         Value::Bool(flag) => flag.to_string().eq_ignore_ascii_case(wanted),
-        // dbt finds no numbers: the command line gives texts. Whoever asks for one means it.
+        // dbt never matches numbers, because the command line passes texts. Here, a number matches its text.
         Value::Number(number) => number.to_string() == wanted,
         _ => false,
     };

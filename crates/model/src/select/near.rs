@@ -1,4 +1,4 @@
-//! What was probably meant by a selector that matches nothing. Reads names; selects nothing.
+//! Suggestions for a selector that matches nothing. Reads names. Selects nothing.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -8,7 +8,7 @@ use crate::graph::{Graph, NodeKind};
 use elt_base::error::nearest;
 
 impl Graph {
-    /// Names near to what a selector says, at most three.
+    /// At most three names that are similar to the value of a selector.
     pub(super) fn near(&self, spec: &Spec) -> Vec<String> {
         let mut near: Vec<String> = Vec::new();
         for selector in spec.criteria() {
@@ -34,7 +34,7 @@ impl Graph {
             };
             let bare = |name: &str| name.split_once(':').map_or(name, |(_, value)| value).to_owned();
             let mut left: Vec<(String, String)> = names.into_iter().map(|name| (bare(&name), name)).collect();
-            // A part of a name is as near as a slip of the finger.
+            // A part of a name is as similar as a name with one typing error.
             near.extend(left.iter().filter(|(bare, _)| word.len() > 2 && bare.contains(&word)).map(|(_, n)| n.clone()));
             while near.len() < 3 {
                 let Some(found) = nearest(&word, left.iter().map(|(bare, _)| bare.as_str())).map(str::to_owned) else {

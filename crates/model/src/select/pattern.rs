@@ -1,10 +1,10 @@
-//! Patterns in selectors: shell patterns over names, as Python's `fnmatch` reads them, and globs over paths.
+//! Patterns in selectors: shell patterns over names, with the rules of Python's `fnmatch`, and globs over paths.
 //!
-//! Knows texts; not what they name.
+//! Knows texts, but not their meaning.
 
 use regex::Regex;
 
-/// A shell pattern: `*`, `?`, `[abc]`, `[!abc]`. What is no pattern stands for itself; letter case counts.
+/// A shell pattern: `*`, `?`, `[abc]`, `[!abc]`. Other characters match themselves, with letter case.
 #[derive(Debug)]
 pub(super) struct NamePattern {
     /// None if nothing can match.
@@ -21,7 +21,7 @@ impl NamePattern {
     }
 }
 
-/// Whether a text holds a sign that makes it a pattern.
+/// Whether a text contains a special character of patterns.
 pub(super) fn is_wild(text: &str) -> bool {
     text.contains(['*', '?', '[', ']'])
 }
@@ -38,7 +38,7 @@ fn translate(pattern: &str) -> String {
             '[' => {
                 let negated = chars.get(at) == Some(&'!');
                 let first = at + usize::from(negated);
-                // A bracket that comes first belongs to the set.
+                // A bracket in the first position is part of the set.
                 let from = if chars.get(first) == Some(&']') { first + 1 } else { first };
                 match chars.iter().skip(from).position(|c| *c == ']') {
                     Some(length) => {
@@ -62,7 +62,7 @@ fn translate(pattern: &str) -> String {
     out
 }
 
-/// A glob over paths: `*` and `?` stay within a folder's name, `**` stands for any folders.
+/// A glob over paths: `*` and `?` match within a folder's name, `**` matches any number of folders.
 #[derive(Debug)]
 pub(super) struct PathPattern {
     parts: Vec<PathPart>,
@@ -75,7 +75,7 @@ enum PathPart {
 }
 
 impl PathPattern {
-    /// `./` and trailing slashes mean nothing.
+    /// `./` and trailing slashes are ignored.
     pub fn new(pattern: &str) -> Self {
         let names = pattern.split('/').filter(|part| !part.is_empty() && *part != ".");
         let parts = names.map(|name| if name == "**" { PathPart::Any } else { PathPart::Name(NamePattern::new(name)) });

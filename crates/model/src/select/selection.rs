@@ -1,7 +1,8 @@
-//! dbt's selectors: which nodes `--select`, `--exclude` and `--selector` mean, and which parents a selection misses.
+//! dbt's selectors: the nodes that `--select`, `--exclude` and `--selector` select, and the parents that a selection
+//! needs.
 //!
-//! Sets are evaluated as dbt does: each criterion gives nodes and the tests that come with them, and remembers tests of
-//! which only some parents are selected. Knows the graph; not what is done with a selection.
+//! Sets are evaluated as in dbt: each criterion returns nodes with their tests, and remembers tests with only some
+//! selected parents. Knows the graph, but not the use of a selection.
 
 use std::collections::BTreeSet;
 
@@ -12,10 +13,10 @@ use crate::messages;
 use elt_base::error::{Error, Result};
 use elt_project::SelectorDefinition;
 
-/// What is asked for.
+/// A request for a selection.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SelectionRequest<'a> {
-    /// Empty is everything.
+    /// Empty selects everything.
     pub select: &'a [String],
     pub exclude: &'a [String],
     /// A YAML selector by name.
@@ -23,17 +24,17 @@ pub struct SelectionRequest<'a> {
     pub indirect: Indirect,
     /// `selectors.yml`.
     pub selectors: &'a [SelectorDefinition],
-    /// What `state:`, `result:` and `source_status:` compare with.
+    /// The artifacts that `state:`, `result:` and `source_status:` compare with.
     pub previous: Option<&'a EarlierArtifacts>,
-    /// Kinds that are kept; empty is all.
+    /// Kinds that are kept; empty keeps all.
     pub kinds: &'a [NodeKind],
 }
 
-/// The selected nodes, tests among them.
+/// The selected nodes, including tests.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SelectedNodes {
     nodes: BTreeSet<NodeId>,
-    /// Selectors that compare with a state and match nothing, for nothing changed.
+    /// Selectors that compare with a state and match nothing, because nothing changed.
     pub unmatched: Vec<String>,
 }
 
@@ -59,7 +60,7 @@ impl SelectedNodes {
         self.nodes.insert(id);
     }
 
-    /// Keeps what fits, such as tests only.
+    /// Keeps the nodes that match a condition, such as only tests.
     pub fn retain(&mut self, keep: impl Fn(NodeId) -> bool) {
         self.nodes.retain(|id| keep(*id));
     }
@@ -77,7 +78,7 @@ impl Extend<NodeId> for SelectedNodes {
     }
 }
 
-/// Selected nodes, and tests of which some but not all parents are selected.
+/// Selected nodes, and tests with some but not all parents selected.
 #[derive(Debug, Clone, Default)]
 struct FoundNodes {
     direct: BTreeSet<NodeId>,
@@ -102,7 +103,8 @@ impl Join {
 }
 
 impl Graph {
-    /// What `--select` and `--exclude` mean; all nodes if `select` is empty. A test is selected with any of its parents.
+    /// The nodes that `--select` and `--exclude` select; all nodes if `select` is empty. A test is selected with any of
+    /// its parents.
     ///
     /// # Errors
     /// As `select_with`.
@@ -110,11 +112,11 @@ impl Graph {
         self.select_with(&SelectionRequest { select, exclude, ..SelectionRequest::default() })
     }
 
-    /// What a request means. A selector that compares with an earlier state may match nothing.
+    /// The nodes that a request selects. A selector that compares with an earlier state may match nothing.
     ///
     /// # Errors
-    /// A selector that cannot be read, one that matches nothing (with the nearest names), and a selection of which the
-    /// exclusion leaves nothing; exit code 2.
+    /// A selector is malformed, a selector matches nothing (with the nearest names), or the exclusion removes all of a
+    /// selection; exit code 2.
     pub fn select_with(&self, request: &SelectionRequest<'_>) -> Result<SelectedNodes> {
         let known = spec::definitions(request.selectors, request.indirect)?;
         let words = |texts: &[String]| -> Vec<String> {
@@ -182,8 +184,8 @@ impl Graph {
         Ok(selection)
     }
 
-    /// The ancestors of a selection that are neither selected nor built (as `is_built` says), in the order they have to
-    /// be built. Ephemeral models are looked through, not returned.
+    /// The ancestors of a selection that are neither selected nor built (according to `is_built`), in build order.
+    /// Ephemeral models are replaced by their inputs.
     pub fn with_missing_parents(&self, selection: &SelectedNodes, is_built: &dyn Fn(&Node) -> bool) -> Vec<NodeId> {
         let mut missing = BTreeSet::new();
         let mut seen = BTreeSet::new();
@@ -222,7 +224,7 @@ impl Graph {
         })
     }
 
-    /// Joins parts by a set's operation; tests whose parents come from several parts are found here.
+    /// Joins parts by a set operation. Also finds tests whose parents are in several parts.
     fn joined(&self, parts: Vec<FoundNodes>, mode: Indirect, join: Join) -> FoundNodes {
         let mut parts = parts.into_iter();
         let Some(first) = parts.next() else { return FoundNodes::default() };
@@ -280,7 +282,7 @@ impl Graph {
         Ok(found)
     }
 
-    /// Where all parents of a test must be for it to come along; None if that decides nothing.
+    /// The set that must contain all parents of a test so that the test is selected. None if the parents do not matter.
     fn allowed(&self, direct: &BTreeSet<NodeId>, mode: Indirect) -> Option<BTreeSet<NodeId>> {
         match mode {
             Indirect::Eager | Indirect::Empty => None,
@@ -300,7 +302,7 @@ impl Graph {
         allowed.contains(&id) || node.kind.is_test() && node.parents.iter().all(|parent| allowed.contains(parent))
     }
 
-    /// What lies within `depth` steps.
+    /// The nodes within `depth` steps.
     fn reach<'a>(&'a self, from: &[NodeId], depth: usize, next: impl Fn(NodeId) -> &'a [NodeId]) -> BTreeSet<NodeId> {
         let mut seen: BTreeSet<NodeId> = from.iter().copied().collect();
         let mut edge = from.to_vec();

@@ -1,7 +1,7 @@
-//! What a selector says, as a value: single criteria, and unions, intersections and differences of them.
+//! A selector as a value: single criteria, and unions, intersections and differences of them.
 //!
-//! Grammar (dbt docs, "Node selection"): `[@][n+][method[.arg]:]value[+n]`; a space is a union, a comma an intersection.
-//! Knows texts and YAML definitions; no graph.
+//! Grammar (dbt docs, "Node selection"): `[@][n+][method[.arg]:]value[+n]`; a space is a union, a comma an
+//! intersection. Knows texts and YAML definitions, but not the graph.
 
 use std::collections::HashMap;
 
@@ -32,15 +32,15 @@ pub(super) const METHODS: [&str; 19] = [
     "version",
 ];
 
-/// Which tests come with a selection, besides those that are selected by themselves.
+/// The tests that are added to a selection, besides tests that are selected themselves.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Indirect {
-    /// Tests of which any parent is selected.
+    /// Tests with any parent selected.
     #[default]
     Eager,
-    /// Tests of which all parents are selected.
+    /// Tests with all parents selected.
     Cautious,
-    /// Tests of which all parents are selected or above something selected.
+    /// Tests whose parents are all selected or ancestors of a selected node.
     Buildable,
     /// None.
     Empty,
@@ -61,7 +61,7 @@ impl Indirect {
     }
 }
 
-/// A selector, or several and how they are joined.
+/// One selector, or several and the operation that joins them.
 #[derive(Debug, Clone)]
 pub(super) enum Spec {
     One(SelectorCriterion),
@@ -71,7 +71,7 @@ pub(super) enum Spec {
     Difference(Box<Spec>, Box<Spec>),
 }
 
-/// One selector, taken apart.
+/// One parsed selector.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct SelectorCriterion {
     pub spec: String,
@@ -82,14 +82,14 @@ pub(super) struct SelectorCriterion {
     /// Depth of `x+`.
     pub children: Option<usize>,
     pub method: String,
-    /// What stands behind the method's dots.
+    /// The arguments after the method's dots.
     pub args: Vec<String>,
     pub value: String,
     pub indirect: Indirect,
 }
 
 impl SelectorCriterion {
-    /// From the command line's form.
+    /// Parses the notation of the command line.
     pub fn parse(spec: &str, indirect: Indirect) -> Result<Self> {
         let mut rest = spec;
         let children_parents = rest.starts_with('@');
@@ -117,10 +117,10 @@ impl SelectorCriterion {
         Self::new(spec, method, value, indirect)?.relatives(children_parents, parents, children)
     }
 
-    /// A selector without relatives; `method` may have arguments behind dots.
+    /// A selector without relatives. `method` may have arguments after dots.
     pub fn new(spec: &str, method: &str, value: &str, indirect: Indirect) -> Result<Self> {
         if value.is_empty() {
-            return Err(messages::bad_selector(spec, "names nothing"));
+            return Err(messages::bad_selector(spec, "has no value"));
         }
         let mut parts = method.split('.').map(str::to_owned);
         let method = parts.next().unwrap_or_default();
@@ -132,7 +132,10 @@ impl SelectorCriterion {
             return Err(messages::bad_selector(spec, "needs a key: `config.materialized:table`"));
         }
         if method != "config" && !args.is_empty() {
-            return Err(messages::bad_selector(spec, &format!("gives `{method}:` an argument that it does not take")));
+            return Err(messages::bad_selector(
+                spec,
+                &format!("passes `{method}:` an argument that it does not accept"),
+            ));
         }
         Ok(Self {
             spec: spec.into(),
@@ -155,13 +158,13 @@ impl SelectorCriterion {
         Ok(self)
     }
 
-    /// Whether it compares with an earlier state, so that matching nothing means that nothing changed.
+    /// Whether it compares with an earlier state, so that an empty result means that nothing changed.
     pub fn is_of_state(&self) -> bool {
         matches!(self.method.as_str(), "state" | "result" | "source_status")
     }
 }
 
-/// Where the `+` of the children stands: the first that has only digits behind it.
+/// The position of the `+` for children: the first `+` that is followed only by digits.
 fn first_trailing_plus(value: &str) -> Option<usize> {
     value
         .char_indices()
@@ -184,15 +187,15 @@ fn depth(spec: &str, digits: &str) -> Result<usize> {
     digits.parse().map_err(|_| messages::bad_selector(spec, "has a depth that is too large"))
 }
 
-/// What the names of YAML selectors stand for.
+/// The definitions of YAML selectors by name.
 pub(super) type KnownSelectors = HashMap<String, Spec>;
 
 impl Spec {
-    /// One word of the command line: criteria joined by commas.
+    /// Parses one word of the command line: criteria that are joined by commas.
     pub fn parse(text: &str, indirect: Indirect, known: &KnownSelectors) -> Result<Self> {
         let parts: Vec<&str> = text.split(',').filter(|part| !part.is_empty()).collect();
         if parts.is_empty() {
-            return Err(messages::bad_selector(text, "names nothing"));
+            return Err(messages::bad_selector(text, "has no value"));
         }
         let specs: Result<Vec<Self>> = parts.into_iter().map(|part| Self::criterion(part, indirect, known)).collect();
         Ok(Self::Intersection(specs?, indirect))
@@ -206,7 +209,7 @@ impl Spec {
         if criterion.children_parents || criterion.parents.is_some() || criterion.children.is_some() {
             return Err(messages::bad_selector(
                 text,
-                "takes no `+` and no `@`: `selector:` stands for a whole definition",
+                "cannot have `+` or `@`, because `selector:` names a whole definition",
             ));
         }
         named(&criterion.value, known)
@@ -227,7 +230,7 @@ pub(super) fn named(name: &str, known: &KnownSelectors) -> Result<Spec> {
     known.get(name).cloned().ok_or_else(|| unknown_selector(name, known.keys().map(String::as_str), None))
 }
 
-/// Reads the definitions of `selectors.yml` in their order: each may name those before it.
+/// Reads the definitions of `selectors.yml` in their order. Each may use the selectors before it.
 pub(super) fn definitions(all: &[SelectorDefinition], indirect: Indirect) -> Result<KnownSelectors> {
     let mut known = KnownSelectors::new();
     let mut errors = Vec::new();

@@ -1,7 +1,7 @@
-//! `state:`, `result:` and `source_status:`: what differs from the artifacts of an earlier run, ours or dbt's.
+//! `state:`, `result:` and `source_status:`: the differences from the artifacts of an earlier run of `elt` or dbt.
 //!
-//! Compares as dbt does (<https://docs.getdbt.com/reference/node-selection/state-comparison-caveats>). Takes the artifacts as
-//! values; opens no file.
+//! Compares as dbt does (<https://docs.getdbt.com/reference/node-selection/state-comparison-caveats>). Accepts the
+//! artifacts as values. Opens no file.
 
 use std::cell::OnceCell;
 use std::collections::{HashMap, HashSet};
@@ -31,7 +31,7 @@ const STATES: [&str; 10] = [
 /// dbt's statuses of nodes.
 const STATUSES: [&str; 9] =
     ["success", "error", "fail", "warn", "pass", "skipped", "partial success", "runtime error", "no-op"];
-/// Maps of a manifest in which a node may stand.
+/// Maps of a manifest that may contain a node.
 const MAPS: [&str; 4] = ["nodes", "sources", "exposures", "unit_tests"];
 
 impl Graph {
@@ -79,7 +79,8 @@ impl Graph {
     }
 }
 
-/// When each source of a `sources.json` was loaded last; those whose freshness could not be found are left out.
+/// The time of each source's last load in a `sources.json`. Sources whose freshness could not be found are not
+/// included.
 fn loaded(sources: &Value) -> HashMap<&str, chrono::DateTime<chrono::Utc>> {
     let all = sources.get("results").and_then(Value::as_array).into_iter().flatten();
     all.filter_map(|result| {
@@ -90,11 +91,11 @@ fn loaded(sources: &Value) -> HashMap<&str, chrono::DateTime<chrono::Utc>> {
     .collect()
 }
 
-/// An earlier manifest beside the graph of today.
+/// An earlier manifest, to compare with the present graph.
 struct StateComparison<'a> {
     graph: &'a Graph,
     manifest: &'a Value,
-    /// Ids of the project's macros that are new, changed or gone, and of those that call them.
+    /// Ids of the project's macros that are new, changed or removed, and of the macros that call them.
     macros: OnceCell<HashSet<String>>,
 }
 
@@ -102,7 +103,7 @@ impl StateComparison<'_> {
     fn matches(&self, node: &Node, state: &str) -> bool {
         let old = MAPS.iter().find_map(|map| self.manifest.get(map)?.get(&node.unique_id));
         let has_body = !matches!(node.kind, NodeKind::Source | NodeKind::Exposure | NodeKind::UnitTest);
-        // A part is different in whatever has that part, if it is new.
+        // For a new node, every part that it has counts as different.
         let part = |has_it: bool, is_same: &dyn Fn(&Value) -> bool| has_it && old.is_none_or(|old| !is_same(old));
         match state {
             "new" => old.is_none(),
@@ -123,7 +124,7 @@ impl StateComparison<'_> {
 
     fn is_modified(&self, node: &Node, old: Option<&Value>) -> bool {
         let Some(old) = old else {
-            // dbt takes sources and exposures that were not there before for unchanged: nothing is to be built for them.
+            // dbt counts new sources and exposures as unchanged, because nothing must be built for them.
             return !matches!(node.kind, NodeKind::Source | NodeKind::Exposure);
         };
         let same_fqn = old.get("fqn") == Some(&node.fqn.clone().into());
@@ -164,7 +165,7 @@ impl StateComparison<'_> {
         }
     }
 
-    /// Compares what files say, key by key.
+    /// Compares the contents of files, key by key.
     fn same_config(&self, node: &Node, old: &Value) -> bool {
         const NOT_COMPARED: [&str; 5] = ["alias", "schema", "database", "tags", "group"];
         const OF_TESTS: [&str; 8] =
@@ -225,7 +226,7 @@ impl StateComparison<'_> {
     }
 }
 
-/// Descriptions count where they are written into the database.
+/// Descriptions are compared if they are written into the database.
 fn same_descriptions(node: &Node, old: &Value) -> bool {
     let persists = |what: &str| {
         let persist = node.raw_config.get("persist_docs");

@@ -1,6 +1,6 @@
-//! In which order selected nodes are built, and which tests run with each.
+//! The order in which selected nodes are built, and the tests that run with each node.
 //!
-//! Knows the graph only. How many steps run at once, and what a failure skips, is the run's business.
+//! Knows only the graph. The run decides how many steps run at the same time, and what a failure skips.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
@@ -12,12 +12,12 @@ use crate::graph::{Graph, Materialized, NodeId, NodeKind};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BuildStep {
     pub node: NodeId,
-    /// False if the node itself is not selected and only its tests run, or if it is ephemeral: nothing to build.
+    /// False if the node is not built: it is ephemeral, or it is not selected and only its tests run.
     pub builds: bool,
     pub tests: Vec<NodeId>,
-    /// Those of the model; they come before it.
+    /// The unit tests of the model, which run before it.
     pub unit_tests: Vec<NodeId>,
-    /// Nodes of earlier steps that have to be done before.
+    /// Nodes of earlier steps that must be finished first.
     pub waits_for: Vec<NodeId>,
 }
 
@@ -27,23 +27,24 @@ impl BuildStep {
     }
 }
 
-/// Steps in an order that respects what each waits for.
+/// Steps in an order in which each step comes after the steps that it waits for.
 pub type Steps = Vec<BuildStep>;
 
-/// What a failing data test holds back.
+/// The nodes that a failing data test blocks.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Gate {
-    /// The node it runs with, which is rolled back, and so all that reads it.
+    /// The node that it runs with, which is rolled back, and therefore all its readers.
     #[default]
     Commit,
-    /// As in dbt: only nodes below that have all of the test's parents among their ancestors.
+    /// As in dbt: only descendants that have all of the test's parents among their ancestors.
     Children,
 }
 
 impl Graph {
-    /// The steps of a selection. A test with several parents runs with the one it stands on, which then waits for the
-    /// others; where those depend on it, with the last of them. With `Gate::Children` each test is a step of its own.
-    /// Selected sources are steps too; tests that read nothing of the graph have no step (see `loose_tests`).
+    /// The steps of a selection. A test with several parents runs with its owner, which then waits for the other
+    /// parents. If the other parents depend on the owner, the test runs with the last of them. With `Gate::Children`,
+    /// each test is a separate step. Selected sources are steps, too. Tests that read no node of the graph have no step
+    /// (see `loose_tests`).
     pub fn order(&self, selection: &SelectedNodes, gate: Gate) -> Steps {
         let mut steps: BTreeMap<NodeId, BuildStep> = BTreeMap::new();
         for id in selection.iter() {
@@ -91,7 +92,7 @@ impl Graph {
             }
         }
         if !steps.values().any(|step| step.builds) {
-            // Where nothing is built, no test tells anything of another.
+            // If nothing is built, tests do not depend on each other.
             waits.values_mut().for_each(BTreeSet::clear);
         }
         for (id, own) in &waits {
@@ -102,7 +103,7 @@ impl Graph {
         self.sorted(steps, &waits)
     }
 
-    /// Each test is a step behind those it reads; what has all of its parents among its ancestors comes after it.
+    /// Each test is a step after its inputs. Nodes that have all of its parents among their ancestors come after it.
     fn order_of_children(&self, mut steps: BTreeMap<NodeId, BuildStep>, tests: &[NodeId]) -> Steps {
         let mut waits: BTreeMap<NodeId, BTreeSet<NodeId>> =
             steps.keys().map(|id| (*id, self.nearest_steps(*id, &steps))).collect();
@@ -112,7 +113,7 @@ impl Graph {
         {
             let above = self.nearest_steps(test, &steps);
             let below = match self.node(test).parents.as_slice() {
-                // What reads the node directly waits; what lies deeper waits for that.
+                // Direct readers of the node wait, and more distant readers wait for them.
                 [parent] => self.nearest_below(*parent, &built),
                 parents => {
                     let common = parents.iter().map(|parent| self.descendants(*parent)).reduce(|a, b| &a & &b);
@@ -137,7 +138,7 @@ impl Graph {
         self.sorted(steps, &waits)
     }
 
-    /// The built nodes right below a node, through whatever is not built.
+    /// The nearest built descendants of a node, across nodes that are not built.
     fn nearest_below(&self, id: NodeId, built: &BTreeSet<NodeId>) -> BTreeSet<NodeId> {
         let mut found = BTreeSet::new();
         let mut seen = BTreeSet::new();
@@ -155,13 +156,13 @@ impl Graph {
         found
     }
 
-    /// Selected tests that read no node of the graph, and so belong to no step.
+    /// Selected tests that read no node of the graph, and therefore belong to no step.
     pub fn loose_tests(&self, selection: &SelectedNodes) -> Vec<NodeId> {
         let is_loose = |id: &NodeId| self.node(*id).test.as_ref().is_some_and(|test| test.owner.is_none());
         selection.iter().filter(is_loose).collect()
     }
 
-    /// The steps right above a node, through whatever is no step.
+    /// The nearest steps above a node, across nodes that are not steps.
     fn nearest_steps(&self, id: NodeId, steps: &BTreeMap<NodeId, BuildStep>) -> BTreeSet<NodeId> {
         let mut found = BTreeSet::new();
         let mut seen = BTreeSet::new();

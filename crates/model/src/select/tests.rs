@@ -1,4 +1,4 @@
-//! Selectors over one small project.
+//! Tests of selectors with one small project.
 
 use serde_json::json;
 
@@ -123,21 +123,22 @@ fn refusals() {
     check("loan_a,loan_zzz*", &["`loan_a,loan_zzz*` selects nothing | did you mean `loan_a`, `loan_b`?"]);
     check(
         "tagg:x",
-        &["selector `tagg:x` uses the method `tagg:`, which does not exist | did you mean `tag`? | known methods are \
+        &[
+            "selector `tagg:x` uses the method `tagg:`, which does not exist | did you mean `tag`? | the known methods are \
            `access:`, `config:`, `exposure:`, `file:`, `fqn:`, `group:`, `package:`, `path:`, `resource_type:`, \
            `result:`, `selector:`, `source:`, `source_status:`, `state:`, `tag:`, `test_name:`, `test_type:`, \
-           `unit_test:`, `version:`"],
-    );
-    check("@a+", &["selector `@a+` has both `@` and a `+` at its end; `@` includes the descendants"]);
-    check("+", &["selector `+` names nothing"]);
-    check("", &["`--select` is empty | without `--select` everything is selected"]);
-    check(
-        "resource_type:modell",
-        &[
-            "selector `resource_type:modell` cannot have `modell` | it takes `source`, `seed`, `snapshot`, `model`, `analysis`, `test`, `unit_test`, `exposure`",
+           `unit_test:`, `version:`",
         ],
     );
-    check_excluding("stg_a", "stg_*", &["`--exclude stg_*` leaves nothing of `stg_a`"]);
+    check("@a+", &["selector `@a+` has both `@` and a `+` at its end; `@` includes the descendants"]);
+    check("+", &["selector `+` has no value"]);
+    check("", &["`--select` is empty | omit `--select` to select everything"]);
+    check(
+        "resource_type:modell",
+        &["selector `resource_type:modell` cannot have `modell` | it accepts `source`, `seed`, `snapshot`, `model`, \
+             `analysis`, `test`, `unit_test`, `exposure`"],
+    );
+    check_excluding("stg_a", "stg_*", &["`--exclude stg_*` excludes all of `stg_a`"]);
 }
 
 #[test]
@@ -196,8 +197,10 @@ fn states() {
     check(
         &changed,
         "result:error",
-        &["selector `result:error` compares with an earlier state, and there is no run_results.json | `--state DIR` \
-           names the folder that holds it, such as a copy of an earlier run's `target/`"],
+        &[
+            "selector `result:error` compares with an earlier state, but run_results.json was not found | pass `--state \
+           DIR` with the folder that contains it, such as a copy of an earlier run's `target/`",
+        ],
     );
 }
 

@@ -1,4 +1,4 @@
-//! SQL that is ready to run, and where each part of it was written.
+//! SQL that is ready to run, and the place where each part of it was written.
 //!
 //! Knows no template and no node.
 
@@ -9,19 +9,20 @@ use crate::graph::{NodeId, TestConfig};
 use crate::messages;
 use elt_base::error::{Place, Result};
 
-/// SQL without a semicolon at its end, and where each part of it was written.
+/// SQL without a trailing semicolon, and the place where each part of it was written.
 #[derive(Debug, Clone)]
 pub struct Compiled {
     pub sql: String,
     pub map: SourceMap,
-    /// Statements to be run before the one that makes the relation: `set_sql_header`, or the configuration `sql_header`.
+    /// Statements that run before the statement that builds the relation: `set_sql_header`, or the configuration
+    /// `sql_header`.
     pub header: Option<String>,
     /// Surrogate keys that it looks up.
     pub keys: Vec<KeyUse>,
 }
 
 impl Compiled {
-    /// A text that no template made.
+    /// A text that does not come from a template.
     pub fn plain(sql: impl Into<String>, place: Place) -> Self {
         Self { sql: sql.into(), map: SourceMap::whole(place), header: None, keys: Vec::new() }
     }
@@ -34,19 +35,19 @@ impl Compiled {
         self.within(&config.counting("(\n"), &format!("{limit}\n) as dbt_internal_test"))
     }
 
-    /// For `store_failures`: a data test's failing rows, as many as are kept.
+    /// For `store_failures`: a data test's failing rows, up to the configured limit.
     pub fn failing_rows(&self, config: &TestConfig) -> Self {
         self.within("select * from (\n", &format!("\n) as dbt_internal_test{}", limit(config)))
     }
 
-    /// This SQL with text around it; places stay.
+    /// This SQL with text around it. Places are kept.
     pub fn within(&self, head: &str, tail: &str) -> Self {
         let mut map = SourceMap::whole(self.map.whole_place());
         map.append(head.len(), &self.map);
         Self { sql: format!("{head}{}{tail}", self.sql), map, header: self.header.clone(), keys: self.keys.clone() }
     }
 
-    /// The place of an offset in the SQL, or of all of it.
+    /// The place of an offset in the SQL, or of all of the SQL.
     pub fn place(&self, offset: Option<usize>) -> Place {
         match offset {
             Some(offset) => self.map.place(offset),
@@ -54,7 +55,7 @@ impl Compiled {
         }
     }
 
-    /// The same with the calls of the macros that wrote what stands there, for `Error::at_all`.
+    /// The same place, followed by the calls of the macros that wrote the SQL, for `Error::at_all`.
     pub fn places(&self, offset: Option<usize>) -> Vec<Place> {
         match offset {
             Some(offset) => self.map.places(offset),
@@ -93,7 +94,7 @@ impl Compiled {
 }
 
 impl TestConfig {
-    /// For `store_failures`: what `Compiled::failures` gives, counted from the table of the failing rows.
+    /// For `store_failures`: the row of `Compiled::failures`, computed from the table of the failing rows.
     pub fn count_failures(&self, table: &str) -> String {
         self.counting(table)
     }
@@ -110,7 +111,7 @@ fn limit(config: &TestConfig) -> String {
     config.limit.map(|limit| format!("\nlimit {limit}")).unwrap_or_default()
 }
 
-/// The length of a query without the semicolon at its end, and without what follows it.
+/// The length of a query without its trailing semicolon and everything after it.
 fn query_len(sql: &str) -> usize {
     let mut semicolon = None;
     for token in code_tokens(sql) {
@@ -119,12 +120,12 @@ fn query_len(sql: &str) -> usize {
     sql[..semicolon.unwrap_or(sql.len())].trim_end().len()
 }
 
-/// Whether a text holds no SQL: blanks, comments and semicolons alone.
+/// Whether a text contains no SQL: only blanks, comments and semicolons.
 pub(crate) fn is_blank(sql: &str) -> bool {
     code_tokens(sql).all(|token| token.is_sign(';'))
 }
 
-/// A query without what ends it; one without any SQL is an error.
+/// A query without its trailing semicolon. A query without any SQL is an error.
 pub(crate) fn trimmed(owner: &str, mut sql: String, map: SourceMap) -> Result<Compiled> {
     if is_blank(&sql) {
         return Err(messages::empty_sql(owner, map.whole_place()));

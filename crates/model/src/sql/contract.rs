@@ -1,7 +1,7 @@
-//! A model's contract: the columns and types that its YAML promises, and constraints that its table is made with.
+//! A model's contract: the columns and types that its YAML promises, and the constraints of its table.
 //!
-//! Pure: compares lists of columns and writes SQL (<https://docs.getdbt.com/reference/resource-configs/contract>). Types are
-//! compared as DuckDB names them, so the caller has to ask it what it makes of the promised ones.
+//! Pure: compares lists of columns and writes SQL (<https://docs.getdbt.com/reference/resource-configs/contract>).
+//! Types are compared by DuckDB's names, so the caller must ask DuckDB for its names of the promised types.
 
 use super::compiled::Compiled;
 use crate::graph::{Graph, Node, NodeKind, Relation};
@@ -26,10 +26,10 @@ impl<'a> Contract<'a> {
         self.node.patch.clone().unwrap_or_else(|| self.node.place())
     }
 
-    /// A query of no rows whose columns, in the contract's order, have the promised types.
+    /// A query without rows whose columns, in the contract's order, have the promised types.
     ///
     /// # Errors
-    /// No columns, or columns without `data_type`; exit code 2.
+    /// The contract has no columns, or columns without `data_type`; exit code 2.
     pub fn promised(self) -> Result<String> {
         let columns = &self.node.columns;
         if columns.is_empty() {
@@ -49,7 +49,7 @@ impl<'a> Contract<'a> {
         format!("select {} limit 0", casts.collect::<Vec<_>>().join(", "))
     }
 
-    /// The error about the first promised type that DuckDB does not know, as `is_known` finds when it is asked for a query.
+    /// The error about the first promised type that DuckDB does not know. `is_known` runs a query to find this out.
     pub fn unknown_type(self, is_known: &mut dyn FnMut(&str) -> bool) -> Option<Error> {
         let bad = self.node.columns.iter().find(|column| {
             !is_known(&Self::select(std::iter::once((column.name.as_str(), column.data_type.as_deref()))))
@@ -58,7 +58,8 @@ impl<'a> Contract<'a> {
         Some(messages::contract_unknown_type(&self.node.name, &bad.name, written, bad.place.clone()))
     }
 
-    /// Compares the promised columns with the query's, each as `(name, DuckDB type)`; order does not matter.
+    /// Compares the promised columns with the query's columns, each as `(name, DuckDB type)`. The order does not
+    /// matter.
     ///
     /// # Errors
     /// All differences at once.
@@ -87,8 +88,8 @@ impl<'a> Contract<'a> {
         Err(messages::contract_broken(&self.node.name, count, aligned(&rows), self.place()))
     }
 
-    /// Makes or replaces the table, empty, with its constraints. Foreign keys that name a node are not in it, but in
-    /// `orphans`: DuckDB would refuse to build a table anew that another one points to.
+    /// Creates or replaces the table, empty, with its constraints. Foreign keys that name a node are not created, but
+    /// checked by `orphans`, because DuckDB refuses to rebuild a table that another table references.
     pub fn create(self) -> String {
         let constraints = &self.node.constraints;
         let named = |constraint: &Constraint, sql: String| match &constraint.name {
@@ -131,13 +132,13 @@ impl<'a> Contract<'a> {
         format!("create or replace table {} (\n  {}\n)", self.node.relation, parts.join(",\n  "))
     }
 
-    /// Fills the table that `create` makes.
+    /// Fills the table that `create` creates.
     pub fn fill(self, query: &Compiled) -> Compiled {
         query.within(&format!("insert into {} by name (\n", self.node.relation), "\n)")
     }
 
-    /// For each foreign key: a query that counts the rows whose key is nowhere in what it points to, and the constraint.
-    /// As SQL has it, a key with a NULL in it points nowhere and is no such row.
+    /// For each foreign key: the constraint, and a query that counts the rows whose key does not exist in the
+    /// referenced table. As in SQL, a key that contains a NULL references nothing and is not counted.
     pub fn orphans(self, graph: &Graph) -> Vec<(String, &'a Constraint)> {
         let keys = self.node.constraints.iter().filter(|constraint| constraint.kind == ConstraintKind::ForeignKey);
         keys.filter_map(|constraint| {
@@ -159,7 +160,7 @@ impl<'a> Contract<'a> {
     }
 }
 
-/// Rows as columns of text, two spaces between.
+/// Rows as columns of text, separated by two spaces.
 fn aligned(rows: &[[String; 4]]) -> String {
     let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0);
     let widths = [width(0), width(1), width(2)];

@@ -1,4 +1,4 @@
-//! Which fields of a relation are new, gone, or of another type, nested ones included.
+//! The fields of a relation that are new, removed, or of another type, including nested fields.
 //!
 //! Pure. Knows columns as names and DuckDB's types.
 
@@ -9,11 +9,11 @@ use elt_base::path::Step;
 pub enum FieldChange {
     New,
     Gone,
-    /// With the types before and now.
+    /// The field has another type: the earlier and the present one.
     Retyped(String, String),
 }
 
-/// The places that differ. Where a whole field is new or gone, what lies in it is not told apart.
+/// The places that differ. If a whole field is new or removed, its nested fields are not listed.
 pub fn field_changes(old: &[(String, String)], new: &[(String, String)]) -> Vec<(Vec<Step>, FieldChange)> {
     let parsed = |columns: &[(String, String)]| {
         SqlType::Struct(columns.iter().map(|(name, sql)| (name.clone(), SqlType::parse(sql))).collect())
@@ -23,8 +23,8 @@ pub fn field_changes(old: &[(String, String)], new: &[(String, String)]) -> Vec<
     changes
 }
 
-/// The first step of a path that does not exist in a type, with what does in its place; None if all are there, or where a
-/// type does not tell, as JSON does not.
+/// The first step of a path that does not exist in a type, with the fields that exist instead. None if all steps exist,
+/// or if a type, such as JSON, does not show its fields.
 pub fn missing_field(sql: &str, path: &[Step]) -> Option<(usize, Vec<String>)> {
     let mut now = SqlType::parse(sql);
     for (at, step) in path.iter().enumerate() {
@@ -70,7 +70,7 @@ fn compare(old: &SqlType, new: &SqlType, path: &mut Vec<Step>, changes: &mut Vec
     }
 }
 
-/// A type in a word: the fields of a STRUCT are no part of what changed.
+/// A type as one word. The fields of a STRUCT are omitted, because they are compared separately.
 fn short(sql: &SqlType) -> String {
     match sql {
         SqlType::Struct(_) => "STRUCT".into(),

@@ -1,6 +1,6 @@
-//! A unit test's values as SQL of a column's type, and the types that rows have by themselves.
+//! A unit test's values as SQL of a column's type, and the types that are derived from the values.
 //!
-//! Pure text over JSON values. Knows DuckDB's type names; not which column a value is for.
+//! Pure text over JSON values. Knows DuckDB's type names, but not the column of a value.
 
 use std::sync::LazyLock;
 
@@ -11,11 +11,11 @@ use super::schema_change::SqlType;
 use elt_base::error::nearest;
 use elt_base::schema::{literal, quote};
 
-/// A value as an expression of `column_type` (DuckDB's text of a type). Objects become STRUCT or MAP, lists LIST; text of
-/// a nested type may be JSON or DuckDB's own form. Fields that an object does not name are NULL.
+/// A value as an expression of `column_type` (DuckDB's text of a type). Objects become STRUCT or MAP, lists become
+/// LIST. The text of a nested type may be JSON or DuckDB's own notation. Fields that are missing in an object are NULL.
 ///
 /// # Errors
-/// Why no such value can be: a field that the type does not have.
+/// The reason why the value is impossible: the type does not have one of its fields.
 pub fn value_sql(value: &Value, column_type: &str) -> Result<String, String> {
     Ok(format!("cast({} as {column_type})", expression(value, &SqlType::parse(column_type))?))
 }
@@ -65,8 +65,9 @@ fn expression(value: &Value, of: &SqlType) -> Result<String, String> {
     })
 }
 
-/// The column type that values have by themselves, in DuckDB's text: BIGINT, DOUBLE, BOOLEAN, DATE, TIMESTAMP (WITH TIME
-/// ZONE), VARCHAR, JSON, and STRUCT and LIST of those. In CSV every value is text, and numbers are told by their look.
+/// The column type that is derived from values, in DuckDB's notation: BIGINT, DOUBLE, BOOLEAN, DATE, TIMESTAMP (WITH
+/// TIME ZONE), VARCHAR, JSON, and STRUCT and LIST of those. In CSV every value is text, and numbers are recognised by
+/// their form.
 pub fn own_types<'a>(values: impl IntoIterator<Item = &'a Value>, is_csv: bool) -> String {
     own_type(values.into_iter().collect(), is_csv)
 }
@@ -123,7 +124,7 @@ fn own_type(mut values: Vec<&Value>, is_csv: bool) -> String {
     "VARCHAR".into()
 }
 
-/// What text looks like: the type, and whether only CSV's text is taken for it.
+/// Forms of text: the type, and whether only text in CSV is recognised as this type.
 static LOOKS: LazyLock<Vec<(&str, Regex, bool)>> = LazyLock::new(|| {
     let time = r"[ T]\d{2}:\d{2}(:\d{2}(\.\d+)?)?";
     let all = [

@@ -37,7 +37,7 @@ pub(crate) fn built_in(test: &GenericTest, arguments: &Map<String, Value>, model
     }
 }
 
-/// A column's name quoted; anything else is an expression and stays as it is.
+/// A column's name is quoted. Anything else is an expression and stays unchanged.
 fn column_sql(name: &str) -> String {
     let is_name = !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_');
     if is_name { quote(name) } else { name.to_owned() }
@@ -49,7 +49,7 @@ fn value_sql(value: &Value, is_quoted: bool) -> String {
         Value::String(text) if !is_quoted => text.clone(),
         Value::String(text) => literal(text),
         Value::Bool(flag) => flag.to_string(),
-        // Numbers stay numbers: quoted they would compare just the same.
+        // Numbers stay numbers, because quoted numbers would have the same comparison result.
         other => other.to_string(),
     }
 }

@@ -1,10 +1,11 @@
-//! Stable surrogate keys: what `elt.surrogate_key` in a template stands for, and the SQL that gives ids to natural keys.
+//! Stable surrogate keys: the SQL of `elt.surrogate_key` in a template, and the SQL that assigns ids to natural keys.
 //!
-//! Pure text. The map is one table of the warehouse, `_elt.keys`; once given, an id is never another's. Knows no session.
+//! Pure text. The map is one table of the warehouse, `_elt.keys`. An assigned id is never used for another key. Knows
+//! no session.
 
 use elt_base::schema::{literal, quote};
 
-/// Makes the map. Its columns have names that hide no column of a query that looks up in it.
+/// Creates the map. Its column names do not hide a column of a query that reads the map.
 pub const TABLE: &str = "create schema if not exists _elt; create table if not exists _elt.keys (
     _elt_map varchar not null, _elt_key varchar not null, _elt_id bigint, _elt_uuid uuid, _elt_given_at timestamptz not null)";
 
@@ -13,15 +14,15 @@ pub const TABLE: &str = "create schema if not exists _elt; create table if not e
 pub struct KeyUse {
     /// The map's name: `customer`.
     pub map: String,
-    /// The natural key's columns, as SQL; the part behind the last point is a column's name.
+    /// The natural key's columns, as SQL. The part after the last point is a column's name.
     pub columns: Vec<String>,
-    /// The relation whose keys are given ids first, as SQL.
+    /// The relation whose keys receive ids first, as SQL.
     pub from: Option<String>,
     pub is_uuid: bool,
 }
 
 impl KeyUse {
-    /// The id of the natural key that a row holds; NULL where a part of it is NULL, or it has none.
+    /// The id of a row's natural key. NULL if a part of the key is NULL, or if the key has no id.
     pub fn lookup(&self) -> String {
         let id = self.column();
         format!(
@@ -31,7 +32,7 @@ impl KeyUse {
         )
     }
 
-    /// Gives ids to all keys of `from` that have none. None if the call only looks up.
+    /// Assigns ids to all keys of `from` that have none. None if the call only looks up ids.
     pub fn assign(&self) -> Option<String> {
         let from = self.from.as_ref()?;
         let map = literal(&self.map);
@@ -50,7 +51,7 @@ impl KeyUse {
         ))
     }
 
-    /// Counts the ids of the other type that the map has given: above 0 its type was changed.
+    /// Counts the ids of the other type in the map. If it is above 0, the type was changed.
     pub fn of_other_type(&self) -> String {
         let other = if self.is_uuid { "_elt_uuid" } else { "_elt_id" };
         format!("select count(*) from _elt.keys where _elt_map = {} and {other} is null", literal(&self.map))
@@ -61,21 +62,21 @@ impl KeyUse {
     }
 }
 
-/// A natural key as text: a JSON array of its parts, each cast to VARCHAR, so that 1 is the same key as BIGINT and INTEGER, and
-/// as text too. NULL where a part is NULL.
+/// A natural key as text: a JSON array of its parts, each cast to VARCHAR. Therefore 1 is the same key as BIGINT, as
+/// INTEGER and as text. NULL if a part is NULL.
 fn natural(columns: &[String]) -> String {
     let nulls: Vec<String> = columns.iter().map(|column| format!("{column} is null")).collect();
     let parts: Vec<String> = columns.iter().map(|column| format!("({column})::varchar")).collect();
     format!("case when {} then null else to_json([{}])::varchar end", nulls.join(" or "), parts.join(", "))
 }
 
-/// `c.national_id` is `national_id` in the relation that it comes from.
+/// `c.national_id` is `national_id` in the relation that contains it.
 fn own_name(column: &str) -> &str {
     let is_path = column.chars().all(|c| c.is_alphanumeric() || matches!(c, '_' | '.' | '"'));
     if is_path { column.rsplit('.').next().unwrap_or(column) } else { column }
 }
 
-/// A column's name as an analyst gives it, as SQL: plain names are quoted, so that they may be any.
+/// The SQL of a column's name that an analyst wrote. Plain names are quoted, so that any name works.
 pub fn column(written: &str) -> String {
     let is_plain = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_');
     let parts: Vec<&str> = written.split('.').collect();
@@ -103,7 +104,7 @@ mod tests {
              case when \"c\".\"national_id\" is null or \"country\" is null then null \
              else to_json([(\"c\".\"national_id\")::varchar, (\"country\")::varchar])::varchar end)"
         );
-        let given = key.assign().expect("a relation to give ids from");
+        let given = key.assign().expect("a relation whose keys receive ids");
         assert!(given.contains(
             "to_json([(\"national_id\")::varchar, (\"country\")::varchar])::varchar end as _elt_new from main.stg"
         ));

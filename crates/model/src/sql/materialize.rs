@@ -1,6 +1,6 @@
-//! The SQL that makes a relation of a query: views, tables, and the incremental strategies.
+//! The SQL that builds a relation from a query: views, tables, and the incremental strategies.
 //!
-//! Pure text. Runs nothing; the run puts these statements, a model's tests and the commit into one transaction.
+//! Pure text. Runs nothing. The run executes these statements, a model's tests and the commit in one transaction.
 
 use super::compiled::Compiled;
 use super::schema_change::NewColumn;
@@ -9,7 +9,7 @@ use crate::messages;
 use elt_base::error::{Error, Result};
 use elt_base::schema::quote;
 
-/// What stands at a relation's name now.
+/// The kind of relation that exists under a relation's name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Existing {
     Nothing,
@@ -17,12 +17,12 @@ pub enum Existing {
     View,
 }
 
-/// The columns by which rows are recognised. Never empty.
+/// The columns that identify a row. Never empty.
 #[derive(Debug, Clone, Copy)]
 pub struct Key<'a>(&'a [String]);
 
 impl<'a> Key<'a> {
-    /// The model's `unique_key`, if it has one; each part has to be among the query's columns.
+    /// The model's `unique_key`, if it has one. Each part must be among the query's columns.
     pub fn of(model: &str, config: &'a Config, columns: &[String]) -> Result<Option<Self>> {
         for part in &config.unique_key {
             if !columns.iter().any(|column| column.eq_ignore_ascii_case(part)) {
@@ -51,7 +51,7 @@ impl<'a> Key<'a> {
         self.0.iter().map(|column| quote(column)).collect::<Vec<_>>().join(", ")
     }
 
-    /// Equal, and NULL equal to NULL.
+    /// An equality condition in which NULL equals NULL.
     fn matches(self, left: &str, right: &str) -> String {
         let parts = self.0.iter().map(|column| {
             let column = quote(column);
@@ -60,8 +60,8 @@ impl<'a> Key<'a> {
         parts.collect::<Vec<_>>().join(" and ")
     }
 
-    /// One row: how many keys `relation` holds more than once (BIGINT), and up to five of them as text (VARCHAR, NULL if
-    /// there are none).
+    /// One row: how many keys exist more than once in `relation` (BIGINT), and up to five of them as text (VARCHAR,
+    /// NULL if there are none).
     pub fn duplicates(self, relation: &Relation) -> String {
         let texts = self.0.iter().map(|column| format!("coalesce({}::varchar, 'NULL')", quote(column)));
         let shown = texts.collect::<Vec<_>>().join(" || ', ' || ");
@@ -73,17 +73,17 @@ impl<'a> Key<'a> {
     }
 }
 
-/// What to say when `Key::duplicates` counts some; `shown` is its second column.
+/// The error to report if `Key::duplicates` counts any keys. `shown` is its second column.
 pub fn duplicate_keys(model: &str, key: Key<'_>, keys: u64, shown: &str) -> Error {
     messages::duplicate_keys(model, key.0, keys, shown)
 }
 
-/// What to say when `Incremental::doubled` counts some; `shown` is its second column.
+/// The error to report if `Incremental::doubled` counts any keys. `shown` is its second column.
 pub fn doubled_keys(model: &str, key: Key<'_>, keys: u64, shown: &str) -> Error {
     messages::doubled_keys(model, key.0, keys, shown)
 }
 
-/// The statement that clears the way for the other kind of relation, if one is in it.
+/// The statement that drops an existing relation of the other kind.
 pub fn drop_existing(relation: &Relation, existing: Existing) -> Option<String> {
     match existing {
         Existing::Nothing => None,
@@ -92,18 +92,19 @@ pub fn drop_existing(relation: &Relation, existing: Existing) -> Option<String> 
     }
 }
 
-/// Makes or replaces a view. A table of that name has to be dropped first (`drop_existing`).
+/// Creates or replaces a view. A table with that name must be dropped first (`drop_existing`).
 pub fn create_view(relation: &Relation, query: &Compiled) -> Compiled {
     query.within(&format!("create or replace view {relation} as (\n"), "\n)")
 }
 
-/// Makes or replaces a table: also the full refresh of an incremental model. A view of that name has to be dropped first.
+/// Creates or replaces a table, also for the full refresh of an incremental model. A view with that name must be
+/// dropped first.
 pub fn create_table(relation: &Relation, query: &Compiled) -> Compiled {
     query.within(&format!("create or replace table {relation} as (\n"), "\n)")
 }
 
-/// The condition of rows that only name their parent: NULL in all columns of the key that are not the parent's. None for
-/// a model without `parent_key`.
+/// The condition of rows that only name their parent: all columns of the key that are not the parent's are NULL. None
+/// for a model without `parent_key`.
 fn names_parent_only(config: &Config) -> Option<String> {
     let parents = Key::of_parents(config)?;
     let is_own = |name: &&String| !parents.0.iter().any(|parent| parent.eq_ignore_ascii_case(name));
@@ -111,14 +112,14 @@ fn names_parent_only(config: &Config) -> Option<String> {
     Some(parts.collect::<Vec<_>>().join(" and ")).filter(|condition| !condition.is_empty())
 }
 
-/// The query's rows without those that only name their parent.
+/// The query's rows without rows that only name their parent.
 pub fn children_only(config: &Config, query: &Compiled) -> Option<Compiled> {
     let condition = names_parent_only(config)?;
     Some(query.within("select * from (\n", &format!("\n) where not ({condition})")))
 }
 
-/// Deletes the rows whose key, or whose parent where there is a `parent_key`, the model's full query (rendered with
-/// `is_incremental` false) no longer yields. None for a model without a key.
+/// Deletes the rows whose key no longer exists in the model's full query (rendered with `is_incremental` false). With a
+/// `parent_key`, the parent's key is compared. None for a model without a key.
 pub fn sweep(target: &Relation, config: &Config, full_query: &Compiled) -> Option<Compiled> {
     let key = Key::of_parents(config).or_else(|| Key::unchecked(config))?;
     let head = format!(
@@ -132,22 +133,22 @@ pub fn sweep(target: &Relation, config: &Config, full_query: &Compiled) -> Optio
 #[derive(Debug, Clone, Copy)]
 pub struct Incremental<'a> {
     pub target: &'a Relation,
-    /// The temporary table that holds the new rows; see `staged`.
+    /// The temporary table with the new rows; see `staged`.
     pub staged: &'a Relation,
     pub config: &'a Config,
-    /// What is written; from `SchemaChange`.
+    /// The columns to write; from `SchemaChange`.
     pub columns: &'a [NewColumn],
-    /// Of a microbatch model: what is replaced.
+    /// For a microbatch model: the range that is replaced.
     pub batch: Option<TimeBatch>,
 }
 
 impl<'a> Incremental<'a> {
-    /// The temporary table's name. It lives on one connection only.
+    /// The temporary table's name. The table exists only on one connection.
     pub fn staged(target: &Relation) -> Relation {
         Relation::new("temp", format!("{}__{}__new", target.schema, target.identifier))
     }
 
-    /// Puts the new rows into the temporary table.
+    /// Writes the new rows into the temporary table.
     pub fn stage(staged: &Relation, query: &Compiled) -> Compiled {
         query.within(&format!("create or replace temp table {staged} as (\n"), "\n)")
     }
@@ -157,8 +158,8 @@ impl<'a> Incremental<'a> {
         format!("drop table if exists {staged}")
     }
 
-    /// With a `parent_key`: deletes all rows of the parents that the staged rows name, then the staged rows that name
-    /// their parent only. What is left goes the strategy's way.
+    /// With a `parent_key`: deletes all rows of the parents that the staged rows name, then deletes the staged rows
+    /// that only name their parent. The strategy handles the remaining rows.
     pub fn clear_parents(&self) -> Vec<String> {
         let Some((parents, alone)) = Key::of_parents(self.config).zip(names_parent_only(self.config)) else {
             return Vec::new();
@@ -173,7 +174,8 @@ impl<'a> Incremental<'a> {
         vec![delete, format!("delete from {} where {alone}", self.staged)]
     }
 
-    /// The statements of the strategy, in order. Keys are taken to be single among the new rows (`Key::duplicates`).
+    /// The statements of the strategy, in order. They require that each key exists once among the new rows
+    /// (`Key::duplicates`).
     pub fn statements(&self) -> Vec<String> {
         if let (Some(batch), Some(config)) = (self.batch, &self.config.batch) {
             let condition = batch.condition(&config.event_time);
@@ -187,8 +189,8 @@ impl<'a> Incremental<'a> {
         }
     }
 
-    /// As `Key::duplicates`, of the target, for the keys of the staged rows alone: each would take the place of several
-    /// rows. None for a strategy that matches no rows.
+    /// The result of `Key::duplicates` for the target, but only for the keys of the staged rows, because each staged
+    /// row would replace several rows. None for a strategy that matches no rows.
     pub fn doubled(&self) -> Option<(Key<'a>, String)> {
         let key = Key::unchecked(self.config).filter(|_| self.config.incremental_strategy != Strategy::Append)?;
         let columns: Vec<String> = key.0.iter().map(|column| format!("DBT_INTERNAL_DEST.{}", quote(column))).collect();
@@ -212,7 +214,7 @@ impl<'a> Incremental<'a> {
         self.columns.iter().map(|column| quote(&column.name)).collect::<Vec<_>>().join(", ")
     }
 
-    /// The staged rows, in the types of the target.
+    /// The staged rows, cast to the types of the target.
     fn rows(&self) -> String {
         let columns = self.columns.iter().map(|column| {
             let name = quote(&column.name);
@@ -279,7 +281,7 @@ impl<'a> Incremental<'a> {
     }
 }
 
-/// What follows `matched`.
+/// The text after `matched`.
 fn condition(sql: Option<&str>) -> String {
     sql.map(|sql| format!(" and ({sql})")).unwrap_or_default()
 }
@@ -370,6 +372,6 @@ mod tests {
         }
         check(json!(["a", "B"]), &["A", "b"], Ok(Some(2)));
         check(json!([]), &["a"], Ok(None));
-        check(json!("c"), &["a"], Err("`unique_key` of model `m` names `c`, which the query does not give"));
+        check(json!("c"), &["a"], Err("`unique_key` of model `m` names `c`, which is not a column of the query"));
     }
 }

@@ -1,4 +1,4 @@
-//! SQL as text: what makes, fills and changes relations, and the one tokenizer of SQL.
+//! SQL as text: statements that create, fill and change relations, and the only tokenizer of SQL.
 //!
 //! Pure. Renders no template and runs nothing.
 

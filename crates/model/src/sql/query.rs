@@ -1,10 +1,10 @@
-//! What a text of SQL is: one query, or something else.
+//! Whether a text of SQL is one query or something else.
 //!
-//! Looks at the text; binds nothing.
+//! Reads the text. Binds nothing.
 
 use super::token::code_tokens;
 
-/// Whether an analysis is one query. It may be anything else, such as several statements: nothing ever runs it.
+/// Whether an analysis is one query. It may also be anything else, such as several statements, because it never runs.
 pub(crate) fn is_query(sql: &str) -> bool {
     const BEGINNINGS: [&str; 4] = ["select", "with", "from", "values"];
     let begins = code_tokens(sql)

@@ -1,6 +1,6 @@
-//! What becomes of an incremental model's table when its query's columns are no longer the table's.
+//! The changes to an incremental model's table when the columns of its query differ from the table's columns.
 //!
-//! Compares DuckDB's type texts, fields of STRUCT, LIST and MAP included. Pure; the run executes the statements.
+//! Compares DuckDB's type texts, including fields of STRUCT, LIST and MAP. Pure; the run executes the statements.
 
 use super::token::{SqlTokenKind, code_tokens, tokens};
 use crate::graph::{OnSchemaChange, Relation};
@@ -8,14 +8,14 @@ use crate::messages;
 use elt_base::error::Result;
 use elt_base::schema::quote;
 
-/// What to do before the new rows go in, and which columns they go into.
+/// The statements to run before the new rows are written, and the columns to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SchemaChange {
     /// `alter table …`, in order.
     pub statements: Vec<String>,
     /// The columns to write.
     pub columns: Vec<NewColumn>,
-    /// What differs, for people: ``new column `a` ``.
+    /// The differences, for people: ``new column `a` ``.
     pub changes: Vec<String>,
 }
 
@@ -23,16 +23,16 @@ pub struct SchemaChange {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewColumn {
     pub name: String,
-    /// The table's type, where the new rows have another.
+    /// The table's type, if the new rows have another type.
     pub cast: Option<String>,
 }
 
 impl SchemaChange {
-    /// Compares the table's columns with the new rows', each as `(name, DuckDB type)`.
+    /// Compares the table's columns with the columns of the new rows, each as `(name, DuckDB type)`.
     ///
     /// # Errors
-    /// `fail`, and any difference; `ignore`, and a column is gone (as in dbt); a column that keeps its type, and new values
-    /// that a cast to it would round or cut.
+    /// With `fail`: any difference. With `ignore`: a column is no longer in the query (as in dbt). With any choice: a
+    /// column keeps its type, and a cast of the new values to it would round or cut them.
     pub fn plan(
         model: &str,
         target: &Relation,
@@ -66,7 +66,8 @@ impl SchemaChange {
                 OnSchemaChange::Ignore | OnSchemaChange::Fail => old_type.clone(),
             };
             if old_type.parted(&wanted, name).is_some() {
-                // DuckDB casts no STRUCT to one that shares no field with it; of the old values nothing would be left.
+                // DuckDB cannot cast a STRUCT to a STRUCT that shares no field with it. None of the old values would be
+                // kept.
                 plan.statements.push(format!("alter table {target} drop column {}", quote(name)));
                 plan.statements.push(format!("alter table {target} add column {} {}", quote(name), wanted.sql()));
             } else if !wanted.equals(&old_type) {
@@ -77,10 +78,14 @@ impl SchemaChange {
                 ));
             }
             if let Some(path) = new_type.parted(&wanted, name) {
-                return Err(messages::schema_change_refused(model, &path, "has no field left that the table has"));
+                return Err(messages::schema_change_refused(
+                    model,
+                    &path,
+                    "no longer has any field that the table has",
+                ));
             }
             if let Some((path, was, is)) = wanted.loss(&new_type, name) {
-                let complaint = format!("was {was} and is {is}, which it cannot hold without loss");
+                let complaint = format!("was {was} and is {is}, so the column would lose values");
                 return Err(messages::schema_change_refused(model, &path, &complaint));
             }
             let cast = (wanted != new_type).then(|| wanted.sql());
@@ -96,7 +101,7 @@ impl SchemaChange {
                 plan.columns.push(NewColumn { name: name.clone(), cast: None });
             }
         }
-        // A table has to keep a column: what is new comes first.
+        // A table must keep at least one column, so new columns are added first.
         plan.statements.extend(drops);
         if policy == OnSchemaChange::Fail && !plan.changes.is_empty() {
             return Err(messages::schema_changed(model, &plan.changes));
@@ -105,11 +110,11 @@ impl SchemaChange {
     }
 }
 
-/// A DuckDB type, taken apart as far as fields go.
+/// A DuckDB type, parsed down to its fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum SqlType {
     Struct(Vec<(String, Self)>),
-    /// With what stands in the brackets: nothing, or an array's length.
+    /// With the text in the brackets: nothing, or an array's length.
     List(Box<Self>, String),
     Map(Box<Self>, Box<Self>),
     Scalar(String),
@@ -147,7 +152,7 @@ impl SqlType {
         }
     }
 
-    /// The same type, whatever the order of fields.
+    /// Whether two types are equal, ignoring the order of fields.
     fn equals(&self, other: &Self) -> bool {
         let mut changes = Vec::new();
         self.differences(other, "", &mut changes);
@@ -176,7 +181,7 @@ impl SqlType {
         }
     }
 
-    /// The first place at which this type and another are STRUCTs that share no field.
+    /// The first place where this type and another are STRUCTs that share no field.
     fn parted(&self, other: &Self, path: &str) -> Option<String> {
         match (self, other) {
             (Self::Struct(own), Self::Struct(theirs)) => {
@@ -194,7 +199,7 @@ impl SqlType {
         }
     }
 
-    /// The first place at which a cast of `new` to this type would lose a part of a value and not say so, with both types.
+    /// The first place where a cast of `new` to this type would silently lose a part of a value, with both types.
     fn loss(&self, new: &Self, path: &str) -> Option<(String, String, String)> {
         match (self, new) {
             (Self::Struct(own), Self::Struct(new)) => {
@@ -210,7 +215,7 @@ impl SqlType {
         }
     }
 
-    /// With the new fields added and numbers widened where nothing is lost; the rest stays.
+    /// This type with the new fields added, and with numbers widened if nothing is lost. The rest is unchanged.
     fn grown(&self, new: &Self) -> Self {
         match (self, new) {
             (Self::Struct(old), Self::Struct(new)) => {
@@ -227,7 +232,7 @@ impl SqlType {
         }
     }
 
-    /// The new type, its fields in the old order.
+    /// The new type, with its fields in the old order.
     fn synced(&self, new: &Self) -> Self {
         match (self, new) {
             (Self::Struct(old), Self::Struct(new)) => {
@@ -249,7 +254,7 @@ pub(crate) fn find_field<'a>(fields: &'a [(String, SqlType)], name: &str) -> Opt
     fields.iter().find(|(other, _)| other.eq_ignore_ascii_case(name)).map(|(_, sql)| sql)
 }
 
-/// Whether every value of `old` is one of `new`.
+/// Whether every value of `old` is also a value of `new`.
 fn is_wider(old: &str, new: &str) -> bool {
     const WHOLE: [&str; 5] = ["TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"];
     let rank = |name: &str| WHOLE.iter().position(|other| other.eq_ignore_ascii_case(name));
@@ -266,7 +271,7 @@ fn is_wider(old: &str, new: &str) -> bool {
     }
 }
 
-/// Whether a cast rounds or cuts in silence. One that fails on a value it cannot hold is none of these.
+/// Whether a cast silently rounds or cuts. A cast that fails on a value does not count.
 fn is_lossy(from: &str, to: &str) -> bool {
     let (from, to) = (from.to_uppercase(), to.to_uppercase());
     let is_float = |name: &str| matches!(name, "FLOAT" | "DOUBLE");
@@ -287,7 +292,7 @@ fn is_lossy(from: &str, to: &str) -> bool {
     from.starts_with("TIMESTAMP") && (to == "DATE" || to.starts_with("TIME ") || to == "TIME")
 }
 
-/// What stands in `NAME( … )`.
+/// The text inside `NAME( … )`.
 fn within<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     let head = text.get(..name.len())?;
     if !head.eq_ignore_ascii_case(name) {
@@ -296,7 +301,7 @@ fn within<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text[name.len()..].trim_start().strip_prefix('(')?.strip_suffix(')')
 }
 
-/// Splits at commas that are in no brackets.
+/// Splits at commas outside of brackets.
 fn split(text: &str) -> Vec<&str> {
     let mut parts = Vec::new();
     let (mut depth, mut start) = (0usize, 0);
@@ -388,7 +393,7 @@ mod tests {
             Ignore,
             "s STRUCT(x BIGINT)[]",
             "s STRUCT(x DOUBLE)[]",
-            &["column `s[].x` of `m` was BIGINT and is DOUBLE, which it cannot hold without loss"],
+            &["column `s[].x` of `m` was BIGINT and is DOUBLE, so the column would lose values"],
         );
         check(
             SyncAllColumns,
@@ -400,7 +405,7 @@ mod tests {
             Ignore,
             "s MAP(VARCHAR, STRUCT(x INTEGER))",
             "s MAP(VARCHAR, STRUCT(y INTEGER))",
-            &["column `s[]` of `m` has no field left that the table has"],
+            &["column `s[]` of `m` no longer has any field that the table has"],
         );
         check(
             AppendNewColumns,

@@ -1,21 +1,21 @@
-//! The SQL of a snapshot: its first table, and what a later run changes in it.
+//! The SQL of a snapshot: its first table, and the changes of a later run.
 //!
-//! The rows are dbt's (<https://docs.getdbt.com/docs/build/snapshots>): one a version, `valid_from` to `valid_to`. Pure text;
-//! the run executes it within one transaction.
+//! The rows are dbt's (<https://docs.getdbt.com/docs/build/snapshots>): one per version, from `valid_from` to
+//! `valid_to`. Pure text; the run executes it in one transaction.
 
 use super::compiled::Compiled;
 use super::schema_change::NewColumn;
 use crate::graph::{CheckColumns, HardDeletes, Relation, SnapshotConfig, SnapshotStrategy};
 use elt_base::schema::quote;
 
-/// The time of the run, the same in all statements of its transaction; UTC, as the session is.
+/// The time of the run, in UTC like the session. It is the same in all statements of the transaction.
 const NOW: &str = "now()::timestamp";
 
 /// One snapshot's statements.
 #[derive(Debug, Clone, Copy)]
 pub struct Snapshot<'a> {
     pub target: &'a Relation,
-    /// The temporary table that holds the query's rows.
+    /// The temporary table with the query's rows.
     pub staged: &'a Relation,
     pub config: &'a SnapshotConfig,
     /// Columns or SQL expressions. Never empty.
@@ -23,25 +23,25 @@ pub struct Snapshot<'a> {
 }
 
 impl Snapshot<'_> {
-    /// When a row became what it is, of the query's rows.
+    /// The time since when a row of the query has its present values.
     fn updated_at(&self) -> String {
         self.config.updated_at.clone().unwrap_or_else(|| NOW.into())
     }
 
-    /// The hash that tells versions apart, as dbt computes it.
+    /// The hash that identifies a version, computed as in dbt.
     fn scd_id(arguments: &[String]) -> String {
         let parts = arguments.iter().map(|argument| format!("coalesce(cast({argument} as varchar), '')"));
         format!("md5({})", parts.collect::<Vec<_>>().join(" || '|' || "))
     }
 
-    /// `valid_to` of a row that holds now.
+    /// `valid_to` of a current row.
     fn open_end(&self) -> String {
         let end = self.config.valid_to_current.as_deref().unwrap_or("null");
         let at = self.updated_at();
         format!("coalesce(nullif({at}, {at}), {end})")
     }
 
-    /// The columns that a version gets beside the query's, each as `expression as name`.
+    /// The additional columns of a version, each as `expression as name`.
     fn own_columns(&self) -> String {
         let names = &self.config.names;
         let mut arguments = self.unique_key.to_vec();
@@ -59,7 +59,7 @@ impl Snapshot<'_> {
         columns.join(",\n  ")
     }
 
-    /// The names of those columns, as they are configured.
+    /// The configured names of those columns.
     pub fn own_names(&self) -> Vec<&str> {
         let names = &self.config.names;
         let mut all = vec![&names.scd_id, &names.updated_at, &names.valid_from, &names.valid_to];
@@ -69,22 +69,22 @@ impl Snapshot<'_> {
         all.into_iter().map(String::as_str).collect()
     }
 
-    /// Puts the query's rows into the temporary table.
+    /// Writes the query's rows into the temporary table.
     pub fn stage(&self, query: &Compiled) -> Compiled {
         query.within(&format!("create or replace temp table {} as (\n", self.staged), "\n)")
     }
 
-    /// The first run: all rows hold.
+    /// The first run: all rows are current.
     pub fn create(&self) -> String {
         format!("create table {} as\nselect *,\n  {}\nfrom {}", self.target, self.own_columns(), self.staged)
     }
 
-    /// What the new rows of a later run look like, to be described and compared with the table.
+    /// The new rows of a later run, to be described and compared with the table.
     pub fn versions(&self) -> String {
         format!("select *,\n  {}\nfrom {}", self.own_columns(), self.staged)
     }
 
-    /// A query over the staged rows that names all that the configuration names of them.
+    /// A query over the staged rows that uses every column that the configuration names.
     pub fn named(&self) -> String {
         let mut parts: Vec<String> =
             self.unique_key.iter().enumerate().map(|(number, key)| format!("{key} as k{number}")).collect();
@@ -94,8 +94,8 @@ impl Snapshot<'_> {
         format!("select {} from {}", parts.join(", "), self.staged)
     }
 
-    /// One row: how many rows have a NULL in their key (BIGINT), how many keys several rows have (BIGINT), up to five of
-    /// those (VARCHAR).
+    /// One row: how many rows have a NULL in their key (BIGINT), how many keys have several rows (BIGINT), and up to
+    /// five of those keys (VARCHAR).
     pub fn bad_keys(&self) -> String {
         let keys: Vec<String> =
             self.unique_key.iter().enumerate().map(|(number, key)| format!("{key} as k{number}")).collect();
@@ -116,7 +116,7 @@ impl Snapshot<'_> {
         )
     }
 
-    /// Where a row of the table holds now. `row` is empty, or an alias with its dot.
+    /// The condition that a row of the table is current. `row` is empty, or an alias with its dot.
     fn is_current(&self, row: &str) -> String {
         let end = format!("{row}{}", self.config.names.valid_to);
         match &self.config.valid_to_current {
@@ -127,8 +127,8 @@ impl Snapshot<'_> {
 
     /// The statements of a later run, in order: `create` finds the changes, `update` ends versions, `insert` begins them.
     ///
-    /// `columns` is what is written (the query's and the snapshot's own), `query` the query's columns, `existing` the table's
-    /// columns before this run.
+    /// `columns` are the columns to write (the query's and the snapshot's own), `query` the query's columns, `existing`
+    /// the table's columns before this run.
     pub fn statements(&self, columns: &[NewColumn], query: &[String], existing: &[String]) -> Vec<String> {
         let names = &self.config.names;
         let changes = "temp.elt_snapshot_changes";
@@ -178,7 +178,7 @@ impl Snapshot<'_> {
             HardDeletes::Invalidate => statements.push(self.end_deleted(changes, "")),
             HardDeletes::NewRecord => {
                 let not_yet = format!(" and held.{} is distinct from 'True'", names.is_deleted);
-                // The records of deletion are copies of what held, so they are made before it ends.
+                // The records of deletion are copies of the current versions, so they are created before those end.
                 let own = self.own_names();
                 let is_own = |name: &&String| own.iter().any(|own| own.eq_ignore_ascii_case(name));
                 let kept: Vec<String> = existing
@@ -215,12 +215,12 @@ impl Snapshot<'_> {
         )
     }
 
-    /// Drops what the statements left.
+    /// Drops the temporary tables of the statements.
     pub fn unstage(&self) -> String {
         format!("drop table if exists {}; drop table if exists temp.elt_snapshot_changes", self.staged)
     }
 
-    /// Whether a row differs from the version that holds.
+    /// Whether a row differs from the current version.
     fn row_changed(&self, query: &[String], existing: &[String]) -> String {
         match self.config.strategy {
             SnapshotStrategy::Timestamp => {
@@ -233,7 +233,7 @@ impl Snapshot<'_> {
                 };
                 let is_there = |name: &&&String| existing.iter().any(|other| other.eq_ignore_ascii_case(name));
                 if compared.iter().filter(is_there).count() < compared.len() {
-                    // A column that no version knows: each row is another one now.
+                    // No version has this column, so each row counts as changed.
                     return "true".into();
                 }
                 let parts = compared.iter().map(|name| {

@@ -1,6 +1,6 @@
-//! From an offset in rendered SQL back to the place in the analyst's template.
+//! Finds the place in the analyst's template for an offset in rendered SQL.
 //!
-//! Knows stretches and offsets; neither Jinja nor SQL, but for where a word ends.
+//! Knows segments and offsets. Does not know Jinja, and of SQL only where a word ends.
 
 use std::fmt;
 use std::ops::Range;
@@ -9,13 +9,13 @@ use std::sync::{Arc, OnceLock};
 use super::token::{SqlToken, SqlTokenKind, tokens};
 use elt_base::error::{Place, SourceText};
 
-/// Where each stretch of an SQL text comes from. Found out only when a place is asked for.
+/// The origin of each segment of an SQL text. It is computed only when a place is needed.
 #[derive(Debug, Clone)]
 pub struct SourceMap {
-    /// Pointed at where nothing better is known.
+    /// The place that is used if no better one is known.
     fallback: Place,
     base: Option<Arc<Base>>,
-    /// What was done to the text since, in order.
+    /// The changes to the text since then, in order.
     changes: Vec<MapChange>,
 }
 
@@ -33,42 +33,42 @@ impl fmt::Debug for Base {
 
 #[derive(Debug, Clone)]
 enum MapChange {
-    /// Another text begins at `at`; what lies before it comes from the fallback.
+    /// Another text begins at `at`. The text before it comes from the fallback.
     Append(usize, Box<SourceMap>),
-    /// Another text of a length was put in at `at`.
+    /// A text of a certain length was inserted at `at`.
     Insert(usize, usize, Box<SourceMap>),
 }
 
 #[derive(Debug, Clone)]
 pub(crate) struct MapSegment {
-    /// Offset in the SQL; it ends where the next begins.
+    /// Offset in the SQL. The segment ends where the next one begins.
     pub start: usize,
     pub source: Arc<SourceText>,
     pub template: Range<usize>,
     pub is_exact: bool,
-    /// The calls that led to the macro that wrote it, the innermost first.
+    /// The calls that led to the macro that wrote the segment, the innermost first.
     pub calls: Arc<[Place]>,
 }
 
 impl SourceMap {
-    /// All of the SQL comes from one place.
+    /// A map in which all of the SQL comes from one place.
     pub fn whole(place: Place) -> Self {
         Self { fallback: place, base: None, changes: Vec::new() }
     }
 
-    /// Its segments are found when they are needed.
+    /// A map whose segments are computed when they are needed.
     pub(crate) fn found_by(place: Place, find: impl Fn() -> Vec<MapSegment> + Send + Sync + 'static) -> Self {
         let base = Base { segments: OnceLock::new(), find: Box::new(find) };
         Self { fallback: place, base: Some(Arc::new(base)), changes: Vec::new() }
     }
 
-    /// The place of a byte offset in the SQL: the word that stands there, or the `{{ … }}` that made it. In what a macro
-    /// wrote it is the macro's own.
+    /// The place of a byte offset in the SQL: the word at that offset, or the `{{ … }}` that rendered it. For SQL that
+    /// a macro wrote, it is the place in the macro.
     pub fn place(&self, offset: usize) -> Place {
         self.places(offset).swap_remove(0)
     }
 
-    /// The place of an offset, and behind it the calls of the macros that wrote it, from the inside out. Never empty.
+    /// The place of an offset, followed by the calls of the macros that wrote it, innermost first. Never empty.
     pub fn places(&self, offset: usize) -> Vec<Place> {
         let segments = self.segments();
         let after = segments.partition_point(|segment| segment.start <= offset);
@@ -91,12 +91,12 @@ impl SourceMap {
         self.fallback.clone()
     }
 
-    /// Appends another text's map, whose SQL begins at `at` in this one's.
+    /// Appends another text's map, whose SQL begins at `at` in this text.
     pub(crate) fn append(&mut self, at: usize, other: &Self) {
         self.changes.push(MapChange::Append(at, Box::new(other.clone())));
     }
 
-    /// The map of `self`'s SQL with another text put in at `at`. What stood behind moves.
+    /// The map of `self`'s SQL after another text is inserted at `at`. The SQL after it moves.
     pub(crate) fn insert(&mut self, at: usize, length: usize, other: &Self) {
         self.changes.push(MapChange::Insert(at, length, Box::new(other.clone())));
     }
@@ -113,7 +113,7 @@ impl SourceMap {
         segments
     }
 
-    /// This map's segments as they stand in a text that has this one's at `at`.
+    /// This map's segments in a text that contains this map's text at `at`.
     fn moved(&self, at: usize) -> Vec<MapSegment> {
         let whole = MapSegment {
             start: at,
@@ -130,7 +130,7 @@ impl SourceMap {
 fn insert(segments: &mut Vec<MapSegment>, at: usize, length: usize, other: &SourceMap) {
     let split = segments.partition_point(|segment| segment.start < at);
     let behind = segments.split_off(split);
-    // The text behind goes on in the stretch that the insertion cuts in two.
+    // The text after the insertion continues the segment that the insertion splits.
     let cut = segments.last().filter(|_| behind.first().is_none_or(|next| next.start > at)).map(|segment| {
         let gone = if segment.is_exact { at - segment.start } else { 0 };
         let start = (segment.template.start + gone).min(segment.template.end);
@@ -156,8 +156,8 @@ impl MapSegment {
     }
 }
 
-/// The length of the name or number at the start of a text, dotted parts included; one character if it is neither. A
-/// quoted name or text counts with its quotes, as far as its line goes.
+/// The length of the name or number at the start of a text, including parts after dots; one character for anything
+/// else. A quoted name or text is included with its quotes, up to the end of its line.
 fn word_len(text: &str) -> usize {
     let Some(first) = text.chars().next() else { return 0 };
     let mut length = part_len(text);

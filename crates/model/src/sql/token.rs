@@ -1,14 +1,14 @@
 //! SQL as DuckDB's lexer reads it: words, numbers, texts, quoted names, parameters, comments, blanks, signs.
 //!
-//! The only scanner of SQL in the model. Knows no grammar, and refuses nothing: what never ends goes to the end of the
-//! text (<https://www.postgresql.org/docs/current/sql-syntax-lexical.html>, whose lexer DuckDB has).
+//! The only scanner of SQL in the model. Knows no grammar and refuses nothing: a token without an end extends to the
+//! end of the text (<https://www.postgresql.org/docs/current/sql-syntax-lexical.html>; DuckDB has the same lexer).
 
-/// What a token is.
+/// The kind of a token.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum SqlTokenKind {
     /// White space.
     Blank,
-    /// `-- …`, without its line's end, or `/* … */`, which may hold others.
+    /// `-- …`, without its line's end, or `/* … */`, which may contain nested comments.
     Comment,
     /// A keyword or a name without quotes.
     Word,
@@ -23,7 +23,7 @@ pub(crate) enum SqlTokenKind {
     Sign,
 }
 
-/// A part of SQL. The tokens of a text, put together, are the text.
+/// A part of SQL. All tokens of a text, joined, are the text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SqlToken<'a> {
     pub kind: SqlTokenKind,
@@ -46,12 +46,12 @@ impl SqlToken<'_> {
         self.kind == SqlTokenKind::Sign && self.text.starts_with(sign)
     }
 
-    /// Whether it means something: neither blank nor comment.
+    /// Whether it is part of the code: neither a blank nor a comment.
     pub fn is_code(&self) -> bool {
         !matches!(self.kind, SqlTokenKind::Blank | SqlTokenKind::Comment)
     }
 
-    /// A name as it is meant: without its quotes.
+    /// The name without its quotes.
     pub fn name(&self) -> String {
         match self.kind {
             SqlTokenKind::QuotedName => {
@@ -75,7 +75,7 @@ pub(crate) fn tokens(sql: &str) -> impl Iterator<Item = SqlToken<'_>> {
     })
 }
 
-/// The tokens that mean something.
+/// The tokens without blanks and comments.
 pub(crate) fn code_tokens(sql: &str) -> impl Iterator<Item = SqlToken<'_>> {
     tokens(sql).filter(SqlToken::is_code)
 }
@@ -111,7 +111,7 @@ fn name_len(rest: &str, with_dollars: bool) -> usize {
     rest.find(|c: char| !(is_name(c) || with_dollars && c == '$')).unwrap_or(rest.len())
 }
 
-/// The length of a comment that may hold others.
+/// The length of a comment that may contain nested comments.
 fn comment_len(rest: &str) -> usize {
     let bytes = rest.as_bytes();
     let (mut at, mut depth) = (0, 0usize);
@@ -126,7 +126,7 @@ fn comment_len(rest: &str) -> usize {
     rest.len()
 }
 
-/// The length of what begins with a quote; a doubled quote is part of it, and so is what follows a backslash that escapes.
+/// The length of a quoted token. A doubled quote is part of it, and so is a character after an escaping backslash.
 fn quoted_len(rest: &str, quote: u8, escapes: bool) -> usize {
     let bytes = rest.as_bytes();
     let mut at = 1;
@@ -180,7 +180,7 @@ fn number_len(rest: &str) -> usize {
 mod tests {
     use super::{SqlTokenKind, code_tokens, tokens};
 
-    /// Each token that is no blank as its kind's letter and its text.
+    /// Each token except blanks, as its kind's letter and its text.
     #[track_caller]
     fn check(sql: &str, expected: &[&str]) {
         let letter = |kind: SqlTokenKind| match kind {

@@ -1,7 +1,8 @@
-//! Whether a query's result depends on more than what it reads by `ref` and `source`: the time, chance, files.
+//! Whether a query's result also depends on something other than its `ref` and `source` inputs: the time, chance,
+//! files.
 //!
-//! Looks at the tokens of the text, because every kind of statement has those. A name that only looks like such a function makes a
-//! model count as volatile, which costs a build and no wrong row.
+//! Reads only the tokens of the text, because every kind of statement has tokens. A name that only looks like such a
+//! function makes a model count as volatile. This costs a build, but never causes a wrong row.
 
 use std::sync::LazyLock;
 
@@ -9,16 +10,16 @@ use regex::Regex;
 
 use super::token::{SqlTokenKind, tokens};
 
-/// Functions, as they are called.
+/// Names of functions, which a call follows.
 const FUNCTIONS: &str = "now|today|random|setseed|uuid|uuidv4|uuidv7|gen_random_uuid|age|nextval|currval|txid_current|\
     get_current_timestamp|get_current_time|transaction_timestamp|current_localtime|current_localtimestamp|getenv|getvariable|\
     read_\\w+|parquet_scan|glob|sniff_csv|query|query_table|\\w+_scan|\\w+_query|duckdb_\\w+|pragma_\\w+|current_setting";
 
-/// Words of SQL.
+/// Keywords of SQL.
 const WORDS: &str = "current_date|current_time|current_timestamp|localtime|localtimestamp|tablesample|using\\s+sample|\
     information_schema|pg_catalog";
 
-/// Whether the query's rows may be others the next time, though what it reads is the same.
+/// Whether the query may return other rows the next time, although its inputs are the same.
 pub fn is_volatile(sql: &str) -> bool {
     static VOLATILE: LazyLock<Option<Regex>> = LazyLock::new(|| {
         Regex::new(&format!(r"(?i)\b(?:(?:{FUNCTIONS})\s*\(|(?:{WORDS})\b|(?:from|join)\s+'|attach\s)")).ok()
@@ -26,7 +27,7 @@ pub fn is_volatile(sql: &str) -> bool {
     VOLATILE.as_ref().is_none_or(|volatile| volatile.is_match(&code(sql)))
 }
 
-/// The query without comments, and without what texts hold.
+/// The query without comments, and without the content of texts.
 fn code(sql: &str) -> String {
     let kept = tokens(sql).map(|token| match token.kind {
         SqlTokenKind::Comment => " ",

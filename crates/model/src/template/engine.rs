@@ -1,6 +1,6 @@
-//! A Jinja environment with dbt's context and the project's macros in it.
+//! A Jinja environment that contains dbt's context and the project's macros.
 //!
-//! Made once for rendering, and once more with markers when a place is asked for. Renders nothing.
+//! It is created once for rendering, and once more with markers when a place is needed. Renders nothing.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::messages;
 use elt_base::error::{Error, Place, SourceText};
 use elt_project::Project;
 
-/// What an environment is made of.
+/// The inputs for creating an environment.
 #[derive(Debug)]
 pub(super) struct Recipe {
     /// Plain values by name.
@@ -26,7 +26,7 @@ pub(super) struct Recipe {
     environment: elt_project::Environment,
     pub macros: Vec<Arc<SourceText>>,
     invocation: Invocation,
-    /// Whether anything calculates with dates.
+    /// Whether any text calculates with dates.
     pub dates: bool,
 }
 
@@ -85,27 +85,27 @@ impl Recipe {
     }
 }
 
-/// What an environment is for.
+/// The purpose of an environment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum EngineKind {
     Plain,
-    /// Macro files bear markers.
+    /// Macro files contain markers.
     Marked,
-    /// What is undefined counts as nothing.
+    /// Undefined values are allowed and render to nothing.
     Lenient,
 }
 
-/// An environment, and what its macro files are.
+/// An environment, and its macro files.
 #[derive(Debug)]
 pub(super) struct TemplateEngine {
     pub env: Environment<'static>,
     pub macro_files: HashMap<String, (Arc<SourceText>, Markup)>,
-    /// What the markers of macro files stand for, by their numbers.
+    /// The segments of the markers of macro files, by the markers' numbers.
     pub stretches: Vec<(Arc<SourceText>, Stretch)>,
 }
 
 impl TemplateEngine {
-    /// Gives the names of all macros too, sorted, and what is wrong in the files.
+    /// Also returns the sorted names of all macros, and the errors in the files.
     pub fn new(recipe: &Recipe, macros_change: bool, kind: EngineKind) -> (Self, Vec<String>, Vec<Error>) {
         let mut env = Environment::new();
         let is_marked = kind == EngineKind::Marked;

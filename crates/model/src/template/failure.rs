@@ -1,6 +1,6 @@
-//! Jinja's errors as ours: at the innermost place, with the calls that led there.
+//! Converts Jinja's errors to ours, at the innermost place and with the calls that led there.
 //!
-//! Knows the engine's words; renders nothing.
+//! Knows the engine's wording. Renders nothing.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use crate::messages;
 use elt_base::error::{Error, Place, SourceText, nearest};
 
 impl Templates {
-    /// A Jinja error as ours: at the innermost place, with the calls that led there.
+    /// Converts a Jinja error to ours, at the innermost place and with the calls that led there.
     pub(super) fn error(
         &self,
         engine: &TemplateEngine,
@@ -62,7 +62,7 @@ impl Templates {
         ours
     }
 
-    /// The function nearest to one that is not known.
+    /// The known function whose name is nearest to an unknown one.
     fn suggestion(&self, error: &minijinja::Error) -> Option<String> {
         const KNOWN: [&str; 16] = [
             "ref",
@@ -83,7 +83,7 @@ impl Templates {
             "return",
         ];
         if error.kind() == minijinja::ErrorKind::TemplateNotFound {
-            return Some("a macro of the project's `macros` folder is known everywhere by its name".into());
+            return Some("a macro of the project's `macros` folder is available everywhere by its name".into());
         }
         let written = unknown_name(error)?;
         if written.starts_with("dbt_") {

@@ -1,6 +1,6 @@
-//! Renders generic data tests: their arguments, and the macro or built-in SQL that makes the query.
+//! Renders generic data tests: their arguments, and the macro or built-in SQL that creates the query.
 //!
-//! Knows a test as a value; not which node it belongs to.
+//! Knows a test as a value, but not its node.
 
 use std::sync::LazyLock;
 
@@ -16,7 +16,7 @@ use crate::sql::built_in;
 use elt_base::error::{Error, Place};
 
 impl Templates {
-    /// A generic test's SQL over `model`, and what was mentioned on the way.
+    /// A generic test's SQL over `model`, and the nodes that the rendering referred to.
     pub fn test_sql(
         &self,
         owner: &str,
@@ -42,7 +42,7 @@ impl Templates {
         Ok((rendered.sql, said))
     }
 
-    /// The call of a test's macro, or the SQL of one that is built in; and what its arguments said.
+    /// The call of a test's macro, or the SQL of a built-in test, and what the rendering of its arguments recorded.
     pub fn test_text(
         &self,
         owner: &str,
@@ -80,7 +80,7 @@ impl Templates {
     }
 }
 
-/// Whether dbt would render an argument: a Jinja expression, or a bare call of one of these.
+/// Whether dbt renders an argument: it is a Jinja expression, or a bare call of one of these functions.
 fn is_template(text: &str) -> bool {
     static CALL: LazyLock<Option<Regex>> =
         LazyLock::new(|| Regex::new(r"^\s*(?:env_var|ref|var|source|doc)\s*\(.+\)\s*$").ok());

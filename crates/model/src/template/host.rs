@@ -1,6 +1,6 @@
-//! What a rendering may ask of its surroundings while it runs: rows of a query, and a line on the console.
+//! The requests of a running template to its host: rows of a query, and a line on the console.
 //!
-//! The trait and its values. `run` answers; nothing here knows a database.
+//! The trait and its values. `run` implements it. This module knows no database.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Mutex, PoisonError};
@@ -10,15 +10,15 @@ use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 use elt_base::error::Error;
 use elt_base::sql_error::SqlError;
 
-/// Answers `run_query`, `statement` and the adapter's calls, and takes what `log` and `print` say.
+/// Answers `run_query`, `statement` and the adapter's calls, and receives the lines of `log` and `print`.
 pub trait Host {
-    /// Runs one statement or several; the rows are the last one's.
+    /// Runs one or several statements. Returns the rows of the last one.
     fn query(&self, sql: &str) -> Result<Answer, SqlError>;
 
     fn say(&self, said: TemplateMessage);
 }
 
-/// A line of a template.
+/// A line that a template prints.
 #[derive(Debug)]
 pub enum TemplateMessage {
     /// `log(…, info=true)` and `print(…)`.
@@ -27,7 +27,7 @@ pub enum TemplateMessage {
     Warning(Error),
 }
 
-/// The rows that a statement gave.
+/// The rows that a statement returned.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Answer {
     /// Names in order.
@@ -35,7 +35,7 @@ pub struct Answer {
     pub rows: Vec<Vec<Cell>>,
 }
 
-/// One value, as far as templates tell types apart.
+/// One value, with only the types that templates distinguish.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Cell {
     Null,
@@ -43,21 +43,22 @@ pub enum Cell {
     Integer(i128),
     Float(f64),
     Date(NaiveDate),
-    /// With a zone it is in UTC.
+    /// A value with a zone is in UTC.
     Timestamp(NaiveDateTime, bool),
     Time(NaiveTime),
-    /// Texts, and the text of everything else.
+    /// Text values, and the text of all other values.
     Text(String),
 }
 
-/// A question on its way to the thread that holds the host.
+/// A request to the thread that owns the host.
 enum HostRequest {
     Query(String, Sender<Result<Answer, SqlError>>),
     Say(TemplateMessage),
     Done,
 }
 
-/// The rendering's end: values of the engine live longer than any borrow, so they hold this and not the host.
+/// The rendering's end of the channel. Values of the engine live longer than any borrow, so they contain this type
+/// instead of the host.
 pub(crate) struct Asker(Mutex<Sender<HostRequest>>);
 
 impl std::fmt::Debug for Asker {
@@ -68,7 +69,7 @@ impl std::fmt::Debug for Asker {
 
 impl Asker {
     fn send(&self, request: HostRequest) {
-        // The other end waits until the rendering is done.
+        // The other end waits until the rendering is finished.
         let _ = self.0.lock().unwrap_or_else(PoisonError::into_inner).send(request);
     }
 
@@ -90,19 +91,21 @@ impl Asker {
     }
 }
 
-/// Renders on a thread of its own while this one answers with the host, which need not be shareable.
+/// Renders on a separate thread, while the present thread answers with the host. Therefore the host need not be
+/// shareable.
 ///
 /// # Errors
-/// The system gives no thread.
+/// The system cannot start a thread.
 pub(crate) fn with_host<T: Send>(host: &dyn Host, render: impl FnOnce(Asker) -> T + Send) -> Result<T, std::io::Error> {
-    /// As the main thread's: macros that call each other go deep.
+    /// The stack is as large as the main thread's, because macros may call each other deeply.
     const STACK_BYTES: usize = 8 << 20;
     let (sender, receiver) = channel();
     std::thread::scope(|scope| {
         let work = move || {
             let done = sender.clone();
             let rendered = render(Asker(Mutex::new(sender)));
-            // Said aloud: a value that outlives the rendering may still hold the other sender.
+            // The sender is closed explicitly, because a value that outlives the rendering may still contain the other
+            // sender.
             let _ = done.send(HostRequest::Done);
             rendered
         };
@@ -115,7 +118,7 @@ pub(crate) fn with_host<T: Send>(host: &dyn Host, render: impl FnOnce(Asker) -> 
 fn answer(host: &dyn Host, requests: &Receiver<HostRequest>) {
     while let Ok(request) = requests.recv() {
         match request {
-            // A rendering that ended meanwhile needs no answer.
+            // If the rendering has ended meanwhile, it needs no answer.
             HostRequest::Query(sql, reply) => drop(reply.send(host.query(&sql))),
             HostRequest::Say(said) => host.say(said),
             HostRequest::Done => return,

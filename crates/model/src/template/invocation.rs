@@ -1,4 +1,4 @@
-//! What the program was asked to do, as templates see it: `flags`, `invocation_id`, `run_started_at`.
+//! The call of the program, as templates see it: `flags`, `invocation_id`, `run_started_at`.
 //!
 //! Values only.
 
@@ -14,7 +14,7 @@ pub struct Invocation {
     /// dbt's name of the command: `build`, `run-operation`.
     pub command: String,
     pub full_refresh: bool,
-    /// `--vars` as given.
+    /// The value of `--vars`.
     pub vars: Map<String, Value>,
 }
 

@@ -1,6 +1,6 @@
-//! The template engine: Jinja with dbt's context, the project's macros, and places that survive rendering.
+//! The template engine: Jinja with dbt's context, the project's macros, and places that are kept by rendering.
 //!
-//! Knows nodes only as values that templates see. Parses no project and opens no database.
+//! Knows nodes only as values in templates. Parses no project and opens no database.
 
 mod engine;
 mod failure;

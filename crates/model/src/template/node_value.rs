@@ -1,6 +1,6 @@
 //! Nodes as templates see them: `model`, `graph.nodes`, `graph.sources`, `graph.exposures`.
 //!
-//! The fields that dbt's manifest has and templates read; no SQL is rendered for it.
+//! The fields of dbt's manifest that templates read. No SQL is rendered for them.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use serde_json::{Map, Value as Json, json};
 use crate::graph::{Graph, Node, NodeKind, Relation, TimeBatch};
 use elt_project::DocBlock;
 
-/// A node as dbt's manifest shows it. `parents` are unique ids.
+/// A node in the form of dbt's manifest. `parents` are unique ids.
 pub(crate) fn node_json((project, database): (&str, &str), node: &Node, parents: Vec<String>) -> Json {
     let columns: Map<String, Json> = node
         .columns
@@ -58,7 +58,7 @@ pub(crate) fn node_json((project, database): (&str, &str), node: &Node, parents:
     shown
 }
 
-/// Doc blocks as dbt's manifest has them, by unique id.
+/// Doc blocks in the form of dbt's manifest, by unique id.
 pub(crate) fn docs(project: &str, blocks: &[DocBlock]) -> Map<String, Json> {
     let shown = |block: &DocBlock| {
         let path = &block.source.path;
@@ -78,7 +78,7 @@ pub(crate) fn docs(project: &str, blocks: &[DocBlock]) -> Map<String, Json> {
     blocks.iter().map(shown).collect()
 }
 
-/// A node of the graph as dbt's manifest shows it.
+/// A node of the graph in the form of dbt's manifest.
 pub(crate) fn json(graph: &Graph, node: &Node) -> Json {
     node_json((&graph.project, &graph.database), node, parents(graph, node))
 }
@@ -98,7 +98,7 @@ pub(crate) fn model(graph: &Graph, node: &Node, batch: Option<TimeBatch>) -> Val
     with_batch(shown, batch)
 }
 
-/// `model` while the project is parsed: no batch is built.
+/// `model` while the project is parsed. No batch is built then.
 pub(crate) fn outside_of_batches(model: Value) -> Value {
     with_batch(model, Value::from_object(NoBatch))
 }
@@ -107,7 +107,8 @@ fn with_batch(model: Value, batch: Value) -> Value {
     minijinja::value::merge_maps([model, Value::from_pairs([("batch", batch)])])
 }
 
-/// `model.batch` where no batch is built: false, and empty in all its parts, for a template that does not ask first.
+/// `model.batch` if no batch is built. It is false, and all its parts are empty, for a template that does not check
+/// first.
 #[derive(Debug)]
 struct NoBatch;
 
@@ -142,7 +143,7 @@ pub(crate) fn graph(graph: &Graph) -> Value {
     Value::from(Serde(all))
 }
 
-/// `model` while the project is parsed: what is known of a file's node by then.
+/// `model` while the project is parsed, with the information about a file's node that is known by then.
 pub(crate) fn parsed(
     names: (&str, &str),
     kind: NodeKind,

@@ -1,6 +1,6 @@
-//! What a unit test puts in the place of macros: values that stand under their names while its model is rendered.
+//! The replacements of macros in a unit test: fixed values that have the macros' names while its model is rendered.
 //!
-//! Knows names and values; not what they are overridden for.
+//! Knows names and values, but not the test.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ use serde_json::Value as Json;
 
 use elt_project::OverrideProperties;
 
-/// What stands under a name of a template's context instead of its own meaning; None leaves that.
+/// The value that overrides a name of a template's context. None keeps the name's own meaning.
 ///
-/// `dbt.current_timestamp` overrides `current_timestamp` too, unless that has a value of its own: dbt's macros go by both
-/// names.
+/// `dbt.current_timestamp` also overrides `current_timestamp`, unless that has its own override, because dbt's macros
+/// have both names.
 pub(crate) fn overridden(overrides: &Arc<OverrideProperties>, name: &str) -> Option<Value> {
     let macros = &overrides.macros;
     if let Some(value) = macros.get(name).or_else(|| macros.get(&format!("dbt.{name}"))) {
@@ -26,7 +26,7 @@ pub(crate) fn overridden(overrides: &Arc<OverrideProperties>, name: &str) -> Opt
         .then(|| Value::from_object(Package { name: name.to_owned(), overrides: overrides.clone() }))
 }
 
-/// A macro that gives one value, whatever it is called with.
+/// A macro that always returns the same value.
 #[derive(Debug)]
 struct FixedMacro(Json);
 
@@ -40,7 +40,7 @@ impl Object for FixedMacro {
     }
 }
 
-/// A package's name, some of whose macros are overridden; the others are its own.
+/// The name of a package with some overridden macros. Its other macros are unchanged.
 #[derive(Debug)]
 struct Package {
     name: String,

@@ -1,6 +1,6 @@
-//! Takes the markers out of a rendered text, and keeps what they say: where each part was written.
+//! Removes the markers from a rendered text, and returns their information: the place where each part was written.
 //!
-//! Knows markers and stretches; neither Jinja nor SQL.
+//! Knows markers and segments. Does not know Jinja or SQL.
 
 use std::sync::Arc;
 
@@ -8,8 +8,8 @@ use super::markup::{MARK_CLOSE, MARK_ENTER, MARK_LEAVE, MARK_OPEN, Stretch, is_m
 use crate::sql::MapSegment;
 use elt_base::error::{Place, SourceText};
 
-/// Takes the markers out of a rendered text. `stretch` knows what a marker's number stands for; `caller` is what called
-/// the macros that no marked text calls.
+/// Removes the markers from a rendered text. `stretch` returns the segment of a marker's number. `caller` is the call
+/// of macros that are not called by marked text.
 pub(crate) fn strip(
     rendered: &str,
     caller: &Place,
@@ -18,7 +18,7 @@ pub(crate) fn strip(
     let mut sql = String::with_capacity(rendered.len());
     let mut segments: Vec<MapSegment> = Vec::new();
     let mut calls: Arc<[Place]> = Arc::from([]);
-    // What goes on behind a macro's text: the segment around it and its calls.
+    // The state that continues after a macro's text: the enclosing segment and its calls.
     let mut around: Vec<(Option<MapSegment>, Arc<[Place]>)> = Vec::new();
     let mut current: Option<MapSegment> = None;
     let mut rest = rendered;

@@ -1,13 +1,13 @@
-//! What the engine's errors say, and where.
+//! The messages of the engine's errors, and their places.
 //!
-//! Knows the engine's words; renders nothing.
+//! Knows the engine's wording. Renders nothing.
 
 use std::sync::Arc;
 
 use super::markup::Markup;
 use elt_base::error::{Place, SourceText};
 
-/// The name in the engine's "unknown function: x is unknown" or "`x` is undefined".
+/// The name in the engine's message "unknown function: x is unknown" or "`x` is undefined".
 pub(super) fn unknown_name(error: &minijinja::Error) -> Option<String> {
     let detail = error.detail()?;
     match error.kind() {
@@ -19,13 +19,13 @@ pub(super) fn unknown_name(error: &minijinja::Error) -> Option<String> {
     }
 }
 
-/// What the engine says, in our manner.
+/// The engine's message in our style.
 pub(super) fn reason(error: &minijinja::Error) -> String {
     use minijinja::ErrorKind;
     let detail = error.detail().unwrap_or_default();
     match error.kind() {
         ErrorKind::UnknownFunction => match unknown_name(error) {
-            Some(name) => format!("no function or macro `{name}` exists"),
+            Some(name) => format!("function or macro `{name}` does not exist"),
             None => detail.to_owned(),
         },
         ErrorKind::UnknownMethod if detail.ends_with("` is undefined)") => match unknown_name(error) {
@@ -45,7 +45,7 @@ pub(super) fn place_of(error: &minijinja::Error, source: &Arc<SourceText>, marku
         Some(range) if !range.is_empty() => {
             let mut span = markup.original_range(range);
             let text = &source.text;
-            // A method's range begins at its dot: take what stands before it along.
+            // A method's range begins at its dot. The text before the dot is added.
             if text.get(span.start..).is_some_and(|rest| rest.starts_with('.')) {
                 let before = &text[..span.start];
                 span.start = before.trim_end_matches(|c: char| c.is_alphanumeric() || c == '_' || c == '.').len();

@@ -1,6 +1,6 @@
 //! The project's templates: one Jinja environment with its macros, rendering, and errors at their places.
 //!
-//! Knows texts and names; not nodes, and not what the rendered SQL is for.
+//! Knows texts and names. Does not know nodes or the use of the rendered SQL.
 
 use std::sync::{Arc, OnceLock};
 
@@ -19,22 +19,23 @@ use crate::sql::MapSegment;
 use elt_base::error::{Error, Place, SourceText};
 use elt_project::Project;
 
-/// The environments that all templates of a project are rendered in.
+/// The environments that render all templates of a project.
 #[derive(Debug)]
 pub(crate) struct Templates {
     engine: TemplateEngine,
-    /// The same with markers in the macro files; made when a place is asked for.
+    /// The same environment with markers in the macro files. It is created when a place is needed.
     marked: OnceLock<TemplateEngine>,
-    /// The same that takes what is undefined for nothing: before there is a database, answers are none.
+    /// The same environment, but undefined values count as empty. It is used before a database is available, when all
+    /// answers are none.
     lenient: OnceLock<TemplateEngine>,
     recipe: Recipe,
     pub names: Arc<ProjectNames>,
-    /// Whether a macro may ask the database or say something.
+    /// Whether a macro may query the database or print a line.
     macros_ask: bool,
     macros_change: bool,
 }
 
-/// A rendered text, and what it said while it was rendered.
+/// A rendered text, and the calls that its rendering recorded.
 pub(crate) struct Rendered {
     /// With markers, if the setting asks for them.
     pub sql: String,
@@ -43,20 +44,21 @@ pub(crate) struct Rendered {
 }
 
 impl Rendered {
-    /// How to render the same text again, for its places.
+    /// The options for rendering the same text again, for its places.
     pub fn again(&self, setting: Setting) -> Setting {
         Setting { replay: Some(Arc::new(self.heard.answers.clone())), now: Some(self.scope_now), ..setting }
     }
 }
 
-/// What is rendered.
+/// The text to render.
 #[derive(Debug, Clone)]
 pub(crate) enum TemplateText {
     /// A file of the project.
     File(Arc<SourceText>),
-    /// A text without a file of its own, such as a hook, and the place it is known by.
+    /// A text without its own file, such as a hook, and the place that represents it.
     Short(String, Place),
-    /// A macro by its name, and the names and values of its arguments; those without a name go by their order.
+    /// A macro by its name, with the names and values of its arguments. Arguments without a name are passed by
+    /// position.
     Call(String, Vec<(String, Value)>, Place),
 }
 
@@ -70,7 +72,7 @@ impl TemplateText {
 }
 
 impl Templates {
-    /// Reads the macro files. Reports what is wrong in each of them.
+    /// Reads the macro files. Reports the errors in each of them.
     pub fn new(project: &Project, vars: &Map<String, Json>, invocation: &Invocation) -> (Self, Vec<Error>) {
         let texts = || {
             let files = project.macros.iter().chain(&project.models).chain(&project.analyses).chain(&project.tests);
@@ -121,13 +123,13 @@ impl Templates {
         Some(Place::new(source, at..at + if at > 0 { shown.len() } else { 0 }))
     }
 
-    /// Whether a text, or any macro, has a word.
+    /// Whether a text, or any macro, contains a word.
     pub fn mentions(&self, text: &str, word: &str) -> bool {
         text.contains(word) || self.recipe.macros.iter().any(|source| source.text.contains(word))
     }
 
-    /// Whether a text renders to the same each time within one call of the program: it asks no database, says nothing, and
-    /// looks at no clock, and no macro does.
+    /// Whether a text has the same rendering each time within one call of the program. The text and all macros must not
+    /// query the database, print a line, or read the time.
     pub fn is_repeatable(&self, text: &str) -> bool {
         !self.recipe.dates && !self.macros_ask && !has_any(text, &ASKING)
     }
@@ -150,7 +152,7 @@ impl Templates {
         }
     }
 
-    /// Renders a text. `owner` is how an error names it: ``model `customers` ``. What it asks and says goes to `host`.
+    /// Renders a text. `owner` is its name in errors: ``model `customers` ``. Its queries and lines are sent to `host`.
     pub fn render(
         &self,
         owner: &str,
@@ -165,11 +167,14 @@ impl Templates {
         };
         let asks = self.macros_ask || matches!(text, TemplateText::Call(..)) || has_any(own, &ASKING);
         match host.filter(|_| asks) {
-            Some(host) => host::with_host(host, |asker| self.render_here(owner, text, setting, Some(asker)))
-                .map_err(|cause| messages::template(owner, "no thread to render it on").because(cause.to_string()))?,
+            Some(host) => {
+                host::with_host(host, |asker| self.render_here(owner, text, setting, Some(asker))).map_err(|cause| {
+                    messages::template(owner, "cannot start a thread to render it").because(cause.to_string())
+                })?
+            }
             None if asks && !setting.execute && setting.fail_at.is_none() => {
                 let strict = self.render_here(owner, text, setting.clone(), None);
-                // What it makes of the answers shows when there are some.
+                // Errors that depend on answers appear when there are answers.
                 strict.or_else(|error| {
                     let lenient = || TemplateEngine::new(&self.recipe, self.macros_change, EngineKind::Lenient).0;
                     self.render_in(self.lenient.get_or_init(lenient), owner, text, setting, None).map_err(|_| error)
@@ -179,7 +184,7 @@ impl Templates {
         }
     }
 
-    /// Renders a short text that has no file of its own while the project is parsed, when there is nobody to ask.
+    /// Renders a short text without its own file while the project is parsed, when no host can answer.
     pub fn render_text(&self, owner: &str, text: &str, place: &Place, setting: Setting) -> Result<Rendered, Error> {
         self.render(owner, &TemplateText::Short(text.to_owned(), place.clone()), setting, None)
     }
@@ -239,8 +244,8 @@ impl Templates {
         Ok(Rendered { sql, heard: std::mem::take(&mut jinja::lock(&scope.heard)), scope_now: scope.now })
     }
 
-    /// Where the parts of a text stand that was rendered to `sql`: renders it again with markers, in as many places as
-    /// does not change what comes out. Nothing is asked again.
+    /// The places of the parts of a text that was rendered to `sql`. Renders the text again with as many markers as
+    /// possible without a change of the result. Does not repeat any query.
     pub fn segments(&self, text: &TemplateText, sql: &str, again: &Setting) -> Vec<MapSegment> {
         for marks in [Marks::All, Marks::Own] {
             let setting = Setting { marks, ..again.clone() };
@@ -272,7 +277,8 @@ impl Templates {
     }
 }
 
-/// `vars` over the project's; variables below the project's own name count as plain ones, as in dbt.
+/// Merges `vars` over the project's variables. Variables below the project's own name count as plain variables, as in
+/// dbt.
 fn merged_vars(project: &Project, vars: &Map<String, Json>) -> Map<String, Json> {
     let mut merged = project.profiles.vars.clone();
     if let Some(Json::Object(own)) = merged.get(&project.profiles.name).cloned() {

@@ -1,4 +1,5 @@
-//! The messages about plain dbt projects: `dbt_project.yml`, `profiles.yml`, doc blocks, run hooks, what is not supported.
+//! The messages about plain dbt projects: `dbt_project.yml`, `profiles.yml`, doc blocks, run hooks, and unsupported
+//! features.
 
 use std::path::Path;
 
@@ -7,24 +8,24 @@ use elt_base::error::{Error, Place, nearest};
 pub(crate) fn path_absolute(key: &str, path: &str, place: Place) -> Error {
     Error::usage(format!("`{key}` names the absolute path `{path}`"))
         .at(place)
-        .hint("a project's folders are relative to its root")
+        .hint("write the path relative to the project's root")
 }
 
 pub(crate) fn key_renamed(key: &str, now: &str, place: Place) -> Error {
     Error::usage(format!("unknown key `{key}` in `dbt_project.yml`"))
         .at(place)
-        .hint(format!("it is called `{now}` since dbt 1.0"))
+        .hint(format!("use `{now}`, its name since dbt 1.0"))
 }
 
 pub(crate) fn two_projects(key: &str, place: Place) -> Error {
-    Error::usage(format!("`{key}` stands beside `dbt_project.yml`, which is the project"))
+    Error::usage(format!("`{key}` conflicts with `dbt_project.yml`, which defines the project"))
         .at(place)
-        .hint("say it in `dbt_project.yml`; `[project]` may hold `target` only, or be left out")
+        .hint("move it to `dbt_project.yml`; `[project]` may contain only `target`, or may be absent")
 }
 
 /// A warning.
 pub(crate) fn not_used(key: &str, place: Place) -> Error {
-    Error::usage(format!("`{key}` is read by nothing here")).at(place)
+    Error::usage(format!("`{key}` has no effect in `elt`")).at(place)
 }
 
 pub(crate) fn unknown_profile(profile: &str, known: &[&str], place: Place) -> Error {
@@ -32,7 +33,7 @@ pub(crate) fn unknown_profile(profile: &str, known: &[&str], place: Place) -> Er
         Some(near) => format!("there is a profile `{near}`"),
         None => format!("the profiles are {}", quoted(known)),
     };
-    Error::usage(format!("no profile `{profile}` in `profiles.yml`")).at(place).hint(hint)
+    Error::usage(format!("`profiles.yml` has no profile `{profile}`")).at(place).hint(hint)
 }
 
 pub(crate) fn unknown_output(name: &str, profile: &str, known: &[&str], place: Place) -> Error {
@@ -46,7 +47,7 @@ pub(crate) fn unknown_output(name: &str, profile: &str, known: &[&str], place: P
 pub(crate) fn other_adapter(kind: &str, place: Place) -> Error {
     Error::usage(format!("the adapter `{kind}` is not supported"))
         .at(place)
-        .hint("models are built in DuckDB: an output of type `duckdb` is a target")
+        .hint("choose an output of type `duckdb`, because models are built in DuckDB")
 }
 
 pub(crate) fn not_supported_in_profile(key: &str, place: Place) -> Error {
@@ -62,35 +63,35 @@ pub(crate) fn remote_warehouse(scheme: &str, place: Place) -> Error {
 }
 
 pub(crate) fn no_extension(name: &str, known: &[&str], place: Place) -> Error {
-    Error::usage(format!("the extension `{name}` is not part of this program's DuckDB"))
+    Error::usage(format!("the extension `{name}` is not part of the DuckDB in this program"))
         .at(place)
-        .hint(format!("it carries {}", quoted(known)))
+        .hint(format!("the available extensions are {}", quoted(known)))
 }
 
 pub(crate) fn utc_only(place: Place) -> Error {
-    Error::usage("the time zone cannot be set").at(place).hint("every session runs in UTC")
+    Error::usage("the time zone cannot be set").at(place).hint("remove the setting: every session runs in UTC")
 }
 
 pub(crate) fn doc_without_name(place: Place) -> Error {
-    Error::usage("a doc block has no name").at(place).hint("`{% docs name %}` begins one")
+    Error::usage("a doc block has no name").at(place).hint("begin a doc block with `{% docs name %}`")
 }
 
 pub(crate) fn doc_end_alone(place: Place) -> Error {
-    Error::usage("`enddocs` ends no doc block").at(place)
+    Error::usage("`enddocs` does not end a doc block").at(place)
 }
 
 pub(crate) fn doc_without_end(place: Place) -> Error {
-    Error::usage("a doc block has no end").at(place).hint("`{% enddocs %}` ends it")
+    Error::usage("a doc block has no end").at(place).hint("end it with `{% enddocs %}`")
 }
 
 pub(crate) fn python_model(place: Place) -> Error {
-    Error::usage("Python models are not supported").at(place).hint("a model is a `select` in a `.sql` file")
+    Error::usage("Python models are not supported").at(place).hint("write the model as a `select` in a `.sql` file")
 }
 
 pub(crate) fn own_materialization(place: Place) -> Error {
-    Error::usage("materializations of one's own are not supported")
+    Error::usage("custom materializations are not supported")
         .at(place)
-        .hint("a model is a `view`, `table`, `incremental` or `ephemeral`")
+        .hint("use `view`, `table`, `incremental` or `ephemeral`")
 }
 
 pub(crate) fn packages(place: Place) -> Error {
@@ -100,7 +101,7 @@ pub(crate) fn packages(place: Place) -> Error {
 }
 
 pub(crate) fn package_folder(path: &Path) -> Error {
-    Error::usage(format!("packages are not supported, and one lies in `{}`", path.display()))
+    Error::usage(format!("packages are not supported, but `{}` contains one", path.display()))
         .hint("copy the macros you use into the project's `macros` folder, and remove the package")
 }
 

@@ -5,19 +5,19 @@ use std::path::Path;
 use elt_base::error::{Error, Place, nearest};
 
 pub(crate) fn profiles_missing(root: &Path) -> Error {
-    Error::usage(format!("no `profiles.toml` or `dbt_project.yml` in `{}`", root.display()))
-        .hint("`elt init NAME` makes a project; `--project-dir` says where one is")
+    Error::usage(format!("there is no `profiles.toml` or `dbt_project.yml` in `{}`", root.display()))
+        .hint("run `elt init NAME` to create a project, or pass `--project-dir DIR` with the folder of an existing one")
 }
 
 pub(crate) fn not_utf8(path: &Path, offset: usize) -> Error {
     Error::usage(format!("`{}` is not UTF-8", path.display()))
-        .because(format!("the byte at offset {offset} is no part of a character"))
-        .hint("files of a project are read as UTF-8 text")
+        .because(format!("the byte at offset {offset} is not part of a valid character"))
+        .hint("save the file as UTF-8 text")
 }
 
 pub(crate) fn path_not_utf8(path: &Path) -> Error {
     Error::usage(format!("the name of `{}` is not UTF-8", path.display()))
-        .hint("models, tests and seeds are named after their files")
+        .hint("rename the file: models, tests and seeds are named after their files")
 }
 
 pub(crate) fn malformed_toml(cause: &str, place: Place) -> Error {
@@ -29,7 +29,9 @@ pub(crate) fn malformed_yaml(cause: &str, place: Place) -> Error {
 }
 
 pub(crate) fn number_out_of_range(place: Place) -> Error {
-    Error::usage("a number is out of range").at(place).hint("whole numbers have 64 bits, and NaN is none")
+    Error::usage("a number is out of range")
+        .at(place)
+        .hint("use a whole number of at most 64 bits; NaN is not a number here")
 }
 
 pub(crate) fn malformed_env_file(line: Option<usize>, cause: &dotenvy::Error) -> Error {
@@ -37,8 +39,8 @@ pub(crate) fn malformed_env_file(line: Option<usize>, cause: &dotenvy::Error) ->
         Some(line) => format!("line {line} of `.env` is malformed"),
         None => "cannot read `.env`".to_owned(),
     };
-    let error =
-        Error::usage(message).hint("a line of `.env` is `NAME=value`, with quotes around a value that holds spaces");
+    let error = Error::usage(message)
+        .hint("write each line of `.env` as `NAME=value`, with quotes around a value that contains spaces");
     match cause {
         dotenvy::Error::Io(cause) => error.caused_by(cause),
         _ => error,
@@ -70,36 +72,36 @@ pub(crate) fn unknown_kind_of(written: &str, of: &str, known: &[&str], place: Pl
 }
 
 pub(crate) fn no_targets(place: Place) -> Error {
-    Error::usage("`profiles.toml` has no target").at(place).hint("`[target.dev]` begins one")
+    Error::usage("`profiles.toml` has no target").at(place).hint("add one, such as `[target.dev]`")
 }
 
 pub(crate) fn no_default_target(candidates: &[&str], place: Place) -> Error {
     Error::usage("no target is chosen").at(place).hint(format!(
-        "`--target` chooses one, and `target` in `[project]` the default; the targets are {}",
+        "pass `--target`, or set the default with `target` in `[project]`; the targets are {}",
         quoted(candidates)
     ))
 }
 
 pub(crate) fn unknown_target(name: &str, candidates: &[&str], place: Option<Place>) -> Error {
     let near = nearest(name, candidates.iter().copied()).map(|near| format!("there is a target `{near}`"));
-    Error::usage(format!("no target `{name}` in `profiles.toml`"))
+    Error::usage(format!("`profiles.toml` has no target `{name}`"))
         .at_maybe(place)
         .hint(near.unwrap_or_else(|| format!("the targets are {}", quoted(candidates))))
 }
 
 pub(crate) fn unset_variable<'a>(name: &str, known: impl Iterator<Item = &'a str>, place: Place) -> Error {
-    // Near means a slip of the keys: the environment is full of short names.
+    // Only typing errors count as near, because the environment contains many short names.
     let near = nearest(name, known).filter(|near| strsim::damerau_levenshtein(name, near) <= 2);
     Error::usage(format!("the environment variable `{name}` is not set"))
         .at(place)
         .hint_maybe(near.map(|near| format!("there is a variable `{near}`")))
         .hint(format!(
-            "`export {name}=...`, or a line `{name}=...` in `.env`, sets it; `${{{name}:-...}}` gives a default"
+            "set it with `export {name}=...` or with a line `{name}=...` in `.env`; `${{{name}:-...}}` sets a default"
         ))
 }
 
 pub(crate) fn bad_variable(place: Place) -> Error {
-    Error::usage("`${` begins no variable").at(place).hint("the forms are `${NAME}` and `${NAME:-default}`")
+    Error::usage("`${` does not begin a variable").at(place).hint("write `${NAME}` or `${NAME:-default}`")
 }
 
 pub(crate) fn not_supported_yet(what: &str, place: Place) -> Error {
@@ -110,19 +112,19 @@ pub(crate) fn defined_twice(what: &str, name: &str, first: Place, second: Place)
     Error::usage(format!("{what} `{name}` is described twice"))
         .at(second.label("again here"))
         .at(first.label("first here"))
-        .hint("one entry holds everything that is said of it")
+        .hint("merge them into one entry")
 }
 
 pub(crate) fn same_name(what: &str, name: &str, first: &Path, second: &Path) -> Error {
     Error::usage(format!("two {what} are named `{name}`"))
         .because(format!("`{}` and `{}`", first.display(), second.display()))
-        .hint("a model or seed is named after its file, whatever folder that is in")
+        .hint("rename one of the files: a model or seed is named after its file, not after its folder")
 }
 
 pub(crate) fn bad_data_test(place: Place) -> Error {
-    Error::usage("an entry of `data_tests` is a name, or one name with its arguments")
+    Error::usage("an entry of `data_tests` must be a name, or one name with its arguments")
         .at(place)
-        .hint("such as `- unique`, or `- accepted_values:` with `arguments:` below it, further in")
+        .hint("write `- unique`, or `- accepted_values:` with `arguments:` indented below it")
 }
 
 pub(crate) fn unknown_constraint(written: &str, known: &[&str], place: Place) -> Error {
@@ -133,13 +135,13 @@ pub(crate) fn jinja_in_yaml(cause: &str, place: Place) -> Error {
     Error::usage("cannot render this value")
         .at(place)
         .because(cause)
-        .hint("`var`, `env_var` and `target` are known here")
+        .hint("only `var`, `env_var` and `target` are available here")
 }
 
 pub(crate) fn bad_exposure_name(name: &str, place: Place) -> Error {
-    Error::usage(format!("`{name}` is no name of an exposure"))
+    Error::usage(format!("`{name}` is not a valid exposure name"))
         .at(place)
-        .hint("it takes letters, digits and `_`; `label` says the rest")
+        .hint("use letters, digits and `_`; put other text in `label`")
 }
 
 pub(crate) fn owner_unnamed(of: &str, place: Place) -> Error {
@@ -151,32 +153,35 @@ pub(crate) fn two_defaults(first: &str, second: &str, place: Place) -> Error {
 }
 
 pub(crate) fn set_not_alone(place: Place) -> Error {
-    Error::usage("`union` and `intersection` stand alone in a selector's definition")
+    Error::usage("`union` or `intersection` must be the only key of a selector's definition")
         .at(place)
-        .hint("`exclude` is an item of their list")
+        .hint("write `exclude` as an item of its list")
 }
 
 pub(crate) fn two_excludes(place: Place) -> Error {
-    Error::usage("a `union` or `intersection` has one `exclude`").at(place).hint("its list holds them all")
+    Error::usage("a `union` or `intersection` can have only one `exclude`")
+        .at(place)
+        .hint("list all exclusions in one `exclude`")
 }
 
 pub(crate) fn bad_definition(place: Place) -> Error {
-    Error::usage("this selects nothing that can be read")
+    Error::usage("this is not a valid selector definition")
         .at(place)
-        .hint("a definition is a text, `method` with `value`, a `union` or an `intersection`")
+        .hint("write a text, a `method` with a `value`, a `union` or an `intersection`")
 }
 
 pub(crate) fn bad_version(place: Place) -> Error {
-    Error::usage("`version` is 2").at(place)
+    Error::usage("`version` must be 2").at(place)
 }
 
 pub(crate) fn bad_project_name(name: &str) -> Error {
-    Error::usage(format!("`{name}` is no project name"))
-        .hint("a name begins with a letter and goes on with letters, digits, `_` and `-`, 63 at most")
+    Error::usage(format!("`{name}` is not a valid project name"))
+        .hint("begin the name with a letter and continue with letters, digits, `_` and `-`, at most 63 characters")
 }
 
 pub(crate) fn folder_not_empty(path: &Path) -> Error {
-    Error::usage(format!("`{}` exists and is not empty", path.display())).hint("a new project gets a folder of its own")
+    Error::usage(format!("`{}` exists and is not empty", path.display()))
+        .hint("choose a new or empty folder for the project")
 }
 
 pub(crate) fn cannot_write(path: &Path, cause: &std::io::Error) -> Error {
@@ -187,7 +192,7 @@ fn quoted(names: &[&str]) -> String {
     names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
-/// Other libraries begin a sentence; ours do not.
+/// Messages of other libraries begin with a capital letter. Ours do not.
 fn lowercase_first(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())

@@ -1,6 +1,6 @@
 //! The messages about unit tests.
 //!
-//! They may show values: those are the analyst's own, from the test itself.
+//! They may show values, because the values are the analyst's own and come from the test itself.
 
 use elt_base::error::{Error, Place, nearest};
 
@@ -13,9 +13,9 @@ pub(crate) fn unit_test_format(written: &str, place: Place) -> Error {
 }
 
 pub(crate) fn unit_test_fixture_format(place: Place) -> Error {
-    Error::usage("a fixture is a file, and no `format` says of which kind")
+    Error::usage("a fixture is a file, but `format` does not say which kind")
         .at(place)
-        .hint("`format: csv` or `format: sql` beside it")
+        .hint("add `format: csv` or `format: sql` next to it")
 }
 
 fn known(names: &[&str]) -> String {

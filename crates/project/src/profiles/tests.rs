@@ -1,4 +1,4 @@
-//! What `profiles.toml` gives, and what each mistake in it says.
+//! Tests of reading `profiles.toml`, and of the error for each mistake in it.
 
 use std::path::PathBuf;
 
@@ -115,7 +115,7 @@ fn points_at_mistakes() {
         ],
     );
     check("[project]\nname = \"x\"", None, &["1:1 [] `profiles.toml` has no target"]);
-    check("[project]\nname = \"x\"\n[target.dev]", Some("prd"), &["- no target `prd` in `profiles.toml`"]);
+    check("[project]\nname = \"x\"\n[target.dev]", Some("prd"), &["- `profiles.toml` has no target `prd`"]);
     check("[project]\nname = \"x\"\n[target.a]\n[target.b]", None, &["1:1 [[project]] no target is chosen"]);
     check(
         "[project]\nname = \"x\"\n[target.dev.sources.a]\npath = \"x\"\n[target.dev.export]\ntype = \"oracle\"",

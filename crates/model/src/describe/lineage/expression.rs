@@ -1,7 +1,7 @@
-//! What an expression of a bound plan makes its value of.
+//! The fields from which an expression of a bound plan computes its value.
 //!
-//! Reads DuckDB's JSON of bound expressions (`json_serialize_plan`, DuckDB 1.5). What is not known by name is computed
-//! from all that stands in it.
+//! Reads DuckDB's JSON of bound expressions (`json_serialize_plan`, DuckDB 1.5). An expression that is not known by
+//! name counts as computed from all of its parts.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use super::flow::{Field, Flow};
 use super::rows::PlanRows;
 use elt_base::path::Step;
 
-/// Functions that give a part of their list back as it is, or another list of its elements.
+/// Functions that return a part of their list unchanged, or another list of its elements.
 const SAME_LIST: [&str; 22] = [
     "array_slice",
     "list_slice",
@@ -54,7 +54,7 @@ const TRANSFORMS: [&str; 5] = ["list_transform", "array_transform", "list_apply"
 const IN_JSON: [&str; 6] =
     ["json_extract", "json_extract_path", "json_extract_string", "json_extract_path_text", "->", "->>"];
 
-/// Aggregates whose value is one of the first argument's.
+/// Aggregates whose value is one of the values of the first argument.
 const ONE_OF: [&str; 16] = [
     "first",
     "last",
@@ -75,7 +75,7 @@ const ONE_OF: [&str; 16] = [
 ];
 const LISTS_OF_ROWS: [&str; 2] = ["list", "array_agg"];
 
-/// A bound expression over the rows below it.
+/// A bound expression over its input rows.
 pub(super) fn expression(value: &Value, rows: &PlanRows) -> Flow {
     let child = |name: &str| expression(&value[name], rows);
     match text(value, "expression_class") {
@@ -97,7 +97,7 @@ pub(super) fn expression(value: &Value, rows: &PlanRows) -> Flow {
     }
 }
 
-/// All that is used anywhere in a piece of a plan, as one condition.
+/// All fields that are used anywhere in a part of a plan, as one condition.
 pub(super) fn used(value: &Value, rows: &PlanRows) -> BTreeSet<Field> {
     match value {
         Value::Array(items) => items.iter().flat_map(|item| used(item, rows)).collect(),
@@ -107,7 +107,7 @@ pub(super) fn used(value: &Value, rows: &PlanRows) -> BTreeSet<Field> {
     }
 }
 
-/// Computed from every expression directly below.
+/// The value is computed from every direct child expression.
 fn whole(value: &Value, rows: &PlanRows) -> Flow {
     let mut all = Flow::default();
     let Some(object) = value.as_object() else { return all };
@@ -206,8 +206,8 @@ fn function(value: &Value, rows: &PlanRows) -> Flow {
     either(arguments).into_computed()
 }
 
-/// The value of a lambda's body. Its references are, in this order, the parameters from the last to the first, then what
-/// the function has as arguments behind the list.
+/// The value of a lambda's body. Its references are, in this order, the parameters from the last to the first, then the
+/// arguments of the function after the list.
 fn in_lambda(function: &Value, lambda: &Value, arguments: &[Flow]) -> Flow {
     let children: &[Value] = function["children"].as_array().map_or(&[], Vec::as_slice);
     let captured = children.get(1..).unwrap_or_default();
@@ -223,7 +223,7 @@ fn in_lambda(function: &Value, lambda: &Value, arguments: &[Flow]) -> Flow {
     let Some(parameters) = (1..=3).find(|parameters| fits(*parameters)) else {
         return either(arguments.iter().cloned());
     };
-    // A parameter that is no element is its position, unless the list is reduced.
+    // A parameter that is not an element is its position, unless the list is reduced.
     let is_reduced = text(function, "name").contains("reduce");
     let is_element = |at: usize| {
         let kind = references.iter().find(|(index, _)| *index == at).map(|(_, kind)| *kind);
@@ -240,7 +240,7 @@ fn collect_references<'v>(value: &'v Value, found: &mut Vec<(usize, &'v Value)>)
         Value::Object(object) if text(value, "expression_class") == "BOUND_REF" => {
             found.push((index(value, "index"), &object["return_type"]));
         }
-        // The body of a lambda within has references of its own.
+        // The body of a nested lambda has its own references.
         Value::Object(object) => {
             let items = object.iter().filter(|(key, _)| key.as_str() != "lambda_expr");
             items.for_each(|(_, item)| collect_references(item, found));
@@ -263,7 +263,7 @@ fn aggregate(value: &Value, rows: &PlanRows) -> Flow {
     } else {
         either(arguments.into_iter().chain(rest)).into_computed()
     };
-    // `count(*) filter (…)` counts by nothing else.
+    // `count(*) filter (…)` uses only the filter.
     if flow.is_constant() && !decides.is_empty() { Flow::computed(decides) } else { flow.decided_by(decides) }
 }
 
@@ -278,7 +278,7 @@ fn window(value: &Value, rows: &PlanRows) -> Flow {
     }
     let beside = ["filter_expr", "offset_expr", "start_expr", "end_expr", "arg_orders"];
     let beside: BTreeSet<Field> = beside.iter().flat_map(|name| used(&value[*name], rows)).collect();
-    // A rank has no argument: its order is its value.
+    // A rank has no argument: its order determines its value.
     let is_rank = flow.is_constant() && kind != "WINDOW_AGGREGATE";
     let mut flow = if is_rank { Flow::computed(around) } else { flow.decided_by(around) };
     flow = flow.decided_by(beside);
@@ -290,7 +290,7 @@ fn case(value: &Value, rows: &PlanRows) -> Flow {
     let mut flow = either(checks.iter().map(|check| expression(&check["then_expr"], rows)));
     flow.merge(expression(&value["else_expr"], rows));
     let when: BTreeSet<Field> = checks.iter().flat_map(|check| used(&check["when_expr"], rows)).collect();
-    // Where each branch is a constant, the conditions are all that the value depends on.
+    // If each branch is a constant, the value depends only on the conditions.
     if flow.is_constant() { Flow::computed(when) } else { flow.decided_by(when) }
 }
 
@@ -304,7 +304,7 @@ fn children(value: &Value, rows: &PlanRows) -> Vec<Flow> {
     value["children"].as_array().into_iter().flatten().map(|child| expression(child, rows)).collect()
 }
 
-/// The constant that an argument is, through casts.
+/// The constant value of an argument, also inside casts.
 fn constant(value: &Value, at: usize) -> Option<&Value> {
     let mut argument = value["children"].get(at)?;
     while text(argument, "expression_class") == "BOUND_CAST" {
@@ -323,7 +323,7 @@ fn member(struct_type: &Value, at: usize) -> Option<String> {
     members(struct_type)?.into_iter().nth(at)
 }
 
-/// The steps of a path into JSON: a key, or DuckDB's `$.a."b c"[0]`. None for what has wildcards in it.
+/// The steps of a path into JSON: a key, or DuckDB's `$.a."b c"[0]`. None for a path with wildcards.
 fn json_steps(path: &Value) -> Option<Vec<Step>> {
     let text = match path {
         Value::Number(_) => return Some(vec![Step::Element]),
@@ -364,7 +364,7 @@ pub(super) fn text<'v>(value: &'v Value, name: &str) -> &'v str {
     value[name].as_str().unwrap_or_default()
 }
 
-/// A position; what is left out is 0, and what is no position is beyond all of them.
+/// A position. An omitted position is 0, and an invalid one is after the last element.
 pub(super) fn index(value: &Value, name: &str) -> usize {
     match &value[name] {
         Value::Null => 0,

@@ -1,6 +1,6 @@
-//! What a value is made of: the fields it comes from, field by field where it is a nested one.
+//! The origin of a value: the fields it comes from, separately for each field of a nested value.
 //!
-//! Values and their algebra. Knows neither plans nor the graph.
+//! Values and their algebra. Does not know plans or the graph.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,10 +8,10 @@ use crate::graph::NodeId;
 use elt_base::path::Step;
 use elt_base::schema::RESCUED;
 
-/// How deep a path may go. A recursive query could build one without end.
+/// The maximum depth of a path. Without a limit, a recursive query could build an endless path.
 const STEPS_MAX: usize = 24;
 
-/// A column of a node, or a place within it: the first step is the column's name.
+/// A column of a node, or a place within it. The first step is the column's name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Field {
     pub node: NodeId,
@@ -23,13 +23,13 @@ impl Field {
         Self { node, path: vec![Step::Key(name.into())] }
     }
 
-    /// The path as `elt schema` writes it.
+    /// The path in the notation of `elt schema`.
     pub fn text(&self) -> String {
         path_text(&self.path)
     }
 
     fn then(&self, step: &Step) -> Self {
-        // `_elt_rescued` is one object of paths: what lies in it is no field of its own.
+        // `_elt_rescued` is one object of paths: its content is not a separate field.
         let is_whole =
             self.path.len() >= STEPS_MAX || matches!(self.path.first(), Some(Step::Key(key)) if key == RESCUED);
         let mut path = self.path.clone();
@@ -40,21 +40,21 @@ impl Field {
     }
 }
 
-/// A path as `elt schema` writes it.
+/// A path in the notation of `elt schema`.
 pub fn path_text(path: &[Step]) -> String {
     let mut text = String::new();
     path.iter().for_each(|step| step.push(&mut text));
     text
 }
 
-/// How a field takes part in a column's value.
+/// The role of a field in a column's value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum How {
-    /// The value is that of the field; what lies in the field lies in the value.
+    /// The value is a copy of the field, including all nested fields.
     Copied,
-    /// The value is computed with it.
+    /// The value is computed from the field.
     Computed,
-    /// It decides which value stands there, or which rows there are; it gives no value itself.
+    /// The field decides which value is used, or which rows exist. It is not part of the value.
     Decides,
 }
 
@@ -64,7 +64,7 @@ pub struct Flow {
     copied: BTreeSet<Field>,
     computed: BTreeSet<Field>,
     decides: BTreeSet<Field>,
-    /// What was put together: the fields of a STRUCT, the elements of a LIST.
+    /// The parts of a constructed value: the fields of a STRUCT, the elements of a LIST.
     parts: BTreeMap<Step, Flow>,
 }
 
@@ -77,7 +77,7 @@ impl Flow {
         Self { computed: fields, ..Self::default() }
     }
 
-    /// A STRUCT or LIST put together.
+    /// A constructed STRUCT or LIST.
     pub fn of_parts(parts: impl IntoIterator<Item = (Step, Self)>) -> Self {
         let mut all = Self::default();
         for (step, flow) in parts {
@@ -86,7 +86,7 @@ impl Flow {
         all
     }
 
-    /// Either this or that value.
+    /// One of two values.
     pub fn merge(&mut self, other: Self) {
         self.copied.extend(other.copied);
         self.computed.extend(other.computed);
@@ -101,7 +101,7 @@ impl Flow {
         self
     }
 
-    /// What lies in the value.
+    /// A nested part of the value.
     pub fn then(&self, step: &Step) -> Self {
         let mut flow = Self {
             copied: self.copied.iter().map(|field| field.then(step)).collect(),
@@ -116,12 +116,12 @@ impl Flow {
         flow
     }
 
-    /// Whether no field gives it: a constant, or a count of rows.
+    /// Whether no field contributes to the value: a constant, or a count of rows.
     pub fn is_constant(&self) -> bool {
         self.copied.is_empty() && self.computed.is_empty() && self.parts.values().all(Self::is_constant)
     }
 
-    /// All fields that give the value or a part of it.
+    /// All fields that contribute to the value or a part of it.
     pub fn values(&self) -> BTreeSet<Field> {
         let mut fields: BTreeSet<Field> = self.copied.union(&self.computed).cloned().collect();
         self.parts.values().for_each(|part| fields.extend(part.values()));
@@ -135,19 +135,19 @@ impl Flow {
         fields
     }
 
-    /// All fields, as what a condition depends on.
+    /// All fields, as the inputs of a condition.
     pub fn all(&self) -> BTreeSet<Field> {
         let mut fields = self.values();
         fields.extend(self.deciding());
         fields
     }
 
-    /// Something computed from the whole of this.
+    /// A value that is computed from all of this value.
     pub fn into_computed(self) -> Self {
         Self { computed: self.values(), decides: self.deciding(), ..Self::default() }
     }
 
-    /// Every part with its place below `to`, and the fields it is of.
+    /// Every part with its place below `to`, and the fields it comes from.
     pub fn visit(&self, to: &mut Vec<Step>, visit: &mut dyn FnMut(&[Step], &Field, How)) {
         self.copied.iter().for_each(|field| visit(to, field, How::Copied));
         self.computed.iter().for_each(|field| visit(to, field, How::Computed));
@@ -160,7 +160,7 @@ impl Flow {
     }
 }
 
-/// Names are the same without regard to case, as DuckDB compares them; an element is like any other.
+/// Compares names without letter case, as DuckDB does. An element is equal to any other element.
 pub fn same_step(one: &Step, other: &Step) -> bool {
     match (one, other) {
         (Step::Key(one), Step::Key(other)) => one.eq_ignore_ascii_case(other),
@@ -168,7 +168,7 @@ pub fn same_step(one: &Step, other: &Step) -> bool {
     }
 }
 
-/// Whether a path begins with another.
+/// Whether a path begins with another path.
 pub fn starts_with(path: &[Step], start: &[Step]) -> bool {
     path.len() >= start.len() && path.iter().zip(start).all(|(one, other)| same_step(one, other))
 }

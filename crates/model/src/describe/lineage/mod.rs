@@ -1,7 +1,8 @@
-//! Column lineage: which fields of what a model reads its columns are made of, and over the whole graph where a field
-//! comes from and where it goes.
+//! Column lineage: the input fields of each column of a model. Over the whole graph, it shows where a field comes from
+//! and where it is used.
 //!
-//! One model at a time from its bound plan, then composed. Knows a database only as `Binder`; prints nothing.
+//! Reads the bound plan of one model at a time, then combines the results. Knows a database only as `Binder`; prints
+//! nothing.
 
 mod expression;
 mod flow;
@@ -22,23 +23,24 @@ use elt_base::schema::quote;
 
 pub use flow::{Field, How, path_text, same_step, starts_with};
 
-/// A field of what is read, and the place in a column that it takes part in.
+/// A field of an input, and its role in a place of a column.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Edge {
-    /// Below the model: the column first.
+    /// The place in the model. The first step is the column.
     pub to: Vec<Step>,
     pub from: Field,
     pub how: How,
 }
 
-/// A model's columns and what they are made of.
+/// A model's columns and the fields they come from.
 #[derive(Debug, Clone, Default)]
 pub struct OutputColumns {
     pub names: Vec<String>,
     pub edges: BTreeSet<Edge>,
-    /// Fields that decide which rows there are: of filters, joins and groups.
+    /// Fields of filters, joins and groups, which decide which rows exist.
     pub rows: BTreeSet<Field>,
-    /// What could not be followed: then every column counts as computed from all of all that is read.
+    /// The part of the plan that could not be followed. Then every column counts as computed from all fields of all
+    /// inputs.
     pub inexact: Option<String>,
 }
 
@@ -46,15 +48,15 @@ pub struct OutputColumns {
 pub struct Lineage<'g> {
     graph: &'g Compiler,
     models: BTreeMap<NodeId, OutputColumns>,
-    /// The models that read a node directly, ephemeral ones among them.
+    /// The direct readers of a node, including ephemeral models.
     readers: BTreeMap<NodeId, BTreeSet<NodeId>>,
     /// Models whose query could not be bound.
     pub unbound: BTreeSet<NodeId>,
 }
 
 impl<'g> Lineage<'g> {
-    /// Of the given models. `known` are the columns of all that they read, but for ephemeral models. The binder's database
-    /// is empty, or holds relations with these columns.
+    /// Computes the lineage of the given models. `known` contains the columns of all their inputs, except ephemeral
+    /// models. The binder's database is empty, or contains relations with these columns.
     pub fn new(
         graph: &'g Compiler,
         models: impl IntoIterator<Item = NodeId>,
@@ -101,7 +103,7 @@ impl<'g> Lineage<'g> {
         self.models.get(&node)
     }
 
-    /// What a field is made of, one model up; for a source, a seed, or what could not be bound nothing.
+    /// The inputs of a field, one model up. Empty for sources, for seeds, and for models that could not be bound.
     pub fn above(&self, field: &Field) -> BTreeMap<Field, How> {
         let mut found = BTreeMap::new();
         let Some(columns) = self.models.get(&field.node) else { return found };
@@ -115,7 +117,7 @@ impl<'g> Lineage<'g> {
         found
     }
 
-    /// What a field goes into, one model down: places in columns, and as a field without a path the models whose rows it
+    /// The uses of a field, one model down: places in columns, and, as a field without a path, the models whose rows it
     /// decides.
     pub fn below(&self, field: &Field) -> BTreeMap<Field, How> {
         let mut found = BTreeMap::new();
@@ -139,12 +141,12 @@ impl<'g> Lineage<'g> {
         found
     }
 
-    /// The fields of sources and seeds (and of what could not be bound) that give a field its value.
+    /// The fields of sources and seeds (and of models that could not be bound) that contribute to the value of a field.
     pub fn origins(&self, field: &Field) -> BTreeSet<Field> {
         self.all(field, &|field| self.above(field), true)
     }
 
-    /// Every place in a column that a field gives a value to, however far down.
+    /// Every place in a column that a field contributes to, at any distance.
     pub fn reached(&self, field: &Field) -> BTreeSet<Field> {
         self.all(field, &|field| self.below(field), false)
     }
@@ -170,7 +172,7 @@ impl<'g> Lineage<'g> {
     }
 }
 
-/// A place within a value that is copied lies at the same place within the copy.
+/// A place within a copied value has the same place within the copy.
 fn onward(field: &Field, rest: &[Step], how: How) -> Field {
     let mut field = field.clone();
     if how == How::Copied {
@@ -198,9 +200,9 @@ struct LineageTrace<'a> {
 }
 
 impl LineageTrace<'_> {
-    /// None if the query cannot be rendered or bound.
+    /// Returns None if the query cannot be rendered or bound.
     fn columns(&mut self, node: &Node) -> Option<OutputColumns> {
-        // With relations in the place of files, which a plan cannot show.
+        // Files are replaced by relations, because a plan cannot show files.
         let relations = Standins { overrides: Some(Default::default()), ..Standins::default() };
         let query = self.graph.compile_with(node, &Compile::default(), &relations).ok()?;
         let mut open = node.parents.clone();
@@ -222,7 +224,7 @@ impl LineageTrace<'_> {
                 Some(message) => Err(message.lines().next().unwrap_or_default().to_owned()),
                 None => self.walk(&plan),
             })
-            // A snapshot has columns of its own behind those of its query.
+            // A snapshot has its own columns after those of its query.
             .and_then(|rows| match rows.columns.len() >= names.len() || node.kind == NodeKind::Snapshot {
                 true => Ok(rows),
                 false => Err("a plan of fewer columns than the query has".to_owned()),
@@ -243,7 +245,7 @@ impl LineageTrace<'_> {
         plan::rows(plan, &PlanNames { relation: &relation, ephemeral: &ephemeral })
     }
 
-    /// Everything of everything.
+    /// Each column is computed from all fields.
     fn inexact(&self, node: &Node, names: Vec<String>, cause: String) -> OutputColumns {
         let columns = |id: &NodeId| {
             let known = self.known.get(id).map(Vec::as_slice).unwrap_or_default().iter();
@@ -257,7 +259,7 @@ impl LineageTrace<'_> {
         OutputColumns { edges: edges.collect(), names, rows: BTreeSet::new(), inexact: Some(cause) }
     }
 
-    /// An empty table with a node's columns.
+    /// Creates an empty table with a node's columns.
     fn table(&mut self, id: NodeId) {
         let node = self.graph.node(id);
         let Some(columns) = self.known.get(&id) else { return };
@@ -266,7 +268,8 @@ impl LineageTrace<'_> {
         }
         self.schema(&node.relation.schema);
         let list: Vec<String> = columns.iter().map(|(name, sql)| format!("{} {sql}", quote(name))).collect();
-        // Where it stands already, it stands with these columns; where it cannot be made, the queries that read it say so.
+        // An existing table already has these columns. If it cannot be created, the queries that read it report the
+        // error.
         let _ = self.binder.create(&format!("create table if not exists {} ({})", node.relation, list.join(", ")));
     }
 

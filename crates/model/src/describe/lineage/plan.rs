@@ -1,7 +1,7 @@
-//! What a bound plan makes each column of its result of.
+//! For each output column of a bound plan, the input columns it is computed from.
 //!
-//! Walks DuckDB's JSON of a logical plan before optimisation (`json_serialize_plan`, DuckDB 1.5): subqueries are joins
-//! there already, and columns are positions. An operator it does not know ends the walk with its name.
+//! Walks DuckDB's JSON of a logical plan before optimisation (`json_serialize_plan`, DuckDB 1.5). In this plan,
+//! subqueries are already joins, and columns are positions. The walk ends at an unknown operator and reports its name.
 
 use std::collections::HashMap;
 
@@ -13,16 +13,16 @@ use super::rows::PlanRows;
 use crate::graph::{CTE_PREFIX, NodeId};
 use elt_base::path::Step;
 
-/// How often a recursive part is gone through: its columns' sources hardly need more to be all found.
+/// The number of passes over a recursive part. More passes hardly ever find more input columns.
 const ROUNDS_MAX: usize = 6;
 
-/// Finds the node of a relation, by schema and name, or of an ephemeral model's expression.
+/// Finds the node of a relation by schema and name, or the node of an ephemeral model's expression.
 pub(super) struct PlanNames<'n> {
     pub relation: &'n dyn Fn(&str, &str) -> Option<NodeId>,
     pub ephemeral: &'n dyn Fn(&str) -> Option<NodeId>,
 }
 
-/// The rows of a serialised plan. Errors say what could not be followed.
+/// The rows of a serialised plan. Errors name the part that could not be followed.
 pub(super) fn rows(plan: &Value, names: &PlanNames<'_>) -> Result<PlanRows, String> {
     let plan = plan["plans"].as_array().and_then(|plans| plans.last()).ok_or("no plan")?;
     Walk { names, expressions: HashMap::new(), outer: Vec::new() }.operator(plan)
@@ -32,7 +32,7 @@ struct Walk<'n> {
     names: &'n PlanNames<'n>,
     /// Common table expressions by their table index.
     expressions: HashMap<usize, PlanRows>,
-    /// The columns that correlated subqueries see, innermost last.
+    /// The columns that correlated subqueries can use, innermost last.
     outer: Vec<Vec<Flow>>,
 }
 
@@ -56,7 +56,7 @@ impl Walk<'_> {
             "LOGICAL_UNNEST" => self.appended(value, "unnest_index"),
             "LOGICAL_ORDER_BY" => Ok(project(self.child(value, 0)?, &value["projection_map"])),
             "LOGICAL_LIMIT" | "LOGICAL_TOP_N" => {
-                // With a limit the order decides which rows there are.
+                // With a limit, the order decides which rows exist.
                 let mut below = self.child(value, 0)?;
                 let of = if text(value, "type") == "LOGICAL_TOP_N" { value } else { &value["children"][0] };
                 below.decides.extend(used(&of["orders"], &below));
@@ -138,7 +138,7 @@ impl Walk<'_> {
         expressions.as_array().into_iter().flatten().map(|value| expression(value, below)).collect()
     }
 
-    /// A table, or a function in its place.
+    /// A table, or a function that replaces one.
     fn get(&mut self, value: &Value) -> Result<PlanRows, String> {
         let table = index(value, "table_index");
         let names: Vec<&str> = value["names"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
@@ -183,7 +183,7 @@ impl Walk<'_> {
         Ok(PlanRows { columns, bindings, decides })
     }
 
-    /// The rows below with more columns.
+    /// The input rows with additional columns.
     fn appended(&mut self, value: &Value, table: &str) -> Result<PlanRows, String> {
         let below = self.child(value, 0)?;
         let added = PlanRows::of(self.all(&value["expressions"], &below)).named(index(value, table));
@@ -203,7 +203,7 @@ impl Walk<'_> {
         };
         let mut conditions = std::collections::BTreeSet::new();
         for condition in value["conditions"].as_array().into_iter().flatten() {
-            // That the correlated columns are the same ones says nothing more than their use in the subquery.
+            // The condition that the correlated columns are equal adds nothing to their use in the subquery.
             if !(is_correlated && text(condition, "comparison") == "COMPARE_NOT_DISTINCT_FROM") {
                 conditions.extend(used(&condition["left"], &left));
                 conditions.extend(used(&condition["right"], &right));
@@ -231,7 +231,7 @@ impl Walk<'_> {
                 right
             }
             "SINGLE" => {
-                // A scalar subquery changes no rows, only its own value.
+                // A scalar subquery changes only its own value, not the rows.
                 conditions.append(&mut right.decides);
                 let columns = std::mem::take(&mut right.columns).into_iter();
                 right.columns = columns.map(|flow| flow.decided_by(conditions.clone())).collect();
@@ -244,7 +244,7 @@ impl Walk<'_> {
         })
     }
 
-    /// The rows of an ephemeral model's expression: its columns by their names, so that it stands in the lineage.
+    /// The rows of an ephemeral model's expression: its columns by name, so that the model is part of the lineage.
     fn ephemeral(&self, value: &Value) -> Option<PlanRows> {
         let name = text(value, "ctename").strip_prefix(CTE_PREFIX)?;
         let node = (self.names.ephemeral)(name)?;
@@ -253,7 +253,7 @@ impl Walk<'_> {
     }
 }
 
-/// The names of a common table expression's columns, from the first place that reads it.
+/// The column names of a common table expression, from the first place that reads it.
 fn bound_columns(value: &Value, expression: usize) -> Option<Vec<&str>> {
     if text(value, "type") == "LOGICAL_CTE_REF" && index(value, "cte_index") == expression {
         return Some(value["bound_columns"].as_array()?.iter().filter_map(Value::as_str).collect());
@@ -261,7 +261,7 @@ fn bound_columns(value: &Value, expression: usize) -> Option<Vec<&str>> {
     value["children"].as_array()?.iter().find_map(|child| bound_columns(child, expression))
 }
 
-/// Column by column either of them.
+/// Each column comes from one of the two inputs.
 fn united(parts: Vec<PlanRows>) -> PlanRows {
     let mut all = PlanRows::default();
     for part in parts {
@@ -272,7 +272,7 @@ fn united(parts: Vec<PlanRows>) -> PlanRows {
     all
 }
 
-/// The columns that an operator hands on; all if it does not say.
+/// The columns that an operator returns; all of them if it does not list any.
 fn project(rows: PlanRows, map: &Value) -> PlanRows {
     let Some(chosen) = map.as_array().filter(|chosen| !chosen.is_empty()) else { return rows };
     let chosen: Vec<usize> =

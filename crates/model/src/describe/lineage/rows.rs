@@ -1,6 +1,6 @@
-//! The columns that an operator of a plan gives, and what decided which rows those are.
+//! The columns that an operator of a plan returns, and the fields that decide which rows exist.
 //!
-//! A value; the walk makes it.
+//! A value; the walk creates it.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,8 @@ use super::flow::{Field, Flow};
 #[derive(Debug, Clone, Default)]
 pub(super) struct PlanRows {
     pub columns: Vec<Flow>,
-    /// What DuckDB calls the columns before it gives them positions: table index and column index. May be short.
+    /// DuckDB's bindings of the columns before it resolves them to positions: table index and column index. May be
+    /// shorter than the columns.
     pub bindings: Vec<(usize, usize)>,
     /// Fields of filters, joins and groups.
     pub decides: BTreeSet<Field>,
@@ -20,7 +21,7 @@ impl PlanRows {
         Self { columns, ..Self::default() }
     }
 
-    /// With the binding that an operator of a table index gives its columns.
+    /// Sets the binding that an operator with a table index uses for its columns.
     pub fn named(mut self, table: usize) -> Self {
         self.bindings = (0..self.columns.len()).map(|column| (table, column)).collect();
         self
@@ -37,12 +38,12 @@ impl PlanRows {
         }
     }
 
-    /// For a reference that leads nowhere: it may be anything.
+    /// For a reference that cannot be resolved: it may be any field.
     fn any(&self) -> Flow {
         Flow::computed(self.columns.iter().flat_map(Flow::values).collect())
     }
 
-    /// These columns and those beside them.
+    /// These columns and the other ones.
     pub fn beside(mut self, other: Self) -> Self {
         self.bindings.resize(self.columns.len(), (usize::MAX, usize::MAX));
         self.columns.extend(other.columns);

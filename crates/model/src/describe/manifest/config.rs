@@ -1,4 +1,5 @@
-//! A node's configuration as dbt's artifacts show it: all keys of its kind, with dbt's defaults under what is set.
+//! A node's configuration as dbt's artifacts show it: all keys of its kind, with dbt's defaults for keys that are not
+//! set.
 //!
 //! Keys and defaults: the schema of the manifest, v12. Pure.
 
@@ -63,7 +64,7 @@ impl Graph {
         shown
     }
 
-    /// dbt's `contract`, with the checksum of the columns where it is enforced.
+    /// dbt's `contract`, with the checksum of the columns if it is enforced.
     pub(crate) fn contract(&self, node: &Node) -> Value {
         let contract = node.raw_config.get("contract");
         let flag = |key: &str| contract.and_then(|contract| contract.get(key)).and_then(Value::as_bool);
@@ -73,8 +74,8 @@ impl Graph {
     }
 }
 
-/// SHA-256 over the columns in the order of their names, and where the materialization enforces them the model's own
-/// constraints: dbt's text, so that its checksum and ours are the same.
+/// SHA-256 over the columns in the order of their names, and over the model's own constraints if the materialization
+/// enforces them. The text is dbt's, so that its checksum and ours are equal.
 fn contract_checksum(node: &Node) -> String {
     let constraint = |constraint: &elt_project::Constraint, is_model: bool| {
         let text = |text: &Option<String>| text.as_deref().map_or("None".into(), repr::quoted);
@@ -113,7 +114,7 @@ fn contract_checksum(node: &Node) -> String {
     elt_base::digest::sha256(&text)
 }
 
-/// The constraints that stand on the model itself: those of its columns come after them.
+/// The constraints of the model itself. Those of its columns follow.
 pub(super) fn own_constraints(node: &Node) -> &[elt_project::Constraint] {
     let of_columns: usize = node.columns.iter().map(|column| column.constraints.len()).sum();
     &node.constraints[..node.constraints.len().saturating_sub(of_columns)]

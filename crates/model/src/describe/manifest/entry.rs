@@ -1,4 +1,4 @@
-//! One node as an entry of the manifest. Pure, but for the checksum of a seed, which its file gives.
+//! One node as an entry of the manifest. Pure, except that it reads the file of a seed for its checksum.
 
 use serde_json::{Map, Value, json};
 
@@ -9,7 +9,7 @@ use crate::graph::{Call, GenericTest, Graph, Materialized, Node, NodeKind};
 use elt_project::{ColumnProperties, Constraint, seed_checksum};
 
 impl Graph {
-    /// A node's entry; `compiled` is its SQL, if it was compiled.
+    /// A node's entry. `compiled` is its SQL, if the node was compiled.
     pub fn entry(&self, node: &Node, compiled: Option<&String>) -> Value {
         match node.kind {
             NodeKind::Source => self.source_entry(node),
@@ -92,7 +92,7 @@ impl Graph {
                 ("compiled".into(), true.into()),
                 ("compiled_code".into(), sql.trim_end().into()),
                 ("extra_ctes_injected".into(), true.into()),
-                // Filled by the manifest, which compiles them.
+                // The manifest sets them, because it compiles them.
                 ("extra_ctes".into(), json!([])),
             ]);
         }
@@ -139,7 +139,7 @@ impl Graph {
         ]);
     }
 
-    /// dbt's `checksum`: of a file's text, of a seed's bytes, none of what stands in YAML.
+    /// dbt's `checksum`: of a file's text, or of a seed's bytes. Nodes that are defined in YAML have none.
     fn checksum(&self, node: &Node) -> Value {
         match node.kind {
             NodeKind::Seed => self.seed_checksum(node),
@@ -155,7 +155,7 @@ impl Graph {
         }
     }
 
-    /// Jinja as dbt keeps it; a generic test is the call of its macro.
+    /// Jinja as dbt stores it. A generic test is the call of its macro.
     pub(crate) fn raw_code(&self, node: &Node) -> String {
         let Some(generic) = node.test.as_ref().and_then(|test| test.generic.as_ref()) else {
             return node.raw_text().trim().to_owned();
@@ -166,7 +166,7 @@ impl Graph {
     }
 
     fn parent_ids(&self, node: &Node) -> Vec<&str> {
-        // What is switched off was never resolved.
+        // A disabled node was never resolved.
         node.parents.iter().map(|id| self.node(*id).unique_id.as_str()).collect()
     }
 
@@ -186,7 +186,8 @@ impl Graph {
         path.display().to_string()
     }
 
-    /// The columns that tests say tell the rows apart: those that are unique and not null, else those that are unique.
+    /// The columns that identify a row according to the tests: columns that are unique and not null, else columns that
+    /// are unique.
     fn primary_key(&self, node: &Node) -> Vec<String> {
         let keys = own_constraints(node).iter().chain(node.columns.iter().flat_map(|column| &column.constraints));
         let key = keys.filter(|one| one.kind == elt_project::ConstraintKind::PrimaryKey).map(|one| &one.columns);
@@ -278,7 +279,7 @@ impl Graph {
     fn unit_test_entry(&self, node: &Node) -> Value {
         let path = node.original_path().to_string_lossy();
         let inputs = node.unit_test.iter().flat_map(|test| &test.given);
-        // Rows stay in the YAML: what they give is the analyst's own.
+        // Rows are not copied from the YAML, because they contain the analyst's own values.
         let given: Vec<Value> = inputs
             .map(|given| json!({ "input": given.written, "rows": null, "format": "dict", "fixture": null }))
             .collect();

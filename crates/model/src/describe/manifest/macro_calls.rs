@@ -1,6 +1,6 @@
-//! The project's macros: their texts, who calls which, and which differ from an earlier state.
+//! The project's macros: their texts, their calls of each other, and the ones that differ from an earlier state.
 //!
-//! Finds calls in the text of the templates: nothing is rendered.
+//! Finds calls in the text of the templates. Renders nothing.
 
 use std::collections::{BTreeMap, HashSet};
 use std::sync::LazyLock;
@@ -23,7 +23,8 @@ static TAG: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"(?s)\{\{.*?\
 static WORD: LazyLock<Option<Regex>> = LazyLock::new(|| Regex::new(r"[A-Za-z_]\w*").ok());
 
 impl Graph {
-    /// Ids of the project's macros that a node's template, its hooks or, for a generic test, its name call.
+    /// Ids of the project's macros that are called by a node's template, by its hooks or, for a generic test, by its
+    /// name.
     pub(crate) fn macros_of(&self, node: &Node) -> Vec<String> {
         if self.macros.names.is_empty() {
             return Vec::new();
@@ -46,8 +47,8 @@ impl Graph {
         ids
     }
 
-    /// Ids of the project's macros whose text differs from a manifest's, that are new there or gone, and of all that call
-    /// one of those.
+    /// Ids of the project's macros that are new, removed or changed compared with a manifest, and of all macros that
+    /// call one of those.
     pub(crate) fn changed_macros(&self, manifest: &Value) -> HashSet<String> {
         let prefix = format!("macro.{}.", self.project);
         let old: BTreeMap<&str, &str> = manifest
@@ -107,7 +108,7 @@ impl Graph {
         blocks
     }
 
-    /// Ids of the project's macros named in the Jinja of a text, each once.
+    /// Ids of the project's macros that the Jinja of a text names, each once.
     pub(crate) fn calls(&self, text: &str) -> Vec<String> {
         let mut ids = Vec::new();
         let (Some(tag), Some(word)) = (TAG.as_ref(), WORD.as_ref()) else { return ids };

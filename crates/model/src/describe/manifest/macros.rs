@@ -1,6 +1,6 @@
 //! The project's macros as entries of the manifest.
 //!
-//! Calls are found in the text of the templates: nothing is rendered.
+//! Finds calls in the text of the templates. Renders nothing.
 
 use serde_json::{Map, Value, json};
 

@@ -1,7 +1,7 @@
 //! The graph in the shape of dbt's `manifest.json`, schema v12 (<https://schemas.getdbt.com/dbt/manifest/v12.json>).
 //!
-//! Returns a value and writes no file. Nodes are compiled by the caller; only ephemeral models that they carry are
-//! compiled here.
+//! Returns a value and writes no file. The caller compiles nodes. This module compiles only the ephemeral models that
+//! those nodes contain.
 
 mod config;
 mod entry;
@@ -19,7 +19,7 @@ use crate::graph::{Materialized, Node, NodeKind, cte_name};
 pub type CompiledSql = HashMap<String, String>;
 
 impl Compiler {
-    /// The manifest; `metadata` is the artifact's own header.
+    /// The manifest. `metadata` is the artifact's own header.
     pub fn manifest(&self, metadata: Value, compiled: &CompiledSql) -> Value {
         let mut maps: [Map<String, Value>; 4] = Default::default();
         let (mut parents, mut children) = (Map::new(), Map::new());
@@ -82,7 +82,7 @@ impl Compiler {
         })
     }
 
-    /// The ephemeral models that a node's SQL carries with it.
+    /// The ephemeral models that a node's SQL contains.
     fn extra_ctes(&self, node: &Node) -> Value {
         let (mut ctes, mut seen) = (Vec::new(), Vec::new());
         let mut open: Vec<&Node> = self.parents(node.id).collect();
@@ -99,7 +99,7 @@ impl Compiler {
         ctes.into()
     }
 
-    /// The group that a node counts to: a generic test stands in the group of what it tests.
+    /// The group of a node. A generic test is in the group of the node that it tests.
     fn group_of<'a>(&'a self, node: &'a Node) -> Option<&'a str> {
         let owner = node.test.as_ref().filter(|test| test.generic.is_some()).and_then(|test| test.owner);
         node.group().or_else(|| self.node(owner?).group())

@@ -1,6 +1,6 @@
-//! `adapter`, `api` and the functions around them: what templates ask about relations, and change of them.
+//! `adapter`, `api` and related functions: templates use them to read and change relations.
 //!
-//! Knows DuckDB's catalog as SQL text. What is not supported is an error at its place.
+//! Knows DuckDB's catalog as SQL text. An unsupported feature is an error at its place.
 
 use std::fmt;
 use std::sync::Arc;
@@ -48,8 +48,8 @@ pub(super) fn install(env: &mut Environment<'static>) {
 
 fn relation_of(value: &Value, function: &str) -> Result<RelationValue, Error> {
     value.downcast_object_ref::<RelationValue>().cloned().ok_or_else(|| {
-        Refusal::new(format!("`{function}` takes a relation, not `{}`", value.kind()))
-            .hint("`ref('…')`, `source('…', '…')`, `this` and `api.Relation.create(…)` are relations")
+        Refusal::new(format!("`{function}` needs a relation, not `{}`", value.kind()))
+            .hint("pass `ref('…')`, `source('…', '…')`, `this` or `api.Relation.create(…)`")
             .into()
     })
 }
@@ -59,7 +59,7 @@ fn texts(answer: &Answer, column: usize) -> Vec<String> {
     cells.filter_map(|cell| if let Cell::Text(text) = cell { Some(text.clone()) } else { None }).collect()
 }
 
-/// The relation as it stands in the database; none if there is none, or while parsing.
+/// The relation as it exists in the database. None if it does not exist, or while parsing.
 fn find(scope: &RenderScope, relation: &Relation) -> Result<Value, Error> {
     let sql = format!(
         "select table_schema, table_name, table_type from information_schema.tables where table_catalog = \
@@ -205,7 +205,7 @@ impl Object for Adapter {
                 scope.query(&format!("alter {kind} {} rename to {}", from.relation, quote(&to.relation.identifier)))?;
                 Ok(done)
             }
-            // DuckDB's columns have no widths to widen, and nothing here is cached.
+            // DuckDB's columns have no widths to extend, and this module caches nothing.
             "expand_target_column_types" | "cache_added" | "cache_dropped" | "cache_renamed" => Ok(done),
             "quote" => Ok(Value::from(quote(&arguments.text(0, "identifier")?))),
             "quote_as_configured" => Ok(Value::from(quote(&arguments.text(0, "identifier")?))),
@@ -221,7 +221,7 @@ impl Object for Adapter {
             }
             _ if !scope.setting.execute => Ok(Value::from(())),
             _ => Err(Refusal::new(format!("`adapter.{method}` is not supported"))
-                .hint("ask the database with `run_query`")
+                .hint("query the database with `run_query`")
                 .into()),
         }
     }
@@ -235,7 +235,7 @@ fn kind_of(scope: &RenderScope, relation: &RelationValue) -> Result<Option<Strin
     Ok(found.downcast_object_ref::<RelationValue>().and_then(|found| found.kind.clone()))
 }
 
-/// Drops a table or view, whichever it is.
+/// Drops a table or a view, whichever exists.
 pub(super) fn drop_relation(scope: &RenderScope, relation: &RelationValue) -> Result<(), Error> {
     if let Some(kind) = kind_of(scope, relation)? {
         scope.query(&format!("drop {kind} if exists {} cascade", relation.relation))?;
@@ -268,7 +268,7 @@ impl Object for RelationClass {
         if let Some(database) = arguments.get(0, "database").filter(|database| database.as_str() != Some(own.as_str()))
         {
             return Err(Refusal::new(format!("database `{database}` is not attached"))
-                .hint("a project has one warehouse, `target.database`")
+                .hint("use `target.database`: a project has only one warehouse")
                 .into());
         }
         let schema = match arguments.get(1, "schema") {
@@ -291,7 +291,7 @@ struct RelationColumn {
 
 impl RelationColumn {
     fn is(&self, types: &[&str]) -> bool {
-        // The whole name, as in dbt: a DECIMAL with its digits is none of them.
+        // The whole name, as in dbt: a DECIMAL with its digits does not match.
         types.contains(&self.dtype.to_lowercase().as_str())
     }
 

@@ -1,13 +1,13 @@
-//! The arguments of a call, by position or by name, as Python takes them.
+//! The arguments of a call, by position or by name, as in Python.
 
 use minijinja::Error;
 use minijinja::value::{Kwargs, Rest, Value, from_args};
 
 use super::refusal::Refusal;
 
-/// What a function was called with.
+/// The arguments of a function call.
 pub(super) struct Arguments {
-    /// As messages call it.
+    /// The function's name in messages.
     function: &'static str,
     pub positional: Vec<Value>,
     pub named: Kwargs,
@@ -23,7 +23,7 @@ impl Arguments {
         Self { function, positional: positional.0, named }
     }
 
-    /// The argument at a position, or of that name; None if it was not given, or as none.
+    /// The argument at a position, or with a name. None if it is absent or none.
     pub fn get(&self, index: usize, name: &str) -> Option<Value> {
         let given = self.positional.get(index).cloned().or_else(|| self.named.get::<Value>(name).ok());
         given.filter(|value| !value.is_none() && !value.is_undefined())
@@ -34,7 +34,7 @@ impl Arguments {
             .ok_or_else(|| Refusal::new(format!("`{}` needs its argument `{name}`", self.function)).into())
     }
 
-    /// An argument as text; what is none is an error.
+    /// An argument as text. An argument that is not text is an error.
     pub fn text(&self, index: usize, name: &str) -> Result<String, Error> {
         self.need(index, name).map(|value| value.to_string())
     }

@@ -1,6 +1,6 @@
 //! Lists and maps that a template can change: `{% do names.append('x') %}`.
 //!
-//! The engine's own values never change, so that literals become these where a project changes any.
+//! The engine's own values never change. If a project changes any list or map, its literals become these values.
 
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -18,7 +18,7 @@ pub(super) fn install(env: &mut Environment<'static>) {
     env.add_filter("list", |value: Value| list(&value));
 }
 
-/// A list that can be changed, of anything that can be looped over.
+/// A list that can be changed. It is built from any value that can be looped over.
 pub(super) fn list(value: &Value) -> Result<Value, Error> {
     let values = match value.kind() {
         ValueKind::Undefined | ValueKind::None => Vec::new(),
@@ -90,7 +90,7 @@ impl Object for List {
                 let mut values = lock(&self.0);
                 let at = position(index.unwrap_or(-1), values.len());
                 if at >= values.len() {
-                    return Err(Refusal::new("`pop` from a list that has no such item").into());
+                    return Err(Refusal::new("`pop` of an item that the list does not contain").into());
                 }
                 Ok(values.remove(at))
             }
@@ -98,7 +98,7 @@ impl Object for List {
                 let (value,): (Value,) = from_args(args)?;
                 let mut values = lock(&self.0);
                 let Some(at) = values.iter().position(|known| *known == value) else {
-                    return Err(Refusal::new("`remove` of what the list does not hold").into());
+                    return Err(Refusal::new("`remove` of an item that the list does not contain").into());
                 };
                 values.remove(at);
                 none
@@ -107,7 +107,7 @@ impl Object for List {
                 let (value,): (Value,) = from_args(args)?;
                 match lock(&self.0).iter().position(|known| *known == value) {
                     Some(at) => Ok(Value::from(at)),
-                    None => Err(Refusal::new("`index` of what the list does not hold").into()),
+                    None => Err(Refusal::new("`index` of an item that the list does not contain").into()),
                 }
             }
             "clear" => {
@@ -186,7 +186,9 @@ impl Object for Dict {
                 match (pairs.iter().position(|(known, _)| *known == key), default) {
                     (Some(at), _) => Ok(pairs.remove(at).1),
                     (None, Some(default)) => Ok(default),
-                    (None, None) => Err(Refusal::new(format!("`pop` of `{key}`, which the map does not hold")).into()),
+                    (None, None) => {
+                        Err(Refusal::new(format!("`pop` of `{key}`, which the map does not contain")).into())
+                    }
                 }
             }
             "popitem" => match lock(&self.0).pop() {

@@ -23,7 +23,7 @@ impl Object for ConfigObject {
         let scope = scope(state)?;
         for arg in args {
             let Ok(Json::Object(map)) = serde_json::to_value(arg) else {
-                return Err(Refusal::new("`config` takes keys and values: `config(materialized='table')`").into());
+                return Err(Refusal::new("write `config` with keys and values: `config(materialized='table')`").into());
             };
             value::merge(&mut lock(&scope.heard).config, map);
         }
@@ -48,14 +48,14 @@ impl Object for ConfigObject {
             }
             _ => {
                 return Err(Refusal::new(format!("`config.{method}` is not supported"))
-                    .hint("`config` has `get` and `require`")
+                    .hint("use `config.get` or `config.require`")
                     .into());
             }
         };
         match found {
             Some(found) => Ok(Value::from(Serde(found))),
             None if is_required && scope.setting.execute => {
-                Err(Refusal::new(format!("configuration `{key}` is required and not given")).into())
+                Err(Refusal::new(format!("configuration `{key}` is required, but not set")).into())
             }
             None => Ok(arguments.get(1, "default").unwrap_or(Value::from(()))),
         }

@@ -1,4 +1,5 @@
-//! The plain functions of dbt's context: `var`, `env_var`, `log`, `return`, `tojson`, `exceptions` and their kin.
+//! The plain functions of dbt's context: `var`, `env_var`, `log`, `return`, `tojson`, `exceptions` and related
+//! functions.
 
 use std::sync::Arc;
 
@@ -44,7 +45,9 @@ pub(super) fn install(env: &mut Environment<'static>, environment: elt_project::
     });
     env.add_function("debug", |_: Rest<Value>| {
         Err::<Value, Error>(
-            Refusal::new("`debug()` is not supported").hint("`log(…, info=true)` shows a value on the console").into(),
+            Refusal::new("`debug()` is not supported")
+                .hint("use `log(…, info=true)` to show a value on the console")
+                .into(),
         )
     });
     env.add_global("exceptions", Value::from_object(Exceptions));
@@ -53,7 +56,7 @@ pub(super) fn install(env: &mut Environment<'static>, environment: elt_project::
     env.add_function(MODULO, modulo);
 }
 
-/// Functions from values to values.
+/// Functions that convert values to values.
 fn texts(env: &mut Environment<'static>) {
     env.add_function("tojson", to_json);
     env.add_filter("tojson", to_json);
@@ -103,7 +106,7 @@ fn sorted(json: Json) -> Json {
     }
 }
 
-/// JSON as Python writes it: blanks behind commas and colons, and nothing but ASCII.
+/// JSON in Python's notation: a blank after each comma and colon, and only ASCII characters.
 fn python_json(json: &Json, text: &mut String) {
     match json {
         Json::Array(values) => {
@@ -154,7 +157,7 @@ fn to_yaml(value: Value, args: Rest<Value>, named: Kwargs) -> Result<Value, Erro
     Ok(Value::from(text))
 }
 
-/// Block YAML of a value. Texts that could be something else are quoted.
+/// Block YAML of a value. A text that could be read as another type is quoted.
 fn yaml(json: &Json, indent: usize, text: &mut String) {
     let pad = " ".repeat(indent);
     let is_block = |value: &Json| match value {
@@ -168,7 +171,7 @@ fn yaml(json: &Json, indent: usize, text: &mut String) {
                 text.push_str(&format!("{pad}{}:", scalar(&Json::String(key.clone()))));
                 if is_block(value) {
                     text.push('\n');
-                    // Lists stand below their key without indentation of their own.
+                    // A list is written below its key without its own indentation.
                     yaml(value, if value.is_array() { indent } else { indent + 2 }, text);
                 } else {
                     text.push_str(&format!(" {}\n", scalar(value)));
@@ -232,7 +235,7 @@ fn zip(lists: &[Value]) -> Result<Value, Error> {
     Ok(Value::from((0..length).map(tuple).collect::<Vec<_>>()))
 }
 
-/// Keys of the first map whose lists hold what the second's do not.
+/// The keys of the first map whose lists contain items that are missing in the second map.
 fn differences(first: &Value, second: &Value) -> Result<Value, Error> {
     let mut found = Vec::new();
     for key in first.try_iter()? {
@@ -249,7 +252,7 @@ fn differences(first: &Value, second: &Value) -> Result<Value, Error> {
     Ok(Value::from_pairs(found))
 }
 
-/// `a % b`: a text is a pattern to fill, as in Python.
+/// `a % b`: if `a` is a text, it is a pattern to fill, as in Python.
 fn modulo(state: &mut State, a: Value, b: Value) -> Result<Value, Error> {
     let Some(pattern) = a.as_str() else {
         return state.env().compile_expression("a % b")?.eval(context! { a, b });
@@ -268,7 +271,7 @@ fn modulo(state: &mut State, a: Value, b: Value) -> Result<Value, Error> {
     filled.map(Value::from)
 }
 
-/// `log(message, info=false)`: what is not for the console is for a log file that is not kept.
+/// `log(message, info=false)`: a message that is not for the console is dropped, because it is for dbt's log file.
 fn log(state: &mut State, args: Rest<Value>, named: Kwargs) -> Result<Value, Error> {
     let arguments = Arguments::of("log", args, named);
     if arguments.flag(1, "info", false) {
@@ -311,8 +314,9 @@ impl Object for Var {
             let refusal = Refusal::new(format!("variable `{name}` has no value"));
             match near {
                 Some(near) => refusal.hint(format!("did you mean `{near}`?")),
-                None => refusal
-                    .hint(format!("give it in `[project.vars]`, with `--vars`, or as a default: `var('{name}', …)`")),
+                None => refusal.hint(format!(
+                    "set it in `[project.vars]` or with `--vars`, or write a default: `var('{name}', …)`"
+                )),
             }
             .into()
         })
@@ -332,7 +336,7 @@ fn env_var(environment: &elt_project::Environment, name: &str, default: Option<V
         (Some(value), _) => Ok(Value::from(value)),
         (None, Some(default)) => Ok(default),
         (None, None) => Err(Refusal::new(format!("environment variable `{name}` is not set"))
-            .hint(format!("set it, also in `.env`, or give a default: `env_var('{name}', '…')`"))
+            .hint(format!("set it in the environment or in `.env`, or write a default: `env_var('{name}', '…')`"))
             .into()),
     }
 }
@@ -362,7 +366,7 @@ impl Object for Exceptions {
                 Ok(Value::from(""))
             }
             _ => Err(Refusal::new(format!("`exceptions.{method}` is not supported"))
-                .hint("`exceptions` has `raise_compiler_error` and `warn`")
+                .hint("use `raise_compiler_error` or `warn` of `exceptions`")
                 .into()),
         }
     }

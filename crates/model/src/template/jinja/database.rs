@@ -1,4 +1,4 @@
-//! `run_query`, `statement` blocks and `load_result`: templates that ask the database.
+//! `run_query`, `statement` blocks and `load_result`: functions with which templates query the database.
 
 use minijinja::value::{Kwargs, Rest, Value};
 use minijinja::{Environment, Error, State};
@@ -9,7 +9,7 @@ use super::scope::{lock, scope};
 use super::table::ResultTable;
 use crate::template::Answer;
 
-/// Puts the functions of this file into an environment.
+/// Adds the functions of this file to an environment.
 pub(super) fn install(env: &mut Environment<'static>) {
     env.add_function("run_query", run_query);
     env.add_function("statement", statement);
@@ -42,10 +42,10 @@ fn statement(state: &mut State, args: Rest<Value>, named: Kwargs) -> Result<Valu
     Ok(Value::from(""))
 }
 
-/// What stands in the block of a `{% call … %}`.
+/// The text in the block of a `{% call … %}`.
 fn called(state: &mut State, arguments: &Arguments, function: &str) -> Result<String, Error> {
     let caller = arguments.named.get::<Option<Value>>("caller")?.ok_or_else(|| {
-        Refusal::new(format!("`{function}` works as a block: `{{% call {function}(…) %}} … {{% endcall %}}`"))
+        Refusal::new(format!("`{function}` must be called as a block: `{{% call {function}(…) %}} … {{% endcall %}}`"))
     })?;
     Ok(caller.call(state, &[])?.to_string())
 }

@@ -1,7 +1,7 @@
 //! `modules.datetime` and `modules.pytz`: dates, times and spans with the methods that templates use.
 //!
-//! The engine knows no operators on them, so that `+` and `-` of such projects are rewritten to calls of `ADD` and
-//! `SUBTRACT`.
+//! The engine has no operators for them. In projects that use them, `+` and `-` are therefore rewritten to calls of
+//! `ADD` and `SUBTRACT`.
 
 use std::cmp::Ordering;
 use std::fmt::{self, Write};
@@ -24,7 +24,7 @@ pub(super) fn install(env: &mut Environment<'static>) {
 
 fn calculate(state: &mut State, a: Value, b: Value, subtract: bool) -> Result<Value, Error> {
     let sign = |span: Duration| if subtract { -span } else { span };
-    let too_far = || Refusal::new("the date lies beyond what dates can be");
+    let too_far = || Refusal::new("the date is outside the range of dates");
     match (a.downcast_object_ref::<DateTimeValue>(), b.downcast_object_ref::<DateTimeValue>()) {
         (Some(first), Some(second)) if subtract => return Ok(Span(first.utc() - second.utc()).into()),
         (Some(moment), None) => {
@@ -47,7 +47,7 @@ fn calculate(state: &mut State, a: Value, b: Value, subtract: bool) -> Result<Va
     state.env().compile_expression(expression)?.eval(context! { a, b })
 }
 
-/// A `date` or a `datetime`, the latter perhaps in a zone.
+/// A `date` or a `datetime`. A `datetime` may have a zone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct DateTimeValue {
     at: NaiveDateTime,
@@ -66,7 +66,7 @@ impl DateTimeValue {
         Self { at: date.and_time(NaiveTime::MIN), is_date: true, zone: None }
     }
 
-    /// `at` is the time on the clocks of the zone.
+    /// `at` is the local time of the zone.
     pub fn at(at: NaiveDateTime, zone: Option<Tz>) -> Self {
         Self { at, is_date: false, zone }
     }
@@ -115,7 +115,7 @@ impl DateTimeValue {
         let mut text = String::new();
         match write!(text, "{}", self.at.format(&pattern)) {
             Ok(()) => Ok(text),
-            Err(_) => Err(Refusal::new(format!("`{pattern}` is no format of dates")).into()),
+            Err(_) => Err(Refusal::new(format!("`{pattern}` is not a date format")).into()),
         }
     }
 
@@ -145,7 +145,7 @@ fn number(arguments: &Arguments, index: usize, name: &str) -> Result<Option<i64>
         None => Ok(None),
         Some(value) => match value.as_i64() {
             Some(number) => Ok(Some(number)),
-            None => Err(Refusal::new(format!("`{name}` is a whole number, not `{}`", value.kind())).into()),
+            None => Err(Refusal::new(format!("`{name}` must be a whole number, not `{}`", value.kind())).into()),
         },
     }
 }
@@ -159,7 +159,7 @@ fn moment(year: i64, parts: [i64; 6]) -> Result<NaiveDateTime, Error> {
         let time = NaiveTime::from_hms_micro_opt(small(hour)?, small(minute)?, small(second)?, small(micros)?)?;
         Some(date.and_time(time))
     };
-    build().ok_or_else(|| Refusal::new("there is no such date or time").into())
+    build().ok_or_else(|| Refusal::new("this date or time does not exist").into())
 }
 
 impl Object for DateTimeValue {
@@ -308,7 +308,7 @@ pub(super) fn zones() -> Value {
     let utc = Value::from_object(Zone(Tz::UTC));
     let named = |name: String| match name.parse::<Tz>() {
         Ok(zone) => Ok(Value::from_object(Zone(zone))),
-        Err(_) => Err(Error::from(Refusal::new(format!("there is no time zone `{name}`")))),
+        Err(_) => Err(Error::from(Refusal::new(format!("time zone `{name}` does not exist")))),
     };
     Value::from_pairs([("utc", utc.clone()), ("UTC", utc), ("timezone", Value::from_function(named))])
 }
@@ -328,7 +328,7 @@ fn timedelta(args: Rest<Value>, named: Kwargs) -> Result<Value, Error> {
     for (index, (name, seconds)) in units.iter().enumerate() {
         if let Some(value) = arguments.get(index, name) {
             let Ok(amount) = f64::try_from(value) else {
-                return Err(Refusal::new(format!("`{name}` of `timedelta` is a number")).into());
+                return Err(Refusal::new(format!("`{name}` of `timedelta` must be a number")).into());
             };
             micros += amount * seconds * 1e6;
         }
@@ -390,13 +390,13 @@ impl Object for DateClass {
             }
             "fromisoformat" => {
                 let text = arguments.text(0, "date_string")?;
-                iso(&text).ok_or_else(|| Refusal::new(format!("`{text}` is no date in ISO format")))?
+                iso(&text).ok_or_else(|| Refusal::new(format!("`{text}` is not a date in ISO format")))?
             }
             "fromtimestamp" | "utcfromtimestamp" => {
                 let seconds = f64::try_from(arguments.need(0, "timestamp")?)?;
                 let at = chrono::DateTime::from_timestamp_micros((seconds * 1e6) as i64);
                 let zone = arguments.get(1, "tz").and_then(|zone| zone.downcast_object::<Zone>());
-                let at = at.ok_or_else(|| Refusal::new("there is no such time"))?;
+                let at = at.ok_or_else(|| Refusal::new("this time does not exist"))?;
                 match zone {
                     Some(zone) => DateTimeValue::now(at, Some(zone.0)),
                     None => DateTimeValue::at(at.naive_utc(), None),
@@ -406,7 +406,7 @@ impl Object for DateClass {
                 let date = arguments.need(0, "date")?;
                 let date = date
                     .downcast_object_ref::<DateTimeValue>()
-                    .ok_or_else(|| Refusal::new("`combine` takes a date"))?;
+                    .ok_or_else(|| Refusal::new("`combine` needs a date"))?;
                 let time = arguments.text(1, "time")?;
                 let time = NaiveTime::parse_from_str(&time, "%H:%M:%S%.f").unwrap_or(NaiveTime::MIN);
                 DateTimeValue::at(date.at.date().and_time(time), None)
@@ -425,7 +425,7 @@ fn parsed(text: &str, pattern: &str) -> Result<DateTimeValue, Error> {
     let date = || {
         NaiveDate::parse_from_str(text, &ours).ok().map(|date| DateTimeValue::at(date.and_time(NaiveTime::MIN), None))
     };
-    // A month without a day is its first, as in Python.
+    // A month without a day means its first day, as in Python.
     let month = || {
         let date = NaiveDate::parse_from_str(&format!("{text} 01"), &format!("{ours} %d")).ok()?;
         Some(DateTimeValue::at(date.and_time(NaiveTime::MIN), None))

@@ -1,7 +1,7 @@
-//! `dbt.…`: the macros that every dbt project has, with the SQL that DuckDB's adapter renders.
+//! `dbt.…`: the macros that every dbt project has. They render the SQL of DuckDB's adapter.
 //!
-//! Their text stands in `built_in.jinja`. A project's own `x` wins where the plain name is called, and its `duckdb__x` or
-//! `default__x` wherever dbt dispatches.
+//! Their text is in `built_in.jinja`. If a template calls the plain name, a project's own macro `x` takes precedence.
+//! Where dbt dispatches, the project's `duckdb__x` or `default__x` takes precedence.
 
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
@@ -14,7 +14,7 @@ use super::refusal::Refusal;
 use super::scope::scope;
 use elt_base::error::nearest;
 
-/// The templates of built-in macros are called this and the macro's name.
+/// The prefix of the template names of built-in macros; the macro's name follows.
 pub(crate) const BUILT_IN_FILE: &str = "dbt/";
 
 /// Each macro's text by its name.
@@ -48,14 +48,14 @@ pub(super) fn install(env: &mut Environment<'static>) {
     env.add_global("dbt", Value::from_object(DbtNamespace));
 }
 
-/// The macro itself, whatever the project has of that name.
+/// The built-in macro itself, even if the project has a macro with that name.
 fn implementation(name: &str) -> Value {
     Value::from_object(ProjectMacro { name: name.to_owned(), file: format!("{BUILT_IN_FILE}{name}") })
 }
 
-/// `adapter.dispatch`: the project's macro for DuckDB, its default one, or dbt's own.
+/// `adapter.dispatch`: the project's macro for DuckDB, its default macro, or dbt's own.
 pub(super) fn dispatch(state: &State<'_, '_>, name: &str) -> Result<Value, Error> {
-    // A name with its package: `dbt.dateadd`.
+    // A name that includes its package: `dbt.dateadd`.
     let name = name.rsplit('.').next().unwrap_or(name);
     let scope = scope(state)?;
     let own = ["duckdb__", "default__"].iter().map(|prefix| format!("{prefix}{name}"));
@@ -65,7 +65,7 @@ pub(super) fn dispatch(state: &State<'_, '_>, name: &str) -> Result<Value, Error
         None if is_built_in(name) => Some(implementation(name)),
         None => state.lookup(name).filter(|value| !value.is_undefined()),
     };
-    found.ok_or_else(|| Refusal::new(format!("no macro `default__{name}` or `duckdb__{name}` exists")).into())
+    found.ok_or_else(|| Refusal::new(format!("macro `default__{name}` or `duckdb__{name}` does not exist")).into())
 }
 
 /// A built-in macro under its plain name.
@@ -86,7 +86,7 @@ impl Object for Dispatched {
 #[derive(Debug)]
 struct DbtNamespace;
 
-/// What `dbt.` has beside the macros of `built_in.jinja`.
+/// The functions of `dbt.` that are not macros of `built_in.jinja`.
 const FUNCTIONS: [&str; 7] = [
     "run_query",
     "statement",
@@ -119,7 +119,7 @@ impl Object for DbtNamespace {
         let refusal = Refusal::new(format!("`dbt.{method}` is not supported"));
         Err(match nearest(method, known) {
             Some(near) => refusal.hint(format!("did you mean `dbt.{near}`?")),
-            None => refusal.hint("copy what it does into a macro of the project"),
+            None => refusal.hint("write its code as a macro of the project"),
         }
         .into())
     }

@@ -1,4 +1,4 @@
-//! `elt`: what templates have of our own beside dbt's.
+//! `elt`: the functions that templates have in addition to dbt's.
 
 use std::sync::Arc;
 
@@ -49,16 +49,16 @@ fn surrogate_key(state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Err
         None | Some("integer" | "bigint") => false,
         Some("uuid") => true,
         Some(other) => {
-            return Err(Refusal::new(format!("`elt.surrogate_key` has no type `{other}`"))
-                .hint("it takes `integer` and `uuid`")
+            return Err(Refusal::new(format!("`elt.surrogate_key` cannot have the type `{other}`"))
+                .hint("use `integer` or `uuid`")
                 .into());
         }
     };
     let scope = scope(state)?;
     let from = arguments.get(2, "from").map(|value| value.to_string());
     if from.as_ref().is_some_and(|from| from.contains("__dbt__cte__")) {
-        return Err(Refusal::new("`from` of `elt.surrogate_key` is an ephemeral model, which holds no rows")
-            .hint("a view or a table can be read before the model is built")
+        return Err(Refusal::new("`from` of `elt.surrogate_key` is an ephemeral model, which does not store rows")
+            .hint("use a view or a table: it can be read before the model is built")
             .into());
     }
     let key = KeyUse { map, columns, from, is_uuid };

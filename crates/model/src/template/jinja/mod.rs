@@ -1,7 +1,8 @@
-//! What Jinja sees: `ref`, `source`, `config`, `var`, `env_var`, `this`, `target`, macros and their kin.
+//! The names that Jinja templates can use: `ref`, `source`, `config`, `var`, `env_var`, `this`, `target`, macros and
+//! others.
 //!
-//! Functions are shared by all renderings; what differs from one to the next is the `RenderScope` they look up. Knows nothing
-//! of files or the graph's nodes beyond the names that `ProjectNames` holds.
+//! All renderings share the functions. The differences between renderings are in the `RenderScope` that the functions
+//! look up. Does not know files. Knows the graph's nodes only by the names in `ProjectNames`.
 
 mod adapter;
 mod arguments;
@@ -35,11 +36,11 @@ pub(crate) use refusal::Refusal;
 pub(crate) use relation_value::RelationValue;
 pub(crate) use scope::{Marks, Recording, RenderScope, Setting, lock};
 
-/// Words without which a text cannot ask the database or say anything on the console.
+/// A text without these words cannot query the database or print on the console.
 pub(crate) const ASKING: [&str; 9] =
     ["run_query", "statement", "adapter", "relation", "log", "print", "warn", "spine", "columns_in_query"];
 
-/// Puts everything but the macros into an environment.
+/// Adds everything except the macros to an environment.
 pub(crate) fn install(
     env: &mut Environment<'static>,
     target: Value,
@@ -76,10 +77,10 @@ pub(crate) fn unknown_method(
     let changes = CHANGES.iter().any(|known| known[1..].strip_suffix('(') == Some(method));
     if changes && matches!(value.kind(), ValueKind::Seq | ValueKind::Map | ValueKind::Iterable) {
         let hint = match value.kind() {
-            ValueKind::Map => "a map written as `{…}` can be changed: `{% set copy = {} %}{% do copy.update(…) %}`",
-            _ => "a list written as `[…]` or made by `| list` can be changed",
+            ValueKind::Map => "write the map as `{…}` to change it: `{% set copy = {} %}{% do copy.update(…) %}`",
+            _ => "write the list as `[…]` or make it with `| list` to change it",
         };
-        return Err(Refusal::new(format!("`{method}` works on no value of this kind")).hint(hint).into());
+        return Err(Refusal::new(format!("`{method}` does not work on this kind of value")).hint(hint).into());
     }
     match trimming::method(value, method, args) {
         Some(trimmed) => Ok(trimmed),

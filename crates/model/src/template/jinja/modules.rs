@@ -1,4 +1,4 @@
-//! `modules.re` and `modules.itertools`, as far as templates use them; `modules.datetime` has a file of its own.
+//! `modules.re` and `modules.itertools`, with the functions that templates use. `modules.datetime` has a separate file.
 
 use std::sync::Arc;
 
@@ -77,8 +77,8 @@ fn build(pattern: &str, flags: i64) -> Result<Regex, Error> {
         .dot_matches_new_line(flags & DOT_ALL != 0)
         .build()
         .map_err(|_| {
-            Refusal::new(format!("`{pattern}` is no regular expression that is understood here"))
-                .hint("look-around and back-references are not supported")
+            Refusal::new(format!("`{pattern}` is not a regular expression that `elt` supports"))
+                .hint("remove look-around and back-references")
                 .into()
         })
 }
@@ -130,7 +130,7 @@ impl RePattern {
     }
 }
 
-/// Python's `\1` and `\g<name>` as this crate writes them.
+/// Converts Python's `\1` and `\g<name>` to the notation of this crate.
 fn replacement(python: &str) -> String {
     let mut ours = String::new();
     let mut rest = python;
@@ -178,10 +178,10 @@ impl Object for RePattern {
     }
 }
 
-/// What was found.
+/// A match of an expression.
 #[derive(Debug)]
 struct Match {
-    /// Text, start and end of each group, the whole first; ends are bytes.
+    /// Text, start and end of each group; the whole match is first. Positions are bytes.
     groups: Vec<Option<(String, usize, usize)>>,
     names: Vec<(String, usize)>,
 }
@@ -286,16 +286,16 @@ impl Object for Itertools {
                 Ok(tuples(all.into_iter().map(of).collect()))
             }
             _ => Err(Refusal::new(format!("`modules.itertools.{method}` is not supported"))
-                .hint("`itertools` has `chain`, `product`, `combinations` and `permutations`")
+                .hint("use `chain`, `product`, `combinations` or `permutations`")
                 .into()),
         }
     }
 }
 
-/// A template that asks for more would not end in an analyst's day.
+/// A template that needs more combinations would not end within a working day.
 fn bounded(length: usize) -> Result<(), Error> {
     const MOST: usize = 1_000_000;
-    if length > MOST { Err(Refusal::new("that are more than a million combinations").into()) } else { Ok(()) }
+    if length > MOST { Err(Refusal::new("the result has more than a million combinations").into()) } else { Ok(()) }
 }
 
 fn with(head: &[Value], value: &Value) -> Vec<Value> {

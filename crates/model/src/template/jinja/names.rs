@@ -1,4 +1,4 @@
-//! What all renderings of a project share: its names, variables and macros, and what names refer to.
+//! The data that all renderings of a project share: its names, variables and macros, and the nodes that names refer to.
 //!
 //! Values.
 
@@ -11,20 +11,20 @@ use serde_json::{Map, Value as Json};
 use crate::graph::{Call, NodeId, Relation};
 use elt_base::error::SourceText;
 
-/// What a name stands for once the graph is resolved.
+/// The node that a name means after the graph is resolved.
 #[derive(Debug, Clone)]
 pub(crate) struct Referent {
     pub id: NodeId,
     pub relation: Relation,
-    /// The name of the common table expression that stands for an ephemeral model.
+    /// The name of the common table expression that represents an ephemeral model.
     pub cte: Option<String>,
     /// The node's own `event_time`.
     pub event_time: Option<String>,
-    /// The files that stand for a source's table.
+    /// The files that replace a source's table.
     pub external: Option<String>,
 }
 
-/// What all renderings share.
+/// The data that all renderings share.
 #[derive(Debug, Default)]
 pub(crate) struct ProjectNames {
     pub project: String,
@@ -38,12 +38,12 @@ pub(crate) struct ProjectNames {
     pub macros: Vec<String>,
     /// Macro files by the name of their template.
     pub macro_files: HashMap<String, Arc<SourceText>>,
-    /// `graph`, once something asked for it.
+    /// `graph`, after a template used it.
     pub graph: OnceLock<Value>,
 }
 
 impl ProjectNames {
-    /// Whether the project has a macro of that name.
+    /// Whether the project has a macro with this name.
     pub fn has_macro(&self, name: &str) -> bool {
         self.macros.binary_search_by(|known| known.as_str().cmp(name)).is_ok()
     }

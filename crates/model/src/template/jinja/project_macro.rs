@@ -1,4 +1,4 @@
-//! Macros of the project and of the tool: callable from any template by their plain names.
+//! Macros of the project and of the tool. Any template can call them by their plain names.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -10,11 +10,11 @@ use super::refusal::Refusal;
 use super::scope::{Marks, lock, scope};
 use crate::template::markup::{MACRO_PREFIX, MARK_ENTER, MARK_LEAVE};
 
-/// A macro, rendered in a template of its own with the caller's scope.
+/// A macro, rendered in a separate template with the caller's scope.
 #[derive(Debug)]
 pub(crate) struct ProjectMacro {
     pub name: String,
-    /// The template that holds it.
+    /// The template that contains it.
     pub file: String,
 }
 
@@ -24,7 +24,7 @@ impl Object for ProjectMacro {
     }
 
     fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
-        /// Macros that call each other deeper than this do so for ever.
+        /// Macros that call each other more deeply than this never end.
         const DEPTH_MAX: usize = 60;
         thread_local!(static DEPTH: Cell<usize> = const { Cell::new(0) });
         struct Deeper;
@@ -37,7 +37,7 @@ impl Object for ProjectMacro {
         let depth = DEPTH.with(|depth| depth.replace(depth.get() + 1));
         let _deeper = Deeper;
         if depth >= DEPTH_MAX {
-            return Err(Refusal::new(format!("macro `{}` calls itself without end", self.name)).into());
+            return Err(Refusal::new(format!("macro `{}` calls itself endlessly", self.name)).into());
         }
         let inner = format!("{MACRO_PREFIX}{}", self.name);
         let args = with_block(state, args)?;
@@ -53,7 +53,7 @@ impl Object for ProjectMacro {
             Ok(text) => Ok(Value::from(text)),
             Err(error) => match lock(&scope.heard).returned.take() {
                 Some(value) => Ok(value),
-                // Keeps the place inside the macro; the call's own place is added on the way out.
+                // Keeps the place inside the macro. The call's own place is added by the callers.
                 None if error.line().is_some() => {
                     Err(Error::new(ErrorKind::InvalidOperation, format!("macro `{}` failed", self.name))
                         .with_source(error))
@@ -69,7 +69,7 @@ fn split(args: &[Value]) -> Result<(Vec<Value>, Kwargs), Error> {
     Ok((positional.0, kwargs))
 }
 
-/// The text of a `{% call %}` block in the block's place: a block can be rendered only where it stands.
+/// Replaces a `{% call %}` block by its text, because a block can be rendered only in its own template.
 fn with_block(state: &mut State<'_, '_>, args: &[Value]) -> Result<Vec<Value>, Error> {
     let (positional, kwargs) = split(args)?;
     let Ok(caller) = kwargs.get::<Value>("caller") else { return Ok(args.to_vec()) };
@@ -88,7 +88,7 @@ fn with_block(state: &mut State<'_, '_>, args: &[Value]) -> Result<Vec<Value>, E
     Ok(all)
 }
 
-/// What was not foreseen goes to the parameters `varargs` and `kwargs`, of macros that have them.
+/// Unexpected arguments go to the parameters `varargs` and `kwargs` of macros that use them.
 fn with_rest(state: &mut State<'_, '_>, inner: &str, args: &[Value]) -> Result<Vec<Value>, Error> {
     let Some(value) = state.lookup(inner) else { return Ok(args.to_vec()) };
     let names: Vec<String> = value.get_attr("arguments")?.try_iter()?.map(|name| name.to_string()).collect();
@@ -118,7 +118,7 @@ fn with_rest(state: &mut State<'_, '_>, inner: &str, args: &[Value]) -> Result<V
     Ok(all)
 }
 
-/// A rendered `{% call %}` block; None for one that takes arguments.
+/// A rendered `{% call %}` block. None for a block that has arguments.
 #[derive(Debug)]
 struct OpenBlock(Option<Value>);
 
@@ -129,8 +129,8 @@ impl Object for OpenBlock {
 
     fn call(self: &Arc<Self>, _: &mut State<'_, '_>, _: &[Value]) -> Result<Value, Error> {
         self.0.clone().ok_or_else(|| {
-            Refusal::new("a `call` block with arguments of its own is not supported for macros of other files")
-                .hint("give the macro a list and loop in it, or define the macro in the same file")
+            Refusal::new("a `call` block with its own arguments is not supported for macros of other files")
+                .hint("pass the macro a list and loop over it in the macro, or define the macro in the same file")
                 .into()
         })
     }

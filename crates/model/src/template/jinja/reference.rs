@@ -1,4 +1,4 @@
-//! `ref` and `source`: what they record, and the relation that they return.
+//! `ref` and `source`: they record a call and return its relation.
 
 use minijinja::value::{Kwargs, Rest, Value};
 use minijinja::{Error, State};
@@ -13,7 +13,7 @@ fn text_args(function: &str, args: &[Value]) -> Result<Vec<String>, Error> {
         .map(|arg| {
             arg.as_str()
                 .map(str::to_owned)
-                .ok_or_else(|| Refusal::new(format!("`{function}` takes names as text, not `{}`", arg.kind())).into())
+                .ok_or_else(|| Refusal::new(format!("`{function}` needs names as text, not `{}`", arg.kind())).into())
         })
         .collect()
 }
@@ -32,7 +32,7 @@ pub(super) fn jinja_ref(state: &mut State, args: Rest<Value>, kwargs: Kwargs) ->
                 .hint(format!("the only package is this project, `{}`", scope.names.project))
                 .into());
         }
-        _ => return Err(Refusal::new("`ref` takes a model's name, or a package and a model's name").into()),
+        _ => return Err(Refusal::new("write `ref` with a model's name, or with a package and a model's name").into()),
     };
     mention(&scope, Call::Ref(name.clone()))
 }
@@ -42,11 +42,14 @@ pub(super) fn jinja_source(state: &mut State, args: Rest<Value>) -> Result<Value
     let names = text_args("source", &args.0)?;
     match names.as_slice() {
         [source, table] => mention(&scope, Call::Source(source.clone(), table.clone())),
-        _ => Err(Refusal::new("`source` takes a source's and a table's name: `source('loans', 'customers')`").into()),
+        _ => {
+            Err(Refusal::new("write `source` with a source's and a table's name: `source('loans', 'customers')`")
+                .into())
+        }
     }
 }
 
-/// Records a call and gives the relation it stands for.
+/// Records a call and returns its relation.
 fn mention(scope: &RenderScope, call: Call) -> Result<Value, Error> {
     let mut heard = lock(&scope.heard);
     let number = heard.calls.len();
@@ -66,16 +69,16 @@ fn mention(scope: &RenderScope, call: Call) -> Result<Value, Error> {
         Call::Source(source, table) => format!("source('{source}', '{table}')"),
     };
     let Some(target) = targets.get(&call) else {
-        return Err(Refusal::new(format!("`{described}` names nothing in this project")).into());
+        return Err(Refusal::new(format!("`{described}` does not exist in this project")).into());
     };
     if scope.setting.allowed.as_ref().is_some_and(|allowed| !allowed.contains(&target.id)) {
-        return Err(Refusal::new(format!("`{described}` was not seen while the project was parsed"))
-            .hint(format!("name it outside of the condition too: `-- depends_on: {{{{ {described} }}}}`"))
+        return Err(Refusal::new(format!("`{described}` was not found while the project was parsed"))
+            .hint(format!("write it outside of the condition, too: `-- depends_on: {{{{ {described} }}}}`"))
             .into());
     }
     let is_unit_test = scope.setting.overrides.is_some();
     let shown = match (&target.cte, &target.external) {
-        // A unit test's rows stand in the relation.
+        // The relation contains a unit test's rows.
         (None, Some(external)) if !is_unit_test => external.clone(),
         (Some(cte), _) => {
             if !heard.ephemerals.contains(&target.id) {

@@ -1,12 +1,12 @@
-//! A refusal of our own inside a template.
+//! An error that our own functions raise inside a template.
 //!
-//! A message and a hint; knows no place.
+//! A message and a hint. Does not know the place.
 
 use std::fmt;
 
 use minijinja::{Error, ErrorKind};
 
-/// A refusal of our own inside a template; its message is shown as it is.
+/// An error that our own functions raise inside a template. Its message is shown unchanged.
 #[derive(Debug, Clone)]
 pub(crate) struct Refusal {
     pub message: String,

@@ -1,6 +1,6 @@
 //! Relations as templates see them.
 //!
-//! Renders quoted; has the attributes and methods of dbt.
+//! A relation renders to its quoted name, and has the attributes and methods of dbt.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -13,16 +13,16 @@ use super::names::ProjectNames;
 use crate::graph::Relation;
 use elt_base::schema::{CATALOG, quote};
 
-/// A relation in a template: renders quoted; has dbt's attributes.
+/// A relation in a template. It renders to its quoted name, and has dbt's attributes.
 #[derive(Debug, Clone)]
 pub(crate) struct RelationValue {
     pub shown: String,
     pub relation: Relation,
     /// The warehouse's name in SQL.
     pub database: Arc<str>,
-    /// `table`, `view` …, where the database was asked.
+    /// `table`, `view` …, if the database was asked.
     pub kind: Option<String>,
-    /// What `render()` gives, where that is not what is shown: without the filter of a batch.
+    /// The result of `render()`, if it differs from the shown text: without the filter of a batch.
     pub plain: Option<String>,
 }
 
@@ -31,7 +31,7 @@ impl RelationValue {
         Self { shown: relation.to_string(), relation, database: CATALOG.into(), kind: None, plain: None }
     }
 
-    /// Shown as something else than its name, such as a common table expression.
+    /// A relation with another text than its name, such as a common table expression.
     pub fn shown_as(shown: impl Into<String>, relation: Relation) -> Self {
         Self { shown: shown.into(), relation, database: CATALOG.into(), kind: None, plain: None }
     }
@@ -41,7 +41,7 @@ impl RelationValue {
         self
     }
 
-    /// As part of a project's warehouse.
+    /// The relation as part of a project's warehouse.
     pub fn of(mut self, names: &ProjectNames) -> Self {
         if !names.database.is_empty() {
             self.database = names.database.as_str().into();
@@ -91,7 +91,7 @@ impl Object for RelationValue {
         };
         match method {
             "render" => Ok(Value::from(self.plain.as_ref().unwrap_or(&self.shown))),
-            // The database is left out unless it is asked for: there is one only.
+            // The database is omitted unless it is requested, because there is only one.
             "include" => {
                 let database = kwargs.get::<Option<bool>>("database")?.unwrap_or(false);
                 let shown = shown(included("schema")?, included("identifier")?, database);

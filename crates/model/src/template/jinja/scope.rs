@@ -1,6 +1,6 @@
-//! One rendering: whose it is, what it may reach, and what it said.
+//! One rendering: its node, the nodes that it may use, and what it records.
 //!
-//! Functions of the environment are shared by all renderings; what differs from one to the next they find here.
+//! All renderings share the functions of the environment. The functions find the differences between renderings here.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -20,43 +20,43 @@ use crate::template::{Answer, Asker, TemplateMessage, markup, overridden};
 use elt_base::error::{Place, SourceText};
 use elt_project::OverrideProperties;
 
-/// Which of a rendered text's parts bear marks that say where they were written.
+/// The parts of a rendered text that contain marks. A mark says where a part was written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Marks {
-    /// None: the text is SQL.
+    /// No parts: the text is SQL.
     #[default]
     Nothing,
-    /// The template's own text, outside of what is captured into values.
+    /// The template's own text, except text that is captured into values.
     Own,
-    /// Everything that was written, also in macros and in captured text.
+    /// All text, also text from macros and captured text.
     All,
 }
 
-/// How a text is rendered.
+/// The options of rendering a text.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Setting {
     /// False while parsing: names are recorded, not resolved.
     pub execute: bool,
     pub is_incremental: bool,
     pub this: Option<Relation>,
-    /// What `config.get` reads.
+    /// The values that `config.get` reads.
     pub config: Map<String, Json>,
-    /// The nodes that may be reached in a resolved rendering; None allows all.
+    /// The nodes that a resolved rendering may use. None allows all.
     pub allowed: Option<Vec<NodeId>>,
-    /// Makes one call fail, counted from 0 over `ref` and `source`, so that its place becomes known.
+    /// One call fails, counted from 0 over `ref` and `source`, so that the error shows its place.
     pub fail_at: Option<(usize, Refusal)>,
     /// `model`: the node that is rendered.
     pub model: Option<Value>,
-    /// What the nodes that are mentioned are filtered by.
+    /// The batch that filters the nodes that the text refers to.
     pub batch: Option<TimeBatch>,
-    /// A unit test's.
+    /// For a unit test: its overrides.
     pub overrides: Option<Arc<OverrideProperties>>,
-    /// More names, such as the arguments of a generic test or what only a hook sees.
+    /// Additional names, such as the arguments of a generic test or the names that only a hook can use.
     pub extra: HashMap<String, Value>,
     pub marks: Marks,
-    /// What the queries of an earlier rendering of the same text gave; nothing is asked again.
+    /// The answers to the queries of an earlier rendering of the same text. No query runs again.
     pub replay: Option<Arc<Vec<(String, Answer)>>>,
-    /// What time it is, if it is not to be now.
+    /// The time to use instead of now.
     pub now: Option<DateTime<Utc>>,
 }
 
@@ -69,28 +69,28 @@ pub(crate) struct RenderScope {
     pub source: Option<Arc<SourceText>>,
     pub host: Option<Asker>,
     pub heard: Mutex<Recording>,
-    /// What `statement` blocks and `store_result` left.
+    /// The results of `statement` blocks and `store_result`.
     pub results: Mutex<HashMap<String, Value>>,
-    /// One time for all of a rendering, so that it can be rendered again.
+    /// The time of the whole rendering, so that it can be repeated.
     pub now: DateTime<Utc>,
     replayed: AtomicUsize,
 }
 
-/// What a rendering said.
+/// The calls and values that a rendering recorded.
 #[derive(Debug, Default)]
 pub(crate) struct Recording {
     pub calls: Vec<Call>,
-    /// The maps given to `config()`, laid over each other.
+    /// The maps passed to `config()`, merged.
     pub config: Map<String, Json>,
-    /// Ephemeral models that were mentioned, each once.
+    /// Ephemeral models that the text refers to, each once.
     pub ephemerals: Vec<NodeId>,
-    /// Queries that were answered, in order.
+    /// Queries with their answers, in order.
     pub answers: Vec<(String, Answer)>,
-    /// What `set_sql_header` gave.
+    /// The SQL that was passed to `set_sql_header`.
     pub header: Option<String>,
-    /// Surrogate keys that were asked for, each once.
+    /// Surrogate keys that the text uses, each once.
     pub keys: Vec<KeyUse>,
-    /// What a macro gave to `return`, while it unwinds.
+    /// The value that a macro passed to `return`, until the call ends.
     pub(super) returned: Option<Value>,
 }
 
@@ -120,7 +120,7 @@ impl Object for RenderScope {
     }
 }
 
-/// `graph` while it is made.
+/// An empty `graph`, used while the real one is created.
 fn empty_graph() -> Value {
     let kinds = ["nodes", "sources", "exposures", "metrics", "groups"];
     Value::from_pairs(kinds.map(|kind| (kind, Value::from(Serde(Map::<String, Json>::new())))))
@@ -131,7 +131,7 @@ pub(super) fn scope(state: &State<'_, '_>) -> Result<Arc<RenderScope>, Error> {
     state
         .lookup(SCOPE)
         .and_then(|value| value.downcast_object::<RenderScope>())
-        .ok_or_else(|| Refusal::new("nothing of the project can be named here").into())
+        .ok_or_else(|| Refusal::new("the project is not available here").into())
 }
 
 impl RenderScope {
@@ -153,7 +153,7 @@ impl RenderScope {
         }
     }
 
-    /// Asks the database. None while parsing, when there is nothing to ask.
+    /// Queries the database. None while parsing, when no database is available.
     pub fn query(&self, sql: &str) -> Result<Option<Answer>, Error> {
         if !self.setting.execute {
             return Ok(None);
@@ -163,11 +163,11 @@ impl RenderScope {
             let next = replay.get(self.replayed.fetch_add(1, Ordering::Relaxed));
             return match next.filter(|(asked, _)| *asked == sql) {
                 Some((_, answer)) => Ok(Some(answer.clone())),
-                None => Err(Refusal::new("another query than before").into()),
+                None => Err(Refusal::new("the query differs from the earlier one").into()),
             };
         }
         let Some(host) = &self.host else {
-            return Err(Refusal::new("there is no database to ask here").into());
+            return Err(Refusal::new("the database is not available here").into());
         };
         match host.query(&sql) {
             Ok(answer) => {
@@ -181,14 +181,15 @@ impl RenderScope {
         }
     }
 
-    /// Says a line, where somebody listens: not while parsing, nor while the text is rendered again for its places.
+    /// Prints a line if there is a host. There is none while parsing, or while the text is rendered again for its
+    /// places.
     pub fn say(&self, said: TemplateMessage) {
         if let Some(host) = &self.host {
             host.say(said);
         }
     }
 
-    /// Where a call stands in the template that makes it, as far as its name tells.
+    /// The place of a call in the template that makes it, found by the call's name.
     pub fn place_of(&self, state: &State<'_, '_>, call: &str) -> Option<Place> {
         let source = self.names.macro_files.get(state.name()).or(self.source.as_ref())?;
         let start = source.text.find(call)?;

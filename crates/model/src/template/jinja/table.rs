@@ -1,6 +1,6 @@
-//! The rows of a query as dbt's templates know them: a table with `rows`, `columns`, `column_names`.
+//! The rows of a query in the form that dbt's templates know: a table with `rows`, `columns`, `column_names`.
 //!
-//! Of the library whose table dbt gives, what projects use; other methods are an error that says so.
+//! Supports the methods of dbt's table library that projects use. Other methods are an error.
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::refusal::Refusal;
 use super::scope::scope;
 use crate::template::{Answer, Cell, TemplateMessage};
 
-/// A table; rows and columns share its values.
+/// A table. Its rows and columns share its values.
 #[derive(Debug)]
 pub(super) struct ResultTable {
     names: Vec<String>,
@@ -26,7 +26,7 @@ impl ResultTable {
         Arc::new(Self { names: answer.columns.clone(), rows })
     }
 
-    /// The rows as tuples: what `load_result('x')['data']` is.
+    /// The rows as tuples, for `load_result('x')['data']`.
     pub fn data(&self) -> Value {
         Value::from(self.rows.iter().map(|row| Value::from(Tuple::from(row.clone()))).collect::<Vec<_>>())
     }
@@ -39,7 +39,7 @@ impl ResultTable {
         Value::from_object(TableRow { table: self.clone(), index })
     }
 
-    /// The position that an index or a name stands for; negative ones count from the end.
+    /// The position of an index or a name. A negative index counts from the end.
     fn position(&self, key: &Value) -> Option<usize> {
         match key.as_str() {
             Some(name) => self.names.iter().position(|known| known == name),
@@ -47,7 +47,7 @@ impl ResultTable {
         }
     }
 
-    /// A picture of the table in text, as `print_table` gives it.
+    /// The table as text, for `print_table`.
     fn picture(&self, rows_max: usize, columns_max: usize) -> String {
         let shown: Vec<usize> = (0..self.names.len().min(columns_max)).collect();
         let text = |value: &Value| if value.is_none() { String::new() } else { value.to_string() };
@@ -107,7 +107,7 @@ fn wrapped(key: &Value, length: usize) -> Option<usize> {
 
 fn unsupported(method: &str) -> Error {
     Refusal::new(format!("`{method}` of a query's result is not supported"))
-        .hint("it has `rows`, `columns`, `column_names` and `print_table`; say in SQL what else should happen to it")
+        .hint("use `rows`, `columns`, `column_names` or `print_table`, and do everything else in SQL")
         .into()
 }
 

@@ -1,7 +1,7 @@
-//! Trimming of texts that bear markers: the blanks go, the markers stay.
+//! Trims texts that contain markers: removes the blanks and keeps the markers.
 //!
-//! Only where a text is rendered again for its places. Other filters either leave markers alone, or the rendering comes
-//! out different and is not used.
+//! It is used only if a text is rendered again for its places. Other filters either keep markers unchanged, or the
+//! result of the rendering differs and is not used.
 
 use minijinja::Environment;
 use minijinja::value::Value;
@@ -26,7 +26,7 @@ fn length(value: Value) -> Option<usize> {
     }
 }
 
-/// `strip`, `lstrip` and `rstrip` of a text with markers; None for everything else.
+/// `strip`, `lstrip` and `rstrip` of a text with markers. None for everything else.
 pub(super) fn method(value: &Value, method: &str, args: &[Value]) -> Option<Value> {
     let text = value.as_str().filter(|text| args.is_empty() && text.contains(is_mark))?;
     let (start, end) = match method {

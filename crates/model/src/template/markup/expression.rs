@@ -1,20 +1,21 @@
-//! What in a tag must become a call, because the engine has no operator or value for it.
+//! Rewrites expressions in a tag to calls if the engine has no operator or value for them.
 //!
 //! `"%s" % x` fills a text, `date + span` calculates, `[…]` and `{…}` are values that can change. Finds the operands by
-//! Jinja's precedences; what it does not understand it leaves as it is, for the engine to complain of.
+//! Jinja's precedences. Does not change an expression that it does not understand, so that the engine reports the
+//! error.
 
 use super::calls::{ADD, LIST, MAP, MODULO, SUBTRACT};
 
-/// What is rewritten beside `%`, which always is.
+/// The expressions to rewrite in addition to `%`, which is always rewritten.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Rewrite {
-    /// Literals become lists and maps that can change.
+    /// Literals become lists and maps that can be changed.
     pub literals: bool,
-    /// `+` and `-` may meet dates.
+    /// The operands of `+` and `-` may be dates.
     pub dates: bool,
 }
 
-/// A change to a tag's text: `replaces` bytes at `at` become `text`.
+/// A change to a tag's text: `text` replaces `replaces` bytes at `at`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Edit {
     pub at: usize,
@@ -38,7 +39,8 @@ pub(super) fn edits(inner: &str, rewrite: Rewrite) -> Vec<Edit> {
         }
     }
     let mut edits = reader.edits;
-    // What opens stands before what closes where both meet at one place; those that open, the outermost first.
+    // At the same position, text that opens is inserted before text that closes, and the outermost opening text is
+    // first.
     edits.sort_by_key(|(order, edit)| (edit.at, *order));
     edits.into_iter().map(|(_, edit)| edit).collect()
 }
@@ -92,7 +94,7 @@ fn tokens(inner: &str) -> Vec<Token<'_>> {
                 (TokenKind::Operator, if is_double { 2 } else { c.len_utf8() })
             }
         };
-        // A text that is cut inside of a character is not closed.
+        // A text that ends inside of a character is not closed.
         let text = inner.get(at..at + length).unwrap_or(&inner[at..]);
         found.push(Token { kind, text, start: at });
         at += text.len();
@@ -104,12 +106,12 @@ struct TokenReader<'a> {
     tokens: Vec<Token<'a>>,
     at: usize,
     rewrite: Rewrite,
-    /// With what sorts those of one place.
+    /// Each edit, with the key that sorts edits at the same position.
     edits: Vec<(i64, Edit)>,
     depth: usize,
 }
 
-/// Deeper expressions stay as they are.
+/// Expressions that are nested more deeply are not rewritten.
 const DEPTH_MAX: usize = 60;
 
 impl<'a> TokenReader<'a> {
@@ -125,7 +127,7 @@ impl<'a> TokenReader<'a> {
         self.at.checked_sub(1).and_then(|last| self.tokens.get(last)).map_or(0, Token::end)
     }
 
-    /// How strongly the operator that comes next binds, and how many tokens it has; None if none comes.
+    /// The precedence of the next operator, and its number of tokens. None if no operator follows.
     fn operator(&self) -> Option<(u8, usize)> {
         let token = self.peek().filter(|token| token.kind != TokenKind::Text)?;
         let next_is = |text: &str| self.tokens.get(self.at + 1).is_some_and(|token| token.text == text);
@@ -144,7 +146,7 @@ impl<'a> TokenReader<'a> {
         }
     }
 
-    /// An expression of operators that bind stronger than `least`.
+    /// An expression of operators with a higher precedence than `least`.
     fn expression(&mut self, least: u8) {
         if self.depth >= DEPTH_MAX {
             return;
@@ -179,7 +181,7 @@ impl<'a> TokenReader<'a> {
         self.depth -= 1;
     }
 
-    /// An operand with what stands behind it: attributes, calls, filters.
+    /// An operand with its attributes, calls and filters.
     fn operand(&mut self) {
         while self.is("-") || self.is("+") || self.is("not") {
             self.at += 1;
@@ -187,7 +189,7 @@ impl<'a> TokenReader<'a> {
         let Some(token) = self.peek() else { return };
         match (token.kind, token.text) {
             (TokenKind::Text, _) => {
-                // Texts that stand side by side are one.
+                // Adjacent texts are one text.
                 while self.peek().is_some_and(|token| token.kind == TokenKind::Text) {
                     self.at += 1;
                 }
@@ -218,7 +220,7 @@ impl<'a> TokenReader<'a> {
         }
     }
 
-    /// What stands in brackets, whatever separates it, and the brackets.
+    /// The brackets and their content, with any separators.
     fn bracket(&mut self) {
         self.at += 1;
         while let Some(token) = self.peek() {
@@ -234,10 +236,10 @@ impl<'a> TokenReader<'a> {
         }
     }
 
-    /// `reach`: where what is opened closes; what closes later is opened first.
+    /// `reach`: the position where the opened text closes. Text that closes later is opened first.
     fn edit(&mut self, at: usize, replaces: usize, text: &'static str, opens: bool, reach: usize) {
         let count = self.edits.len() as i64;
-        // At one place, what closes there comes first; then what opens, the last found outermost.
+        // At the same position, closing text is first. Then opening text follows, the last found outermost.
         let order = if opens { i64::from(u32::MAX) - (reach as i64) * 1024 - count } else { i64::MIN + count };
         self.edits.push((order, Edit { at, replaces, text }));
     }

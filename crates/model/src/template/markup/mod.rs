@@ -1,8 +1,8 @@
-//! Finds what is raw text and what is Jinja in a template, and prepares the template for rendering.
+//! Separates raw text from Jinja in a template, and prepares the template for rendering.
 //!
-//! Three things are written into a copy of the text: place markers, which come out in the rendered SQL and say where each
-//! stretch of it stands in the template; in macro files, the names under which macros are called; and calls in the place
-//! of what the engine has no operator or value for. Renders nothing.
+//! It inserts three things into a copy of the text. Place markers are part of the rendered SQL, and show where each
+//! segment is in the template. In macro files, macros receive the names under which they are called. Calls replace
+//! expressions that the engine does not support. Renders nothing.
 
 mod calls;
 mod expression;
@@ -13,16 +13,17 @@ use std::ops::Range;
 pub(crate) use calls::{ADD, CHANGES, DATE_WORDS, LIST, MAP, MODULO, SUBTRACT};
 pub(crate) use expression::Rewrite;
 
-/// Opens and closes a marker; between them stands the stretch's number. Private-use characters, which no SQL holds.
+/// Opens and closes a marker; the segment's number is between them. These are private-use characters, which no SQL
+/// contains.
 pub(crate) const MARK_OPEN: char = '\u{E000}';
 pub(crate) const MARK_CLOSE: char = '\u{E001}';
-/// Around what a macro wrote.
+/// Enclose the text that a macro wrote.
 pub(crate) const MARK_ENTER: char = '\u{E002}';
 pub(crate) const MARK_LEAVE: char = '\u{E003}';
-/// The digits of a marker's number: these plus the digit, so that no filter takes them for a number.
+/// The digits of a marker's number: this character plus the digit. Therefore no filter treats them as a number.
 const MARK_DIGIT: u32 = 0xE010;
 
-/// The prefix that keeps a macro's own name free for the function that calls it from any file.
+/// The prefix for renamed macros. It keeps the macro's own name free for the function that calls it from any file.
 pub(crate) const MACRO_PREFIX: &str = "macro__";
 
 pub(crate) fn is_mark(c: char) -> bool {
@@ -34,11 +35,11 @@ pub(crate) fn unmarked(text: &str) -> Cow<'_, str> {
     if !text.contains(is_mark) {
         return Cow::Borrowed(text);
     }
-    // The digits of a marker are of its characters too.
+    // The digits of a marker are marker characters, too.
     Cow::Owned(text.chars().filter(|c| !is_mark(*c)).collect())
 }
 
-/// The number that stands in a marker.
+/// The number in a marker.
 pub(crate) fn mark_number(digits: &str) -> Option<usize> {
     let digit = |c: char| (c as u32).checked_sub(MARK_DIGIT).filter(|digit| *digit < 10);
     digits.chars().try_fold(0usize, |number, c| Some(number * 10 + digit(c)? as usize))
@@ -50,27 +51,27 @@ pub(crate) struct Markup {
     pub text: String,
     /// Copied pieces, as (offset in `text`, offset in the original).
     pieces: Vec<(usize, usize)>,
-    /// What the markers stand for.
+    /// The segments of the markers.
     pub stretches: Vec<Stretch>,
-    /// Macros that the text defines; a generic test `x` is the macro `test_x`.
+    /// Macros that the text defines. A generic test `x` is the macro `test_x`.
     pub macros: Vec<String>,
 }
 
 /// Rendered SQL between two markers.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stretch {
-    /// Where it stands in the template.
+    /// Its place in the template.
     pub template: Range<usize>,
-    /// The SQL is the template's text, byte for byte; else it is what an expression gave.
+    /// True if the SQL is the template's text, byte for byte. False if it is the result of an expression.
     pub is_exact: bool,
 }
 
-/// What is written into the copy.
+/// The changes to make in the copy.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Manner {
-    /// The number of the first marker; None writes none.
+    /// The number of the first marker. None inserts no markers.
     pub marks_from: Option<usize>,
-    /// Markers also in text that is captured into a value.
+    /// Also inserts markers into text that is captured into a value.
     pub marks_captured: bool,
     pub rewrite: Rewrite,
 }
@@ -81,7 +82,7 @@ impl Markup {
         MarkupWriter { original, out: Self::default(), manner: manner.for_text(original), renames: false }.write()
     }
 
-    /// A macro file, its macros renamed and `{% test %}` made `{% macro %}`.
+    /// A macro file, with renamed macros, and with `{% test %}` changed to `{% macro %}`.
     pub fn of_macros(original: &str, manner: Manner) -> Self {
         MarkupWriter { original, out: Self::default(), manner: manner.for_text(original), renames: true }.write()
     }
@@ -109,7 +110,7 @@ impl Markup {
 }
 
 impl Manner {
-    /// A text that has such characters itself gets no markers.
+    /// A text that already contains such characters receives no markers.
     fn for_text(self, original: &str) -> Self {
         if self.marks_from.is_some() && original.contains(is_mark) { Self { marks_from: None, ..self } } else { self }
     }
@@ -144,7 +145,7 @@ impl MarkupWriter<'_> {
                 break;
             };
             let Some(close) = tag_end(text, open, tag) else {
-                // The engine says what is wrong with it.
+                // The engine reports the error.
                 self.raw(at..open, after_trim, before_trim, None, true);
                 self.copy(open..text.len());
                 break;
@@ -184,7 +185,7 @@ impl MarkupWriter<'_> {
         }
     }
 
-    /// Copies a tag, with calls in the place of what the engine has not.
+    /// Copies a tag, with calls instead of unsupported expressions.
     fn tag(&mut self, range: Range<usize>) {
         let bytes = self.original.as_bytes();
         let is_trim = |at: usize| matches!(bytes.get(at), Some(b'-' | b'+'));
@@ -213,7 +214,7 @@ impl MarkupWriter<'_> {
         self.out.stretches.push(Stretch { template, is_exact });
     }
 
-    /// Copies raw text with its markers. A marker never stands between a tag and the blanks it trims.
+    /// Copies raw text with its markers. A marker is never between a tag and the blanks that the tag trims.
     fn raw(
         &mut self,
         range: Range<usize>,
@@ -270,7 +271,7 @@ impl MarkupWriter<'_> {
             self.out.macros.push(name);
             self.out.text.push_str(&prefix);
         }
-        // Parameters for what was not foreseen, of macros that read it.
+        // Parameters for unexpected arguments, for macros that use them.
         let wanted: Vec<&str> =
             ["varargs", "kwargs"].into_iter().filter(|name| self.reads(range.end, word, name)).collect();
         let Some(close) = self.original[range.clone()].rfind(')').filter(|_| !wanted.is_empty()) else {
@@ -287,7 +288,7 @@ impl MarkupWriter<'_> {
 }
 
 impl MarkupWriter<'_> {
-    /// Whether the body of the macro whose tag ends at `from` mentions a name.
+    /// Whether the macro body that begins at `from`, after the macro's tag, contains a name.
     fn reads(&self, from: usize, word: &str, name: &str) -> bool {
         if word != "macro" {
             return false;
@@ -298,7 +299,7 @@ impl MarkupWriter<'_> {
     }
 }
 
-/// The next tag from `at` on and where it begins; the text's end if there is none.
+/// The next tag from `at` on and its start; the text's end if there is none.
 fn next_tag(text: &str, at: usize) -> (usize, Option<Tag>) {
     let bytes = text.as_bytes();
     let mut from = at;
@@ -318,7 +319,7 @@ fn next_tag(text: &str, at: usize) -> (usize, Option<Tag>) {
     (text.len(), None)
 }
 
-/// The offset behind a tag's closing delimiter; None if it is not closed.
+/// The offset after a tag's closing delimiter. None if the tag is not closed.
 fn tag_end(text: &str, open: usize, tag: Tag) -> Option<usize> {
     let close = match tag {
         Tag::Expression => "}}",
@@ -328,7 +329,7 @@ fn tag_end(text: &str, open: usize, tag: Tag) -> Option<usize> {
     let bytes = text.as_bytes();
     let mut at = open + 2;
     let mut quote = None;
-    // Braces of a map literal, so that `{{ {"a": {}} }}` ends where it should.
+    // Braces of a map literal are counted, so that `{{ {"a": {}} }}` ends at the right place.
     let mut depth = 0usize;
     while let Some(&byte) = bytes.get(at) {
         match (quote, byte) {
@@ -346,7 +347,7 @@ fn tag_end(text: &str, open: usize, tag: Tag) -> Option<usize> {
     None
 }
 
-/// The offset behind `{% endraw %}`; the text's end if it is missing.
+/// The offset after `{% endraw %}`; the text's end if it is missing.
 fn raw_end(text: &str, from: usize) -> usize {
     let mut at = from;
     while let Some(found) = text[at..].find("{%") {
