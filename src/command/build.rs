@@ -53,11 +53,11 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
         plan.keep_undone(&workspace.graph, previous, scope.gate);
     }
     if !plan.added.is_empty() {
-        console.say(&format!("also building what was never built: {}", names(&workspace.graph, &plan.added)));
+        console.say(&format!("also building inputs that have never been built: {}", names(&workspace.graph, &plan.added)));
     }
     if !plan.waiting.is_empty() {
         console.say(&format!(
-            "not running {}, for they read what was never built",
+            "not running {}, because they read nodes that have never been built",
             counted(plan.waiting.len() as u64, "tests")
         ));
     }
@@ -336,7 +336,7 @@ impl Command<'_> {
 
     fn say_unpublished(&self, cause: &str) {
         self.console.say(&format!(
-            "nothing is published, because {cause}; `elt export` publishes what stands in the warehouse"
+            "nothing is published, because {cause}; `elt export` publishes the data that is now in the warehouse"
         ));
     }
 }

@@ -58,23 +58,23 @@ fn unchecked(graph: &Compiler, open: &BTreeSet<NodeId>, checked: &Checked) -> Ve
     let mut told = BTreeSet::new();
     let name = |id: &NodeId| format!("`{}`", graph.node(*id).display_name());
     let reasons = [
-        (NodeKind::Seed, Origin::Loaded, false, "was", "never loaded", "`elt seed` loads what is missing"),
-        (NodeKind::Source, Origin::Standing, true, "was", "never loaded", "`elt seed` loads what is missing"),
+        (NodeKind::Seed, Origin::Loaded, false, "has", "never been loaded", "`elt seed` loads the missing tables"),
+        (NodeKind::Source, Origin::Standing, true, "has", "never been loaded", "`elt seed` loads the missing tables"),
         (
             NodeKind::Source,
             Origin::Standing,
             false,
             "is",
             "not in the warehouse",
-            "no target loads such a source; a `data_type` in YAML for each column does for the check",
+            "no target loads this source; add a `data_type` to each column in YAML",
         ),
         (
             NodeKind::Source,
             Origin::Loaded,
             false,
-            "was",
-            "never loaded",
-            "`elt extract` loads what is missing; a `data_type` in YAML for each column does for the check",
+            "has",
+            "never been loaded",
+            "run `elt extract`, or add a `data_type` to each column in YAML",
         ),
     ];
     for (kind, origin, is_made, one, missing, how) in reasons {
@@ -96,10 +96,10 @@ fn unchecked(graph: &Compiler, open: &BTreeSet<NodeId>, checked: &Checked) -> Ve
         let verb = match (one, tables.len()) {
             (one, 1) => one,
             ("is", _) => "are",
-            _ => "were",
+            _ => "have",
         };
         let tables = short(tables, "tables").unwrap_or_default();
-        lines.push(format!("not checked: {what}, for {tables} {verb} {missing}: {how}"));
+        lines.push(format!("not checked: {what}, because {tables} {verb} {missing}: {how}"));
         told.extend(readers);
     }
     let first: Vec<NodeId> = checked.by_hooks.iter().copied().filter(|id| !told.contains(id)).collect();
@@ -108,11 +108,11 @@ fn unchecked(graph: &Compiler, open: &BTreeSet<NodeId>, checked: &Checked) -> Ve
     if !readers.is_empty() {
         let what = spoken(graph, &readers);
         let named = short(first.iter().map(name).collect(), "nodes").unwrap_or_default();
-        lines.push(format!("not checked: {what}, for only a hook of `on-run-start` could make what {named} names"));
+        lines.push(format!("not checked: {what}, because only a hook of `on-run-start` can create the objects that {named} uses"));
         told.extend(readers);
     }
     let rest = open.iter().filter(|id| !told.contains(*id) && graph.node(**id).kind == NodeKind::Model);
-    lines.extend(rest.map(|id| format!("not checked: {}, for its columns depend on the data it pivots", name(id))));
+    lines.extend(rest.map(|id| format!("not checked: {}, because its columns depend on the data that it pivots", name(id))));
     lines
 }
 

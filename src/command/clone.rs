@@ -53,7 +53,7 @@ pub fn run(common: &Common, options: &CloneOptions, console: &Console, cancel: &
         let outcome = if stands.is_some() && !options.full_refresh {
             kept += 1;
             result.status = Status::Skipped;
-            result.note = "stands already".into();
+            result.note = "already exists".into();
             Ok(None)
         } else if !session.is_in_other(&schema, &node.relation.identifier)? {
             missing += 1;
@@ -81,7 +81,7 @@ pub fn run(common: &Common, options: &CloneOptions, console: &Console, cancel: &
     }
     session.detach_other()?;
     let mut said = vec![format!("cloned {} from `{}`", counted(copied, "relations"), options.from)];
-    for (count, what) in [(kept, "standing already (`--full-refresh` replaces them)"), (missing, "not there")] {
+    for (count, what) in [(kept, "already exist (`--full-refresh` replaces them)"), (missing, "not found")] {
         if count > 0 {
             said.push(format!("{count} {what}"));
         }

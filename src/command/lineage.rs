@@ -187,19 +187,19 @@ impl Look<'_> {
         let mut text = tree_text(&self.shown(field), &self.note(field, How::Copied), &up, &down);
         let is_made = self.lineage.columns(field.node).is_some();
         if up.is_empty() && is_made {
-            text.push_str("  made of no column: a constant, or a count of rows\n");
+            text.push_str("  computed from no column: it is a constant or a count of rows\n");
         }
         if down.is_empty() && !is_made {
             text.push_str(match self.lineage.below(field).is_empty() {
                 true => "  no model reads it\n",
-                false => "  goes into no column, but decides which rows there are: `--conditions` shows where\n",
+                false => "  no column is computed from it, but it decides which rows exist: `--conditions` shows where\n",
             });
         }
         let deciding = self.lineage.columns(field.node).map_or(0, |columns| columns.rows.len());
         if !self.conditions && deciding > 0 {
             let verb = if deciding == 1 { "decides" } else { "decide" };
             let said = elt_base::numbers::counted(deciding as u64, "columns");
-            text.push_str(&format!("  {said} {verb} which rows there are: `--conditions` shows them\n"));
+            text.push_str(&format!("  {said} {verb} which rows exist: `--conditions` shows them\n"));
         }
         text
     }

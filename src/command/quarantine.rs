@@ -137,11 +137,11 @@ fn retry(workspace: &Workspace, names: &[String], console: &Console, cancel: &Ca
         let verb = if was.len() == 1 { "was" } else { "were" };
         let was = format!("{} {verb}", counted(was.len() as u64, "documents"));
         let left = match now.len() {
-            0 => "none is any more".to_owned(),
+            0 => "none are now".to_owned(),
             1 => "1 still is".to_owned(),
             many => format!("{many} still are"),
         };
-        let elsewhere = if one.node.is_none() { "; it is not in the project any more, and was not loaded" } else { "" };
+        let elsewhere = if one.node.is_none() { "; the project no longer contains it, so it was not loaded" } else { "" };
         console.say(&format!("`{}`: {was} quarantined, {left}{elsewhere}", one.name));
     }
     let is_done = is_mended && !results.any_failed();

@@ -49,7 +49,7 @@ fn list(workspace: &Workspace, names: &[String], output: Output, console: &Conso
         rows.push(row(&session, &landing, &one, &last)?);
     }
     if rows.is_empty() {
-        console.say("no collection was loaded yet; `elt extract` loads them");
+        console.say("no collection has been loaded yet; `elt extract` loads them");
     }
     if !rows.is_empty() || output != Output::Table {
         table::write_values(&mut table::stdout(), output, &COLUMNS, &rows)?;
@@ -106,7 +106,7 @@ fn set(workspace: &Workspace, names: &[String], text: &str, force: bool, console
         }
         let lookback = if config.lookback.is_zero() { "" } else { ", less its lookback" };
         said.push(format!(
-            "`{}`: `{path}` {} → {}; the next load begins there{lookback}",
+            "`{}`: `{path}` {} → {}; the next load starts there{lookback}",
             one.name,
             stored.map_or("(none)".into(), watermark::shown),
             watermark::shown(&written)

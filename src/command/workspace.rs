@@ -65,7 +65,7 @@ impl Workspace {
             kinds: &selection.kinds,
         })?;
         for text in &selected.unmatched {
-            console.say(&format!("`{text}` selects nothing: nothing differs from the state that way"));
+            console.say(&format!("`{text}` selects nothing: no node differs from the state in this way"));
         }
         Ok(selected)
     }

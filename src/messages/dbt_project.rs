@@ -10,9 +10,9 @@ pub(crate) fn run_hook_failed(name: &str, error: &SqlError, place: Place) -> Err
 /// `relation` as SQL has it.
 pub(crate) fn no_such_table(source: &str, relation: &str, model: &str, seed: Option<&str>) -> Error {
     let hint = match seed {
-        Some(seed) => format!("the seed `{seed}` makes it: `elt seed --select {seed}`"),
-        None => "no target loads this source, so its table has to stand there; `external_location` names files instead"
+        Some(seed) => format!("the seed `{seed}` creates it: run `elt seed --select {seed}`"),
+        None => "no target loads this source, so its table must already exist; to read files instead, set `external_location`"
             .to_owned(),
     };
-    Error::failed(format!("{model} reads source `{source}`, and {relation} is not in the warehouse")).hint(hint)
+    Error::failed(format!("{model} reads source `{source}`, but {relation} does not exist in the warehouse")).hint(hint)
 }

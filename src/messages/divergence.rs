@@ -4,19 +4,19 @@ use elt_base::error::Error;
 
 /// `differences`: one line a table.
 pub(crate) fn export_diverged(differences: &[String]) -> Error {
-    let mut error = Error::failed("the target was changed since our last publication, and `on_divergence` is `fail`");
+    let mut error = Error::failed("the target was changed after elt's last publication, and `on_divergence` is `fail`");
     for difference in differences {
         error = error.because(difference);
     }
-    error.hint("nothing was published; `elt export --heal` brings the target to what the warehouse has")
+    error.hint("nothing was published; `elt export --heal` makes the target equal to the warehouse")
 }
 
 pub(crate) fn export_cannot_verify() -> Error {
     Error::usage(
-        "`--verify` compares tables and collections of Postgres, MongoDB or a DuckDB file; this target cannot be compared with",
+        "`--verify` cannot compare this target; it compares tables and collections of Postgres, MongoDB or a DuckDB file",
     )
     .hint(
-        "`elt export --heal` publishes everything in full where the target does not stand at our last publication",
+        "`elt export --heal` publishes everything in full if the target is not at elt's last publication",
     )
 }
 
@@ -26,5 +26,5 @@ pub(crate) fn export_differs(differences: &[String]) -> Error {
     for difference in differences {
         error = error.because(difference);
     }
-    error.hint("nothing was changed; `elt export --heal` brings the target to what the warehouse has")
+    error.hint("nothing was changed; `elt export --heal` makes the target equal to the warehouse")
 }

@@ -251,7 +251,7 @@ fn note(outcome: &LoadOutcome) -> String {
         parts.push("unchanged".into());
     }
     if let Some((landed, all)) = outcome.resumed {
-        parts.push(format!("{landed} of {all} ranges had landed before"));
+        parts.push(format!("{landed} of {all} ranges were already on disk"));
     }
     parts.extend(outcome.reconciliation.note());
     if outcome.reconciliation.rescued > 0 {

@@ -20,7 +20,7 @@ static GIVING: Mutex<()> = Mutex::new(());
 
 /// Makes the map of a warehouse, or of an empty database that queries are bound in.
 pub fn prepare(session: &Session) -> Result<()> {
-    session.execute(TABLE).map_err(|error| messages::keys_failed("making the map of surrogate keys", &error))
+    session.execute(TABLE).map_err(|error| messages::keys_failed("creating the map of surrogate keys", &error))
 }
 
 /// Whether a node may ask for surrogate keys.
@@ -35,7 +35,7 @@ pub fn asks(graph: &Graph, node: &Node) -> bool {
 /// Some of ours had to give way, and `is_rebuilt` says that what was built with them stays: exit code 1. The next run has the
 /// target's.
 pub fn take_in(session: &Session, keys: &[PublishedKey], is_rebuilt: bool) -> Result<()> {
-    let failed = |error| messages::keys_failed("taking in the target's surrogate keys", &error);
+    let failed = |error| messages::keys_failed("reading the target's surrogate keys", &error);
     session
         .execute(
             "create or replace temp table _elt_keys_there (map varchar, natural_key varchar, id bigint, uuid uuid)",
@@ -87,7 +87,7 @@ pub fn give(graph: &Compiler, warehouse: &Warehouse, console: &Console, node: &N
     let _one_at_a_time = GIVING.lock();
     for key in &query.keys {
         let failed =
-            |error| messages::keys_failed(&format!("giving ids to the keys of `{}`", key.map), &error).at(node.place());
+            |error| messages::keys_failed(&format!("assigning ids to the keys of `{}`", key.map), &error).at(node.place());
         if session.count(&key.of_other_type()).map_err(failed)? > 0 {
             return Err(messages::key_map_of_other_type(&key.map, key.is_uuid).at(node.place()));
         }

@@ -70,7 +70,7 @@ pub fn model(
                 // As strict as the runs that follow: a key that is double now would be double for ever.
                 single_keys(session, node, &node.relation)?;
             }
-            let note = if materialized == Materialized::Incremental { "incremental, built whole" } else { "table" };
+            let note = if materialized == Materialized::Incremental { "incremental, built in full" } else { "table" };
             Built { rows: Some(count(session, node)?), note: note.into(), compiled: String::new() }
         }
     };

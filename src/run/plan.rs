@@ -168,7 +168,7 @@ impl Plan {
         unchanged: &BTreeSet<NodeId>,
         console: &Console,
     ) -> Result<()> {
-        console.say(&format!("plan for target `{}`, nothing is done:", target.name));
+        console.say(&format!("plan for target `{}`, nothing is executed:", target.name));
         for id in &self.loads {
             let collection = collection(graph.node(*id), target)?;
             let known = catalog.get(&collection.schema, &collection.table).is_some();
@@ -195,7 +195,7 @@ impl Plan {
                 notes.push(counted(step.unit_tests.len() as u64, "unit tests"));
             }
             if self.added.contains(&step.node) {
-                notes.push("added, for it was never built".into());
+                notes.push("added because it has never been built".into());
             }
             let stage = match (step.builds, node.kind) {
                 (false, _) => Stage::Test,

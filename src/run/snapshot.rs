@@ -88,7 +88,7 @@ fn later(
 fn single_keys(session: &Session, node: &Node, run: &Snapshot<'_>) -> Result<()> {
     let found = session.rows(&run.bad_keys()).map_err(|error| {
         let place = node.place();
-        messages::model_failed(&node.name, &error).at(place).hint("`unique_key` is a column, a list of them, or SQL")
+        messages::model_failed(&node.name, &error).at(place).hint("`unique_key` must be a column, a list of columns, or a SQL expression")
     })?;
     let row = found.into_iter().next().unwrap_or_default();
     let number = |at: usize| row.get(at).cloned().flatten().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);

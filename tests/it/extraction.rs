@@ -156,7 +156,7 @@ fn a_late_write_below_the_window_is_told_or_refused() {
     assert_whole(&project, 50);
     // Its watermark is far below the greatest: no window reads it.
     mongo.insert("orders", vec![doc! { "_id": 100, "n": 100, "at": -1 }]);
-    project.elt(&["build"]).ok().says("the source counts 51 documents of `shop.orders`, but the raw table has 50");
+    project.elt(&["build"]).ok().says("the source has 51 documents in `shop.orders`, but the raw table has 50");
     project.write(
         "models/sources.yml",
         &format!(
@@ -164,7 +164,7 @@ fn a_late_write_below_the_window_is_told_or_refused() {
         ),
     );
     mongo.insert("orders", vec![order(60)]);
-    project.elt(&["build"]).exits(1).says("the source counts 52 documents of `shop.orders`, but the raw table has 51");
+    project.elt(&["build"]).exits(1).says("the source has 52 documents in `shop.orders`, but the raw table has 51");
     assert_whole(&project, 50);
     project.elt(&["build", "--full-refresh"]).ok();
     assert_whole(&project, 52);
