@@ -62,8 +62,8 @@ struct CommonArgs {
     /// Print only errors, failures and the summary
     #[arg(long, short, global = true)]
     quiet: bool,
-    /// Also print details: what each stage does (-v), and every statement (-vv). `ELT_LOG=elt_export=debug` prints those
-    /// of one part. All details are always in target/logs/elt.log
+    /// Also print details: what each stage does (-v), and every statement (-vv). `ELT_LOG=elt_export=debug` prints
+    /// those of one part. All details are always in target/logs/elt.log
     #[arg(long, short, global = true, action = ArgAction::Count)]
     verbose: u8,
 }

@@ -95,7 +95,8 @@ pub(super) struct QuarantineArgs {
     /// Write the bytes to this file instead of stdout
     #[arg(long, value_name = "FILE", requires = "show")]
     pub(super) out: Option<PathBuf>,
-    /// Load the collections with quarantined documents again, in full; exits with 1 if any document is still quarantined
+    /// Load the collections with quarantined documents again, in full; exits with 1 if any document is still
+    /// quarantined
     #[arg(long)]
     pub(super) retry: bool,
     /// The format of the rows: `table`, `json` (one object per line), or `csv`

@@ -17,7 +17,8 @@ use elt_model::NodeKind;
 pub(super) struct LsArgs {
     #[command(flatten)]
     pub(super) selection: SelectionArgs,
-    /// The content of each line: `selector` (project.staging.stg_loans__customers), `name`, `path` of the file, or `json`
+    /// The content of each line: `selector` (project.staging.stg_loans__customers), `name`, `path` of the file, or
+    /// `json`
     #[arg(long, value_name = "FORM", value_enum, default_value = "selector", hide_possible_values = true)]
     pub(super) output: LsOutputArg,
     /// Print only these keys with `--output json`, such as `name config.materialized`
@@ -56,7 +57,8 @@ impl From<FreshnessArgs> for FreshnessOptions {
 
 #[derive(Args)]
 pub(super) struct SchemaArgs {
-    /// The collections: `loans.customers`, or `customers` if only one source has it; by default one line for each collection
+    /// The collections: `loans.customers`, or `customers` if only one source has it; by default one line for each
+    /// collection
     #[arg(value_name = "COLLECTION")]
     pub(super) collections: Vec<String>,
     /// The format: `tree`, or `json` with one object per path (one per collection without COLLECTION)
@@ -75,8 +77,8 @@ pub(super) enum SchemaOutputArg {
 
 #[derive(Args)]
 pub(super) struct LineageArgs {
-    /// `customers.city` for a column, `customers` for all columns of a model in short, `loans.customers.address.city` for
-    /// a field of a source
+    /// `customers.city` for a column, `customers` for all columns of a model in short, `loans.customers.address.city`
+    /// for a field of a source
     #[arg(value_name = "MODEL[.COLUMN]|SOURCE.TABLE.FIELD")]
     pub(super) of: String,
     /// Also show fields that only decide which rows exist: those in filters, joins and groups

@@ -15,8 +15,8 @@ const KINDS: [&str; 10] =
 
 #[derive(Args)]
 pub(super) struct SelectionArgs {
-    /// The nodes to select: names, globs ('loan_*'), +model, model+, 2+model, @model, tag:, path:, source:, state: …; several
-    /// are a union, a comma is an intersection
+    /// The nodes to select: names, globs ('loan_*'), +model, model+, 2+model, @model, tag:, path:, source:, state: …;
+    /// several are a union, a comma is an intersection
     #[arg(long, short, num_args = 1.., value_name = "SELECTOR")]
     pub(super) select: Vec<String>,
     /// The same as `--select`; with `ls` it lists only models
@@ -28,8 +28,8 @@ pub(super) struct SelectionArgs {
     /// A selector that selectors.yml defines
     #[arg(long, value_name = "NAME", conflicts_with_all = ["select", "models", "exclude"])]
     pub(super) selector: Option<String>,
-    /// The tests to select too: those with any parent selected (`eager`), with all parents selected (`cautious`), with all
-    /// parents selected or upstream of the selection (`buildable`), or none (`empty`)
+    /// The tests to select too: those with any parent selected (`eager`), with all parents selected (`cautious`), with
+    /// all parents selected or upstream of the selection (`buildable`), or none (`empty`)
     #[arg(long, value_name = "MODE", value_enum, env = "ELT_INDIRECT_SELECTION", hide_possible_values = true)]
     pub(super) indirect_selection: Option<IndirectArg>,
     #[arg(long, value_enum, env = "DBT_INDIRECT_SELECTION", hide = true)]

@@ -1,4 +1,5 @@
-//! The flags of the commands that run stages: `build`, `extract`, `run`, `seed`, `snapshot`, `test`, `export`, `compile`.
+//! The flags of the commands that run stages: `build`, `extract`, `run`, `seed`, `snapshot`, `test`, `export`,
+//! `compile`.
 //!
 //! Definitions of clap, and their conversion to the options of `command`.
 
@@ -59,7 +60,8 @@ impl From<RunArgs> for BuildOptions {
 pub(super) struct AllArgs {
     #[command(flatten)]
     pub(super) run: RunArgs,
-    /// Commit models before their tests run, as dbt does: a failing test skips only the nodes downstream of all its parents
+    /// Commit models before their tests run, as dbt does: a failing test skips only the nodes downstream of all its
+    /// parents
     #[arg(long)]
     pub(super) no_gate: bool,
     /// Store the failing rows of data tests in tables, in the schema that ends in `_dbt_test__audit`

@@ -1,6 +1,6 @@
-//! `elt build`, `run`, `test`, `extract` and `export`: the stages, each as far as the command goes.
+//! `elt build`, `run`, `test`, `extract` and `export`: run the stages that the command includes.
 //!
-//! One order for all of them: plan, extract, check, build with tests, publish, summarise.
+//! All commands use one order: plan, extract, check, build with tests, publish, summarise.
 
 use serde_json::{Map, Value};
 
@@ -53,7 +53,8 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
         plan.keep_undone(&workspace.graph, previous, scope.gate);
     }
     if !plan.added.is_empty() {
-        console.say(&format!("also building inputs that have never been built: {}", names(&workspace.graph, &plan.added)));
+        console
+            .say(&format!("also building inputs that have never been built: {}", names(&workspace.graph, &plan.added)));
     }
     if !plan.waiting.is_empty() {
         console.say(&format!(
@@ -95,7 +96,7 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
     Ok(ok)
 }
 
-/// What time microbatch models are asked for.
+/// The time range for microbatch models.
 fn window(options: &BuildOptions) -> Result<BatchWindow> {
     const FLAGS: [&str; 2] = ["--event-time-start", "--event-time-end"];
     let time = |flag: &str, written: &str| parse_time(written).ok_or_else(|| messages::bad_event_time(flag, written));
@@ -114,7 +115,7 @@ fn window(options: &BuildOptions) -> Result<BatchWindow> {
     Ok(BatchWindow { given, now: began.unwrap_or(window.now) })
 }
 
-/// Prints what would be done.
+/// Prints the plan.
 fn dry_run(
     workspace: &Workspace,
     selected: SelectedNodes,
@@ -136,7 +137,7 @@ fn dry_run(
     Ok(true)
 }
 
-/// The pieces that every stage takes.
+/// The values that every stage needs.
 struct Command<'a> {
     batches: Batches,
     workspace: &'a Workspace,
@@ -148,7 +149,8 @@ struct Command<'a> {
 }
 
 impl Command<'_> {
-    /// Runs the stages of a plan. An error is one that no single node has; those are in the results.
+    /// Runs the stages of a plan. Errors of single nodes are in the results. The returned error belongs to no single
+    /// node.
     fn stages(&self, plan: &Plan, session: &Session) -> Result<()> {
         let graph = &self.workspace.graph;
         // What needs no data is said before anything is read.
@@ -219,7 +221,7 @@ impl Command<'_> {
         Ok(())
     }
 
-    /// Runs the hooks of the run that come at one time. False if one of them failed.
+    /// Runs the hooks of one kind. Returns false if one of them failed.
     fn hooks(&self, time: HookTime) -> Result<bool> {
         let graph = &self.workspace.graph;
         if graph.run_hooks.at(time).is_empty() {
@@ -244,7 +246,7 @@ impl Command<'_> {
         }
     }
 
-    /// Every raw table that a step reads has to be there.
+    /// Checks that every raw table that a step reads exists.
     fn all_loaded(&self, plan: &Plan, catalog: &elt_warehouse::Catalog) -> Result<()> {
         let graph = &self.workspace.graph;
         let mut errors = Vec::new();
@@ -270,7 +272,8 @@ impl Command<'_> {
         Error::many(errors).map_or(Ok(()), Err)
     }
 
-    /// Publishes the planned relations, unless one of them failed: readers of the target would see old beside new.
+    /// Publishes the planned relations, unless one of them failed: otherwise readers of the target would see old and
+    /// new data together.
     fn publish(&self, plan: &Plan, session: &Session) -> Result<()> {
         let graph = &self.workspace.graph;
         let all = self.results.all();
@@ -341,7 +344,7 @@ impl Command<'_> {
     }
 }
 
-/// What the run was asked for, under dbt's names: what `retry` asks for again.
+/// The options of the run, under dbt's names. `retry` uses them again.
 pub(super) fn args(common: &Common, options: &BuildOptions, scope: Scope, target: &Target) -> Map<String, Value> {
     let mut args = options.recorded();
     args.insert("which".into(), scope.name.into());

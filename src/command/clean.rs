@@ -1,4 +1,4 @@
-//! `elt clean`: removes what can be made again, and nothing else: cargo shares the folder `target/`.
+//! `elt clean`: removes only files that elt can create again, because cargo also uses the folder `target/`.
 
 use std::io::ErrorKind;
 
@@ -8,7 +8,7 @@ use elt_base::error::Result;
 
 use super::{Common, workspace};
 
-/// What runs leave under `target/`.
+/// The files that runs write under `target/`.
 const MADE: [&str; 4] = ["compiled", "run", "manifest.json", "run_results.json"];
 
 pub fn run(common: &Common, console: &Console) -> Result<bool> {

@@ -1,6 +1,7 @@
-//! `elt clone`: relations of another target's warehouse, copied into this one's, to work on without its servers.
+//! `elt clone`: copies relations from another target's warehouse into the warehouse of this target, so that people can
+//! work without that target's servers.
 //!
-//! Reads the other file, never writes it. Views come as tables; the next run makes them views again.
+//! Reads the other file and never writes it. Views are copied as tables, and the next run turns them into views again.
 
 use crate::messages;
 use crate::report::{Console, Status};

@@ -1,5 +1,5 @@
-//! `elt compile`: renders the selected models, analyses and data tests to `target/compiled/<project>/`, and checks them against the
-//! columns the warehouse knows. Builds nothing.
+//! `elt compile`: renders the selected models, analyses and data tests to `target/compiled/<project>/`, and checks them
+//! against the columns the warehouse knows. Builds nothing.
 
 use crate::report::{Console, short};
 use crate::run::{SessionHost, binder, write_compiled};

@@ -1,4 +1,5 @@
-//! `elt source freshness`: how old the sources' data are; `target/sources.json`. Only reads the warehouse.
+//! `elt source freshness`: shows the age of the sources' data, and writes `target/sources.json`. Only reads the
+//! warehouse.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! `elt generate`: makes the micro-finance sample data, or a day's changes to it.
+//! `elt generate`: creates the micro-finance sample data, or applies a day's changes to it.
 
 use std::time::Instant;
 

@@ -1,4 +1,4 @@
-//! `elt init NAME`: a new project that builds at once.
+//! `elt init NAME`: creates a new project that is ready to build.
 
 use crate::report::Console;
 use elt_base::error::Result;

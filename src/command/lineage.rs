@@ -1,4 +1,4 @@
-//! `elt lineage`: where a column comes from and where it goes, on stdout. Builds nothing.
+//! `elt lineage`: prints the origins and the uses of a column to stdout. Builds nothing.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -50,7 +50,8 @@ pub fn run(common: &Common, options: &LineageOptions, console: &Console) -> Resu
     Ok(true)
 }
 
-/// The node that is meant, and the path below it: a model, seed or snapshot by its name, or a source's table.
+/// The node that the argument names, and the path inside it: a model, seed or snapshot by its name, or a source's
+/// table.
 fn named<'g>(graph: &'g Graph, written: &str) -> Result<(&'g Node, Vec<Step>)> {
     let text = written.strip_prefix("source:").unwrap_or(written);
     let is_source = text.len() < written.len();
@@ -106,7 +107,7 @@ impl Look<'_> {
         }
     }
 
-    /// The field of a path, its column called as it really is; None for the whole node.
+    /// The field of a path, with the real spelling of its column; None for the whole node.
     fn field(&self, node: &Node, mut path: Vec<Step>) -> Result<Option<Field>> {
         let Some(names) = self.names(node.id) else {
             let sources = self.graph().ancestors(node.id).into_iter().chain([node.id]);
@@ -192,7 +193,9 @@ impl Look<'_> {
         if down.is_empty() && !is_made {
             text.push_str(match self.lineage.below(field).is_empty() {
                 true => "  no model reads it\n",
-                false => "  no column is computed from it, but it decides which rows exist: `--conditions` shows where\n",
+                false => {
+                    "  no column is computed from it, but it decides which rows exist: `--conditions` shows where\n"
+                }
             });
         }
         let deciding = self.lineage.columns(field.node).map_or(0, |columns| columns.rows.len());
@@ -213,7 +216,7 @@ impl Look<'_> {
         })
     }
 
-    /// Programs get everything, each field with how it takes part; what decides is not followed further.
+    /// JSON contains every field with its role. Fields that only decide rows are not followed further.
     fn objects(&self, field: &Field, is_up: bool, seen: &mut BTreeSet<Field>) -> Vec<Value> {
         let next = match is_up {
             true => self.lineage.above(field),
@@ -240,7 +243,7 @@ impl Look<'_> {
         objects
     }
 
-    /// All columns of a node, each with the fields of sources that it comes from.
+    /// All columns of a node, each with the source fields that it is computed from.
     fn model(&self, node: &Node, as_json: bool) -> Result<String> {
         let names = self.names(node.id).unwrap_or_default();
         let mut lines = Vec::new();

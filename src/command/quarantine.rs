@@ -1,4 +1,4 @@
-//! `elt quarantine`: documents that could not be decoded: where they stand, their bytes, and another try.
+//! `elt quarantine`: lists documents that could not be decoded, writes their bytes, or loads them again.
 
 use std::fs;
 use std::io::Write;
@@ -33,7 +33,7 @@ pub fn run(common: &Common, options: &QuarantineOptions, console: &Console, canc
     }
 }
 
-/// Loaded collections, each with its quarantined documents.
+/// The loaded collections, each with its quarantined documents.
 fn found<'g>(
     workspace: &'g Workspace,
     session: &Session,
@@ -105,7 +105,7 @@ fn show(workspace: &Workspace, names: &[String], number: u64, out: Option<&Path>
     Ok(true)
 }
 
-/// Loads what has quarantined documents again, and says how many are left.
+/// Loads the collections with quarantined documents again, and prints how many documents are still quarantined.
 fn retry(workspace: &Workspace, names: &[String], console: &Console, cancel: &Cancel) -> Result<bool> {
     let warehouse = workspace.warehouse_there()?;
     let session = warehouse.session()?;
@@ -141,7 +141,8 @@ fn retry(workspace: &Workspace, names: &[String], console: &Console, cancel: &Ca
             1 => "1 still is".to_owned(),
             many => format!("{many} still are"),
         };
-        let elsewhere = if one.node.is_none() { "; the project no longer contains it, so it was not loaded" } else { "" };
+        let elsewhere =
+            if one.node.is_none() { "; the project no longer contains it, so it was not loaded" } else { "" };
         console.say(&format!("`{}`: {was} quarantined, {left}{elsewhere}", one.name));
     }
     let is_done = is_mended && !results.any_failed();

@@ -1,6 +1,6 @@
-//! `elt retry`: the last command again, with what failed or was skipped in it and nothing else.
+//! `elt retry`: runs the last command again, only for the nodes that failed or were skipped.
 //!
-//! Reads `run_results.json`; everything else is that command's own way.
+//! Reads `run_results.json`, and then calls that command.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! `elt state`: how far each collection is loaded, and changes of that by hand. Reads no source.
+//! `elt state`: shows the watermark of each collection, and changes it by hand. Reads no source.
 
 use chrono::{DateTime, SecondsFormat};
 use serde_json::Value;
@@ -123,7 +123,7 @@ fn set(workspace: &Workspace, names: &[String], text: &str, force: bool, console
     Ok(true)
 }
 
-/// No names are all collections.
+/// Without names: all collections.
 fn reset(workspace: &Workspace, names: &[String], console: &Console) -> Result<bool> {
     let warehouse = workspace.warehouse_there()?;
     let session = warehouse.session()?;

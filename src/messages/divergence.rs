@@ -1,8 +1,8 @@
-//! What is said where a target is not what was last published.
+//! The messages about a target that differs from the last publication.
 
 use elt_base::error::Error;
 
-/// `differences`: one line a table.
+/// `differences`: one line per table.
 pub(crate) fn export_diverged(differences: &[String]) -> Error {
     let mut error = Error::failed("the target was changed after elt's last publication, and `on_divergence` is `fail`");
     for difference in differences {
@@ -13,14 +13,13 @@ pub(crate) fn export_diverged(differences: &[String]) -> Error {
 
 pub(crate) fn export_cannot_verify() -> Error {
     Error::usage(
-        "`--verify` cannot compare this target; it compares tables and collections of Postgres, MongoDB or a DuckDB file",
+        "`--verify` cannot compare this target; it compares tables and collections of Postgres, MongoDB \
+         or a DuckDB file",
     )
-    .hint(
-        "`elt export --heal` publishes everything in full if the target is not at elt's last publication",
-    )
+    .hint("`elt export --heal` publishes everything in full if the target is not at elt's last publication")
 }
 
-/// The answer of `--verify`.
+/// The differences that `--verify` found.
 pub(crate) fn export_differs(differences: &[String]) -> Error {
     let mut error = Error::failed("the target differs from the warehouse");
     for difference in differences {

@@ -9,7 +9,7 @@ pub(crate) fn lineage_unknown<'a>(written: &str, known: impl IntoIterator<Item =
     Error::usage(format!("`{written}` is not a model, seed or source table")).hint(near.unwrap_or_else(|| how.into()))
 }
 
-/// `known`: all columns, or the fields beside it.
+/// `known`: all columns, or the fields on the same level.
 pub(crate) fn column_unknown<'a>(node: &str, path: &str, known: impl IntoIterator<Item = &'a str> + Clone) -> Error {
     let near = nearest(path, known.clone()).map(|near| format!("did you mean `{near}`?"));
     let all = || {
@@ -19,7 +19,7 @@ pub(crate) fn column_unknown<'a>(node: &str, path: &str, known: impl IntoIterato
     Error::usage(format!("`{node}` has no column or field `{path}`")).hint_maybe(near.or_else(all))
 }
 
-/// A model whose columns are not known. `sources`: what was never loaded.
+/// A model whose columns are not known. `sources`: the sources that have never been loaded.
 pub(crate) fn columns_unknown(node: &str, sources: &[String]) -> Error {
     let error = Error::failed(format!("the columns of `{node}` are not known"));
     match sources {
@@ -27,7 +27,8 @@ pub(crate) fn columns_unknown(node: &str, sources: &[String]) -> Error {
         sources => {
             let names: Vec<String> = sources.iter().map(|name| format!("`{name}`")).collect();
             error.because(format!("{} has never been loaded", names.join(", "))).hint(format!(
-                "run `elt extract --select source:{}` to load it, or add a `data_type` to each column of the source in YAML",
+                "run `elt extract --select source:{}` to load it, or add a `data_type` to each \
+                 column of the source in YAML",
                 sources[0]
             ))
         }

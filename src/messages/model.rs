@@ -12,7 +12,7 @@ pub(crate) fn snapshot_is_a_view(name: &str) -> Error {
         .hint("drop the view, or give the snapshot another `alias` or `schema`")
 }
 
-/// `column`: one of the snapshot's own.
+/// `column`: one of the snapshot's additional columns.
 pub(crate) fn snapshot_without_column(name: &str, column: &str) -> Error {
     Error::failed(format!("the table of snapshot `{name}` has no column `{column}`"))
         .because("the snapshot was started with other settings of `snapshot_meta_column_names` or `hard_deletes`")
@@ -34,7 +34,11 @@ pub(crate) fn state_unreadable(path: &std::path::Path, reason: &str) -> Error {
 
 pub(crate) fn contract_orphans(model: &str, columns: &[String], to: &str, rows: u64, place: Place) -> Error {
     let rows = counted(rows, "rows");
-    Error::failed(format!("`{model}` breaks its contract: {rows} with a {} that does not exist in `{to}`", listed(columns))).at(place)
+    Error::failed(format!(
+        "`{model}` breaks its contract: {rows} with a {} that does not exist in `{to}`",
+        listed(columns)
+    ))
+    .at(place)
 }
 
 /// Names in backquotes, the last after `or`.

@@ -1,4 +1,4 @@
-//! The messages of a run as a whole: interruption, output, artifacts, and what stops it before its stages speak.
+//! The messages of a run as a whole: interruption, output, artifacts, and errors before the stages start.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use elt_base::error::{Error, nearest};
 use elt_base::numbers::counted;
 use elt_base::sql_error::{SqlError, our_manner, unknown_name};
 
-/// stdout that cannot be written.
+/// stdout cannot be written.
 pub(crate) fn output(cause: &(dyn std::error::Error + 'static)) -> Error {
     Error::failed("cannot write the result").caused_by(cause)
 }
@@ -33,7 +33,7 @@ pub(crate) fn operation_commit(name: &str, error: &SqlError) -> Error {
     Error::failed(format!("the changes of macro `{name}` could not be committed: {}", our_manner(&error.message)))
 }
 
-/// A source that the models read and the target does not name.
+/// A source that the models read, but that the target does not define.
 pub(crate) fn source_without_profile<'a>(
     source: &str,
     target: &str,
@@ -51,7 +51,7 @@ pub(crate) fn pinned_type(column: &str, written: &str) -> Error {
     )
 }
 
-/// A relation that cannot be published by its key.
+/// A relation that cannot be published, because its key is not unique or contains NULL.
 pub(crate) fn unpublishable_keys(table: &str, key: &[String], null_keys: u64, duplicate_keys: u64) -> Error {
     let mut found = Vec::new();
     if null_keys > 0 {
@@ -66,7 +66,7 @@ pub(crate) fn unpublishable_keys(table: &str, key: &[String], null_keys: u64, du
         .hint("add `unique` and `not_null` tests on the key: they fail the build before such rows are published")
 }
 
-/// An export whose `select` fits nothing; `cause` is what the selector says.
+/// An export whose `select` matches nothing; `cause` is the error of the selector.
 pub(crate) fn nothing_to_export(target: &str, select: &str, cause: &Error) -> Error {
     Error::usage(format!("the export of target `{target}` selects `{select}`, which matches no model"))
         .because(cause.message().to_owned())
@@ -75,15 +75,17 @@ pub(crate) fn nothing_to_export(target: &str, select: &str, cause: &Error) -> Er
         ))
 }
 
-/// A raw table that no load has made yet.
+/// A raw table that no load has created yet.
 pub(crate) fn never_loaded(source: &str, reader: &str) -> Error {
     Error::failed(format!("`{source}` has never been loaded, and `{reader}` reads it"))
         .hint("`elt build` loads the collections and builds the models; `elt extract` only loads")
 }
 
 pub(crate) fn clone_onto_itself(target: &str) -> Error {
-    Error::usage(format!("target `{target}` cannot be cloned onto itself"))
-        .hint("`--from` is the target to copy from, and `--target` the target to copy to: `elt clone --from prod --target dev`")
+    Error::usage(format!("target `{target}` cannot be cloned onto itself")).hint(
+        "`--from` is the target to copy from, and `--target` the target to copy to: \
+               `elt clone --from prod --target dev`",
+    )
 }
 
 pub(crate) fn clone_unreadable(path: &Path, cause: &SqlError) -> Error {
@@ -114,7 +116,7 @@ pub(crate) fn cannot_retry(which: &str) -> Error {
 
 /// `age`: `3 hours ago`; `limit`: `1 hour`.
 ///
-/// `is_loaded`: by `elt extract`, not by something else.
+/// `is_loaded`: whether `elt extract` loads the source.
 pub(crate) fn source_stale(name: &str, age: &str, limit: &str, is_loaded: bool) -> Error {
     Error::failed(format!("source `{name}` is stale: last written {age}; the limit is {limit}"))
         .hint_maybe(is_loaded.then(|| format!("`elt extract --select source:{name}` loads it")))
@@ -126,8 +128,9 @@ pub(crate) fn freshness_failed(name: &str, error: &SqlError) -> Error {
 }
 
 pub(crate) fn freshness_unknown(name: &str) -> Error {
-    Error::failed(format!("the age of source `{name}` is unknown: it has never been loaded"))
-        .hint(format!("`elt extract --select source:{name}` loads it; or set `loaded_at_field` to a column with the time of each row"))
+    Error::failed(format!("the age of source `{name}` is unknown: it has never been loaded")).hint(format!(
+        "`elt extract --select source:{name}` loads it; or set `loaded_at_field` to a column with the time of each row"
+    ))
 }
 
 pub(crate) fn show_what() -> Error {
@@ -144,14 +147,14 @@ pub(crate) fn no_warehouse(path: &Path) -> Error {
     Error::failed(format!("the warehouse `{}` does not exist yet", path.display())).hint("`elt build` makes it")
 }
 
-/// A collection that no source is known to have. `known`: all that could have been meant.
+/// A collection that exists in no known source. `known`: all names that the user could have meant.
 pub(crate) fn table_unknown<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Error {
     let near = nearest(written, known).map(|near| format!("did you mean `{near}`?"));
     let how = "`elt ls --resource-type source` lists the sources' tables, and `elt schema` lists the loaded ones";
     Error::usage(format!("no source has a table `{written}`")).hint(near.unwrap_or_else(|| how.into()))
 }
 
-/// A table's name alone, where several sources have such a table.
+/// A table's name without its source, if several sources have a table with this name.
 pub(crate) fn collection_of_several(written: &str, names: &[String]) -> Error {
     let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
     Error::usage(format!("`{written}` is a table of several sources"))
@@ -168,8 +171,8 @@ pub(crate) fn never_built(name: &str) -> Error {
         .hint(format!("`elt build --select {name}` builds and publishes it"))
 }
 
-/// What a node reads and the warehouse does not hold; None if there is nothing. `reader`: ``model `x` ``; `sources`
-/// and `relations` by the names people know them by.
+/// The inputs of a node that the warehouse does not contain; None if none is missing. `reader`: ``model `x` ``;
+/// `sources` and `relations` have the names that people use.
 pub(crate) fn unmet(reader: &str, sources: &[String], relations: &[String]) -> Option<Error> {
     let names: Vec<_> = relations.iter().chain(sources).map(|name| format!("`{name}`")).collect();
     let verb = match names.len() {
@@ -185,7 +188,7 @@ pub(crate) fn unmet(reader: &str, sources: &[String], relations: &[String]) -> O
     Some(error.hint(format!("`elt {command} --select {}` {what} the missing inputs", selectors.join(" "))))
 }
 
-/// A seed's file without as much as a header.
+/// A seed's file without a header.
 pub(crate) fn seed_empty(name: &str) -> Error {
     Error::failed(format!("seed `{name}` is empty")).hint("its first line must contain the names of the columns")
 }
@@ -199,7 +202,7 @@ pub(crate) fn model_failed(name: &str, error: &SqlError) -> Error {
     Error::failed(format!("model `{name}` failed: {}", our_manner(&error.message))).hint_maybe(candidates(error))
 }
 
-/// Says which batch of a microbatch model failed.
+/// Adds the name of the failed batch of a microbatch model.
 pub(crate) fn in_batch(error: Error, model: &str, batch: &str) -> Error {
     error.hint(format!("batch {batch} of `{model}` failed; `elt retry` builds only the failed batches"))
 }
@@ -229,7 +232,7 @@ pub(crate) fn test_broken(name: &str, error: &SqlError) -> Error {
         .hint_maybe(candidates(error))
 }
 
-/// `owner` is the model that is rolled back, `stored` the relation that keeps the failing rows.
+/// `owner` is the model that is rolled back, and `stored` the relation with the stored failing rows.
 pub(crate) fn test_failed(name: &str, failures: u64, owner: Option<&str>, stored: Option<&str>) -> Error {
     let error = Error::failed(format!("data test `{name}` failed: {}", counted(failures, "rows")));
     if let Some(stored) = stored {
@@ -238,7 +241,8 @@ pub(crate) fn test_failed(name: &str, failures: u64, owner: Option<&str>, stored
     }
     match owner {
         Some(owner) => error.hint(format!("`{owner}` is rolled back to its last good data")).hint(
-            "set `store_failures: true` on the test to store the failing rows of the next build in the schema that ends in `_dbt_test__audit`",
+            "set `store_failures: true` on the test to store the failing rows of the next build in the \
+             schema that ends in `_dbt_test__audit`",
         ),
         None => error.hint(format!("`elt show --select {name}` shows the rows")),
     }
@@ -253,7 +257,7 @@ pub(crate) fn hook_failed(name: &str, error: &SqlError) -> Error {
     Error::failed(format!("a hook of `{name}` failed: {}", our_manner(&error.message))).hint_maybe(candidates(error))
 }
 
-/// The nearest of DuckDB's candidates as a hint; it offers far ones too.
+/// The nearest of DuckDB's candidates as a hint. DuckDB also offers distant ones.
 fn candidates(error: &SqlError) -> Option<String> {
     let message = our_manner(&error.message);
     let near = nearest(unknown_name(&message)?, error.candidates.iter().map(String::as_str))?;

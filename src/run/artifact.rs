@@ -1,6 +1,7 @@
-//! `run_results.json`: a run's results in dbt's shape (schema v6, <https://schemas.getdbt.com/dbt/run-results/v6.json>).
+//! `run_results.json`: a run's results in dbt's shape (schema v6,
+//! <https://schemas.getdbt.com/dbt/run-results/v6.json>).
 //!
-//! Gives a value; where it is written is not known here.
+//! Returns a value, and does not know where it is written.
 
 use std::collections::HashMap;
 
@@ -12,7 +13,7 @@ use super::microbatch::BatchResults;
 use super::results::{NodeResult, Results};
 
 impl Results {
-    /// The SQL of what was compiled, by unique id.
+    /// The compiled SQL of the nodes, by unique id.
     pub fn compiled(&self) -> HashMap<String, String> {
         self.all().into_iter().filter_map(|result| Some((result.unique_id, result.compiled?))).collect()
     }
@@ -60,7 +61,7 @@ impl Results {
 }
 
 impl NodeResult {
-    /// One of dbt's `results`.
+    /// One entry of dbt's `results`.
     pub fn artifact(&self) -> Value {
         let result = self;
         let started = result.started_at;

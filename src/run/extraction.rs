@@ -1,6 +1,6 @@
-//! Loads the collections of a plan, several at once, and says which nodes cannot be built because one failed.
+//! Loads the collections of a plan, several at once, and reports which nodes cannot be built because a load failed.
 //!
-//! Composes `load` over all collections; knows no model beyond the names of sources.
+//! Runs `load` for all collections. Knows only the names of sources, not the models.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use super::ranges::SpareThreads;
 use super::results::{NodeResult, Results};
 use super::schedule::{self, Outcome, Skip};
 
-/// An extraction and what it needs.
+/// The inputs and settings of an extraction.
 pub struct Extraction<'a> {
     pub graph: &'a Graph,
     pub target: &'a Target,
@@ -41,7 +41,7 @@ pub struct Extraction<'a> {
 }
 
 impl Extraction<'_> {
-    /// Loads the collections; returns those that failed, as nodes. An error means that nothing was read.
+    /// Loads the collections, and returns the nodes of those that failed. An error means that nothing was read.
     pub fn run(&self, loads: &[NodeId]) -> Result<Vec<NodeId>> {
         let mut collections = Vec::new();
         let mut errors = Vec::new();
@@ -115,8 +115,8 @@ impl Extraction<'_> {
         Ok(failed.into_inner())
     }
 
-    /// About how many documents each collection has: rows of the raw table or, before the first load, what the source
-    /// says, which is asked for here. A count that is not at hand is taken for a large one.
+    /// The approximate number of documents of each collection: the rows of the raw table or, before the first load, the
+    /// count of the source, which is requested here. A count that is not available at once is treated as large.
     fn sizes(
         &self,
         collections: &[CollectionLoad],
@@ -227,7 +227,7 @@ impl Extraction<'_> {
     }
 }
 
-/// A count under way, until the load takes it.
+/// A count that was requested and that the load has not used yet.
 type CountAsked = Mutex<Option<Counting>>;
 
 type Opened = Result<(Arc<dyn Source>, Vec<String>)>;

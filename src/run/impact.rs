@@ -1,6 +1,6 @@
-//! The columns and exports that a changed field of a source reaches, and the fields that a load changed, in words.
+//! Describes which columns and exports a changed field of a source reaches, and which fields a load changed.
 //!
-//! Computed only if something changed. Knows the graph and its lineage.
+//! Runs only if a field changed. Knows the graph and its lineage.
 
 use std::collections::BTreeSet;
 
@@ -10,10 +10,10 @@ use elt_model::{Compiler, FieldChange, KnownColumns, NodeId, NodeKind, SelectedN
 
 use super::binder;
 
-/// Columns that a line names.
+/// The largest number of columns that a line names.
 const SHOWN_MAX: usize = 4;
 
-/// The lineage of all models that read some sources, for the columns that are known.
+/// The lineage of all models that read the given sources, for the known columns.
 pub fn lineage<'g>(
     graph: &'g Compiler,
     everything: &SelectedNodes,
@@ -69,7 +69,8 @@ fn listed(names: &[String]) -> String {
     }
 }
 
-/// A line for each field that loads added, removed or gave another type, in collections that were loaded before.
+/// A line for each field that the loads added, removed or changed to another type, in collections that were loaded
+/// before.
 pub fn changes(
     graph: &Compiler,
     everything: &SelectedNodes,

@@ -1,6 +1,6 @@
-//! The last words of a run: what ran, how much, how long, what failed.
+//! The summary at the end of a run: what ran, how much, how long, and what failed.
 //!
-//! Reads results; decides nothing.
+//! Reads the results. Decides nothing.
 
 use serde_json::{Map, json};
 
