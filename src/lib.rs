@@ -38,7 +38,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     let invocation = match cli::parse(args) {
         Ok(invocation) => invocation,
         Err(text) => {
-            // Help goes to stdout, misuse to stderr; a closed pipe is no error of ours.
+            // Help goes to stdout, wrong usage to stderr. A closed pipe is not an error.
             let _ = text.print();
             return u8::try_from(text.exit_code()).unwrap_or(2);
         }
@@ -49,7 +49,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     tracing::debug!(version = env!("CARGO_PKG_VERSION"), target = invocation.common.target, "starts");
     let cancel = Cancel::default();
     let asked = cancel.clone();
-    // Without a handler Ctrl-C ends the program at once, which every stage survives; so a refusal is no error.
+    // Without a handler Ctrl-C ends the program at once. Every stage survives this, so a failure to set the handler is
+    // not an error.
     let _ = ctrlc::set_handler(move || asked.request());
     match command::run(&invocation, &console, &cancel) {
         Ok(true) => 0,

@@ -32,7 +32,7 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
     let options = &BuildOptions { fail_fast: options.fail_fast || flagged, ..options.clone() };
     let selected = workspace.select(&options.selection, console)?;
     let kinds = &options.selection.kinds;
-    // Collections are no part of what is built if sources are left out.
+    // Without sources in the selection, collections are not built.
     let extract = scope.extract && (kinds.is_empty() || kinds.contains(&NodeKind::Source));
     let scope = Scope { extract, ..scope };
     if options.dry_run {
@@ -70,7 +70,7 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
     if outcome.is_err() {
         results.cut_short();
     }
-    // Closing the database writes its log into it.
+    // Closing the database writes its log into the file.
     results.stage("close", || {
         drop(session);
         drop(warehouse);
@@ -109,7 +109,7 @@ fn window(options: &BuildOptions) -> Result<BatchWindow> {
     if given.is_some_and(|(start, end)| start >= end) {
         return Err(messages::event_times_reversed());
     }
-    // Batches that were not tried are those of the run that is retried.
+    // Batches that were not tried belong to the run that is retried.
     let began = options.retries.as_ref().and_then(|previous| previous.started_at);
     let window = BatchWindow::default();
     Ok(BatchWindow { given, now: began.unwrap_or(window.now) })
@@ -153,7 +153,7 @@ impl Command<'_> {
     /// node.
     fn stages(&self, plan: &Plan, session: &Session) -> Result<()> {
         let graph = &self.workspace.graph;
-        // What needs no data is said before anything is read.
+        // Errors that need no data are reported before the first read.
         let before = binder::known(graph, session)?;
         self.results.stage("check", || binder::check(graph, &plan.selection, &before, Some(session), self.console))?;
         let mut blocked = Vec::new();
@@ -182,7 +182,7 @@ impl Command<'_> {
                 lines.iter().for_each(|line| self.console.say(line));
             }
             if blocked.is_empty() && now != before {
-                // Again, with the columns that the loads brought.
+                // Check again, with the columns from the loads.
                 self.results
                     .stage("check", || binder::check(graph, &plan.selection, &now, Some(session), self.console))?;
             }
@@ -278,7 +278,7 @@ impl Command<'_> {
         let graph = &self.workspace.graph;
         let all = self.results.all();
         if let Some(hook) = all.iter().find(|result| result.stage == Stage::Hook && result.status.is_failure()) {
-            // It might have been to change what is published.
+            // The failed hook may have been meant to change the published data.
             self.say_unpublished(&format!("`{}` failed", hook.name));
             return Ok(());
         }
@@ -295,7 +295,7 @@ impl Command<'_> {
             })
         };
         if let Some(id) = plan.exports.iter().find(|id| spoilt(id)) {
-            // What failed first above it, and not what was only skipped for it.
+            // The first failure upstream, not a node that was only skipped because of it.
             let above = graph.ancestors(*id);
             let is_above = |node: &Node| node.id == *id || above.contains(&node.id);
             let is_cause = |result: &&&NodeResult| {
@@ -303,7 +303,7 @@ impl Command<'_> {
                     && match graph.by_unique_id(&result.unique_id) {
                         Some(node) if node.kind == NodeKind::Test => graph.parents(node.id).any(is_above),
                         Some(node) => is_above(node),
-                        // A load goes by its collection's name.
+                        // A load has the name of its collection.
                         None => above.iter().any(|id| graph.node(*id).display_name() == result.name),
                     }
             };

@@ -12,7 +12,7 @@ use super::{Common, workspace};
 const MADE: [&str; 4] = ["compiled", "run", "manifest.json", "run_results.json"];
 
 pub fn run(common: &Common, console: &Console) -> Result<bool> {
-    // A project with mistakes can be cleaned too.
+    // A project with errors can be cleaned too.
     let paths = workspace::paths(common);
     for (folder, name) in paths.clean.iter().flat_map(|folder| MADE.iter().map(move |name| (folder, name))) {
         let path = common.project_dir.join(folder).join(name);

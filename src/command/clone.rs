@@ -45,7 +45,7 @@ pub fn run(common: &Common, options: &CloneOptions, console: &Console, cancel: &
     for node in nodes {
         cancel.check()?;
         let mut result = NodeResult::new(stage(node), &node.unique_id, node.display_name(), Status::Success);
-        // The other target's models may lie in another schema.
+        // The other target's models can be in another schema.
         let schema = match node.relation.schema.strip_prefix(target.schema.as_str()) {
             Some(rest) if node.kind != NodeKind::Source => format!("{}{rest}", other.schema),
             _ => node.relation.schema.clone(),
@@ -101,7 +101,7 @@ fn copy(session: &Session, node: &Node, schema: &str, stands: Option<RelationKin
     }
     let rows =
         session.copy_from_other(schema, &node.relation.identifier, &node.relation.to_string()).map_err(failed)?;
-    // What stood here was built from something else.
+    // The previous relation was built from something else.
     session.forget_built(&node.unique_id).map_err(failed)?;
     session.commit().map_err(failed)?;
     Ok(Some(rows))

@@ -25,7 +25,7 @@ pub fn run(common: &Common, options: &LineageOptions, console: &Console) -> Resu
     let mut around = graph.ancestors(node.id);
     around.insert(node.id);
     around.extend(graph.descendants(node.id));
-    // What goes out beside may be made of more than what stands above this node.
+    // A downstream column can also be computed from nodes that are not upstream of this node.
     let all: BTreeSet<NodeId> =
         around.iter().flat_map(|id| graph.ancestors(*id)).chain(around.iter().copied()).collect();
     let known = {
@@ -175,7 +175,7 @@ impl Look<'_> {
         next.sort_by_key(|(_, how)| *how == How::Decides);
         let branch = |(next, how): (Field, How), seen: &mut BTreeSet<Field>| {
             let is_new = seen.insert(next.clone());
-            // What decides is shown, not followed: nearly everything decides something.
+            // Deciding fields are shown, but not followed: nearly every field decides something.
             let below = if is_new && how != How::Decides { self.branches(&next, is_up, seen) } else { Vec::new() };
             Branch { name: self.shown(&next), note: self.note(&next, how), below }
         };

@@ -74,7 +74,7 @@ impl BuildOptions {
     pub fn recorded(&self) -> Map<String, Value> {
         match serde_json::to_value(self) {
             Ok(Value::Object(args)) => args,
-            // Paths that are no Unicode are the only values that JSON cannot hold.
+            // Paths that are not Unicode are the only values that JSON cannot contain.
             _ => Map::new(),
         }
     }
@@ -83,7 +83,7 @@ impl BuildOptions {
     ///
     /// Errors: an option has a value of another type.
     pub fn read_back(args: &Map<String, Value>) -> serde_json::Result<Self> {
-        // dbt writes "" for a text that was not given.
+        // dbt writes "" for a text option that was not set.
         let is_given = |value: &Value| !value.is_null() && value.as_str() != Some("");
         let given = args.iter().filter(|(_, value)| is_given(value));
         serde_json::from_value(Value::Object(given.map(|(key, value)| (key.clone(), value.clone())).collect()))

@@ -17,7 +17,7 @@ pub fn run(common: &Common, options: &OperationOptions, console: &Console) -> Re
     let session = warehouse.session()?;
     session.begin()?;
     let host = SessionHost::new(&session, console);
-    // Left uncommitted, the session rolls back.
+    // Without a commit the session rolls back.
     workspace.graph.run_operation(&options.name, &arguments, &host)?;
     session.commit().map_err(|error| messages::operation_commit(&options.name, &error))?;
     Ok(true)

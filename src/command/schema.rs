@@ -92,7 +92,7 @@ fn reaches(workspace: &Workspace, session: &Session, chosen: &[&SourceTable], tr
     let mut known = binder::known(graph, session)?;
     for (table, tree) in chosen.iter().zip(trees.iter()) {
         let Some(columns) = node(table).and_then(|id| known.get_mut(&id)) else { continue };
-        // With the columns that are gone, so that what still reads them is bound.
+        // With the columns that are gone, so that queries that still read them can be bound.
         for field in tree.fields.iter().filter(|field| !field.stands()) {
             if let Step::Key(name) = &field.step
                 && !columns.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))

@@ -34,7 +34,7 @@ pub fn run(common: &Common, options: &ShowOptions, console: &Console) -> Result<
     let shown: Vec<_> = selected
         .iter()
         .map(|id| workspace.graph.node(id))
-        // A relation brings its tests into the selection; a test alone is shown itself.
+        // Selecting a relation also selects its tests. A test is shown only if it is selected alone.
         .filter(|node| !node.kind.is_test() || selected.len() == 1)
         .collect();
     let [node] = shown.as_slice() else {
@@ -74,7 +74,7 @@ pub fn run(common: &Common, options: &ShowOptions, console: &Console) -> Result<
             &format!("\n){limit}) as elt_row"),
         ),
         Output::Table | Output::Csv => {
-            // A query that cannot be described cannot be run either, and says why itself, at its place.
+            // A query that cannot be described cannot run either. Running it reports the error at its place.
             let columns = session.describe(&format!("from (\n{}\n)", query.sql)).unwrap_or_default();
             query.within(&format!("select {} from (\n", shown_columns(&columns)), &format!("\n){limit}"))
         }

@@ -97,7 +97,8 @@ impl Workspace {
 
     fn options(&self) -> Options {
         let target = self.target();
-        // A schema of the database's own name would be ambiguous: then it gets a name that no schema has.
+        // A schema with the name of the database would be ambiguous. In that case the database gets a name that no
+        // schema has.
         let is_schema = |node: &elt_model::Node| node.relation.schema.eq_ignore_ascii_case(&target.database);
         let database = if self.graph.nodes().any(is_schema) { None } else { Some(target.database.clone()) };
         Options {
@@ -182,7 +183,7 @@ pub fn vars(text: Option<&str>) -> Result<Map<String, Value>> {
     match serde_saphyr::from_str::<Value>(text) {
         Ok(Value::Object(vars)) => Ok(vars),
         Ok(_) => Err(messages::vars_malformed("it is a single value or a list")),
-        // The parser's own picture of the text would repeat values that may be secrets.
+        // The parser's snippet of the text would show values that may be secrets.
         Err(cause) => {
             Err(messages::vars_malformed(cause.without_snippet().to_string().lines().next().unwrap_or_default()))
         }

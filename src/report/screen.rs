@@ -162,7 +162,7 @@ impl Screen {
                 None => ProgressBar::no_length(),
             });
             let unit = unit.to_owned();
-            // Until something is counted, and where nothing is, the time shows that it goes on.
+            // As long as nothing is counted, the elapsed time shows that the work continues.
             let so_far = move |state: &ProgressState, out: &mut dyn fmt::Write| {
                 let _ = match (state.pos(), state.len()) {
                     (0, _) => write!(out, "{:>7.1}s", state.elapsed().as_secs_f64()),
@@ -216,7 +216,7 @@ impl Screen {
             status => status.name().to_uppercase(),
         };
         let amount = match &line.amount {
-            // `0 failures` of a test that passed says nothing more.
+            // `0 failures` of a test that passed adds no information.
             Some((0, _)) if line.stage == Stage::Test => String::new(),
             Some((amount, unit)) => counted(*amount, unit),
             None => String::new(),
@@ -341,7 +341,7 @@ impl Screen {
     fn text(&self, text: &str) {
         let write = || {
             let mut out = self.out.lock();
-            // A closed stderr is no reason to stop a run.
+            // A closed stderr does not stop a run.
             let _ = writeln!(out, "{text}");
         };
         match &self.bars {

@@ -190,7 +190,7 @@ fn records(names: &[&str], rows: &[Vec<String>]) -> String {
     for (index, row) in rows.iter().enumerate() {
         text.push_str(&format!("─[ row {} ]{}\n", index + 1, "─".repeat(width)));
         for (name, value) in names.iter().zip(row) {
-            // Further lines of a value stand below its first.
+            // Further lines of a value are aligned below its first line.
             let value = value.replace('\n', &format!("\n{} │ ", " ".repeat(width)));
             text.push_str(&format!("{name:<width$} │ {value}\n"));
         }
@@ -200,7 +200,7 @@ fn records(names: &[&str], rows: &[Vec<String>]) -> String {
 
 fn json(out: &mut dyn Write, batches: &[RecordBatch]) -> Result<()> {
     for batch in batches {
-        // The query gives one column: each row as a JSON object.
+        // The query returns one column: each row as a JSON object.
         rows(std::slice::from_ref(batch), |values| {
             for value in values.into_iter().flatten() {
                 writeln!(out, "{value}").map_err(|cause| messages::output(&cause))?;

@@ -47,7 +47,7 @@ impl Results {
             .iter()
             .map(|stage| json!({ "name": stage.name, "seconds": stage.seconds, "rows": stage.rows, "bytes": stage.bytes }))
             .collect();
-        // `args` is the one place where the schema takes more than it knows.
+        // `args` is the only place where the schema accepts additional keys.
         let mut args = args.clone();
         let own = json!({
             "stages": stages,
@@ -68,7 +68,7 @@ impl NodeResult {
         let completed = started + chrono::TimeDelta::microseconds((result.seconds * 1e6) as i64);
         let time = |time: chrono::DateTime<chrono::Utc>| time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
         let is_skipped = result.status == Status::Skipped;
-        // SQL is compiled in no time worth telling, just before it runs.
+        // Compiling SQL takes almost no time, and happens just before it runs.
         let timing = match is_skipped {
             true => json!([]),
             false => json!([

@@ -15,7 +15,7 @@ use super::pinned::pinned_columns;
 
 pub(super) struct InMemory {
     session: Session,
-    // Held so that it lives as long as its session.
+    // Keeps the database alive as long as its session.
     database: Warehouse,
 }
 
@@ -61,7 +61,7 @@ pub fn known(graph: &Compiler, warehouse: &Session) -> Result<KnownColumns> {
     Ok(nodes
         .filter_map(|node| {
             let key = (node.relation.schema.to_lowercase(), node.relation.identifier.to_lowercase());
-            // Two nodes may be one table: a seed and the source that reads it.
+            // Two nodes can be one table: a seed and the source that reads it.
             Some((node.id, columns.get(&key)?.clone()))
         })
         .collect())

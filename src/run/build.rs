@@ -148,7 +148,7 @@ impl Build<'_> {
         let open = if is_left { self.changed.open_tests(node, &step.unit_tests) } else { step.unit_tests.clone() };
         let failed = self.run_unit_tests(&open);
         if let Some(first) = failed.first().filter(|_| step.builds) {
-            // As in dbt: the model is not even tried, and nothing below it.
+            // As in dbt: the model is not built, and no node below it.
             self.skip_node(step, first);
             return Outcome::Failed;
         }
@@ -205,7 +205,7 @@ impl Build<'_> {
     ) -> Result<Tested> {
         self.cancel.check()?;
         if !step.builds {
-            // Tests change nothing: each stands alone, so that one that cannot be run leaves the others be.
+            // Tests change nothing. They are independent, so a test that cannot run does not affect the others.
             return self.tests(session, &step.tests, None);
         }
         if node.kind != NodeKind::Seed {
@@ -320,7 +320,7 @@ impl Build<'_> {
                     result.status = Status::Error;
                     self.finish(result, Some(&error));
                     if owner.is_some() {
-                        // A statement that failed has ended the transaction: nothing after it can be tested.
+                        // A failed statement has ended the transaction, so no later test can run.
                         tests[index + 1..].iter().for_each(|id| self.skip_one(*id, &node.name));
                         return Ok(tested);
                     }
@@ -377,7 +377,7 @@ impl Build<'_> {
             _ if should_warn => Status::Warn,
             _ => Status::Pass,
         };
-        // dbt's count of a test that passes, whatever it found below the thresholds.
+        // dbt reports 0 for a test that passes, even if it found rows below the thresholds.
         if result.status == Status::Pass {
             result.failures = Some(0);
             result.amount = Some((0, "failures"));
@@ -406,7 +406,7 @@ impl Build<'_> {
             }
         }
         if self.cancel.is_requested() && result.status.is_failure() {
-            // Cut off, not broken.
+            // The user stopped the work; it did not fail.
             result.status = Status::Skipped;
             result.note = "interrupted".into();
         }
@@ -486,10 +486,10 @@ fn write_compiled_batch(folder: &std::path::Path, node: &Node, batch: &str, sql:
 pub fn write_compiled(folder: &std::path::Path, node: &Node, sql: &str) -> Result<()> {
     let mut path = folder.join(node.original_path());
     if node.kind == NodeKind::Snapshot && node.reads.is_none() {
-        // A file may hold several.
+        // A file can contain several.
         path.set_file_name(format!("{}.sql", node.name));
     } else if path.extension().is_none_or(|ending| ending != "sql") {
-        // A generic test stands in a YAML file that many share.
+        // Several generic tests share one YAML file.
         path = path.join(format!("{}.sql", node.name));
     }
     let write = || {

@@ -160,7 +160,7 @@ impl<'g> Changed<'g> {
         ];
         let mut config = node.raw_config.clone();
         config.retain(|key, _| !INDIFFERENT.contains(&key.as_str()));
-        // Sorted, for the order of keys means nothing.
+        // Sorted, because the order of keys has no meaning.
         parts.push(format!("{:?}", config.into_iter().collect::<BTreeMap<_, _>>()));
         let column = |column: &elt_project::ColumnProperties| {
             let constraints = column.constraints.iter().map(|one| format!("{:?} {:?}", one.kind, one.expression));
@@ -227,7 +227,7 @@ impl<'g> Changed<'g> {
                 let collection = node.collection.clone().unwrap_or_else(|| node.name.clone());
                 self.loads.get(&(node.source_name.clone()?, collection)).cloned()
             }
-            // As it stands: its definition of then over what it reads now.
+            // The current state: the stored definition with the current versions of the inputs.
             _ if node.config.materialized == Materialized::View => {
                 let stored = self.stored.get(&node.unique_id).filter(|stored| !stored.fingerprint.is_empty());
                 stored.and_then(|stored| self.with_inputs(node, &stored.definition))

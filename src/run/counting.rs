@@ -41,7 +41,7 @@ impl Counting {
         let (source, name, options) = (source.clone(), collection.name.clone(), collection.options.clone());
         let mode = if collection.is_strict { CountMode::Exact } else { mode };
         thread::spawn(move || {
-            // Nobody may be waiting any more.
+            // The receiver may no longer exist.
             let _ = send.send(source.count(&name, &options, mode));
         });
         Self::Asked(receive)

@@ -76,11 +76,11 @@ impl Extraction<'_> {
         }
         self.warehouse.session()?.create_schemas(collections.iter().map(|collection| collection.schema.as_str()))?;
         let landing = Landing::new(&self.target.landing);
-        // The largest first: one that begins last is waited for alone.
+        // The largest first, because everything waits for a large collection that starts last.
         let sizes = self.sizes(&collections, &sources)?;
         let mut order: Vec<usize> = (0..collections.len()).collect();
         order.sort_by_key(|index| std::cmp::Reverse(sizes[*index].0));
-        // Threads beyond one a collection; one that waits for a collection is spare once there is none left.
+        // The threads above one per collection. When no collection is left, a waiting thread becomes spare.
         let spare = SpareThreads::new(self.threads.saturating_sub(collections.len()));
         let left = AtomicUsize::new(collections.len());
         let failed = Mutex::new(Vec::new());
@@ -123,7 +123,7 @@ impl Extraction<'_> {
         sources: &BTreeMap<&str, Opened>,
     ) -> Result<Vec<(u64, CountAsked)>> {
         let rows = self.warehouse.session()?.raw_sizes()?;
-        // All are asked before the first is waited for.
+        // All counts are requested before the first wait.
         let asked: Vec<_> = collections
             .iter()
             .map(|collection| {
@@ -155,7 +155,7 @@ impl Extraction<'_> {
     ) -> bool {
         let name = format!("{}.{}", collection.source, collection.table);
         let unique_id = format!("load.{}.{name}", self.graph.project);
-        // Nobody knows in advance how many documents an incremental load will read.
+        // The number of documents of an incremental load is not known in advance.
         let whole = self.extent != LoadExtent::Usual || collection.mode == LoadMode::Full;
         let is_there = names.contains(&collection.name);
         let mut counting = counting.or_else(|| is_there.then(|| Counting::begin(source, collection)));
@@ -196,7 +196,7 @@ impl Extraction<'_> {
                 result.status = Status::Error;
                 result.message = Some(error.to_string());
                 if self.cancel.is_requested() {
-                    // The user stopped it; it did not fail.
+                    // The user stopped the load; it did not fail.
                     result.status = Status::Skipped;
                     result.note = "interrupted".into();
                 } else {

@@ -143,7 +143,7 @@ fn loaded_at(
             .map_err(|error| messages::freshness_failed(&node.display_name(), &error).at(node.place()))?
             .and_then(|text| text.parse::<i64>().ok())
             .unwrap_or(EMPTY_SECONDS * 1_000_000),
-        // The load's own time: what dbt calls the table's metadata.
+        // The time of the load. dbt calls this the metadata of the table.
         None => {
             let millis = loads.iter().find(|load| is_own(load, node)).and_then(|load| load.loaded_at);
             let millis = millis.ok_or_else(|| messages::freshness_unknown(&node.display_name()).at(node.place()))?;

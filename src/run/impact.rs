@@ -42,7 +42,7 @@ pub fn words(lineage: &Lineage<'_>, field: &Field, exports: &[NodeId]) -> Option
     if !exported.is_empty() {
         return Some(format!("reaches {}, exported", listed(&exported)));
     }
-    // The last columns of the lineage are shown; those between are left out.
+    // Only the last columns of the lineage are shown.
     let is_end = |field: &&Field| lineage.reached(field).is_empty();
     let ends: Vec<String> = reached.iter().filter(is_end).map(shown).collect();
     if !ends.is_empty() {
@@ -53,7 +53,7 @@ pub fn words(lineage: &Lineage<'_>, field: &Field, exports: &[NodeId]) -> Option
     if !deciding.is_empty() {
         return Some(format!("decides rows of {}", deciding.into_iter().collect::<Vec<_>>().join(", ")));
     }
-    // Of the models that cannot be bound, the first ones may have read it.
+    // Of the models that cannot be bound, the most upstream ones may have read the field.
     let below = graph.descendants(field.node);
     let unbound: Vec<NodeId> = lineage.unbound.iter().copied().filter(|id| below.contains(id)).collect();
     let is_first = |id: &&NodeId| graph.parents(**id).all(|parent| !unbound.contains(&parent.id));
@@ -88,7 +88,7 @@ pub fn changes(
         return Ok(Vec::new());
     }
     let sources: BTreeSet<NodeId> = changed.iter().map(|(field, _)| field.node).collect();
-    // Queries that read a field that is gone cannot be bound now.
+    // Queries that read a removed field cannot be bound now.
     let then = lineage(graph, everything, &sources, before)?;
     let later = match changed.iter().any(|(_, change)| *change == FieldChange::New) {
         true => Some(lineage(graph, everything, &sources, now)?),

@@ -146,7 +146,7 @@ impl Loading<'_> {
             self.verify(&outcome.reconciliation)?;
             return Ok(outcome);
         }
-        // If there never was a document, there is no row to compare with, and any kind serves.
+        // If there has never been a document, there is no row to compare with, and any kind works.
         let id_kind = reading.id_kind.unwrap_or(IdKind::Other);
         let manifest = load.finish(parts, reading)?;
         failpoint("land.manifest");
@@ -200,8 +200,8 @@ impl Loading<'_> {
             let age_max = TimeDelta::hours(RESUME_HOURS_MAX);
             resumed = landing.resume(&collection.source, &collection.name, &fingerprint, age_max)?;
         }
-        // A window is neither split nor sampled by its count. Where the counts must agree, the source counts before
-        // anything is read.
+        // A window is neither split nor sampled by its count. If the counts must agree, the source counts before the
+        // first read.
         let count = if question.window == Window::Full || collection.is_strict { start.wait()? } else { None };
         let mut survey = self.source.survey(question, SurveyHints { count, is_split: resumed.is_some() })?;
         let (load_plan, load) = match resumed {
@@ -277,7 +277,7 @@ impl Loading<'_> {
         let after = loaded.map(|loaded| loaded.load_id.as_str());
         let mut any = false;
         for manifest in landing.finished(&collection.source, &collection.name, after)? {
-            // An incremental load is useless without the full one before it.
+            // An incremental load is useless without the full load before it.
             if any || loaded.is_some() || manifest.mode == LoadKind::Full {
                 let before = session.loaded(&collection.source, &collection.name)?;
                 let intake = self.intake(&manifest, before.as_ref(), false)?;

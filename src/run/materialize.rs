@@ -67,7 +67,7 @@ pub fn model(
         } else {
             create(session, graph, node, &query)?;
             if materialized == Materialized::Incremental && node.config.incremental_strategy != Strategy::Append {
-                // As strict as the runs that follow: a key that is double now would be double for ever.
+                // As strict as later runs, because a duplicate key would stay in the table for ever.
                 single_keys(session, node, &node.relation)?;
             }
             let note = if materialized == Materialized::Incremental { "incremental, built in full" } else { "table" };
@@ -140,7 +140,7 @@ pub(super) fn incremental(
     }
     let mut rows = 0;
     for statement in run.statements() {
-        // The last statement is the one that writes.
+        // The last statement writes the rows.
         rows = session.change(&statement).map_err(failed)?;
     }
     let mut note = "incremental".to_owned();
@@ -260,8 +260,8 @@ pub fn seed_query(node: &Node) -> String {
         .map(|(name, column_type)| format!("{}: {}", literal(name), literal(column_type)))
         .collect();
     let types = if types.is_empty() { String::new() } else { format!(", types = {{{}}}", types.join(", ")) };
-    // The dialect is given, for DuckDB guesses one in which odd lines are skipped, the header before them too; types
-    // are inferred from all rows, for a seed is small.
+    // The dialect is fixed, because DuckDB can guess one that skips odd lines and even the header before them. The
+    // types are inferred from all rows, because a seed is small.
     format!(
         "select * from read_csv({}, header = true, delim = {}, quote = '\"', escape = '\"', comment = '', skip = 0, \
          null_padding = false, strict_mode = true, sample_size = -1{types})",

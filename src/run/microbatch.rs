@@ -95,7 +95,7 @@ impl Microbatch<'_> {
         };
         let mut said = String::new();
         for (index, batch) in batches.iter().enumerate() {
-            // As in dbt: where the first cannot be built, the others are not tried.
+            // As in dbt: if the first batch cannot be built, the others are not tried.
             let is_hopeless = built.results.successful.is_empty() && index > 0;
             if is_hopeless || (self.is_stopped)() {
                 session.rollback();

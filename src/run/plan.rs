@@ -92,7 +92,7 @@ impl Plan {
         } else if !scope.tests {
             selection.retain(|id| !graph.node(id).kind.is_test());
         }
-        // A test is run once all that it reads is there; it is no reason to build more.
+        // A test runs only if all its inputs exist. It never adds nodes to build.
         let is_later = |id: NodeId| scope.builds() && graph.node(id).kind.is_test();
         let tests: Vec<NodeId> = selection.iter().filter(|id| is_later(*id)).collect();
         selection.retain(|id| !is_later(id));

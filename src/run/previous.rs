@@ -48,7 +48,7 @@ impl Previous {
         let is_undone = |value: &&Value| value["status"].as_str().is_some_and(|status| UNDONE.contains(&status));
         let names = |list: &[Value], key: &str| -> HashSet<String> {
             let named = list.iter().filter(is_undone).filter_map(|value| value[key].as_str().map(str::to_owned));
-            // As in dbt: hooks of the run are run with whatever is, and are nothing to do by themselves.
+            // As in dbt: the hooks of the run always run, and a failed hook alone is not work to retry.
             named.filter(|name| !name.starts_with("operation.")).collect()
         };
         let none = Vec::new();
@@ -56,7 +56,7 @@ impl Previous {
         let exports = artifact["args"]["elt"]["exports"].as_array().unwrap_or(&none);
         let batches = results.iter().filter_map(|result| {
             let batches = BatchResults::from_json(result.get("batch_results")?)?;
-            // Where all failed, the model begins anew.
+            // If all batches failed, the model is built from the start.
             let is_part = !batches.successful.is_empty() && !batches.failed.is_empty();
             is_part.then_some((result["unique_id"].as_str()?.to_owned(), batches))
         });

@@ -105,7 +105,7 @@ impl RangeReading<'_> {
             match self.part(*number) {
                 Ok(part) => work.done.lock().push(part),
                 Err(error) => {
-                    // The other threads finish their range; the ranges that they land are kept.
+                    // The other threads finish their ranges, and these ranges are kept.
                     work.next.store(work.open.len(), Ordering::SeqCst);
                     work.failed.lock().get_or_insert(error);
                     return;
@@ -164,7 +164,7 @@ impl RangeReading<'_> {
                     rows += batch.data.num_rows() as u64;
                     self.activity.advance(batch.data.num_rows() as u64);
                 }
-                // If the writer stopped, joining it returns the reason.
+                // If the writer has stopped, joining its thread returns the reason.
                 sender.send(output).map_err(|_| elt_base::messages::interrupted())
             });
             drop(sender);

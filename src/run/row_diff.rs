@@ -96,7 +96,7 @@ fn pairs(missing: &mut Vec<Row>, unexpected: &mut Vec<Row>) -> Vec<(Row, Row)> {
     for (m, expected) in missing.iter().enumerate().take(COMPARED_MAX) {
         for (u, actual) in unexpected.iter().enumerate().take(COMPARED_MAX) {
             let score = likeness(expected, actual);
-            // One column alone is in common by nothing but its value.
+            // With only one column, rows have nothing in common unless the value is equal.
             if score > 0 || (missing.len() == 1 && unexpected.len() == 1) {
                 scored.push((score, m, u));
             }

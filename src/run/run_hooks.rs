@@ -90,7 +90,7 @@ impl RunHookStage<'_> {
         let ran = if sql.is_empty() { Ok(()) } else { execute(&sql) };
         result.compiled = Some(sql);
         ran.map_err(|error| {
-            // dbt's words, for those that read the artifact.
+            // dbt's words, for readers of the artifact.
             result.message = Some(format!("{} failed, error:\n {} Error: {}", hook.name, error.kind, error.message));
             messages::run_hook_failed(&hook.name, &error, hook.written.place.clone())
         })

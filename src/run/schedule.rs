@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_slow_step_holds_no_others() {
-        // Step 0 ends only once all the others are done: on the one thread that is left.
+        // Step 0 ends only when all other steps are done, on the one remaining thread.
         let needs: Vec<Vec<usize>> = (0..20).map(|step| if step > 10 { vec![step - 1] } else { Vec::new() }).collect();
         let (done, all) = (Mutex::new(0), Condvar::new());
         run(

@@ -30,7 +30,7 @@ pub fn store(
     let config = &node.config.test;
     let rows = test.failing_rows(config);
     let failed = |error| test_error(node, &rows, &error);
-    // A view over what the transaction built goes with it, so it is made there.
+    // A view over relations of the transaction is rolled back with them, so it is created there.
     let writing = if config.stores_view { seeing } else { keeping };
     let wanted = if config.stores_view { Existing::View } else { Existing::Table };
     let existing = existing(node, &writing.catalog().map_err(failed)?);
@@ -85,7 +85,7 @@ struct Scratch(std::path::PathBuf);
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What stays is removed by `elt clean`.
+        // `elt clean` removes files that remain.
         let _ = std::fs::remove_file(&self.0);
     }
 }

@@ -36,7 +36,7 @@ pub struct UnitTests {
     session: Mutex<Session>,
     /// The models whose queries could be bound.
     columns: KnownColumns,
-    // Held so that the database lives as long as its session.
+    // Keeps the database alive as long as its session.
     _database: Warehouse,
 }
 
@@ -61,10 +61,10 @@ impl UnitTests {
     ) -> Result<Self> {
         let database = Warehouse::in_memory(&graph.root, &graph.database)?;
         let session = database.session()?;
-        // Given to nobody: in a unit test every surrogate key is NULL.
+        // No ids are assigned: in a unit test every surrogate key is NULL.
         super::keys::prepare(&session)?;
         for statement in macros {
-            // One that cannot be made here shows where it is called.
+            // A macro that cannot be created here causes an error where it is called.
             let _ = session.execute(statement);
         }
         let interrupter = session.interrupter();
@@ -93,7 +93,7 @@ impl UnitTests {
         known.retain(|_, columns| !columns.is_empty());
         let selection: SelectedNodes = wanted.into_iter().collect();
         let mut binder = InMemory::new(database, session);
-        // What cannot be bound is said where it is checked or read.
+        // Queries that cannot be bound are reported where they are checked or read.
         let (checked, _) = elt_model::bind(graph, &selection, &known, &mut binder, None);
         let (database, session) = binder.parts();
         Ok(Self { session: Mutex::new(session), columns: checked.columns, _database: database })
@@ -140,7 +140,7 @@ fn add_own_columns(columns: &mut ColumnList) {
 }
 
 fn seed_columns(session: &Session, node: &Node) -> Result<ColumnList> {
-    // A seed that cannot be read says so when it is built.
+    // A seed that cannot be read reports its error when it is built.
     Ok(session.describe(&materialize::seed_query(node)).unwrap_or_default())
 }
 
@@ -314,7 +314,7 @@ impl Running<'_> {
             return Ok((names(&types), rows.map_err(|error| self.broken(&statement, &error))?));
         };
         if named.is_empty() {
-            // No row, and no name: all columns, as in dbt.
+            // Without rows and names, all columns are compared, as in dbt.
             return Ok((columns.iter().map(|(name, _)| name.clone()).collect(), Vec::new()));
         }
         check_names(of, named, columns)?;

@@ -54,7 +54,7 @@ impl Write for LogFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut open = self.0.lock();
         if open.bytes > open.bytes_max {
-            // Where the pieces cannot be moved, the file grows on: what happens is worth more than the bound.
+            // If the pieces cannot be moved, the file continues to grow: the events matter more than the bound.
             if let Ok(file) = next_piece(&open.path) {
                 (open.file, open.bytes) = (file, 0);
             }
@@ -85,7 +85,7 @@ fn next_piece(path: &Path) -> io::Result<File> {
 fn append(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.create(true).append(true);
-    // Names of tables and columns are nobody else's business.
+    // Other users must not read the names of tables and columns.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(names, ["elt.log", "elt.log.1", "elt.log.2", "elt.log.3", "elt.log.4"]);
         let youngest = fs::read_to_string(&path).expect("the log");
         assert!(youngest.ends_with("99\n") && youngest.len() <= 160, "{youngest}");
-        // Another command goes on in the same file.
+        // Another command continues in the same file.
         LogFile::bounded(&path, 1_000).expect("a log").write_all(b"more\n").expect("written");
         assert!(fs::read_to_string(&path).expect("the log").ends_with("99\nmore\n"));
     }

@@ -54,7 +54,7 @@ pub fn start(options: &LogOptions, artifacts: Option<&Path>) -> Console {
     });
     let subscriber = Registry::default().with(on_screen).with(in_file);
     if tracing::subscriber::set_global_default(subscriber).is_ok() {
-        // What drivers and TLS tell through `log`.
+        // The events that drivers and TLS send through `log`.
         let _ = tracing_log::LogTracer::init_with_filter(tracing_log::log::LevelFilter::Debug);
     }
     Console::new(screen)

@@ -67,7 +67,7 @@ impl Seen<'_> {
 
 /// `is_part`: whether the last load read only a part of the collection.
 pub fn changes(before: &Seen<'_>, last: &Seen<'_>, is_part: bool) -> Vec<Change> {
-    // Without a value to stand in nothing can be missed; what is new or gone is its parent.
+    // Without a value that can contain the path, nothing can be missing: its parent is the new or the gone path.
     if before.could == 0 || last.could == 0 {
         return Vec::new();
     }

@@ -229,7 +229,7 @@ fn field(step: Step, trie: &Trie<'_>, place: Place, above: &str, parent: &Parent
         Place::Column { column_type: ColumnType::Json, .. } | Place::Element(ColumnType::Json) | Place::InJson => {
             (Vec::new(), Place::InJson)
         }
-        // The one text column that objects fit: as Extended JSON.
+        // The only text column that can store objects, as Extended JSON.
         Place::Column { name, .. } if above.is_empty() && name == ID => (Vec::new(), Place::InJson),
         _ => (Vec::new(), Place::Rescued),
     };
@@ -241,11 +241,11 @@ fn field(step: Step, trie: &Trie<'_>, place: Place, above: &str, parent: &Parent
     };
     let within = |kind: &str| Parent { objects: trie.values(kind), is_part: parent.is_part };
     let mut below = fields(trie, &columns, &beside, &path, &within("object"));
-    // No element was ever met perhaps, but the column says what one would be.
+    // Perhaps no element was ever found, but the type of the column defines the elements.
     let is_nested = matches!(&element, Place::Element(ColumnType::Struct(_) | ColumnType::List(_)));
     let nothing = Trie::default();
     if let Some(elements) = trie.steps.get(&Step::Element).or(is_nested.then_some(&nothing)) {
-        // What has columns comes first.
+        // Fields with columns come first.
         let at = if columns.is_empty() { 0 } else { below.len() };
         below.insert(at, field(Step::Element, elements, element, &path, &within("array")));
     }

@@ -51,7 +51,7 @@ fn push_column(text: &mut String, column: &Column) {
     match nulls.as_slice() {
         [] => {}
         [path] if path.chars().all(|step| matches!(step, '[' | ']')) => {
-            // Whatever comes first may still decide.
+            // The first value can still decide the type.
             text.push_str("            # no value so far, so no type to pin\n");
             return;
         }
@@ -98,7 +98,7 @@ fn scalar(text: &str) -> String {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
             c if is_printable(c) => quoted.push(c),
-            // What is not printable lies below U+10000.
+            // All characters that are not printable are below U+10000.
             c => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
         }
     }
