@@ -14,13 +14,13 @@
 //! - [`elt_warehouse`]: the only crate that names `duckdb`: sessions, raw loads, the tool's own state.
 //! - [`elt_model`]: graph, templates, selection, SQL of materializations, and the check. Opens nothing.
 //! - [`run`]: executes the plan: threads, transactions, tests, results, publication.
-//! - [`elt_export`]: trait `Exporter`; contract, ledger, delta; one folder a target.
+//! - [`elt_export`]: trait `Exporter`; contract, ledger, delta; one folder per target.
 //! - [`report`]: console, tables, artifacts.
 //! - [`elt_connect`]: the only crate that builds a client of a server.
 //! - [`elt_sample`]: the micro-finance documents.
-//! - [`elt_base`]: errors and their renderer, columns, paths, secrets: what all of them share.
+//! - [`elt_base`]: errors and their renderer, columns, paths, secrets. All other crates use it.
 //!
-//! The compiler keeps the stages apart; `tests/it/tidy.rs` checks what it cannot see.
+//! The compiler keeps the stages apart; `tests/it/tidy.rs` checks the rules that the compiler cannot check.
 
 mod cli;
 pub mod command;

@@ -72,8 +72,8 @@ fn list(workspace: &Workspace, names: &[String], output: Output, console: &Conso
     console.say(&match of.clone().next() {
         None => "nothing is quarantined".to_owned(),
         Some(first) => format!(
-            "{} of {} quarantined; `elt quarantine {first} --show 1` gives the bytes of the first, `elt quarantine --retry` \
-             loads their collections again",
+            "{} of {} quarantined; `elt quarantine {first} --show 1` prints the bytes of the first, and \
+             `elt quarantine --retry` loads their collections again",
             counted(rows.len() as u64, "documents"),
             counted(of.count() as u64, "collections"),
         ),

@@ -87,7 +87,7 @@ impl Workspace {
         uuid::Uuid::now_v7().to_string()
     }
 
-    /// Writes `target/manifest.json`; `compiled` is the SQL of what was compiled.
+    /// Writes `target/manifest.json`; `compiled` is the SQL of the compiled nodes.
     pub fn write_manifest(&self, invocation: &str, compiled: &CompiledSql) -> Result<PathBuf> {
         let path = self.artifacts().join("manifest.json");
         let manifest = self.graph.manifest(artifacts::metadata("manifest/v12", invocation), compiled);

@@ -22,7 +22,7 @@ pub(crate) fn collection_never_loaded(name: &str) -> Error {
 pub(crate) fn watermark_written(complaint: &str) -> Error {
     Error::usage(format!("the value of `--watermark` is not valid: {complaint}")).hint(
         "write Extended JSON, such as `{\"$date\": \"2024-06-01T00:00:00Z\"}` or `42`; \
-               any other text is read as a string",
+         any other text is read as a string",
     )
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn quarantine_number(name: &str, number: u64, all: u64) -> Error {
 pub(crate) fn quarantine_without_bytes(name: &str) -> Error {
     Error::failed(format!("the bytes of this document of `{name}` were not stored")).hint(
         "if fields of a collection are masked or excluded, elt stores no bytes of a document \
-               whose fields it cannot separate",
+         whose fields it cannot separate",
     )
 }
 

@@ -1,5 +1,5 @@
-//! The messages about plain dbt projects: `dbt_project.yml`, `profiles.yml`, doc blocks, run hooks, what is not
-//! supported.
+//! The messages about plain dbt projects: `dbt_project.yml`, `profiles.yml`, doc blocks, run hooks, unsupported
+//! features.
 
 use elt_base::error::{Error, Place};
 use elt_base::sql_error::{SqlError, our_manner};

@@ -1,4 +1,4 @@
-//! The messages about columns and where they come from.
+//! The messages about columns and their origins.
 
 use elt_base::error::{Error, nearest};
 

@@ -84,7 +84,7 @@ pub(crate) fn never_loaded(source: &str, reader: &str) -> Error {
 pub(crate) fn clone_onto_itself(target: &str) -> Error {
     Error::usage(format!("target `{target}` cannot be cloned onto itself")).hint(
         "`--from` is the target to copy from, and `--target` the target to copy to: \
-               `elt clone --from prod --target dev`",
+         `elt clone --from prod --target dev`",
     )
 }
 

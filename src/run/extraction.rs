@@ -237,7 +237,7 @@ fn note(outcome: &LoadOutcome) -> String {
     if !outcome.full {
         let applied = outcome.applied;
         let new = applied.rows.saturating_sub(applied.updated);
-        let gone = if outcome.marks { "marked as gone" } else { "gone" };
+        let gone = if outcome.marks { "marked as deleted" } else { "gone" };
         for (count, what) in [(new, "new"), (applied.updated, "changed"), (applied.deleted, gone)] {
             if count > 0 {
                 parts.push(format!("{} {what}", elt_base::numbers::thousands(count)));

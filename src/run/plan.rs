@@ -184,7 +184,7 @@ impl Plan {
             let node = graph.node(step.node);
             let mut notes = Vec::new();
             if unchanged.contains(&step.node) {
-                notes.push("unchanged, left as it is".to_owned());
+                notes.push("unchanged, not built".to_owned());
             } else if step.builds {
                 notes.push(node.config.materialized.name().to_owned());
             }

@@ -24,7 +24,7 @@ pub struct NodeResult {
     /// The number, and its unit.
     pub amount: Option<(u64, &'static str)>,
     pub note: String,
-    /// What went wrong, on one line.
+    /// The error, on one line.
     pub message: Option<String>,
     /// Failing rows of a test.
     pub failures: Option<u64>,
@@ -43,7 +43,7 @@ pub struct NodeResult {
 }
 
 impl NodeResult {
-    /// Opens the span of a piece of work; `Results::push` closes it with what the result says.
+    /// Opens the span of a piece of work; `Results::push` closes it with the values of the result.
     pub fn new(stage: Stage, unique_id: impl Into<String>, name: impl Into<String>, status: Status) -> Self {
         Self {
             unique_id: unique_id.into(),

@@ -54,8 +54,8 @@ pub fn show(console: &Console, results: &Results, target: &Target, ok: bool) {
         if count > 0 {
             let word = match status {
                 Status::Fail => "failed",
-                Status::PartialSuccess => "built in part",
-                Status::Error => "in error",
+                Status::PartialSuccess => "partly built",
+                Status::Error => "with errors",
                 Status::Warn => "warned",
                 _ => "skipped",
             };

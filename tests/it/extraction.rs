@@ -180,7 +180,7 @@ fn deleted_documents_are_marked_and_come_back() {
     project.elt(&["build"]).ok();
     assert_eq!(project.number("dev", gone), 0);
     mongo.delete("orders", doc! { "n": { "$lt": 7 } });
-    project.elt(&["build"]).ok().says("7 marked as gone").says("source 43");
+    project.elt(&["build"]).ok().says("7 marked as deleted").says("source 43");
     assert_eq!(project.number("dev", gone), 7);
     assert_whole(&project, 50);
     // One that comes back below the window, and one as it was.
