@@ -56,14 +56,14 @@ struct CommonArgs {
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
     /// The format of stderr: `text`, with progress bars on a terminal and plain lines in a pipe, or `json`, one
-    /// object a line
+    /// object per line
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text", value_enum, hide_possible_values = true)]
     log_format: LogFormatArg,
     /// Print only errors, failures and the summary
     #[arg(long, short, global = true)]
     quiet: bool,
-    /// Also print details: what each stage does (-v), and every statement (-vv). `ELT_LOG=elt_export=debug` prints
-    /// those of one part. All details are always in target/logs/elt.log
+    /// Also print details: the work of each stage (-v), and every statement (-vv). `ELT_LOG=elt_export=debug` prints
+    /// the details of one part. target/logs/elt.log always contains all details
     #[arg(long, short, global = true, action = ArgAction::Count)]
     verbose: u8,
 }

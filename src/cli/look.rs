@@ -77,8 +77,8 @@ pub(super) enum SchemaOutputArg {
 
 #[derive(Args)]
 pub(super) struct LineageArgs {
-    /// `customers.city` for a column, `customers` for all columns of a model in short, `loans.customers.address.city`
-    /// for a field of a source
+    /// `customers.city` for a column, `customers` for a summary of all columns of a model, or
+    /// `loans.customers.address.city` for a field of a source
     #[arg(value_name = "MODEL[.COLUMN]|SOURCE.TABLE.FIELD")]
     pub(super) of: String,
     /// Also show fields that only decide which rows exist: those in filters, joins and groups

@@ -95,10 +95,10 @@ fn a_killed_full_load_goes_on_with_the_ranges_that_landed() {
     project.set("ELT_FAILPOINT", "land.part:4");
     project.elt(&["build", "--threads", "1"]).died();
     project.unset("ELT_FAILPOINT");
-    project.elt(&["build"]).ok().says("ranges had landed before");
+    project.elt(&["build"]).ok().says("ranges were already on disk");
     assert_whole(&project, documents().len());
     // Again from nothing: a finished load is not gone on with.
-    project.elt(&["build", "--full-refresh"]).ok().hides("had landed before");
+    project.elt(&["build", "--full-refresh"]).ok().hides("were already on disk");
     assert_whole(&project, documents().len());
     // With other options what landed is of no use.
     project.set("ELT_FAILPOINT", "land.part:2");
@@ -108,7 +108,7 @@ fn a_killed_full_load_goes_on_with_the_ranges_that_landed() {
         "models/sources.yml",
         "version: 2\nsources:\n  - name: shop\n    tables:\n      - name: orders\n        config: { exclude: text }\n",
     );
-    project.elt(&["build", "--full-refresh"]).ok().hides("had landed before");
+    project.elt(&["build", "--full-refresh"]).ok().hides("were already on disk");
     assert_whole(&project, documents().len());
 }
 
@@ -129,7 +129,7 @@ fn a_server_that_is_lost_for_a_moment_costs_no_document() {
             });
             project.elt(&["build", "--threads", "1"])
         });
-        run.ok().says("it is read again in").says("collection `shop.orders`");
+        run.ok().says("elt reads it again in").says("collection `shop.orders`");
         assert_whole(&project, documents().len());
     }
 }
