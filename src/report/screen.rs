@@ -29,7 +29,7 @@ const NAME_AND_AMOUNT_NARROW: usize = 44;
 const NARROW: usize = 100;
 /// A smaller reported width of a terminal is ignored.
 const WIDTH_MIN: usize = 40;
-/// The largest length of a field in a detail line, in characters.
+/// The largest length of a detail line with its fields, in a pipe, in characters.
 const DETAIL_CHARACTERS_MAX: usize = 1_000;
 
 /// The only writer to stderr. Shared by all threads of a run.
