@@ -1,16 +1,16 @@
 {#
-    Values that did not fit their column stand in `_elt_rescued`, a JSON object from path to canonical Extended JSON.
-    These macros give a field's value from its column or, failing that, parsed from there. `path` is the field's path
-    in the document, `employment.monthly_income`, and at the same time the SQL that reads its column; where that is a
-    word of SQL's own, `column` gives it in quotes.
+    Values that did not fit their column are stored in `_elt_rescued`, a JSON object from path to canonical Extended
+    JSON. These macros return a field's value from its column or, if it is NULL, parsed from `_elt_rescued`. `path` is
+    the field's path in the document, such as `employment.monthly_income`, and also the SQL that reads its column. If
+    the path is a reserved word of SQL, `column` is the quoted name of the column.
 #}
 
-{#- The rescued value as text; a number loses its wrapping, {"$numberInt": "5"} is 5. -#}
+{#- The rescued value as text; a number is unwrapped: {"$numberInt": "5"} becomes 5. -#}
 {% macro rescued(path) -%}
 regexp_replace(_elt_rescued ->> '$."{{ path }}"', '^\{"\$number\w+":\s*"([^"]*)"\}$', '\1')
 {%- endmacro %}
 
-{#- An amount of money, also as a form shows it: 12,500.00 -#}
+{#- An amount of money, also with thousands separators: 12,500.00 -#}
 {% macro amount(path) -%}
 coalesce({{ path }}, try_cast(replace({{ rescued(path) }}, ',', '') as decimal(38, 2)))
 {%- endmacro %}
@@ -19,7 +19,7 @@ coalesce({{ path }}, try_cast(replace({{ rescued(path) }}, ',', '') as decimal(3
 coalesce({{ path }}, try_cast({{ rescued(path) }} as bigint))
 {%- endmacro %}
 
-{#- A moment in UTC, also as text: ISO 8601, or day first as 31/12/2024. -#}
+{#- A time in UTC, also from text: ISO 8601, or with the day first, such as 31/12/2024. -#}
 {% macro moment(path, column=none) -%}
 coalesce(
         {{ column or path }},
@@ -29,8 +29,8 @@ coalesce(
 {%- endmacro %}
 
 {#-
-    The paths of a document's rescued values that nothing above could parse. `parsed` lists pairs: a path, and the
-    column that has its value if it could be parsed.
+    The paths of a document's rescued values that no macro above could parse. `parsed` is a list of pairs: a path, and
+    the column with its value if it could be parsed.
 -#}
 {% macro unparsed(parsed) -%}
 [

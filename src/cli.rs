@@ -1,6 +1,6 @@
-//! The command line: clap's definitions and nothing else. No I/O; nothing past this module sees clap.
+//! The command line: only clap's definitions. No I/O; no other module uses clap.
 //!
-//! `parse` gives a `command::Invocation`; `--help` texts stand here, so a flag's documentation is its definition.
+//! `parse` returns a `command::Invocation`. The `--help` texts are the doc comments of the flags in these files.
 
 mod collections;
 mod look;
@@ -37,13 +37,13 @@ struct Cli {
 #[derive(Args)]
 #[command(next_help_heading = "Global options")]
 struct CommonArgs {
-    /// The project's folder: the one that holds profiles.toml or dbt_project.yml
+    /// The project's folder, which contains profiles.toml or dbt_project.yml
     #[arg(long, global = true, value_name = "DIR", default_value = ".")]
     project_dir: PathBuf,
-    /// The folder of a dbt project's profiles.yml; by default DBT_PROFILES_DIR, the project's folder, ~/.dbt
+    /// The folder of a dbt project's profiles.yml; by default DBT_PROFILES_DIR, the project's folder, or ~/.dbt
     #[arg(long, global = true, value_name = "DIR")]
     profiles_dir: Option<PathBuf>,
-    /// The profile in it; by default the one that dbt_project.yml names
+    /// The profile in profiles.yml; by default the `profile` of dbt_project.yml
     #[arg(long, global = true, value_name = "NAME")]
     profile: Option<String>,
     /// The target to run, a `[target.NAME]` of profiles.toml; by default the project's `target`
@@ -52,18 +52,18 @@ struct CommonArgs {
     /// Variables for `var()`, as a JSON or YAML object: '{as_of: 2024-06-30}'
     #[arg(long, global = true, value_name = "OBJECT")]
     vars: Option<String>,
-    /// Models, collections and tables worked on at once; by default the target's `threads`
+    /// The number of models, collections and tables to process at once; by default the target's `threads`
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
-    /// How stderr is written: `text`, with progress bars on a terminal and plain lines in a pipe, or `json`, one
-    /// object a line
+    /// The format of stderr: `text`, with progress bars on a terminal and plain lines in a pipe, or `json`, one
+    /// object per line
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text", value_enum, hide_possible_values = true)]
     log_format: LogFormatArg,
-    /// Print errors, failures and the summary only
+    /// Print only errors, failures and the summary
     #[arg(long, short, global = true)]
     quiet: bool,
-    /// Also print details: what each stage does (-v), and every statement (-vv). `ELT_LOG=elt_export=debug` prints those
-    /// of one part. All details are always in target/logs/elt.log
+    /// Also print details: the work of each stage (-v), and every statement (-vv). `ELT_LOG=elt_export=debug` prints
+    /// the details of one part. target/logs/elt.log always contains all details
     #[arg(long, short, global = true, action = ArgAction::Count)]
     verbose: u8,
 }
@@ -76,14 +76,14 @@ enum LogFormatArg {
 
 #[derive(Subcommand)]
 enum Sub {
-    /// Make a new project that builds at once
+    /// Create a new project that is ready to build
     Init {
-        /// The project's name, and its folder's
+        /// The name of the project and of its folder
         name: String,
     },
     /// Check profiles.toml, the project, and the connections of the target
     Debug,
-    /// Make the micro-finance sample data, or a day's changes to it
+    /// Create the micro-finance sample data, or apply a day's changes to it
     Generate(GenerateArgs),
     /// Load the collections that the selected models read
     Extract(BuildArgs),
@@ -91,53 +91,53 @@ enum Sub {
     Run(RunArgs),
     /// Load the selected seeds
     Seed(BuildArgs),
-    /// Take the selected snapshots
+    /// Update the selected snapshots
     Snapshot(BuildArgs),
     /// Run the data tests of the selected models
     Test(TestArgs),
-    /// The whole way: extract, build, test and export
+    /// Run all stages: extract, build, test and export
     Build(AllArgs),
-    /// Publish the selected models as they stand in the warehouse
+    /// Publish the selected models from the warehouse, without building them
     Export(ExportArgs),
-    /// Show the steps that bring the target's tables to their contracts, and change nothing
+    /// Show the steps that change the target's tables to match their contracts, and change nothing
     Plan(PlanArgs),
-    /// Take these steps, and publish, in one transaction
+    /// Execute the steps of `plan` and publish, in one transaction
     Apply(ApplyArgs),
-    /// Look at the sources: `source freshness` tells how old their data are
+    /// Inspect the sources: `source freshness` shows the age of their data
     Source {
         #[command(subcommand)]
         what: SourceSub,
     },
-    /// List what a selection holds
+    /// List the selected nodes
     #[command(visible_alias = "list")]
     Ls(LsArgs),
-    /// Read and check the project, write target/manifest.json, and say how long that took
+    /// Read and check the project, write target/manifest.json, and print how long this took
     Parse,
-    /// Print the fields of loaded collections: columns, types as met, rescued values, what changed
+    /// Print the fields of loaded collections: columns, the types found, rescued values, changes
     Schema(SchemaArgs),
-    /// Print where a column comes from and where it goes, down to the fields of the documents
+    /// Print the origins and the uses of a column, down to the fields of the documents
     Lineage(LineageArgs),
-    /// Check every query of the project against the real columns, and say all that is wrong
+    /// Check every query of the project against the real columns, and print all errors
     Check(CheckArgs),
     /// Print rows of a model, or of a query
     Show(ShowArgs),
-    /// Show how far each collection is loaded, or change where its next load begins
+    /// Show the watermark of each collection, or change where its next load starts
     State(StateArgs),
-    /// List documents that could not be decoded, write out their bytes, or try them again
+    /// List documents that could not be decoded, write their bytes to a file, or load them again
     Quarantine(QuarantineArgs),
     /// Check the selected models and render their SQL to target/compiled
     Compile(CompileArgs),
-    /// Run the last command again, with what failed or was skipped in it
+    /// Run the last command again, only for the nodes that failed or were skipped
     Retry(RetryArgs),
-    /// Copy relations from another target's warehouse into this one's
+    /// Copy relations from another target's warehouse into the warehouse of this target
     Clone(CloneArgs),
-    /// Call a macro of the project for what it does, in one transaction
+    /// Run a macro of the project, in one transaction
     RunOperation(OperationArgs),
-    /// Remove what can be made again: compiled SQL and artifacts under target/
+    /// Remove files that elt can create again: compiled SQL and artifacts under target/
     Clean,
 }
 
-/// Reads the arguments. `Err` is clap's text for help, version or misuse, with the exit code.
+/// Reads the arguments. `Err` is clap's text for help, version or wrong usage, with the exit code.
 pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, clap::Error> {
     let cli = Cli::try_parse_from(args)?;
     let (which, full_refresh) = asked(&cli.command);
@@ -191,7 +191,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
     Ok(Invocation { common, command })
 }
 
-/// dbt's name of a command, and whether it is a full refresh.
+/// dbt's name of the command, and whether it is a full refresh.
 fn asked(command: &Sub) -> (&'static str, bool) {
     match command {
         Sub::Build(args) => ("build", args.run.build.full_refresh),

@@ -14,13 +14,13 @@
 //! - [`elt_warehouse`]: the only crate that names `duckdb`: sessions, raw loads, the tool's own state.
 //! - [`elt_model`]: graph, templates, selection, SQL of materializations, and the check. Opens nothing.
 //! - [`run`]: executes the plan: threads, transactions, tests, results, publication.
-//! - [`elt_export`]: trait `Exporter`; contract, ledger, delta; one folder a target.
+//! - [`elt_export`]: trait `Exporter`; contract, ledger, delta; one folder per target.
 //! - [`report`]: console, tables, artifacts.
 //! - [`elt_connect`]: the only crate that builds a client of a server.
 //! - [`elt_sample`]: the micro-finance documents.
-//! - [`elt_base`]: errors and their renderer, columns, paths, secrets: what all of them share.
+//! - [`elt_base`]: errors and their renderer, columns, paths, secrets. All other crates use it.
 //!
-//! The compiler keeps the stages apart; `tests/it/tidy.rs` checks what it cannot see.
+//! The compiler keeps the stages apart; `tests/it/tidy.rs` checks the rules that the compiler cannot check.
 
 mod cli;
 pub mod command;
@@ -38,7 +38,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     let invocation = match cli::parse(args) {
         Ok(invocation) => invocation,
         Err(text) => {
-            // Help goes to stdout, misuse to stderr; a closed pipe is no error of ours.
+            // Help goes to stdout, wrong usage to stderr. A closed pipe is not an error.
             let _ = text.print();
             return u8::try_from(text.exit_code()).unwrap_or(2);
         }
@@ -49,7 +49,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     tracing::debug!(version = env!("CARGO_PKG_VERSION"), target = invocation.common.target, "starts");
     let cancel = Cancel::default();
     let asked = cancel.clone();
-    // Without a handler Ctrl-C ends the program at once, which every stage survives; so a refusal is no error.
+    // Without a handler Ctrl-C ends the program at once. Every stage survives this, so a failure to set the handler is
+    // not an error.
     let _ = ctrlc::set_handler(move || asked.request());
     match command::run(&invocation, &console, &cancel) {
         Ok(true) => 0,

@@ -4,7 +4,7 @@ with customers as (
 
     select * from {{ ref('stg_loans__customers') }} as customers
     {% if is_incremental() %}
-    -- New and changed documents: by equality with what is here, so that one that was written late counts as well.
+    -- New and changed documents. They are compared with the existing rows, so that late documents are included.
     where not exists (
         select 1
         from {{ this }} as known

@@ -1,5 +1,5 @@
--- One row a loan, that is an approved application. A table and not incremental: a late loan's days past due move when
--- the as-of date does. That date is no column, or every row would be a changed one each day.
+-- One row per loan, that is, per approved application. A table and not incremental, because the days past due of a late
+-- loan change with the as-of date. That date is not a column, because it would change every row each day.
 
 with applications as (
 
@@ -30,7 +30,7 @@ as_of as (
     {% if var('as_of', '') %}
     select date '{{ var('as_of') }}' as as_of_date
     {% else %}
-    -- The greatest date in the data, so that the same data always gives the same rows.
+    -- The greatest date in the data, so that the same data always results in the same rows.
     select greatest(
         (select max(updated_at) from applications),
         (select max(updated_at) from repayments)

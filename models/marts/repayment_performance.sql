@@ -1,4 +1,5 @@
--- One row a month and loan type. A table and not incremental: a payment made today changes the month it was due in.
+-- One row per month and loan type. A table and not incremental, because a payment today changes the month of its due
+-- date.
 
 with repayments as (
 

@@ -1,6 +1,6 @@
-//! The flags of the commands about documents and how far they are loaded: `generate`, `state`, `quarantine`.
+//! The flags of the commands about documents and their loads: `generate`, `state`, `quarantine`.
 //!
-//! Definitions, and their way to `command`'s options.
+//! Definitions of clap, and their conversion to the options of `command`.
 
 use std::path::PathBuf;
 
@@ -13,25 +13,25 @@ use crate::command::{GenerateOptions, QuarantineAction, QuarantineOptions, State
 #[group(skip)]
 #[command(group = ArgGroup::new("to").args(["out", "mongodb"]).required(true))]
 pub(super) struct GenerateArgs {
-    /// How many customers; the other collections follow (about 7.75 documents a customer)
+    /// The number of customers; the other collections grow with it (about 7.75 documents per customer)
     #[arg(long, value_name = "N", default_value_t = 200)]
     pub(super) customers: u64,
-    /// The same seed makes the same data
+    /// The seed of the random numbers; the same seed creates the same data
     #[arg(long, value_name = "S", default_value_t = 42)]
     pub(super) seed: u64,
     /// Write <collection>.bson files into this folder
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
-    /// Write into this MongoDB server
+    /// Write to this MongoDB server
     #[arg(long, value_name = "URI", requires = "database")]
     pub(super) mongodb: Option<String>,
-    /// The database there
+    /// The database on this MongoDB server
     #[arg(long, value_name = "DB")]
     pub(super) database: Option<String>,
-    /// Instead of making data: apply a day's changes (inserts, updates, deletes) to this share of what is there
+    /// Create no data, but apply a day's changes (inserts, updates, deletes) to this share of the existing documents
     #[arg(long, value_name = "RATE", value_parser = share)]
     pub(super) mutate: Option<f64>,
-    /// The share of documents that get a dirty value: a number as text, an address that is a string …
+    /// The share of documents with a dirty value, for example a number as text or an address that is a string
     #[arg(long, value_name = "RATE", default_value_t = 0.0, value_parser = share)]
     pub(super) dirty: f64,
 }
@@ -39,7 +39,7 @@ pub(super) struct GenerateArgs {
 pub(super) fn share(text: &str) -> Result<f64, String> {
     match text.parse::<f64>() {
         Ok(rate) if (0.0..=1.0).contains(&rate) => Ok(rate),
-        _ => Err("a rate lies between 0 and 1".into()),
+        _ => Err("a rate must be between 0 and 1".into()),
     }
 }
 
@@ -48,35 +48,35 @@ pub(super) fn share(text: &str) -> Result<f64, String> {
 pub(super) struct StateArgs {
     #[command(subcommand)]
     pub(super) change: Option<StateSub>,
-    /// Only these, such as `loans.customers`
+    /// Only these collections, such as `loans.customers`
     #[arg(value_name = "COLLECTION")]
     pub(super) collections: Vec<String>,
-    /// The form of the rows: `table`, `json` (one object a line), or `csv`
+    /// The format of the rows: `table`, `json` (one object per line), or `csv`
     #[arg(long, value_name = "FORM", value_enum, default_value = "table", hide_possible_values = true)]
     pub(super) output: OutputArg,
 }
 
 #[derive(Subcommand)]
 pub(super) enum StateSub {
-    /// Let the next load of a collection begin at this watermark
+    /// Start the next load of a collection at this watermark
     Set {
         /// The collection, such as `loans.customers`
         #[arg(value_name = "COLLECTION", required = true)]
         collections: Vec<String>,
-        /// Extended JSON, such as '{"$date": "2024-06-01T00:00:00Z"}', or a number; other text is a string
+        /// Extended JSON, such as '{"$date": "2024-06-01T00:00:00Z"}', or a number; any other text is read as a string
         #[arg(long, value_name = "VALUE", allow_hyphen_values = true)]
         watermark: String,
-        /// Also if the stored watermark is of another type
+        /// Set the watermark even if the stored one has another type
         #[arg(long)]
         force: bool,
     },
-    /// Forget watermarks: the next load of these collections is a full one
+    /// Remove watermarks: the next load of these collections is a full load
     #[command(group = ArgGroup::new("which").args(["collections", "all"]).required(true))]
     Reset {
         /// The collections, such as `loans.customers`
         #[arg(value_name = "COLLECTION")]
         collections: Vec<String>,
-        /// All that have one
+        /// All collections with a watermark
         #[arg(long)]
         all: bool,
     },
@@ -86,19 +86,20 @@ pub(super) enum StateSub {
 #[group(skip)]
 #[command(group = ArgGroup::new("what").args(["show", "retry"]))]
 pub(super) struct QuarantineArgs {
-    /// Only of these collections, such as `loans.customers`
+    /// Only the documents of these collections, such as `loans.customers`
     #[arg(value_name = "COLLECTION")]
     pub(super) collections: Vec<String>,
-    /// The bytes of the collection's document of this number, as they stood at the source
+    /// Print the bytes of the collection's document with this number, as read from the source
     #[arg(long, value_name = "N")]
     pub(super) show: Option<u64>,
-    /// Write them to this file, instead of stdout
+    /// Write the bytes to this file instead of stdout
     #[arg(long, value_name = "FILE", requires = "show")]
     pub(super) out: Option<PathBuf>,
-    /// Load the collections that have such documents again, whole; exits with 1 if some are left
+    /// Load the collections with quarantined documents again, in full; exits with 1 if any document is still
+    /// quarantined
     #[arg(long)]
     pub(super) retry: bool,
-    /// The form of the rows: `table`, `json` (one object a line), or `csv`
+    /// The format of the rows: `table`, `json` (one object per line), or `csv`
     #[arg(
         long,
         value_name = "FORM",

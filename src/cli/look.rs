@@ -1,6 +1,6 @@
-//! The flags of the commands that only look: `ls`, `schema`, `lineage`, `show`.
+//! The flags of the commands that only read: `ls`, `schema`, `lineage`, `show`.
 //!
-//! Definitions, and their way to `command`'s options.
+//! Definitions of clap, and their conversion to the options of `command`.
 
 use std::path::PathBuf;
 
@@ -17,10 +17,11 @@ use elt_model::NodeKind;
 pub(super) struct LsArgs {
     #[command(flatten)]
     pub(super) selection: SelectionArgs,
-    /// What a line shows: `selector` (project.staging.stg_loans__customers), `name`, `path` of the file, or `json`
+    /// The content of each line: `selector` (project.staging.stg_loans__customers), `name`, `path` of the file, or
+    /// `json`
     #[arg(long, value_name = "FORM", value_enum, default_value = "selector", hide_possible_values = true)]
     pub(super) output: LsOutputArg,
-    /// With `json`: only these keys, such as `name config.materialized`
+    /// Print only these keys with `--output json`, such as `name config.materialized`
     #[arg(long, value_name = "KEY", num_args = 1.., value_delimiter = ' ')]
     pub(super) output_keys: Vec<String>,
 }
@@ -35,7 +36,7 @@ pub(super) enum LsOutputArg {
 
 #[derive(Subcommand)]
 pub(super) enum SourceSub {
-    /// Tell how old the sources' data are, and write target/sources.json; too old is exit code 1
+    /// Show the age of the sources' data, and write target/sources.json; exits with 1 if data is too old
     Freshness(FreshnessArgs),
 }
 
@@ -43,7 +44,7 @@ pub(super) enum SourceSub {
 pub(super) struct FreshnessArgs {
     #[command(flatten)]
     pub(super) selection: SelectionArgs,
-    /// Where sources.json goes instead of target/
+    /// Write sources.json to this file instead of target/sources.json
     #[arg(long, short, value_name = "FILE")]
     pub(super) output: Option<PathBuf>,
 }
@@ -56,13 +57,14 @@ impl From<FreshnessArgs> for FreshnessOptions {
 
 #[derive(Args)]
 pub(super) struct SchemaArgs {
-    /// Which: `loans.customers`, or `customers` where only one source has it; by default all, a line each
+    /// The collections: `loans.customers`, or `customers` if only one source has it; by default one line for each
+    /// collection
     #[arg(value_name = "COLLECTION")]
     pub(super) collections: Vec<String>,
-    /// `tree`, or `json`: one object a path (without COLLECTION one a collection)
+    /// The format: `tree`, or `json` with one object per path (one per collection without COLLECTION)
     #[arg(long, value_name = "FORM", value_enum, default_value = "tree", hide_possible_values = true)]
     pub(super) output: SchemaOutputArg,
-    /// Print the sources' YAML instead, with each column's present type, ready to pin
+    /// Print YAML for the sources instead, with the current type of each column, to paste into your project
     #[arg(long, conflicts_with = "output")]
     pub(super) yaml: bool,
 }
@@ -75,14 +77,14 @@ pub(super) enum SchemaOutputArg {
 
 #[derive(Args)]
 pub(super) struct LineageArgs {
-    /// `customers.city` for a column, `customers` for all columns of a model in short, `loans.customers.address.city` for
-    /// a field of a source
+    /// `customers.city` for a column, `customers` for a summary of all columns of a model, or
+    /// `loans.customers.address.city` for a field of a source
     #[arg(value_name = "MODEL[.COLUMN]|SOURCE.TABLE.FIELD")]
     pub(super) of: String,
-    /// With fields that give no value, but decide which rows there are: those of filters, joins and groups
+    /// Also show fields that only decide which rows exist: those in filters, joins and groups
     #[arg(long)]
     pub(super) conditions: bool,
-    /// `tree`, or `json`
+    /// The format: `tree` or `json`
     #[arg(long, value_name = "FORM", value_enum, default_value = "tree", hide_possible_values = true)]
     pub(super) output: SchemaOutputArg,
 }
@@ -101,13 +103,13 @@ pub(super) struct ShowArgs {
     pub(super) model: Option<String>,
     #[command(flatten)]
     pub(super) selection: SelectionArgs,
-    /// A query instead of a model; may use ref() and source()
+    /// Show the rows of this query instead of a model; it can use ref() and source()
     #[arg(long, value_name = "SQL", conflicts_with_all = ["select", "exclude"])]
     pub(super) inline: Option<String>,
-    /// Rows to print; 0 prints all
+    /// The number of rows to print; 0 prints all
     #[arg(long, value_name = "N", default_value_t = 5)]
     pub(super) limit: u64,
-    /// The form of the rows: `table`, `json` (one object a line), or `csv` (NULL is empty, an empty text is "")
+    /// The format of the rows: `table`, `json` (one object per line), or `csv` (NULL is empty, an empty text is "")
     #[arg(long, value_name = "FORM", value_enum, default_value = "table", hide_possible_values = true)]
     pub(super) output: OutputArg,
 }

@@ -1,6 +1,6 @@
 //! The flags of `run-operation`.
 //!
-//! Definitions, and their way to `command`'s options.
+//! Definitions of clap, and their conversion to the options of `command`.
 
 use clap::Args;
 
@@ -11,7 +11,7 @@ pub(super) struct OperationArgs {
     /// The macro to call
     #[arg(value_name = "MACRO")]
     name: String,
-    /// Its arguments by name, as a JSON or YAML object: '{days: 30}'
+    /// The arguments of the macro by name, as a JSON or YAML object: '{days: 30}'
     #[arg(long, value_name = "OBJECT")]
     args: Option<String>,
 }

@@ -1,6 +1,6 @@
-//! The flags that select nodes, which most commands have.
+//! The flags that select nodes. Most commands have them.
 //!
-//! Definitions, and their way to `command`'s options.
+//! Definitions of clap, and their conversion to the options of `command`.
 
 use std::path::PathBuf;
 
@@ -15,21 +15,21 @@ const KINDS: [&str; 10] =
 
 #[derive(Args)]
 pub(super) struct SelectionArgs {
-    /// What to work on: names, globs ('loan_*'), +model, model+, 2+model, @model, tag:, path:, source:, state: …; several
-    /// are a union, a comma is an intersection
+    /// The nodes to select: names, globs ('loan_*'), +model, model+, 2+model, @model, tag:, path:, source:, state: …;
+    /// several are a union, a comma is an intersection
     #[arg(long, short, num_args = 1.., value_name = "SELECTOR")]
     pub(super) select: Vec<String>,
-    /// The same; of `ls` it lists models only
+    /// The same as `--select`; with `ls` it lists only models
     #[arg(long, short, num_args = 1.., value_name = "SELECTOR", conflicts_with = "select", hide = true)]
     pub(super) models: Vec<String>,
-    /// What to leave out of that, in the same words
+    /// The nodes to remove from the selection, in the same syntax
     #[arg(long, num_args = 1.., value_name = "SELECTOR")]
     pub(super) exclude: Vec<String>,
     /// A selector that selectors.yml defines
     #[arg(long, value_name = "NAME", conflicts_with_all = ["select", "models", "exclude"])]
     pub(super) selector: Option<String>,
-    /// Which tests come along: those of which any parent is selected (`eager`), all (`cautious`), all or above what is
-    /// selected (`buildable`), or none (`empty`)
+    /// The tests to select too: those with any parent selected (`eager`), with all parents selected (`cautious`), with
+    /// all parents selected or upstream of the selection (`buildable`), or none (`empty`)
     #[arg(long, value_name = "MODE", value_enum, env = "ELT_INDIRECT_SELECTION", hide_possible_values = true)]
     pub(super) indirect_selection: Option<IndirectArg>,
     #[arg(long, value_enum, env = "DBT_INDIRECT_SELECTION", hide = true)]
@@ -37,10 +37,10 @@ pub(super) struct SelectionArgs {
     /// Only resources of these kinds: model, test, unit_test, seed, snapshot, source, exposure, analysis, default, all
     #[arg(long, value_name = "KIND", num_args = 1.., value_parser = KINDS, hide_possible_values = true)]
     pub(super) resource_type: Vec<String>,
-    /// All but resources of these kinds
+    /// No resources of these kinds
     #[arg(long, value_name = "KIND", num_args = 1.., value_parser = KINDS, hide_possible_values = true)]
     pub(super) exclude_resource_type: Vec<String>,
-    /// The folder with the manifest.json and run_results.json that `state:` and `result:` compare with
+    /// The folder of the manifest.json and run_results.json for the selectors `state:` and `result:`
     #[arg(long, value_name = "DIR", env = "ELT_STATE")]
     pub(super) state: Option<PathBuf>,
     #[arg(long, env = "DBT_STATE", hide = true)]

@@ -1,6 +1,7 @@
-//! The flags of the commands that run stages: `build`, `extract`, `run`, `seed`, `snapshot`, `test`, `export`, `compile`.
+//! The flags of the commands that run stages: `build`, `extract`, `run`, `seed`, `snapshot`, `test`, `export`,
+//! `compile`.
 //!
-//! Definitions, and their way to `command`'s options.
+//! Definitions of clap, and their conversion to the options of `command`.
 
 use std::path::PathBuf;
 
@@ -9,29 +10,29 @@ use clap::{Args, ValueEnum};
 use super::selection::SelectionArgs;
 use crate::command::{BuildOptions, CloneOptions, EventTimes, PlanOptions, RetryOptions, Selection};
 
-/// The time that microbatch models are built for.
+/// The time range for which microbatch models are built.
 #[derive(Args)]
 pub(super) struct EventTimeArgs {
-    /// Build microbatch models from this time on, UTC: 2024-01-31 or 2024-01-31T13:00:00
+    /// Build microbatch models from this time on, in UTC: 2024-01-31 or 2024-01-31T13:00:00
     #[arg(long, value_name = "TIME")]
     pub(super) event_time_start: Option<String>,
-    /// ... and before this time
+    /// Build microbatch models only before this time, in UTC
     #[arg(long, value_name = "TIME")]
     pub(super) event_time_end: Option<String>,
 }
 
-/// The flags of `build`, `extract` and `run`; the commands below have those of them that mean something there.
+/// The flags that `build`, `extract` and `run` share. The commands below have only those that apply to them.
 #[derive(Args)]
 pub(super) struct BuildArgs {
     #[command(flatten)]
     pub(super) selection: SelectionArgs,
-    /// Load collections and build incremental models from nothing
+    /// Load collections and build incremental models from the start, as if for the first time
     #[arg(long, short)]
     pub(super) full_refresh: bool,
     /// Stop at the first failure
     #[arg(long, short = 'x')]
     pub(super) fail_fast: bool,
-    /// Print the plan and do nothing
+    /// Print the plan and execute nothing
     #[arg(long)]
     pub(super) dry_run: bool,
 }
@@ -43,7 +44,7 @@ pub(super) struct RunArgs {
     pub(super) build: BuildArgs,
     #[command(flatten)]
     pub(super) event_times: EventTimeArgs,
-    /// Leave out what would come out as it is: models whose query, configuration and inputs are those of their last build
+    /// Skip models whose SQL, configuration and inputs have not changed since their last build
     #[arg(long)]
     pub(super) changed: bool,
 }
@@ -59,13 +60,14 @@ impl From<RunArgs> for BuildOptions {
 pub(super) struct AllArgs {
     #[command(flatten)]
     pub(super) run: RunArgs,
-    /// Commit models before their tests run, as dbt does: a failing test holds back only what has all of its parents above
+    /// Commit models before their tests run, as dbt does: a failing test skips only the nodes downstream of all its
+    /// parents
     #[arg(long)]
     pub(super) no_gate: bool,
-    /// Keep the failing rows of data tests in tables, in the schema that ends in `_dbt_test__audit`
+    /// Store the failing rows of data tests in tables, in the schema that ends in `_dbt_test__audit`
     #[arg(long)]
     pub(super) store_failures: bool,
-    /// Let tables that were published before lose columns and values to become what their contracts say
+    /// Allow changes to published tables that lose columns or values, if their contracts require them
     #[arg(long)]
     pub(super) allow_destructive: bool,
 }
@@ -77,10 +79,10 @@ pub(super) struct TestArgs {
     /// Stop at the first failure
     #[arg(long, short = 'x')]
     pub(super) fail_fast: bool,
-    /// Print the plan and do nothing
+    /// Print the plan and execute nothing
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Keep the failing rows of data tests in tables, in the schema that ends in `_dbt_test__audit`
+    /// Store the failing rows of data tests in tables, in the schema that ends in `_dbt_test__audit`
     #[arg(long)]
     pub(super) store_failures: bool,
 }
@@ -89,20 +91,20 @@ pub(super) struct TestArgs {
 pub(super) struct ExportArgs {
     #[command(flatten)]
     pub(super) selection: SelectionArgs,
-    /// Print the plan and do nothing
+    /// Print the plan and execute nothing
     #[arg(long)]
     pub(super) dry_run: bool,
-    /// Compare the target with the warehouse in full, print how it differs, and change nothing
+    /// Compare the target with the warehouse in full, print the differences, and change nothing
     #[arg(long, conflicts_with = "dry_run")]
     pub(super) verify: bool,
-    /// Compare in full and bring a target that others changed to what the warehouse has, even where `on_divergence` is
+    /// Compare in full, and make a target that others changed equal to the warehouse, even if `on_divergence` is
     /// `fail`
     #[arg(long, conflicts_with = "verify")]
     pub(super) heal: bool,
-    /// Print the SQL that would make the tables, and change nothing
+    /// Print the SQL that creates the tables, and change nothing
     #[arg(long, conflicts_with_all = ["dry_run", "verify", "heal"])]
     pub(super) ddl: bool,
-    /// Let tables that were published before lose columns and values to become what their contracts say
+    /// Allow changes to published tables that lose columns or values, if their contracts require them
     #[arg(long, conflicts_with_all = ["verify", "ddl"])]
     pub(super) allow_destructive: bool,
 }
@@ -111,7 +113,7 @@ pub(super) struct ExportArgs {
 pub(super) struct PlanArgs {
     #[command(flatten)]
     pub(super) selection: SelectionArgs,
-    /// The form of the steps: `text`, or `json`, one object a line
+    /// The format of the steps: `text`, or `json`, one object per line
     #[arg(long, value_name = "FORM", value_enum, default_value = "text", hide_possible_values = true)]
     output: PlanOutputArg,
 }
@@ -133,7 +135,7 @@ impl From<PlanArgs> for PlanOptions {
 pub(super) struct ApplyArgs {
     #[command(flatten)]
     pub(super) selection: SelectionArgs,
-    /// Also take steps that lose data: columns that the models no longer have, types that do not hold what is there
+    /// Also execute steps that lose data: dropped columns, and types that cannot store all existing values
     #[arg(long)]
     pub(super) allow_destructive: bool,
 }
@@ -164,17 +166,17 @@ pub(super) struct CompileArgs {
     /// Render incremental models as a full refresh would
     #[arg(long, short)]
     pub(super) full_refresh: bool,
-    /// Check only, write nothing
+    /// Only check, and write nothing
     #[arg(long)]
     pub(super) dry_run: bool,
 }
 
 #[derive(Args)]
 pub(super) struct RetryArgs {
-    /// The folder with the run's run_results.json; by default the project's own artifacts
+    /// The folder with the run_results.json to retry; by default the project's target/
     #[arg(long, value_name = "DIR")]
     pub(super) state: Option<PathBuf>,
-    /// Load collections and build incremental models from nothing
+    /// Load collections and build incremental models from the start, as if for the first time
     #[arg(long, short)]
     pub(super) full_refresh: bool,
     /// Stop at the first failure
@@ -205,10 +207,10 @@ impl From<RetryArgs> for RetryOptions {
 pub(super) struct CloneArgs {
     #[command(flatten)]
     pub(super) selection: SelectionArgs,
-    /// The target whose warehouse is copied from
+    /// The target to copy from
     #[arg(long, value_name = "NAME")]
     pub(super) from: String,
-    /// Also replace what stands here already
+    /// Also replace relations that already exist
     #[arg(long, short)]
     pub(super) full_refresh: bool,
 }

@@ -1,6 +1,6 @@
-//! `elt build`, `run`, `test`, `extract` and `export`: the stages, each as far as the command goes.
+//! `elt build`, `run`, `test`, `extract` and `export`: run the stages that the command includes.
 //!
-//! One order for all of them: plan, extract, check, build with tests, publish, summarise.
+//! All commands use one order: plan, extract, check, build with tests, publish, summarise.
 
 use serde_json::{Map, Value};
 
@@ -32,7 +32,7 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
     let options = &BuildOptions { fail_fast: options.fail_fast || flagged, ..options.clone() };
     let selected = workspace.select(&options.selection, console)?;
     let kinds = &options.selection.kinds;
-    // Collections are no part of what is built if sources are left out.
+    // Without sources in the selection, collections are not built.
     let extract = scope.extract && (kinds.is_empty() || kinds.contains(&NodeKind::Source));
     let scope = Scope { extract, ..scope };
     if options.dry_run {
@@ -53,11 +53,12 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
         plan.keep_undone(&workspace.graph, previous, scope.gate);
     }
     if !plan.added.is_empty() {
-        console.say(&format!("also building what was never built: {}", names(&workspace.graph, &plan.added)));
+        console
+            .say(&format!("also building inputs that have never been built: {}", names(&workspace.graph, &plan.added)));
     }
     if !plan.waiting.is_empty() {
         console.say(&format!(
-            "not running {}, for they read what was never built",
+            "not running {}, because they read nodes that have never been built",
             counted(plan.waiting.len() as u64, "tests")
         ));
     }
@@ -69,7 +70,7 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
     if outcome.is_err() {
         results.cut_short();
     }
-    // Closing the database writes its log into it.
+    // Closing the database writes its log into the file.
     results.stage("close", || {
         drop(session);
         drop(warehouse);
@@ -95,7 +96,7 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
     Ok(ok)
 }
 
-/// What time microbatch models are asked for.
+/// The time range for microbatch models.
 fn window(options: &BuildOptions) -> Result<BatchWindow> {
     const FLAGS: [&str; 2] = ["--event-time-start", "--event-time-end"];
     let time = |flag: &str, written: &str| parse_time(written).ok_or_else(|| messages::bad_event_time(flag, written));
@@ -108,13 +109,13 @@ fn window(options: &BuildOptions) -> Result<BatchWindow> {
     if given.is_some_and(|(start, end)| start >= end) {
         return Err(messages::event_times_reversed());
     }
-    // Batches that were not tried are those of the run that is retried.
+    // Batches that were not tried belong to the run that is retried.
     let began = options.retries.as_ref().and_then(|previous| previous.started_at);
     let window = BatchWindow::default();
     Ok(BatchWindow { given, now: began.unwrap_or(window.now) })
 }
 
-/// Prints what would be done.
+/// Prints the plan.
 fn dry_run(
     workspace: &Workspace,
     selected: SelectedNodes,
@@ -136,7 +137,7 @@ fn dry_run(
     Ok(true)
 }
 
-/// The pieces that every stage takes.
+/// The values that every stage needs.
 struct Command<'a> {
     batches: Batches,
     workspace: &'a Workspace,
@@ -148,10 +149,11 @@ struct Command<'a> {
 }
 
 impl Command<'_> {
-    /// Runs the stages of a plan. An error is one that no single node has; those are in the results.
+    /// Runs the stages of a plan. Errors of single nodes are in the results. The returned error belongs to no single
+    /// node.
     fn stages(&self, plan: &Plan, session: &Session) -> Result<()> {
         let graph = &self.workspace.graph;
-        // What needs no data is said before anything is read.
+        // Errors that need no data are reported before the first read.
         let before = binder::known(graph, session)?;
         self.results.stage("check", || binder::check(graph, &plan.selection, &before, Some(session), self.console))?;
         let mut blocked = Vec::new();
@@ -180,7 +182,7 @@ impl Command<'_> {
                 lines.iter().for_each(|line| self.console.say(line));
             }
             if blocked.is_empty() && now != before {
-                // Again, with the columns that the loads brought.
+                // Check again, with the columns from the loads.
                 self.results
                     .stage("check", || binder::check(graph, &plan.selection, &now, Some(session), self.console))?;
             }
@@ -219,7 +221,7 @@ impl Command<'_> {
         Ok(())
     }
 
-    /// Runs the hooks of the run that come at one time. False if one of them failed.
+    /// Runs the hooks of one kind. Returns false if one of them failed.
     fn hooks(&self, time: HookTime) -> Result<bool> {
         let graph = &self.workspace.graph;
         if graph.run_hooks.at(time).is_empty() {
@@ -244,7 +246,7 @@ impl Command<'_> {
         }
     }
 
-    /// Every raw table that a step reads has to be there.
+    /// Checks that every raw table that a step reads exists.
     fn all_loaded(&self, plan: &Plan, catalog: &elt_warehouse::Catalog) -> Result<()> {
         let graph = &self.workspace.graph;
         let mut errors = Vec::new();
@@ -270,12 +272,13 @@ impl Command<'_> {
         Error::many(errors).map_or(Ok(()), Err)
     }
 
-    /// Publishes the planned relations, unless one of them failed: readers of the target would see old beside new.
+    /// Publishes the planned relations, unless one of them failed: otherwise readers of the target would see old and
+    /// new data together.
     fn publish(&self, plan: &Plan, session: &Session) -> Result<()> {
         let graph = &self.workspace.graph;
         let all = self.results.all();
         if let Some(hook) = all.iter().find(|result| result.stage == Stage::Hook && result.status.is_failure()) {
-            // It might have been to change what is published.
+            // The failed hook may have been meant to change the published data.
             self.say_unpublished(&format!("`{}` failed", hook.name));
             return Ok(());
         }
@@ -292,7 +295,7 @@ impl Command<'_> {
             })
         };
         if let Some(id) = plan.exports.iter().find(|id| spoilt(id)) {
-            // What failed first above it, and not what was only skipped for it.
+            // The first failure upstream, not a node that was only skipped because of it.
             let above = graph.ancestors(*id);
             let is_above = |node: &Node| node.id == *id || above.contains(&node.id);
             let is_cause = |result: &&&NodeResult| {
@@ -300,7 +303,7 @@ impl Command<'_> {
                     && match graph.by_unique_id(&result.unique_id) {
                         Some(node) if node.kind == NodeKind::Test => graph.parents(node.id).any(is_above),
                         Some(node) => is_above(node),
-                        // A load goes by its collection's name.
+                        // A load has the name of its collection.
                         None => above.iter().any(|id| graph.node(*id).display_name() == result.name),
                     }
             };
@@ -336,12 +339,12 @@ impl Command<'_> {
 
     fn say_unpublished(&self, cause: &str) {
         self.console.say(&format!(
-            "nothing is published, because {cause}; `elt export` publishes what stands in the warehouse"
+            "nothing is published, because {cause}; `elt export` publishes the data that is now in the warehouse"
         ));
     }
 }
 
-/// What the run was asked for, under dbt's names: what `retry` asks for again.
+/// The options of the run, under dbt's names. `retry` uses them again.
 pub(super) fn args(common: &Common, options: &BuildOptions, scope: Scope, target: &Target) -> Map<String, Value> {
     let mut args = options.recorded();
     args.insert("which".into(), scope.name.into());

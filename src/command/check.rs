@@ -1,5 +1,5 @@
-//! `elt check`: renders and binds every selected query against the real columns, and says all that is wrong. Builds
-//! nothing; the warehouse is open only while its columns are read.
+//! `elt check`: renders and binds every selected query against the real columns, and reports all errors. Builds
+//! nothing. The warehouse is open only while its columns are read.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -51,30 +51,30 @@ pub fn run(common: &Common, options: &Selection, console: &Console) -> Result<bo
     Ok(true)
 }
 
-/// What could not be checked, a line for each reason.
+/// The nodes that could not be checked, one line per reason.
 fn unchecked(graph: &Compiler, open: &BTreeSet<NodeId>, checked: &Checked) -> Vec<String> {
     let all = &checked.unchecked;
     let mut lines = Vec::new();
     let mut told = BTreeSet::new();
     let name = |id: &NodeId| format!("`{}`", graph.node(*id).display_name());
     let reasons = [
-        (NodeKind::Seed, Origin::Loaded, false, "was", "never loaded", "`elt seed` loads what is missing"),
-        (NodeKind::Source, Origin::Standing, true, "was", "never loaded", "`elt seed` loads what is missing"),
+        (NodeKind::Seed, Origin::Loaded, false, "has", "never been loaded", "`elt seed` loads the missing tables"),
+        (NodeKind::Source, Origin::Standing, true, "has", "never been loaded", "`elt seed` loads the missing tables"),
         (
             NodeKind::Source,
             Origin::Standing,
             false,
             "is",
             "not in the warehouse",
-            "no target loads such a source; a `data_type` in YAML for each column does for the check",
+            "no target loads this source; add a `data_type` to each column in YAML",
         ),
         (
             NodeKind::Source,
             Origin::Loaded,
             false,
-            "was",
-            "never loaded",
-            "`elt extract` loads what is missing; a `data_type` in YAML for each column does for the check",
+            "has",
+            "never been loaded",
+            "run `elt extract`, or add a `data_type` to each column in YAML",
         ),
     ];
     for (kind, origin, is_made, one, missing, how) in reasons {
@@ -96,10 +96,10 @@ fn unchecked(graph: &Compiler, open: &BTreeSet<NodeId>, checked: &Checked) -> Ve
         let verb = match (one, tables.len()) {
             (one, 1) => one,
             ("is", _) => "are",
-            _ => "were",
+            _ => "have",
         };
         let tables = short(tables, "tables").unwrap_or_default();
-        lines.push(format!("not checked: {what}, for {tables} {verb} {missing}: {how}"));
+        lines.push(format!("not checked: {what}, because {tables} {verb} {missing}: {how}"));
         told.extend(readers);
     }
     let first: Vec<NodeId> = checked.by_hooks.iter().copied().filter(|id| !told.contains(id)).collect();
@@ -108,15 +108,19 @@ fn unchecked(graph: &Compiler, open: &BTreeSet<NodeId>, checked: &Checked) -> Ve
     if !readers.is_empty() {
         let what = spoken(graph, &readers);
         let named = short(first.iter().map(name).collect(), "nodes").unwrap_or_default();
-        lines.push(format!("not checked: {what}, for only a hook of `on-run-start` could make what {named} names"));
+        lines.push(format!(
+            "not checked: {what}, because only a hook of `on-run-start` can create the objects that {named} uses"
+        ));
         told.extend(readers);
     }
     let rest = open.iter().filter(|id| !told.contains(*id) && graph.node(**id).kind == NodeKind::Model);
-    lines.extend(rest.map(|id| format!("not checked: {}, for its columns depend on the data it pivots", name(id))));
+    lines.extend(
+        rest.map(|id| format!("not checked: {}, because its columns depend on the data that it pivots", name(id))),
+    );
     lines
 }
 
-/// The models by name, and how many tests.
+/// The names of the models, and the number of tests.
 fn spoken(graph: &Compiler, ids: &BTreeSet<NodeId>) -> String {
     let models = ids.iter().map(|id| graph.node(*id)).filter(|node| !node.kind.is_test());
     let models: Vec<String> = models.map(|node| format!("`{}`", node.display_name())).collect();
@@ -125,7 +129,7 @@ fn spoken(graph: &Compiler, ids: &BTreeSet<NodeId>) -> String {
     short(models, "models").into_iter().chain(tests).collect::<Vec<_>>().join(" and ")
 }
 
-/// Some names, and how many more.
+/// The first names, and the number of the others.
 fn short(names: Vec<String>, noun: &str) -> Option<String> {
     const SHOWN_MAX: usize = 4;
     match names.len() {

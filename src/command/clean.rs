@@ -1,4 +1,4 @@
-//! `elt clean`: removes what can be made again, and nothing else: cargo shares the folder `target/`.
+//! `elt clean`: removes only files that elt can create again, because cargo also uses the folder `target/`.
 
 use std::io::ErrorKind;
 
@@ -8,11 +8,11 @@ use elt_base::error::Result;
 
 use super::{Common, workspace};
 
-/// What runs leave under `target/`.
+/// The files that runs write under `target/`.
 const MADE: [&str; 4] = ["compiled", "run", "manifest.json", "run_results.json"];
 
 pub fn run(common: &Common, console: &Console) -> Result<bool> {
-    // A project with mistakes can be cleaned too.
+    // A project with errors can be cleaned too.
     let paths = workspace::paths(common);
     for (folder, name) in paths.clean.iter().flat_map(|folder| MADE.iter().map(move |name| (folder, name))) {
         let path = common.project_dir.join(folder).join(name);

@@ -1,6 +1,7 @@
-//! `elt clone`: relations of another target's warehouse, copied into this one's, to work on without its servers.
+//! `elt clone`: copies relations from another target's warehouse into the warehouse of this target, so that people can
+//! work without that target's servers.
 //!
-//! Reads the other file, never writes it. Views come as tables; the next run makes them views again.
+//! Reads the other file and never writes it. Views are copied as tables, and the next run turns them into views again.
 
 use crate::messages;
 use crate::report::{Console, Status};
@@ -44,7 +45,7 @@ pub fn run(common: &Common, options: &CloneOptions, console: &Console, cancel: &
     for node in nodes {
         cancel.check()?;
         let mut result = NodeResult::new(stage(node), &node.unique_id, node.display_name(), Status::Success);
-        // The other target's models may lie in another schema.
+        // The other target's models can be in another schema.
         let schema = match node.relation.schema.strip_prefix(target.schema.as_str()) {
             Some(rest) if node.kind != NodeKind::Source => format!("{}{rest}", other.schema),
             _ => node.relation.schema.clone(),
@@ -53,7 +54,7 @@ pub fn run(common: &Common, options: &CloneOptions, console: &Console, cancel: &
         let outcome = if stands.is_some() && !options.full_refresh {
             kept += 1;
             result.status = Status::Skipped;
-            result.note = "stands already".into();
+            result.note = "already exists".into();
             Ok(None)
         } else if !session.is_in_other(&schema, &node.relation.identifier)? {
             missing += 1;
@@ -81,7 +82,7 @@ pub fn run(common: &Common, options: &CloneOptions, console: &Console, cancel: &
     }
     session.detach_other()?;
     let mut said = vec![format!("cloned {} from `{}`", counted(copied, "relations"), options.from)];
-    for (count, what) in [(kept, "standing already (`--full-refresh` replaces them)"), (missing, "not there")] {
+    for (count, what) in [(kept, "already exist (`--full-refresh` replaces them)"), (missing, "not found")] {
         if count > 0 {
             said.push(format!("{count} {what}"));
         }
@@ -100,7 +101,7 @@ fn copy(session: &Session, node: &Node, schema: &str, stands: Option<RelationKin
     }
     let rows =
         session.copy_from_other(schema, &node.relation.identifier, &node.relation.to_string()).map_err(failed)?;
-    // What stood here was built from something else.
+    // The previous relation was built from something else.
     session.forget_built(&node.unique_id).map_err(failed)?;
     session.commit().map_err(failed)?;
     Ok(Some(rows))

@@ -1,22 +1,22 @@
-//! The collections that a command may name: those of the project, and those that the warehouse knows of.
+//! The collections that a command can name: those of the project and those that the warehouse knows.
 //!
-//! Knows names; reads no document.
+//! Knows only names. Reads no document.
 
 use crate::messages;
 use elt_base::error::{Error, Result};
 use elt_model::{Graph, Node, NodeKind};
 use elt_warehouse::LastLoad;
 
-/// A collection, by the name people know it by: `source.table`.
+/// A collection with the name that people use: `source.table`.
 pub struct Named<'g> {
     pub name: String,
-    /// None if it is no longer in the project.
+    /// None if the project no longer contains it.
     pub node: Option<&'g Node>,
-    /// None if it was never loaded.
+    /// None if it has never been loaded.
     pub last: Option<LastLoad>,
 }
 
-/// All of them, by name.
+/// All collections, by name.
 pub fn all<'g>(graph: &'g Graph, loads: Vec<LastLoad>) -> Vec<Named<'g>> {
     let mut found: Vec<Named<'g>> = Vec::new();
     let mut loads: Vec<Option<LastLoad>> = loads.into_iter().map(Some).collect();
@@ -36,8 +36,8 @@ pub fn all<'g>(graph: &'g Graph, loads: Vec<LastLoad>) -> Vec<Named<'g>> {
     found
 }
 
-/// Those that were loaded: the ones named, or all. Names that are none, and collections that were never loaded, are
-/// errors, all told at once.
+/// The loaded collections: the named ones, or all. Reports all unknown names and all collections that have never been
+/// loaded as errors at once.
 pub fn loaded<'g>(all: Vec<Named<'g>>, names: &[String]) -> Result<Vec<(Named<'g>, LastLoad)>> {
     let mut errors = Vec::new();
     for name in names {
@@ -55,7 +55,7 @@ pub fn loaded<'g>(all: Vec<Named<'g>>, names: &[String]) -> Result<Vec<(Named<'g
     Ok(chosen.filter_map(|mut one| one.last.take().map(|last| (one, last))).collect())
 }
 
-/// Also by its selector.
+/// A selector also names it.
 fn is_called(one: &Named<'_>, name: &str) -> bool {
     name.strip_prefix("source:").unwrap_or(name) == one.name
 }

@@ -1,5 +1,5 @@
-//! `elt compile`: renders the selected models, analyses and data tests to `target/compiled/<project>/`, and checks them against the
-//! columns the warehouse knows. Builds nothing.
+//! `elt compile`: renders the selected models, analyses and data tests to `target/compiled/<project>/`, and checks them
+//! against the columns the warehouse knows. Builds nothing.
 
 use crate::report::{Console, short};
 use crate::run::{SessionHost, binder, write_compiled};
@@ -18,7 +18,7 @@ pub fn run(common: &Common, options: &BuildOptions, console: &Console) -> Result
     let warehouse = workspace.warehouse_read_only()?;
     let session = warehouse.as_ref().map(Warehouse::session).transpose()?;
     let catalog = workspace::catalog(session.as_ref())?;
-    // Where nothing was ever built, templates ask an empty database.
+    // If nothing has ever been built, templates query an empty database.
     let empty =
         if session.is_none() { Some(Warehouse::in_memory(&graph.root, &graph.database)?.session()?) } else { None };
     let host = session.as_ref().or(empty.as_ref()).map(|session| SessionHost::reading(session, console));

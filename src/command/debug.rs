@@ -39,7 +39,7 @@ pub fn run(common: &Common, console: &Console, cancel: &Cancel) -> Result<bool> 
 fn warehouse(workspace: &Workspace) -> Result<String> {
     let path = short(&workspace.target().warehouse).display().to_string();
     Ok(match workspace.warehouse_read_only()? {
-        None => format!("`{path}`: not there yet; the first build makes it"),
+        None => format!("`{path}`: does not exist yet; the first build creates it"),
         Some(warehouse) => {
             let tables = version(&warehouse)?;
             format!("`{path}`: {tables}")

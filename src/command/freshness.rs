@@ -1,4 +1,5 @@
-//! `elt source freshness`: how old the sources' data are; `target/sources.json`. Only reads the warehouse.
+//! `elt source freshness`: shows the age of the sources' data, and writes `target/sources.json`. Only reads the
+//! warehouse.
 
 use std::path::PathBuf;
 
@@ -20,7 +21,7 @@ pub fn run(common: &Common, options: &FreshnessOptions, console: &Console) -> Re
         selected.iter().map(|id| graph.node(id)).filter_map(|node| Some((node, node.freshness()?))).collect();
     let mut ages = Vec::new();
     if nodes.is_empty() {
-        console.say("no selected source says how old its data may be: `freshness:` in its YAML does");
+        console.say("no selected source limits the age of its data: add `freshness:` to its YAML");
     } else {
         let session = workspace.session_read_only()?;
         let loads = session.last_loads()?;

@@ -1,4 +1,4 @@
-//! `elt generate`: makes the micro-finance sample data, or a day's changes to it.
+//! `elt generate`: creates the micro-finance sample data, or applies a day's changes to it.
 
 use std::time::Instant;
 
@@ -26,7 +26,7 @@ pub fn run(options: &GenerateOptions, console: &Console) -> Result<bool> {
             let database = connection.client.database(database);
             elt_sample::to_mongodb(&plan, MongodbPlace { database, runtime: &connection.runtime, uri })?
         }
-        // The command line asks for one of the two.
+        // The command line requires one of the two.
         (None, None) => Vec::new(),
     };
     for one in &made {

@@ -1,4 +1,4 @@
-//! `elt init NAME`: a new project that builds at once.
+//! `elt init NAME`: creates a new project that is ready to build.
 
 use crate::report::Console;
 use elt_base::error::Result;
@@ -11,6 +11,6 @@ pub fn run(common: &Common, name: &str, console: &Console) -> Result<bool> {
     for path in &written {
         console.say(&format!("  wrote {}", path.display()));
     }
-    console.say(&format!("made the project `{name}`; build it with: elt build --project-dir {name}"));
+    console.say(&format!("created the project `{name}`; build it with: elt build --project-dir {name}"));
     Ok(true)
 }

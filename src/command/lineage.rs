@@ -1,4 +1,4 @@
-//! `elt lineage`: where a column comes from and where it goes, on stdout. Builds nothing.
+//! `elt lineage`: prints the origins and the uses of a column to stdout. Builds nothing.
 
 use std::collections::BTreeSet;
 use std::io::Write;
@@ -25,7 +25,7 @@ pub fn run(common: &Common, options: &LineageOptions, console: &Console) -> Resu
     let mut around = graph.ancestors(node.id);
     around.insert(node.id);
     around.extend(graph.descendants(node.id));
-    // What goes out beside may be made of more than what stands above this node.
+    // A downstream column can also be computed from nodes that are not upstream of this node.
     let all: BTreeSet<NodeId> =
         around.iter().flat_map(|id| graph.ancestors(*id)).chain(around.iter().copied()).collect();
     let known = {
@@ -50,7 +50,8 @@ pub fn run(common: &Common, options: &LineageOptions, console: &Console) -> Resu
     Ok(true)
 }
 
-/// The node that is meant, and the path below it: a model, seed or snapshot by its name, or a source's table.
+/// The node that the argument names, and the path inside it: a model, seed or snapshot by its name, or a source's
+/// table.
 fn named<'g>(graph: &'g Graph, written: &str) -> Result<(&'g Node, Vec<Step>)> {
     let text = written.strip_prefix("source:").unwrap_or(written);
     let is_source = text.len() < written.len();
@@ -106,7 +107,7 @@ impl Look<'_> {
         }
     }
 
-    /// The field of a path, its column called as it really is; None for the whole node.
+    /// The field of a path, with the real spelling of its column; None for the whole node.
     fn field(&self, node: &Node, mut path: Vec<Step>) -> Result<Option<Field>> {
         let Some(names) = self.names(node.id) else {
             let sources = self.graph().ancestors(node.id).into_iter().chain([node.id]);
@@ -174,7 +175,7 @@ impl Look<'_> {
         next.sort_by_key(|(_, how)| *how == How::Decides);
         let branch = |(next, how): (Field, How), seen: &mut BTreeSet<Field>| {
             let is_new = seen.insert(next.clone());
-            // What decides is shown, not followed: nearly everything decides something.
+            // Deciding fields are shown, but not followed: nearly every field decides something.
             let below = if is_new && how != How::Decides { self.branches(&next, is_up, seen) } else { Vec::new() };
             Branch { name: self.shown(&next), note: self.note(&next, how), below }
         };
@@ -187,19 +188,21 @@ impl Look<'_> {
         let mut text = tree_text(&self.shown(field), &self.note(field, How::Copied), &up, &down);
         let is_made = self.lineage.columns(field.node).is_some();
         if up.is_empty() && is_made {
-            text.push_str("  made of no column: a constant, or a count of rows\n");
+            text.push_str("  computed from no column: it is a constant or a count of rows\n");
         }
         if down.is_empty() && !is_made {
             text.push_str(match self.lineage.below(field).is_empty() {
                 true => "  no model reads it\n",
-                false => "  goes into no column, but decides which rows there are: `--conditions` shows where\n",
+                false => {
+                    "  no column is computed from it, but it decides which rows exist: `--conditions` shows where\n"
+                }
             });
         }
         let deciding = self.lineage.columns(field.node).map_or(0, |columns| columns.rows.len());
         if !self.conditions && deciding > 0 {
             let verb = if deciding == 1 { "decides" } else { "decide" };
             let said = elt_base::numbers::counted(deciding as u64, "columns");
-            text.push_str(&format!("  {said} {verb} which rows there are: `--conditions` shows them\n"));
+            text.push_str(&format!("  {said} {verb} which rows exist: `--conditions` shows them\n"));
         }
         text
     }
@@ -213,7 +216,7 @@ impl Look<'_> {
         })
     }
 
-    /// Programs get everything, each field with how it takes part; what decides is not followed further.
+    /// JSON contains every field with its role. Fields that only decide rows are not followed further.
     fn objects(&self, field: &Field, is_up: bool, seen: &mut BTreeSet<Field>) -> Vec<Value> {
         let next = match is_up {
             true => self.lineage.above(field),
@@ -240,7 +243,7 @@ impl Look<'_> {
         objects
     }
 
-    /// All columns of a node, each with the fields of sources that it comes from.
+    /// All columns of a node, each with the source fields that it is computed from.
     fn model(&self, node: &Node, as_json: bool) -> Result<String> {
         let names = self.names(node.id).unwrap_or_default();
         let mut lines = Vec::new();

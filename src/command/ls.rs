@@ -1,4 +1,4 @@
-//! `elt ls`: what a selection holds, one line each on stdout, in dbt's forms and order. Opens no warehouse.
+//! `elt ls`: prints the selected nodes to stdout, one per line, in dbt's formats and order. Opens no warehouse.
 
 use std::io::Write;
 
@@ -12,7 +12,7 @@ use elt_model::{Graph, Node, NodeKind};
 use super::workspace::Workspace;
 use super::{Common, LsOptions, LsOutput};
 
-/// What `--output json` shows of a node, as dbt's.
+/// The JSON of a node for `--output json`, as in dbt.
 const KEYS: [&str; 10] = [
     "alias",
     "name",
@@ -53,7 +53,7 @@ fn line(graph: &Graph, node: &Node, options: &LsOptions) -> String {
     }
 }
 
-/// The chosen keys of an entry; a dotted key goes into it, and is left out where there is nothing.
+/// The chosen keys of an entry. A dotted key selects a nested value, and is omitted if the value does not exist.
 fn json(entry: &Value, keys: &[String]) -> Value {
     let mut object = Map::new();
     let Some(all) = entry.as_object() else { return Value::Null };

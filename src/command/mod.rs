@@ -1,6 +1,6 @@
-//! One short file per subcommand: composes the stages, decides nothing else.
+//! One short file per subcommand. Each combines the stages and decides nothing else.
 //!
-//! `run` is the one `match` that shows every mode. Knows no argument parser.
+//! `run` is the one `match` over all subcommands. Knows no argument parser.
 
 mod build;
 mod check;
@@ -41,20 +41,20 @@ use elt_base::secret::Secret;
 use elt_model::Gate;
 use elt_project::{DBT_PROJECT_FILE, PROFILES_FILE};
 
-/// What the user asked for, read and checked.
+/// The parsed and checked command line.
 #[derive(Debug, Clone)]
 pub struct Invocation {
     pub common: Common,
     pub command: Command,
 }
 
-/// What every subcommand takes.
+/// The options of every subcommand.
 #[derive(Debug, Clone)]
 pub struct Common {
     pub project_dir: PathBuf,
-    /// Where `profiles.yml` lies.
+    /// The folder of `profiles.yml`.
     pub profiles_dir: Option<PathBuf>,
-    /// The profile in it.
+    /// The profile in `profiles.yml`.
     pub profile: Option<String>,
     pub target: Option<String>,
     /// A JSON or YAML object.
@@ -68,7 +68,7 @@ pub struct Common {
 }
 
 impl Common {
-    /// The folder that the log file is in; None where there is no project.
+    /// The folder of the log file; None if there is no project.
     pub fn log_folder(&self) -> Option<PathBuf> {
         let is_project = |name: &str| self.project_dir.join(name).is_file();
         [PROFILES_FILE, DBT_PROJECT_FILE].into_iter().any(is_project).then(|| workspace::artifacts_folder(self))
@@ -89,9 +89,9 @@ pub enum Command {
     Test(BuildOptions),
     Build(BuildOptions),
     Export(BuildOptions),
-    /// What an export would do to the target's tables.
+    /// Shows the changes that an export would make to the target's tables.
     Plan(PlanOptions),
-    /// An export that takes all steps to the contracts.
+    /// An export that executes all steps to the contracts.
     Apply(BuildOptions),
     Ddl(BuildOptions),
     SourceFreshness(FreshnessOptions),
@@ -114,13 +114,13 @@ pub enum Command {
 #[derive(Debug, Clone)]
 pub struct PlanOptions {
     pub build: BuildOptions,
-    /// One object a line.
+    /// One object per line.
     pub json: bool,
 }
 
 #[derive(Debug, Clone)]
 pub struct RetryOptions {
-    /// The folder with the run's artifacts; the project's own if None.
+    /// The folder with the run's artifacts; the project's own folder if None.
     pub state: Option<PathBuf>,
     pub full_refresh: bool,
     /// `--event-time-start` and `--event-time-end`, as written.
@@ -131,9 +131,9 @@ pub struct RetryOptions {
 #[derive(Debug, Clone)]
 pub struct CloneOptions {
     pub selection: Selection,
-    /// The target whose warehouse is read.
+    /// The target to copy from.
     pub from: String,
-    /// Also what stands here already.
+    /// Also replace relations that already exist.
     pub full_refresh: bool,
 }
 
@@ -151,7 +151,7 @@ pub struct GenerateOptions {
 #[derive(Debug, Clone, Default)]
 pub struct FreshnessOptions {
     pub selection: Selection,
-    /// Where `sources.json` goes instead of `target/`.
+    /// The path for `sources.json` instead of `target/`.
     pub output: Option<PathBuf>,
 }
 
@@ -159,7 +159,7 @@ pub struct FreshnessOptions {
 pub struct LsOptions {
     pub selection: Selection,
     pub output: LsOutput,
-    /// Empty is dbt's usual keys.
+    /// Empty means dbt's default keys.
     pub output_keys: Vec<String>,
 }
 
@@ -173,7 +173,7 @@ pub enum LsOutput {
 
 #[derive(Debug, Clone)]
 pub struct SchemaOptions {
-    /// As people write them; empty is all that were loaded, in short.
+    /// As people write them; empty means a short line for each loaded collection.
     pub collections: Vec<String>,
     pub output: SchemaOutput,
 }
@@ -198,7 +198,7 @@ pub struct LineageOptions {
     /// A model, `model.column`, or a source's field.
     pub of: String,
     pub json: bool,
-    /// With what only decides which rows there are.
+    /// Also show fields that only decide which rows exist.
     pub conditions: bool,
 }
 
@@ -206,12 +206,12 @@ pub struct LineageOptions {
 pub struct ShowOptions {
     pub selection: Selection,
     pub inline: Option<String>,
-    /// 0 is no limit.
+    /// 0 means no limit.
     pub limit: u64,
     pub output: Output,
 }
 
-/// The collections are `source.table`; none are all.
+/// The collections are `source.table`; empty means all.
 #[derive(Debug, Clone)]
 pub struct StateOptions {
     pub collections: Vec<String>,
@@ -221,7 +221,7 @@ pub struct StateOptions {
 #[derive(Debug, Clone)]
 pub enum StateAction {
     List(Output),
-    /// Extended JSON, or a text. `force` takes a value of another type.
+    /// Extended JSON, or a text. `force` accepts a value of another type.
     Set {
         watermark: String,
         force: bool,
@@ -229,7 +229,7 @@ pub enum StateAction {
     Reset,
 }
 
-/// The collections are `source.table`; none are all.
+/// The collections are `source.table`; empty means all.
 #[derive(Debug, Clone)]
 pub struct QuarantineOptions {
     pub collections: Vec<String>,
@@ -239,7 +239,7 @@ pub struct QuarantineOptions {
 #[derive(Debug, Clone)]
 pub enum QuarantineAction {
     List(Output),
-    /// The bytes of a collection's n-th document, counted from 1, into a file or to stdout.
+    /// Write the bytes of a collection's n-th document, counted from 1, to a file or to stdout.
     Show {
         number: u64,
         out: Option<PathBuf>,
@@ -247,7 +247,7 @@ pub enum QuarantineAction {
     Retry,
 }
 
-/// Runs a subcommand. `Ok(false)`: it ran, and something in it failed that was already reported.
+/// Runs a subcommand. `Ok(false)`: it ran, and a part of it failed and was already reported.
 pub fn run(invocation: &Invocation, console: &Console, cancel: &Cancel) -> Result<bool> {
     let common = &invocation.common;
     let stages = |name: &str, options: &BuildOptions| match scope_of(name, options) {
@@ -284,7 +284,7 @@ pub fn run(invocation: &Invocation, console: &Console, cancel: &Cancel) -> Resul
     }
 }
 
-/// The parts of the work that a command of this name does; None if it is none of stages.
+/// The parts of the work that the command with this name does; None if it runs no stages.
 fn scope_of(name: &str, options: &BuildOptions) -> Option<Scope> {
     let nothing = Scope::default();
     let gate = if options.no_gate { Gate::Children } else { Gate::Commit };

@@ -1,6 +1,7 @@
-//! The options of the commands that run stages: parsed once, recorded in `run_results.json`, and read back by `retry`.
+//! The options of the commands that run stages. They are parsed once and recorded in `run_results.json`, and `retry`
+//! reads them back.
 //!
-//! One value with one list of names: dbt's names where dbt has the option. Knows neither clap nor what a stage does.
+//! One value with one list of names: dbt's names if dbt has the option. Knows neither clap nor the stages.
 
 use std::path::PathBuf;
 
@@ -10,7 +11,7 @@ use serde_json::{Map, Value};
 use crate::run::Previous;
 use elt_model::{Indirect, NodeKind};
 
-/// What is selected; an empty `select` is everything.
+/// The selection; an empty `select` selects everything.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Selection {
@@ -20,7 +21,7 @@ pub struct Selection {
     pub selector: Option<String>,
     #[serde(rename = "indirect_selection", with = "indirect")]
     pub indirect: Indirect,
-    /// Kinds that are kept; empty is all.
+    /// The kinds of nodes to keep; empty means all.
     #[serde(rename = "resource_types", with = "kinds")]
     pub kinds: Vec<NodeKind>,
     /// The folder with an earlier run's artifacts.
@@ -46,24 +47,24 @@ pub struct BuildOptions {
     #[serde(flatten)]
     pub event_times: EventTimes,
     pub fail_fast: bool,
-    /// A dry run records nothing, so nothing is ever read back.
+    /// Not recorded, because a dry run records nothing.
     #[serde(skip)]
     pub dry_run: bool,
-    /// Data tests keep their failures.
+    /// Data tests store their failing rows.
     pub store_failures: bool,
-    /// Tests run after the commit and hold back the nodes below them, as in dbt.
+    /// Tests run after the commit, and a failed test skips the nodes below it, as in dbt.
     pub no_gate: bool,
     /// Build only nodes whose SQL, configuration or inputs have changed.
     pub changed: bool,
     /// Compare the target with the warehouse in full, and change nothing.
     pub verify: bool,
-    /// Bring a target that others changed to the state of the warehouse, whatever the profile says.
+    /// Make a target that others changed equal to the warehouse, even if the profile says otherwise.
     pub heal: bool,
-    /// Take the steps to the tables' contracts, whatever the profile says.
+    /// Execute the steps to the tables' contracts, even if the profile says otherwise.
     pub apply: bool,
-    /// Also take the steps that lose data.
+    /// Also execute steps that lose data.
     pub allow_destructive: bool,
-    /// The run that is retried.
+    /// The run to retry.
     #[serde(skip)]
     pub retries: Option<Previous>,
 }
@@ -73,23 +74,23 @@ impl BuildOptions {
     pub fn recorded(&self) -> Map<String, Value> {
         match serde_json::to_value(self) {
             Ok(Value::Object(args)) => args,
-            // Paths that are no Unicode are the only values that JSON cannot hold.
+            // Paths that are not Unicode are the only values that JSON cannot contain.
             _ => Map::new(),
         }
     }
 
-    /// The options that `recorded` wrote, or dbt; what is missing or null has its default.
+    /// Reads the options that `recorded` or dbt wrote. A missing option, or null, has its default.
     ///
     /// Errors: an option has a value of another type.
     pub fn read_back(args: &Map<String, Value>) -> serde_json::Result<Self> {
-        // dbt writes "" for a text that was not given.
+        // dbt writes "" for a text option that was not set.
         let is_given = |value: &Value| !value.is_null() && value.as_str() != Some("");
         let given = args.iter().filter(|(_, value)| is_given(value));
         serde_json::from_value(Value::Object(given.map(|(key, value)| (key.clone(), value.clone())).collect()))
     }
 }
 
-/// A mode by its word; an unknown word is the default.
+/// The mode with this name; the default for an unknown name.
 mod indirect {
     use elt_model::Indirect;
     use serde::{Deserialize, Deserializer, Serializer};
@@ -103,7 +104,7 @@ mod indirect {
     }
 }
 
-/// Kinds of nodes by their words. dbt has kinds that `elt` does not have; they are left out.
+/// The kinds of nodes with these names. Kinds that exist only in dbt are omitted.
 mod kinds {
     use elt_model::NodeKind;
     use serde::{Deserialize, Deserializer, Serializer};

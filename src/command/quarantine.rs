@@ -1,4 +1,4 @@
-//! `elt quarantine`: documents that could not be decoded: where they stand, their bytes, and another try.
+//! `elt quarantine`: lists documents that could not be decoded, writes their bytes, or loads them again.
 
 use std::fs;
 use std::io::Write;
@@ -33,7 +33,7 @@ pub fn run(common: &Common, options: &QuarantineOptions, console: &Console, canc
     }
 }
 
-/// Loaded collections, each with its quarantined documents.
+/// The loaded collections, each with its quarantined documents.
 fn found<'g>(
     workspace: &'g Workspace,
     session: &Session,
@@ -72,8 +72,8 @@ fn list(workspace: &Workspace, names: &[String], output: Output, console: &Conso
     console.say(&match of.clone().next() {
         None => "nothing is quarantined".to_owned(),
         Some(first) => format!(
-            "{} of {} quarantined; `elt quarantine {first} --show 1` gives the bytes of the first, `elt quarantine --retry` \
-             loads their collections again",
+            "{} of {} quarantined; `elt quarantine {first} --show 1` prints the bytes of the first, and \
+             `elt quarantine --retry` loads their collections again",
             counted(rows.len() as u64, "documents"),
             counted(of.count() as u64, "collections"),
         ),
@@ -105,7 +105,7 @@ fn show(workspace: &Workspace, names: &[String], number: u64, out: Option<&Path>
     Ok(true)
 }
 
-/// Loads what has quarantined documents again, and says how many are left.
+/// Loads the collections with quarantined documents again, and prints how many documents are still quarantined.
 fn retry(workspace: &Workspace, names: &[String], console: &Console, cancel: &Cancel) -> Result<bool> {
     let warehouse = workspace.warehouse_there()?;
     let session = warehouse.session()?;
@@ -137,11 +137,12 @@ fn retry(workspace: &Workspace, names: &[String], console: &Console, cancel: &Ca
         let verb = if was.len() == 1 { "was" } else { "were" };
         let was = format!("{} {verb}", counted(was.len() as u64, "documents"));
         let left = match now.len() {
-            0 => "none is any more".to_owned(),
+            0 => "none are now".to_owned(),
             1 => "1 still is".to_owned(),
             many => format!("{many} still are"),
         };
-        let elsewhere = if one.node.is_none() { "; it is not in the project any more, and was not loaded" } else { "" };
+        let elsewhere =
+            if one.node.is_none() { "; the project no longer contains it, so it was not loaded" } else { "" };
         console.say(&format!("`{}`: {was} quarantined, {left}{elsewhere}", one.name));
     }
     let is_done = is_mended && !results.any_failed();

@@ -1,6 +1,6 @@
-//! `elt retry`: the last command again, with what failed or was skipped in it and nothing else.
+//! `elt retry`: runs the last command again, only for the nodes that failed or were skipped.
 //!
-//! Reads `run_results.json`; everything else is that command's own way.
+//! Reads `run_results.json`, and then calls that command.
 
 use serde_json::Value;
 
@@ -40,7 +40,7 @@ pub fn run(common: &Common, options: &RetryOptions, console: &Console, cancel: &
     common.target = common.target.or(target);
     common.vars = common.vars.or_else(|| Some(previous.args.get("vars").filter(|vars| vars.is_object())?.to_string()));
     if is_other {
-        // Other batches than those of before.
+        // The user chose other batches than in the previous run.
         previous.batches.clear();
     }
     super::build::run(&common, &BuildOptions { retries: Some(previous), ..build }, scope, console, cancel)

@@ -1,4 +1,4 @@
-//! `elt run-operation`: calls a macro of the project; all that it runs is one transaction.
+//! `elt run-operation`: calls a macro of the project. All its statements are one transaction.
 
 use serde_json::{Map, Value};
 
@@ -17,13 +17,13 @@ pub fn run(common: &Common, options: &OperationOptions, console: &Console) -> Re
     let session = warehouse.session()?;
     session.begin()?;
     let host = SessionHost::new(&session, console);
-    // Left uncommitted, the session rolls back.
+    // Without a commit the session rolls back.
     workspace.graph.run_operation(&options.name, &arguments, &host)?;
     session.commit().map_err(|error| messages::operation_commit(&options.name, &error))?;
     Ok(true)
 }
 
-/// `--args`: JSON, or YAML's shorter way of writing the same.
+/// `--args`: JSON, or the shorter YAML syntax.
 fn arguments(text: Option<&str>) -> Result<Map<String, Value>> {
     let Some(text) = text else { return Ok(Map::new()) };
     match serde_saphyr::from_str::<Value>(text) {

@@ -1,4 +1,4 @@
-//! `elt schema`: the fields of loaded collections as their censuses saw them, on stdout. Reads the warehouse only.
+//! `elt schema`: prints the fields of loaded collections to stdout, from their censuses. Only reads the warehouse.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -74,7 +74,7 @@ fn tree(session: &Session, table: &SourceTable) -> Result<Tree> {
     Ok(Tree::new(shown(table), &loaded.columns, &censuses))
 }
 
-/// Says of each path that changed which columns it reaches.
+/// Adds to each changed path the columns that it reaches.
 fn reaches(workspace: &Workspace, session: &Session, chosen: &[&SourceTable], trees: &mut [Tree]) -> Result<()> {
     let graph = &workspace.graph;
     let node = |table: &SourceTable| {
@@ -92,7 +92,7 @@ fn reaches(workspace: &Workspace, session: &Session, chosen: &[&SourceTable], tr
     let mut known = binder::known(graph, session)?;
     for (table, tree) in chosen.iter().zip(trees.iter()) {
         let Some(columns) = node(table).and_then(|id| known.get_mut(&id)) else { continue };
-        // With the columns that are gone, so that what still reads them is bound.
+        // With the columns that are gone, so that queries that still read them can be bound.
         for field in tree.fields.iter().filter(|field| !field.stands()) {
             if let Step::Key(name) = &field.step
                 && !columns.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
@@ -122,7 +122,7 @@ fn columns(session: &Session, table: &SourceTable) -> Result<Vec<Column>> {
     Ok(loaded.map(|loaded| loaded.columns).unwrap_or_default())
 }
 
-/// The project's tables of sources, and what was loaded when they still were such.
+/// The source tables of the project, and the loaded tables that the project no longer contains.
 fn tables(workspace: &Workspace, loaded: &[(String, String)]) -> Vec<SourceTable> {
     let sources = workspace.graph.nodes().filter(|node| node.kind == NodeKind::Source);
     let mut tables: Vec<SourceTable> = sources
@@ -147,7 +147,7 @@ fn tables(workspace: &Workspace, loaded: &[(String, String)]) -> Vec<SourceTable
     tables
 }
 
-/// The table that `source.table` means, or a table's name alone. A selector, as `elt ls` prints it, means the same.
+/// The table for `source.table` or for a table's name alone. Also accepts a selector as `elt ls` prints it.
 fn named<'t>(written: &str, tables: &'t [SourceTable], project: &str) -> Result<&'t SourceTable> {
     let name = written.strip_prefix("source:").unwrap_or(written);
     let short = name.strip_prefix(project).and_then(|name| name.strip_prefix('.')).unwrap_or(name);
@@ -173,7 +173,7 @@ fn is_loaded(table: &SourceTable, loaded: &[(String, String)]) -> bool {
     loaded.iter().any(|(source, collection)| *source == table.source && *collection == table.collection)
 }
 
-/// The name that people know it by.
+/// The name that people use for it.
 fn shown(table: &SourceTable) -> String {
     format!("{}.{}", table.source, table.table)
 }

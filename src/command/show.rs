@@ -1,4 +1,4 @@
-//! `elt show`: rows of one model or data test, or of a query, on stdout. Writes nothing to the warehouse.
+//! `elt show`: prints rows of one model, data test or query to stdout. Writes nothing to the warehouse.
 
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use elt_project::{INLINE_PATH, ProjectFile};
 use super::workspace::Workspace;
 use super::{Common, ShowOptions};
 
-/// The name under which a query of the command line is a model.
+/// The name of the model for a query of the command line.
 const INLINE: &str = "inline_query";
 
 pub fn run(common: &Common, options: &ShowOptions, console: &Console) -> Result<bool> {
@@ -34,7 +34,7 @@ pub fn run(common: &Common, options: &ShowOptions, console: &Console) -> Result<
     let shown: Vec<_> = selected
         .iter()
         .map(|id| workspace.graph.node(id))
-        // A relation brings its tests into the selection; a test alone is shown itself.
+        // Selecting a relation also selects its tests. A test is shown only if it is selected alone.
         .filter(|node| !node.kind.is_test() || selected.len() == 1)
         .collect();
     let [node] = shown.as_slice() else {
@@ -74,7 +74,7 @@ pub fn run(common: &Common, options: &ShowOptions, console: &Console) -> Result<
             &format!("\n){limit}) as elt_row"),
         ),
         Output::Table | Output::Csv => {
-            // A query that cannot be described cannot be run either, and says why itself, at its place.
+            // A query that cannot be described cannot run either. Running it reports the error at its place.
             let columns = session.describe(&format!("from (\n{}\n)", query.sql)).unwrap_or_default();
             query.within(&format!("select {} from (\n", shown_columns(&columns)), &format!("\n){limit}"))
         }
@@ -90,8 +90,8 @@ pub fn run(common: &Common, options: &ShowOptions, console: &Console) -> Result<
     Ok(true)
 }
 
-/// The select list that shows a query's columns: those with times in a zone as DuckDB's text, for Arrow's printer knows
-/// no zones by name.
+/// The select list that shows a query's columns. Times with a time zone are cast to DuckDB's text, because Arrow's
+/// printer does not know the names of time zones.
 fn shown_columns(columns: &[(String, String)]) -> String {
     let zoned = |(_, column_type): &&(String, String)| column_type.contains("WITH TIME ZONE");
     let replaced: Vec<String> =

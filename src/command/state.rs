@@ -1,4 +1,4 @@
-//! `elt state`: how far each collection is loaded, and changes of that by hand. Reads no source.
+//! `elt state`: shows the watermark of each collection, and changes it by hand. Reads no source.
 
 use chrono::{DateTime, SecondsFormat};
 use serde_json::Value;
@@ -49,7 +49,7 @@ fn list(workspace: &Workspace, names: &[String], output: Output, console: &Conso
         rows.push(row(&session, &landing, &one, &last)?);
     }
     if rows.is_empty() {
-        console.say("no collection was loaded yet; `elt extract` loads them");
+        console.say("no collection has been loaded yet; `elt extract` loads them");
     }
     if !rows.is_empty() || output != Output::Table {
         table::write_values(&mut table::stdout(), output, &COLUMNS, &rows)?;
@@ -60,7 +60,7 @@ fn list(workspace: &Workspace, names: &[String], output: Output, console: &Conso
 fn row(session: &Session, landing: &Landing, one: &Named<'_>, last: &LastLoad) -> Result<Vec<Value>> {
     let time = |millis: i64| DateTime::from_timestamp_millis(millis);
     let loaded_at = last.loaded_at.and_then(time).map(|time| time.to_rfc3339_opts(SecondsFormat::Secs, true));
-    // As it stands; what the last load left where it does not, or where its segments are gone.
+    // The current number of rows. If the table does not exist, the number after the last load.
     let relation = one.node.map(|node| &node.relation);
     let rows = relation.and_then(|relation| session.raw_rows(&relation.schema, &relation.identifier).ok());
     let quarantined = quarantine::listed(session, landing, &last.source, &last.collection)?;
@@ -93,7 +93,7 @@ fn set(workspace: &Workspace, names: &[String], text: &str, force: bool, console
         let (LoadKind::Incremental, Some(path)) = (config.load, &config.watermark) else {
             return Err(messages::watermark_unused(&one.name).at(node.place()));
         };
-        // A watermark of another path counts for nothing.
+        // A watermark of another path is ignored.
         let stored = last.watermark.as_deref().filter(|_| last.watermark_path.as_ref() == Some(path));
         if let Some(stored) = stored.and_then(|stored| Mark::parse(stored).ok()?.class())
             && stored != class
@@ -106,7 +106,7 @@ fn set(workspace: &Workspace, names: &[String], text: &str, force: bool, console
         }
         let lookback = if config.lookback.is_zero() { "" } else { ", less its lookback" };
         said.push(format!(
-            "`{}`: `{path}` {} → {}; the next load begins there{lookback}",
+            "`{}`: `{path}` {} → {}; the next load starts there{lookback}",
             one.name,
             stored.map_or("(none)".into(), watermark::shown),
             watermark::shown(&written)
@@ -123,7 +123,7 @@ fn set(workspace: &Workspace, names: &[String], text: &str, force: bool, console
     Ok(true)
 }
 
-/// No names are all collections.
+/// Without names: all collections.
 fn reset(workspace: &Workspace, names: &[String], console: &Console) -> Result<bool> {
     let warehouse = workspace.warehouse_there()?;
     let session = warehouse.session()?;
@@ -144,7 +144,7 @@ fn reset(workspace: &Workspace, names: &[String], console: &Console) -> Result<b
         .collect();
     session.change_watermarks(&changes)?;
     for (one, last) in &with {
-        // A load that a run which died did not take in would bring its watermark; the full one reads what it read.
+        // A finished load of a run that died would restore its watermark. The full load reads its documents again.
         for manifest in landing.finished(&last.source, &last.collection, Some(&last.load_id))? {
             landing.discard(&manifest)?;
         }

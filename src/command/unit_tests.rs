@@ -1,6 +1,6 @@
-//! `elt test` where only unit tests are selected: no warehouse is opened for writing, so that it waits for no one.
+//! `elt test` with only unit tests selected. Opens no warehouse for writing, so it never waits for another process.
 //!
-//! Reads the columns of a warehouse that can be read; does without where there is none.
+//! Reads the columns of the warehouse if it exists and can be read.
 
 use serde_json::{Map, Value};
 
@@ -42,7 +42,8 @@ pub fn run(
     Ok(ok)
 }
 
-/// The columns of the warehouse's tables, and its macros; none if it is not there, or another process holds it.
+/// The columns of the warehouse's tables, and its macros. Empty if the warehouse does not exist or another process uses
+/// it.
 fn known(workspace: &Workspace) -> (KnownColumns, Vec<String>) {
     let read = || -> Result<(KnownColumns, Vec<String>)> {
         let Some(warehouse) = workspace.warehouse_read_only()? else { return Ok(Default::default()) };

@@ -1,6 +1,7 @@
-//! What most subcommands begin with: the project read, its graph parsed, the selection made, the warehouse opened.
+//! The first steps of most subcommands: reads the project, parses its graph, applies the selection, opens the
+//! warehouse.
 //!
-//! Knows the order of these steps; does no work of its own.
+//! Knows only the order of these steps.
 
 use std::path::PathBuf;
 
@@ -15,19 +16,19 @@ use elt_warehouse::{Catalog, Options, Session, Warehouse};
 
 use super::{Common, Selection};
 
-/// A project, parsed.
+/// A parsed project.
 pub struct Workspace {
     pub project: Project,
     pub graph: Compiler,
 }
 
 impl Workspace {
-    /// Reads and parses the project; what is odd in it is said once, as warnings.
+    /// Reads and parses the project, and prints its warnings once.
     pub fn open(common: &Common, console: &Console) -> Result<Self> {
         Self::open_with(common, console, None)
     }
 
-    /// With one more model, which no file holds.
+    /// Like `open`, with one additional model that is in no file.
     pub fn open_with(common: &Common, console: &Console, inline: Option<ProjectFile>) -> Result<Self> {
         let vars = vars(common.vars.as_deref())?;
         let environment = Environment::read(&common.project_dir)?;
@@ -52,7 +53,7 @@ impl Workspace {
         &self.project.profiles.target
     }
 
-    /// What is selected. Selectors that compare with a state and match nothing are told: nothing changed.
+    /// The selected nodes. Prints a sentence for each selector that compares with a state and matches nothing.
     pub fn select(&self, selection: &Selection, console: &Console) -> Result<SelectedNodes> {
         let previous = selection.state.as_ref().map(|folder| self.previous(folder)).transpose()?;
         let selected = self.graph.select_with(&SelectionRequest {
@@ -65,7 +66,7 @@ impl Workspace {
             kinds: &selection.kinds,
         })?;
         for text in &selected.unmatched {
-            console.say(&format!("`{text}` selects nothing: nothing differs from the state that way"));
+            console.say(&format!("`{text}` selects nothing: no node differs from the state in this way"));
         }
         Ok(selected)
     }
@@ -81,12 +82,12 @@ impl Workspace {
         })
     }
 
-    /// What names this run in its artifacts.
+    /// A new id of this run for its artifacts.
     pub fn invocation(&self) -> String {
         uuid::Uuid::now_v7().to_string()
     }
 
-    /// Writes `target/manifest.json`; `compiled` is the SQL of what was compiled.
+    /// Writes `target/manifest.json`; `compiled` is the SQL of the compiled nodes.
     pub fn write_manifest(&self, invocation: &str, compiled: &CompiledSql) -> Result<PathBuf> {
         let path = self.artifacts().join("manifest.json");
         let manifest = self.graph.manifest(artifacts::metadata("manifest/v12", invocation), compiled);
@@ -96,7 +97,8 @@ impl Workspace {
 
     fn options(&self) -> Options {
         let target = self.target();
-        // A schema of the database's own name would be ambiguous: then it gets a name that no schema has.
+        // A schema with the name of the database would be ambiguous. In that case the database gets a name that no
+        // schema has.
         let is_schema = |node: &elt_model::Node| node.relation.schema.eq_ignore_ascii_case(&target.database);
         let database = if self.graph.nodes().any(is_schema) { None } else { Some(target.database.clone()) };
         Options {
@@ -108,7 +110,7 @@ impl Workspace {
         }
     }
 
-    /// Opens the target's warehouse for writing; creates it if there is none.
+    /// Opens the target's warehouse for writing, and creates it if it does not exist.
     pub fn warehouse(&self) -> Result<Warehouse> {
         let warehouse = Warehouse::open(&self.target().warehouse, &self.options())?;
         warehouse.check_version()?;
@@ -116,25 +118,25 @@ impl Workspace {
         Ok(warehouse)
     }
 
-    /// Opens it for reading; None if there is none yet.
+    /// Opens the warehouse for reading; None if it does not exist yet.
     pub fn warehouse_read_only(&self) -> Result<Option<Warehouse>> {
         Warehouse::open_read_only(&self.target().warehouse, &self.options())
     }
 
-    /// Opens it for writing; an error if there is none yet.
+    /// Opens the warehouse for writing. Fails if it does not exist yet.
     pub fn warehouse_there(&self) -> Result<Warehouse> {
         let path = &self.target().warehouse;
         if path.exists() { self.warehouse() } else { Err(messages::no_warehouse(path)) }
     }
 
-    /// A session that only reads; an error if there is no warehouse yet, or one of another version.
+    /// A read-only session. Fails if the warehouse does not exist yet or has another version.
     pub fn session_read_only(&self) -> Result<Session> {
         let warehouse = self.warehouse_read_only()?.ok_or_else(|| messages::no_warehouse(&self.target().warehouse))?;
         warehouse.check_version()?;
         warehouse.session()
     }
 
-    /// `target/`: what can be made again.
+    /// `target/`: files that elt can create again.
     pub fn artifacts(&self) -> PathBuf {
         self.project.profiles.root.join(&self.project.profiles.paths.target)
     }
@@ -145,19 +147,19 @@ impl Workspace {
     }
 }
 
-/// The folders of a project that need not be right: one with mistakes has its own, or else the usual ones.
+/// The folders of a project that may have errors: its own folders if they can be read, otherwise the default ones.
 pub fn paths(common: &Common) -> Paths {
     let environment = Environment::read(&common.project_dir).unwrap_or_default();
     Project::paths(&common.project_dir, &wanted(common, Map::new()), &environment)
 }
 
-/// `target/` of a project that is not read.
+/// `target/` of a project without reading the project.
 pub fn artifacts_folder(common: &Common) -> PathBuf {
     let folder = common.project_dir.join(paths(common).target);
     folder.strip_prefix(".").map(PathBuf::from).unwrap_or(folder)
 }
 
-/// What of a project a command's options ask for.
+/// The parts of a project that the options of a command select.
 pub fn wanted(common: &Common, vars: Map<String, Value>) -> Wanted<'_> {
     Wanted {
         target: common.target.as_deref(),
@@ -167,7 +169,7 @@ pub fn wanted(common: &Common, vars: Map<String, Value>) -> Wanted<'_> {
     }
 }
 
-/// What a warehouse holds; nothing if there is none.
+/// The relations of a warehouse; empty if there is no warehouse.
 pub fn catalog(session: Option<&Session>) -> Result<Catalog> {
     match session {
         Some(session) => Ok(session.catalog()?),
@@ -175,13 +177,13 @@ pub fn catalog(session: Option<&Session>) -> Result<Catalog> {
     }
 }
 
-/// `--vars`: JSON, or YAML's shorter way of writing the same.
+/// `--vars`: JSON, or the shorter YAML syntax.
 pub fn vars(text: Option<&str>) -> Result<Map<String, Value>> {
     let Some(text) = text else { return Ok(Map::new()) };
     match serde_saphyr::from_str::<Value>(text) {
         Ok(Value::Object(vars)) => Ok(vars),
         Ok(_) => Err(messages::vars_malformed("it is a single value or a list")),
-        // The parser's own picture of the text would repeat values that may be secrets.
+        // The parser's snippet of the text would show values that may be secrets.
         Err(cause) => {
             Err(messages::vars_malformed(cause.without_snippet().to_string().lines().next().unwrap_or_default()))
         }

@@ -1,27 +1,26 @@
-//! What is said where a target is not what was last published.
+//! The messages about a target that differs from the last publication.
 
 use elt_base::error::Error;
 
-/// `differences`: one line a table.
+/// `differences`: one line per table.
 pub(crate) fn export_diverged(differences: &[String]) -> Error {
-    let mut error = Error::failed("the target was changed since our last publication, and `on_divergence` is `fail`");
+    let mut error = Error::failed("the target was changed after elt's last publication, and `on_divergence` is `fail`");
     for difference in differences {
         error = error.because(difference);
     }
-    error.hint("nothing was published; `elt export --heal` brings the target to what the warehouse has")
+    error.hint("nothing was published; `elt export --heal` makes the target equal to the warehouse")
 }
 
 pub(crate) fn export_cannot_verify(called: &str) -> Error {
-    Error::usage(format!("`--verify` cannot compare a {called} target with the warehouse")).hint(
-        "`elt export --heal` publishes everything in full where the target does not stand at our last publication",
-    )
+    Error::usage(format!("`--verify` cannot compare a {called} target with the warehouse"))
+    .hint("`elt export --heal` publishes everything in full if the target is not at elt's last publication")
 }
 
-/// The answer of `--verify`.
+/// The differences that `--verify` found.
 pub(crate) fn export_differs(differences: &[String]) -> Error {
     let mut error = Error::failed("the target differs from the warehouse");
     for difference in differences {
         error = error.because(difference);
     }
-    error.hint("nothing was changed; `elt export --heal` brings the target to what the warehouse has")
+    error.hint("nothing was changed; `elt export --heal` makes the target equal to the warehouse")
 }

@@ -13,5 +13,5 @@ pub(crate) fn export_copy(table: &str, path: &Path, cause: &SqlError) -> Error {
     let folder = path.parent().unwrap_or(path);
     Error::failed(format!("cannot write `{table}` to `{}`", folder.display()))
         .because(cause.message.clone())
-        .hint("nothing was published; the files are as they were")
+        .hint("nothing was published; the files are unchanged")
 }

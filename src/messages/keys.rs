@@ -1,4 +1,4 @@
-//! What is said of surrogate keys.
+//! The messages about surrogate keys.
 
 use elt_base::error::Error;
 use elt_base::sql_error::SqlError;
@@ -7,18 +7,19 @@ pub(crate) fn keys_failed(during: &str, cause: &SqlError) -> Error {
     Error::failed(format!("{during} failed")).because(cause.message.clone())
 }
 
-/// `is_uuid`: what is asked for now.
+/// `is_uuid`: whether the model asks for UUIDs now.
 pub(crate) fn key_map_of_other_type(map: &str, is_uuid: bool) -> Error {
     let (old, new) = if is_uuid { ("integers", "uuid") } else { ("UUIDs", "integer") };
-    Error::failed(format!("the key map `{map}` has given {old}, and is asked for type `{new}`"))
-        .hint("an id is never changed; another map name starts anew")
+    Error::failed(format!("the key map `{map}` contains {old}, but the model asks for the type `{new}`"))
+        .hint("ids never change; use another map name to start a new map")
 }
 
-/// Maps with how many of our ids gave way to the target's.
+/// `maps`: the maps, each with the number of ids that the target's ids replaced.
 pub(crate) fn keys_gave_way(maps: &[(String, String)]) -> Error {
-    let mut error = Error::failed("another machine has published other ids for natural keys that were given ids here");
+    let mut error =
+        Error::failed("another machine has published different ids for natural keys that already have ids here");
     for (map, count) in maps {
-        error = error.because(format!("`{map}`: {count} ids gave way to the target's"));
+        error = error.because(format!("`{map}`: {count} ids were replaced by the target's ids"));
     }
-    error.hint("`elt build --full-refresh` builds with the target's ids what was built with those")
+    error.hint("`elt build --full-refresh` rebuilds the models that contain the replaced ids")
 }

@@ -1,6 +1,6 @@
-//! The messages of the commands and the run: every error that it raises, as a function each.
+//! The messages of the commands and the run: one function per error.
 //!
-//! Knows words only: no type of a stage and no I/O.
+//! Knows only words: no types of the stages and no I/O.
 
 mod collections;
 mod contract;

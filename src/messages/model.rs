@@ -4,19 +4,19 @@ use elt_base::error::{Error, Place};
 use elt_base::numbers::counted;
 
 pub(crate) fn not_a_snapshot(name: &str) -> Error {
-    Error::usage(format!("`{name}` is no snapshot"))
+    Error::usage(format!("`{name}` is not a snapshot"))
 }
 
 pub(crate) fn snapshot_is_a_view(name: &str) -> Error {
-    Error::failed(format!("a view stands where snapshot `{name}` keeps its history"))
+    Error::failed(format!("snapshot `{name}` cannot store its history, because a view has the name of its table"))
         .hint("drop the view, or give the snapshot another `alias` or `schema`")
 }
 
-/// `column`: one of the snapshot's own.
+/// `column`: one of the snapshot's additional columns.
 pub(crate) fn snapshot_without_column(name: &str, column: &str) -> Error {
     Error::failed(format!("the table of snapshot `{name}` has no column `{column}`"))
-        .because("it was begun with other `snapshot_meta_column_names` or `hard_deletes`")
-        .hint("add the column to the table, or configure the snapshot as it was")
+        .because("the snapshot was started with other settings of `snapshot_meta_column_names` or `hard_deletes`")
+        .hint("add the column to the table, or restore the earlier settings of the snapshot")
 }
 
 pub(crate) fn snapshot_null_keys(name: &str, key: &[String], rows: u64) -> Error {
@@ -25,7 +25,7 @@ pub(crate) fn snapshot_null_keys(name: &str, key: &[String], rows: u64) -> Error
         counted(rows, "rows"),
         listed(key)
     ))
-    .hint("leave such rows out of the query, or choose a key that every row has")
+    .hint("filter these rows out in the query, or choose a key that is never NULL")
 }
 
 pub(crate) fn state_unreadable(path: &std::path::Path, reason: &str) -> Error {
@@ -34,7 +34,11 @@ pub(crate) fn state_unreadable(path: &std::path::Path, reason: &str) -> Error {
 
 pub(crate) fn contract_orphans(model: &str, columns: &[String], to: &str, rows: u64, place: Place) -> Error {
     let rows = counted(rows, "rows");
-    Error::failed(format!("`{model}` breaks its contract: {rows} whose {} is not in `{to}`", listed(columns))).at(place)
+    Error::failed(format!(
+        "`{model}` breaks its contract: {rows} with a {} that does not exist in `{to}`",
+        listed(columns)
+    ))
+    .at(place)
 }
 
 /// Names in backquotes, the last after `or`.

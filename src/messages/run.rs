@@ -1,4 +1,4 @@
-//! The messages of a run as a whole: interruption, output, artifacts, and what stops it before its stages speak.
+//! The messages of a run as a whole: interruption, output, artifacts, and errors before the stages start.
 
 use std::path::Path;
 
@@ -6,7 +6,7 @@ use elt_base::error::{Error, nearest};
 use elt_base::numbers::counted;
 use elt_base::sql_error::{SqlError, our_manner, unknown_name};
 
-/// stdout that cannot be written.
+/// stdout cannot be written.
 pub(crate) fn output(cause: &(dyn std::error::Error + 'static)) -> Error {
     Error::failed("cannot write the result").caused_by(cause)
 }
@@ -30,18 +30,18 @@ pub(crate) fn args_malformed(cause: &str) -> Error {
 }
 
 pub(crate) fn operation_commit(name: &str, error: &SqlError) -> Error {
-    Error::failed(format!("what macro `{name}` did could not be committed: {}", our_manner(&error.message)))
+    Error::failed(format!("the changes of macro `{name}` could not be committed: {}", our_manner(&error.message)))
 }
 
-/// A source that the models read and the target does not name.
+/// A source that the models read, but that the target does not define.
 pub(crate) fn source_without_profile<'a>(
     source: &str,
     target: &str,
     known: impl IntoIterator<Item = &'a str>,
 ) -> Error {
     let near = nearest(source, known).map(|near| format!("target `{target}` has a source `{near}`"));
-    let how = format!("`[target.{target}.sources.{source}]` in profiles.toml says where it is read");
-    Error::usage(format!("target `{target}` does not say where source `{source}` is")).hint(near.unwrap_or(how))
+    let how = format!("add `[target.{target}.sources.{source}]` to profiles.toml with the place of the source");
+    Error::usage(format!("target `{target}` does not define where source `{source}` is")).hint(near.unwrap_or(how))
 }
 
 pub(crate) fn pinned_type(column: &str, written: &str) -> Error {
@@ -51,31 +51,32 @@ pub(crate) fn pinned_type(column: &str, written: &str) -> Error {
     )
 }
 
-/// An export whose `select` fits nothing; `cause` is what the selector says.
+/// An export whose `select` matches nothing; `cause` is the error of the selector.
 pub(crate) fn nothing_to_export(target: &str, select: &str, cause: &Error) -> Error {
-    Error::usage(format!("the export of target `{target}` publishes `{select}`, which is nothing"))
+    Error::usage(format!("the export of target `{target}` selects `{select}`, which matches no model"))
         .because(cause.message().to_owned())
         .hint(format!(
-            "`select` of `[target.{target}.export]` in profiles.toml says what is published; without it that is \
-             `path:models/marts`"
+            "change `select` of `[target.{target}.export]` in profiles.toml; its default is `path:models/marts`"
         ))
 }
 
-/// A raw table that no load has made yet.
+/// A raw table that no load has created yet.
 pub(crate) fn never_loaded(source: &str, reader: &str) -> Error {
-    Error::failed(format!("`{source}` was never loaded, and `{reader}` reads it"))
-        .hint("`elt build` loads what the models read; `elt extract` loads only")
+    Error::failed(format!("`{source}` has never been loaded, and `{reader}` reads it"))
+        .hint("`elt build` loads the collections and builds the models; `elt extract` only loads")
 }
 
 pub(crate) fn clone_onto_itself(target: &str) -> Error {
-    Error::usage(format!("target `{target}` cannot be cloned onto itself"))
-        .hint("`--target` is where to, `--from` where from: `elt clone --from prod --target dev`")
+    Error::usage(format!("target `{target}` cannot be cloned onto itself")).hint(
+        "`--from` is the target to copy from, and `--target` the target to copy to: \
+         `elt clone --from prod --target dev`",
+    )
 }
 
 pub(crate) fn clone_unreadable(path: &Path, cause: &SqlError) -> Error {
     Error::failed(format!("cannot read the warehouse `{}`", path.display()))
         .because(cause.message.clone())
-        .hint("while another process writes it, it cannot be copied: wait until that process ends")
+        .hint("it cannot be copied while another process writes to it; wait until that process ends")
 }
 
 pub(crate) fn clone_failed(name: &str, cause: &SqlError) -> Error {
@@ -83,37 +84,38 @@ pub(crate) fn clone_failed(name: &str, cause: &SqlError) -> Error {
 }
 
 pub(crate) fn nothing_to_retry_from(path: &Path, cause: &std::io::Error) -> Error {
-    Error::usage(format!("cannot read `{}`, which tells what to retry", path.display()))
+    Error::usage(format!("cannot read `{}`, which lists the nodes to retry", path.display()))
         .caused_by(cause)
         .hint("`elt build` and the other commands that run nodes write it; `--state` names another folder")
 }
 
 pub(crate) fn bad_artifact(path: &Path) -> Error {
-    Error::usage(format!("`{}` is no artifact that can be read", path.display()))
-        .hint("it has to be JSON as dbt or elt writes it")
+    Error::usage(format!("`{}` is not a valid artifact", path.display()))
+        .hint("it must be a JSON file that dbt or elt has written")
 }
 
 pub(crate) fn cannot_retry(which: &str) -> Error {
     Error::usage(format!("the last command was `{which}`, which cannot be retried"))
-        .hint("`build`, `extract`, `run`, `seed`, `snapshot`, `test` and `export` can")
+        .hint("`build`, `extract`, `run`, `seed`, `snapshot`, `test` and `export` can be retried")
 }
 
 /// `age`: `3 hours ago`; `limit`: `1 hour`.
 ///
-/// `is_loaded`: by `elt extract`, not by something else.
+/// `is_loaded`: whether `elt extract` loads the source.
 pub(crate) fn source_stale(name: &str, age: &str, limit: &str, is_loaded: bool) -> Error {
     Error::failed(format!("source `{name}` is stale: last written {age}; the limit is {limit}"))
         .hint_maybe(is_loaded.then(|| format!("`elt extract --select source:{name}` loads it")))
 }
 
 pub(crate) fn freshness_failed(name: &str, error: &SqlError) -> Error {
-    Error::failed(format!("the age of source `{name}` cannot be found: {}", our_manner(&error.message)))
+    Error::failed(format!("cannot find the age of source `{name}`: {}", our_manner(&error.message)))
         .hint_maybe(candidates(error))
 }
 
 pub(crate) fn freshness_unknown(name: &str) -> Error {
-    Error::failed(format!("the age of source `{name}` is unknown: it was never loaded"))
-        .hint(format!("`elt extract --select source:{name}` loads it; `loaded_at_field` names a column with its time"))
+    Error::failed(format!("the age of source `{name}` is unknown: it has never been loaded")).hint(format!(
+        "`elt extract --select source:{name}` loads it; or set `loaded_at_field` to a column with the time of each row"
+    ))
 }
 
 pub(crate) fn show_what() -> Error {
@@ -122,22 +124,22 @@ pub(crate) fn show_what() -> Error {
 
 pub(crate) fn show_one(names: &[&str]) -> Error {
     let found = if names.is_empty() { "no model".into() } else { counted(names.len() as u64, "models") };
-    Error::usage(format!("`elt show` shows one model, and the selection holds {found}"))
-        .hint_maybe((!names.is_empty()).then(|| format!("it holds {}", names.join(", "))))
+    Error::usage(format!("`elt show` shows one model, but the selection contains {found}"))
+        .hint_maybe((!names.is_empty()).then(|| format!("the selection contains {}", names.join(", "))))
 }
 
 pub(crate) fn no_warehouse(path: &Path) -> Error {
-    Error::failed(format!("there is no warehouse `{}` yet", path.display())).hint("`elt build` makes it")
+    Error::failed(format!("the warehouse `{}` does not exist yet", path.display())).hint("`elt build` makes it")
 }
 
-/// A collection that no source is known to have. `known`: all that could have been meant.
+/// A collection that exists in no known source. `known`: all names that the user could have meant.
 pub(crate) fn table_unknown<'a>(written: &str, known: impl IntoIterator<Item = &'a str>) -> Error {
     let near = nearest(written, known).map(|near| format!("did you mean `{near}`?"));
-    let how = "`elt ls --resource-type source` lists the sources' tables, `elt schema` what was loaded of them";
+    let how = "`elt ls --resource-type source` lists the sources' tables, and `elt schema` lists the loaded ones";
     Error::usage(format!("no source has a table `{written}`")).hint(near.unwrap_or_else(|| how.into()))
 }
 
-/// A table's name alone, where several sources have such a table.
+/// A table's name without its source, if several sources have a table with this name.
 pub(crate) fn collection_of_several(written: &str, names: &[String]) -> Error {
     let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
     Error::usage(format!("`{written}` is a table of several sources"))
@@ -145,35 +147,35 @@ pub(crate) fn collection_of_several(written: &str, names: &[String]) -> Error {
 }
 
 pub(crate) fn nothing_loaded() -> Error {
-    Error::failed("no collection was loaded yet")
-        .hint("`elt build` loads what the models read; `elt extract` loads only")
+    Error::failed("no collection has been loaded yet")
+        .hint("`elt build` loads the collections and builds the models; `elt extract` only loads")
 }
 
 pub(crate) fn never_built(name: &str) -> Error {
-    Error::failed(format!("`{name}` was never built"))
+    Error::failed(format!("`{name}` has never been built"))
         .hint(format!("`elt build --select {name}` builds and publishes it"))
 }
 
-/// What a node reads and the warehouse does not hold; None if there is nothing. `reader`: ``model `x` ``; `sources`
-/// and `relations` by the names people know them by.
+/// The inputs of a node that the warehouse does not contain; None if none is missing. `reader`: ``model `x` ``;
+/// `sources` and `relations` have the names that people use.
 pub(crate) fn unmet(reader: &str, sources: &[String], relations: &[String]) -> Option<Error> {
     let names: Vec<_> = relations.iter().chain(sources).map(|name| format!("`{name}`")).collect();
     let verb = match names.len() {
         0 => return None,
-        1 => "was",
-        _ => "were",
+        1 => "has",
+        _ => "have",
     };
     let loads = sources.iter().map(|name| format!("source:{name}"));
     let selectors: Vec<_> = relations.iter().cloned().chain(loads).collect();
     let (command, what, past) =
         if relations.is_empty() { ("extract", "loads", "loaded") } else { ("build", "builds", "built") };
-    let error = Error::failed(format!("{reader} reads {}, which {verb} never {past}", names.join(", ")));
-    Some(error.hint(format!("`elt {command} --select {}` {what} what is missing", selectors.join(" "))))
+    let error = Error::failed(format!("{reader} reads {}, which {verb} never been {past}", names.join(", ")));
+    Some(error.hint(format!("`elt {command} --select {}` {what} the missing inputs", selectors.join(" "))))
 }
 
-/// A seed's file without as much as a header.
+/// A seed's file without a header.
 pub(crate) fn seed_empty(name: &str) -> Error {
-    Error::failed(format!("seed `{name}` is empty")).hint("its first line has to name the columns")
+    Error::failed(format!("seed `{name}` is empty")).hint("its first line must contain the names of the columns")
 }
 
 /// `shown`: ``model `x` ``, ``data test `x` ``, or "the query".
@@ -185,19 +187,19 @@ pub(crate) fn model_failed(name: &str, error: &SqlError) -> Error {
     Error::failed(format!("model `{name}` failed: {}", our_manner(&error.message))).hint_maybe(candidates(error))
 }
 
-/// Says which batch of a microbatch model failed.
+/// Adds the name of the failed batch of a microbatch model.
 pub(crate) fn in_batch(error: Error, model: &str, batch: &str) -> Error {
-    error.hint(format!("it is batch {batch} of `{model}`; `elt retry` builds the failed batches alone"))
+    error.hint(format!("batch {batch} of `{model}` failed; `elt retry` builds only the failed batches"))
 }
 
 /// `flag`: `--event-time-start` or `--event-time-end`.
 pub(crate) fn bad_event_time(flag: &str, written: &str) -> Error {
-    Error::usage(format!("`{flag}` cannot be `{written}`"))
-        .hint("it takes a time such as `2024-01-31` or `2024-01-31T13:00:00`, in UTC")
+    Error::usage(format!("`{flag}` has the invalid value `{written}`"))
+        .hint("write a time in UTC, such as `2024-01-31` or `2024-01-31T13:00:00`")
 }
 
 pub(crate) fn event_time_alone(given: &str, missing: &str) -> Error {
-    Error::usage(format!("`{given}` stands without `{missing}`")).hint("a range of time needs both")
+    Error::usage(format!("`{given}` is set, but `{missing}` is missing")).hint("a time range needs both")
 }
 
 pub(crate) fn event_times_reversed() -> Error {
@@ -215,17 +217,17 @@ pub(crate) fn test_broken(name: &str, error: &SqlError) -> Error {
         .hint_maybe(candidates(error))
 }
 
-/// `owner` is the model that is rolled back, `stored` the relation that keeps the failing rows.
+/// `owner` is the model that is rolled back, and `stored` the relation with the stored failing rows.
 pub(crate) fn test_failed(name: &str, failures: u64, owner: Option<&str>, stored: Option<&str>) -> Error {
     let error = Error::failed(format!("data test `{name}` failed: {}", counted(failures, "rows")));
     if let Some(stored) = stored {
-        let error = error.hint(format!("the failing rows are kept in {stored}"));
+        let error = error.hint(format!("the failing rows are stored in {stored}"));
         return error.hint_maybe(owner.map(|owner| format!("`{owner}` is rolled back to its last good data")));
     }
     match owner {
         Some(owner) => error.hint(format!("`{owner}` is rolled back to its last good data")).hint(
-            "with `store_failures: true` on the test the next build keeps the failing rows, in the schema that ends in \
-             `_dbt_test__audit`",
+            "set `store_failures: true` on the test to store the failing rows of the next build in the \
+             schema that ends in `_dbt_test__audit`",
         ),
         None => error.hint(format!("`elt show --select {name}` shows the rows")),
     }
@@ -240,7 +242,7 @@ pub(crate) fn hook_failed(name: &str, error: &SqlError) -> Error {
     Error::failed(format!("a hook of `{name}` failed: {}", our_manner(&error.message))).hint_maybe(candidates(error))
 }
 
-/// The nearest of DuckDB's candidates as a hint; it offers far ones too.
+/// The nearest of DuckDB's candidates as a hint. DuckDB also offers distant ones.
 fn candidates(error: &SqlError) -> Option<String> {
     let message = our_manner(&error.message);
     let near = nearest(unknown_name(&message)?, error.candidates.iter().map(String::as_str))?;

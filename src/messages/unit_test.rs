@@ -1,6 +1,6 @@
 //! The messages about unit tests.
 //!
-//! They may show values: those are the analyst's own, from the test itself.
+//! They may show values, because these values are written in the test itself.
 
 use elt_base::error::{Error, Place, nearest};
 use elt_base::sql_error::{SqlError, our_manner, unknown_name};
@@ -20,14 +20,14 @@ pub(crate) fn unit_test_column<'a>(
 }
 
 pub(crate) fn unit_test_value(column: &str, column_type: &str, why: &str, place: Place) -> Error {
-    Error::failed(format!("the value of `{column}` is no {column_type}")).at(place).because(our_manner(why))
+    Error::failed(format!("the value of `{column}` is not a valid {column_type}")).at(place).because(our_manner(why))
 }
 
-/// A source or model of which neither a load nor YAML nor a row says what columns it has.
+/// A source or model whose columns are unknown: no load, no YAML and no row defines them.
 pub(crate) fn unit_test_columns_unknown(test: &str, input: &str, place: Place) -> Error {
     Error::failed(format!("unit test `{test}` cannot run: the columns of `{input}` are not known"))
         .at(place)
-        .hint(format!("give `{input}` rows under `given:`, or declare its columns in YAML with their `data_type`"))
+        .hint(format!("add rows for `{input}` under `given:`, or declare its columns in YAML with their `data_type`"))
 }
 
 /// The model's query, or SQL of the test itself.

@@ -1,6 +1,6 @@
-//! The files of a run under `target/`: JSON in dbt's shape, so that tools of its ecosystem read them.
+//! The files of a run under `target/`: JSON in dbt's format, so that tools for dbt can read them.
 //!
-//! Knows where they lie and that they are written whole; their content comes from the caller.
+//! Knows their paths, and writes each file completely or not at all. The caller supplies the content.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ pub fn metadata(kind: &str, invocation_id: &str) -> Value {
     metadata
 }
 
-/// Writes an artifact whole or not at all.
+/// Writes an artifact completely or not at all.
 pub fn write(path: &Path, value: &Value) -> Result<()> {
     let write = || -> std::io::Result<()> {
         if let Some(folder) = path.parent() {
@@ -37,7 +37,7 @@ pub fn write(path: &Path, value: &Value) -> Result<()> {
     write().map_err(|cause| messages::artifact(path, &cause))
 }
 
-/// Reads an artifact; None if there is none.
+/// Reads an artifact; None if it does not exist.
 pub fn read(path: &Path) -> Result<Option<Value>> {
     let text = match std::fs::read(path) {
         Ok(text) => text,

@@ -1,7 +1,7 @@
-//! How the program tells what happens: each sentence, finished piece of work, error and summary is an event of
-//! `tracing`, which the screen shows and the log file keeps.
+//! How the program reports: each sentence, finished piece of work, error and summary is a `tracing` event. The screen
+//! shows it, and the log file stores it.
 //!
-//! Knows how an event is made; not where it is shown.
+//! Knows how an event is created, but not where it is shown.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,12 +15,12 @@ use super::screen::Screen;
 use super::{Line, Stage};
 use elt_base::error::Error;
 
-/// What every part of a run tells people through. Shared by all threads of a run.
+/// Every part of a run reports to people through this value. Shared by all threads of a run.
 pub struct Console {
     screen: Arc<Screen>,
 }
 
-/// Work that goes on; a bar on a terminal.
+/// Work in progress; a bar on a terminal.
 pub struct Activity {
     bar: Option<ProgressBar>,
     started: Instant,
@@ -28,7 +28,7 @@ pub struct Activity {
 }
 
 impl Activity {
-    /// So many more documents or rows are done.
+    /// Adds documents or rows that are done.
     pub fn advance(&self, amount: u64) {
         let done = self.done.fetch_add(amount, Ordering::Relaxed) + amount;
         if let Some(bar) = &self.bar {
@@ -36,7 +36,7 @@ impl Activity {
         }
     }
 
-    /// So many are to be done again.
+    /// Subtracts documents or rows that must be done again.
     pub fn retreat(&self, amount: u64) {
         let done = self.done.fetch_sub(amount, Ordering::Relaxed) - amount;
         if let Some(bar) = &self.bar {
@@ -62,7 +62,8 @@ impl Console {
         Self { screen }
     }
 
-    /// Announces work; the value is kept while it goes on. `total` is how many `unit` there will be, if known.
+    /// Announces work. The caller keeps the value until the work ends. `total` is the expected number of `unit`, if
+    /// known.
     pub fn begin(&self, stage: Stage, name: &str, unit: &str, total: Option<u64>) -> Activity {
         tracing::debug!(stage = stage.name(), name, total, "begins");
         let bar = self.screen.bar(stage, name, unit, total);
@@ -94,7 +95,7 @@ impl Console {
         tracing::warn!(target: DIAGNOSTIC, error = error as &(dyn std::error::Error + 'static));
     }
 
-    /// Ends the part of the run that a summary closes.
+    /// Prints the summary that ends the run.
     pub fn summary(&self, text: &str, totals: Map<String, Value>) {
         let totals = serde_json::Value::Object(totals).to_string();
         tracing::info!(target: SUMMARY, message = text, totals = totals.as_str());

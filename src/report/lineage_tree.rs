@@ -1,20 +1,20 @@
-//! Where a column comes from and where it goes, as text for people.
+//! The origins and the uses of a column, as text for people.
 //!
-//! Knows names and notes; not what they are names of.
+//! Knows only names and notes.
 
-/// A field, and those further on.
+/// A field, and the fields after it.
 #[derive(Debug, Clone)]
 pub struct Branch {
     pub name: String,
-    /// Empty, or what is worth a word.
+    /// Empty, or a note about the field.
     pub note: String,
     pub below: Vec<Branch>,
 }
 
-/// Names longer than that push the cell beside them to the right.
+/// Longer names push the next cell to the right.
 const NAME_MAX: usize = 40;
 
-/// The field, what it comes from, and what it goes into.
+/// The field, its origins, and the fields that it reaches.
 pub fn tree_text(name: &str, note: &str, up: &[Branch], down: &[Branch]) -> String {
     let mut text = format!("{}\n", line(name, note));
     for (word, branches) in [("from", up), ("to", down)] {
@@ -39,7 +39,7 @@ fn line(name: &str, note: &str) -> String {
     if note.is_empty() { name.to_owned() } else { format!("{name} ({note})") }
 }
 
-/// A line a column: its name and the fields at the other end.
+/// One line per column: its name and the fields at the other end.
 pub fn columns_text(name: &str, note: Option<&str>, is_made: bool, columns: &[(String, Vec<String>)]) -> String {
     let word = if is_made { "from" } else { "to" };
     let counted = elt_base::numbers::counted(columns.len() as u64, "columns");

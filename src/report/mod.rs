@@ -1,6 +1,7 @@
-//! What people and programs see: a run's progress, its finished work, summary and artifacts; rows; a collection's fields.
+//! All output for people and programs: a run's progress, its finished work, summary and artifacts; rows; a collection's
+//! fields.
 //!
-//! Knows names, counts and seconds; not what was done or why. Decides nothing about the run.
+//! Knows names, counts and seconds, but not the work itself. Decides nothing about the run.
 
 pub mod artifacts;
 mod console;
@@ -17,11 +18,11 @@ pub use events::LogFormat;
 use std::fmt;
 use std::path::Path;
 
-/// What a line speaks of.
+/// The stage that a line shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Stage {
     Extract,
-    /// How old a source is.
+    /// The age of a source.
     Source,
     /// A hook of the whole run.
     Hook,
@@ -36,7 +37,7 @@ impl Stage {
     const ALL: [Self; 8] =
         [Self::Extract, Self::Source, Self::Hook, Self::Seed, Self::Snapshot, Self::Model, Self::Test, Self::Export];
 
-    /// By its name; a model's stage for a name that is none.
+    /// The stage with this name; `Model` for an unknown name.
     fn named(name: &str) -> Self {
         Self::ALL.into_iter().find(|stage| stage.name() == name).unwrap_or(Self::Model)
     }
@@ -61,7 +62,7 @@ impl fmt::Display for Stage {
     }
 }
 
-/// How a piece of work ended, in dbt's words.
+/// The outcome of a piece of work, in dbt's words.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Status {
     /// A model, seed, load or export that succeeded.
@@ -70,13 +71,13 @@ pub enum Status {
     Pass,
     /// A test that failed with severity `warn`.
     Warn,
-    /// Not run because of something before it.
+    /// Not run, because something before it failed or stopped the run.
     Skipped,
     /// A test that failed.
     Fail,
-    /// A model some of whose batches failed.
+    /// A model with failed batches.
     PartialSuccess,
-    /// What could not be run to its end.
+    /// Work that could not run to its end.
     Error,
 }
 
@@ -84,7 +85,7 @@ impl Status {
     const ALL: [Self; 7] =
         [Self::Success, Self::Pass, Self::Warn, Self::Skipped, Self::Fail, Self::PartialSuccess, Self::Error];
 
-    /// By its name; an error for a name that is none.
+    /// The status with this name; `Error` for an unknown name.
     fn named(name: &str) -> Self {
         Self::ALL.into_iter().find(|status| status.name() == name).unwrap_or(Self::Error)
     }
@@ -101,7 +102,7 @@ impl Status {
         }
     }
 
-    /// Whether it makes the run fail.
+    /// Whether this status fails the run.
     pub fn is_failure(self) -> bool {
         matches!(self, Self::Fail | Self::PartialSuccess | Self::Error)
     }
@@ -113,14 +114,14 @@ pub struct Line {
     pub stage: Stage,
     pub name: String,
     pub status: Status,
-    /// How many, and of what: `(200, "documents")`.
+    /// The number and its unit: `(200, "documents")`.
     pub amount: Option<(u64, String)>,
     pub seconds: f64,
-    /// What else is worth a glance: `view`, `3 rescued`, `12 updated, 3 deleted`.
+    /// Other useful details: `view`, `3 rescued`, `12 updated, 3 deleted`.
     pub note: String,
 }
 
-/// A path as short as it can be typed here.
+/// The shortest form of a path that the user can type here.
 pub fn short(path: &Path) -> &Path {
     std::env::current_dir().ok().and_then(|here| path.strip_prefix(here).ok()).unwrap_or(path)
 }

@@ -1,7 +1,7 @@
-//! What people see of the stream of events: lines on stderr, and progress bars on a terminal.
+//! Shows the stream of events to people: lines on stderr, and progress bars on a terminal.
 //!
-//! A layer of `tracing`: it shows the events that `Console` sends, and those of the program's crates that `-v` or
-//! `ELT_LOG` asks for. Knows how to show an event; neither who sends it nor what it means for the run.
+//! A `tracing` layer. It shows the events that `Console` sends, and the events of the program's crates that `-v` or
+//! `ELT_LOG` selects. Knows how to show an event, but neither its sender nor its meaning.
 
 use std::fmt;
 use std::io::{IsTerminal, Write};
@@ -22,31 +22,31 @@ use elt_base::diagnostic;
 use elt_base::error::Error;
 use elt_base::numbers::{counted, thousands};
 
-/// What a name and its amount take together, in columns: a long name takes from the room before a short amount.
+/// The width of a name and its amount together, in columns. A long name uses the space before a short amount.
 const NAME_AND_AMOUNT: usize = 48;
-/// The same on a terminal of fewer columns than `NARROW`, so that the note has some left.
+/// The width on a terminal narrower than `NARROW`, so that the note has space.
 const NAME_AND_AMOUNT_NARROW: usize = 44;
 const NARROW: usize = 100;
-/// Terminals that say they are narrower are not believed.
+/// A smaller reported width of a terminal is ignored.
 const WIDTH_MIN: usize = 40;
-/// Fields of an event in a line of detail, in characters.
+/// The largest length of a detail line with its fields, in a pipe, in characters.
 const DETAIL_CHARACTERS_MAX: usize = 1_000;
 
-/// The one writer to stderr. Shared by all threads of a run.
+/// The only writer to stderr. Shared by all threads of a run.
 pub struct Screen {
     format: LogFormat,
     color: bool,
     quiet: bool,
     bars: Option<MultiProgress>,
-    /// The terminal's, in columns; None in a pipe, where nothing is cut or wrapped.
+    /// The width of the terminal, in columns; None in a pipe, where nothing is cut or wrapped.
     width: Option<usize>,
     out: Mutex<std::io::Stderr>,
 }
 
-/// The screen as a layer.
+/// The screen as a `tracing` layer.
 pub(super) struct ScreenLayer {
     pub screen: Arc<Screen>,
-    /// The events of ordinary code that are shown, too.
+    /// The events of ordinary code to show too.
     pub details: Targets,
 }
 
@@ -72,7 +72,7 @@ impl<S: Subscriber> Layer<S> for ScreenLayer {
     }
 }
 
-/// Shows the error that an event carries: with its places, causes and hints, which no plain field can hold.
+/// Shows the error of an event with its places, causes and hints, which do not fit into a plain field.
 struct Diagnosis<'a> {
     screen: &'a Screen,
     level: &'a Level,
@@ -154,7 +154,7 @@ impl Screen {
         Self { format, color, quiet, bars, width, out: Mutex::new(std::io::stderr()) }
     }
 
-    /// A bar for work that goes on, on a terminal. `total` is how many `unit` there will be, if known.
+    /// A bar for work in progress, on a terminal. `total` is the expected number of `unit`, if known.
     pub(super) fn bar(&self, stage: Stage, name: &str, unit: &str, total: Option<u64>) -> Option<ProgressBar> {
         self.bars.as_ref().map(|bars| {
             let bar = bars.add(match total.filter(|total| *total > 0) {
@@ -162,7 +162,7 @@ impl Screen {
                 None => ProgressBar::no_length(),
             });
             let unit = unit.to_owned();
-            // Until something is counted, and where nothing is, the time shows that it goes on.
+            // As long as nothing is counted, the elapsed time shows that the work continues.
             let so_far = move |state: &ProgressState, out: &mut dyn fmt::Write| {
                 let _ = match (state.pos(), state.len()) {
                     (0, _) => write!(out, "{:>7.1}s", state.elapsed().as_secs_f64()),
@@ -216,7 +216,7 @@ impl Screen {
             status => status.name().to_uppercase(),
         };
         let amount = match &line.amount {
-            // `0 failures` of a test that passed says nothing more.
+            // `0 failures` of a test that passed adds no information.
             Some((0, _)) if line.stage == Stage::Test => String::new(),
             Some((amount, unit)) => counted(*amount, unit),
             None => String::new(),
@@ -290,7 +290,7 @@ impl Screen {
         }
     }
 
-    /// Ends the part of the run that a summary closes.
+    /// Prints the summary that ends the run.
     fn summary(&self, text: &str, object: Map<String, Value>) {
         if self.format == LogFormat::Json {
             let mut all = Map::new();
@@ -301,7 +301,7 @@ impl Screen {
         self.sentence(text);
     }
 
-    /// An event of ordinary code: its level, where it is from, its message and its fields.
+    /// An event of ordinary code: its level, its origin, its message and its fields.
     fn detail(&self, level: &Level, target: &str, mut fields: Map<String, Value>) {
         let level = level.as_str().to_lowercase();
         if self.format == LogFormat::Json {
@@ -341,7 +341,7 @@ impl Screen {
     fn text(&self, text: &str) {
         let write = || {
             let mut out = self.out.lock();
-            // A closed stderr is no reason to stop a run.
+            // A closed stderr does not stop a run.
             let _ = writeln!(out, "{text}");
         };
         match &self.bars {
@@ -351,14 +351,15 @@ impl Screen {
     }
 }
 
-/// The name on the left, the amount on the right, and two columns between them at least; `room` columns if they fit.
+/// The name on the left and the amount on the right, with at least two columns between them. The width is `room`
+/// columns if they fit.
 fn name_and_amount(name: &str, amount: &str, room: usize) -> String {
     let gap = if amount.is_empty() { 0 } else { 2 };
     let room = room.saturating_sub(name.chars().count()).max(amount.chars().count() + gap);
     format!("{name}{amount:>room$}")
 }
 
-/// `text` in one line of a terminal; what is cut off stands in the artifacts.
+/// `text` in one line of a terminal. The artifacts contain the part that is cut off.
 fn cut(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();
@@ -369,7 +370,7 @@ fn cut(text: &str, width: usize) -> String {
     shown
 }
 
-/// `text` in lines of a terminal, broken between words; the lines after the first stand further right.
+/// `text` in lines of a terminal, broken between words. Lines after the first are indented further.
 fn wrap(text: &str, width: usize) -> String {
     const INDENT: &str = "  ";
     let mut shown = String::new();

@@ -1,6 +1,6 @@
-//! A query's rows on stdout: a table for people, JSON or CSV for programs.
+//! Prints the rows of a query to stdout: a table for people, JSON or CSV for programs.
 //!
-//! Knows rows as texts and Arrow batches; not where they came from.
+//! Knows rows as texts and Arrow batches, but not their origin.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use serde_json::{Map, Value};
 use crate::messages;
 use elt_base::error::Result;
 
-/// The form of a printed result.
+/// The format of a printed result.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Output {
     #[default]
@@ -24,7 +24,7 @@ pub enum Output {
     Csv,
 }
 
-/// stdout, for rows. A reader that has seen enough, such as `head`, is no error.
+/// stdout, for rows. A reader that closes the pipe early, such as `head`, is not an error.
 pub fn stdout() -> impl Write {
     struct Stdout(std::io::StdoutLock<'static>);
     fn enough<T>(outcome: std::io::Result<T>, all: T) -> std::io::Result<T> {
@@ -46,7 +46,7 @@ pub fn stdout() -> impl Write {
 
 /// Writes rows to `out`. NULL is `NULL` in a table, `null` in JSON, empty in CSV.
 ///
-/// A reader that has seen enough (`elt show … | head`) is no error.
+/// A reader that closes the pipe early (`elt show … | head`) is not an error.
 pub fn write(out: &mut dyn Write, output: Output, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<()> {
     let mut out = Unread { out };
     match output {
@@ -56,7 +56,8 @@ pub fn write(out: &mut dyn Write, output: Output, schema: &SchemaRef, batches: &
     }
 }
 
-/// Writes rows that no query gave, as `write` does. Each has a value a column: a number, a text, or null.
+/// Writes rows that do not come from a query, like `write`. Each row has one value per column: a number, a text, or
+/// null.
 pub fn write_values(out: &mut dyn Write, output: Output, columns: &[&str], values: &[Vec<Value>]) -> Result<()> {
     if output == Output::Json {
         return values.iter().try_for_each(|row| {
@@ -85,7 +86,7 @@ pub fn write_values(out: &mut dyn Write, output: Output, columns: &[&str], value
     write(out, output, &batch.schema(), &[batch])
 }
 
-/// Takes what a closed pipe does not.
+/// Discards the output after the pipe was closed.
 struct Unread<'a> {
     out: &'a mut dyn Write,
 }
@@ -128,7 +129,8 @@ fn rows(batches: &[RecordBatch], mut row: impl FnMut(Vec<Option<String>>) -> Res
     Ok(())
 }
 
-/// The same values with the time zone `+00:00` for `UTC`, which every session runs in: formatting knows no zone by name.
+/// The same values with the time zone `+00:00` instead of `UTC`, the zone of every session, because Arrow's formatting
+/// does not know the names of time zones.
 fn at_offset_zero(column: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     fn retype(data: &ArrayData) -> Result<ArrayData, ArrowError> {
         let children = data.child_data().iter().map(retype).collect::<Result<Vec<_>, _>>()?;
@@ -155,7 +157,7 @@ fn offset_zero(data_type: &DataType) -> DataType {
     }
 }
 
-/// A table; on a terminal that is too narrow for it, one line a value instead, as `\x auto` does in psql.
+/// A table. On a terminal that is too narrow for it, one line per value, like `\x auto` in psql.
 fn table(out: &mut dyn Write, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<()> {
     let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
     let numeric: Vec<bool> = schema.fields().iter().map(|field| field.data_type().is_numeric()).collect();
@@ -181,14 +183,14 @@ fn table(out: &mut dyn Write, schema: &SchemaRef, batches: &[RecordBatch]) -> Re
     out.write_all(text.as_bytes()).map_err(|cause| messages::output(&cause))
 }
 
-/// Each row as lines of a name and a value, under a heading.
+/// Each row as a heading and lines with a name and a value.
 fn records(names: &[&str], rows: &[Vec<String>]) -> String {
     let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
     let mut text = String::new();
     for (index, row) in rows.iter().enumerate() {
         text.push_str(&format!("─[ row {} ]{}\n", index + 1, "─".repeat(width)));
         for (name, value) in names.iter().zip(row) {
-            // Further lines of a value stand below its first.
+            // Further lines of a value are aligned below its first line.
             let value = value.replace('\n', &format!("\n{} │ ", " ".repeat(width)));
             text.push_str(&format!("{name:<width$} │ {value}\n"));
         }
@@ -198,7 +200,7 @@ fn records(names: &[&str], rows: &[Vec<String>]) -> String {
 
 fn json(out: &mut dyn Write, batches: &[RecordBatch]) -> Result<()> {
     for batch in batches {
-        // The query gives one column: each row as a JSON object.
+        // The query returns one column: each row as a JSON object.
         rows(std::slice::from_ref(batch), |values| {
             for value in values.into_iter().flatten() {
                 writeln!(out, "{value}").map_err(|cause| messages::output(&cause))?;
@@ -220,7 +222,7 @@ fn csv(out: &mut dyn Write, schema: &SchemaRef, batches: &[RecordBatch]) -> Resu
     })
 }
 
-/// A CSV field (RFC 4180): quoted where it must be, and where it is empty, so that it differs from NULL.
+/// A CSV field (RFC 4180). It is quoted if necessary, and if it is empty, so that it differs from NULL.
 fn csv_text(text: &str) -> String {
     if text.is_empty() || text.contains(['"', ',', '\n', '\r']) {
         format!("\"{}\"", text.replace('"', "\"\""))

@@ -1,6 +1,7 @@
-//! `run_results.json`: a run's results in dbt's shape (schema v6, <https://schemas.getdbt.com/dbt/run-results/v6.json>).
+//! `run_results.json`: a run's results in dbt's shape (schema v6,
+//! <https://schemas.getdbt.com/dbt/run-results/v6.json>).
 //!
-//! Gives a value; where it is written is not known here.
+//! Returns a value, and does not know where it is written.
 
 use std::collections::HashMap;
 
@@ -12,7 +13,7 @@ use super::microbatch::BatchResults;
 use super::results::{NodeResult, Results};
 
 impl Results {
-    /// The SQL of what was compiled, by unique id.
+    /// The compiled SQL of the nodes, by unique id.
     pub fn compiled(&self) -> HashMap<String, String> {
         self.all().into_iter().filter_map(|result| Some((result.unique_id, result.compiled?))).collect()
     }
@@ -46,7 +47,7 @@ impl Results {
             .iter()
             .map(|stage| json!({ "name": stage.name, "seconds": stage.seconds, "rows": stage.rows, "bytes": stage.bytes }))
             .collect();
-        // `args` is the one place where the schema takes more than it knows.
+        // `args` is the only place where the schema accepts additional keys.
         let mut args = args.clone();
         let own = json!({
             "stages": stages,
@@ -60,14 +61,14 @@ impl Results {
 }
 
 impl NodeResult {
-    /// One of dbt's `results`.
+    /// One entry of dbt's `results`.
     pub fn artifact(&self) -> Value {
         let result = self;
         let started = result.started_at;
         let completed = started + chrono::TimeDelta::microseconds((result.seconds * 1e6) as i64);
         let time = |time: chrono::DateTime<chrono::Utc>| time.to_rfc3339_opts(chrono::SecondsFormat::Micros, true);
         let is_skipped = result.status == Status::Skipped;
-        // SQL is compiled in no time worth telling, just before it runs.
+        // Compiling SQL takes almost no time, and happens just before it runs.
         let timing = match is_skipped {
             true => json!([]),
             false => json!([

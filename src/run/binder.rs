@@ -1,6 +1,6 @@
-//! Binds the graph's queries in an empty in-memory database, with the columns that the warehouse's tables really have.
+//! Binds the queries of the graph in an empty in-memory database, with the real columns of the warehouse's tables.
 //!
-//! Gives `model::check` and `model::lineage` their database; decides nothing.
+//! Supplies `model::check` and `model::lineage` with a database. Decides nothing.
 
 use super::host::SessionHost;
 use crate::report::Console;
@@ -15,7 +15,7 @@ use super::pinned::pinned_columns;
 
 pub(super) struct InMemory {
     session: Session,
-    // Held so that it lives as long as its session.
+    // Keeps the database alive as long as its session.
     database: Warehouse,
 }
 
@@ -24,7 +24,7 @@ impl InMemory {
         Self { session, database }
     }
 
-    /// The database as it was bound, and its session.
+    /// The database with the bound relations, and its session.
     pub fn parts(self) -> (Warehouse, Session) {
         (self.database, self.session)
     }
@@ -53,7 +53,7 @@ fn in_memory(graph: &Compiler) -> Result<InMemory> {
     Ok(InMemory::new(database, session))
 }
 
-/// The columns of raw tables and seeds as the warehouse has them; what was never loaded is not in it.
+/// The columns of raw tables and seeds in the warehouse. Tables that have never been loaded are absent.
 pub fn known(graph: &Compiler, warehouse: &Session) -> Result<KnownColumns> {
     let columns = warehouse.columns()?;
     let nodes =
@@ -61,13 +61,13 @@ pub fn known(graph: &Compiler, warehouse: &Session) -> Result<KnownColumns> {
     Ok(nodes
         .filter_map(|node| {
             let key = (node.relation.schema.to_lowercase(), node.relation.identifier.to_lowercase());
-            // Two nodes may be one table: a seed and the source that reads it.
+            // Two nodes can be one table: a seed and the source that reads it.
             Some((node.id, columns.get(&key)?.clone()))
         })
         .collect())
 }
 
-/// The columns of sources that are not `known`, as their YAML has them, if each that it names has a `data_type`.
+/// The columns of sources that are not `known`, from their YAML, if each column in it has a `data_type`.
 fn declared(graph: &Compiler, known: &KnownColumns) -> Result<KnownColumns> {
     let mut declared = KnownColumns::new();
     for node in graph.nodes().filter(|node| node.kind == NodeKind::Source && !known.contains_key(&node.id)) {
@@ -92,8 +92,8 @@ fn declared(graph: &Compiler, known: &KnownColumns) -> Result<KnownColumns> {
     Ok(declared)
 }
 
-/// Checks the selected nodes and all that they read; what reads unknown columns is left unchecked. Templates ask
-/// `warehouse`, or an empty database where there is none yet; nothing is changed by that.
+/// Checks the selected nodes and everything that they read. A node that reads unknown columns is not checked. Templates
+/// query `warehouse`, or an empty database if no warehouse exists yet, and change nothing.
 pub fn check(
     graph: &Compiler,
     selection: &SelectedNodes,
@@ -108,8 +108,8 @@ pub fn check(
     elt_model::check(graph, selection, known, &mut in_memory(graph)?, host).map(drop)
 }
 
-/// The same, with what was found out beside the errors. A source that is not `known` has the columns of its YAML, unless
-/// these are only some of them: then a query may name others.
+/// Like `check`, but also returns what was bound. A source that is not `known` has the columns of its YAML, unless a
+/// query names others: then its YAML lists only some of the columns.
 pub fn examine(
     graph: &Compiler,
     selection: &SelectedNodes,
@@ -133,7 +133,7 @@ pub fn examine(
     Ok((known, checked, errors))
 }
 
-/// The lineage of models. `known`: the columns of all that they read.
+/// The lineage of models. `known`: the columns of all their inputs.
 pub fn lineage<'g>(
     graph: &'g Compiler,
     models: impl IntoIterator<Item = NodeId>,

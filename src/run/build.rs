@@ -1,6 +1,6 @@
 //! Builds the steps of a plan: each node with its tests in one transaction, several steps at once.
 //!
-//! Composes `model` and `warehouse`. Knows neither sources nor targets.
+//! Combines `model` and `warehouse`. Knows neither sources nor targets.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -31,7 +31,7 @@ use super::stored_failures;
 use super::unit_test::UnitTests;
 use super::unit_test_step::run_unit_tests;
 
-/// What building needs to know.
+/// The inputs and settings of a build.
 pub struct Build<'a> {
     pub graph: &'a Compiler,
     pub warehouse: &'a Warehouse,
@@ -41,42 +41,43 @@ pub struct Build<'a> {
     pub full_refresh: bool,
     pub fail_fast: bool,
     pub threads: usize,
-    /// Where compiled SQL goes: `target/compiled/<project>`.
+    /// The folder for compiled SQL: `target/compiled/<project>`.
     pub compiled: PathBuf,
-    /// Where what passes between two transactions lies meanwhile: `target/run`.
+    /// The folder for files that pass rows from one transaction to another: `target/run`.
     pub scratch: PathBuf,
-    /// Nodes that cannot be built because a collection they read could not be loaded, with that collection.
+    /// Nodes that cannot be built because one of their collections could not be loaded, with that collection.
     pub blocked: Vec<(NodeId, String)>,
-    /// For the steps' unit tests; None if they have none.
+    /// The unit tests of the steps; None if there are none.
     pub unit_tests: Option<UnitTests>,
-    /// What microbatch models build.
+    /// The batches that microbatch models build.
     pub batches: Batches,
-    /// What stood in the warehouse when building began; no step changes another's relation.
+    /// The relations of the warehouse when the build started. No step changes the relation of another step.
     pub catalog: Catalog,
-    /// What was built from what, and whether what would come out the same is left out.
+    /// The fingerprints of earlier builds, and whether unchanged nodes are skipped.
     pub changed: Changed<'a>,
 }
 
-/// What a node's tests came to.
+/// The outcome of a node's tests.
 #[derive(Default)]
 struct Tested {
     passed: usize,
     warned: usize,
     failed: usize,
-    /// Those that passed.
+    /// The tests that passed.
     good: Vec<NodeId>,
-    /// Nothing was built, for it would come out as it stands.
+    /// The node was not built, because it has not changed.
     is_left: bool,
 }
 
 impl Build<'_> {
-    /// Skips all steps and tests: what comes before them failed.
+    /// Skips all steps and tests, because something before them failed.
     pub fn skip_all(&self, steps: &[BuildStep], loose_tests: &[NodeId], because: &str) {
         steps.iter().for_each(|step| self.skip(step, because));
         loose_tests.iter().for_each(|id| self.skip_one(*id, because));
     }
 
-    /// Builds all steps; every outcome is in the results and on the console. An error means that nothing was built.
+    /// Builds all steps, and reports every outcome to the results and the console. An error means that nothing was
+    /// built.
     pub fn run(&self, steps: &[BuildStep], loose_tests: &[NodeId]) -> Result<()> {
         let session = self.session()?;
         session.prepare_built()?;
@@ -135,7 +136,7 @@ impl Build<'_> {
         Ok(session)
     }
 
-    /// Builds and tests one node, then commits both or neither.
+    /// Builds and tests one node in one transaction, which is committed as a whole or rolled back.
     fn step(&self, session: &Session, step: &BuildStep) -> Outcome {
         let node = self.graph.node(step.node);
         if let Some((_, collection)) = self.blocked.iter().find(|(id, _)| *id == step.node) {
@@ -147,7 +148,7 @@ impl Build<'_> {
         let open = if is_left { self.changed.open_tests(node, &step.unit_tests) } else { step.unit_tests.clone() };
         let failed = self.run_unit_tests(&open);
         if let Some(first) = failed.first().filter(|_| step.builds) {
-            // As in dbt: the model is not even tried, and nothing below it.
+            // As in dbt: the model is not built, and no node below it.
             self.skip_node(step, first);
             return Outcome::Failed;
         }
@@ -204,7 +205,7 @@ impl Build<'_> {
     ) -> Result<Tested> {
         self.cancel.check()?;
         if !step.builds {
-            // Tests change nothing: each stands alone, so that one that cannot be run leaves the others be.
+            // Tests change nothing. They are independent, so a test that cannot run does not affect the others.
             return self.tests(session, &step.tests, None);
         }
         if node.kind != NodeKind::Seed {
@@ -250,7 +251,7 @@ impl Build<'_> {
         Ok(tested)
     }
 
-    /// Builds a microbatch model, then tests it: its batches are committed one by one, and stay.
+    /// Builds a microbatch model, then tests it. Its batches are committed one by one and are not rolled back.
     fn in_batches(
         &self,
         session: &Session,
@@ -285,7 +286,8 @@ impl Build<'_> {
         self.tests(session, &step.tests, None)
     }
 
-    /// A node that stands as it would be built: only tests that did not pass on it are run. So many unit tests were.
+    /// Skips a node that is up to date, and runs only those of its tests that have not passed. `unit_tests` is the
+    /// number of unit tests that were run.
     fn left(&self, session: &Session, node: &Node, step: &BuildStep, unit_tests: usize) -> Result<Tested> {
         self.cancel.check()?;
         let open = self.changed.open_tests(node, &step.tests);
@@ -318,7 +320,7 @@ impl Build<'_> {
                     result.status = Status::Error;
                     self.finish(result, Some(&error));
                     if owner.is_some() {
-                        // A statement that failed has ended the transaction: nothing after it can be tested.
+                        // A failed statement has ended the transaction, so no later test can run.
                         tests[index + 1..].iter().for_each(|id| self.skip_one(*id, &node.name));
                         return Ok(tested);
                     }
@@ -375,7 +377,7 @@ impl Build<'_> {
             _ if should_warn => Status::Warn,
             _ => Status::Pass,
         };
-        // dbt's count of a test that passes, whatever it found below the thresholds.
+        // dbt reports 0 for a test that passes, even if it found rows below the thresholds.
         if result.status == Status::Pass {
             result.failures = Some(0);
             result.amount = Some((0, "failures"));
@@ -383,8 +385,8 @@ impl Build<'_> {
         Ok(())
     }
 
-    /// The better message for a test that cannot be run because something it reads was never built; `owner` is being
-    /// built and tested in a transaction of its own.
+    /// A better message for a test that cannot run because one of its inputs has never been built. `owner` is the node
+    /// that is being built and tested in its own transaction.
     fn unmet(&self, test: &Node, owner: Option<&str>) -> Option<Error> {
         if self.cancel.is_requested() {
             return None;
@@ -395,7 +397,7 @@ impl Build<'_> {
         plan::unmet_error(test, &missing)
     }
 
-    /// Tells console and results how a piece of work ended.
+    /// Reports the outcome of a piece of work to the console and the results.
     fn finish(&self, mut result: NodeResult, error: Option<&Error>) {
         if let Some(error) = error {
             result.message = Some(error.to_string());
@@ -404,7 +406,7 @@ impl Build<'_> {
             }
         }
         if self.cancel.is_requested() && result.status.is_failure() {
-            // Cut off, not broken.
+            // The user stopped the work; it did not fail.
             result.status = Status::Skipped;
             result.note = "interrupted".into();
         }
@@ -417,7 +419,7 @@ impl Build<'_> {
         self.skip_node(step, because);
     }
 
-    /// Skips a step whose unit tests have been run.
+    /// Skips a step whose unit tests have already run.
     fn skip_node(&self, step: &BuildStep, because: &str) {
         let node = self.graph.node(step.node);
         let note = because_of(because);
@@ -442,7 +444,7 @@ impl Build<'_> {
         result
     }
 
-    /// Gives the names of those that failed.
+    /// Returns the names of the tests that failed.
     fn run_unit_tests(&self, tests: &[NodeId]) -> Vec<String> {
         match &self.unit_tests {
             Some(unit_tests) if !tests.is_empty() => {
@@ -457,7 +459,7 @@ impl Build<'_> {
     }
 }
 
-/// Creates the schemas that the relations of steps and tests will lie in.
+/// Creates the schemas for the relations of the steps and tests.
 pub fn create_schemas(graph: &Compiler, session: &Session, steps: &[BuildStep], loose_tests: &[NodeId]) -> Result<()> {
     let tests = steps.iter().flat_map(|step| &step.tests).chain(loose_tests);
     let storing = tests.filter(|id| graph.node(**id).config.test.store_failures).copied();
@@ -469,7 +471,7 @@ fn because_of(cause: &str) -> String {
     if cause.is_empty() { String::new() } else { format!("because of `{cause}`") }
 }
 
-/// Writes the SQL of one batch where dbt does: in a folder by the model's name.
+/// Writes the SQL of one batch to the same path as dbt: in a folder with the model's name.
 fn write_compiled_batch(folder: &std::path::Path, node: &Node, batch: &str, sql: &str) -> Result<()> {
     let below = node.original_path().with_extension("");
     let path = folder.join(below).join(format!("{}_{batch}.sql", node.name));
@@ -480,14 +482,14 @@ fn write_compiled_batch(folder: &std::path::Path, node: &Node, batch: &str, sql:
     write().map_err(|cause| messages::artifact(&path, &cause))
 }
 
-/// Writes a node's compiled SQL where dbt does: below `target/compiled/<project>/`, at the path of its file.
+/// Writes a node's compiled SQL to the same path as dbt: under `target/compiled/<project>/`, at the path of its file.
 pub fn write_compiled(folder: &std::path::Path, node: &Node, sql: &str) -> Result<()> {
     let mut path = folder.join(node.original_path());
     if node.kind == NodeKind::Snapshot && node.reads.is_none() {
-        // A file may hold several.
+        // A file can contain several.
         path.set_file_name(format!("{}.sql", node.name));
     } else if path.extension().is_none_or(|ending| ending != "sql") {
-        // A generic test stands in a YAML file that many share.
+        // Several generic tests share one YAML file.
         path = path.join(format!("{}.sql", node.name));
     }
     let write = || {
@@ -499,7 +501,7 @@ pub fn write_compiled(folder: &std::path::Path, node: &Node, sql: &str) -> Resul
     write().map_err(|cause| messages::artifact(&path, &cause))
 }
 
-/// The stage that a node's lines speak of.
+/// The stage that a node's lines show.
 pub fn stage(node: &Node) -> Stage {
     match node.kind {
         NodeKind::Seed => Stage::Seed,
@@ -510,7 +512,7 @@ pub fn stage(node: &Node) -> Stage {
     }
 }
 
-/// A compiled query within a statement: errors of the whole point into the query's own text.
+/// A compiled query inside a statement. Errors of the statement point to the text of the query.
 pub(super) fn execute(session: &Session, node: &Node, statement: &Compiled) -> Result<()> {
     session.execute(&statement.sql).map_err(|error| model_error(node, statement, &error))
 }

@@ -1,8 +1,8 @@
-//! What is as it was when it was last built: `--changed` leaves it out.
+//! Finds the nodes that have not changed since their last build. `--changed` skips them.
 //!
-//! A node's fingerprint is of its query (both renderings of an incremental one), its hooks and configuration, and of the
-//! versions of what it reads; a version is another whenever the content may be. Knows the records of `_elt.built`; the
-//! build writes them in each node's own transaction.
+//! A node's fingerprint covers its query (both renderings of an incremental model), its hooks and configuration, and
+//! the versions of its inputs. A version changes whenever the content may have changed. Knows the records of
+//! `_elt.built`. The build writes them in each node's own transaction.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,17 +15,17 @@ use elt_base::numbers::counted;
 use elt_model::{Compile, Compiler, Materialized, Node, NodeId, NodeKind, is_volatile};
 use elt_warehouse::{Built, Catalog, RelationKind, Session};
 
-/// Configuration that changes no row.
+/// Configuration keys that affect no row.
 const INDIFFERENT: [&str; 8] = ["tags", "meta", "docs", "description", "enabled", "group", "access", "full_refresh"];
 
-/// The present state of what may be built.
+/// The current state of the nodes that may be built.
 pub struct Changed<'g> {
     graph: &'g Compiler,
-    /// Whether anything may be left out.
+    /// Whether nodes may be skipped.
     is_asked: bool,
     stored: HashMap<String, Built>,
     loads: HashMap<(String, String), String>,
-    /// Versions of what this run has come past; None where nothing is known.
+    /// The versions of the nodes that this run has processed; None if a version is not known.
     versions: Mutex<HashMap<NodeId, Option<String>>>,
     models: AtomicU64,
     seeds: AtomicU64,
@@ -33,11 +33,11 @@ pub struct Changed<'g> {
     tests: AtomicU64,
 }
 
-/// What a node would be built from now.
+/// The fingerprint that a node would have if it were built now.
 #[derive(Debug, Clone, Default)]
 pub struct Print {
     definition: String,
-    /// None for what is never the same: volatile, or of inputs whose versions are not known.
+    /// None for a node that never stays the same: it is volatile, or the version of an input is not known.
     fingerprint: Option<String>,
 }
 
@@ -56,14 +56,14 @@ impl<'g> Changed<'g> {
         })
     }
 
-    /// Before a node is built; what it reads is built by then.
+    /// The fingerprint before a node is built. Its inputs have been built by then.
     pub fn print(&self, node: &Node) -> Print {
         let definition = self.definition(node);
         let fingerprint = definition.as_ref().and_then(|definition| self.with_inputs(node, definition));
         Print { definition: definition.unwrap_or_default(), fingerprint }
     }
 
-    /// Whether a node can be left as it stands.
+    /// Whether a node is unchanged and can be skipped.
     pub fn is_unchanged(&self, node: &Node, print: &Print, catalog: &Catalog) -> bool {
         let wanted = match node.config.materialized {
             Materialized::View => RelationKind::View,
@@ -75,7 +75,7 @@ impl<'g> Changed<'g> {
         self.is_asked && stands && is_same
     }
 
-    /// Notes that a node was left as it stands, with this many tests.
+    /// Records that a node was skipped, with this number of tests.
     pub fn leave(&self, node: &Node, tests: usize) {
         self.set(node.id, self.stored.get(&node.unique_id).map(|stored| stored.version.clone()));
         let count = match node.kind {
@@ -87,7 +87,7 @@ impl<'g> Changed<'g> {
         self.tests.fetch_add(tests as u64, Ordering::Relaxed);
     }
 
-    /// Notes what a node was built from; to be recorded with it.
+    /// Returns the record of a build's inputs, which is stored with the node.
     pub fn built(&self, node: &Node, print: Print, passed: [&Vec<NodeId>; 2]) -> Built {
         let tests = self.passed(node, passed);
         // The rows of an incremental table are those of all its runs.
@@ -100,12 +100,12 @@ impl<'g> Changed<'g> {
         Built { definition: print.definition, fingerprint: print.fingerprint.unwrap_or_default(), version, tests }
     }
 
-    /// Notes that it will be another, for a plan that builds nothing.
+    /// Records that a node would change, for a plan that builds nothing.
     pub fn would_change(&self, node: &Node) {
         self.set(node.id, Some(uuid::Uuid::now_v7().to_string()));
     }
 
-    /// The tests among these that did not pass on the node as it stands, in this form.
+    /// The tests among these that have not passed, in their current form, on the node's current data.
     pub fn open_tests(&self, node: &Node, tests: &[NodeId]) -> Vec<NodeId> {
         let passed = self.stored.get(&node.unique_id).map(|stored| &stored.tests);
         let is_open = |id: &NodeId| {
@@ -125,14 +125,14 @@ impl<'g> Changed<'g> {
         prints.collect()
     }
 
-    /// The stored record with more tests that passed.
+    /// The stored record with further tests that passed.
     pub fn retested(&self, node: &Node, tests: [&Vec<NodeId>; 2]) -> Option<Built> {
         let mut built = self.stored.get(&node.unique_id)?.clone();
         built.tests.extend(self.passed(node, tests));
         Some(built)
     }
 
-    /// What was left out; None if nothing was.
+    /// A sentence about the nodes that were skipped; None if there are none.
     pub fn said(&self) -> Option<String> {
         let read = |count: &AtomicU64| count.load(Ordering::Relaxed);
         let counts =
@@ -150,7 +150,7 @@ impl<'g> Changed<'g> {
         self.versions.lock().insert(id, version);
     }
 
-    /// None if it cannot be told, or never stays the same.
+    /// None if it is not known, or never stays the same.
     fn definition(&self, node: &Node) -> Option<String> {
         let mut parts = vec![
             env!("CARGO_PKG_VERSION").to_owned(),
@@ -160,7 +160,7 @@ impl<'g> Changed<'g> {
         ];
         let mut config = node.raw_config.clone();
         config.retain(|key, _| !INDIFFERENT.contains(&key.as_str()));
-        // Sorted, for the order of keys means nothing.
+        // Sorted, because the order of keys has no meaning.
         parts.push(format!("{:?}", config.into_iter().collect::<BTreeMap<_, _>>()));
         let column = |column: &elt_project::ColumnProperties| {
             let constraints = column.constraints.iter().map(|one| format!("{:?} {:?}", one.kind, one.expression));
@@ -202,7 +202,7 @@ impl<'g> Changed<'g> {
         Some(sha256(&parts.join("\u{1f}")))
     }
 
-    /// What a node reads, through ephemeral models.
+    /// The inputs of a node, also those behind ephemeral models.
     fn inputs(&self, node: &Node) -> BTreeSet<NodeId> {
         let (mut inputs, mut open) = (BTreeSet::new(), node.parents.clone());
         while let Some(id) = open.pop() {
@@ -227,7 +227,7 @@ impl<'g> Changed<'g> {
                 let collection = node.collection.clone().unwrap_or_else(|| node.name.clone());
                 self.loads.get(&(node.source_name.clone()?, collection)).cloned()
             }
-            // As it stands: its definition of then over what it reads now.
+            // The current state: the stored definition with the current versions of the inputs.
             _ if node.config.materialized == Materialized::View => {
                 let stored = self.stored.get(&node.unique_id).filter(|stored| !stored.fingerprint.is_empty());
                 stored.and_then(|stored| self.with_inputs(node, &stored.definition))

@@ -1,6 +1,6 @@
-//! A collection to load, and how it is loaded: the settings of a source's table, resolved against a target.
+//! A collection to load, and its settings: those of a source's table, resolved against a target.
 //!
-//! Knows no model, and nothing of how the load runs.
+//! Knows neither the models nor how the load runs.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use elt_base::schema::Column;
 use elt_extract::CollectionOptions;
 use elt_model::Deletes;
 
-/// A collection to load, and how.
+/// A collection to load, with its settings.
 #[derive(Debug, Clone)]
 pub struct CollectionLoad {
     /// The source's name.
@@ -21,13 +21,13 @@ pub struct CollectionLoad {
     pub schema: String,
     pub table: String,
     pub mode: LoadMode,
-    /// What happens to rows whose documents are gone from the source.
+    /// The handling of rows whose documents were deleted at the source.
     pub deletes: Deletes,
     pub pinned: Vec<Column>,
     pub options: Arc<CollectionOptions>,
-    /// Whether counts that disagree fail the load.
+    /// Whether the load fails if the counts do not agree.
     pub is_strict: bool,
-    /// Whether an unfinished load may be continued: not where every reading sees the state at one moment.
+    /// Whether an unfinished load may be continued. It may not if every read sees a snapshot of one moment.
     pub is_resumable: bool,
     /// A checksum of the source's settings, without its secrets.
     pub origin: String,
@@ -45,7 +45,7 @@ impl CollectionLoad {
         format!("{}.{}", self.source, self.name)
     }
 
-    /// What a load depends on beside the documents. `known` are the raw table's columns.
+    /// Everything that a load depends on apart from the documents. `known` are the columns of the raw table.
     pub fn fingerprint(&self, known: &[Column]) -> String {
         let known = serde_json::to_string(&(known, &self.pinned)).unwrap_or_default();
         let watermark = self.mode.watermark().unwrap_or_default();

@@ -1,6 +1,6 @@
-//! A source's count that is asked for while other work goes on: some servers have it at hand, others count.
+//! Requests the count of a source while other work continues. Some servers know the count, and others must count.
 //!
-//! Decides when to wait; knows nothing of the number's use.
+//! Decides when to wait. Does not know how the number is used.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
@@ -12,10 +12,10 @@ use elt_extract::{CountMode, Source};
 
 use super::collection::CollectionLoad;
 
-/// The time that a server takes to answer if it has its count at hand.
+/// The time in which a server answers if it knows its count.
 const AT_HAND: Duration = Duration::from_millis(50);
 
-/// A count that was asked for, or is known.
+/// A count that was requested or is known.
 #[derive(Debug)]
 pub enum Counting {
     Asked(Receiver<Result<Option<u64>>>),
@@ -23,7 +23,7 @@ pub enum Counting {
 }
 
 impl Counting {
-    /// Asks when a load begins. Does not wait for a count that is not at hand, unless the counts must agree or the count
+    /// Requests the count at the start of a load. Waits for a slow count only if the counts must agree or if the count
     /// decides how the collection is split.
     pub fn begin(source: &Arc<dyn Source>, collection: &CollectionLoad) -> Self {
         let is_split = collection.options.range_size.is_some_and(|size| size > 0);
@@ -31,7 +31,7 @@ impl Counting {
         Self::ask(source, collection, mode)
     }
 
-    /// Asks when a load ends.
+    /// Requests the count at the end of a load.
     pub fn end(source: &Arc<dyn Source>, collection: &CollectionLoad) -> Self {
         Self::ask(source, collection, CountMode::Estimate)
     }
@@ -41,13 +41,13 @@ impl Counting {
         let (source, name, options) = (source.clone(), collection.name.clone(), collection.options.clone());
         let mode = if collection.is_strict { CountMode::Exact } else { mode };
         thread::spawn(move || {
-            // Nobody may be waiting any more.
+            // The receiver may no longer exist.
             let _ = send.send(source.count(&name, &options, mode));
         });
         Self::Asked(receive)
     }
 
-    /// The count; None where the source does not know it, and after an error was returned once.
+    /// The count; None if the source does not know it, or after an error has been returned once.
     pub fn wait(&mut self) -> Result<Option<u64>> {
         let answer = match self {
             Self::Known(count) => return Ok(*count),

@@ -1,6 +1,6 @@
-//! Loads the collections of a plan, several at once, and says which nodes cannot be built because one failed.
+//! Loads the collections of a plan, several at once, and reports which nodes cannot be built because a load failed.
 //!
-//! Composes `load` over all collections; knows no model beyond the names of sources.
+//! Runs `load` for all collections. Knows only the names of sources, not the models.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use super::ranges::SpareThreads;
 use super::results::{NodeResult, Results};
 use super::schedule::{self, Outcome, Skip};
 
-/// An extraction and what it needs.
+/// The inputs and settings of an extraction.
 pub struct Extraction<'a> {
     pub graph: &'a Graph,
     pub target: &'a Target,
@@ -41,7 +41,7 @@ pub struct Extraction<'a> {
 }
 
 impl Extraction<'_> {
-    /// Loads the collections; returns those that failed, as nodes. An error means that nothing was read.
+    /// Loads the collections, and returns the nodes of those that failed. An error means that nothing was read.
     pub fn run(&self, loads: &[NodeId]) -> Result<Vec<NodeId>> {
         let mut collections = Vec::new();
         let mut errors = Vec::new();
@@ -76,11 +76,11 @@ impl Extraction<'_> {
         }
         self.warehouse.session()?.create_schemas(collections.iter().map(|collection| collection.schema.as_str()))?;
         let landing = Landing::new(&self.target.landing);
-        // The largest first: one that begins last is waited for alone.
+        // The largest first, because everything waits for a large collection that starts last.
         let sizes = self.sizes(&collections, &sources)?;
         let mut order: Vec<usize> = (0..collections.len()).collect();
         order.sort_by_key(|index| std::cmp::Reverse(sizes[*index].0));
-        // Threads beyond one a collection; one that waits for a collection is spare once there is none left.
+        // The threads above one per collection. When no collection is left, a waiting thread becomes spare.
         let spare = SpareThreads::new(self.threads.saturating_sub(collections.len()));
         let left = AtomicUsize::new(collections.len());
         let failed = Mutex::new(Vec::new());
@@ -115,15 +115,15 @@ impl Extraction<'_> {
         Ok(failed.into_inner())
     }
 
-    /// About how many documents each collection has: rows of the raw table or, before the first load, what the source
-    /// says, which is asked for here. A count that is not at hand is taken for a large one.
+    /// The approximate number of documents of each collection: the rows of the raw table or, before the first load, the
+    /// count of the source, which is requested here. A count that is not available at once is treated as large.
     fn sizes(
         &self,
         collections: &[CollectionLoad],
         sources: &BTreeMap<&str, Opened>,
     ) -> Result<Vec<(u64, CountAsked)>> {
         let rows = self.warehouse.session()?.raw_sizes()?;
-        // All are asked before the first is waited for.
+        // All counts are requested before the first wait.
         let asked: Vec<_> = collections
             .iter()
             .map(|collection| {
@@ -155,7 +155,7 @@ impl Extraction<'_> {
     ) -> bool {
         let name = format!("{}.{}", collection.source, collection.table);
         let unique_id = format!("load.{}.{name}", self.graph.project);
-        // Nobody knows in advance how many documents an incremental load will read.
+        // The number of documents of an incremental load is not known in advance.
         let whole = self.extent != LoadExtent::Usual || collection.mode == LoadMode::Full;
         let is_there = names.contains(&collection.name);
         let mut counting = counting.or_else(|| is_there.then(|| Counting::begin(source, collection)));
@@ -196,7 +196,7 @@ impl Extraction<'_> {
                 result.status = Status::Error;
                 result.message = Some(error.to_string());
                 if self.cancel.is_requested() {
-                    // The user stopped it; it did not fail.
+                    // The user stopped the load; it did not fail.
                     result.status = Status::Skipped;
                     result.note = "interrupted".into();
                 } else {
@@ -227,7 +227,7 @@ impl Extraction<'_> {
     }
 }
 
-/// A count under way, until the load takes it.
+/// A count that was requested and that the load has not used yet.
 type CountAsked = Mutex<Option<Counting>>;
 
 type Opened = Result<(Arc<dyn Source>, Vec<String>)>;
@@ -237,7 +237,7 @@ fn note(outcome: &LoadOutcome) -> String {
     if !outcome.full {
         let applied = outcome.applied;
         let new = applied.rows.saturating_sub(applied.updated);
-        let gone = if outcome.marks { "marked as gone" } else { "gone" };
+        let gone = if outcome.marks { "marked as deleted" } else { "gone" };
         for (count, what) in [(new, "new"), (applied.updated, "changed"), (applied.deleted, gone)] {
             if count > 0 {
                 parts.push(format!("{} {what}", elt_base::numbers::thousands(count)));
@@ -251,7 +251,7 @@ fn note(outcome: &LoadOutcome) -> String {
         parts.push("unchanged".into());
     }
     if let Some((landed, all)) = outcome.resumed {
-        parts.push(format!("{landed} of {all} ranges had landed before"));
+        parts.push(format!("{landed} of {all} ranges were already on disk"));
     }
     parts.extend(outcome.reconciliation.note());
     if outcome.reconciliation.rescued > 0 {

@@ -1,6 +1,6 @@
-//! How old the sources' data are, against what their YAML allows.
+//! Compares the age of the sources' data with the limits in their YAML.
 //!
-//! Asks a session that reads; composes `model` and `warehouse`. Writes nothing.
+//! Combines `model` and `warehouse` in a read-only session. Writes nothing.
 
 use std::time::Instant;
 
@@ -14,23 +14,23 @@ use elt_base::numbers::counted;
 use elt_model::{Age, Compiler, Freshness, Node};
 use elt_warehouse::{LastLoad, Session};
 
-/// What was found of one source's table.
+/// The result for one source's table.
 pub struct SourceAge {
     pub unique_id: String,
     pub name: String,
     /// `Pass`, `Warn` or `Error`.
     pub status: Status,
-    /// None if it cannot be found: then `error` says why.
+    /// None if the age cannot be found. In that case `error` says why.
     pub loaded_at: Option<DateTime<Utc>>,
     pub seconds: f64,
-    /// What is wrong: it cannot be found, or is too old.
+    /// The error: the age cannot be found, or the data is too old.
     pub error: Option<Error>,
     started_at: DateTime<Utc>,
     criteria: Freshness,
 }
 
 impl SourceAge {
-    /// Finds one table's age. `loads` are the last loads of all collections.
+    /// Finds the age of one table. `loads` are the last loads of all collections.
     pub fn of(graph: &Compiler, node: &Node, freshness: Freshness, session: &Session, loads: &[LastLoad]) -> Self {
         let started = Instant::now();
         let found = loaded_at(graph, node, &freshness, session, loads);
@@ -127,7 +127,7 @@ fn is_own(load: &LastLoad, node: &Node) -> bool {
     Some(&load.source) == node.source_name.as_ref() && Some(&load.collection) == node.collection.as_ref()
 }
 
-/// dbt's time for a table without rows: the year 1.
+/// The time that dbt reports for a table without rows: the year 1.
 const EMPTY_SECONDS: i64 = -62_135_596_800;
 
 fn loaded_at(
@@ -143,7 +143,7 @@ fn loaded_at(
             .map_err(|error| messages::freshness_failed(&node.display_name(), &error).at(node.place()))?
             .and_then(|text| text.parse::<i64>().ok())
             .unwrap_or(EMPTY_SECONDS * 1_000_000),
-        // The load's own time: what dbt calls the table's metadata.
+        // The time of the load. dbt calls this the metadata of the table.
         None => {
             let millis = loads.iter().find(|load| is_own(load, node)).and_then(|load| load.loaded_at);
             let millis = millis.ok_or_else(|| messages::freshness_unknown(&node.display_name()).at(node.place()))?;

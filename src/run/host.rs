@@ -1,6 +1,6 @@
-//! Answers what templates ask while they are rendered, from a session of the warehouse.
+//! Answers the queries of templates during rendering, from a session of the warehouse.
 //!
-//! Turns Arrow's values into those that templates know. Decides nothing.
+//! Converts Arrow values to template values. Decides nothing.
 
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::datatypes::{
@@ -16,16 +16,16 @@ use elt_base::sql_error::SqlError;
 use elt_model::{Answer, Cell, Host, TemplateMessage};
 use elt_warehouse::Session;
 
-/// Templates speak through it to a session and to the console.
+/// Connects templates to a session and to the console.
 pub struct SessionHost<'a> {
     session: &'a Session,
     console: &'a Console,
-    /// Each query in a transaction of its own that cannot write.
+    /// Each query runs in its own transaction, which cannot write.
     reads_only: bool,
 }
 
 impl<'a> SessionHost<'a> {
-    /// Queries run in the session's own transaction, if there is one, and may write.
+    /// Queries run in the session's open transaction, if there is one, and may write.
     pub fn new(session: &'a Session, console: &'a Console) -> Self {
         Self { session, console, reads_only: false }
     }
@@ -82,7 +82,7 @@ fn cell(batch: &RecordBatch, column: usize, row: usize) -> Cell {
     })
 }
 
-/// The value, if templates know its type as more than a text.
+/// The value, if templates have a type for it other than text.
 fn known(array: &dyn Array, row: usize) -> Option<Cell> {
     macro_rules! integer {
         ($kind:ty) => {

@@ -1,6 +1,6 @@
-//! The columns and exports that a changed field of a source reaches, and the fields that a load changed, in words.
+//! Describes which columns and exports a changed field of a source reaches, and which fields a load changed.
 //!
-//! Computed only if something changed. Knows the graph and its lineage.
+//! Runs only if a field changed. Knows the graph and its lineage.
 
 use std::collections::BTreeSet;
 
@@ -10,10 +10,10 @@ use elt_model::{Compiler, FieldChange, KnownColumns, NodeId, NodeKind, SelectedN
 
 use super::binder;
 
-/// Columns that a line names.
+/// The largest number of columns that a line names.
 const SHOWN_MAX: usize = 4;
 
-/// The lineage of all models that read some sources, for the columns that are known.
+/// The lineage of all models that read the given sources, for the known columns.
 pub fn lineage<'g>(
     graph: &'g Compiler,
     everything: &SelectedNodes,
@@ -42,7 +42,7 @@ pub fn words(lineage: &Lineage<'_>, field: &Field, exports: &[NodeId]) -> Option
     if !exported.is_empty() {
         return Some(format!("reaches {}, exported", listed(&exported)));
     }
-    // The last columns of the lineage are shown; those between are left out.
+    // Only the last columns of the lineage are shown.
     let is_end = |field: &&Field| lineage.reached(field).is_empty();
     let ends: Vec<String> = reached.iter().filter(is_end).map(shown).collect();
     if !ends.is_empty() {
@@ -53,7 +53,7 @@ pub fn words(lineage: &Lineage<'_>, field: &Field, exports: &[NodeId]) -> Option
     if !deciding.is_empty() {
         return Some(format!("decides rows of {}", deciding.into_iter().collect::<Vec<_>>().join(", ")));
     }
-    // Of the models that cannot be bound, the first ones may have read it.
+    // Of the models that cannot be bound, the most upstream ones may have read the field.
     let below = graph.descendants(field.node);
     let unbound: Vec<NodeId> = lineage.unbound.iter().copied().filter(|id| below.contains(id)).collect();
     let is_first = |id: &&NodeId| graph.parents(**id).all(|parent| !unbound.contains(&parent.id));
@@ -69,7 +69,8 @@ fn listed(names: &[String]) -> String {
     }
 }
 
-/// A line for each field that loads added, removed or gave another type, in collections that were loaded before.
+/// A line for each field that the loads added, removed or changed to another type, in collections that were loaded
+/// before.
 pub fn changes(
     graph: &Compiler,
     everything: &SelectedNodes,
@@ -87,7 +88,7 @@ pub fn changes(
         return Ok(Vec::new());
     }
     let sources: BTreeSet<NodeId> = changed.iter().map(|(field, _)| field.node).collect();
-    // Queries that read a field that is gone cannot be bound now.
+    // Queries that read a removed field cannot be bound now.
     let then = lineage(graph, everything, &sources, before)?;
     let later = match changed.iter().any(|(_, change)| *change == FieldChange::New) {
         true => Some(lineage(graph, everything, &sources, now)?),

@@ -1,6 +1,6 @@
-//! Gives ids to natural keys before the model that looks them up is built.
+//! Assigns ids to natural keys before the model that looks them up is built.
 //!
-//! In transactions of their own, one at a time: an id stays given, whatever becomes of the model.
+//! Uses separate transactions, one at a time. An assigned id stays even if the model fails.
 
 use parking_lot::Mutex;
 
@@ -15,27 +15,27 @@ use elt_warehouse::{Session, Warehouse};
 
 use super::host::SessionHost;
 
-/// Two models may ask for ids of one map at once.
+/// Two models can request ids of one map at the same time.
 static GIVING: Mutex<()> = Mutex::new(());
 
-/// Makes the map of a warehouse, or of an empty database that queries are bound in.
+/// Creates the key map in a warehouse, or in an empty database in which queries are bound.
 pub fn prepare(session: &Session) -> Result<()> {
-    session.execute(TABLE).map_err(|error| messages::keys_failed("making the map of surrogate keys", &error))
+    session.execute(TABLE).map_err(|error| messages::keys_failed("creating the map of surrogate keys", &error))
 }
 
-/// Whether a node may ask for surrogate keys.
+/// Whether a node can use surrogate keys.
 pub fn asks(graph: &Graph, node: &Node) -> bool {
     graph.has_word(node, "surrogate_key")
 }
 
-/// Takes in the ids that the target has and this warehouse lacks: given by another machine, or by a warehouse that was
-/// lost. Where both have given ids, the target's stand.
+/// Copies the ids that exist in the target but not in this warehouse, because another machine or a lost warehouse
+/// assigned them. If both have assigned ids, those of the target are kept.
 ///
 /// # Errors
-/// Some of ours had to give way, and `is_rebuilt` says that what was built with them stays: exit code 1. The next run has the
-/// target's.
+/// Some ids of this warehouse were replaced, and `is_rebuilt` says that the models built with them are not built again:
+/// exit code 1. The next run uses the target's ids.
 pub fn take_in(session: &Session, keys: &[PublishedKey], is_rebuilt: bool) -> Result<()> {
-    let failed = |error| messages::keys_failed("taking in the target's surrogate keys", &error);
+    let failed = |error| messages::keys_failed("reading the target's surrogate keys", &error);
     session
         .execute(
             "create or replace temp table _elt_keys_there (map varchar, natural_key varchar, id bigint, uuid uuid)",
@@ -73,7 +73,7 @@ pub fn take_in(session: &Session, keys: &[PublishedKey], is_rebuilt: bool) -> Re
     if wrong.is_empty() || is_rebuilt { Ok(()) } else { Err(messages::keys_gave_way(&wrong)) }
 }
 
-/// Gives ids to the keys of all relations that a node's query names with `from`.
+/// Assigns ids to the keys of all relations that a node's query names with `from`.
 pub fn give(graph: &Compiler, warehouse: &Warehouse, console: &Console, node: &Node) -> Result<()> {
     if !asks(graph, node) {
         return Ok(());
@@ -86,8 +86,9 @@ pub fn give(graph: &Compiler, warehouse: &Warehouse, console: &Console, node: &N
     }
     let _one_at_a_time = GIVING.lock();
     for key in &query.keys {
-        let failed =
-            |error| messages::keys_failed(&format!("giving ids to the keys of `{}`", key.map), &error).at(node.place());
+        let failed = |error| {
+            messages::keys_failed(&format!("assigning ids to the keys of `{}`", key.map), &error).at(node.place())
+        };
         if session.count(&key.of_other_type()).map_err(failed)? > 0 {
             return Err(messages::key_map_of_other_type(&key.map, key.is_uuid).at(node.place()));
         }

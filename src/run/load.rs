@@ -1,6 +1,7 @@
-//! Loads one collection: reads the source, lands Parquet, takes it into the raw table, and removes rows whose documents are gone.
+//! Loads one collection: reads the source, writes Parquet to the landing, copies it into the raw table, and removes
+//! rows whose documents were deleted.
 //!
-//! Composes `extract`, `land` and `warehouse`; knows no model.
+//! Combines `extract`, `land` and `warehouse`. Knows no models.
 
 use std::sync::Arc;
 
@@ -25,17 +26,17 @@ use super::quarantine;
 use super::ranges::{RangeReading, SpareThreads};
 use super::reconciliation::Reconciliation;
 
-/// How old a load may be that another run did not finish and this one goes on with.
+/// The largest age of an unfinished load that this run continues.
 const RESUME_HOURS_MAX: i64 = 24;
 
-/// How much of a collection a load reads, and whether it keeps the columns of earlier loads.
+/// The part of a collection that a load reads, and whether it keeps the columns of earlier loads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LoadExtent {
-    /// As its mode says.
+    /// The part that the mode of the collection selects.
     Usual,
-    /// Every document, into the columns that are there; where a mode would merge, rows of documents that are gone stay.
+    /// Every document, into the existing columns. If the mode merges, rows of deleted documents stay.
     Whole,
-    /// Every document, and the columns from nothing.
+    /// Every document, into new columns.
     Anew,
 }
 
@@ -43,18 +44,19 @@ pub enum LoadExtent {
 #[derive(Debug, Clone, Default)]
 pub struct LoadOutcome {
     pub full: bool,
-    /// Whether rows of deleted documents are marked, not removed.
+    /// Whether rows of deleted documents are marked instead of removed.
     pub marks: bool,
     pub bytes: u64,
     pub applied: Applied,
-    /// Whether a full load read exactly the documents of the one before it, so that the raw table stays as it is.
+    /// Whether a full load read exactly the same documents as the load before it, so that the raw table does not
+    /// change.
     pub is_repeated: bool,
-    /// Ranges that an earlier run had landed, and all.
+    /// The number of ranges that an earlier run had finished, and of all ranges.
     pub resumed: Option<(usize, usize)>,
     pub reconciliation: Reconciliation,
 }
 
-/// Loads a collection whole: on an error nothing of this load is in the raw table.
+/// Loads a collection as a whole. After an error the raw table contains no part of this load.
 pub struct Loading<'a> {
     pub collection: &'a CollectionLoad,
     pub source: &'a Arc<dyn Source>,
@@ -67,7 +69,7 @@ pub struct Loading<'a> {
     pub console: &'a Console,
 }
 
-/// The documents that were read: all of the load on disk except its manifest.
+/// The documents that were read. The load on disk is complete except for its manifest.
 struct ReadLoad {
     load: Load,
     parts: Vec<Part>,
@@ -76,7 +78,7 @@ struct ReadLoad {
     resumed: Option<(usize, usize)>,
 }
 
-/// The source's counts when the load began and when it ended, as far as it knows them.
+/// The source's counts at the start and the end of the load, if the source knows them.
 struct SourceCounts {
     start: Counting,
     end: Counting,
@@ -89,7 +91,7 @@ impl SourceCounts {
 }
 
 impl Loading<'_> {
-    /// `counting` is the source's count, asked for just now.
+    /// `counting` is the source's count, which was just requested.
     pub fn load(&self, counting: Counting) -> Result<LoadOutcome> {
         let Self { collection, session, landing, .. } = *self;
         let mut loaded = session.loaded(&collection.source, &collection.name)?;
@@ -144,7 +146,7 @@ impl Loading<'_> {
             self.verify(&outcome.reconciliation)?;
             return Ok(outcome);
         }
-        // If there never was a document, there is no row to compare with, and any kind serves.
+        // If there has never been a document, there is no row to compare with, and any kind works.
         let id_kind = reading.id_kind.unwrap_or(IdKind::Other);
         let manifest = load.finish(parts, reading)?;
         failpoint("land.manifest");
@@ -180,8 +182,8 @@ impl Loading<'_> {
         Ok(outcome)
     }
 
-    /// Reads the documents that the question asks for into a load; a load that an earlier run began is continued. `known`
-    /// is the raw table that the load adds to.
+    /// Reads the documents of the question into a load, and continues a load that an earlier run started. `known` is
+    /// the raw table that the load extends.
     fn read(
         &self,
         question: &Question,
@@ -198,8 +200,8 @@ impl Loading<'_> {
             let age_max = TimeDelta::hours(RESUME_HOURS_MAX);
             resumed = landing.resume(&collection.source, &collection.name, &fingerprint, age_max)?;
         }
-        // A window is neither split nor sampled by its count. Where the counts must agree, the source counts before anything
-        // is read.
+        // A window is neither split nor sampled by its count. If the counts must agree, the source counts before the
+        // first read.
         let count = if question.window == Window::Full || collection.is_strict { start.wait()? } else { None };
         let mut survey = self.source.survey(question, SurveyHints { count, is_split: resumed.is_some() })?;
         let (load_plan, load) = match resumed {
@@ -268,13 +270,14 @@ impl Loading<'_> {
         }
     }
 
-    /// Takes in loads that landed whole before a run died, so that they need not be read again. True if there was one.
+    /// Copies complete loads on disk into the raw table if a run died before it did so. Then they need not be read
+    /// again. True if there was one.
     fn take_in_landed(&self, loaded: Option<&Loaded>) -> Result<bool> {
         let Self { collection, landing, session, .. } = *self;
         let after = loaded.map(|loaded| loaded.load_id.as_str());
         let mut any = false;
         for manifest in landing.finished(&collection.source, &collection.name, after)? {
-            // An incremental load is useless without the full one before it.
+            // An incremental load is useless without the full load before it.
             if any || loaded.is_some() || manifest.mode == LoadKind::Full {
                 let before = session.loaded(&collection.source, &collection.name)?;
                 let intake = self.intake(&manifest, before.as_ref(), false)?;
@@ -288,7 +291,7 @@ impl Loading<'_> {
         Ok(any)
     }
 
-    /// How the raw table takes a load in. `loaded` is the last load: a load that read nothing new is recorded if it
+    /// How a load changes the raw table. `loaded` is the last load. A load without new documents is recorded only if it
     /// quarantined other documents than the last one.
     fn intake(&self, manifest: &Manifest, loaded: Option<&Loaded>, sweep: bool) -> Result<Intake<'_>> {
         let Self { collection, landing, .. } = *self;
@@ -304,7 +307,7 @@ impl Loading<'_> {
     }
 }
 
-/// From the last watermark minus the lookback, where there is one of the same path; else everything.
+/// Reads from the last watermark minus the lookback if a watermark with the same path exists; otherwise everything.
 fn window(mode: &LoadMode, loaded: Option<&Loaded>) -> Result<Window> {
     let LoadMode::Incremental { watermark: path, lookback } = mode else { return Ok(Window::Full) };
     let from = loaded
@@ -316,7 +319,7 @@ fn window(mode: &LoadMode, loaded: Option<&Loaded>) -> Result<Window> {
     }
 }
 
-/// Sorts after the last one, whatever the clock does: `20240630T120000123456Z`.
+/// An id that sorts after the last one even if the clock goes back: `20240630T120000123456Z`.
 fn next_load_id(now: DateTime<Utc>, last: Option<&str>) -> String {
     const FORMAT: &str = "%Y%m%dT%H%M%S%6fZ";
     let id = now.format(FORMAT).to_string();

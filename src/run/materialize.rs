@@ -1,6 +1,6 @@
-//! Makes one node's relation within the caller's transaction: view, table, incremental table, seed.
+//! Creates the relation of one node within the caller's transaction: view, table, incremental table or seed.
 //!
-//! Runs the SQL that `model` gives. Commits nothing.
+//! Runs the SQL of `model`. Commits nothing.
 
 use crate::messages;
 use crate::report::Console;
@@ -17,17 +17,17 @@ use elt_warehouse::{Catalog, RelationKind, Session};
 use super::build::{execute, model_error};
 use super::host::SessionHost;
 
-/// A relation that was made.
+/// A relation that was created.
 pub struct Built {
-    /// Rows of the relation, or rows that an incremental run wrote; None for views.
+    /// The rows of the relation, or the rows that an incremental run wrote; None for views.
     pub rows: Option<u64>,
-    /// What kind of relation, and what else is worth a glance.
+    /// The kind of relation, and other useful details.
     pub note: String,
-    /// The query, rendered.
+    /// The rendered query.
     pub compiled: String,
 }
 
-/// Builds a model. `full_refresh` is the command's flag; the model's own configuration wins over it.
+/// Builds a model. `full_refresh` is the command's flag. The model's own configuration takes precedence over it.
 pub fn model(
     session: &Session,
     console: &Console,
@@ -67,10 +67,10 @@ pub fn model(
         } else {
             create(session, graph, node, &query)?;
             if materialized == Materialized::Incremental && node.config.incremental_strategy != Strategy::Append {
-                // As strict as the runs that follow: a key that is double now would be double for ever.
+                // As strict as later runs, because a duplicate key would stay in the table for ever.
                 single_keys(session, node, &node.relation)?;
             }
-            let note = if materialized == Materialized::Incremental { "incremental, built whole" } else { "table" };
+            let note = if materialized == Materialized::Incremental { "incremental, built in full" } else { "table" };
             Built { rows: Some(count(session, node)?), note: note.into(), compiled: String::new() }
         }
     };
@@ -79,7 +79,7 @@ pub fn model(
     Ok(built)
 }
 
-/// Refuses rows whose `unique_key` is not single; gives the columns of `rows`.
+/// Rejects rows whose `unique_key` is not unique. Returns the columns of `rows`.
 fn single_keys(session: &Session, node: &Node, rows: &Relation) -> Result<Vec<(String, String)>> {
     let columns = session.describe(&rows.to_string())?;
     let names: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
@@ -91,7 +91,7 @@ fn single_keys(session: &Session, node: &Node, rows: &Relation) -> Result<Vec<(S
     Ok(columns)
 }
 
-/// What `Key::duplicates` and its kin give, if they count any key.
+/// The result of a query such as `Key::duplicates`: the number of bad keys and the text beside it; None for 0.
 fn counted_keys(session: &Session, sql: &str) -> Result<Option<(u64, String)>, SqlError> {
     let mut row = session.rows(sql)?.into_iter().next().unwrap_or_default().into_iter();
     let keys = row.next().flatten().and_then(|text| text.parse().ok()).unwrap_or(0);
@@ -105,7 +105,7 @@ pub(super) fn hooks(session: &Session, node: &Node, statements: &[String]) -> Re
     Ok(())
 }
 
-/// New rows into a table that stands.
+/// Adds new rows to an existing table.
 pub(super) fn incremental(
     session: &Session,
     graph: &Compiler,
@@ -140,7 +140,7 @@ pub(super) fn incremental(
     }
     let mut rows = 0;
     for statement in run.statements() {
-        // The last statement is the one that writes.
+        // The last statement writes the rows.
         rows = session.change(&statement).map_err(failed)?;
     }
     let mut note = "incremental".to_owned();
@@ -162,7 +162,7 @@ pub(super) fn incremental(
     Ok(Built { rows: Some(rows), note, compiled: String::new() })
 }
 
-/// Makes or replaces a model's table; with its constraints, where its contract is enforced.
+/// Creates or replaces a model's table, with its constraints if its contract is enforced.
 pub(super) fn create(session: &Session, graph: &Compiler, node: &Node, query: &Compiled) -> Result<()> {
     let children = children_only(&node.config, query);
     let query = children.as_ref().unwrap_or(query);
@@ -178,7 +178,7 @@ pub(super) fn create(session: &Session, graph: &Compiler, node: &Node, query: &C
     references(session, graph, node)
 }
 
-/// The contract once more, with the types that the query has now: what was never loaded could not be checked before.
+/// Checks the contract again, with the current types of the query. Before the first load it could not be checked.
 fn contract(session: &Session, node: &Node, query: &Compiled) -> Result<()> {
     let Some(contract) = Contract::of(node) else { return Ok(()) };
     let Ok(promised) = session.describe(&contract.promised()?) else {
@@ -203,7 +203,7 @@ fn references(session: &Session, graph: &Compiler, node: &Node) -> Result<()> {
     Ok(())
 }
 
-/// Loads a seed's CSV. Types are DuckDB's inference, but for those the configuration names.
+/// Loads the CSV file of a seed. DuckDB infers the types, except those that the configuration sets.
 pub fn seed(session: &Session, console: &Console, graph: &Compiler, node: &Node, catalog: &Catalog) -> Result<Built> {
     let existing = existing(node, catalog);
     if existing == Existing::View
@@ -224,7 +224,7 @@ pub fn seed(session: &Session, console: &Console, graph: &Compiler, node: &Node,
     Ok(Built { rows: Some(count(session, node)?), note: "seed".into(), compiled: String::new() })
 }
 
-/// The same with whole numbers that fit as `integer`, as dbt has them. What cannot be read is left for the seed to say.
+/// The query with whole numbers as `integer` if they fit, as in dbt. Loading the seed reports rows that cannot be read.
 fn with_integers(session: &Session, node: &Node) -> String {
     let query = seed_query(node);
     let is_given = |name: &str| node.config.column_types.iter().any(|(given, _)| given.eq_ignore_ascii_case(name));
@@ -251,7 +251,7 @@ fn with_integers(session: &Session, node: &Node) -> String {
     if narrow.is_empty() { query } else { format!("select * replace ({}) from ({query})", narrow.join(", ")) }
 }
 
-/// A seed's rows, read from its file.
+/// The rows of a seed, read from its file.
 pub fn seed_query(node: &Node) -> String {
     let types: Vec<String> = node
         .config
@@ -260,8 +260,8 @@ pub fn seed_query(node: &Node) -> String {
         .map(|(name, column_type)| format!("{}: {}", literal(name), literal(column_type)))
         .collect();
     let types = if types.is_empty() { String::new() } else { format!(", types = {{{}}}", types.join(", ")) };
-    // The dialect is given, for DuckDB guesses one in which odd lines are skipped, the header before them too; types are
-    // inferred from all rows, for a seed is small.
+    // The dialect is fixed, because DuckDB can guess one that skips odd lines and even the header before them. The
+    // types are inferred from all rows, because a seed is small.
     format!(
         "select * from read_csv({}, header = true, delim = {}, quote = '\"', escape = '\"', comment = '', skip = 0, \
          null_padding = false, strict_mode = true, sample_size = -1{types})",

@@ -1,6 +1,6 @@
-//! Builds a microbatch model batch by batch, each in a transaction of its own.
+//! Builds a microbatch model batch by batch, each in its own transaction.
 //!
-//! A batch that fails leaves the others be. Runs the SQL that `model` gives; which batches there are is `model`'s to say.
+//! A failed batch does not affect the others. Runs the SQL of `model`, which also decides which batches exist.
 
 use std::collections::HashMap;
 use std::time::Instant;
@@ -18,7 +18,7 @@ use elt_warehouse::{Catalog, Session};
 use super::host::SessionHost;
 use super::materialize::{create, existing, hooks, incremental};
 
-/// Batches of a microbatch model, by how they ended.
+/// The batches of a microbatch model, grouped by outcome.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BatchResults {
     pub successful: Vec<TimeBatch>,
@@ -26,13 +26,13 @@ pub struct BatchResults {
 }
 
 impl BatchResults {
-    /// As `run_results.json` has them.
+    /// The batches as `run_results.json` contains them.
     pub fn json(&self) -> Value {
         let list = |batches: &[TimeBatch]| batches.iter().map(|batch| batch.json()).collect::<Vec<_>>();
         json!({ "successful": list(&self.successful), "failed": list(&self.failed) })
     }
 
-    /// Reads what `json` gives.
+    /// Reads the value that `json` returns.
     pub fn from_json(value: &Value) -> Option<Self> {
         let list = |key: &str| -> Option<Vec<TimeBatch>> {
             value.get(key)?.as_array()?.iter().map(TimeBatch::from_json).collect()
@@ -41,15 +41,15 @@ impl BatchResults {
     }
 }
 
-/// What batches a run builds.
+/// The batches that a run builds.
 #[derive(Debug, Clone, Default)]
 pub struct Batches {
     pub window: BatchWindow,
-    /// What an earlier run came to, by `unique_id`: its failed batches alone are built.
+    /// The batch results of an earlier run, by `unique_id`. Only the failed batches are built again.
     pub previous: HashMap<String, BatchResults>,
 }
 
-/// What became of a model.
+/// The outcome of a model.
 pub(super) struct BuiltInBatches {
     pub results: BatchResults,
     pub rows: u64,
@@ -59,7 +59,7 @@ pub(super) struct BuiltInBatches {
     pub status: Status,
 }
 
-/// One model's work.
+/// The work on one model.
 pub(super) struct Microbatch<'a> {
     pub graph: &'a Compiler,
     pub node: &'a Node,
@@ -68,14 +68,14 @@ pub(super) struct Microbatch<'a> {
     pub full_refresh: bool,
     pub batches: &'a Batches,
     pub console: &'a Console,
-    /// Whether a stop was asked for.
+    /// Whether the user asked to stop.
     pub is_stopped: &'a dyn Fn() -> bool,
-    /// Told of every batch's SQL, with the batch's name.
+    /// Is called with the SQL and the name of every batch.
     pub write: &'a dyn Fn(&str, &str) -> Result<()>,
 }
 
 impl Microbatch<'_> {
-    /// Builds all batches. An error is one that stops them all.
+    /// Builds all batches. An error stops all of them.
     pub fn run(&self, session: &Session) -> Result<BuiltInBatches> {
         let node = self.node;
         let mut existing = existing(node, self.catalog);
@@ -95,7 +95,7 @@ impl Microbatch<'_> {
         };
         let mut said = String::new();
         for (index, batch) in batches.iter().enumerate() {
-            // As in dbt: where the first cannot be built, the others are not tried.
+            // As in dbt: if the first batch cannot be built, the others are not tried.
             let is_hopeless = built.results.successful.is_empty() && index > 0;
             if is_hopeless || (self.is_stopped)() {
                 session.rollback();
@@ -153,7 +153,7 @@ impl Microbatch<'_> {
         Ok(built)
     }
 
-    /// Builds one batch and commits it; gives its rows and its query.
+    /// Builds one batch and commits it. Returns its number of rows and its query.
     fn batch(
         &self,
         session: &Session,
@@ -188,7 +188,7 @@ impl Microbatch<'_> {
         Ok((rows, query.sql))
     }
 
-    /// The table anew, with one batch.
+    /// Creates the table again, with one batch.
     fn first(&self, session: &Session, batch: TimeBatch, existing: Existing, query: &Compiled) -> Result<u64> {
         let node = self.node;
         if existing == Existing::View

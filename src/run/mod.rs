@@ -1,6 +1,6 @@
 //! Executes the plan: loads, models with their tests, publication; threads, transactions, results.
 //!
-//! The place where the stages meet. Knows neither command line nor drivers.
+//! Connects the stages. Knows neither the command line nor drivers.
 
 mod artifact;
 pub mod binder;

@@ -1,13 +1,13 @@
-//! Column types that the project's YAML fixes for a source's table: DuckDB's names read into our column types.
+//! The column types that the project's YAML sets for a source's table: converts DuckDB's type names to `ColumnType`.
 //!
-//! Pure. Knows the types of raw tables only.
+//! Pure. Knows only the types of raw tables.
 
 use crate::messages;
 use elt_base::error::{Error, Result};
 use elt_base::schema::{Column, ColumnType};
 use elt_model::Node;
 
-/// The pinned columns of a source's table, in the order of its YAML. Errors point at the column.
+/// The pinned columns of a source's table, in the order of its YAML. Errors point to the column.
 pub fn pinned_columns(node: &Node) -> Result<Vec<Column>> {
     let mut pinned = Vec::new();
     let mut errors = Vec::new();
@@ -24,7 +24,7 @@ pub fn pinned_columns(node: &Node) -> Result<Vec<Column>> {
     }
 }
 
-/// Reads a type's name as DuckDB writes it: `bigint`, `decimal(38,2)`, `struct(a bigint, "b c" varchar)[]`.
+/// Parses the name of a type as DuckDB writes it: `bigint`, `decimal(38,2)`, `struct(a bigint, "b c" varchar)[]`.
 pub fn parse(text: &str) -> Option<ColumnType> {
     let mut reader = TypeReader { rest: text.trim() };
     let column_type = reader.column_type()?;
@@ -73,7 +73,7 @@ impl<'a> TypeReader<'a> {
         })
     }
 
-    /// `DECIMAL`, `DECIMAL(p)` or `DECIMAL(p, s)`: raw tables always hold 38 digits, so the scale alone counts.
+    /// `DECIMAL`, `DECIMAL(p)` or `DECIMAL(p, s)`: raw tables always store 38 digits, so only the scale matters.
     fn decimal(&mut self) -> Option<ColumnType> {
         if !self.eat("(") {
             return Some(ColumnType::Decimal { scale: 3 });

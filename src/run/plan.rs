@@ -1,6 +1,6 @@
-//! What a command will do: collections to load, nodes to build in order, tables to publish.
+//! The plan of a command: the collections to load, the nodes to build in order, the tables to publish.
 //!
-//! Decides from the graph, the selection and what the warehouse holds; does nothing.
+//! Decides from the graph, the selection and the content of the warehouse. Executes nothing.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -24,23 +24,23 @@ use super::collection::{CollectionLoad, LoadMode};
 use super::pinned::pinned_columns;
 use super::previous::Previous;
 
-/// A command's work.
+/// The work of a command.
 #[derive(Debug)]
 pub struct Plan {
     /// Collections to load, by source and name.
     pub loads: Vec<NodeId>,
-    /// What is built and tested, what was added included.
+    /// The nodes to build and test, including the added ones.
     pub selection: SelectedNodes,
-    /// Parents that the selection needs and that were never built.
+    /// Parents that the selection needs and that have never been built.
     pub added: Vec<NodeId>,
-    /// Tests that are not run, for they read what was never built.
+    /// Tests that are not run, because they read nodes that have never been built.
     pub waiting: Vec<NodeId>,
     pub steps: Steps,
     /// Models to publish.
     pub exports: Vec<NodeId>,
 }
 
-/// Which parts of the work a command does.
+/// The parts of the work that a command does.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Scope {
     pub extract: bool,
@@ -51,17 +51,17 @@ pub struct Scope {
     pub export: bool,
     /// The command's name.
     pub name: &'static str,
-    /// What a failing test holds back.
+    /// The nodes that a failing test prevents from running.
     pub gate: Gate,
 }
 
 impl Scope {
-    /// Whether it makes relations.
+    /// Whether the command creates relations.
     pub fn builds(self) -> bool {
         self.seeds || self.snapshots || self.models
     }
 
-    /// Whether nodes of a kind are made or run.
+    /// Whether the command builds or runs nodes of a kind.
     fn takes(self, kind: NodeKind) -> bool {
         match kind {
             NodeKind::Seed => self.seeds,
@@ -74,7 +74,7 @@ impl Scope {
 }
 
 impl Plan {
-    /// Plans for a selection. `catalog` is what the warehouse holds now; empty if there is none yet.
+    /// Creates the plan for a selection. `catalog` is the current content of the warehouse; empty if none exists yet.
     pub fn new(
         graph: &Graph,
         selected: SelectedNodes,
@@ -92,7 +92,7 @@ impl Plan {
         } else if !scope.tests {
             selection.retain(|id| !graph.node(id).kind.is_test());
         }
-        // A test is run once all that it reads is there; it is no reason to build more.
+        // A test runs only if all its inputs exist. It never adds nodes to build.
         let is_later = |id: NodeId| scope.builds() && graph.node(id).kind.is_test();
         let tests: Vec<NodeId> = selection.iter().filter(|id| is_later(*id)).collect();
         selection.retain(|id| !is_later(id));
@@ -122,7 +122,7 @@ impl Plan {
 }
 
 impl Plan {
-    /// The nodes that `--changed` would leave as they are, if no load brings anything new.
+    /// The nodes that `--changed` would skip if no load adds new rows.
     pub fn unchanged(&self, changed: &Changed<'_>, graph: &Graph, catalog: &Catalog) -> BTreeSet<NodeId> {
         let mut unchanged = BTreeSet::new();
         for step in self.steps.iter().filter(|step| step.builds) {
@@ -137,8 +137,8 @@ impl Plan {
         unchanged
     }
 
-    /// Keeps what a previous run of the same plan left undone: what failed or was skipped, the tests that run with it,
-    /// and the publication that it held back.
+    /// Keeps only the work that a previous run of the same plan did not finish: the nodes that failed or were skipped,
+    /// their tests, and the publication that they prevented.
     pub fn keep_undone(&mut self, graph: &Graph, previous: &Previous, gate: Gate) {
         let is_undone = |id: NodeId| previous.undone.contains(&graph.node(id).unique_id);
         let again: BTreeSet<NodeId> =
@@ -158,7 +158,7 @@ impl Plan {
         self.steps = graph.order(&self.selection, gate);
     }
 
-    /// Prints the plan for people, one line a piece of work, in the order it would be done.
+    /// Prints the plan for people, one line per piece of work, in the order of execution.
     pub fn print(
         &self,
         graph: &Graph,
@@ -168,7 +168,7 @@ impl Plan {
         unchanged: &BTreeSet<NodeId>,
         console: &Console,
     ) -> Result<()> {
-        console.say(&format!("plan for target `{}`, nothing is done:", target.name));
+        console.say(&format!("plan for target `{}`, nothing is executed:", target.name));
         for id in &self.loads {
             let collection = collection(graph.node(*id), target)?;
             let known = catalog.get(&collection.schema, &collection.table).is_some();
@@ -184,7 +184,7 @@ impl Plan {
             let node = graph.node(step.node);
             let mut notes = Vec::new();
             if unchanged.contains(&step.node) {
-                notes.push("unchanged, left as it is".to_owned());
+                notes.push("unchanged, not built".to_owned());
             } else if step.builds {
                 notes.push(node.config.materialized.name().to_owned());
             }
@@ -195,7 +195,7 @@ impl Plan {
                 notes.push(counted(step.unit_tests.len() as u64, "unit tests"));
             }
             if self.added.contains(&step.node) {
-                notes.push("added, for it was never built".into());
+                notes.push("added because it has never been built".into());
             }
             let stage = match (step.builds, node.kind) {
                 (false, _) => Stage::Test,
@@ -212,12 +212,12 @@ impl Plan {
     }
 }
 
-/// Unit tests read nothing of the warehouse.
+/// Unit tests do not read the warehouse.
 fn is_unit_test(graph: &Graph, id: NodeId) -> bool {
     graph.node(id).kind == NodeKind::UnitTest
 }
 
-/// The collections that the selected nodes read: directly, or through ephemeral models and views that are not built anew.
+/// The collections that the selected nodes read, directly or through ephemeral models and views that are not rebuilt.
 fn loads(graph: &Graph, selection: &SelectedNodes, catalog: &Catalog) -> Vec<NodeId> {
     let is_view = |node: &Node| {
         node.config.materialized == Materialized::Ephemeral
@@ -242,7 +242,7 @@ fn loads(graph: &Graph, selection: &SelectedNodes, catalog: &Catalog) -> Vec<Nod
     found.into_iter().collect()
 }
 
-/// What a node reads, through ephemeral models, that is not there.
+/// The inputs of a node that do not exist, also those behind ephemeral models.
 pub fn unmet<'a>(graph: &'a Graph, id: NodeId, is_there: &dyn Fn(&Node) -> bool) -> Vec<&'a Node> {
     let mut missing: Vec<&Node> = Vec::new();
     let mut seen = BTreeSet::new();
@@ -259,7 +259,7 @@ pub fn unmet<'a>(graph: &'a Graph, id: NodeId, is_there: &dyn Fn(&Node) -> bool)
     missing
 }
 
-/// The error about a node that reads what is `missing`; None if nothing is.
+/// The error about a node that reads `missing` inputs; None if no input is missing.
 pub fn unmet_error(node: &Node, missing: &[&Node]) -> Option<Error> {
     if let Some(table) = missing.iter().find(|node| node.origin == Origin::Standing) {
         let (source, relation) = (table.display_name(), table.relation.to_string());
@@ -273,13 +273,13 @@ pub fn unmet_error(node: &Node, missing: &[&Node]) -> Option<Error> {
     error.map(|error| error.at(node.place()))
 }
 
-/// Whether a node's relation is in the warehouse.
+/// Whether the relation of a node exists in the warehouse.
 pub fn exists(node: &Node, catalog: &Catalog) -> bool {
     matches!(node.origin, Origin::External(_))
         || catalog.get(&node.relation.schema, &node.relation.identifier).is_some()
 }
 
-/// The selected models that the target's export selects too.
+/// The selected models that the target's export also selects.
 pub fn exports(graph: &Graph, selection: &SelectedNodes, target: &Target) -> Result<Vec<NodeId>> {
     let Some(export) = &target.export else { return Ok(Vec::new()) };
     let exported = graph
@@ -292,7 +292,7 @@ pub fn exports(graph: &Graph, selection: &SelectedNodes, target: &Target) -> Res
     Ok(selection.iter().filter(|id| exported.contains(*id)).filter(is_table).collect())
 }
 
-/// A source's table as a collection to load. Fails if the target does not say where the source is.
+/// The collection to load for a source's table. Fails if the target does not define where the source is.
 pub fn collection(node: &Node, target: &Target) -> Result<CollectionLoad> {
     let source = node.source_name.clone().unwrap_or_default();
     if !target.sources.contains_key(&source) {
@@ -323,7 +323,7 @@ pub fn collection(node: &Node, target: &Target) -> Result<CollectionLoad> {
     })
 }
 
-/// How a source's table is read.
+/// The options for reading a source's table.
 fn options(node: &Node) -> CollectionOptions {
     let config = &node.config.source;
     let fails = |column: &&ColumnProperties| column.config.get("on_mismatch").is_some_and(|value| value == "fail");

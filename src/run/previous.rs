@@ -1,6 +1,7 @@
-//! What the last run left to do, read from its `run_results.json`: dbt's, or ours with loads and publications.
+//! The unfinished work of the last run, read from its `run_results.json`. It is dbt's file, or elt's with loads and
+//! publications.
 //!
-//! Reads an artifact; knows nothing of how it is run again.
+//! Reads an artifact. Does not know how the work is run again.
 
 use std::collections::{HashMap, HashSet};
 use std::path::Path;
@@ -15,7 +16,7 @@ use elt_base::error::Result;
 /// dbt's statuses that `retry` runs again.
 const UNDONE: [&str; 5] = ["error", "fail", "skipped", "runtime error", "partial success"];
 
-/// A run, as its artifact tells.
+/// A run, as its artifact describes it.
 #[derive(Debug, Clone, Default)]
 pub struct Previous {
     /// `which`, `select`, `exclude` …
@@ -24,18 +25,19 @@ pub struct Previous {
     pub undone: HashSet<String>,
     /// Collections that could not be loaded, by name.
     pub unloaded: HashSet<String>,
-    /// Microbatch models some of whose batches failed, by `unique_id`.
+    /// Microbatch models with failed batches, by `unique_id`.
     pub batches: HashMap<String, BatchResults>,
-    /// When it began.
+    /// When the run started.
     pub started_at: Option<DateTime<Utc>>,
-    /// Whether something was published, and all of it.
+    /// Whether the run published tables, and published all of them.
     pub is_published: bool,
-    /// Whether an error ended the run that belongs to no single node: a publication that failed.
+    /// Whether the run ended with an error that belongs to no single node, for example a failed publication.
     pub is_cut_short: bool,
 }
 
 impl Previous {
-    /// Reads `run_results.json` in `folder`. An error if there is none, or one that is no such artifact; exit code 2.
+    /// Reads `run_results.json` in `folder`. Fails with exit code 2 if the file does not exist or is not a valid
+    /// artifact.
     pub fn read(folder: &Path) -> Result<Self> {
         let path = folder.join("run_results.json");
         let text = std::fs::read_to_string(&path).map_err(|cause| messages::nothing_to_retry_from(&path, &cause))?;
@@ -46,7 +48,7 @@ impl Previous {
         let is_undone = |value: &&Value| value["status"].as_str().is_some_and(|status| UNDONE.contains(&status));
         let names = |list: &[Value], key: &str| -> HashSet<String> {
             let named = list.iter().filter(is_undone).filter_map(|value| value[key].as_str().map(str::to_owned));
-            // As in dbt: hooks of the run are run with whatever is, and are nothing to do by themselves.
+            // As in dbt: the hooks of the run always run, and a failed hook alone is not work to retry.
             named.filter(|name| !name.starts_with("operation.")).collect()
         };
         let none = Vec::new();
@@ -54,7 +56,7 @@ impl Previous {
         let exports = artifact["args"]["elt"]["exports"].as_array().unwrap_or(&none);
         let batches = results.iter().filter_map(|result| {
             let batches = BatchResults::from_json(result.get("batch_results")?)?;
-            // Where all failed, the model begins anew.
+            // If all batches failed, the model is built from the start.
             let is_part = !batches.successful.is_empty() && !batches.failed.is_empty();
             is_part.then_some((result["unique_id"].as_str()?.to_owned(), batches))
         });
@@ -73,7 +75,7 @@ impl Previous {
         })
     }
 
-    /// Whether nothing is left to do.
+    /// Whether no work is left.
     pub fn is_done(&self) -> bool {
         self.undone.is_empty() && self.unloaded.is_empty() && !self.is_cut_short
     }

@@ -1,6 +1,6 @@
-//! Which documents of a collection are set apart now: by its last load that read all, and by those since.
+//! Finds the documents of a collection that are quarantined now: by its last full load and by the loads after it.
 //!
-//! Composes `land` and the warehouse's record of loads. Knows nothing of what the bytes should have been.
+//! Combines `land` and the warehouse's record of loads. Does not interpret the bytes.
 
 use std::collections::HashSet;
 
@@ -9,8 +9,9 @@ use elt_base::manifest::Manifest;
 use elt_extract::land::{self, Landing, QuarantineEntry};
 use elt_warehouse::Session;
 
-/// A collection's quarantined documents, oldest load first. One that several loads met is listed once, as the latest met
-/// it: at the same place of the file for the same reason, or with the same bytes.
+/// The quarantined documents of a collection, oldest load first. A document that several loads quarantined is listed
+/// once, as in the latest load. Two entries are the same document if they have the same bytes, or the same place in the
+/// file and the same reason.
 pub fn listed(session: &Session, landing: &Landing, source: &str, collection: &str) -> Result<Vec<QuarantineEntry>> {
     let mut places = HashSet::new();
     let mut texts = HashSet::new();
@@ -31,7 +32,7 @@ pub fn listed(session: &Session, landing: &Landing, source: &str, collection: &s
     Ok(found.into_iter().rev().flatten().collect())
 }
 
-/// Whether a load set other documents apart than the load `last` did.
+/// Whether a load quarantined other documents than the load `last`.
 pub fn is_other(landing: &Landing, manifest: &Manifest, last: Option<&str>) -> Result<bool> {
     if manifest.quarantine.is_empty() {
         return Ok(false);
@@ -48,7 +49,7 @@ pub fn is_other(landing: &Landing, manifest: &Manifest, last: Option<&str>) -> R
     Ok(content(manifest)? != content(&last)?)
 }
 
-/// Where a document of a file stands, and why it was set apart.
+/// The place of a document in its file, and why it was quarantined.
 fn place(entry: &QuarantineEntry) -> Option<(u64, String)> {
     Some((entry.offset?, entry.reason.clone()))
 }

@@ -1,7 +1,7 @@
-//! Reads a collection into the parts of a load: range by range, several at once where threads are free. A range is read
-//! again if the connection to the source was lost.
+//! Reads a collection into the parts of a load, range by range. Reads several ranges at once if threads are free, and
+//! reads a range again if the connection to the source was lost.
 //!
-//! Composes `extract` and `land`; knows nothing of raw tables.
+//! Combines `extract` and `land`. Does not know the raw tables.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread::{self, Scope};
@@ -21,17 +21,17 @@ use elt_extract::land::{Load, Part};
 use elt_extract::window::IdRange;
 use elt_extract::{Question, ReadingPlan, Source};
 
-/// Outputs between decoding and Parquet writing, at most. Extraction limits the size of each.
+/// The largest number of outputs between decoding and Parquet writing. Extraction limits the size of each.
 const OUTPUTS_AHEAD: usize = 2;
 
-/// How often a range is read after its source was lost, and the first wait; each further wait is twice as long.
+/// How often a range is read after the connection was lost, and the first wait. Each later wait is twice as long.
 const ATTEMPTS_MAX: u32 = 6;
 const WAIT_FIRST: Duration = Duration::from_millis(500);
 
 /// How often a waiting thread checks whether the user asked to stop.
 const CANCEL_EVERY: Duration = Duration::from_millis(50);
 
-/// Threads that no collection uses. Each collection has one thread of its own beside these.
+/// Threads that no collection uses. Each collection also has one thread of its own.
 #[derive(Debug)]
 pub struct SpareThreads(AtomicUsize);
 
@@ -40,7 +40,7 @@ impl SpareThreads {
         Self(AtomicUsize::new(threads))
     }
 
-    /// Takes one, if there is one.
+    /// Takes a free thread, if there is one.
     pub fn take(&self) -> bool {
         self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |free| free.checked_sub(1)).is_ok()
     }
@@ -57,7 +57,7 @@ pub struct RangeReading<'a> {
     pub plan: &'a ReadingPlan,
     pub load: &'a Load,
     pub ranges: &'a [IdRange],
-    /// How messages call the collection.
+    /// The name of the collection in messages.
     pub name: &'a str,
     pub spare: &'a SpareThreads,
     pub cancel: &'a Cancel,
@@ -65,7 +65,7 @@ pub struct RangeReading<'a> {
     pub console: &'a Console,
 }
 
-/// The ranges, as the threads take them.
+/// The ranges that the threads take one after the other.
 struct RangeWork {
     /// The numbers of the ranges to read, from 1.
     open: Vec<usize>,
@@ -105,7 +105,7 @@ impl RangeReading<'_> {
             match self.part(*number) {
                 Ok(part) => work.done.lock().push(part),
                 Err(error) => {
-                    // The other threads finish their range; the ranges that they land are kept.
+                    // The other threads finish their ranges, and these ranges are kept.
                     work.next.store(work.open.len(), Ordering::SeqCst);
                     work.failed.lock().get_or_insert(error);
                     return;
@@ -164,7 +164,7 @@ impl RangeReading<'_> {
                     rows += batch.data.num_rows() as u64;
                     self.activity.advance(batch.data.num_rows() as u64);
                 }
-                // If the writer stopped, joining it returns the reason.
+                // If the writer has stopped, joining its thread returns the reason.
                 sender.send(output).map_err(|_| elt_base::messages::interrupted())
             });
             drop(sender);

@@ -1,4 +1,4 @@
-//! The reconciliation of a load: the source's own counts when it began and when it ended, beside the rows of the raw table.
+//! The reconciliation of a load: compares the source's counts at the start and the end with the rows of the raw table.
 //!
 //! Decides whether the numbers agree. Pure.
 
@@ -11,20 +11,21 @@ use elt_base::numbers::thousands;
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Reconciliation {
-    /// The source's count at the load's start and end; None where it does not know.
+    /// The source's count at the start and the end of the load; None if the source does not know it.
     pub counts: (Option<u64>, Option<u64>),
-    /// Documents read into segments, those of ranges that an earlier run landed too.
+    /// The documents that were read into segments, including the ranges of an earlier run.
     pub landed: u64,
     pub rescued: u64,
     pub quarantined: u64,
-    /// Rows of the raw table afterwards, without those marked as deleted.
+    /// The rows of the raw table after the load, without those marked as deleted.
     pub rows: u64,
-    /// Whether rows of deleted documents stay in the raw table, so that it may have more than the source.
+    /// Whether rows of deleted documents stay in the raw table, so that it can have more rows than the source has
+    /// documents.
     pub keeps_deleted: bool,
 }
 
 impl Reconciliation {
-    /// The least and the greatest count; documents come and go while a load reads.
+    /// The smallest and the largest count, because documents can be inserted and deleted during a load.
     fn bounds(&self) -> Option<(u64, u64)> {
         match self.counts {
             (Some(one), Some(other)) => Some((one.min(other), one.max(other))),
@@ -32,7 +33,7 @@ impl Reconciliation {
         }
     }
 
-    /// Whether the numbers agree; None where the source does not know its count.
+    /// Whether the numbers agree; None if the source does not know its count.
     pub fn holds(&self) -> Option<bool> {
         let (least, most) = self.bounds()?;
         let here = self.rows + self.quarantined;
@@ -48,7 +49,7 @@ impl Reconciliation {
         Some(messages::proof(name, (least, most), self.rows, self.quarantined))
     }
 
-    /// The part of a load's line about the source: `source 200`; None where the source does not know its count.
+    /// The part of a load's line about the source: `source 200`; None if the source does not know its count.
     pub fn note(&self) -> Option<String> {
         let (start, end) = match self.counts {
             (None, None) => return None,

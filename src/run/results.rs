@@ -1,6 +1,6 @@
-//! What a run came to: one result a node, collection and table, and the totals of its stages.
+//! The results of a run: one for each node, collection and table, and the totals of the stages.
 //!
-//! Values only. Knows how a result is told to the console; not how it came about.
+//! Only values. Knows how a result is shown on the console, but not how it was produced.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -21,10 +21,10 @@ pub struct NodeResult {
     pub stage: Stage,
     pub name: String,
     pub status: Status,
-    /// How many, and of what.
+    /// The number, and its unit.
     pub amount: Option<(u64, &'static str)>,
     pub note: String,
-    /// What went wrong, on one line.
+    /// The error, on one line.
     pub message: Option<String>,
     /// Failing rows of a test.
     pub failures: Option<u64>,
@@ -36,14 +36,14 @@ pub struct NodeResult {
     pub bytes: u64,
     /// Of a microbatch model.
     pub batches: Option<BatchResults>,
-    /// More for programs: a load's proof. Null if there is none.
+    /// Details for programs: the reconciliation of a load. Null if there are none.
     pub details: serde_json::Value,
-    /// The work itself in the stream of events; closed when the result is pushed.
+    /// The span of the work in the stream of events. It is closed when the result is pushed.
     span: Span,
 }
 
 impl NodeResult {
-    /// Opens the span of a piece of work; `Results::push` closes it with what the result says.
+    /// Opens the span of a piece of work; `Results::push` closes it with the values of the result.
     pub fn new(stage: Stage, unique_id: impl Into<String>, name: impl Into<String>, status: Status) -> Self {
         Self {
             unique_id: unique_id.into(),
@@ -89,7 +89,7 @@ impl NodeResult {
     }
 }
 
-/// The wall-clock time of one stage, and how much went through it.
+/// The wall-clock time of one stage, and the amounts that it processed.
 #[derive(Debug, Clone)]
 pub struct StageTotal {
     pub name: &'static str,
@@ -98,7 +98,7 @@ pub struct StageTotal {
     pub bytes: u64,
 }
 
-/// All results of a run, in the order they came. Shared by its threads.
+/// All results of a run, in the order of arrival. Shared by the threads of the run.
 #[derive(Debug)]
 pub struct Results {
     started: Instant,
@@ -119,7 +119,7 @@ impl Default for Results {
 }
 
 impl Results {
-    /// Keeps a result, and closes the span of its work with the same words.
+    /// Stores a result, and closes the span of its work with the same values.
     pub fn push(&self, mut result: NodeResult) {
         result.span.record("status", result.status.name());
         result.span.record("amount", result.amount.map(|(amount, _)| amount));
@@ -136,7 +136,7 @@ impl Results {
         self.all.lock().iter().any(|result| result.status.is_failure())
     }
 
-    /// Times a stage and sums the results it adds.
+    /// Measures the time of a stage, and sums the results that it adds.
     pub fn stage<T>(&self, name: &'static str, work: impl FnOnce() -> T) -> T {
         let before = self.all().len();
         let started = Instant::now();
@@ -156,7 +156,7 @@ impl Results {
         self.stages.lock().clone()
     }
 
-    /// An error ended the run that belongs to no single piece of work.
+    /// Records that the run ended with an error that belongs to no single piece of work.
     pub fn cut_short(&self) {
         self.is_cut_short.store(true, Ordering::Relaxed);
     }

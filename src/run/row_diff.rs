@@ -1,26 +1,26 @@
-//! Expected rows against actual ones: which differ, and a picture of that for people.
+//! Compares expected rows with actual rows, and draws the differences for people.
 //!
-//! Pure. Rows are texts; None is NULL. Compares them as multisets.
+//! Pure. Values are texts; None is NULL. Compares the rows as multisets.
 
 use std::collections::HashMap;
 
 /// One value as text; None is NULL.
 type Row = Vec<Option<String>>;
 
-/// Differing rows that are shown, at most, and the columns that a value takes there.
+/// The largest number of differing rows to show, and the width of a value in them.
 const ROWS_MAX: usize = 20;
 const WIDTH_MAX: usize = 48;
 
-/// What differs.
+/// The differences.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RowDiff {
     /// `1 row differs, 2 are missing`.
     pub summary: String,
-    /// The differing rows below each other, changed values marked; ends with a line end.
+    /// The differing rows below each other, with marks at the changed values. Ends with a line end.
     pub picture: String,
 }
 
-/// None if both are the same rows, in whatever order.
+/// None if both sides have the same rows in any order.
 pub fn row_diff(columns: &[String], expected: &[Row], actual: &[Row]) -> Option<RowDiff> {
     let (mut missing, mut unexpected) = leftovers(expected, actual);
     if missing.is_empty() && unexpected.is_empty() {
@@ -61,7 +61,7 @@ pub fn row_diff(columns: &[String], expected: &[Row], actual: &[Row]) -> Option<
     Some(RowDiff { summary: parts.join(", "), picture })
 }
 
-/// The expected rows that are not there, and the actual ones that are not expected.
+/// The expected rows that are missing, and the actual rows that are not expected.
 fn leftovers(expected: &[Row], actual: &[Row]) -> (Vec<Row>, Vec<Row>) {
     let mut counts: HashMap<&Row, usize> = HashMap::new();
     for row in actual {
@@ -84,10 +84,9 @@ fn leftovers(expected: &[Row], actual: &[Row]) -> (Vec<Row>, Vec<Row>) {
     (missing, unexpected)
 }
 
-/// Takes the rows that are probably meant to be each other: those with the most values in common, the first columns
-/// counting more.
+/// Pairs the rows that probably belong together: those with the most values in common. Earlier columns count more.
 fn pairs(missing: &mut Vec<Row>, unexpected: &mut Vec<Row>) -> Vec<(Row, Row)> {
-    /// Beyond this many nobody reads the pairs.
+    /// Above this number nobody reads the pairs.
     const COMPARED_MAX: usize = 200;
     let likeness = |a: &Row, b: &Row| -> usize {
         let alike = a.iter().zip(b).enumerate().filter(|(_, (a, b))| a == b && a.is_some());
@@ -97,7 +96,7 @@ fn pairs(missing: &mut Vec<Row>, unexpected: &mut Vec<Row>) -> Vec<(Row, Row)> {
     for (m, expected) in missing.iter().enumerate().take(COMPARED_MAX) {
         for (u, actual) in unexpected.iter().enumerate().take(COMPARED_MAX) {
             let score = likeness(expected, actual);
-            // One column alone is in common by nothing but its value.
+            // With only one column, rows have nothing in common unless the value is equal.
             if score > 0 || (missing.len() == 1 && unexpected.len() == 1) {
                 scored.push((score, m, u));
             }
@@ -128,7 +127,7 @@ fn pairs(missing: &mut Vec<Row>, unexpected: &mut Vec<Row>) -> Vec<(Row, Row)> {
 struct Line {
     sign: char,
     values: Vec<String>,
-    /// Which values are marked; empty for none.
+    /// The values to mark; empty for none.
     changed: Vec<bool>,
 }
 

@@ -1,6 +1,6 @@
-//! Runs the hooks of a whole run, `on-run-start` and `on-run-end`, one after another.
+//! Runs the hooks of a whole run, `on-run-start` and `on-run-end`, one after the other.
 //!
-//! Knows neither when a run starts nor what its nodes are; their results are what it shows to the hooks.
+//! Does not know when a run starts or what its nodes are. Passes the results of the nodes to the hooks.
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -17,7 +17,7 @@ use elt_warehouse::Warehouse;
 use super::host::SessionHost;
 use super::results::{NodeResult, Results};
 
-/// What running hooks needs to know.
+/// The inputs of running hooks.
 pub struct RunHookStage<'a> {
     pub graph: &'a Compiler,
     pub warehouse: &'a Warehouse,
@@ -27,8 +27,8 @@ pub struct RunHookStage<'a> {
 }
 
 impl RunHookStage<'_> {
-    /// Runs the hooks of one time on a session of their own, each statement committed by itself, as dbt does; none after
-    /// one that failed. Every outcome is in the results and on the console. False if one failed.
+    /// Runs the hooks of one kind in their own session. As in dbt, each statement is committed separately, and no hook
+    /// runs after a failed one. Reports every outcome to the results and the console. Returns false if a hook failed.
     pub fn run(&self, time: HookTime) -> Result<bool> {
         let hooks = self.graph.run_hooks.at(time);
         let session = self.warehouse.session()?;
@@ -90,14 +90,14 @@ impl RunHookStage<'_> {
         let ran = if sql.is_empty() { Ok(()) } else { execute(&sql) };
         result.compiled = Some(sql);
         ran.map_err(|error| {
-            // dbt's words, for those that read the artifact.
+            // dbt's words, for readers of the artifact.
             result.message = Some(format!("{} failed, error:\n {} Error: {}", hook.name, error.kind, error.message));
             messages::run_hook_failed(&hook.name, &error, hook.written.place.clone())
         })
     }
 
-    /// `results`, `schemas` and `database_schemas`: as in dbt, hooks that passed or were skipped are not among the
-    /// results, and the schemas are those of relations that were built.
+    /// `results`, `schemas` and `database_schemas`, as in dbt: the results contain no hooks that passed or were
+    /// skipped, and the schemas are those of the relations that were built.
     fn known_at_end(&self) -> Map<String, Value> {
         let all = self.results.all();
         let of_nodes = all.iter().filter(|result| match result.stage {

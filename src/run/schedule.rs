@@ -1,6 +1,6 @@
-//! Works through a graph of steps on several threads: each step after those it needs, none after one that failed.
+//! Runs a graph of steps on several threads. Each step runs after those it needs, and none runs if one of these failed.
 //!
-//! Knows steps as numbers; not what they do.
+//! Knows the steps only as numbers.
 
 use parking_lot::{Condvar, Mutex};
 
@@ -13,27 +13,27 @@ pub enum Outcome {
     Failed,
 }
 
-/// Why a step was not run.
+/// The reason why a step was not run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Skip {
     /// This step, which it needs, failed (the first cause, not another skipped one).
     Because(usize),
-    /// A stop was asked for, or the first failure stops the run.
+    /// The user asked to stop, or the first failure stops the run.
     Stopped,
 }
 
 struct State {
-    /// Steps that may start now, in order: the last is taken first.
+    /// The steps that can start now. The last one starts first.
     ready: Vec<usize>,
-    /// How many needs of each step are open.
+    /// The number of unfinished needs of each step.
     open: Vec<usize>,
     left: usize,
     stopped: bool,
     settled: Vec<bool>,
 }
 
-/// Runs all steps. `needs[i]` are the steps that `i` comes after; the graph has no cycle. `work` runs a step on one of
-/// `threads` threads, each with a value of its own from `start`; `skip` is told of every step that is not run.
+/// Runs all steps. `needs[i]` are the steps that must end before `i` starts; the graph has no cycle. `work` runs a step
+/// on one of `threads` threads, each with its own value from `start`. `skip` is called for every step that is not run.
 pub fn run<W, S: Fn() -> W + Sync>(
     needs: &[Vec<usize>],
     threads: usize,
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn a_slow_step_holds_no_others() {
-        // Step 0 ends only once all the others are done: on the one thread that is left.
+        // Step 0 ends only when all other steps are done, on the one remaining thread.
         let needs: Vec<Vec<usize>> = (0..20).map(|step| if step > 10 { vec![step - 1] } else { Vec::new() }).collect();
         let (done, all) = (Mutex::new(0), Condvar::new());
         run(

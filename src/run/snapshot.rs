@@ -1,6 +1,6 @@
 //! Takes one snapshot within the caller's transaction.
 //!
-//! Runs the SQL that `model` gives. Commits nothing.
+//! Runs the SQL of `model`. Commits nothing.
 
 use crate::messages;
 use crate::report::Console;
@@ -12,7 +12,7 @@ use super::build::{execute, model_error};
 use super::host::SessionHost;
 use super::materialize::{Built, hooks};
 
-/// Takes a snapshot. `catalog` is what stood before the run; a snapshot is never built anew.
+/// Takes a snapshot. `catalog` lists the relations before the run. A snapshot is never rebuilt from the start.
 pub fn snapshot(
     session: &Session,
     console: &Console,
@@ -49,7 +49,7 @@ pub fn snapshot(
     Ok(Built { rows: Some(rows), note, compiled: query.sql })
 }
 
-/// Rows that began, and a note.
+/// The number of rows that started, and a note.
 fn later(
     session: &Session,
     node: &Node,
@@ -84,11 +84,13 @@ fn later(
     ))
 }
 
-/// Refuses rows whose key is NULL or not single: a history could not tell them apart.
+/// Rejects rows whose key is NULL or not unique, because a history could not distinguish them.
 fn single_keys(session: &Session, node: &Node, run: &Snapshot<'_>) -> Result<()> {
     let found = session.rows(&run.bad_keys()).map_err(|error| {
         let place = node.place();
-        messages::model_failed(&node.name, &error).at(place).hint("`unique_key` is a column, a list of them, or SQL")
+        messages::model_failed(&node.name, &error)
+            .at(place)
+            .hint("`unique_key` must be a column, a list of columns, or a SQL expression")
     })?;
     let row = found.into_iter().next().unwrap_or_default();
     let number = |at: usize| row.get(at).cloned().flatten().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);

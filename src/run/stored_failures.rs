@@ -1,7 +1,7 @@
-//! `store_failures`: the failing rows of a data test, kept in a table that outlives the rollback of the model.
+//! `store_failures`: stores the failing rows of a data test in a table that remains after the rollback of the model.
 //!
-//! The rows go through a file from the model's transaction, which sees them, to another one, which commits them. Knows
-//! nothing of what a failure means.
+//! A file carries the rows from the model's transaction, which sees them, to another one, which commits them. Does not
+//! decide what a failure means.
 
 use std::path::Path;
 
@@ -15,7 +15,8 @@ use elt_warehouse::Session;
 use super::build::test_error;
 use super::materialize::existing;
 
-/// Recreates the test's table with its failing rows, and gives the row of `Compiled::failures` counted from that table.
+/// Recreates the test's table with its failing rows, and returns the row of `Compiled::failures`, counted from that
+/// table.
 ///
 /// `seeing` is the session whose transaction built the model, `keeping` another one without a transaction. A view
 /// (`store_failures_as: view`) is made in the first: it is rolled back with a model whose tests fail.
@@ -29,7 +30,7 @@ pub fn store(
     let config = &node.config.test;
     let rows = test.failing_rows(config);
     let failed = |error| test_error(node, &rows, &error);
-    // A view over what the transaction built goes with it, so it is made there.
+    // A view over relations of the transaction is rolled back with them, so it is created there.
     let writing = if config.stores_view { seeing } else { keeping };
     let wanted = if config.stores_view { Existing::View } else { Existing::Table };
     let existing = existing(node, &writing.catalog().map_err(failed)?);
@@ -68,7 +69,7 @@ fn first_row(session: &Session, node: &Node, config: &TestConfig) -> Result<Vec<
     Ok(counted.into_iter().next().unwrap_or_default())
 }
 
-/// A column as it is written to the file: as text where Parquet has no type that keeps every value.
+/// The expression that writes a column to the file. It is text if Parquet has no type that keeps every value.
 fn carried(name: &str, column_type: &str) -> String {
     const TEXT: [&str; 8] = ["HUGEINT", "INTERVAL", "BIT", "UNION", "TIME WITH", "VARIANT", "BIGNUM", "GEOMETRY"];
     let name = quote(name);
@@ -79,12 +80,12 @@ fn carried(name: &str, column_type: &str) -> String {
     }
 }
 
-/// A file that goes with the value.
+/// A file that is removed when the value is dropped.
 struct Scratch(std::path::PathBuf);
 
 impl Drop for Scratch {
     fn drop(&mut self) {
-        // What stays is removed by `elt clean`.
+        // `elt clean` removes files that remain.
         let _ = std::fs::remove_file(&self.0);
     }
 }

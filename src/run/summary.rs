@@ -1,6 +1,6 @@
-//! The last words of a run: what ran, how much, how long, what failed.
+//! The summary at the end of a run: what ran, how much, how long, and what failed.
 //!
-//! Reads results; decides nothing.
+//! Reads the results. Decides nothing.
 
 use std::path::Path;
 
@@ -57,8 +57,8 @@ pub fn show(console: &Console, results: &Results, target: &Target, ok: bool) {
         if count > 0 {
             let word = match status {
                 Status::Fail => "failed",
-                Status::PartialSuccess => "built in part",
-                Status::Error => "in error",
+                Status::PartialSuccess => "partly built",
+                Status::Error => "with errors",
                 Status::Warn => "warned",
                 _ => "skipped",
             };

@@ -1,6 +1,8 @@
-//! Unit tests: a model's query over given rows, in an empty in-memory database with the columns that its inputs really have.
+//! Unit tests: run a model's query over given rows, in an empty in-memory database. Its tables have the real columns of
+//! the model's inputs.
 //!
-//! Each test is a transaction that is rolled back, so that all of a run share one database. Touches no warehouse.
+//! Each test is a transaction that is rolled back, so all tests of a run share one database. Does not open the
+//! warehouse.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -23,7 +25,7 @@ use super::materialize;
 use super::pinned::pinned_columns;
 use super::row_diff::{RowDiff, row_diff};
 
-/// Rows of texts; None is NULL.
+/// Rows whose values are texts; None is NULL.
 type TextRows = Vec<Vec<Option<String>>>;
 
 /// `(name, DuckDB type)` in order.
@@ -32,9 +34,9 @@ type ColumnList = Vec<(String, String)>;
 /// The database that the unit tests of a run share.
 pub struct UnitTests {
     session: Mutex<Session>,
-    /// What could be bound.
+    /// The models whose queries could be bound.
     columns: KnownColumns,
-    // Held so that the database lives as long as its session.
+    // Keeps the database alive as long as its session.
     _database: Warehouse,
 }
 
@@ -47,8 +49,9 @@ pub struct Verdict {
 }
 
 impl UnitTests {
-    /// Makes the relations that the models of `tests` read, empty. `known` are the columns that the warehouse's tables
-    /// have; what is not there has them from its file or from YAML. `macros` are statements that make the warehouse's.
+    /// Creates the relations that the models of `tests` read, without rows. `known` are the columns of the warehouse's
+    /// tables. A relation that is not in the warehouse has the columns of its file or its YAML. `macros` are statements
+    /// that create the macros of the warehouse.
     pub fn prepare(
         graph: &Compiler,
         tests: &[NodeId],
@@ -58,10 +61,10 @@ impl UnitTests {
     ) -> Result<Self> {
         let database = Warehouse::in_memory(&graph.root, &graph.database)?;
         let session = database.session()?;
-        // Given to nobody: in a unit test every surrogate key is NULL.
+        // No ids are assigned: in a unit test every surrogate key is NULL.
         super::keys::prepare(&session)?;
         for statement in macros {
-            // One that cannot be made here shows where it is called.
+            // A macro that cannot be created here causes an error where it is called.
             let _ = session.execute(statement);
         }
         let interrupter = session.interrupter();
@@ -90,16 +93,16 @@ impl UnitTests {
         known.retain(|_, columns| !columns.is_empty());
         let selection: SelectedNodes = wanted.into_iter().collect();
         let mut binder = InMemory::new(database, session);
-        // What cannot be bound is said where it is checked or read.
+        // Queries that cannot be bound are reported where they are checked or read.
         let (checked, _) = elt_model::bind(graph, &selection, &known, &mut binder, None);
         let (database, session) = binder.parts();
         Ok(Self { session: Mutex::new(session), columns: checked.columns, _database: database })
     }
 
-    /// Runs one.
+    /// Runs one unit test.
     ///
     /// # Errors
-    /// What keeps it from being run: a column that does not exist, a value of another type, a query that fails.
+    /// The test cannot run: a column does not exist, a value has another type, or a query fails.
     pub fn run(&self, graph: &Compiler, node: &Node) -> Result<Verdict> {
         let Some(test) = &node.unit_test else { return Err(elt_base::messages::interrupted()) };
         let session = self.session.lock();
@@ -111,7 +114,8 @@ impl UnitTests {
     }
 }
 
-/// The columns that YAML declares of a source's table, with those that every raw table has; none if not one has a type.
+/// The columns that YAML declares for a source's table, and those that every raw table has. Empty if no column has a
+/// type.
 fn declared(node: &Node) -> Result<ColumnList> {
     if node.origin != Origin::Loaded {
         let typed = node.columns.iter().filter_map(|column| Some((column.name.clone(), column.data_type.clone()?)));
@@ -136,11 +140,11 @@ fn add_own_columns(columns: &mut ColumnList) {
 }
 
 fn seed_columns(session: &Session, node: &Node) -> Result<ColumnList> {
-    // A seed that cannot be read says so when it is built.
+    // A seed that cannot be read reports its error when it is built.
     Ok(session.describe(&materialize::seed_query(node)).unwrap_or_default())
 }
 
-/// One test in its transaction.
+/// Runs one test in its transaction.
 struct Running<'a> {
     graph: &'a Compiler,
     node: &'a Node,
@@ -178,7 +182,8 @@ impl Running<'_> {
         Ok(Verdict { diff: row_diff(&names, &expected, &actual), compiled: query.sql })
     }
 
-    /// Puts the rows of an input where the model reads them; for an ephemeral model that is the relation given back.
+    /// Inserts the rows of an input into the relation that the model reads. For an ephemeral model, returns this
+    /// relation.
     fn give(&self, given: &GivenInput) -> Result<Option<Relation>> {
         let input = self.graph.node(given.input);
         let is_ephemeral = input.config.materialized == Materialized::Ephemeral;
@@ -250,7 +255,7 @@ impl Running<'_> {
         Ok(is_ephemeral.then_some(relation))
     }
 
-    /// Tables for what the model reads and no rows are given for, where they are not there yet.
+    /// Creates tables for the inputs without given rows, if they do not exist yet.
     fn leave_empty(&self, ephemerals: &HashMap<NodeId, Relation>) -> Result<()> {
         let given: BTreeSet<NodeId> = self.test.given.iter().map(|given| given.input).collect();
         let mut open = vec![self.test.model];
@@ -289,7 +294,7 @@ impl Running<'_> {
         Ok(self.session.execute(&format!("create table {relation} ({})", list.join(", ")))?)
     }
 
-    /// The compared columns' names, as the query has them, and the expected rows.
+    /// The names of the compared columns, as in the query, and the expected rows.
     fn expected(&self, columns: &[(String, String)]) -> Result<(Vec<String>, TextRows)> {
         let expect = &self.test.expect;
         let of = "the expected rows";
@@ -309,7 +314,7 @@ impl Running<'_> {
             return Ok((names(&types), rows.map_err(|error| self.broken(&statement, &error))?));
         };
         if named.is_empty() {
-            // No row, and no name: all columns, as in dbt.
+            // Without rows and names, all columns are compared, as in dbt.
             return Ok((columns.iter().map(|(name, _)| name.clone()).collect(), Vec::new()));
         }
         check_names(of, named, columns)?;
@@ -331,7 +336,7 @@ impl Running<'_> {
         Ok((names(&types), found))
     }
 
-    /// Each row as `(…)`, with a value for each of the columns.
+    /// Each row as `(…)`, with one value per column.
     fn tuples(&self, rows: &[&[FixtureCell]], types: &[(String, String)]) -> Result<Vec<String>> {
         let mut errors = Vec::new();
         let mut tuples = Vec::new();
@@ -355,7 +360,7 @@ impl Running<'_> {
         }
     }
 
-    /// Finds the values that DuckDB did not take: each is tried alone, in a session of its own transaction.
+    /// Finds the values that DuckDB rejected. Tries each value alone, in a session with its own transaction.
     fn bad_value(&self, rows: &[&[FixtureCell]], types: &[(String, String)], error: &SqlError) -> Error {
         // The statement that failed has ended the transaction.
         self.session.rollback();
@@ -373,7 +378,7 @@ impl Running<'_> {
         Error::many(errors).unwrap_or_else(|| messages::unit_test_broken(&self.node.name, error).at(self.node.place()))
     }
 
-    /// A query that failed, at its place, with the test's.
+    /// The error of a query that failed, with the place in the query and the place of the test.
     fn broken(&self, statement: &Compiled, error: &SqlError) -> Error {
         if error.is_interrupt() {
             return elt_base::messages::interrupted();
@@ -392,7 +397,7 @@ impl Running<'_> {
     }
 }
 
-/// The columns that rows name, with those that YAML declares of their input.
+/// The columns that the rows name, and those that YAML declares for their input.
 fn with_declared(mut columns: ColumnList, input: &Node) -> ColumnList {
     for column in &input.columns {
         match (columns.iter_mut().find(|(name, _)| name.eq_ignore_ascii_case(&column.name)), &column.data_type) {
@@ -409,7 +414,7 @@ fn with_declared(mut columns: ColumnList, input: &Node) -> ColumnList {
     columns
 }
 
-/// A number as it is written: YAML's reading of it may have fewer digits.
+/// A number as it is written, because the value that YAML parses can have fewer digits.
 fn cell_sql(cell: &FixtureCell, column_type: &str) -> Result<String, String> {
     let written = cell.place.source.text.get(cell.place.span.clone()).unwrap_or_default().trim();
     let is_plain = written.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b'-'));
@@ -423,7 +428,7 @@ fn names(types: &[(String, String)]) -> Vec<String> {
     types.iter().map(|(name, _)| name.clone()).collect()
 }
 
-/// The named columns as they are spelt and typed where they are from.
+/// The named columns, with the spelling and the types of their origin.
 fn types_of(named: &[(String, Place)], columns: &[(String, String)]) -> ColumnList {
     named
         .iter()
@@ -441,7 +446,7 @@ fn check_names(of: &str, named: &[(String, Place)], columns: &[(String, String)]
     Error::many(errors).map_or(Ok(()), Err)
 }
 
-/// A value as text that is the same for equal values: the entries of a map have no order.
+/// A text that is equal for equal values. The entries of a map have no order.
 fn text_of(expression: &str, column_type: &str) -> String {
     if column_type.to_uppercase().starts_with("MAP(") && column_type.ends_with(')') {
         return format!("cast(map_from_entries(list_sort(map_entries({expression}))) as varchar)");
@@ -449,7 +454,7 @@ fn text_of(expression: &str, column_type: &str) -> String {
     format!("cast({expression} as varchar)")
 }
 
-/// JSON without blanks, its keys in order.
+/// JSON without blanks, with sorted keys.
 fn plain_json(rows: Vec<Vec<Option<String>>>, is_json: &[bool]) -> Vec<Vec<Option<String>>> {
     fn sorted(value: serde_json::Value) -> serde_json::Value {
         match value {

@@ -1,6 +1,6 @@
-//! Unit tests as a part of a run: what each came to, for console and results.
+//! Runs unit tests as a part of a run, and reports the outcome of each to the console and the results.
 //!
-//! Composes `unit_test` and the run's results; decides nothing about models.
+//! Combines `unit_test` with the results of the run. Decides nothing about models.
 
 use std::time::Instant;
 
@@ -12,8 +12,8 @@ use elt_model::{Compiler, NodeId};
 use super::results::{NodeResult, Results};
 use super::unit_test::UnitTests;
 
-/// Runs unit tests one after the other. Gives the names of those that failed; after the first with `fail_fast` the others
-/// are skipped.
+/// Runs unit tests one after the other, and returns the names of those that failed. With `fail_fast` the first failure
+/// skips the others.
 pub fn run_unit_tests(
     graph: &Compiler,
     unit_tests: &UnitTests,

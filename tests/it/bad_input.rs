@@ -49,7 +49,7 @@ fn what_is_committed_can_be_read_while_a_build_runs() {
     assert_eq!(project.elt(&["show", "quick", "--output", "json"]).ok().stdout, "{\"n\":1}\n");
     project.elt(&["show", "--inline", "select m from {{ ref('quick') }}"]).exits(1).says("--inline:1:8");
     project.elt(&["compile"]).ok();
-    project.elt(&["state"]).ok().says("no collection was loaded yet");
+    project.elt(&["state"]).ok().says("no collection has been loaded yet");
     assert!(running.is_running(), "the build was disturbed\n{}", running.stderr());
     // The reader's socket goes with the writer.
     running.signal("INT");

@@ -95,10 +95,10 @@ fn a_killed_full_load_goes_on_with_the_ranges_that_landed() {
     project.set("ELT_FAILPOINT", "land.part:4");
     project.elt(&["build", "--threads", "1"]).died();
     project.unset("ELT_FAILPOINT");
-    project.elt(&["build"]).ok().says("ranges had landed before");
+    project.elt(&["build"]).ok().says("ranges were already on disk");
     assert_whole(&project, documents().len());
     // Again from nothing: a finished load is not gone on with.
-    project.elt(&["build", "--full-refresh"]).ok().hides("had landed before");
+    project.elt(&["build", "--full-refresh"]).ok().hides("were already on disk");
     assert_whole(&project, documents().len());
     // With other options what landed is of no use.
     project.set("ELT_FAILPOINT", "land.part:2");
@@ -108,7 +108,7 @@ fn a_killed_full_load_goes_on_with_the_ranges_that_landed() {
         "models/sources.yml",
         "version: 2\nsources:\n  - name: shop\n    tables:\n      - name: orders\n        config: { exclude: text }\n",
     );
-    project.elt(&["build", "--full-refresh"]).ok().hides("had landed before");
+    project.elt(&["build", "--full-refresh"]).ok().hides("were already on disk");
     assert_whole(&project, documents().len());
 }
 
@@ -129,7 +129,7 @@ fn a_server_that_is_lost_for_a_moment_costs_no_document() {
             });
             project.elt(&["build", "--threads", "1"])
         });
-        run.ok().says("it is read again in").says("collection `shop.orders`");
+        run.ok().says("elt reads it again in").says("collection `shop.orders`");
         assert_whole(&project, documents().len());
     }
 }
@@ -156,7 +156,7 @@ fn a_late_write_below_the_window_is_told_or_refused() {
     assert_whole(&project, 50);
     // Its watermark is far below the greatest: no window reads it.
     mongo.insert("orders", vec![doc! { "_id": 100, "n": 100, "at": -1 }]);
-    project.elt(&["build"]).ok().says("the source counts 51 documents of `shop.orders`, but the raw table has 50");
+    project.elt(&["build"]).ok().says("the source has 51 documents in `shop.orders`, but the raw table has 50");
     project.write(
         "models/sources.yml",
         &format!(
@@ -164,7 +164,7 @@ fn a_late_write_below_the_window_is_told_or_refused() {
         ),
     );
     mongo.insert("orders", vec![order(60)]);
-    project.elt(&["build"]).exits(1).says("the source counts 52 documents of `shop.orders`, but the raw table has 51");
+    project.elt(&["build"]).exits(1).says("the source has 52 documents in `shop.orders`, but the raw table has 51");
     assert_whole(&project, 50);
     project.elt(&["build", "--full-refresh"]).ok();
     assert_whole(&project, 52);
@@ -180,7 +180,7 @@ fn deleted_documents_are_marked_and_come_back() {
     project.elt(&["build"]).ok();
     assert_eq!(project.number("dev", gone), 0);
     mongo.delete("orders", doc! { "n": { "$lt": 7 } });
-    project.elt(&["build"]).ok().says("7 marked as gone").says("source 43");
+    project.elt(&["build"]).ok().says("7 marked as deleted").says("source 43");
     assert_eq!(project.number("dev", gone), 7);
     assert_whole(&project, 50);
     // One that comes back below the window, and one as it was.

@@ -114,7 +114,7 @@ fn a_divergence_is_refused_until_it_is_healed() {
             shop.project
                 .elt(&["export"])
                 .exits(1)
-                .says("error: the target was changed since our last publication, and `on_divergence` is `fail`")
+                .says("error: the target was changed after elt's last publication, and `on_divergence` is `fail`")
                 .says("caused by: `shop.totals`: 1 row missing there (`parent_id` 4)")
                 .says("hint: nothing was published; `elt export --heal`");
             assert_eq!(read(&mut database.client()).expect("the target's tables"), before, "{sql}");

@@ -13,7 +13,7 @@ renamed as (
         {{ moment('dob') }}::date as date_of_birth,
         gender,
         email,
-        -- One phone where a list belongs is a list of one; no list is an empty one.
+        -- A single phone instead of a list becomes a list of one. A missing list becomes an empty list.
         coalesce(
             [struct_pack(type := phone.type, number := phone.number) for phone in phones if phone is not null],
             case
@@ -24,7 +24,7 @@ renamed as (
                     )]
             end
         ) as phones,
-        -- An address of one line is the street, and after the last comma the city.
+        -- An address in one line is the street, followed by the city after the last comma.
         case when json_type(_elt_rescued, '$."address"') = 'VARCHAR' then {{ rescued('address') }} end as address_line,
         coalesce(address.street, trim(regexp_extract(address_line, '^(.*?)(,[^,]*)?$', 1))) as street,
         coalesce(address.city, nullif(trim(regexp_extract(address_line, ',([^,]*)$', 1)), '')) as city,

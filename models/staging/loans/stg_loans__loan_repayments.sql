@@ -15,7 +15,7 @@ renamed as (
         {{ amount('amount_paid') }} as amount_paid,
         {{ moment('paid_at') }} as paid_at,
         method as payment_method,
-        -- Money adds up exactly only as a decimal.
+        -- Only decimals add up money exactly.
         coalesce(late_fee::decimal(38, 2), try_cast({{ rescued('late_fee') }} as decimal(38, 2))) as late_fee,
         updated_at,
         _elt_rescued,

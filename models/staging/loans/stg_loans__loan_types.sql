@@ -7,7 +7,7 @@ with source as (
 renamed as (
 
     select
-        -- What applications refer to.
+        -- Applications refer to this id.
         _id as loan_type_id,
         loan_type_id as loan_type_code,
         name as loan_type_name,

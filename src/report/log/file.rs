@@ -1,6 +1,6 @@
-//! The log file: appended to by every command, cut into pieces of bounded size, and the oldest piece removed.
+//! The log file. Every command appends to it. It is split into pieces of bounded size, and the oldest piece is removed.
 //!
-//! Knows files; not what is written.
+//! Knows files, but not the content of the log.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
@@ -10,12 +10,12 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// A piece is closed when it is longer than this.
+/// A piece is closed when it exceeds this size.
 const BYTES_MAX: u64 = 10 * 1024 * 1024;
-/// Closed pieces that are kept: `elt.log.1` is the youngest.
+/// The number of closed pieces to keep. `elt.log.1` is the newest.
 const PIECES_MAX: u32 = 4;
 
-/// A file that several threads write to, whole lines each.
+/// A file to which several threads write whole lines.
 #[derive(Clone)]
 pub struct LogFile(Arc<Mutex<Open>>);
 
@@ -27,7 +27,7 @@ struct Open {
 }
 
 impl LogFile {
-    /// Opens the file and makes its folder.
+    /// Opens the file, and creates its folder.
     pub fn open(path: &Path) -> io::Result<Self> {
         Self::bounded(path, BYTES_MAX)
     }
@@ -54,7 +54,7 @@ impl Write for LogFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let mut open = self.0.lock();
         if open.bytes > open.bytes_max {
-            // Where the pieces cannot be moved, the file grows on: what happens is worth more than the bound.
+            // If the pieces cannot be moved, the file continues to grow: the events matter more than the bound.
             if let Ok(file) = next_piece(&open.path) {
                 (open.file, open.bytes) = (file, 0);
             }
@@ -69,7 +69,7 @@ impl Write for LogFile {
     }
 }
 
-/// Moves each piece on by one, drops the oldest, and begins a new file.
+/// Renames each piece to the next number, removes the oldest, and starts a new file.
 fn next_piece(path: &Path) -> io::Result<File> {
     let piece = |number: u32| PathBuf::from(format!("{}.{number}", path.display()));
     for number in (1..PIECES_MAX).rev() {
@@ -85,7 +85,7 @@ fn next_piece(path: &Path) -> io::Result<File> {
 fn append(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.create(true).append(true);
-    // Names of tables and columns are nobody else's business.
+    // Other users must not read the names of tables and columns.
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(names, ["elt.log", "elt.log.1", "elt.log.2", "elt.log.3", "elt.log.4"]);
         let youngest = fs::read_to_string(&path).expect("the log");
         assert!(youngest.ends_with("99\n") && youngest.len() <= 160, "{youngest}");
-        // Another command goes on in the same file.
+        // Another command continues in the same file.
         LogFile::bounded(&path, 1_000).expect("a log").write_all(b"more\n").expect("written");
         assert!(fs::read_to_string(&path).expect("the log").ends_with("99\nmore\n"));
     }

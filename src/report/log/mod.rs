@@ -1,8 +1,8 @@
-//! The one stream of what happens, and who listens to it: the screen and the log file.
+//! The stream of events, and its listeners: the screen and the log file.
 //!
-//! Spans are opened for the command, its stages, nodes, loads, tables and publications; events are sent for sentences,
-//! finished work, errors, retries, waits and statements. No event holds a row's value: literals in SQL are masked. Knows
-//! the listeners; not what is sent.
+//! The command, its stages, nodes, loads, tables and publications are spans. Sentences, finished work, errors, retries,
+//! waits and statements are events. No event contains a row's value, and literals in SQL are masked. Knows the
+//! listeners, but not the events.
 
 mod drivers;
 mod file;
@@ -26,19 +26,20 @@ use super::screen::{Screen, ScreenLayer};
 /// The file in the project's artifacts folder.
 const FILE: &str = "logs/elt.log";
 
-/// What the user wants to see.
+/// The output that the user wants to see.
 #[derive(Debug, Clone, Default)]
 pub struct LogOptions {
     pub format: LogFormat,
-    /// Errors, failures and the summary only.
+    /// Only errors, failures and the summary.
     pub quiet: bool,
-    /// How often `-v` was given.
+    /// The number of `-v` flags.
     pub verbosity: u8,
 }
 
-/// Starts listening. `artifacts` is the folder of the project's artifacts; None: there is no project, and so no log file.
+/// Starts the listeners. `artifacts` is the folder of the project's artifacts; None if there is no project, and then
+/// there is no log file.
 ///
-/// A process has one stream: a second call changes nothing about the listeners of the first.
+/// A process has one stream. A second call does not change the listeners of the first.
 pub fn start(options: &LogOptions, artifacts: Option<&Path>) -> Console {
     let screen = Arc::new(Screen::new(options.format, options.quiet));
     let details = details(options.verbosity, std::env::var("ELT_LOG").ok().as_deref());
@@ -60,7 +61,8 @@ pub fn start(options: &LogOptions, artifacts: Option<&Path>) -> Console {
     Console::new(screen)
 }
 
-/// What the log file keeps. Drivers' events about commands are left out: they quote documents and parameters.
+/// The events in the log file. Events of drivers about commands are excluded, because they quote documents and
+/// parameters.
 fn kept() -> Targets {
     Targets::new()
         .with_target("elt", LevelFilter::DEBUG)
@@ -73,7 +75,7 @@ fn own_events() -> Targets {
     Targets::new().with_target("elt::", LevelFilter::TRACE)
 }
 
-/// The events of ordinary code that are shown: by `ELT_LOG`, such as `elt_export=debug`, else by `-v` and `-vv`.
+/// The events of ordinary code to show: set by `ELT_LOG`, such as `elt_export=debug`, otherwise by `-v` and `-vv`.
 fn details(verbosity: u8, asked: Option<&str>) -> Targets {
     let asked = asked.filter(|text| !text.trim().is_empty());
     if let Some(asked) = asked.and_then(|text| Targets::from_str(text).ok()) {

@@ -1,22 +1,22 @@
-//! What is otherwise at a path in the last load than in those before it.
+//! The differences at a path between the last load and the loads before it.
 //!
-//! Knows counts only. Where the last load read a part of the collection, what is rare may be missing from it by chance:
-//! only what chance hardly explains is told.
+//! Knows only counts. If the last load read a part of the collection, rare values may be missing by chance. Only
+//! differences that chance hardly explains are reported.
 
 use std::collections::BTreeMap;
 
 use elt_base::census::TypeCount;
 
-/// A share that moved by fewer points is no change.
+/// A share that moved by fewer points is not a change.
 const POINTS_MIN: u128 = 10;
 
-/// How probable it must be that something is missing by chance to be left untold.
+/// A missing value is not reported if the probability that it is missing by chance is at least this.
 const CHANCE_MIN: f64 = 0.01;
 
-/// By how many standard errors the shares of a part must differ.
+/// The number of standard errors by which the shares of a part must differ.
 const ERRORS_MIN: f64 = 3.0;
 
-/// So many of so many.
+/// A number out of another number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Share {
     pub values: u64,
@@ -25,9 +25,9 @@ pub struct Share {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Change {
-    /// With the path's share now.
+    /// With the current share of the path.
     NewPath(Share),
-    /// With its share before.
+    /// With the earlier share of the path.
     GonePath(Share),
     NewType {
         kind: String,
@@ -35,7 +35,7 @@ pub enum Change {
         rescued: u64,
         example: String,
     },
-    /// With the type's share before.
+    /// With the earlier share of the type.
     GoneType {
         kind: String,
         before: Share,
@@ -49,9 +49,9 @@ pub enum Change {
 /// A path in some loads.
 pub struct Seen<'c> {
     pub counts: Option<&'c BTreeMap<String, TypeCount>>,
-    /// What shares are of.
+    /// The number of which the shares are computed.
     pub of: u64,
-    /// How many values it could have stood in.
+    /// The number of values that could have contained the path.
     pub could: u64,
 }
 
@@ -65,9 +65,9 @@ impl Seen<'_> {
     }
 }
 
-/// `is_part`: whether the last load read a part of the collection only.
+/// `is_part`: whether the last load read only a part of the collection.
 pub fn changes(before: &Seen<'_>, last: &Seen<'_>, is_part: bool) -> Vec<Change> {
-    // Without a value to stand in nothing can be missed; what is new or gone is its parent.
+    // Without a value that can contain the path, nothing can be missing: its parent is the new or the gone path.
     if before.could == 0 || last.could == 0 {
         return Vec::new();
     }
@@ -102,7 +102,7 @@ pub fn changes(before: &Seen<'_>, last: &Seen<'_>, is_part: bool) -> Vec<Change>
     changes
 }
 
-/// Whether what `values` of `of` had may well be missing from so many others.
+/// Whether something that `values` of `of` had can be missing by chance from this number of others.
 fn is_chance(values: u64, of: u64, others: u64) -> bool {
     let share = (values as f64 / of as f64).min(1.0);
     (1.0 - share).powf(others as f64) >= CHANCE_MIN
@@ -113,7 +113,7 @@ fn has_moved(was: Share, is: Share) -> bool {
     a.abs_diff(b) * 100 >= POINTS_MIN * u128::from(was.of) * u128::from(is.of)
 }
 
-/// The test for two proportions. (A field that documents repeat may have a share above 1.)
+/// The test for two proportions. (A field that occurs several times in a document can have a share above 1.)
 fn is_significant(was: Share, is: Share) -> bool {
     let share = |share: Share| share.values as f64 / share.of as f64;
     let both = ((was.values + is.values) as f64 / (was.of + is.of) as f64).min(1.0);

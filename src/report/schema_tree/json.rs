@@ -1,11 +1,11 @@
-//! Trees for programs: an object a path, or an object a collection.
+//! Trees for programs: one object per path, or one object per collection.
 
 use serde_json::{Value, json};
 
 use super::drift::Share;
 use super::{Change, Place, Tree};
 
-/// What a line of the short form says.
+/// The content of a line of the short form.
 pub fn summary_json(tree: &Tree) -> Value {
     json!({
         "collection": tree.name,
@@ -17,7 +17,7 @@ pub fn summary_json(tree: &Tree) -> Value {
     })
 }
 
-/// An object for each path, those that are gone since the load before too.
+/// One object per path, including paths that are gone since the load before.
 pub fn fields_json(tree: &Tree) -> Vec<Value> {
     let mut objects = Vec::new();
     tree.walk(&mut |field, _| {

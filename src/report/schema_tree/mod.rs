@@ -1,6 +1,6 @@
-//! A collection's fields as its census saw them: columns, types met with their shares, rescued values, what changed.
+//! The fields of a collection, from its census: columns, the types found with their shares, rescued values, changes.
 //!
-//! A pure value made of the raw table's columns and counts; `text`, `json` and `yaml` write it. Knows no warehouse.
+//! A pure value from the raw table's columns and counts. `text`, `json` and `yaml` write it. Knows no warehouse.
 
 mod drift;
 mod json;
@@ -19,7 +19,7 @@ pub use drift::Change;
 pub use json::{fields_json, summary_json};
 pub use text::{summaries_text, tree_text};
 
-/// What begins the names of columns that are ours, and that no field of a document has.
+/// The prefix of elt's own columns. No field of a document has it.
 const OURS: &str = "_elt_";
 
 /// A collection.
@@ -27,14 +27,14 @@ const OURS: &str = "_elt_";
 pub struct Tree {
     /// `loans.customers`.
     pub name: String,
-    /// Loads that the raw table is made of, and the documents they read.
+    /// The loads in the raw table, and the documents that they read.
     pub loads: u64,
     pub documents: u64,
     pub rescued: u64,
     /// `_id` and the fields' columns.
     pub columns: usize,
     pub fields: Vec<Field>,
-    /// What a path that changed reaches, in words.
+    /// The columns that a changed path reaches, in words.
     pub reaches: BTreeMap<String, String>,
 }
 
@@ -46,13 +46,14 @@ pub struct Field {
     pub place: Place,
     /// The most frequent first.
     pub kinds: Vec<KindCount>,
-    /// What the shares are of: the documents, the objects that a nested field may stand in, or the elements themselves.
+    /// The number of which the shares are computed: the documents, the objects that can contain a nested field, or the
+    /// elements.
     pub of: u64,
     pub changes: Vec<Change>,
     pub fields: Vec<Field>,
 }
 
-/// Where a path's values land.
+/// The place where the values of a path are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Place {
     Column {
@@ -60,13 +61,13 @@ pub enum Place {
         column_type: ColumnType,
     },
     Element(ColumnType),
-    /// Within a value that lands as Extended JSON text.
+    /// Inside a value that is stored as Extended JSON text.
     InJson,
-    /// Within a value that was rescued, or such a value.
+    /// A rescued value, or a value inside one.
     Rescued,
 }
 
-/// How often a BSON type was met at a path.
+/// How often a BSON type was found at a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct KindCount {
     pub name: String,
@@ -76,7 +77,7 @@ pub struct KindCount {
 }
 
 impl Field {
-    /// Whether its values were met in the loads that the raw table is made of, or have a column there all the same.
+    /// Whether its values were found in the loads of the raw table, or whether it has a column there anyway.
     pub fn stands(&self) -> bool {
         !self.kinds.is_empty() || matches!(self.place, Place::Column { .. } | Place::Element(_))
     }
@@ -117,7 +118,7 @@ impl Tree {
         }
     }
 
-    /// How much is otherwise than before the last load.
+    /// The number of changes by the last load.
     pub fn changes(&self) -> usize {
         let mut changes = 0;
         self.walk(&mut |field, _| changes += field.changes.len());
@@ -130,7 +131,7 @@ impl Tree {
     }
 }
 
-/// Which loads a count is of.
+/// The loads that a count covers.
 #[derive(Clone, Copy)]
 enum Set {
     Standing,
@@ -180,15 +181,16 @@ impl<'c> Trie<'c> {
     }
 }
 
-/// What a field's value stands in.
+/// The value that contains a field.
 struct Parent {
-    /// How often it was an object (the document: how many there are), or an array where elements are asked for.
+    /// How often it was an object (for the document: the number of documents), or an array if elements are counted.
     objects: ByLoads<u64>,
-    /// Whether the last load read a part of the collection only.
+    /// Whether the last load read only a part of the collection.
     is_part: bool,
 }
 
-/// The fields of an object: those with columns in their order, then the others. `place` is where the others are.
+/// The fields of an object: those with columns in the order of the columns, then the others. `place` is the place of
+/// the others.
 fn fields(trie: &Trie<'_>, columns: &[&Column], place: &Place, path: &str, parent: &Parent) -> Vec<Field> {
     let nothing = Trie::default();
     let mut found = Vec::new();
@@ -227,7 +229,7 @@ fn field(step: Step, trie: &Trie<'_>, place: Place, above: &str, parent: &Parent
         Place::Column { column_type: ColumnType::Json, .. } | Place::Element(ColumnType::Json) | Place::InJson => {
             (Vec::new(), Place::InJson)
         }
-        // The one text column that objects fit: as Extended JSON.
+        // The only text column that can store objects, as Extended JSON.
         Place::Column { name, .. } if above.is_empty() && name == ID => (Vec::new(), Place::InJson),
         _ => (Vec::new(), Place::Rescued),
     };
@@ -239,11 +241,11 @@ fn field(step: Step, trie: &Trie<'_>, place: Place, above: &str, parent: &Parent
     };
     let within = |kind: &str| Parent { objects: trie.values(kind), is_part: parent.is_part };
     let mut below = fields(trie, &columns, &beside, &path, &within("object"));
-    // No element was ever met perhaps, but the column says what one would be.
+    // Perhaps no element was ever found, but the type of the column defines the elements.
     let is_nested = matches!(&element, Place::Element(ColumnType::Struct(_) | ColumnType::List(_)));
     let nothing = Trie::default();
     if let Some(elements) = trie.steps.get(&Step::Element).or(is_nested.then_some(&nothing)) {
-        // What has columns comes first.
+        // Fields with columns come first.
         let at = if columns.is_empty() { 0 } else { below.len() };
         below.insert(at, field(Step::Element, elements, element, &path, &within("array")));
     }

@@ -1,4 +1,4 @@
-//! Columns and censuses to trees, as text and as JSON.
+//! Tests of trees from columns and censuses, as text and as JSON.
 
 use serde_json::{Value, json};
 
@@ -6,7 +6,7 @@ use super::{Tree, fields_json, tree_text};
 use elt_base::census::{CensusSum, Censuses, TypeCount};
 use elt_base::schema::{Column, ColumnType};
 
-/// Lines of path, type, values and rescued values; the example of each is `7`.
+/// Each line has a path, a type, the number of values and of rescued values. The example of each is `7`.
 fn sum(documents: u64, lines: &[&str]) -> CensusSum {
     let mut sum = CensusSum { loads: 1, documents, ..CensusSum::default() };
     for line in lines {

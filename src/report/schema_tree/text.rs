@@ -1,4 +1,4 @@
-//! Trees for people: a line a field, nested by indentation, and below it what changed.
+//! Trees for people: one line per field, nested by indentation, and the changes below.
 
 use super::drift::Share;
 use super::{Change, Field, Place, Tree};
@@ -7,14 +7,14 @@ use elt_base::numbers::thousands;
 use elt_base::path::Step;
 use elt_base::schema::ColumnType;
 
-/// Columns of the terminal that a name or a type may have before the next cell moves to the right.
+/// The largest width of a name or a type in columns. A longer one moves the next cell to the right.
 const NAME_MAX: usize = 40;
 const TYPE_MAX: usize = 32;
 
-/// Characters shown of an example's `_id`.
+/// The number of characters to show of an example's `_id`.
 const EXAMPLE_MAX: usize = 48;
 
-/// A line each, aligned.
+/// One line per collection, aligned.
 pub fn summaries_text(trees: &[Tree]) -> String {
     let rows = trees.iter().map(|tree| {
         [tree.name.clone(), counted(tree.documents, "documents"), counted(tree.columns as u64, "columns"), noted(tree)]
@@ -43,7 +43,7 @@ fn rescued(values: u64) -> String {
     format!("{} rescued", counted(values, "values"))
 }
 
-/// A heading, the fields, and what changed.
+/// A heading, the fields, and the changes.
 pub fn tree_text(tree: &Tree) -> String {
     let since = match tree.loads {
         0 | 1 => String::new(),
@@ -109,7 +109,7 @@ fn mark(field: &Field) -> char {
     }
 }
 
-/// The step as the last of a path.
+/// The text of a step at the end of a path.
 fn label(step: &Step) -> String {
     let mut label = String::new();
     step.push(&mut label);
@@ -119,7 +119,7 @@ fn label(step: &Step) -> String {
     }
 }
 
-/// The column's type, behind its name if that is not the key.
+/// The column's type, after its name if the name differs from the key.
 fn place(field: &Field) -> String {
     match &field.place {
         Place::Column { name, column_type } if field.step != Step::Key(name.clone()) => {
@@ -131,7 +131,7 @@ fn place(field: &Field) -> String {
     }
 }
 
-/// Without the fields of a STRUCT, which stand below it.
+/// Without the fields of a STRUCT, because they are shown below it.
 fn short(column_type: &ColumnType) -> String {
     match column_type {
         ColumnType::Struct(_) => "STRUCT".into(),
@@ -177,7 +177,7 @@ fn told(change: &Change) -> String {
     }
 }
 
-/// One decimal place, but never 0 or 100 for what is not.
+/// With one decimal place. Only an exact 0 or 100 is shown as such.
 fn percent(Share { values, of }: Share) -> String {
     if of == 0 {
         return "–".into();
@@ -191,7 +191,7 @@ fn percent(Share { values, of }: Share) -> String {
     }
 }
 
-/// The document that shows one of so many values.
+/// An example document for this number of values.
 fn such_as(values: u64, example: &str) -> String {
     let such_as = if values == 1 { "" } else { "such as " };
     format!("{such_as}_id {}", cut(example))

@@ -1,13 +1,14 @@
-//! A source's YAML in dbt's schema, with each column's present type: put in the place of what stands there, it pins them.
+//! The YAML of a source in dbt's schema, with the current type of each column. If it replaces the YAML in the project,
+//! it pins the types.
 //!
-//! Knows names and types only; what else a project says of its sources is not repeated.
+//! Knows only names and types. Other properties of sources in the project are not repeated.
 
 use elt_base::path::Step;
 use elt_base::schema::{Column, ColumnType};
 
 use super::OURS;
 
-/// A collection as YAML names it.
+/// A collection with its names in YAML.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SourceTable {
     pub source: String,
@@ -17,7 +18,7 @@ pub struct SourceTable {
     pub collection: String,
 }
 
-/// Tables of one source must stand beside each other.
+/// Tables of one source must be adjacent.
 pub fn sources_yaml(tables: &[(&SourceTable, &[Column])]) -> String {
     let mut text = String::from("version: 2\n\nsources:\n");
     for of_source in tables.chunk_by(|(one, _), (other, _)| one.source == other.source) {
@@ -50,7 +51,7 @@ fn push_column(text: &mut String, column: &Column) {
     match nulls.as_slice() {
         [] => {}
         [path] if path.chars().all(|step| matches!(step, '[' | ']')) => {
-            // Whatever comes first may still decide.
+            // The first value can still decide the type.
             text.push_str("            # no value so far, so no type to pin\n");
             return;
         }
@@ -59,7 +60,7 @@ fn push_column(text: &mut String, column: &Column) {
     text.push_str(&format!("            data_type: {}\n", scalar(&column.column_type.sql())));
 }
 
-/// Where a type is open because no value was met.
+/// The paths without a type, because no value was found.
 fn find_nulls(column_type: &ColumnType, path: &str, nulls: &mut Vec<String>) {
     let below = |step: Step| {
         let mut path = path.to_owned();
@@ -78,7 +79,7 @@ fn find_nulls(column_type: &ColumnType, path: &str, nulls: &mut Vec<String>) {
     }
 }
 
-/// A text as a YAML scalar: plain where no parser can take it for anything else, else in quotes.
+/// A text as a YAML scalar: plain if every parser reads it as this text, otherwise in quotes.
 fn scalar(text: &str) -> String {
     const WORDS: [&str; 10] = ["true", "false", "yes", "no", "on", "off", "y", "n", "null", "nan"];
     let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
@@ -97,7 +98,7 @@ fn scalar(text: &str) -> String {
         match c {
             '"' | '\\' => quoted.extend(['\\', c]),
             c if is_printable(c) => quoted.push(c),
-            // What is not printable lies below U+10000.
+            // All characters that are not printable are below U+10000.
             c => quoted.push_str(&format!("\\u{:04x}", u32::from(c))),
         }
     }
@@ -105,7 +106,7 @@ fn scalar(text: &str) -> String {
     quoted
 }
 
-/// What may stand in a YAML text as it is (YAML 1.2.2, section 5.1), but for what ends a line in older parsers.
+/// The characters that need no escape in YAML (YAML 1.2.2, section 5.1), except those that end a line in older parsers.
 fn is_printable(c: char) -> bool {
     matches!(c, ' '..='~' | '\u{a0}'..='\u{2027}' | '\u{202a}'..='\u{fefe}' | '\u{ff00}'..='\u{fffd}' | '\u{10000}'..)
 }

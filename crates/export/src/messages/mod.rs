@@ -9,7 +9,7 @@ mod hazards;
 mod keys;
 mod mongodb;
 mod mysql;
-mod run;
+mod relation_key;
 
 pub(crate) use contract::*;
 pub(crate) use export::*;
@@ -18,4 +18,4 @@ pub(crate) use hazards::*;
 pub(crate) use keys::*;
 pub(crate) use mongodb::*;
 pub(crate) use mysql::*;
-pub(crate) use run::*;
+pub(crate) use relation_key::*;
