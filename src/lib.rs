@@ -43,7 +43,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
             return u8::try_from(text.exit_code()).unwrap_or(2);
         }
     };
-    let console = log::start(&invocation.common.log, invocation.common.log_folder().as_deref());
+    let console = log::start(&invocation.common.log, command::log_folder(&invocation.common).as_deref());
     let command = tracing::info_span!("command", name = invocation.common.which, pid = std::process::id());
     let _in_command = command.enter();
     tracing::debug!(version = env!("CARGO_PKG_VERSION"), target = invocation.common.target, "starts");

@@ -65,7 +65,7 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
     let previous = options.retries.as_ref().map(|previous| previous.batches.clone()).unwrap_or_default();
     let batches = Batches { window, previous };
     let command =
-        Command { batches, workspace: &workspace, options, console, cancel, results: &results, warehouse: &warehouse };
+        StageRun { batches, workspace: &workspace, options, console, cancel, results: &results, warehouse: &warehouse };
     let outcome = command.stages(&plan, &session);
     if outcome.is_err() {
         results.cut_short();
@@ -138,7 +138,7 @@ fn dry_run(
 }
 
 /// The values that every stage needs.
-struct Command<'a> {
+struct StageRun<'a> {
     batches: Batches,
     workspace: &'a Workspace,
     options: &'a BuildOptions,
@@ -148,7 +148,7 @@ struct Command<'a> {
     warehouse: &'a Warehouse,
 }
 
-impl Command<'_> {
+impl StageRun<'_> {
     /// Runs the stages of a plan. Errors of single nodes are in the results. The returned error belongs to no single
     /// node.
     fn stages(&self, plan: &Plan, session: &Session) -> Result<()> {

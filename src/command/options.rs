@@ -8,8 +8,8 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use crate::run::Previous;
-use elt_model::{Indirect, NodeKind};
+use crate::run::{Previous, Scope};
+use elt_model::{Gate, Indirect, NodeKind};
 
 /// The selection; an empty `select` selects everything.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -88,6 +88,31 @@ impl BuildOptions {
         let given = args.iter().filter(|(_, value)| is_given(value));
         serde_json::from_value(Value::Object(given.map(|(key, value)| (key.clone(), value.clone())).collect()))
     }
+}
+
+/// The parts of the work that the command with this name does; None if it runs no stages.
+pub fn scope_of(name: &str, options: &BuildOptions) -> Option<Scope> {
+    let nothing = Scope::default();
+    let gate = if options.no_gate { Gate::Children } else { Gate::Commit };
+    Some(match name {
+        "extract" => Scope { name: "extract", extract: true, ..nothing },
+        "run" => Scope { name: "run", models: true, ..nothing },
+        "seed" => Scope { name: "seed", seeds: true, ..nothing },
+        "snapshot" => Scope { name: "snapshot", snapshots: true, ..nothing },
+        "test" => Scope { name: "test", tests: true, ..nothing },
+        "export" => Scope { name: "export", export: true, ..nothing },
+        "build" => Scope {
+            name: "build",
+            extract: true,
+            seeds: true,
+            snapshots: true,
+            models: true,
+            tests: true,
+            export: true,
+            gate,
+        },
+        _ => return None,
+    })
 }
 
 /// The mode with this name; the default for an unknown name.

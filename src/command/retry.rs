@@ -10,7 +10,8 @@ use crate::run::Previous;
 use elt_base::cancel::Cancel;
 use elt_base::error::Result;
 
-use super::{BuildOptions, Common, EventTimes, RetryOptions, scope_of};
+use super::options::scope_of;
+use super::{BuildOptions, Common, EventTimes, RetryOptions};
 
 pub fn run(common: &Common, options: &RetryOptions, console: &Console, cancel: &Cancel) -> Result<bool> {
     let folder = match &options.state {

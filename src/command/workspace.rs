@@ -11,7 +11,7 @@ use crate::messages;
 use crate::report::{Console, artifacts};
 use elt_base::error::Result;
 use elt_model::{CompiledSql, Compiler, EarlierArtifacts, Invocation, SelectedNodes, SelectionRequest};
-use elt_project::{Environment, Paths, Project, ProjectFile, Target, Wanted};
+use elt_project::{DBT_PROJECT_FILE, Environment, PROFILES_FILE, Paths, Project, ProjectFile, Target, Wanted};
 use elt_warehouse::{Catalog, Options, Session, Warehouse};
 
 use super::{Common, Selection};
@@ -188,4 +188,10 @@ pub fn vars(text: Option<&str>) -> Result<Map<String, Value>> {
             Err(messages::vars_malformed(cause.without_snippet().to_string().lines().next().unwrap_or_default()))
         }
     }
+}
+
+/// The folder that the log file is in; None where there is no project.
+pub fn log_folder(common: &Common) -> Option<PathBuf> {
+    let is_project = |name: &str| common.project_dir.join(name).is_file();
+    [PROFILES_FILE, DBT_PROJECT_FILE].into_iter().any(is_project).then(|| artifacts_folder(common))
 }

@@ -13,7 +13,7 @@ pub(crate) fn export_diverged(differences: &[String]) -> Error {
 
 pub(crate) fn export_cannot_verify(called: &str) -> Error {
     Error::usage(format!("`--verify` cannot compare a {called} target with the warehouse"))
-    .hint("`elt export --heal` publishes everything in full if the target is not at elt's last publication")
+        .hint("`elt export --heal` publishes everything in full if the target is not at elt's last publication")
 }
 
 /// The differences that `--verify` found.

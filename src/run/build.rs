@@ -14,8 +14,7 @@ use elt_base::cancel::Cancel;
 use elt_base::error::{Error, Result};
 use elt_base::failpoint::failpoint;
 use elt_base::numbers::counted;
-use elt_base::sql_error::SqlError;
-use elt_model::{BatchConfig, BuildStep, Compile, Compiled, Compiler, Node, NodeId, NodeKind, Severity};
+use elt_model::{BatchConfig, BuildStep, Compile, Compiler, Node, NodeId, NodeKind, Severity};
 use elt_warehouse::{Catalog, Session, Warehouse};
 
 use super::changed::{Changed, Print};
@@ -27,6 +26,7 @@ use super::plan;
 use super::results::{NodeResult, Results};
 use super::schedule::{self, Outcome, Skip};
 use super::snapshot;
+use super::statement::test_error;
 use super::stored_failures;
 use super::unit_test::UnitTests;
 use super::unit_test_step::run_unit_tests;
@@ -510,23 +510,4 @@ pub fn stage(node: &Node) -> Stage {
         NodeKind::Source => Stage::Extract,
         NodeKind::Model | NodeKind::Analysis | NodeKind::Exposure => Stage::Model,
     }
-}
-
-/// A compiled query inside a statement. Errors of the statement point to the text of the query.
-pub(super) fn execute(session: &Session, node: &Node, statement: &Compiled) -> Result<()> {
-    session.execute(&statement.sql).map_err(|error| model_error(node, statement, &error))
-}
-
-pub(super) fn model_error(node: &Node, statement: &Compiled, error: &SqlError) -> Error {
-    if error.is_interrupt() {
-        return elt_base::messages::interrupted();
-    }
-    messages::model_failed(&node.name, error).at_all(statement.places(error.position))
-}
-
-pub(super) fn test_error(node: &Node, statement: &Compiled, error: &SqlError) -> Error {
-    if error.is_interrupt() {
-        return elt_base::messages::interrupted();
-    }
-    messages::test_broken(&node.name, error).at_all(statement.places(error.position))
 }

@@ -14,8 +14,8 @@ use elt_model::{
 };
 use elt_warehouse::{Catalog, RelationKind, Session};
 
-use super::build::{execute, model_error};
 use super::host::SessionHost;
+use super::statement::{execute, model_error};
 
 /// A relation that was created.
 pub struct Built {

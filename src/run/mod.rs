@@ -28,6 +28,7 @@ mod row_diff;
 mod run_hooks;
 mod schedule;
 mod snapshot;
+mod statement;
 mod stored_failures;
 pub mod summary;
 mod unit_test;

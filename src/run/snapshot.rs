@@ -8,9 +8,9 @@ use elt_base::error::{Error, Result};
 use elt_model::{Compile, Compiler, Incremental, Node, OnSchemaChange, SchemaChange, Snapshot};
 use elt_warehouse::{Catalog, RelationKind, Session};
 
-use super::build::{execute, model_error};
 use super::host::SessionHost;
 use super::materialize::{Built, hooks};
+use super::statement::{execute, model_error};
 
 /// Takes a snapshot. `catalog` lists the relations before the run. A snapshot is never rebuilt from the start.
 pub fn snapshot(

@@ -12,8 +12,8 @@ use elt_base::sql_error::SqlError;
 use elt_model::{Compiled, Existing, Node, TestConfig, drop_existing};
 use elt_warehouse::Session;
 
-use super::build::test_error;
 use super::materialize::existing;
+use super::statement::test_error;
 
 /// Recreates the test's table with its failing rows, and returns the row of `Compiled::failures`, counted from that
 /// table.
