@@ -77,7 +77,7 @@ impl From<SqlError> for Error {
         if error.is_interrupt() {
             return messages::interrupted();
         }
-        Self::failed("the warehouse refused a statement").because(error.message)
+        Self::failed("the warehouse did not accept a statement").because(error.message)
     }
 }
 

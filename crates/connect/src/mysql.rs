@@ -47,7 +47,7 @@ impl Server {
         };
         let opts = Opts::from_url(&rest).map_err(|error| messages::mysql_uri(uri.redact(&error.to_string())))?;
         let Some(database) = opts.get_db_name().filter(|name| !name.is_empty()).map(str::to_owned) else {
-            return Err(messages::mysql_uri("it names no database"));
+            return Err(messages::mysql_uri("the URI does not name a database"));
         };
         let mode = mode.to_lowercase();
         if !["disabled", "preferred", "required", "verify_ca", "verify_identity"].contains(&mode.as_str()) {
@@ -165,7 +165,7 @@ pub fn describe(error: &mysql::Error) -> String {
         mysql::Error::TlsError(error) => error.to_string(),
         mysql::Error::CodecError(error) => error.to_string(),
         // These hold a row.
-        mysql::Error::FromValueError(_) | mysql::Error::FromRowError(_) => "an answer that cannot be read".into(),
+        mysql::Error::FromValueError(_) | mysql::Error::FromRowError(_) => "the server's answer cannot be read".into(),
     }
 }
 

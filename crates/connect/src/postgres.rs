@@ -48,7 +48,7 @@ impl Server {
             config.connect_timeout(CONNECT_TIMEOUT);
         }
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-            return Err(messages::export_uri("it names no host"));
+            return Err(messages::export_uri("the URI does not name a host"));
         }
         // As in libpq, a socket in the file system is never encrypted.
         let is_local = config.get_hosts().iter().all(|host| !matches!(host, Host::Tcp(_)));
@@ -176,7 +176,7 @@ fn client_config(mode: TlsMode, root_certificates: Option<&str>) -> Result<Clien
         let mut roots = RootCertStore::empty();
         let (added, _) = roots.add_parsable_certificates(trusted.iter().cloned());
         if added == 0 {
-            return Err(failed("it holds no certificate".into()));
+            return Err(failed("the file contains no certificate".into()));
         }
         let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
             .build()

@@ -179,7 +179,7 @@ impl<'a> Fields<'a> {
         } else {
             match rest.iter().position(|&byte| byte == 0) {
                 Some(length) => length,
-                None => return Err(Malformed { offset: self.offset + 1, what: "a key without an end" }),
+                None => return Err(Malformed { offset: self.offset + 1, what: "a key does not end with a zero byte" }),
             }
         };
         let (key, value) = rest.split_at(key_length);
@@ -187,7 +187,7 @@ impl<'a> Fields<'a> {
         let offset = self.offset + key_length + 2;
         let length = value_length(kind, value, offset)?;
         let (Some(bytes), Some(rest)) = (value.get(..length), value.get(length..)) else {
-            return Err(Malformed { offset, what: "a value reaches beyond its document" });
+            return Err(Malformed { offset, what: "a value is longer than the rest of its document" });
         };
         self.rest = rest;
         self.offset = offset + length;
@@ -207,9 +207,9 @@ fn starts_with(bytes: &[u8], key: &[u8]) -> bool {
 
 fn read_length(bytes: &[u8], offset: usize) -> Result<usize, Malformed> {
     let Some(prefix) = bytes.first_chunk::<4>() else {
-        return Err(Malformed { offset, what: "a length without its four bytes" });
+        return Err(Malformed { offset, what: "a length has fewer than four bytes" });
     };
-    usize::try_from(i32::from_le_bytes(*prefix)).map_err(|_| Malformed { offset, what: "a negative length" })
+    usize::try_from(i32::from_le_bytes(*prefix)).map_err(|_| Malformed { offset, what: "a length is negative" })
 }
 
 /// Bytes of a value, and whether those that end it are sound.
@@ -221,7 +221,7 @@ fn value_length(kind: Kind, bytes: &[u8], offset: usize) -> Result<usize, Malfor
         Int32 => 4,
         Boolean => match bytes.first() {
             Some(0 | 1) => 1,
-            _ => return malformed("a boolean that is neither 0 nor 1"),
+            _ => return malformed("a boolean is neither 0 nor 1"),
         },
         ObjectId => 12,
         Decimal128 => 16,
@@ -236,7 +236,7 @@ fn value_length(kind: Kind, bytes: &[u8], offset: usize) -> Result<usize, Malfor
         Object | Array | CodeWithScope => {
             let length = read_length(bytes, offset)?;
             if length < 5 {
-                return malformed("a length below its minimum");
+                return malformed("a length is below its minimum");
             }
             length
         }
@@ -245,7 +245,7 @@ fn value_length(kind: Kind, bytes: &[u8], offset: usize) -> Result<usize, Malfor
             let mut zeros = bytes.iter().enumerate().filter(|(_, byte)| **byte == 0).map(|(index, _)| index);
             match (zeros.next(), zeros.next()) {
                 (Some(_), Some(end)) => end + 1,
-                _ => return malformed("a regular expression without an end"),
+                _ => return malformed("a regular expression does not end with a zero byte"),
             }
         }
         DbPointer => {
@@ -333,7 +333,7 @@ impl<'a> Value<'a> {
 
     /// Of code with scope: the code's bytes and the scope as a value of its own.
     pub fn code_with_scope(&self) -> Result<(&'a [u8], Value<'a>), Malformed> {
-        let malformed = Malformed { offset: self.offset, what: "code with a scope that does not match its length" };
+        let malformed = Malformed { offset: self.offset, what: "code with a scope does not match its length" };
         let code = self.bytes.get(4..).ok_or(malformed)?;
         let length = read_length(code, self.offset + 4)?;
         let end = length.checked_add(4).ok_or(malformed)?;
@@ -359,7 +359,7 @@ fn validate_fields(mut fields: Fields<'_>, keyed: bool, depth: usize) -> Result<
         let Element { key, value, .. } = element;
         // The keys of an array are of no consequence.
         if keyed && !key.is_ascii() && std::str::from_utf8(key).is_err() {
-            return Err(Malformed { offset: value.offset, what: "a key that is not UTF-8" });
+            return Err(Malformed { offset: value.offset, what: "a key is not UTF-8" });
         }
         let scope;
         let below = match value.kind {
@@ -371,7 +371,7 @@ fn validate_fields(mut fields: Fields<'_>, keyed: bool, depth: usize) -> Result<
             _ => continue,
         };
         if depth >= DEPTH_MAX {
-            return Err(Malformed { offset: value.offset, what: "values nested deeper than 250 levels" });
+            return Err(Malformed { offset: value.offset, what: "values are nested more than 250 levels deep" });
         }
         validate_fields(below, value.kind != Array, depth + 1)?;
     }

@@ -143,7 +143,7 @@ impl Mongodb {
         if time.is_some() {
             return Ok(());
         }
-        Err(messages::mongodb_snapshot(&self.name, "the server did not say the time of its snapshot".into()))
+        Err(messages::mongodb_snapshot(&self.name, "the server did not report the time of its snapshot".into()))
     }
 
     /// All documents of an answer that is small.
@@ -261,7 +261,7 @@ impl Source for Mongodb {
             &mut |document| match decoder.push(document, sink) {
                 Err(Fault::Malformed(malformed)) => {
                     let error = messages::malformed_document(&question.collection, malformed.offset, malformed.what);
-                    let reason = format!("at its byte {}, {}", malformed.offset, malformed.what);
+                    let reason = format!("at byte {}, {}", malformed.offset, malformed.what);
                     let document = Quarantined { offset: None, line: None, reason, bytes: Some(document.to_vec()) };
                     Ok(decoder.quarantine(document, error, sink)?)
                 }

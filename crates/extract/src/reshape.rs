@@ -58,19 +58,19 @@ impl Reshape {
         salt: &[u8],
     ) -> Result<Option<Self>, String> {
         if !include.is_empty() && !exclude.is_empty() {
-            return Err("fields are either included or excluded, not both".to_owned());
+            return Err("`include` and `exclude` cannot be used together".to_owned());
         }
         if include.is_empty() && exclude.is_empty() && mask.is_empty() {
             return Ok(None);
         }
         if let Some(path) = exclude.iter().find(|path| is_id(path)) {
-            return Err(format!("`{path}` cannot be excluded: every document keeps its `_id`"));
+            return Err(format!("`{path}` cannot be excluded, because every document keeps its `_id`"));
         }
         if let Some((path, _)) = mask.iter().find(|(path, _)| is_id(path)) {
-            return Err(format!("`{path}` cannot be masked: `_id` tells documents apart"));
+            return Err(format!("`{path}` cannot be masked, because `_id` identifies a document"));
         }
         if let Some(path) = include.iter().find(|path| is_id(path) && *path != "_id") {
-            return Err(format!("`{path}` cannot be included by itself: `_id` is kept whole"));
+            return Err(format!("`{path}` cannot be included alone, because `_id` is always kept whole"));
         }
         let marked = |paths: &[String]| PathTree::new(paths.iter().map(|path| (path.as_str(), ())));
         let shape = if !include.is_empty() {
@@ -264,7 +264,7 @@ impl Writer<'_> {
     /// Begins a document or array: returns the place of its length.
     fn open(&mut self, value: Value<'_>, depth: usize) -> Result<usize, Malformed> {
         if depth > DEPTH_MAX {
-            return Err(Malformed { offset: value.offset, what: "values nested deeper than 250 levels" });
+            return Err(Malformed { offset: value.offset, what: "values are nested more than 250 levels deep" });
         }
         let start = self.out.len();
         self.out.extend_from_slice(&[0; 4]);
@@ -273,7 +273,7 @@ impl Writer<'_> {
 
     fn close(&mut self, start: usize, value: Value<'_>) -> Result<(), Malformed> {
         self.out.push(0);
-        let too_long = Malformed { offset: value.offset, what: "a document that is too long once it is masked" };
+        let too_long = Malformed { offset: value.offset, what: "the document is too long after masking" };
         let length = i32::try_from(self.out.len() - start).map_err(|_| too_long)?;
         match self.out.get_mut(start..start + 4) {
             Some(place) => place.copy_from_slice(&length.to_le_bytes()),

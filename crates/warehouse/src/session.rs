@@ -56,7 +56,7 @@ impl Session {
     fn connection(&self) -> Result<&Connection, SqlError> {
         match &self.link {
             Link::Own(connection) => Ok(connection),
-            Link::Asked(_) => Err(SqlError::parse("another process writes the warehouse now")),
+            Link::Asked(_) => Err(SqlError::parse("another process is writing the warehouse")),
         }
     }
 

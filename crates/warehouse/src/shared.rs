@@ -57,9 +57,7 @@ impl Reader {
         let mut stream = lock(&self.0);
         let (is_error, answer) = ask(&mut stream, sql).map_err(|_| SqlError {
             kind: "IO".into(),
-            message:
-                "the process that answered for the warehouse has ended; the same command reads the file itself now"
-                    .into(),
+            message: "the process that was writing the warehouse has ended; run the same command again".into(),
             position: None,
             candidates: Vec::new(),
         })?;

@@ -155,11 +155,13 @@ impl Session {
         else {
             return Ok(None);
         };
-        let columns = serde_json::from_str(&columns)
-            .map_err(|cause| Error::failed("`_elt.collections` holds columns that cannot be read").caused_by(&cause))?;
-        let id_kind = id_kind.map(|kind| serde_json::from_value(kind.into())).transpose().map_err(|cause| {
-            Error::failed("`_elt.collections` holds an `id_kind` that is unknown").caused_by(&cause)
+        let columns = serde_json::from_str(&columns).map_err(|cause| {
+            Error::failed("cannot read the columns that are stored in `_elt.collections`").caused_by(&cause)
         })?;
+        let id_kind = id_kind
+            .map(|kind| serde_json::from_value(kind.into()))
+            .transpose()
+            .map_err(|cause| Error::failed("`_elt.collections` contains an unknown `id_kind`").caused_by(&cause))?;
         Ok(Some(Loaded { load_id, full_load_id, watermark, watermark_path, columns, id_kind }))
     }
 

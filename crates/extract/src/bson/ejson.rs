@@ -32,7 +32,7 @@ pub fn canonical(value: Value<'_>) -> Result<String, Malformed> {
 
 fn write_at(out: &mut String, value: Value<'_>, form: Form, depth: usize) -> Result<(), Malformed> {
     if depth > DEPTH_MAX {
-        return Err(Malformed { offset: value.offset, what: "values nested deeper than 250 levels" });
+        return Err(Malformed { offset: value.offset, what: "values are nested more than 250 levels deep" });
     }
     match value.kind {
         Kind::Double => write_double(out, value.double(), form),
@@ -161,7 +161,7 @@ fn write_date(out: &mut String, millis: i64, form: Form) {
 }
 
 fn write_key(out: &mut String, key: &[u8], offset: usize) -> Result<(), Malformed> {
-    let key = std::str::from_utf8(key).map_err(|_| Malformed { offset, what: "a key that is not UTF-8" })?;
+    let key = std::str::from_utf8(key).map_err(|_| Malformed { offset, what: "a key is not UTF-8" })?;
     write_json_string(out, key);
     Ok(())
 }

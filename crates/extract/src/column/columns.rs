@@ -116,7 +116,7 @@ impl Columns {
         if let Some(index) = self.keyed.find(key) {
             return Ok(Some(index));
         }
-        let text = std::str::from_utf8(key).map_err(|_| Malformed { offset, what: "a key that is not UTF-8" })?;
+        let text = std::str::from_utf8(key).map_err(|_| Malformed { offset, what: "a key is not UTF-8" })?;
         if self.keyed.len() >= self.fields_max {
             return Ok(None);
         }

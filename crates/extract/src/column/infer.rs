@@ -75,7 +75,7 @@ impl Shape {
         let fields_max = if depth == 0 { TOP_FIELDS_MAX } else { FIELDS_MAX };
         while let Some(element) = elements.next(&[])? {
             if std::str::from_utf8(element.key).is_err() {
-                return Err(Malformed { offset: element.value.offset, what: "a key that is not UTF-8" });
+                return Err(Malformed { offset: element.value.offset, what: "a key is not UTF-8" });
             }
             let index = match self.by_key.get(element.key) {
                 Some(index) => *index,
@@ -97,7 +97,7 @@ impl Shape {
 
     fn observe(&mut self, value: Value<'_>, depth: usize) -> Result<(), Malformed> {
         if depth > DEPTH_MAX {
-            return Err(Malformed { offset: value.offset, what: "values nested deeper than 250 levels" });
+            return Err(Malformed { offset: value.offset, what: "values are nested more than 250 levels deep" });
         }
         self.counts[value.kind as usize] += 1;
         match value.kind {

@@ -67,7 +67,7 @@ pub fn documents(path: &Path, input: Box<dyn Read>, taker: &mut dyn Taker) -> Re
     }
 }
 
-const CUT_OFF: &str = "the file ends within a document";
+const CUT_OFF: &str = "the file ends inside a document";
 
 /// A file's bytes, those that are read and not yet handed on.
 struct Buffered<'p> {

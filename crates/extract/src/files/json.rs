@@ -35,7 +35,7 @@ pub fn documents(path: &Path, mut input: Box<dyn Read>, taker: &mut dyn Taker) -
 }
 
 /// Of one document a line.
-const CUT_LINE: &str = "the line ends within a document";
+const CUT_LINE: &str = "the line ends inside a document";
 
 /// The texts of a file on their way to the taker.
 struct TextReader<'t> {
@@ -217,7 +217,7 @@ impl Cutter {
                 }
             }
             if self.text.len() > TEXT_BYTES_MAX {
-                return (used, Cut::Broken("a document without an end"));
+                return (used, Cut::Broken("a document does not end"));
             }
         }
         (bytes.len(), Cut::More)
@@ -228,7 +228,7 @@ impl Cutter {
             match byte {
                 b'\n' => {
                     self.line += 1;
-                    return Some("a line ends within a string");
+                    return Some("the line ends inside a string");
                 }
                 _ if self.escaped => self.escaped = false,
                 b'\\' => self.escaped = true,
@@ -265,9 +265,9 @@ impl Cutter {
                 self.array = Array::Closed;
                 return;
             }
-            (_, Array::Closed) => Some("text after the array's end"),
+            (_, Array::Closed) => Some("there is text after the end of the array"),
             (b'{', _) => None,
-            _ => Some("a document begins with `{`"),
+            _ => Some("a document must begin with `{`"),
         };
         (self.start_line, self.start) = (self.line, self.at - 1);
         self.text.push(byte);
@@ -285,8 +285,8 @@ impl Cutter {
             return Err(what);
         }
         match (self.depth > 0, self.array) {
-            (true, _) => Err("the file ends within a document"),
-            (_, Array::Open) => Err("the file ends within its array"),
+            (true, _) => Err("the file ends inside a document"),
+            (_, Array::Open) => Err("the file ends inside its array"),
             _ => Ok(()),
         }
     }
@@ -351,17 +351,21 @@ mod tests {
     #[test]
     fn reads_on_behind_what_is_broken() {
         let two = [r#"{ "a": 1 }"#, r#"{ "a": 4 }"#];
-        check_broken("{\"a\": 1}\nnonsense {\n{\"a\": 4}\n", &two, &["9 2 a document begins with `{`: nonsense {"]);
+        check_broken("{\"a\": 1}\nnonsense {\n{\"a\": 4}\n", &two, &["9 2 a document must begin with `{`: nonsense {"]);
         check_broken(
             "{\"a\": 1}\n{\"a\": \n{\"a\": [2\n{\"a\": 4}\n",
             &two,
-            &["9 2 the line ends within a document: {\"a\": \n", "16 3 the line ends within a document: {\"a\": [2\n"],
+            &["9 2 the line ends inside a document: {\"a\": \n", "16 3 the line ends inside a document: {\"a\": [2\n"],
         );
-        check_broken("{\"a\": 1}\n{\"a\": \"x\n{\"a\": 4}", &two, &["9 2 a line ends within a string: {\"a\": \"x\n"]);
+        check_broken(
+            "{\"a\": 1}\n{\"a\": \"x\n{\"a\": 4}",
+            &two,
+            &["9 2 the line ends inside a string: {\"a\": \"x\n"],
+        );
         check_broken("[{\"a\": 1}, {\"a\": }, {\"a\": 4}]", &two, &["11 1 expected value: {\"a\": }"]);
-        check_broken("[{\"a\": 1}, {\"a\": 4}", &two, &["11 1 the file ends within its array: "]);
-        check_broken("{\"a\": 1}\n{\"a\": 4}\n{\"a\":", &two, &["18 3 the file ends within a document: {\"a\":"]);
-        check_broken("{\"a\": 1}\n{\"a\": 4}\nend", &two, &["18 3 a document begins with `{`: end"]);
+        check_broken("[{\"a\": 1}, {\"a\": 4}", &two, &["11 1 the file ends inside its array: "]);
+        check_broken("{\"a\": 1}\n{\"a\": 4}\n{\"a\":", &two, &["18 3 the file ends inside a document: {\"a\":"]);
+        check_broken("{\"a\": 1}\n{\"a\": 4}\nend", &two, &["18 3 a document must begin with `{`: end"]);
     }
 
     #[test]
@@ -376,27 +380,27 @@ mod tests {
 
     #[test]
     fn names_the_line() {
-        check("{\"a\": 1}\n{\"a\": }\n", Err("`loans.json` line 2 is not valid Extended JSON: expected value"));
+        check("{\"a\": 1}\n{\"a\": }\n", Err("line 2 of `loans.json` is not valid Extended JSON: expected value"));
         check(
             "{\"a\": 1}\nnonsense\n",
-            Err("`loans.json` line 2 is not valid Extended JSON: a document begins with `{`"),
+            Err("line 2 of `loans.json` is not valid Extended JSON: a document must begin with `{`"),
         );
         check(
             "{\"a\": 1}\n{\"a\": \"x\n",
-            Err("`loans.json` line 2 is not valid Extended JSON: a line ends within a string"),
+            Err("line 2 of `loans.json` is not valid Extended JSON: the line ends inside a string"),
         );
         check(
             "{\"a\": 1}\n{\"a\": 1",
-            Err("`loans.json` line 2 is not valid Extended JSON: the file ends within a document"),
+            Err("line 2 of `loans.json` is not valid Extended JSON: the file ends inside a document"),
         );
-        let cut = Err("`loans.json` line 2 is not valid Extended JSON: the line ends within a document");
+        let cut = Err("line 2 of `loans.json` is not valid Extended JSON: the line ends inside a document");
         check("{\"a\": 1}\n{\"a\": \n{\"a\": 3}\n", cut);
         check("{\"a\": 1}\n{\"a\": [1}\n{\"a\": 3}}\n{\"a\": 4}\n", cut);
-        check("[{\"a\": 1}", Err("`loans.json` line 1 is not valid Extended JSON: the file ends within its array"));
+        check("[{\"a\": 1}", Err("line 1 of `loans.json` is not valid Extended JSON: the file ends inside its array"));
         check(
             "{\"a\": {\"$oid\": \"zz\"}}",
             Err(
-                "`loans.json` line 1 is not valid Extended JSON: a `$` key whose value does not have the form of its type",
+                "line 1 of `loans.json` is not valid Extended JSON: the value of a `$` key does not have the form of its type",
             ),
         );
     }

@@ -44,7 +44,7 @@ struct FileColumn {
 
 pub fn read(path: &Path, question: &Question, plan: &ReadingPlan, sink: &mut Sink<'_>) -> Result<Reading> {
     if question.options.reshapes() || question.options.keep_bson {
-        let complaint = "a Parquet file has no documents to filter, include, exclude, mask or keep; a model's SQL can";
+        let complaint = "a Parquet file supports no `filter`, `include`, `exclude`, `mask` or `keep_bson`; write them as SQL in a model";
         return Err(messages::source_options(&question.collection, complaint));
     }
     let failed = |error: ArrowError| messages::source_parquet(path, &error);
@@ -153,7 +153,7 @@ fn file_columns(path: &Path, schema: &Schema, plan: &ReadingPlan) -> Result<Vec<
                 from.index = Some(index);
                 from.column.column_type = wide;
             }
-            Some(_) => return Err(messages::parquet_column(path, field.name(), "there twice but for its case", "one")),
+            Some(_) => return Err(messages::parquet_column_twice(path, field.name())),
             None => {
                 let column = Column::new(field.name().clone(), pin.unwrap_or(own));
                 columns.push(FileColumn { index: Some(index), column });

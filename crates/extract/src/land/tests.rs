@@ -103,10 +103,10 @@ fn a_malformed_manifest_names_its_path() {
     let path = manifest.folder.join("manifest.json");
     fs::write(&path, "{").unwrap();
     let message = landing.finished("loans", "a/b", None).unwrap_err().message().to_owned();
-    assert_eq!(message, format!("the load's manifest `{}` is malformed", path.display()));
+    assert_eq!(message, format!("cannot read the manifest `{}` of a load", path.display()));
     fs::write(&path, "{\"version\": 2}").unwrap();
     let message = landing.finished("loans", "a/b", None).unwrap_err().message().to_owned();
-    assert!(message.ends_with("has version 2, which this elt cannot read"), "{message}");
+    assert!(message.ends_with("has version 2, which this version of elt cannot read"), "{message}");
 }
 
 #[test]

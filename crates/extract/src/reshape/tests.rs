@@ -208,5 +208,5 @@ fn malformed_documents_are_named_as_such() {
         nested = Bson::Array(vec![nested]);
     }
     let deep = doc! { "a": nested }.to_vec().unwrap();
-    assert_eq!(reshape.apply(&deep, &mut out).unwrap_err().what, "values nested deeper than 250 levels");
+    assert_eq!(reshape.apply(&deep, &mut out).unwrap_err().what, "values are nested more than 250 levels deep");
 }

@@ -22,10 +22,10 @@ impl<T: Copy> PathTree<T> {
         let mut tree = Self::EMPTY;
         for (path, mark) in paths {
             if path.split('.').any(str::is_empty) {
-                return Err(format!("path `{path}` has an empty step"));
+                return Err(format!("path `{path}` has an empty part between its dots"));
             }
             if path.contains('\0') {
-                return Err("a path holds a zero byte".to_owned());
+                return Err("a path contains a zero byte".to_owned());
             }
             let mut node = &mut tree;
             let mut end = 0;
@@ -88,8 +88,8 @@ impl<T: Copy> PathTree<T> {
 
 fn collision(above: &str, path: &str) -> String {
     if above == path {
-        format!("path `{path}` is given twice")
+        format!("path `{path}` is listed twice")
     } else {
-        format!("path `{above}` is given, and `{path}` below it too")
+        format!("path `{path}` is listed, but it is below path `{above}`, which is listed too")
     }
 }

@@ -45,7 +45,7 @@ fn parse(text: &str) -> Parsed<QueryNode> {
     let json: serde_json::Value = serde_json::from_str(text).map_err(|error| format!("invalid JSON: {error}"))?;
     match Bson::try_from(json) {
         Ok(Bson::Document(document)) => parse_document(&document),
-        Ok(_) => Err("a query is a JSON object".to_owned()),
+        Ok(_) => Err("a query must be a JSON object".to_owned()),
         // The error's own text may show the value.
         Err(_) => Err("a value is not valid Extended JSON".to_owned()),
     }
@@ -81,7 +81,7 @@ fn parse_list(operator: &str, value: &Bson) -> Parsed<Vec<QueryNode>> {
         Bson::Array(items) if !items.is_empty() => items.iter().map(Bson::as_document).collect::<Option<Vec<_>>>(),
         _ => None,
     };
-    let documents = documents.ok_or_else(|| format!("`{operator}` takes a list of objects that is not empty"))?;
+    let documents = documents.ok_or_else(|| format!("`{operator}` requires a list of at least one object"))?;
     documents.into_iter().map(parse_document).collect()
 }
 
@@ -116,7 +116,7 @@ fn operand(name: &str, value: &Bson) -> Parsed<Operand> {
     if matches!(value, Bson::Undefined) {
         return Err(format!("`{name}` cannot be compared with undefined"));
     }
-    Operand::new(value).ok_or_else(|| format!("the value of `{name}` is not BSON"))
+    Operand::new(value).ok_or_else(|| format!("the value of `{name}` cannot be written as BSON"))
 }
 
 fn not(node: QueryNode) -> QueryNode {
@@ -141,7 +141,7 @@ fn parse_operators(path: &KeyPath, operators: &Document, nodes: &mut Vec<QueryNo
             "$not" => not(parse_not(path, value)?),
             "$regex" => field(Test::Regex(parse_regex(value, operators.get("$options"))?)),
             "$options" if operators.contains_key("$regex") => continue,
-            "$options" => return Err("`$options` needs a `$regex`".to_owned()),
+            "$options" => return Err("`$options` requires a `$regex`".to_owned()),
             "$size" => field(Test::Size(parse_size(value)?)),
             "$all" => parse_all(path, value)?,
             "$elemMatch" => field(parse_element(value)?),
@@ -156,19 +156,19 @@ fn parse_operators(path: &KeyPath, operators: &Document, nodes: &mut Vec<QueryNo
 /// A comparison other than plain equality, to which a regular expression is no value.
 fn compare(comparison: Comparison, operator: &str, value: &Bson) -> Parsed<Test> {
     if matches!(value, Bson::RegularExpression(_)) {
-        return Err(format!("`{operator}` cannot take a regular expression"));
+        return Err(format!("`{operator}` does not accept a regular expression"));
     }
     Ok(Test::Compare(comparison, operand(operator, value)?))
 }
 
 fn parse_set(operator: &str, value: &Bson) -> Parsed<InSet> {
-    let Bson::Array(items) = value else { return Err(format!("`{operator}` takes a list")) };
+    let Bson::Array(items) = value else { return Err(format!("`{operator}` requires a list")) };
     let (mut values, mut patterns) = (Vec::with_capacity(items.len()), Vec::new());
     for item in items {
         match item {
             Bson::RegularExpression(_) => patterns.push(pattern(item)?),
             Bson::Document(document) if is_operators(document, false) => {
-                return Err(format!("`{operator}` cannot hold operators"));
+                return Err(format!("`{operator}` does not accept operators"));
             }
             _ => values.push(operand(operator, item)?),
         }
@@ -212,9 +212,9 @@ fn parse_kinds(value: &Bson) -> Parsed<u32> {
                 integer(item).and_then(|code| Kind::ALL.into_iter().find(|kind| kind_code(*kind) == code)).map(kind_bit)
             }
         };
-        kinds |= found.ok_or("`$type` takes a type's name or number, or a list of them")?;
+        kinds |= found.ok_or("`$type` requires the name or the number of a type, or a list of them")?;
     }
-    if kinds == 0 { Err("`$type` takes at least one type".to_owned()) } else { Ok(kinds) }
+    if kinds == 0 { Err("`$type` requires at least one type".to_owned()) } else { Ok(kinds) }
 }
 
 fn kind_bit(kind: Kind) -> u32 {
@@ -238,7 +238,7 @@ fn parse_not(path: &KeyPath, value: &Bson) -> Parsed<QueryNode> {
             parse_operators(path, operators, &mut nodes)?;
             Ok(QueryNode::All(nodes))
         }
-        _ => Err("`$not` takes operators or a regular expression".to_owned()),
+        _ => Err("`$not` requires operators or a regular expression".to_owned()),
     }
 }
 
@@ -246,7 +246,7 @@ fn parse_regex(value: &Bson, options: Option<&Bson>) -> Parsed<Pattern> {
     let options = match options {
         None => None,
         Some(Bson::String(options)) => Some(options.as_str()),
-        Some(_) => return Err("`$options` takes a string".to_owned()),
+        Some(_) => return Err("`$options` requires a string".to_owned()),
     };
     match value {
         Bson::String(source) => Pattern::new(source, options.unwrap_or_default()),
@@ -255,7 +255,7 @@ fn parse_regex(value: &Bson, options: Option<&Bson>) -> Parsed<Pattern> {
             ("", Some(options)) => Pattern::new(regex.pattern.as_str(), options),
             _ => Err("options are set in both `$regex` and `$options`".to_owned()),
         },
-        _ => Err("`$regex` takes a string or a regular expression".to_owned()),
+        _ => Err("`$regex` requires a string or a regular expression".to_owned()),
     }
 }
 
@@ -264,14 +264,12 @@ fn pattern(value: &Bson) -> Parsed<Pattern> {
 }
 
 fn parse_size(value: &Bson) -> Parsed<i64> {
-    integer(value)
-        .filter(|size| *size >= 0)
-        .ok_or_else(|| "`$size` takes a whole number that is not negative".to_owned())
+    integer(value).filter(|size| *size >= 0).ok_or_else(|| "`$size` requires a whole number of at least 0".to_owned())
 }
 
 /// Each item is found somewhere at the path; an empty list is never satisfied.
 fn parse_all(path: &KeyPath, value: &Bson) -> Parsed<QueryNode> {
-    let Bson::Array(items) = value else { return Err("`$all` takes a list".to_owned()) };
+    let Bson::Array(items) = value else { return Err("`$all` requires a list".to_owned()) };
     if items.is_empty() {
         return Ok(QueryNode::Any(Vec::new()));
     }
@@ -281,11 +279,11 @@ fn parse_all(path: &KeyPath, value: &Bson) -> Parsed<QueryNode> {
         let test = match item {
             _ if of_elements => match (element_condition(item), item.as_document()) {
                 (Some(condition), Some(document)) if document.len() == 1 => parse_element(condition)?,
-                _ => return Err("`$all` takes either values or `$elemMatch` only".to_owned()),
+                _ => return Err("`$all` accepts only values, or only `$elemMatch`".to_owned()),
             },
             Bson::RegularExpression(_) => Test::Regex(pattern(item)?),
             Bson::Document(document) if is_operators(document, false) => {
-                return Err("`$all` cannot hold operators but `$elemMatch`".to_owned());
+                return Err("`$all` accepts no operator except `$elemMatch`".to_owned());
             }
             _ => Test::Compare(Comparison::Equal, operand("$all", item)?),
         };
@@ -300,7 +298,7 @@ fn element_condition(item: &Bson) -> Option<&Bson> {
 }
 
 fn parse_element(value: &Bson) -> Parsed<Test> {
-    let Bson::Document(document) = value else { return Err("`$elemMatch` takes an object".to_owned()) };
+    let Bson::Document(document) = value else { return Err("`$elemMatch` requires an object".to_owned()) };
     let first = document.keys().next().map(String::as_str);
     if !is_operators(document, true) || matches!(first, Some("$and" | "$or" | "$nor" | "$where")) {
         return Ok(Test::ElementObject(Box::new(parse_document(document)?)));
@@ -318,7 +316,7 @@ fn parse_remainder(value: &Bson) -> Parsed<Test> {
     match numbers {
         Some((0, _)) => Err("the divisor of `$mod` is 0".to_owned()),
         Some((divisor, remainder)) => Ok(Test::Remainder { divisor, remainder }),
-        None => Err("`$mod` takes a list of two numbers: divisor and remainder".to_owned()),
+        None => Err("`$mod` requires a list of two numbers: the divisor and the remainder".to_owned()),
     }
 }
 

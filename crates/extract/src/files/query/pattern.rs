@@ -28,7 +28,7 @@ pub struct Pattern {
 impl Pattern {
     pub fn new(source: &str, options: &str) -> Result<Self, String> {
         if !options.chars().all(|option| "imsxu".contains(option)) {
-            return Err("an option of a regular expression is none of `imsx`".to_owned());
+            return Err("an option of a regular expression must be one of `imsx`".to_owned());
         }
         let has = |option| options.contains(option);
         let regex = RegexBuilder::new(&translate(source, has('m'), has('x')).ok_or(UNSUPPORTED)?)
@@ -265,7 +265,7 @@ mod tests {
             let error = Pattern::new(source, "").unwrap_err();
             assert_eq!(error, "a regular expression is invalid or not supported on files", "{source}");
         }
-        assert_eq!(Pattern::new("a", "g").unwrap_err(), "an option of a regular expression is none of `imsx`");
+        assert_eq!(Pattern::new("a", "g").unwrap_err(), "an option of a regular expression must be one of `imsx`");
     }
 
     #[test]
