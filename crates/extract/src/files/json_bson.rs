@@ -1,14 +1,14 @@
-//! One document of Extended JSON v2, canonical or relaxed, as BSON bytes: parsed and written in one pass.
+//! Converts one document of Extended JSON v2, canonical or relaxed, to BSON bytes in one pass.
 //!
-//! Repeated keys are kept in order; numbers keep all their digits (an integer beyond 64 bits becomes a decimal128 if that
-//! holds it). Values of the rarer types go through the `bson` crate's own conversion. Knows no files.
+//! Repeated keys are kept in order. Numbers keep all their digits: an integer of more than 64 bits becomes a decimal128
+//! if that can store it. Values of the rarer types use the conversion of the `bson` crate. Knows no files.
 
 use bson::{Bson, doc};
 use chrono::DateTime;
 
 use crate::bson::{DEPTH_MAX, Kind};
 
-/// What is wrong, and at which byte of the text.
+/// The error, and its byte offset in the text.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Invalid {
     pub at: usize,
@@ -48,7 +48,7 @@ impl<'t> Parser<'t> {
         Ok(())
     }
 
-    /// The next byte that is no space must be this one.
+    /// Expects this byte, after optional spaces.
     fn expect(&mut self, byte: u8, what: &'static str) -> Parsed<()> {
         self.skip_space()?;
         if self.peek() != Some(byte) {
@@ -116,7 +116,7 @@ impl<'t> Parser<'t> {
         self.close(start)
     }
 
-    /// Room for the length of a document.
+    /// Reserves four bytes for the length of a document.
     fn open(&mut self, depth: usize) -> Parsed<usize> {
         if depth > DEPTH_MAX {
             return Err("values are nested more than 250 levels deep");
@@ -135,7 +135,7 @@ impl<'t> Parser<'t> {
         Ok(())
     }
 
-    /// A value, and its type into the byte at `tag`.
+    /// Writes a value, and its type into the byte at `tag`.
     fn tagged_value(&mut self, tag: usize, depth: usize) -> Parsed<()> {
         self.skip_space()?;
         let code = self.value(depth)?;
@@ -197,7 +197,7 @@ impl<'t> Parser<'t> {
         Ok(())
     }
 
-    /// A JSON number's text (RFC 8259, section 6).
+    /// The text of a JSON number (RFC 8259, section 6).
     fn number_text(&mut self) -> Parsed<&'t str> {
         let rest = self.text.get(self.at..).unwrap_or_default();
         let length = rest
@@ -307,7 +307,7 @@ impl<'t> Parser<'t> {
             .ok_or("invalid escape")
     }
 
-    /// The first key of the object at hand if it names a type; nothing is consumed.
+    /// The first key of the current object, if it names a type. Consumes nothing.
     fn extended_key(&self) -> Option<&'t [u8]> {
         let rest = self.text.get(self.at + 1..)?;
         let start = rest.iter().position(|byte| !byte.is_ascii_whitespace())?;
@@ -350,7 +350,7 @@ impl<'t> Parser<'t> {
         if let Some(kind) = kind {
             return Ok(kind as u8);
         }
-        // The rarer types, and the rarer forms.
+        // The rarer types and forms.
         self.at = start;
         let end = start + self.extent()?;
         let json: serde_json::Value =
@@ -362,7 +362,7 @@ impl<'t> Parser<'t> {
         document.get(4).copied().ok_or(FORM)
     }
 
-    /// `{"$key": "text"}` as its value; None if the object has another form.
+    /// The value of `{"$key": "text"}`. None if the object has another form.
     fn wrapped(&mut self, key: &[u8]) -> Parsed<Option<Kind>> {
         self.expect(b'{', FORM)?;
         self.expect(b'"', FORM)?;
@@ -418,7 +418,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// Bytes of the object at hand, by its brackets.
+    /// The length of the current object in bytes, found by its brackets.
     fn extent(&self) -> Parsed<usize> {
         let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
         for (index, byte) in self.text.get(self.at..).unwrap_or_default().iter().enumerate() {
@@ -446,7 +446,7 @@ mod tests {
     fn check(text: &str, expected: Result<Document, (usize, &str)>) {
         let mut out = Vec::new();
         let result = convert(text.as_bytes(), &mut out).map_err(|invalid| (invalid.at, invalid.what));
-        // As texts, for NaN equals nothing.
+        // Compared as texts, because NaN is not equal to itself.
         let found = result.map(|()| format!("{:?}", Document::from_reader(out.as_slice()).unwrap()));
         assert_eq!(found, expected.map(|document| format!("{document:?}")), "{text}");
     }

@@ -1,4 +1,4 @@
-//! A folder of files as a source: names, formats, windows, and what broken files get.
+//! Tests of a folder of files as a source: names, formats, windows, and the errors of broken files.
 
 use std::fs;
 use std::io::Write;
@@ -37,12 +37,12 @@ fn names_collections() {
 }
 
 fn question(collection: &str, window: Window) -> Question {
-    // What is broken ends these readings, so that its message is seen.
+    // A broken document ends these readings, so that the tests see its message.
     let options = Arc::new(CollectionOptions { fail_on_malformed: true, ..CollectionOptions::default() });
     Question { collection: collection.into(), window, watermark: Some("n".into()), options, ..Question::default() }
 }
 
-/// What a reading of `loans` yields: rows and watermark, or the message with the folder cut out.
+/// The result of reading `loans`: rows and watermark, or the message without the folder.
 fn read(folder: &Path, window: Window) -> Result<String, String> {
     let source = FileSource::open("dump", folder);
     let mut rows = 0;
@@ -237,6 +237,6 @@ fn reads_parquet_as_it_is_typed() {
     let types = "n BIGINT, big DECIMAL(38,0), day DATE, fine VARCHAR, list BIGINT[]";
     let rows = |count| Ok(format!("{count} rows of {types}, until {{\"$numberLong\":\"7\"}}"));
     assert_eq!(read(folder.path(), Window::Full), rows(3));
-    // The row without a value may be new.
+    // The row without a value may be new, so it is read.
     assert_eq!(read(folder.path(), since(r#"{"$numberLong":"6"}"#)), rows(2));
 }

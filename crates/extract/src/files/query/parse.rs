@@ -1,7 +1,7 @@
 //! Reads a query's text: Extended JSON, then MongoDB's operators.
 //!
-//! Refuses whatever the server refuses, and names the operators that only a server can evaluate. Its messages name operators,
-//! never values. Knows nothing of how a query is evaluated.
+//! A query that the server does not accept is an error here, too. So is an operator that only a server can evaluate.
+//! Messages name operators, never values. Does not know how a query is evaluated.
 
 use bson::{Bson, Document};
 
@@ -9,7 +9,7 @@ use super::pattern::Pattern;
 use super::{Comparison, InSet, KeyPath, Operand, Query, QueryNode, Test, order};
 use crate::bson::Kind;
 
-/// Operators that the server knows and this module does not.
+/// Operators that the server supports, but this module does not.
 const OF_SERVERS: [&str; 19] = [
     "$expr",
     "$where",
@@ -35,7 +35,7 @@ const OF_SERVERS: [&str; 19] = [
 type Parsed<T> = Result<T, String>;
 
 impl Query {
-    /// `text` is Extended JSON v2, canonical or relaxed. The error is a message without any of the query's values.
+    /// `text` is Extended JSON v2, canonical or relaxed. The error is a message without values of the query.
     pub fn parse(text: &str) -> Parsed<Self> {
         parse(text).map(|root| Self { root })
     }
@@ -46,7 +46,7 @@ fn parse(text: &str) -> Parsed<QueryNode> {
     match Bson::try_from(json) {
         Ok(Bson::Document(document)) => parse_document(&document),
         Ok(_) => Err("a query must be a JSON object".to_owned()),
-        // The error's own text may show the value.
+        // The error's own text may contain the value.
         Err(_) => Err("a value is not valid Extended JSON".to_owned()),
     }
 }
@@ -59,7 +59,7 @@ fn parse_document(document: &Document) -> Parsed<QueryNode> {
             "$or" => nodes.push(QueryNode::Any(parse_list(key, value)?)),
             "$nor" => nodes.push(QueryNode::Not(Box::new(QueryNode::Any(parse_list(key, value)?)))),
             "$comment" => {}
-            // The fields of a reference to another document are fields like others.
+            // The fields of a reference to another document are ordinary fields.
             "$ref" | "$id" | "$db" => nodes.push(equality(&KeyPath::parse(key), key, value)?),
             _ if key.starts_with('$') => return Err(unknown(key)),
             _ => parse_field(key, value, &mut nodes)?,
@@ -100,8 +100,8 @@ fn parse_field(key: &str, value: &Bson, nodes: &mut Vec<QueryNode>) -> Parsed<()
     }
 }
 
-/// Whether a document is a set of operators rather than a value. One that refers to another document, with `$ref` and
-/// `$id` (or one of them where a part is enough), is a value.
+/// Whether a document is a set of operators and not a value. A reference to another document, with `$ref` and `$id`
+/// (or one of them if `part_of_reference`), is a value.
 fn is_operators(document: &Document, part_of_reference: bool) -> bool {
     let has = |key| document.contains_key(key);
     let refers = if part_of_reference { has("$ref") || has("$id") || has("$db") } else { has("$ref") && has("$id") };
@@ -153,7 +153,7 @@ fn parse_operators(path: &KeyPath, operators: &Document, nodes: &mut Vec<QueryNo
     Ok(())
 }
 
-/// A comparison other than plain equality, to which a regular expression is no value.
+/// A comparison by operator, which does not accept a regular expression as its value.
 fn compare(comparison: Comparison, operator: &str, value: &Bson) -> Parsed<Test> {
     if matches!(value, Bson::RegularExpression(_)) {
         return Err(format!("`{operator}` does not accept a regular expression"));
@@ -176,7 +176,7 @@ fn parse_set(operator: &str, value: &Bson) -> Parsed<InSet> {
     Ok(InSet::new(values, patterns))
 }
 
-/// As the server reads a flag.
+/// Reads a flag like the server.
 fn is_true(value: &Bson) -> bool {
     match value {
         Bson::Boolean(value) => *value,
@@ -221,7 +221,7 @@ fn kind_bit(kind: Kind) -> u32 {
     1 << kind as u32
 }
 
-/// The type's number in a query: the format's tag, signed.
+/// The number of a type in a query: the format's tag as a signed number.
 fn kind_code(kind: Kind) -> i64 {
     match kind {
         Kind::MinKey => -1,
@@ -267,7 +267,7 @@ fn parse_size(value: &Bson) -> Parsed<i64> {
     integer(value).filter(|size| *size >= 0).ok_or_else(|| "`$size` requires a whole number of at least 0".to_owned())
 }
 
-/// Each item is found somewhere at the path; an empty list is never satisfied.
+/// The path must reach each item of the list. An empty list matches no document.
 fn parse_all(path: &KeyPath, value: &Bson) -> Parsed<QueryNode> {
     let Bson::Array(items) = value else { return Err("`$all` requires a list".to_owned()) };
     if items.is_empty() {
@@ -292,7 +292,7 @@ fn parse_all(path: &KeyPath, value: &Bson) -> Parsed<QueryNode> {
     Ok(QueryNode::All(nodes))
 }
 
-/// Of `{"$elemMatch": condition}`: the condition.
+/// The condition of `{"$elemMatch": condition}`.
 fn element_condition(item: &Bson) -> Option<&Bson> {
     item.as_document()?.iter().next().filter(|(key, _)| *key == "$elemMatch").map(|(_, condition)| condition)
 }
