@@ -189,7 +189,7 @@ fn verify(folder: &Path, platform: &Platform) -> Result<()> {
         return Err(format!("`{}` has only {} bytes", platform.library, bytes.len()));
     }
     if !platform.headers.iter().any(|(offset, magic)| bytes[*offset..].starts_with(magic)) {
-        return Err(format!("`{}` is no library for {}", platform.library, variable("TARGET")?));
+        return Err(format!("`{}` is not a library for {}", platform.library, variable("TARGET")?));
     }
     let version = format!("\0v{VERSION}\0");
     if !bytes.windows(version.len()).any(|window| window[0] == 0 && window == version.as_bytes()) {
