@@ -1,4 +1,4 @@
-//! Loads on disk: what is finished, what is not, and what a broken folder gets.
+//! Tests of loads on disk: finished loads, unfinished loads, and broken folders.
 
 use std::fs;
 use std::sync::Arc;
@@ -112,7 +112,7 @@ fn a_malformed_manifest_names_its_path() {
 #[test]
 fn a_folder_that_cannot_be_written_names_its_path() {
     let folder = tempfile::tempdir().unwrap();
-    // A file in the place of the folder, for root may write to read-only ones.
+    // A file in the place of the folder, because root may write to read-only folders.
     fs::write(folder.path().join("loans"), "").unwrap();
     let error = Landing::new(folder.path()).begin("loans", "a/b", "1", LoadKind::Full).unwrap_err();
     assert_eq!(error.message(), format!("cannot create `{}`", folder.path().join("loans/a%2fb").display()));
@@ -144,7 +144,7 @@ fn a_ranged_load_is_gone_on_with() {
     let broken = Quarantined { offset: Some(7), line: None, reason: "odd".into(), bytes: Some(vec![1]) };
     second.write(&Output::Quarantined(broken)).unwrap();
     second.finish(Reading { documents: 3, ..Reading::default() }).unwrap();
-    // As if killed: nothing is dropped.
+    // As if the program was killed: nothing is dropped.
     let mut cut_off = load.part(1);
     cut_off.write(&Output::Documents(batch(&["x"], 4))).unwrap();
     std::mem::forget((cut_off, load));

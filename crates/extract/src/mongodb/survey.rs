@@ -84,8 +84,8 @@ struct Drawn {
     class: Option<MarkClass>,
 }
 
-/// Draws a sample, if the server can do so at once: one that has to read the collection for it would do all the work
-/// twice, and is stopped. Then the sample is empty, and the reading looks at its own first documents.
+/// Draws a sample, if the server can do so quickly. A server that must read the whole collection for it would do all
+/// the work twice, so it is stopped. Then the sample is empty, and the reading uses its own first documents.
 fn draw(source: &Mongodb, question: &Question, count: u64) -> Result<Drawn> {
     let mut draw = Draw::new(question.reshape()?);
     let mut class = None;
@@ -113,8 +113,8 @@ fn draw(source: &Mongodb, question: &Question, count: u64) -> Result<Drawn> {
     }
 }
 
-/// The `_id`s that part a collection into ranges of about `range_size` documents; none where it is read as one. `bytes`
-/// is the approximate size of the collection; 0 if that is not known.
+/// The `_id`s that split a collection into ranges of about `range_size` documents. Empty if it is read as a whole.
+/// `bytes` is the approximate size of the collection, or 0 if it is not known.
 fn cuts(source: &Mongodb, question: &Question, count: u64, bytes: u64) -> Result<Vec<String>> {
     let size = match question.options.range_size {
         Some(size) => size,
