@@ -1,8 +1,8 @@
-//! Tells the linker and the loader where DuckDB's library is, and obtains the official prebuilt one if need be.
+//! Tells the linker and the loader where DuckDB's library is. Downloads the official prebuilt library if necessary.
 //!
-//! `DUCKDB_LIB_DIR` names a folder that has the library. Without it the library is fetched once per cargo
-//! target folder, from DuckDB's release or else from the npm package that carries the same file. With the
-//! feature `bundled` the crate `libduckdb-sys` compiles DuckDB itself and there is nothing to do here.
+//! `DUCKDB_LIB_DIR` names a folder that contains the library. Without it, the library is downloaded once for each cargo
+//! target folder, from DuckDB's release or else from the npm package that contains the same file. With the feature
+//! `bundled`, the crate `libduckdb-sys` compiles DuckDB itself, and this script does nothing.
 //!
 //! Knows nothing of the tool's own code.
 
@@ -15,13 +15,13 @@ use std::time::{Duration, SystemTime};
 
 type Result<T> = std::result::Result<T, String>;
 
-/// The DuckDB that the `duckdb` crate in Cargo.toml was made for (1.10506 is its spelling of 1.5.6).
+/// The DuckDB version of the `duckdb` crate in Cargo.toml, which writes 1.5.6 as 1.10506.
 const VERSION: &str = "1.5.6";
-/// Revision of the npm package for that version.
+/// The revision of the npm package for that version.
 const NPM_REVISION: &str = "r.1";
 const CONNECT_SECONDS_MAX: u64 = 5;
 const DOWNLOAD_SECONDS_MAX: u64 = 900;
-/// The library has some 70 MB; a page that says "sign in" has not.
+/// The least size of a library, which has about 70 MB. A web page that asks to sign in is smaller.
 const LIBRARY_BYTES_MIN: u64 = 20_000_000;
 const LIBRARY_BYTES_MAX: u64 = 400_000_000;
 
@@ -49,7 +49,7 @@ fn link(platform: &Platform) -> Result<()> {
     println!("cargo:rerun-if-changed={}", folder.join(platform.library).display());
     match platform.origin {
         Some(origin) => {
-            // The library may also lie beside an installed binary.
+            // The library may also be beside an installed binary.
             for rpath in [folder.display().to_string(), origin.to_owned()] {
                 for argument in ["-Xlinker", "-rpath", "-Xlinker", &rpath] {
                     println!("cargo:rustc-link-arg={argument}");
@@ -65,18 +65,22 @@ fn given_folder(folder: PathBuf, platform: &Platform) -> Result<PathBuf> {
     let folder = fs::canonicalize(&folder)
         .map_err(|error| format!("`DUCKDB_LIB_DIR` is `{}`, which cannot be read: {error}", folder.display()))?;
     if !folder.join(platform.library).is_file() && !folder.join("libduckdb_static.a").is_file() {
-        return Err(format!("`DUCKDB_LIB_DIR` is `{}`, which holds no `{}`", folder.display(), platform.library));
+        return Err(format!(
+            "`DUCKDB_LIB_DIR` is `{}`, which does not contain `{}`",
+            folder.display(),
+            platform.library
+        ));
     }
     Ok(folder)
 }
 
-/// `<target>/duckdb/<version>/<triple>`, with the library in it.
+/// The folder `<target>/duckdb/<version>/<triple>`, which contains the library.
 fn fetched_folder(platform: &Platform) -> Result<PathBuf> {
     let folder = target_folder()?.join("duckdb").join(VERSION).join(variable("TARGET")?);
     if platform.files().all(|name| folder.join(name).is_file()) {
         return Ok(folder);
     }
-    // Each cargo works in a folder of its own and renames whole files, so two at once do no harm.
+    // Each cargo process uses its own folder and renames complete files, so two at once do no harm.
     let scratch = folder.join(format!("fetch-{}", process::id()));
     fs::create_dir_all(&scratch).map_err(|error| format!("cannot create `{}`: {error}", scratch.display()))?;
     let found = fetch(&scratch, platform).and_then(|()| {
@@ -90,13 +94,13 @@ fn fetched_folder(platform: &Platform) -> Result<PathBuf> {
     found.map(|()| folder)
 }
 
-/// Dates a file before this run: cargo would take a file younger than the script's start for a change.
+/// Sets a file's time to before this run, because cargo reads a newer file as a change.
 fn age(path: &Path) -> io::Result<()> {
     let yesterday = SystemTime::now() - Duration::from_secs(24 * 3600);
     File::options().write(true).open(path)?.set_modified(yesterday)
 }
 
-/// Puts the platform's files into `scratch`, from the first place that has them.
+/// Downloads the platform's files into `scratch`, from the first place that has them.
 fn fetch(scratch: &Path, platform: &Platform) -> Result<()> {
     let release = format!(
         "https://github.com/duckdb/duckdb/releases/download/v{VERSION}/libduckdb-{}.zip",
@@ -115,9 +119,9 @@ fn fetch(scratch: &Path, platform: &Platform) -> Result<()> {
         }
     }
     Err(format!(
-        "cannot obtain DuckDB {VERSION}'s prebuilt library `{}`\n  tried {}\n  \
-         hint: `DUCKDB_LIB_DIR=<folder>` names a folder that has it; `cargo build --features bundled` compiles DuckDB \
-         from source (most of an hour on two cores)",
+        "cannot download DuckDB {VERSION}'s prebuilt library `{}`\n  tried {}\n  \
+         hint: set `DUCKDB_LIB_DIR` to a folder that contains the library; `cargo build --features bundled` compiles DuckDB \
+         from source (almost an hour on two cores)",
         platform.library,
         tried.join("\n  tried ")
     ))
@@ -178,14 +182,14 @@ fn write(from: impl Read, to: &Path) -> Result<()> {
     file.sync_all().map_err(text)
 }
 
-/// Both places guard what they send (TLS and the archive's checksums); this finds the wrong file sent whole.
+/// TLS and the archives' checksums protect the download. This check finds a wrong file that was downloaded completely.
 fn verify(folder: &Path, platform: &Platform) -> Result<()> {
     let bytes = fs::read(folder.join(platform.library)).map_err(text)?;
     if (bytes.len() as u64) < LIBRARY_BYTES_MIN {
         return Err(format!("`{}` has only {} bytes", platform.library, bytes.len()));
     }
     if !platform.headers.iter().any(|(offset, magic)| bytes[*offset..].starts_with(magic)) {
-        return Err(format!("`{}` is no library for {}", platform.library, variable("TARGET")?));
+        return Err(format!("`{}` is not a library for {}", platform.library, variable("TARGET")?));
     }
     let version = format!("\0v{VERSION}\0");
     if !bytes.windows(version.len()).any(|window| window[0] == 0 && window == version.as_bytes()) {
@@ -194,7 +198,7 @@ fn verify(folder: &Path, platform: &Platform) -> Result<()> {
     Ok(())
 }
 
-/// Windows looks for a library beside the program: in `<profile>` for it, in `<profile>/deps` for tests.
+/// Windows looks for a library beside the program: in `<profile>` for the program, in `<profile>/deps` for tests.
 fn lay_beside_binaries(folder: &Path, platform: &Platform) -> Result<()> {
     let profile = profile_folder()?;
     for place in [profile.join("deps"), profile] {
@@ -226,15 +230,15 @@ fn target_folder() -> Result<PathBuf> {
 struct Platform {
     /// The library's file name.
     library: &'static str,
-    /// Another file the linker needs.
+    /// Another file that the linker needs.
     import_library: Option<&'static str>,
     /// The name in the release's zip files.
     release_name: &'static str,
     /// The name in npm's packages.
     npm_name: Option<&'static str>,
-    /// Bytes of which one must stand at its offset.
+    /// Offsets and bytes. A library has at least one of these bytes at its offset.
     headers: &'static [(usize, &'static [u8])],
-    /// The loader's word for the program's own folder.
+    /// The loader's name for the folder of the program.
     origin: Option<&'static str>,
 }
 
@@ -260,7 +264,7 @@ impl Platform {
         };
         let (os, arch) = (variable("CARGO_CFG_TARGET_OS")?, variable("CARGO_CFG_TARGET_ARCH")?);
         let libc = env::var("CARGO_CFG_TARGET_ENV").unwrap_or_default();
-        // An ELF file's machine stands at byte 18: 62 is x86-64, 183 is AArch64.
+        // An ELF file's machine is at byte 18: 62 is x86-64, 183 is AArch64.
         match (os.as_str(), arch.as_str(), libc.as_str()) {
             ("linux", "x86_64", "gnu") => Ok(linux("linux-amd64", "linux-x64", &[(18, &[62, 0])])),
             ("linux", "aarch64", "gnu") => Ok(linux("linux-arm64", "linux-arm64", &[(18, &[183, 0])])),

@@ -1,6 +1,6 @@
-//! The stop that Ctrl-C asks for: a flag that every loop over batches, models and retries looks at.
+//! The stop that Ctrl-C requests: a flag that every loop over batches, models and retries checks.
 //!
-//! Knows nothing of signals beyond setting the flag; `lib` installs the handler.
+//! Knows nothing of signals except how to set the flag. `lib` installs the handler.
 
 use std::fmt;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ struct CancelState {
 }
 
 impl Cancel {
-    /// Asks everything to stop, and wakes what waits for something else.
+    /// Requests the stop, and calls the functions that `on_request` registered for waits that cannot check the flag.
     pub fn request(&self) {
         self.0.requested.store(true, Ordering::SeqCst);
         for wake in self.0.wakers.lock().iter() {
@@ -34,12 +34,12 @@ impl Cancel {
         self.0.requested.load(Ordering::Relaxed)
     }
 
-    /// Calls `wake` when a stop is asked for: for what cannot look at the flag, such as a running statement.
+    /// Calls `wake` when a stop is requested. For work that cannot check the flag, such as a running statement.
     pub fn on_request(&self, wake: impl Fn() + Send + 'static) {
         self.0.wakers.lock().push(Box::new(wake));
     }
 
-    /// An error once a stop was asked for.
+    /// Returns an error after a stop was requested.
     pub fn check(&self) -> Result<()> {
         if self.is_requested() { Err(messages::interrupted()) } else { Ok(()) }
     }

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-/// Exact counts of the BSON types at each path (see `path`), also within values that are rescued or land as JSON.
+/// Exact counts of the BSON types at each path (see `path`), including the inside of rescued values and of JSON
+/// columns.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Census(pub BTreeMap<String, BTreeMap<String, TypeCount>>);
 
@@ -35,9 +36,10 @@ impl Census {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct TypeCount {
     pub values: u64,
-    /// How many of them were rescued.
+    /// How many of these values were rescued.
     pub rescued: u64,
-    /// The `_id` (text form) of the first document that had one; if any was rescued, of the first of those.
+    /// The `_id` (text form) of the first document with such a value, or of the first whose value was rescued, if any
+    /// was.
     pub example: String,
 }
 
@@ -45,20 +47,20 @@ pub struct TypeCount {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CensusSum {
     pub loads: u64,
-    /// Documents read. One that several loads read counts as often.
+    /// Documents read. A document that several loads read is counted once for each load.
     pub documents: u64,
     /// Values in `_elt_rescued`.
     pub rescued: u64,
     pub census: Census,
 }
 
-/// The counts of a collection's loads, and the counts that the last one is compared with.
+/// The counts of a collection's loads, and the counts with which the last load is compared.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Censuses {
-    /// Of the loads that the raw table is made of: the last full one and those since.
+    /// Of the loads whose documents are in the raw table: the last full load and all later loads.
     pub standing: CensusSum,
-    /// Of the last load alone; None if it is the full one, and so `standing`.
+    /// Of the last load alone. None if the last load is the full one, because `standing` has its counts.
     pub last: Option<CensusSum>,
-    /// Of the loads before the last one, from the full one before it on; None if it is the first.
+    /// Of the loads before the last one, beginning with the full load before it. None if the last load is the first.
     pub before: Option<CensusSum>,
 }

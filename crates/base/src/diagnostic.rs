@@ -1,19 +1,19 @@
 //! The one renderer of errors: message, `--> file:line:col`, the source line with carets, cause, hint.
 //!
-//! Knows the shape of `Error` only; decides nothing.
+//! Knows only the shape of `Error`. Decides nothing.
 
 use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 use crate::error::{Error, Place};
 
-/// All errors that `error` holds, one after the other, ready to print; ends with a line end.
+/// All errors in `error`, one after the other, ready to print. The text ends with a line end.
 pub fn render(error: &Error, color: bool) -> String {
     let shown: Vec<String> = error.iter().map(|error| render_one(error, Level::ERROR, color)).collect();
     shown.join("\n")
 }
 
-/// The same for what does not stop a run.
+/// The same for warnings, which do not stop a run.
 pub fn render_warning(error: &Error, color: bool) -> String {
     let shown: Vec<String> = error.iter().map(|error| render_one(error, Level::WARNING, color)).collect();
     shown.join("\n")
@@ -40,7 +40,7 @@ fn snippet(place: &Place) -> Snippet<'_, annotate_snippets::Annotation<'_>> {
     let source = &place.source;
     let end = source.shown().len();
     let span = place.span.start.min(end)..place.span.end.min(end);
-    // An empty text has no line to show, and a reader of the path alone still knows where to look.
+    // An empty text has no line to show, but the path still tells the reader where to look.
     Snippet::source(source.shown())
         .path(source.path.to_string_lossy().into_owned())
         .annotation(AnnotationKind::Primary.span(span).label(place.label.as_deref()))

@@ -1,4 +1,4 @@
-//! Checksums in hexadecimal: SHA-256 of a file's text and of whatever tells one thing from another, MD5 in the names of dbt's
+//! Checksums in hexadecimal: SHA-256 of file texts and of fingerprints, and MD5 for the names of dbt's
 //! generic tests. Pure.
 
 use md5::Md5;

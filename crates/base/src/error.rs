@@ -1,10 +1,10 @@
-//! What every fallible function of the crate returns: a message with its place, cause and next step.
+//! The error that every fallible function returns: a message with its place, cause and next step.
 //!
-//! Each stage's messages are constructors in a file of their own below `error/`, so that a message is
-//! written once and tested once. This module knows no stage's types and prints nothing; `diagnostic`
-//! is the one renderer.
+//! The messages are functions in the `messages` module of the crate that raises them, so that each message is
+//! written once and tested once. This module knows no stage's types and prints nothing. `diagnostic` is the
+//! only renderer.
 //!
-//! Messages are lowercase, put names in backquotes and end without a period. They never hold a row's
+//! Messages are lowercase, put names in backquotes and end without a period. They never contain a row's
 //! values or a secret.
 
 use std::fmt;
@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// How the tool exits after an error.
+/// The exit code of the tool after an error.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Exit {
     /// 1: a model, test, load or export failed.
@@ -23,12 +23,12 @@ pub enum Exit {
     Usage = 2,
 }
 
-/// A text the user wrote, with the path she knows it by (relative to the project's root).
+/// A text that the user wrote, with its path relative to the project's root.
 #[derive(Debug, PartialEq, Eq)]
 pub struct SourceText {
     pub path: PathBuf,
     pub text: String,
-    /// What the user wrote, where `text` was prepared from it; places are the same in both.
+    /// The user's own text, if `text` was made from it. A byte offset means the same place in both.
     original: Option<String>,
 }
 
@@ -37,17 +37,17 @@ impl SourceText {
         Arc::new(Self { path: path.into(), text: text.into(), original: None })
     }
 
-    /// A text in which parts are masked, byte for byte, of what the user wrote.
+    /// The user's text with some parts masked. Both texts have the same length in bytes.
     pub fn prepared(path: impl Into<PathBuf>, text: impl Into<String>, original: impl Into<String>) -> Arc<Self> {
         Arc::new(Self { path: path.into(), text: text.into(), original: Some(original.into()) })
     }
 
-    /// What is shown to the user.
+    /// The text that is shown to the user.
     pub fn shown(&self) -> &str {
         self.original.as_deref().unwrap_or(&self.text)
     }
 
-    /// The byte range of a line's text (1-based), without its line end; the text's end if there is no such line.
+    /// The byte range of a line (1-based), without its line end; the end of the text if the line does not exist.
     pub fn line_span(&self, line: usize) -> Range<usize> {
         let mut start = 0;
         for (index, text) in self.text.split_inclusive('\n').enumerate() {
@@ -60,12 +60,12 @@ impl SourceText {
     }
 }
 
-/// Where an error stands: a byte range of a text.
+/// The place of an error: a byte range of a text.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Place {
     pub source: Arc<SourceText>,
     pub span: Range<usize>,
-    /// Said under the carets, where it adds something to the message.
+    /// A text under the carets, if it adds something to the message.
     pub label: Option<String>,
 }
 
@@ -88,7 +88,7 @@ impl Place {
     }
 }
 
-/// A user's error. Cheap to move; build it with the constructors below `error/`.
+/// An error that is shown to the user. Cheap to move. Functions in the `messages` modules create it.
 #[derive(Debug)]
 pub struct Error(Box<Inner>);
 
@@ -132,13 +132,13 @@ impl Error {
         }))
     }
 
-    /// The same error where it ends the program otherwise, such as a template that fails while it runs.
+    /// Sets another exit code, for example for a template that fails while it runs.
     pub fn exiting(mut self, exit: Exit) -> Self {
         self.0.exit = exit;
         self
     }
 
-    /// Marks an error that the same attempt may not meet again, after a while.
+    /// Marks an error that may not occur if the same attempt is made again later.
     pub fn transient(mut self) -> Self {
         self.0.is_transient = true;
         self
@@ -148,7 +148,7 @@ impl Error {
         self.0.is_transient
     }
 
-    /// Marks that a server stopped because the time it was given was over.
+    /// Marks that a server stopped a statement because its time limit was over.
     pub fn timeout(mut self) -> Self {
         self.0.is_timeout = true;
         self
@@ -158,7 +158,7 @@ impl Error {
         self.0.is_timeout
     }
 
-    /// Marks that the data is at fault: others of its kind are worth looking for before all of them are told.
+    /// Marks that values of the data cause the error. The caller looks for more of them and reports all together.
     pub fn of_values(mut self) -> Self {
         self.0.is_of_values = true;
         self
@@ -168,7 +168,8 @@ impl Error {
         self.0.is_of_values
     }
 
-    /// Several errors as one: reported one after the other; the exit code is the highest. None if empty.
+    /// Joins several errors into one. They are reported one after the other, and the highest exit code is used. None if
+    /// `errors` is empty.
     pub fn many(errors: Vec<Error>) -> Option<Self> {
         let mut all = errors.into_iter();
         let mut first = all.next()?;
@@ -189,7 +190,7 @@ impl Error {
         }
     }
 
-    /// Lines that show what the message speaks of, such as rows side by side.
+    /// Lines that illustrate the message, such as rows side by side.
     pub fn picture(mut self, lines: String) -> Self {
         self.0.picture = Some(lines);
         self
@@ -201,7 +202,7 @@ impl Error {
         self
     }
 
-    /// A statement of what to do next, without a period.
+    /// A statement about the next step, without a period.
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.0.hints.push(hint.into());
         self
@@ -214,7 +215,7 @@ impl Error {
         }
     }
 
-    /// What another library said, and its own causes, outermost first.
+    /// The message of another library's error and of its causes, outermost first.
     pub fn caused_by(mut self, cause: &(dyn std::error::Error + 'static)) -> Self {
         let mut next = Some(cause);
         while let Some(error) = next {
@@ -227,7 +228,7 @@ impl Error {
         self
     }
 
-    /// A cause that is only text.
+    /// A cause that is only a text.
     pub fn because(mut self, cause: impl Into<String>) -> Self {
         self.0.causes.push(cause.into());
         self
@@ -257,12 +258,12 @@ impl Error {
         &self.0.hints
     }
 
-    /// This error and those reported with it.
+    /// This error and the errors that are reported with it.
     pub fn iter(&self) -> impl Iterator<Item = &Error> {
         std::iter::once(self).chain(self.0.more.iter())
     }
 
-    /// Splits what `many` joined.
+    /// Splits an error that `many` joined.
     pub fn split(mut self) -> Vec<Error> {
         let more = std::mem::take(&mut self.0.more);
         std::iter::once(self).chain(more).collect()
@@ -282,7 +283,7 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// The candidate nearest in spelling to what was written, if any is near enough to be meant.
+/// The candidate whose spelling is nearest to `written`, if one is near enough to be a likely intention.
 pub fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = written.to_lowercase();
     candidates

@@ -1,7 +1,7 @@
-//! Named points at which a test can make the program die, as `kill -9` would.
+//! Named points at which a test can abort the program, as `kill -9` does.
 //!
-//! `ELT_FAILPOINT=name` aborts at the point of that name; `name:3` the third time it is passed. Unset, a point
-//! costs one look at a static.
+//! `ELT_FAILPOINT=name` aborts at the point of that name; `name:3` aborts the third time it is reached. If unset, a
+//! point costs one look at a static.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,7 +22,7 @@ fn armed() -> Option<&'static Armed> {
         .as_ref()
 }
 
-/// Dies here if the environment says so: no destructor runs, no file is flushed.
+/// Aborts here if the environment variable names this point. No destructor runs, and no file is flushed.
 pub fn failpoint(name: &str) {
     if let Some(armed) = armed()
         && armed.name == name

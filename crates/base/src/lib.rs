@@ -1,11 +1,11 @@
-//! What every stage of `elt` shares, and nothing that only one of them needs.
+//! The types that every stage of `elt` shares. Nothing here is needed by only one stage.
 //!
-//! - `error`: what every fallible function returns; `diagnostic`: the one renderer of it.
-//! - `schema`, `path`: columns and their types, and how a place in a document is written.
-//! - `reading`, `census`, `manifest`: what a load found, and its record on disk.
-//! - `sql_error`: what DuckDB says of a statement that failed, taken apart.
-//! - `sql_text`: SQL as it may be logged, without its literals.
-//! - `secret`, `cancel`, `digest`, `numbers`, `failpoint`: small values with one rule each.
+//! - `error`: the error that every fallible function returns; `diagnostic`: its only renderer.
+//! - `schema`, `path`: columns and their types, and the written form of a path in a document.
+//! - `reading`, `census`, `manifest`: the results of a load, and its record on disk.
+//! - `sql_error`: DuckDB's error for a statement that failed, parsed.
+//! - `sql_text`: SQL that is safe to log, without its literals.
+//! - `secret`, `cancel`, `digest`, `numbers`, `failpoint`: small values, each with one rule.
 //!
 //! Knows no stage, no driver, no DuckDB and no model.
 

@@ -1,6 +1,6 @@
-//! The manifest of a load: what landed, in which files, and how the raw table takes it.
+//! The manifest of a load: the documents that landed, their files, and how the load changes the raw table.
 //!
-//! Pure values. Knows nothing of files: `extract::land` writes and reads them.
+//! Pure values. Knows nothing of files: `extract::land` writes and reads manifests.
 
 use std::path::PathBuf;
 
@@ -9,15 +9,15 @@ use serde::{Deserialize, Serialize};
 use crate::reading::Reading;
 use crate::schema::Column;
 
-/// How a load relates to the raw table.
+/// How a load changes the raw table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum LoadKind {
-    /// Replaces the raw table.
+    /// The load replaces the raw table.
     Full,
-    /// Merges into it by `_id`.
+    /// The load is merged into the raw table by `_id`.
     Incremental,
-    /// Merges into it by `_id` too, but read every document: all quarantined documents are its own.
+    /// The load is merged by `_id`, too, but it read every document, so that it has all quarantined documents.
     Whole,
 }
 
@@ -30,16 +30,16 @@ impl LoadKind {
         }
     }
 
-    /// Whether the raw table is the load and nothing else.
+    /// Whether the raw table contains this load and nothing else.
     pub fn replaces(self) -> bool {
         self == Self::Full
     }
 }
 
-/// One finished load on disk: everything the warehouse needs to take it in.
+/// One finished load on disk: everything that the warehouse needs to load it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Manifest {
-    /// The manifest's format; this is 1.
+    /// The version of the manifest's format, which is 1.
     pub version: u32,
     pub load_id: String,
     pub source: String,
@@ -53,7 +53,7 @@ pub struct Manifest {
     #[serde(default)]
     pub quarantine: Vec<String>,
     pub reading: Reading,
-    /// The folder, not stored: set on reading.
+    /// The folder. It is not stored, but set when the manifest is read.
     #[serde(skip)]
     pub folder: PathBuf,
 }
@@ -65,6 +65,6 @@ pub struct Segment {
     pub file: String,
     pub rows: u64,
     pub bytes: u64,
-    /// Its columns without `_id` and `_elt_rescued`; the load's may be more or wider.
+    /// The file's columns without `_id` and `_elt_rescued`. The load may have more columns, or wider ones.
     pub columns: Vec<Column>,
 }

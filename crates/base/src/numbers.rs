@@ -1,6 +1,6 @@
-//! How numbers are written for people: digits in groups of three, a count with its noun.
+//! Formats numbers for people: digits in groups of three, and a count with its noun.
 //!
-//! Pure text. Knows neither a console nor what is counted.
+//! Pure text. Knows no console, and not what is counted.
 
 /// 1234567 → `1,234,567`.
 pub fn thousands(number: u64) -> String {
@@ -15,7 +15,8 @@ pub fn thousands(number: u64) -> String {
     shown
 }
 
-/// A count with its noun, singular where it is one: `1 row`, `2 rows`. The noun is given in its plural.
+/// A count with its noun, in the singular if the count is 1: `1 row`, `2 rows`. The caller passes the plural of the
+/// noun.
 pub fn counted(number: u64, plural: &str) -> String {
     let noun = if number == 1 { singular(plural) } else { plural.to_owned() };
     format!("{} {noun}", thousands(number))

@@ -1,7 +1,8 @@
-//! How a place within a collection's documents is written: `address.city`, `phones[].number`, `totals.*`.
+//! The written form of a path within a collection's documents: `address.city`, `phones[].number`, `totals.*`.
 //!
-//! A key that is no plain name stands as a JSON string in brackets, `["odd key"]`. `[]` is every element of an array, `*`
-//! every key of an object whose keys are data, `…` those keys of an object that are too many to be told apart. Pure.
+//! A key that is not a plain name is written as a JSON string in brackets, `["odd key"]`. `[]` is every element of an
+//! array. `*` is every key of an object whose keys are data. `…` is the keys of an object that are too many to list.
+//! Pure.
 
 /// A step from a value into it.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -11,7 +12,7 @@ pub enum Step {
     Element,
     /// Every key.
     AnyKey,
-    /// The keys beyond those that stand for themselves.
+    /// The keys that are too many to have a step of their own.
     OtherKeys,
 }
 
@@ -49,7 +50,7 @@ pub fn push_key(out: &mut String, key: &str) {
     }
 }
 
-/// Reads a path of the census. What is none ends in a step that holds the rest as it is.
+/// Reads a path of the census. If a part of the text is not valid, the last step is a key with the rest of the text.
 pub fn steps(path: &str) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut rest = path;
@@ -61,7 +62,7 @@ pub fn steps(path: &str) -> Vec<Step> {
     steps
 }
 
-/// The first step, and its bytes.
+/// The first step, and its length in bytes.
 fn next(rest: &str) -> (Step, usize) {
     if rest.starts_with("[]") {
         return (Step::Element, 2);

@@ -1,32 +1,32 @@
-//! The columns of a raw table: their types, how two types merge, and what DuckDB calls them.
+//! The columns of a raw table: their types, how two types merge, and their names in DuckDB.
 //!
-//! Pure. Knows neither BSON nor Arrow nor DuckDB's driver: extraction decides which value fits which
-//! column, landing and the warehouse only carry the result.
+//! Pure. Knows neither BSON nor Arrow nor DuckDB's driver. Extraction decides which value fits which column.
+//! Landing and the warehouse only pass the result on.
 
 use serde::{Deserialize, Serialize};
 
-/// The names every raw table has beside the document's fields.
+/// The names of the columns that every raw table has beside the document's fields.
 pub const ID: &str = "_id";
 pub const RESCUED: &str = "_elt_rescued";
 pub const LOAD_ID: &str = "_elt_load_id";
 pub const LOADED_AT: &str = "_elt_loaded_at";
 
-/// What the warehouse's database is called within the program: `target.database` of templates.
+/// The name of the warehouse's database within the program: `target.database` in templates.
 pub const CATALOG: &str = "elt_warehouse";
 
 /// Total digits of every DECIMAL column.
 pub const DECIMAL_PRECISION: u8 = 38;
 
-/// The raw document of a source that is loaded with `keep_bson: true`; reserved as the others are.
+/// The raw document, for a source with `keep_bson: true`. The name is reserved like the others.
 pub const BSON: &str = "_elt_bson";
-/// When the sweep of a source with `deletes: mark` found the document gone.
+/// The time when the sweep of a source with `deletes: mark` found that the document was deleted.
 pub const DELETED_AT: &str = "_elt_deleted_at";
 
-/// A column or a field of a STRUCT. Names are unique without regard to case, as DuckDB's are.
+/// A column, or a field of a STRUCT. Names must differ in more than case, as in DuckDB.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Column {
     pub name: String,
-    /// The document's key, where a column cannot be called that (see `extract::columns`).
+    /// The key in the document, if the column cannot have it as its name (see `extract::column::names`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key: Option<String>,
     #[serde(rename = "type")]
@@ -34,22 +34,23 @@ pub struct Column {
 }
 
 impl Column {
-    /// A column that is called as its key is.
+    /// A column whose name is its key.
     pub fn new(name: impl Into<String>, column_type: ColumnType) -> Self {
         Self { name: name.into(), key: None, column_type }
     }
 
-    /// The key of the column's values in a document.
+    /// The key of this column's values in a document.
     pub fn key(&self) -> &str {
         self.key.as_deref().unwrap_or(&self.name)
     }
 }
 
-/// The type of a column, as the design's landing table names it.
+/// The type of a column, with the names of the design's table of types.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ColumnType {
-    /// Only nulls, or only empty arrays as an element: lands as a nullable VARCHAR-free placeholder until a value comes.
+    /// The column has only nulls, or a list's elements have no type because all its arrays are empty, until a value
+    /// arrives.
     Null,
     Boolean,
     BigInt,
@@ -59,28 +60,28 @@ pub enum ColumnType {
         scale: u8,
     },
     Varchar,
-    /// A VARCHAR of objectIds: 24 hex digits each. That and the next three say what the texts were in the source.
+    /// A VARCHAR of objectIds: 24 hex digits each. This type and the next three record the texts' type in the source.
     ObjectId,
     /// A VARCHAR of symbols (deprecated in BSON).
     Symbol,
     /// A VARCHAR of JavaScript code.
     Code,
-    /// A VARCHAR of decimal128 that no DECIMAL holds, in canonical text.
+    /// A VARCHAR of decimal128 values that do not fit in a DECIMAL, in canonical text.
     DecimalText,
     /// Milliseconds in the source, microseconds in the column, UTC.
     TimestampTz,
-    /// Without time zone or date only: from tables and files, never from BSON.
+    /// No time zone, or a date only: from tables and files, never from BSON.
     Timestamp,
     Date,
     Time,
     /// Binaries of subtype 0.
     Blob,
-    /// A BLOB of binaries of another subtype than 0, and than a UUID's.
+    /// A BLOB of binaries whose subtype is neither 0 nor that of a UUID.
     Binary {
         subtype: u8,
     },
     Uuid,
-    /// Any value as Extended JSON text: objects whose keys are data.
+    /// Any value as Extended JSON text. Used for objects whose keys are data.
     Json,
     Struct(Vec<Column>),
     /// STRUCT(t, i) of BSON timestamps: seconds and increment.
@@ -91,7 +92,7 @@ pub enum ColumnType {
 }
 
 impl ColumnType {
-    /// The type's name in DuckDB's SQL. A `Null` column is VARCHAR there: nothing is narrower that every engine can read.
+    /// The type's name in DuckDB's SQL. A `Null` column is a VARCHAR, because every engine can read no narrower type.
     pub fn sql(&self) -> String {
         match self {
             Self::Boolean => "BOOLEAN".into(),
@@ -119,11 +120,11 @@ impl ColumnType {
         }
     }
 
-    /// The narrowest type that holds every value of both without loss, or None if there is none.
+    /// The narrowest type that can store every value of both types without loss. None if no type can.
     ///
-    /// NULL gives way to anything; BIGINT widens to DECIMAL; a DECIMAL takes the larger scale (its values are
-    /// checked one by one for the digits that leaves); texts and blobs of different origin stay what the first is, for
-    /// the values that it does not say the origin of stand in `_elt_rescued` too; structs and lists merge inside.
+    /// NULL becomes the other type. BIGINT widens to DECIMAL. A DECIMAL gets the larger scale; each value is checked,
+    /// because fewer digits are left before the point. Texts and blobs of different origin keep the first type; values
+    /// of another origin are in `_elt_rescued` too. Structs and lists merge their fields and elements.
     pub fn widen(&self, other: &Self) -> Option<Self> {
         use ColumnType::*;
         Some(match (self, other) {
@@ -150,8 +151,8 @@ impl ColumnType {
     }
 }
 
-/// Merges two column lists by name, without regard to case: `old`'s order first, then what is new.
-/// None if a column of both has types that do not widen.
+/// Merges two column lists by name, ignoring case: first the columns of `old` in their order, then the new ones.
+/// None if a column in both lists has two types without a common wider type.
 pub fn widen_columns(old: &[Column], new: &[Column]) -> Option<Vec<Column>> {
     let mut merged = old.to_vec();
     for column in new {

@@ -1,6 +1,6 @@
-//! A text that must never be shown: its Debug and Display are redacted.
+//! A text that must never be shown. Its `Debug` and `Display` are redacted.
 //!
-//! Knows nothing of where secrets come from or what they open.
+//! Does not know where secrets come from or what they are for.
 
 use std::fmt;
 
@@ -12,12 +12,12 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The text itself, for the one call that opens the connection.
+    /// The text itself. Only for the call that opens a connection.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 
-    /// Replaces the secret, and the password within it if it is an URI, wherever they occur in a message
+    /// Replaces the secret, and the password in it if it is a URI, everywhere in a message
     /// that another library wrote.
     pub fn redact(&self, message: &str) -> String {
         let mut text = message.to_owned();
@@ -30,7 +30,7 @@ impl Secret {
         text
     }
 
-    /// The password of an URI or of a `key=value` connection string: as written and percent-decoded.
+    /// The password of a URI or of a `key=value` connection string, both as written and percent-decoded.
     fn passwords(&self) -> Vec<String> {
         let mut found = Vec::new();
         let userinfo = self.0.split_once("://").and_then(|(_, rest)| {

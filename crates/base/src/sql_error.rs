@@ -1,6 +1,6 @@
-//! What DuckDB says of a statement that failed, taken apart.
+//! Parses DuckDB's error for a statement that failed.
 //!
-//! Knows DuckDB's JSON form of errors (`SET errors_as_json=true`), not whose statement it was.
+//! Knows DuckDB's JSON form of errors (`SET errors_as_json=true`). Does not know who ran the statement.
 
 use std::sync::LazyLock;
 
@@ -10,21 +10,21 @@ use serde_json::Value;
 use crate::error::Error;
 use crate::messages;
 
-/// A failed statement. Holds no row's values: where DuckDB's message quotes one, it is left out.
+/// The error of a failed statement. It contains no value of a row: if DuckDB's message quotes one, it is removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SqlError {
     /// DuckDB's exception type: `Binder`, `Catalog`, `Parser`, `Conversion`, `Constraint`, `INTERRUPT` …
     pub kind: String,
     /// Its message, without type, position and candidates.
     pub message: String,
-    /// Byte offset in the statement, where DuckDB tells.
+    /// Byte offset in the statement, if DuckDB reports it.
     pub position: Option<usize>,
-    /// Names it might have been.
+    /// Names that the user may have meant.
     pub candidates: Vec<String>,
 }
 
 impl SqlError {
-    /// Takes apart what DuckDB said. Anything that is not its JSON form is kept as the message.
+    /// Parses DuckDB's text. A text that is not in its JSON form becomes the message.
     pub fn parse(text: &str) -> Self {
         let json = text.find('{').and_then(|start| serde_json::from_str::<Value>(&text[start..]).ok());
         let Some(Value::Object(json)) = json else {
@@ -71,17 +71,17 @@ impl std::fmt::Display for SqlError {
 
 impl std::error::Error for SqlError {}
 
-/// A statement of ours that failed where no better message is at hand.
+/// For a statement of `elt` itself that failed, if no better message exists.
 impl From<SqlError> for Error {
     fn from(error: SqlError) -> Self {
         if error.is_interrupt() {
             return messages::interrupted();
         }
-        Self::failed("the warehouse refused a statement").because(error.message)
+        Self::failed("the warehouse did not accept a statement").because(error.message)
     }
 }
 
-/// DuckDB's words as our messages are written: a small letter first, names in backquotes.
+/// DuckDB's message in the style of our messages: it begins with a lowercase letter, and names are in backquotes.
 pub fn our_manner(message: &str) -> String {
     let message = message.lines().next().unwrap_or_default().trim_end_matches(['!', '.', ' ']);
     let is_word = message.chars().nth(1).is_some_and(char::is_lowercase);
@@ -95,7 +95,7 @@ pub fn our_manner(message: &str) -> String {
     text
 }
 
-/// The name that DuckDB does not know: behind "with name", or the last in backquotes.
+/// The name that DuckDB does not know: the word after "with name", or the last name in backquotes.
 pub fn unknown_name(message: &str) -> Option<&str> {
     match message.split_once("with name ") {
         Some((_, rest)) => rest.split(' ').next(),
@@ -103,7 +103,7 @@ pub fn unknown_name(message: &str) -> Option<&str> {
     }
 }
 
-/// Splits DuckDB's lists of candidates off its message.
+/// Splits DuckDB's message from its lists of candidates.
 fn split_candidates(message: &str) -> (&str, &str) {
     let starts = ["\nCandidate", "\n\nCandidate", "\nDid you mean", "\n\tCandidate functions", "\n\tDid you mean"];
     match starts.iter().filter_map(|start| message.find(start)).min() {
@@ -112,7 +112,7 @@ fn split_candidates(message: &str) -> (&str, &str) {
     }
 }
 
-/// The functions that DuckDB lists, a line each: `upper(VARCHAR) -> VARCHAR`.
+/// The functions that DuckDB lists, one on each line: `upper(VARCHAR) -> VARCHAR`.
 fn signatures(text: &str) -> Vec<String> {
     let lines = text.lines().map(str::trim).filter(|line| line.contains('(') && line.contains("->"));
     lines.map(str::to_owned).collect()
@@ -123,7 +123,7 @@ fn quoted(text: &str) -> Vec<String> {
     text.split('"').skip(1).step_by(2).map(str::to_owned).collect()
 }
 
-/// Leaves out what may be a row's value, in the kinds of message that quote one: quoted texts, numbers, and all lines
+/// Removes possible values of rows from the kinds of message that quote them: quoted texts, numbers, and all lines
 /// that only picture the value.
 fn redact(kind: &str, message: &str) -> String {
     let kind = kind.to_lowercase();
@@ -134,7 +134,7 @@ fn redact(kind: &str, message: &str) -> String {
     let first = lines.next().unwrap_or_default();
     let mut kept = first.to_owned();
     if first.starts_with("CSV Error") {
-        // Behind the place stands the line as it was read, then the reason, then DuckDB's settings and advice.
+        // After the place, DuckDB writes the line that it read, then the reason, then its settings and advice.
         let ends = |line: &&str| !line.trim().is_empty() && !line.starts_with("Possible");
         for line in lines.take_while(ends).filter(|line| !line.starts_with("Original Line")) {
             kept.push_str(", ");
@@ -144,12 +144,12 @@ fn redact(kind: &str, message: &str) -> String {
     without_numbers(&without_quoted(&kept))
 }
 
-/// Replaces quoted texts by `…`, but for the names of columns.
+/// Replaces quoted texts by `…`, except the names of columns.
 fn without_quoted(message: &str) -> String {
     let mut shown = String::with_capacity(message.len());
     let mut rest = message;
     while let Some(open) = rest.find(['\'', '"']) {
-        // "can't" quotes nothing.
+        // The apostrophe in "can't" is not a quote.
         let is_apostrophe = rest[..open].ends_with(char::is_alphanumeric) && rest[open + 1..].starts_with("t ");
         if is_apostrophe {
             shown.push_str(&rest[..=open]);
@@ -160,7 +160,7 @@ fn without_quoted(message: &str) -> String {
         let inner = &rest[open + 1..];
         let is_column = quote == "\"" && rest[..open].ends_with("column ");
         let Some(length) = inner.rfind(quote).filter(|_| quote == "'").or_else(|| inner.find(quote)) else {
-            // A value that DuckDB cut off.
+            // DuckDB shortened this value.
             shown.push_str(&rest[..open]);
             shown.push('…');
             return shown;
@@ -173,7 +173,7 @@ fn without_quoted(message: &str) -> String {
     shown
 }
 
-/// Replaces numbers by `…`, but for those that are part of a type's name or of a place.
+/// Replaces numbers by `…`, except numbers that are part of a type's name or of a place.
 fn without_numbers(message: &str) -> String {
     static TOKEN: LazyLock<Option<Regex>> = LazyLock::new(|| {
         Regex::new(r#"(?:Line:|Columns:|Found:|byte) \d+|[A-Za-z_][\w-]*(?:\(\d+, ?\d+\))?|"[^"]*"|[-+]?\d[\w.:+-]*"#)

@@ -1,13 +1,13 @@
-//! SQL as it may be logged: without the values of its literals.
+//! Makes SQL safe to log: removes the values of its literals.
 //!
-//! Knows where SQL's literals begin and end; not what a statement means.
+//! Knows where literals begin and end in SQL. Does not know the meaning of a statement.
 
-/// A statement in a log is cut to so many bytes.
+/// The most bytes of a statement in a log; the rest is cut off.
 const BYTES_MAX: usize = 4_000;
 
 /// `sql` on one line, with `?` for each string and number, without comments, cut to 4,000 bytes.
 ///
-/// Names stay, in quotes or not. A literal that does not end hides the rest of the text.
+/// Names are kept, quoted or not. A literal without an end hides the rest of the text.
 pub fn masked(sql: &str) -> String {
     let mut shown = String::with_capacity(sql.len().min(BYTES_MAX + 16));
     let mut rest = sql.trim();
@@ -19,7 +19,7 @@ pub fn masked(sql: &str) -> String {
         }
         let length = if first == '\'' {
             shown.push('?');
-            // `e'…'`: a backslash hides the quote after it. Taken so for all strings, this can only hide more.
+            // In `e'…'` a backslash escapes the next quote. Applied to all strings, this rule can only hide more text.
             string_length(rest, matches!(last, 'e' | 'E'))
         } else if first == '"' {
             let length = quoted_length(rest, '"');
@@ -55,7 +55,7 @@ fn is_word(c: char) -> bool {
     c.is_alphanumeric() || c == '_' || c == '$'
 }
 
-/// The bytes of the string at the start of `text`, with its quotes.
+/// The length in bytes of the string at the start of `text`, with its quotes.
 fn string_length(text: &str, escapes: bool) -> usize {
     if !escapes {
         return quoted_length(text, '\'');
@@ -73,7 +73,7 @@ fn string_length(text: &str, escapes: bool) -> usize {
     bytes.len()
 }
 
-/// The bytes up to the closing quote; two quotes are one within.
+/// The length in bytes up to the closing quote. Two quotes in a row are one quote inside the string.
 fn quoted_length(text: &str, quote: char) -> usize {
     let mut from = 1;
     while let Some(at) = text[from..].find(quote) {
@@ -86,7 +86,7 @@ fn quoted_length(text: &str, quote: char) -> usize {
     text.len()
 }
 
-/// The bytes of `$tag$ … $tag$`; None if `text` does not start with one.
+/// The length in bytes of `$tag$ … $tag$`. None if `text` does not begin with such a string.
 fn dollar_length(text: &str) -> Option<usize> {
     let tag = text.strip_prefix('$')?;
     let end = tag.find('$')?;

@@ -1,4 +1,4 @@
-//! Opens connections to servers: URIs, TLS, time-outs, and names of servers for messages.
+//! Opens connections to servers: URIs, TLS, time limits, and the names of servers for messages.
 //!
 //! The only crate that builds a client. Knows nothing of collections, publications or models.
 

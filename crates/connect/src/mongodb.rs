@@ -14,11 +14,11 @@ use tokio::runtime::{Builder, Runtime};
 
 use crate::messages;
 
-/// How long the driver looks for a server, unless the URI says otherwise.
+/// How long the driver looks for a server, unless the URI sets another time.
 const SELECTION_TIMEOUT: Duration = Duration::from_secs(5);
 const THREADS: usize = 2;
 
-/// A client and the threads that it runs on. The client must be used on `runtime` alone.
+/// A client and the threads that it runs on. The client must be used only on `runtime`.
 pub struct Connection {
     pub client: Client,
     pub runtime: Runtime,
@@ -27,11 +27,12 @@ pub struct Connection {
 }
 
 impl Connection {
-    /// Reads the URI and starts the driver. Contacts no server, except that the name of a `mongodb+srv` URI is looked up.
+    /// Reads the URI and starts the driver. Contacts no server, except that the name of a `mongodb+srv` URI is looked
+    /// up.
     ///
-    /// `uri_error` makes the error of a URI that the driver refuses, from a cause without the password.
+    /// `uri_error` creates the error for a URI that the driver does not accept, from a cause without the password.
     pub fn open(uri: &Secret, uri_error: impl Fn(String) -> Error) -> Result<Self> {
-        // A process has one default; every part of the program chooses the same.
+        // A process has one default provider, and every part of the program chooses the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = runtime().map_err(|error| messages::mongodb_runtime(&error))?;
         let invalid = |error: DriverError| uri_error(uri.redact(&cause(&error)));
@@ -51,11 +52,11 @@ fn runtime() -> io::Result<Runtime> {
     Builder::new_multi_thread().worker_threads(THREADS).thread_name("elt-mongodb").enable_all().build()
 }
 
-/// The driver's own text, without the labels and wrappers that its Display adds.
+/// The driver's own text, without the labels and wrappers that its `Display` adds.
 pub fn cause(error: &DriverError) -> String {
     let text = error.kind.to_string();
     let ErrorKind::ServerSelection { .. } = *error.kind else { return text };
-    // The whole topology follows; what each server's last error was is all that helps, and often the same for all.
+    // The whole topology follows. Only the last error of each server helps, and it is often the same for all servers.
     let mut reasons: Vec<&str> =
         text.split("Error: Kind: ").skip(1).map(|rest| rest.split(", labels: ").next().unwrap_or_default()).collect();
     reasons.dedup();

@@ -1,6 +1,8 @@
-//! Opens connections: the URI with MySQL's `ssl-mode` and `ssl-ca`, and errors that say which server, without values.
+//! Opens connections to MySQL: reads the URI with `ssl-mode` and `ssl-ca`. Errors name the server and contain no
+//! values.
 //!
-//! <https://dev.mysql.com/doc/refman/8.4/en/connection-options.html#option_general_ssl-mode>. Knows nothing of publications.
+//! <https://dev.mysql.com/doc/refman/8.4/en/connection-options.html#option_general_ssl-mode>. Knows nothing of
+//! publications.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -14,9 +16,9 @@ use elt_base::secret::Secret;
 use elt_base::sql_text::masked;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a server that does not answer is tried again.
+/// How long to try again if a server does not answer.
 const TRY_AGAIN_FOR: Duration = Duration::from_secs(5);
-/// The server is shutting down, or the session was killed: what was asked may have been done.
+/// The server is shutting down, or the session was killed. The statement may have been executed.
 const ENDING: [u16; 3] = [1053, 1927, 3169];
 
 /// How to reach one database.
@@ -24,13 +26,13 @@ pub struct MysqlServer {
     uri: Secret,
     plain: Opts,
     tls: Option<Opts>,
-    /// `preferred`: a server without TLS is taken too.
+    /// `preferred`: a server without TLS is accepted, too.
     may_be_plain: bool,
     pub database: String,
 }
 
 impl MysqlServer {
-    /// Reads the URI; connects to nothing.
+    /// Reads the URI. Does not connect.
     pub fn new(uri: &Secret) -> Result<Self> {
         let (base, query) = uri.reveal().split_once('?').unwrap_or((uri.reveal(), ""));
         let (mut mode, mut authority, mut kept) = ("preferred", None, Vec::new());
@@ -48,7 +50,7 @@ impl MysqlServer {
         };
         let opts = Opts::from_url(&rest).map_err(|error| messages::mysql_uri(uri.redact(&error.to_string())))?;
         let Some(database) = opts.get_db_name().filter(|name| !name.is_empty()).map(str::to_owned) else {
-            return Err(messages::mysql_uri("it names no database"));
+            return Err(messages::mysql_uri("the URI does not name a database"));
         };
         let mode = mode.to_lowercase();
         if !["disabled", "preferred", "required", "verify_ca", "verify_identity"].contains(&mode.as_str()) {
@@ -57,7 +59,7 @@ impl MysqlServer {
         let verifies = mode.starts_with("verify");
         let plain = OptsBuilder::from_opts(opts)
             .tcp_connect_timeout(Some(CONNECT_TIMEOUT))
-            // A local socket would be another server than the one the URI names.
+            // A local socket may belong to another server than the one that the URI names.
             .prefer_socket(false);
         let ssl = SslOpts::default()
             .with_root_cert_path(authority)
@@ -72,7 +74,7 @@ impl MysqlServer {
         format!("{}:{}/{}", self.plain.get_ip_or_hostname(), self.plain.get_tcp_port(), self.database)
     }
 
-    /// Connects; tries again for a few seconds where nobody answers, not where the server refused us.
+    /// Connects. Tries again for a few seconds if no server answers, but not if the server refuses the connection.
     pub fn connect(&self) -> Result<Conn> {
         let start = Instant::now();
         loop {
@@ -105,7 +107,7 @@ impl MysqlServer {
                 connection => connection?,
             },
         };
-        // What the server is set to must not change what a value becomes, nor how long it waits for us.
+        // The server's settings must not change stored values, nor how long the server waits for us.
         connection
             .query_drop(
                 "set session sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,\
@@ -128,7 +130,7 @@ impl MysqlServer {
     }
 }
 
-/// Which server it is.
+/// The server's kind and version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Flavour {
     MariaDb,
@@ -136,7 +138,8 @@ pub enum Flavour {
 }
 
 impl Flavour {
-    /// Compares byte for byte, and does not pass over spaces at the end: two keys in DuckDB are two keys there.
+    /// A collation that compares bytes and does not ignore trailing spaces, so that two keys in DuckDB are two keys
+    /// there.
     pub fn collation(self) -> &'static str {
         match self {
             Self::MariaDb => "utf8mb4_nopad_bin",
@@ -158,14 +161,14 @@ impl Statements for Conn {
     }
 }
 
-/// The server's version and which of the two it is.
+/// The server's version, and whether it is MySQL or MariaDB.
 pub fn version(connection: &mut Conn) -> Result<(String, Flavour), mysql::Error> {
     let version: String = connection.query_first("select version()")?.unwrap_or_default();
     let flavour = if version.contains("MariaDB") { Flavour::MariaDb } else { Flavour::MySql };
     Ok((version, flavour))
 }
 
-/// Whether the session is over, so that a commit may have been done without an answer.
+/// Whether the session has ended, so that a commit may have succeeded without an answer.
 pub fn is_lost(error: &mysql::Error) -> bool {
     match error {
         mysql::Error::MySqlError(error) => ENDING.contains(&error.code),
@@ -173,7 +176,7 @@ pub fn is_lost(error: &mysql::Error) -> bool {
     }
 }
 
-/// What MySQL says of an error, without a row's values.
+/// MySQL's message for an error, without values of rows.
 pub fn describe(error: &mysql::Error) -> String {
     match error {
         mysql::Error::MySqlError(error) => format!("{} [{}]", without_values(error.code, &error.message), error.code),
@@ -182,18 +185,18 @@ pub fn describe(error: &mysql::Error) -> String {
         mysql::Error::UrlError(error) => error.to_string(),
         mysql::Error::TlsError(error) => error.to_string(),
         mysql::Error::CodecError(error) => error.to_string(),
-        // These hold a row.
-        mysql::Error::FromValueError(_) | mysql::Error::FromRowError(_) => "an answer that cannot be read".into(),
+        // These errors contain a row.
+        mysql::Error::FromValueError(_) | mysql::Error::FromRowError(_) => "the server's answer cannot be read".into(),
     }
 }
 
-/// MySQL quotes the value behind its message's first words; what follows the value names column or key.
+/// MySQL quotes the value after the first words of its message. The text after the value names the column or key.
 pub fn without_values(code: u16, message: &str) -> String {
     let named = |word: &str| message.rfind(word).and_then(|at| message.get(at..)).unwrap_or_default().to_owned();
     match code {
-        // A SIGNAL's text is whatever a trigger's author wrote.
+        // The author of a trigger writes the text of a SIGNAL, so it may contain anything.
         1644 => "a trigger or procedure raised an error".into(),
-        // It repeats the statement, where rows may stand.
+        // The message repeats the statement, which may contain rows.
         1064 => "the server cannot parse a statement".into(),
         1062 | 1586 | 1859 => format!("duplicate entry{}", named(" for key ")),
         1292 | 1366 | 1367 | 1411 | 1525 | 3140 | 3141 | 4038 => {

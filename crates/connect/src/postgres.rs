@@ -1,4 +1,4 @@
-//! Opens connections: libpq's `sslmode` and `sslrootcert` over rustls, and errors that say which server.
+//! Opens connections to Postgres, with libpq's `sslmode` and `sslrootcert` over rustls. Errors name the server.
 //!
 //! <https://www.postgresql.org/docs/current/libpq-ssl.html>. Knows nothing of publications.
 
@@ -24,7 +24,7 @@ use elt_base::error::Result;
 use elt_base::secret::Secret;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// How long a server that does not answer is tried again.
+/// How long to try again if a server does not answer.
 const TRY_AGAIN_FOR: Duration = Duration::from_secs(5);
 
 /// How to reach one database.
@@ -35,7 +35,7 @@ pub struct PostgresServer {
 }
 
 impl PostgresServer {
-    /// Reads the URI (or `key=value` words); connects to nothing. `application` is the name the server shows for us,
+    /// Reads the URI (or `key=value` words). Does not connect. `application` is the name that the server shows for elt,
     /// unless the URI has its own.
     pub fn new(uri: &Secret, application: &str) -> Result<Self> {
         let (rest, options) = TlsOptions::split(uri.reveal())?;
@@ -48,9 +48,9 @@ impl PostgresServer {
             config.connect_timeout(CONNECT_TIMEOUT);
         }
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
-            return Err(messages::export_uri("it names no host"));
+            return Err(messages::export_uri("the URI does not name a host"));
         }
-        // As in libpq, a socket in the file system is never encrypted.
+        // As in libpq, a connection over a Unix socket is never encrypted.
         let is_local = config.get_hosts().iter().all(|host| !matches!(host, Host::Tcp(_)));
         let mode = if is_local && config.get_hostaddrs().is_empty() { TlsMode::Disable } else { options.mode };
         config.ssl_mode(match mode {
@@ -85,7 +85,7 @@ impl PostgresServer {
         format!("{}/{database}", hosts.join(","))
     }
 
-    /// Connects; tries again for a few seconds where nobody answers, not where the server refused us.
+    /// Connects. Tries again for a few seconds if no server answers, but not if the server refuses the connection.
     pub fn connect(&self) -> Result<Client> {
         let start = Instant::now();
         loop {
@@ -129,7 +129,7 @@ impl PostgresServer {
     }
 }
 
-/// Whether nobody answered, or the server is still starting: what may be otherwise in a moment.
+/// Whether no server answered, or the server is still starting, so that another attempt may succeed.
 fn is_passing(error: &postgres::Error) -> bool {
     if let Some(error) = error.as_db_error() {
         return error.code().code() == "57P03";
@@ -156,7 +156,7 @@ fn is_passing(error: &postgres::Error) -> bool {
     false
 }
 
-/// An error with its sources, for those that say `error connecting to server` and hide why.
+/// An error with its sources, because some errors say only `error connecting to server` and hide the reason.
 pub fn with_sources(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut next = error.source();
@@ -174,7 +174,7 @@ fn client_config(mode: TlsMode, root_certificates: Option<&str>) -> Result<Clien
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let verifies = match mode {
         TlsMode::VerifyCa | TlsMode::VerifyFull => true,
-        // libpq: with a root certificate at hand, `require` verifies as `verify-ca` does.
+        // As in libpq, `require` verifies like `verify-ca` if there is a root certificate.
         TlsMode::Require => root_certificates.is_some(),
         TlsMode::Prefer | TlsMode::Disable => false,
     };
@@ -184,12 +184,12 @@ fn client_config(mode: TlsMode, root_certificates: Option<&str>) -> Result<Clien
         let mut roots = RootCertStore::empty();
         let (added, _) = roots.add_parsable_certificates(trusted.iter().cloned());
         if added == 0 {
-            return Err(failed("it holds no certificate".into()));
+            return Err(failed("the file contains no certificate".into()));
         }
         let chain = WebPkiServerVerifier::builder_with_provider(Arc::new(roots), provider.clone())
             .build()
             .map_err(|error| failed(error.to_string()))?;
-        // Only a file of the user's own can mean one server's certificate.
+        // Only the user's own file can name the certificate of one server.
         let own = if root_certificates.is_some_and(|path| path != "system") { trusted } else { Vec::new() };
         Arc::new(Trusted { chain, own, verifies_name: mode == TlsMode::VerifyFull })
     } else {
@@ -201,7 +201,7 @@ fn client_config(mode: TlsMode, root_certificates: Option<&str>) -> Result<Clien
     Ok(config.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth())
 }
 
-/// The certificates of `sslrootcert`, or the system's.
+/// The certificates of `sslrootcert`, or those of the system.
 fn trusted(path: Option<&str>) -> Result<Vec<CertificateDer<'static>>> {
     match path {
         None | Some("system") => {
@@ -222,8 +222,8 @@ fn trusted(path: Option<&str>) -> Result<Vec<CertificateDer<'static>>> {
     }
 }
 
-/// `verify-ca`: the chain must hold, the name need not; `verify-full`: both. A server's self-signed certificate that
-/// stands in `sslrootcert` itself is trusted, as libpq does, though it may call itself an authority.
+/// `verify-ca` verifies the chain, but not the name. `verify-full` verifies both. A server's self-signed certificate
+/// that is in `sslrootcert` itself is trusted, as in libpq, even if it declares itself an authority.
 #[derive(Debug)]
 struct Trusted {
     chain: Arc<WebPkiServerVerifier>,
@@ -277,7 +277,7 @@ impl ServerCertVerifier for Trusted {
     }
 }
 
-/// `prefer` and `require`: encrypted, but whoever answers is believed, as libpq has it.
+/// `prefer` and `require`: the connection is encrypted, but any certificate is accepted, as in libpq.
 #[derive(Debug)]
 struct AnyCertificate(Arc<CryptoProvider>);
 

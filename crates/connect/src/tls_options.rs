@@ -1,11 +1,11 @@
-//! Takes libpq's TLS options out of a connection string: the driver's own parser knows only some of them.
+//! Removes libpq's TLS options from a connection string, because the driver's parser knows only some of them.
 //!
 //! Pure text. Knows neither sockets nor certificates.
 
 use crate::messages;
 use elt_base::error::Result;
 
-/// libpq's `sslmode`; `allow` counts as `prefer`.
+/// libpq's `sslmode`. `allow` is read as `prefer`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TlsMode {
     Disable,
@@ -17,17 +17,17 @@ pub enum TlsMode {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TlsOptions {
-    /// `prefer` where nothing is said, as in libpq.
+    /// `prefer` by default, as in libpq.
     pub mode: TlsMode,
     /// A PEM file, or `system`.
     pub root_certificates: Option<String>,
 }
 
-/// Options of libpq that change nothing here; the driver would refuse the whole string for them.
+/// Options of libpq that have no effect here. The driver would not accept a string with them.
 const IGNORED: &[&str] = &["gssencmode", "sslcompression", "sslsni", "client_encoding", "krbsrvname"];
 
 impl TlsOptions {
-    /// The connection string without its TLS options, and those.
+    /// Splits a connection string into the string without TLS options, and the TLS options.
     pub fn split(text: &str) -> Result<(String, Self)> {
         let mut options = Self { mode: TlsMode::Prefer, root_certificates: None };
         let is_uri = text.starts_with("postgres://") || text.starts_with("postgresql://");
@@ -78,7 +78,7 @@ impl TlsOptions {
     }
 }
 
-/// `key=value` words, where a value may stand in single quotes with backslashes.
+/// `key=value` words. A value may be in single quotes, with backslashes.
 fn words(text: &str) -> Vec<&str> {
     let mut words = Vec::new();
     let (mut start, mut quoted, mut escaped) = (0, false, false);

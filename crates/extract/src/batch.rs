@@ -13,7 +13,7 @@ pub struct Batch {
     pub data: RecordBatch,
     /// The columns of `data` without `_id` and `_elt_rescued`, in order.
     pub columns: Vec<Column>,
-    /// Bytes of the source's documents.
+    /// The size of the source's documents in bytes.
     pub bytes: u64,
 }
 
@@ -27,12 +27,12 @@ pub enum Output {
 /// A document that cannot be decoded, or bytes that should be one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Quarantined {
-    /// Where it begins: bytes from the start of the file's (decompressed) text; None for a server's.
+    /// Its offset in bytes from the start of the decompressed file. None for a document of a server.
     pub offset: Option<u64>,
     /// Its line, in a file of lines.
     pub line: Option<u64>,
     /// The reason; it never shows a value.
     pub reason: String,
-    /// None where they may not be kept, because they may include a field that is masked or left out.
+    /// None if the bytes must not be kept, because they may include a masked or excluded field.
     pub bytes: Option<Vec<u8>>,
 }

@@ -1,26 +1,27 @@
-//! Walks raw BSON bytes: elements, their keys and value slices, each bound checked once and nothing copied.
+//! Walks raw BSON bytes: elements, their keys and value slices. Each bound is checked once, and nothing is copied.
 //!
-//! The format is bsonspec.org, version 1.1. Never panics, whatever the bytes: what breaks the format is a
-//! `Malformed` with its byte offset. Knows nothing of columns or of where the bytes come from.
+//! The format is bsonspec.org, version 1.1. No input causes a panic: bytes that violate the format result in a
+//! `Malformed` with their byte offset. Knows nothing of columns, and not where the bytes come from.
 
 pub mod decimal;
 pub mod ejson;
 pub mod id;
 
-/// The deepest nesting that is followed; the server itself stops at 100 levels.
+/// The deepest nesting that is accepted. The server itself accepts 100 levels.
 pub const DEPTH_MAX: usize = 250;
 
-/// Bytes of the largest document taken in. The server's own limit is 16 MiB; this leaves room for foreign dumps.
+/// The size of the largest document that is accepted. The server's limit is 16 MiB; other programs may write larger
+/// dumps.
 pub const DOCUMENT_BYTES_MAX: usize = 48 * 1024 * 1024;
 
-/// Where a document breaks the format: bytes from the document's start.
+/// The place where a document violates the format, in bytes from the document's start.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Malformed {
     pub offset: usize,
     pub what: &'static str,
 }
 
-/// The type of a BSON value. The numbers are the format's own tags, but for the two keys at the end.
+/// The type of a BSON value. The numbers are the format's own tags, except those of `MinKey` and `MaxKey`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 #[repr(u8)]
 pub enum Kind {
@@ -47,7 +48,7 @@ pub enum Kind {
     MaxKey,
 }
 
-/// One more than the greatest `Kind` as a number.
+/// The greatest number of a `Kind`, plus one.
 pub const KINDS: usize = 22;
 
 use Kind::{
@@ -121,12 +122,12 @@ impl Kind {
     }
 }
 
-/// A value within a document: its bytes as the format stores them, their length already checked.
+/// A value within a document: its bytes as the format stores them. Their length is already checked.
 #[derive(Debug, Clone, Copy)]
 pub struct Value<'a> {
     pub kind: Kind,
     pub bytes: &'a [u8],
-    /// Bytes from the outermost document's start.
+    /// The offset in bytes from the start of the outermost document.
     pub offset: usize,
 }
 
@@ -137,7 +138,7 @@ pub struct Fields<'a> {
     offset: usize,
 }
 
-/// An element: its key without the NUL, its value, and whether the key was the guessed one.
+/// An element: its key without the NUL, its value, and whether the key equals the guess.
 #[derive(Debug, Clone, Copy)]
 pub struct Element<'a> {
     pub key: &'a [u8],
@@ -146,7 +147,7 @@ pub struct Element<'a> {
 }
 
 impl<'a> Fields<'a> {
-    /// A whole document, length prefix included.
+    /// The elements of a whole document, whose bytes include the length prefix.
     pub fn new(document: &'a [u8]) -> Result<Self, Malformed> {
         Self::at(document, 0)
     }
@@ -166,7 +167,7 @@ impl<'a> Fields<'a> {
         self.rest.is_empty()
     }
 
-    /// The next element. `guess` is a key with its NUL, compared before the key's end is looked for.
+    /// The next element. `guess` is a key with its NUL; it is compared before the key's end is searched.
     #[inline]
     pub fn next(&mut self, guess: &[u8]) -> Result<Option<Element<'a>>, Malformed> {
         let Some((&tag, rest)) = self.rest.split_first() else { return Ok(None) };
@@ -179,7 +180,7 @@ impl<'a> Fields<'a> {
         } else {
             match rest.iter().position(|&byte| byte == 0) {
                 Some(length) => length,
-                None => return Err(Malformed { offset: self.offset + 1, what: "a key without an end" }),
+                None => return Err(Malformed { offset: self.offset + 1, what: "a key does not end with a zero byte" }),
             }
         };
         let (key, value) = rest.split_at(key_length);
@@ -187,7 +188,7 @@ impl<'a> Fields<'a> {
         let offset = self.offset + key_length + 2;
         let length = value_length(kind, value, offset)?;
         let (Some(bytes), Some(rest)) = (value.get(..length), value.get(length..)) else {
-            return Err(Malformed { offset, what: "a value reaches beyond its document" });
+            return Err(Malformed { offset, what: "a value is longer than the rest of its document" });
         };
         self.rest = rest;
         self.offset = offset + length;
@@ -195,7 +196,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// As `[u8]::starts_with`, without the call that it makes even for the few bytes that a key has.
+/// Like `[u8]::starts_with`, but without a call to `memcmp`, which is slow for the few bytes of a key.
 #[inline]
 fn starts_with(bytes: &[u8], key: &[u8]) -> bool {
     let Some(bytes) = bytes.get(..key.len()) else { return false };
@@ -207,12 +208,12 @@ fn starts_with(bytes: &[u8], key: &[u8]) -> bool {
 
 fn read_length(bytes: &[u8], offset: usize) -> Result<usize, Malformed> {
     let Some(prefix) = bytes.first_chunk::<4>() else {
-        return Err(Malformed { offset, what: "a length without its four bytes" });
+        return Err(Malformed { offset, what: "a length has fewer than four bytes" });
     };
-    usize::try_from(i32::from_le_bytes(*prefix)).map_err(|_| Malformed { offset, what: "a negative length" })
+    usize::try_from(i32::from_le_bytes(*prefix)).map_err(|_| Malformed { offset, what: "a length is negative" })
 }
 
-/// Bytes of a value, and whether those that end it are sound.
+/// The length of a value in bytes. Checks that its last bytes are valid.
 #[inline]
 fn value_length(kind: Kind, bytes: &[u8], offset: usize) -> Result<usize, Malformed> {
     let malformed = |what| Err(Malformed { offset, what });
@@ -221,7 +222,7 @@ fn value_length(kind: Kind, bytes: &[u8], offset: usize) -> Result<usize, Malfor
         Int32 => 4,
         Boolean => match bytes.first() {
             Some(0 | 1) => 1,
-            _ => return malformed("a boolean that is neither 0 nor 1"),
+            _ => return malformed("a boolean is neither 0 nor 1"),
         },
         ObjectId => 12,
         Decimal128 => 16,
@@ -236,7 +237,7 @@ fn value_length(kind: Kind, bytes: &[u8], offset: usize) -> Result<usize, Malfor
         Object | Array | CodeWithScope => {
             let length = read_length(bytes, offset)?;
             if length < 5 {
-                return malformed("a length below its minimum");
+                return malformed("a length is below its minimum");
             }
             length
         }
@@ -245,7 +246,7 @@ fn value_length(kind: Kind, bytes: &[u8], offset: usize) -> Result<usize, Malfor
             let mut zeros = bytes.iter().enumerate().filter(|(_, byte)| **byte == 0).map(|(index, _)| index);
             match (zeros.next(), zeros.next()) {
                 (Some(_), Some(end)) => end + 1,
-                _ => return malformed("a regular expression without an end"),
+                _ => return malformed("a regular expression does not end with a zero byte"),
             }
         }
         DbPointer => {
@@ -263,7 +264,7 @@ impl<'a> Value<'a> {
         self.bytes.first_chunk::<N>().copied().unwrap_or([0; N])
     }
 
-    /// Of an int32, int64, date or timestamp: the number (timestamp: its 64 bits); else 0.
+    /// The number of an int32, int64, date or timestamp (as its 64 bits). 0 for other types.
     #[inline]
     pub fn integer(&self) -> i64 {
         match self.kind {
@@ -286,13 +287,13 @@ impl<'a> Value<'a> {
         self.fixed()
     }
 
-    /// Of a timestamp: seconds and increment.
+    /// The seconds and the increment of a timestamp.
     pub fn timestamp(&self) -> (u32, u32) {
         let bits = u64::from_le_bytes(self.fixed());
         ((bits >> 32) as u32, bits as u32)
     }
 
-    /// Of a string, symbol, code, or the namespace of a DBPointer: its bytes, not yet known to be UTF-8.
+    /// The bytes of a string, symbol or code, or of the namespace of a DBPointer. They may not be UTF-8.
     #[inline]
     pub fn text(&self) -> &'a [u8] {
         let end = match self.kind {
@@ -302,12 +303,12 @@ impl<'a> Value<'a> {
         self.bytes.get(4..end).unwrap_or_default()
     }
 
-    /// Of an objectId, or a DBPointer's: its twelve bytes.
+    /// The twelve bytes of an objectId, or of the objectId in a DBPointer.
     pub fn object_id(&self) -> &'a [u8] {
         self.bytes.get(self.bytes.len().saturating_sub(12)..).unwrap_or_default()
     }
 
-    /// Of a binary: subtype and payload (of the old subtype 2, without its inner length).
+    /// The subtype and the payload of a binary. For the old subtype 2, the payload does not include its inner length.
     pub fn binary(&self) -> (u8, &'a [u8]) {
         let subtype = self.bytes.get(4).copied().unwrap_or_default();
         let payload = self.bytes.get(5..).unwrap_or_default();
@@ -317,7 +318,7 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// The sixteen bytes of a UUID: subtype 4 and nothing else.
+    /// The sixteen bytes of a UUID. Only subtype 4 is a UUID.
     pub fn uuid(&self) -> Option<&'a [u8; 16]> {
         match self.binary() {
             (4, payload) => payload.try_into().ok(),
@@ -325,15 +326,15 @@ impl<'a> Value<'a> {
         }
     }
 
-    /// Of a regex: pattern and options.
+    /// The pattern and the options of a regular expression.
     pub fn regex(&self) -> (&'a [u8], &'a [u8]) {
         let mut parts = self.bytes.split(|byte| *byte == 0);
         (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
     }
 
-    /// Of code with scope: the code's bytes and the scope as a value of its own.
+    /// The code's bytes of code with scope, and the scope as a value.
     pub fn code_with_scope(&self) -> Result<(&'a [u8], Value<'a>), Malformed> {
-        let malformed = Malformed { offset: self.offset, what: "code with a scope that does not match its length" };
+        let malformed = Malformed { offset: self.offset, what: "code with a scope does not match its length" };
         let code = self.bytes.get(4..).ok_or(malformed)?;
         let length = read_length(code, self.offset + 4)?;
         let end = length.checked_add(4).ok_or(malformed)?;
@@ -343,13 +344,13 @@ impl<'a> Value<'a> {
         Ok((text, Value { kind: Object, bytes: scope, offset: self.offset + 4 + end }))
     }
 
-    /// Of an object or array: its elements.
+    /// The elements of an object or array.
     pub fn fields(&self) -> Result<Fields<'a>, Malformed> {
         Fields::at(self.bytes, self.offset)
     }
 }
 
-/// Whether a document is sound all the way down: the format, its keys' UTF-8, its depth.
+/// Checks a document at all levels: its format, the UTF-8 of its keys, and its depth.
 pub fn validate(document: &[u8]) -> Result<(), Malformed> {
     validate_fields(Fields::new(document)?, true, 0)
 }
@@ -357,9 +358,9 @@ pub fn validate(document: &[u8]) -> Result<(), Malformed> {
 fn validate_fields(mut fields: Fields<'_>, keyed: bool, depth: usize) -> Result<(), Malformed> {
     while let Some(element) = fields.next(&[])? {
         let Element { key, value, .. } = element;
-        // The keys of an array are of no consequence.
+        // The keys of an array have no meaning.
         if keyed && !key.is_ascii() && std::str::from_utf8(key).is_err() {
-            return Err(Malformed { offset: value.offset, what: "a key that is not UTF-8" });
+            return Err(Malformed { offset: value.offset, what: "a key is not UTF-8" });
         }
         let scope;
         let below = match value.kind {
@@ -371,14 +372,14 @@ fn validate_fields(mut fields: Fields<'_>, keyed: bool, depth: usize) -> Result<
             _ => continue,
         };
         if depth >= DEPTH_MAX {
-            return Err(Malformed { offset: value.offset, what: "values nested deeper than 250 levels" });
+            return Err(Malformed { offset: value.offset, what: "values are nested more than 250 levels deep" });
         }
         validate_fields(below, value.kind != Array, depth + 1)?;
     }
     Ok(())
 }
 
-/// The value of a top-level key, if the document has it.
+/// The value of a top-level key, if it exists in the document.
 pub fn find<'a>(document: &'a [u8], key: &[u8]) -> Result<Option<Value<'a>>, Malformed> {
     let mut fields = Fields::new(document)?;
     while let Some(element) = fields.next(&[])? {
@@ -394,7 +395,7 @@ mod tests {
     use super::{Fields, Kind, Malformed, Value};
     use bson::{doc, oid::ObjectId};
 
-    /// Walks everything, and names the kinds met.
+    /// Walks the whole document, and returns the kinds of its values.
     fn walk(mut fields: Fields<'_>, met: &mut Vec<&'static str>) -> Result<(), Malformed> {
         while let Some(element) = fields.next(b"a\0")? {
             met.push(element.value.kind.name());

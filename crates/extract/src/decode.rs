@@ -1,6 +1,6 @@
 //! Turns a stream of raw documents into batches: a bounded sample first, then every document straight into columns.
 //!
-//! Knows nothing of where documents come from; a source pushes bytes and gets batches and, at the end, the reading.
+//! Does not know where documents come from. A source passes bytes, and receives batches and, at the end, the reading.
 
 use std::sync::Arc;
 
@@ -28,20 +28,20 @@ use crate::watermark::Tracker;
 use elt_base::reading::{IdKind, Reading};
 use elt_base::schema::{BSON, Column, ColumnType, RESCUED};
 
-/// Rows, source bytes and cells of a batch.
+/// The most rows, source bytes and cells of a batch.
 const BATCH_ROWS_MAX: usize = 32_768;
 const BATCH_BYTES_MAX: u64 = 16 * 1024 * 1024;
 const BATCH_CELLS_MAX: usize = 4_000_000;
 
-/// How often a stop is looked for, in documents.
+/// The number of documents between two checks for a stop.
 const CANCEL_EVERY: u64 = 1_024;
 
-/// Why a document could not be taken in.
+/// The reason why a document was not accepted.
 #[derive(Debug)]
 pub enum Fault {
-    /// The document breaks the format; the source knows its place.
+    /// The document violates the format. The source knows its place.
     Malformed(Malformed),
-    /// The sink failed, or a stop was asked for.
+    /// The sink failed, or a stop was requested.
     Stopped(Error),
 }
 
@@ -62,26 +62,26 @@ impl From<Error> for Fault {
 pub struct Decoder<'r> {
     question: &'r Question,
     plan: &'r ReadingPlan,
-    /// Until the sample is complete; None from the start if the survey took one.
+    /// The sample, until it is complete. None from the start if the survey drew a sample.
     sample: Option<Sample>,
     columns: Columns,
     rescued_column: ColumnBuilder,
     rescued: Rescued,
-    /// With `keep_bson`.
+    /// The raw documents, with `keep_bson`.
     bson_column: Option<ColumnBuilder>,
     reshape: Option<Reshape>,
-    /// The document as it was rewritten; its room is used again.
+    /// The rewritten document. Its memory is reused.
     reshaped: Vec<u8>,
     rows: usize,
     batch_bytes: u64,
-    /// Documents of the source so far, those outside of the window too: the `_id` of a document without one.
+    /// The number of documents so far, including those outside the window. It is the `_id` of a document that has none.
     number: u64,
     documents: u64,
     bytes: u64,
     quarantined: u64,
     skipped: u64,
     tracker: Option<Tracker>,
-    /// The plan's, else the sample's; None while there is no document.
+    /// The kind of the plan, or else of the sample. None until there is a document.
     id_kind: Option<IdKind>,
 }
 
@@ -122,29 +122,29 @@ impl<'r> Decoder<'r> {
         Ok(decoder)
     }
 
-    /// Makes the columns from a sample.
+    /// Creates the columns from a sample.
     fn begin(&mut self, shape: Option<&infer::Shape>) {
         self.id_kind = self.id_kind.or(shape.map(infer::Shape::id_kind));
         let none = infer::Shape::default();
         let id_kind = self.id_kind.unwrap_or(IdKind::Other);
-        // A column of our own, such as the raw document, comes from no field.
+        // A column of elt's own, such as the raw document, does not come from a field.
         let known: Vec<Column> = self.plan.known.iter().filter(|column| column.name != BSON).cloned().collect();
         self.columns = infer::columns(&known, &self.plan.pinned, id_kind, shape.unwrap_or(&none));
     }
 
-    /// Documents taken in so far.
+    /// The number of documents accepted so far.
     pub fn documents(&self) -> u64 {
         self.documents
     }
 
-    /// Counts a document outside of the window.
+    /// Counts a document outside the window.
     pub fn skip(&mut self) {
         self.number += 1;
         self.skipped += 1;
     }
 
-    /// Takes a document in, and passes a batch to `sink` when one is full. If the document is malformed, nothing of it
-    /// was taken.
+    /// Adds a document, and passes a batch to `sink` when it is full. If the document is malformed, nothing of it was
+    /// added.
     pub fn push(&mut self, document: &[u8], sink: &mut Sink<'_>) -> Result<(), Fault> {
         if self.documents.is_multiple_of(CANCEL_EVERY) {
             self.question.cancel.check()?;
@@ -182,8 +182,8 @@ impl<'r> Decoder<'r> {
         }
     }
 
-    /// Puts a document aside that cannot be decoded, or fails with `error` if the options say so. Its bytes are kept
-    /// only where no field is to be masked or left out.
+    /// Quarantines a document that cannot be decoded, or fails with `error` if the options require it. Its bytes are
+    /// kept only if no field is masked or excluded.
     pub fn quarantine(&mut self, mut document: Quarantined, error: Error, sink: &mut Sink<'_>) -> Result<()> {
         if self.question.options.fail_on_malformed {
             return Err(error);

@@ -1,8 +1,8 @@
-//! A folder as a source: each file is a collection, named for the file without its endings.
+//! A folder as a source: each file is a collection. The collection's name is the file's name without its endings.
 //!
 //! `.bson` (as mongodump writes), `.json`, `.jsonl`, `.ndjson` (Extended JSON v2) and `.csv`, each also with `.gz`, and
-//! `.parquet`. mongodump's `*.metadata.json` and `prelude.json` are not collections. Files are streamed, never held in
-//! memory whole. Knows no server.
+//! `.parquet`. mongodump's `*.metadata.json` and `prelude.json` are not collections. Files are streamed; no whole file
+//! is in memory. Knows no server.
 
 mod bson;
 mod csv;
@@ -40,10 +40,10 @@ use crate::window::Window;
 use elt_base::error::{Error, Result, nearest};
 use elt_base::reading::{IdKind, Reading};
 
-/// `_id`s given to the sink at once.
+/// The number of `_id`s that the sink receives at once.
 const IDS_MAX: usize = 10_000;
 
-/// Folders of databases that a message names.
+/// The most folders of databases that a message lists.
 const DATABASES_SHOWN_MAX: usize = 3;
 
 /// A source of `type = "files"`.
@@ -53,7 +53,7 @@ pub struct FileSource {
     folder: PathBuf,
 }
 
-/// The format of a file, by its ending.
+/// The format of a file, from its ending.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Format {
     Bson,
@@ -125,7 +125,7 @@ fn collections(paths: Vec<PathBuf>) -> Result<BTreeMap<String, CollectionFile>> 
     Ok(found)
 }
 
-/// Collection, format and whether it is compressed; None if the file is not a collection.
+/// The collection and the format of a file, and whether it is compressed. None if the file is not a collection.
 fn classify(file: &str) -> Option<(String, Format, bool)> {
     let (stem, gzip) = file.strip_suffix(".gz").map_or((file, false), |stem| (stem, true));
     let (name, ending) = stem.rsplit_once('.')?;
@@ -146,7 +146,7 @@ impl CollectionFile {
         Ok(if self.gzip { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) })
     }
 
-    /// Gives every document, as BSON, to the taker.
+    /// Passes every document to the taker, as BSON.
     fn documents(&self, plan: Option<&ReadingPlan>, taker: &mut dyn Taker) -> Result<()> {
         match self.format {
             Format::Bson => bson::documents(&self.path, self.reader()?, taker),
@@ -168,7 +168,7 @@ impl Source for FileSource {
 
     fn survey(&self, question: &Question, _hints: SurveyHints) -> Result<Survey> {
         let file = self.find(&question.collection)?;
-        // An incremental load needs no sample: it knows the columns.
+        // An incremental load needs no sample, because it knows the columns.
         if file.format != Format::Bson || file.gzip || question.window != Window::Full {
             return Ok(Survey::default());
         }
@@ -200,7 +200,7 @@ impl Source for FileSource {
     }
 }
 
-/// Documents on their way to the decoder.
+/// Passes documents to the decoder.
 struct Documents<'r, 's> {
     decoder: Decoder<'r>,
     since: Option<(&'r str, Mark)>,
@@ -209,8 +209,8 @@ struct Documents<'r, 's> {
 }
 
 impl Documents<'_, '_> {
-    /// Passes over a document that is not wanted. A malformed one is an error all the same: its bytes, the length included,
-    /// may belong to another document.
+    /// Skips a document that is outside the window or the filter. A malformed one is still an error, because its bytes,
+    /// including its length, may belong to another document.
     fn skip(&mut self, document: &[u8]) -> Result<(), Fault> {
         raw::validate(document)?;
         self.decoder.skip();
@@ -244,7 +244,7 @@ impl Taker for Documents<'_, '_> {
     }
 }
 
-/// The `_id`s of documents, in lists.
+/// Collects the `_id`s of documents in lists.
 struct Listed<'r, 's> {
     ids: IdList,
     number: u64,
@@ -265,7 +265,7 @@ impl Listed<'_, '_> {
 
 impl Taker for Listed<'_, '_> {
     fn document(&mut self, document: &[u8]) -> Result<(), Fault> {
-        // As the reading does, which takes no other.
+        // The reading does the same: it accepts no other documents.
         raw::validate(document)?;
         self.number += 1;
         if let Some(query) = &self.query

@@ -1,6 +1,6 @@
-//! The readings of a load's parts as one.
+//! Merges the readings of a load's parts into one.
 //!
-//! Knows values only.
+//! Knows only values.
 
 use crate::messages;
 use crate::watermark;

@@ -1,7 +1,7 @@
-//! A MongoDB database as a source, through the official driver; its raw server batches go straight to the decoder.
+//! A MongoDB database as a source, with the official driver. Its raw server batches are passed directly to the decoder.
 //!
-//! This folder alone names the driver. It runs on threads of its own, so that the network and the decoding overlap.
-//! Everything the driver says passes `Secret::redact`.
+//! Only this folder uses the driver. The driver has its own threads, so that the network and the decoding overlap.
+//! `Secret::redact` removes the password from all texts of the driver.
 
 mod count_speed;
 mod feed;
@@ -43,7 +43,7 @@ use feed::Ended;
 use query::{Asked, Find, ServerQuery, filter, projection, query};
 use window::since;
 
-/// `_id`s given to a sink at once.
+/// The number of `_id`s that a sink receives at once.
 const IDS_MAX: usize = 10_000;
 
 /// Error codes of a server whose state, not the query, is the reason: later it may answer the same query
@@ -60,17 +60,17 @@ pub struct Mongodb {
     name: String,
     uri: Secret,
     database: String,
-    /// For messages: the servers' names, never credentials.
+    /// The servers' names for messages, without credentials.
     hosts: String,
     client: Client,
     runtime: Runtime,
     pace: CountSpeed,
-    /// With `snapshot = true`: the cluster time of all readings, once the first has set it.
+    /// With `snapshot = true`: the cluster time of all readings, after the first reading has set it.
     snapshot: Option<Mutex<Option<Timestamp>>>,
 }
 
 impl Mongodb {
-    /// `snapshot`: whether every reading sees the state at one moment, that of the first reading.
+    /// With `snapshot`, every reading sees the state at the moment of the first reading.
     pub fn open(name: &str, uri: &Secret, database: &str, snapshot: bool) -> Result<Self> {
         let Connection { client, runtime, hosts } = Connection::open(uri, |cause| messages::mongodb_uri(name, cause))?;
         let hosts = hosts.iter().map(|host| format!("`{host}`")).collect::<Vec<_>>().join(", ");
@@ -86,7 +86,7 @@ impl Mongodb {
         })
     }
 
-    /// The error, with `other` for one that concerns neither the connection nor the password.
+    /// The message for an error. `other` is used for an error of neither the connection nor the password.
     fn failed(&self, error: &DriverError, since: Instant, other: impl FnOnce(String) -> Error) -> Error {
         let said = self.uri.redact(&cause(error));
         match *error.kind {
@@ -98,7 +98,7 @@ impl Mongodb {
         }
     }
 
-    /// The error of a feed, which says after how many documents it ended.
+    /// The error of a feed, with the number of documents that were read before it.
     fn ended(&self, ended: Ended, collection: &str, since: Instant, documents: u64) -> Error {
         match ended {
             Ended::Driver(error) => {
@@ -117,13 +117,13 @@ impl Mongodb {
         }
     }
 
-    /// How a session reads at the snapshot's time; None without `snapshot`.
+    /// The options of a session that reads at the snapshot's time. None without `snapshot`.
     fn session_options(&self) -> Option<SessionOptions> {
         let time = *self.snapshot.as_ref()?.lock();
         Some(SessionOptions::builder().snapshot(true).snapshot_time(time).build())
     }
 
-    /// Sets the snapshot's time, unless that is done: by a small reading of some collection.
+    /// Sets the snapshot's time with a small reading of a collection, if it is not set yet.
     fn set_snapshot(&self, collection: &str) -> Result<()> {
         let Some(snapshot) = &self.snapshot else { return Ok(()) };
         let started = Instant::now();
@@ -143,10 +143,10 @@ impl Mongodb {
         if time.is_some() {
             return Ok(());
         }
-        Err(messages::mongodb_snapshot(&self.name, "the server did not say the time of its snapshot".into()))
+        Err(messages::mongodb_snapshot(&self.name, "the server did not report the time of its snapshot".into()))
     }
 
-    /// All documents of an answer that is small.
+    /// Reads all documents of a small answer.
     fn all(&self, query: ServerQuery, cancel: &Cancel, each: &mut dyn FnMut(&[u8]) -> Result<(), Fault>) -> Result<()> {
         let started = Instant::now();
         let collection = query.collection.clone();
@@ -226,7 +226,7 @@ impl Source for Mongodb {
                 self.pace.counted(count, started.elapsed());
                 Ok(Some(count))
             }
-            // A view has no such count, and a server may not have it at hand.
+            // A view does not have this count, and a server may need to read the collection for it.
             Err(error) if matches!(*error.kind, ErrorKind::Command(_)) && !is_transient(&error) => Ok(None),
             Err(error) => Err(self.failed(&error, started, |said| {
                 messages::mongodb_command(&self.name, &format!("count collection `{collection}`"), said)
@@ -261,7 +261,7 @@ impl Source for Mongodb {
             &mut |document| match decoder.push(document, sink) {
                 Err(Fault::Malformed(malformed)) => {
                     let error = messages::malformed_document(&question.collection, malformed.offset, malformed.what);
-                    let reason = format!("at its byte {}, {}", malformed.offset, malformed.what);
+                    let reason = format!("at byte {}, {}", malformed.offset, malformed.what);
                     let document = Quarantined { offset: None, line: None, reason, bytes: Some(document.to_vec()) };
                     Ok(decoder.quarantine(document, error, sink)?)
                 }
@@ -283,7 +283,7 @@ impl Source for Mongodb {
         stages.push(doc! { "$group": { "_id": "$_id" } });
         let mut ids = IdList::new(id_kind);
         let mut query = query(&question.collection, &question.options, Asked::Aggregate(stages, None));
-        // They are short.
+        // `_id`s are short.
         query.batch_size = query.batch_size.max(IDS_MAX as u32);
         let started = Instant::now();
         self.feed(query, &question.cancel, &mut |document| {

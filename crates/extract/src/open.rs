@@ -6,7 +6,7 @@ use crate::source::Source;
 use elt_base::error::Result;
 use elt_project::SourceProfile;
 
-/// Connects when the source is first asked, or fails with the server's name and the time it tried.
+/// Opens a source. It connects at the first question, or fails with the server's name and the time that it tried.
 pub fn open(name: &str, profile: &SourceProfile) -> Result<Box<dyn Source>> {
     Ok(match profile {
         SourceProfile::Mongodb { uri, database, snapshot } => Box::new(Mongodb::open(name, uri, database, *snapshot)?),

@@ -1,52 +1,53 @@
 //! How the documents of one collection are read: the settings of a source's table under `config:`.
 //!
-//! Values only. Knows neither the project's files nor a driver.
+//! Only values. Knows neither the project's files nor a driver.
 
 use elt_base::digest::sha256;
 use elt_base::secret::Secret;
 
 pub use crate::reshape::Mask;
 
-/// Defaults are those of a table that says nothing.
+/// The defaults are the options of a table without settings.
 #[derive(Debug, Clone)]
 pub struct CollectionOptions {
-    /// A MongoDB query in Extended JSON: which documents there are, as far as this project is concerned.
+    /// A MongoDB query in Extended JSON. For the project, the collection contains only the documents that match.
     pub filter: Option<String>,
-    /// Paths that alone are read, or that are not; one of the two lists is empty.
+    /// The only paths that are read (`include`), or the paths that are not read (`exclude`). One of the two lists is
+    /// empty.
     pub include: Vec<String>,
     pub exclude: Vec<String>,
-    /// Paths whose values nobody may see.
+    /// Paths whose values are masked, so that nobody sees them.
     pub mask: Vec<(String, Mask)>,
     /// The salt of the hashes of masked values.
     pub mask_salt: Option<Secret>,
-    /// Whether the raw document lands too, as `_elt_bson`.
+    /// Whether the raw document lands, too, as `_elt_bson`.
     pub keep_bson: bool,
     pub on_mismatch: OnMismatch,
-    /// Whether a document that cannot be decoded ends the load; else it is quarantined.
+    /// Whether a document that cannot be decoded ends the load. Otherwise it is quarantined.
     pub fail_on_malformed: bool,
-    /// MongoDB's: `local`, `majority`, `available`, `linearizable`, `snapshot`.
+    /// MongoDB's read concern: `local`, `majority`, `available`, `linearizable`, `snapshot`.
     pub read_concern: Option<String>,
-    /// Documents of a server batch, at most.
+    /// The most documents of a server batch.
     pub batch_size: u32,
-    /// Documents of a range of `_id`s that is read and landed by itself, about; 0: the collection is read as one. None:
-    /// `RANGE_SIZE`, of a large collection.
+    /// The approximate number of documents in a range of `_id`s that is read and landed separately. With 0, the
+    /// collection is read as a whole. None means `RANGE_SIZE` for a large collection.
     pub range_size: Option<u64>,
 }
 
-/// What happens to a value that does not fit its column.
+/// The treatment of a value that does not fit its column.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum OnMismatch {
     #[default]
     Rescue,
     Fail,
-    /// Fails at these paths and below them, rescues elsewhere.
+    /// Fails at these paths and below them. Rescues values of all other paths.
     FailAt(Vec<String>),
 }
 
-/// Documents of a server batch; the server itself caps a batch at 16 MiB.
+/// The documents of a server batch. The server itself limits a batch to 16 MiB.
 pub const BATCH_SIZE: u32 = 10_000;
 
-/// Documents of a range.
+/// The documents of a range.
 pub const RANGE_SIZE: u64 = 250_000;
 
 impl Default for CollectionOptions {
@@ -68,13 +69,13 @@ impl Default for CollectionOptions {
 }
 
 impl CollectionOptions {
-    /// Whether documents are changed or chosen before anything else sees them.
+    /// Whether documents are rewritten or filtered before any other code sees them.
     pub fn reshapes(&self) -> bool {
         self.filter.is_some() || !self.include.is_empty() || !self.exclude.is_empty() || !self.mask.is_empty()
     }
 
-    /// A checksum of the options that change which documents and columns land. Two runs may land parts of one load only if
-    /// their checksums are equal.
+    /// A checksum of the options that change which documents and columns land. Two runs may land parts of one load only
+    /// if their checksums are equal.
     pub fn fingerprint(&self) -> String {
         let salt = self.mask_salt.as_ref().map(|salt| sha256(salt.reveal()));
         let text = format!(

@@ -1,7 +1,7 @@
-//! The two values that a load gives to a source: the question, which documents to read; and the reading plan, how they
-//! become columns.
+//! The two values that a load passes to a source: the question, with the documents to read, and the reading plan, with
+//! the way in which they become columns.
 //!
-//! A load makes each once, and all its ranges share them. Knows no source.
+//! A load creates each of them once, and all its ranges share them. Knows no source.
 
 use std::sync::Arc;
 
@@ -28,10 +28,10 @@ pub struct Question {
     pub cancel: Cancel,
 }
 
-/// What a survey need not find out.
+/// Facts that a survey does not need to find.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct SurveyHints {
-    /// The source's count of a moment ago; None where it is not at hand.
+    /// The source's recent count. None if there is none.
     pub count: Option<u64>,
     /// Whether the ranges are known already.
     pub is_split: bool,
@@ -44,16 +44,16 @@ pub struct ReadingPlan {
     pub known: Vec<Column>,
     /// Columns whose types the project's YAML fixes; they take precedence over inferred ones.
     pub pinned: Vec<Column>,
-    /// Which `_id`s have the plain form; None: the kind of most `_id`s in the first documents.
+    /// The kind of `_id`s that have the plain form. None means the kind of most `_id`s in the first documents.
     pub id_kind: Option<IdKind>,
-    /// The sample from across the collection; None: a reading looks at its own first documents.
+    /// The sample from the whole collection. None means that a reading uses its own first documents.
     pub(super) sample: Option<Shape>,
-    /// What the ranges of the load decide together.
+    /// The decisions that all ranges of the load share.
     pub(super) shared_types: SharedTypes,
 }
 
 impl Question {
-    /// How documents are rewritten before anything else sees them; None if they stay as they are.
+    /// How documents are rewritten before any other code sees them. None if they do not change.
     pub(super) fn reshape(&self) -> Result<Option<Reshape>> {
         let CollectionOptions { include, exclude, mask, mask_salt, .. } = &*self.options;
         let salt = mask_salt.as_ref().map_or("", |salt| salt.reveal());

@@ -1,8 +1,9 @@
-//! Rewrites a raw document: without the fields that are left out, and with others masked.
+//! Rewrites a raw document: removes excluded fields, and masks others.
 //!
-//! Fields are chosen as in MongoDB's projection (manual, "Project Fields to Return from Query"): one list, of the fields
-//! that are taken or of those left out; a dotted path goes through arrays into each element, nested arrays too. Masking
-//! sees the fields that are left. Pure: knows nothing of sources or columns, and masks before anything else sees a value.
+//! Fields are chosen as in MongoDB's projection (manual, "Project Fields to Return from Query"): by one list, of
+//! included or of excluded fields. A dotted path continues in each element of an array, also of nested arrays. Then
+//! masking applies to the fields that are left. Pure: knows nothing of sources or columns. Values are masked before any
+//! other code sees them.
 
 #[cfg(test)]
 mod property_tests;
@@ -30,7 +31,7 @@ pub enum Mask {
 pub struct Reshape {
     shape: Option<FieldChoice>,
     mask: Option<PathTree<Mask>>,
-    /// Has taken in the salt.
+    /// A hash that has already read the salt.
     salted: Sha256,
 }
 
@@ -40,7 +41,7 @@ enum FieldChoice {
     Exclude(PathTree<()>),
 }
 
-/// The salt is a secret.
+/// Does not show the salt, which is a secret.
 impl std::fmt::Debug for Reshape {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut debug = formatter.debug_struct("Reshape");
@@ -50,7 +51,7 @@ impl std::fmt::Debug for Reshape {
 }
 
 impl Reshape {
-    /// None if there is nothing to do. The error is a message that names paths.
+    /// None if documents do not change. The error is a message that names paths.
     pub fn new(
         include: &[String],
         exclude: &[String],
@@ -58,19 +59,19 @@ impl Reshape {
         salt: &[u8],
     ) -> Result<Option<Self>, String> {
         if !include.is_empty() && !exclude.is_empty() {
-            return Err("fields are either included or excluded, not both".to_owned());
+            return Err("`include` and `exclude` cannot be used together".to_owned());
         }
         if include.is_empty() && exclude.is_empty() && mask.is_empty() {
             return Ok(None);
         }
         if let Some(path) = exclude.iter().find(|path| is_id(path)) {
-            return Err(format!("`{path}` cannot be excluded: every document keeps its `_id`"));
+            return Err(format!("`{path}` cannot be excluded, because every document keeps its `_id`"));
         }
         if let Some((path, _)) = mask.iter().find(|(path, _)| is_id(path)) {
-            return Err(format!("`{path}` cannot be masked: `_id` tells documents apart"));
+            return Err(format!("`{path}` cannot be masked, because `_id` identifies a document"));
         }
         if let Some(path) = include.iter().find(|path| is_id(path) && *path != "_id") {
-            return Err(format!("`{path}` cannot be included by itself: `_id` is kept whole"));
+            return Err(format!("`{path}` cannot be included alone, because `_id` is always kept whole"));
         }
         let marked = |paths: &[String]| PathTree::new(paths.iter().map(|path| (path.as_str(), ())));
         let shape = if !include.is_empty() {
@@ -90,7 +91,7 @@ impl Reshape {
         Ok(Some(Self { shape, mask, salted }))
     }
 
-    /// Writes the new document over what `out` holds.
+    /// Replaces the content of `out` by the new document.
     pub fn apply<'b>(&self, document: &[u8], out: &'b mut Vec<u8>) -> Result<&'b [u8], Malformed> {
         out.clear();
         let level = Level {
@@ -111,7 +112,7 @@ fn is_id(path: &str) -> bool {
     path.split('.').next() == Some("_id")
 }
 
-/// The changes to one value and all below it.
+/// The changes to one value and to all values below it.
 #[derive(Debug, Clone, Copy)]
 struct Level<'t> {
     shape: Chosen<'t>,
@@ -122,7 +123,7 @@ struct Level<'t> {
 enum Chosen<'t> {
     All,
     Nothing,
-    /// Has fields of which only these are taken; a value without fields is not.
+    /// Only these fields are kept. A value that is not an object or array is removed.
     Only(&'t PathTree<()>),
     Without(&'t PathTree<()>),
 }
@@ -161,7 +162,7 @@ impl Writer<'_> {
     fn object(&mut self, object: Value<'_>, level: Level<'_>, depth: usize) -> Result<(), Malformed> {
         let start = self.open(object, depth)?;
         let mut fields = object.fields()?;
-        // Neighbours that stay as they are go over in one piece.
+        // Adjacent elements without changes are copied together.
         let mut from = object.offset + 4;
         while let Some(element) = fields.next(&[])? {
             let level = level.below(element.key);
@@ -176,7 +177,7 @@ impl Writer<'_> {
         self.close(start, object)
     }
 
-    /// Elements that are dropped leave no gap: the indexes that follow move up.
+    /// Removed elements leave no gap: the indexes of the following elements become smaller.
     fn array(&mut self, array: Value<'_>, level: Level<'_>, depth: usize) -> Result<(), Malformed> {
         let start = self.open(array, depth)?;
         let mut fields: Fields<'_> = array.fields()?;
@@ -189,7 +190,7 @@ impl Writer<'_> {
         self.close(start, array)
     }
 
-    /// Writes an element, if any of it is left.
+    /// Writes an element, if a part of it is left.
     fn element(&mut self, key: &[u8], value: Value<'_>, level: Level<'_>, depth: usize) -> Result<bool, Malformed> {
         let nests = matches!(value.kind, Kind::Object | Kind::Array);
         if matches!(level.shape, Chosen::Nothing) || (matches!(level.shape, Chosen::Only(_)) && !nests) {
@@ -233,7 +234,7 @@ impl Writer<'_> {
                 hasher.update(digits);
             }
             (Kind::Object, Chosen::Only(_) | Chosen::Without(_)) => {
-                // The object as it would be here without the mask, for a moment.
+                // Temporarily, the object as it would be without the mask.
                 let start = self.out.len();
                 self.object(value, Level { shape, mask: None }, depth + 1)?;
                 let bytes = self.out.get(start..).unwrap_or_default();
@@ -256,15 +257,15 @@ impl Writer<'_> {
         self.out.push(0);
     }
 
-    /// Bytes of the document, by their offsets in it.
+    /// Copies bytes of the document, by their offsets in it.
     fn copy(&mut self, from: usize, to: usize) {
         self.out.extend_from_slice(self.document.get(from..to).unwrap_or_default());
     }
 
-    /// Begins a document or array: returns the place of its length.
+    /// Begins a document or array. Returns the offset of its length.
     fn open(&mut self, value: Value<'_>, depth: usize) -> Result<usize, Malformed> {
         if depth > DEPTH_MAX {
-            return Err(Malformed { offset: value.offset, what: "values nested deeper than 250 levels" });
+            return Err(Malformed { offset: value.offset, what: "values are nested more than 250 levels deep" });
         }
         let start = self.out.len();
         self.out.extend_from_slice(&[0; 4]);
@@ -273,7 +274,7 @@ impl Writer<'_> {
 
     fn close(&mut self, start: usize, value: Value<'_>) -> Result<(), Malformed> {
         self.out.push(0);
-        let too_long = Malformed { offset: value.offset, what: "a document that is too long once it is masked" };
+        let too_long = Malformed { offset: value.offset, what: "the document is too long after masking" };
         let length = i32::try_from(self.out.len() - start).map_err(|_| too_long)?;
         match self.out.get_mut(start..start + 4) {
             Some(place) => place.copy_from_slice(&length.to_le_bytes()),
@@ -283,10 +284,10 @@ impl Writer<'_> {
     }
 }
 
-/// Digits of the greatest index that is possible.
+/// The number of digits of the greatest possible index.
 const INDEX_DIGITS: usize = 20;
 
-/// An array's key.
+/// Writes the key of an array's element.
 fn decimal(index: usize, digits: &mut [u8; INDEX_DIGITS]) -> &[u8] {
     let mut rest = index;
     let mut start = INDEX_DIGITS;

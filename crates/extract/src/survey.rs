@@ -1,7 +1,7 @@
-//! Facts about a collection before it is read: a sample from across it, where to split it, how far its watermark
-//! may go.
+//! Facts about a collection before it is read: a sample from all of it, where to split it, and the limit of its
+//! watermark.
 //!
-//! Knows nothing of how a source finds that out.
+//! Does not know how a source finds these facts.
 
 use crate::bson::{Malformed, validate};
 use crate::column::infer::Shape;
@@ -9,28 +9,28 @@ use crate::reshape::Reshape;
 use crate::window::Horizon;
 use elt_base::reading::IdKind;
 
-/// Documents and bytes of a sample.
+/// The most documents and bytes of a sample.
 pub const SAMPLE_DOCUMENTS_MAX: usize = 2_000;
 pub const SAMPLE_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 #[derive(Debug, Default)]
 pub struct Survey {
-    /// The sample from across the collection; None: a reading looks at its own first documents.
+    /// The sample from the whole collection. None means that a reading uses its own first documents.
     pub(super) sample: Option<Shape>,
     /// The `_id`s at which a full reading is split, ascending, as canonical Extended JSON.
     pub cuts: Vec<String>,
-    /// The limit of the load's watermark; None if nothing changes while a load reads.
+    /// The limit of the load's watermark. None if nothing changes while a load reads.
     pub horizon: Option<Horizon>,
 }
 
 impl Survey {
-    /// The kind of most `_id`s of the sample; None without a sample.
+    /// The kind of most `_id`s of the sample. None without a sample.
     pub fn id_kind(&self) -> Option<IdKind> {
         self.sample.as_ref().map(Shape::id_kind)
     }
 }
 
-/// A sample that is drawn from across a collection, to be looked at alone.
+/// A sample that is drawn from the whole collection, and is only used to find columns.
 #[derive(Debug)]
 pub struct Draw {
     reshape: Option<Reshape>,
@@ -41,13 +41,13 @@ pub struct Draw {
 }
 
 impl Draw {
-    /// `reshape` rewrites the documents as a reading would.
+    /// `reshape` rewrites the documents like a reading.
     pub fn new(reshape: Option<Reshape>) -> Self {
         Self { reshape, room: Vec::new(), shape: Shape::default(), documents: 0, bytes: 0 }
     }
 
-    /// Takes a document in, as a reading would; false once there are enough. A malformed document is not part of a sample:
-    /// the reading quarantines it.
+    /// Adds a document, like a reading. False when the sample is large enough. A malformed document is not part of a
+    /// sample, because the reading quarantines it.
     pub fn take(&mut self, document: &[u8]) -> bool {
         let sound = validate(document).and_then(|()| match &self.reshape {
             Some(reshape) => self.shape.observe_document(reshape.apply(document, &mut self.room)?),
@@ -58,13 +58,13 @@ impl Draw {
         self.documents < SAMPLE_DOCUMENTS_MAX as u64 && self.bytes < SAMPLE_BYTES_MAX as u64
     }
 
-    /// The sample; None if it is empty.
+    /// The sample. None if it is empty.
     pub fn shape(self) -> Option<Shape> {
         (self.documents > 0).then_some(self.shape)
     }
 }
 
-/// The first documents of a reading, a sample that is decoded afterwards.
+/// The first documents of a reading. They are a sample, and are decoded afterwards.
 #[derive(Debug, Default)]
 pub struct Sample {
     pub shape: Shape,
@@ -74,7 +74,7 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// Takes a document in; false once the sample is large enough.
+    /// Adds a document. False when the sample is large enough.
     pub fn push(&mut self, document: &[u8], number: u64) -> std::result::Result<bool, Malformed> {
         self.shape.observe_document(document)?;
         self.bytes.extend_from_slice(document);

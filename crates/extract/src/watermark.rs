@@ -1,8 +1,8 @@
-//! The greatest value at a path: tracked while documents pass, compared, and moved back by a lookback.
+//! The greatest value at a path: tracked while documents are read, compared, and moved back by a lookback.
 //!
-//! Values compare in BSON's order within numbers, texts, objectIds, dates and timestamps; between these, in the order
-//! just named (MongoDB manual, "Comparison/Sort Order"); values of other types are not watermarks. Between loads a
-//! watermark is canonical Extended JSON. Pure.
+//! Numbers, texts, objectIds, dates and timestamps can be watermarks. Values of one of these classes have BSON's order.
+//! Values of different classes have the order of this list (MongoDB manual, "Comparison/Sort Order"). Between loads, a
+//! watermark is stored as canonical Extended JSON. Pure.
 
 use std::cmp::Ordering;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::messages;
 use crate::window::Horizon;
 use elt_base::error::Result;
 
-/// Types whose values compare with each other, in their order among themselves.
+/// Types whose values can be compared with each other. The variants are in BSON's order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum MarkClass {
     Number,
@@ -43,7 +43,7 @@ impl MarkClass {
         matches!(self, Self::ObjectId | Self::Date | Self::Timestamp)
     }
 
-    /// A value of the class as it is written in Extended JSON.
+    /// An example of the class in Extended JSON.
     pub fn example(self) -> &'static str {
         match self {
             Self::Number => "42",
@@ -54,7 +54,7 @@ impl MarkClass {
         }
     }
 
-    /// What MongoDB's `$type` calls it.
+    /// The name of the class for MongoDB's `$type`.
     pub fn alias(self) -> &'static str {
         match self {
             Self::Number => "number",
@@ -80,7 +80,7 @@ pub fn find<'a>(document: &'a [u8], path: &str) -> Result<Option<Value<'a>>, Mal
     Ok(value)
 }
 
-/// Orders two values of one class; None if they are of different classes or of none.
+/// Compares two values of one class. None if they have different classes, or no class.
 pub fn compare(a: Value<'_>, b: Value<'_>) -> Option<Ordering> {
     let class = MarkClass::of(a.kind)?;
     if MarkClass::of(b.kind) != Some(class) {
@@ -106,7 +106,7 @@ fn compare_numbers(a: Value<'_>, b: Value<'_>) -> Ordering {
     }
 }
 
-/// NaN comes before every number.
+/// NaN is less than every number.
 fn compare_doubles(a: f64, b: f64) -> Ordering {
     a.partial_cmp(&b).unwrap_or_else(|| b.is_nan().cmp(&a.is_nan()))
 }
@@ -122,7 +122,7 @@ fn compare_with_double(integer: i64, double: f64) -> Ordering {
     integer.cmp(&(whole as i64)).then(compare_doubles(whole, double))
 }
 
-/// Exact where both fit 38 digits at a common scale.
+/// The comparison is exact if both numbers fit in 38 digits at a common scale.
 fn compare_decimals(a: Value<'_>, b: Value<'_>) -> Option<Ordering> {
     let parts = |value: Value<'_>| match value.kind {
         Kind::Decimal128 => match Decimal::from_bytes(value.decimal()) {
@@ -145,7 +145,7 @@ fn approximate(value: Value<'_>) -> f64 {
     }
 }
 
-/// A watermark read back from its text.
+/// A watermark that was parsed from its text.
 #[derive(Debug, Clone)]
 pub struct Mark {
     /// A document `{"v": value}`.
@@ -190,8 +190,8 @@ impl Mark {
     }
 }
 
-/// A watermark that a person typed, as canonical Extended JSON with its class: Extended JSON in either form, or a text
-/// that is not JSON, as it is. `Err` says what is wrong with it.
+/// Converts a watermark that a person typed to canonical Extended JSON, and returns its class. The text is Extended
+/// JSON in either form; a text that is not JSON is a string. `Err` is the reason why it is not valid.
 pub fn written(text: &str) -> Result<(String, MarkClass), &'static str> {
     let value = match serde_json::from_str::<serde_json::Value>(text) {
         Ok(json) => Bson::try_from(json).map_err(|_| "it is not valid Extended JSON")?,
@@ -204,7 +204,7 @@ pub fn written(text: &str) -> Result<(String, MarkClass), &'static str> {
     Ok((mark.ejson().ok_or("it is not valid Extended JSON")?, class))
 }
 
-/// A watermark for people: a date in ISO 8601, a number plain, another value as canonical Extended JSON.
+/// A watermark for people: a date in ISO 8601, a plain number, or another value as canonical Extended JSON.
 pub fn shown(ejson: &str) -> String {
     let Ok(mark) = Mark::parse(ejson) else { return ejson.to_owned() };
     match mark.bson() {
@@ -254,7 +254,7 @@ fn is_greater(a: Value<'_>, b: Value<'_>) -> bool {
     compare(a, b).map_or_else(|| MarkClass::of(a.kind) > MarkClass::of(b.kind), Ordering::is_gt)
 }
 
-/// Whether a document belongs to `Window::Since`: its value is at or after the mark, or is of another type, or missing.
+/// Whether a document is in `Window::Since`: its value is at or after the mark, has another type, or is missing.
 pub fn is_since(document: &[u8], path: &str, from: &Mark) -> Result<bool, Malformed> {
     let value = find(document, path)?;
     Ok(match (value, from.value()) {
@@ -263,7 +263,7 @@ pub fn is_since(document: &[u8], path: &str, from: &Mark) -> Result<bool, Malfor
     })
 }
 
-/// A watermark moved back in time. Only dates and timestamps are times; others stay as they are.
+/// A watermark moved back in time. Only dates and timestamps are times. Other watermarks do not change.
 pub fn minus(ejson: &str, lookback: Duration) -> Result<String> {
     let mark = Mark::parse(ejson)?;
     let moved = match mark.bson() {
@@ -280,7 +280,7 @@ pub fn minus(ejson: &str, lookback: Duration) -> Result<String> {
     Ok(moved.into_canonical_extjson().to_string())
 }
 
-/// The watermark, or the greatest one that the horizon allows.
+/// The watermark, or the greatest watermark that the horizon allows if that is less.
 pub fn cap(ejson: String, horizon: &Horizon) -> Result<String> {
     let mark = Mark::parse(&ejson)?;
     let seconds = u32::try_from(horizon.millis.div_euclid(1000)).unwrap_or(0);

@@ -1,22 +1,22 @@
-//! Which documents of a collection are read: a window by watermark, a range of `_id`s, and how far a watermark may go.
+//! The documents of a collection to read: a window by watermark, a range of `_id`s, and the limit of the watermark.
 //!
 //! Pure values. Knows no driver.
 
 use serde::{Deserialize, Serialize};
 
-/// Which documents of a collection a reading covers.
+/// The documents of a collection that a reading covers.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Window {
-    /// All of them.
+    /// All documents.
     #[default]
     Full,
-    /// Those whose `path` is at or after `from` (canonical Extended JSON), and those whose `path` is missing or of
-    /// another type than `from`, because they may be new.
+    /// Documents whose `path` is at or after `from` (canonical Extended JSON), and documents whose `path` is missing or
+    /// has another type than `from`, because these may be new.
     Since { path: String, from: String },
 }
 
-/// A part of a collection, in the order of `_id` over all types: from `from` on, up to but without `to`. Both are
-/// canonical Extended JSON; None is an open end.
+/// A part of a collection, in the order of `_id` over all types. It begins at `from`, and ends before `to`. Both are
+/// canonical Extended JSON. None is an open end.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct IdRange {
     pub from: Option<String>,
@@ -24,7 +24,7 @@ pub struct IdRange {
 }
 
 impl IdRange {
-    /// The ranges between cuts that ascend: one more than there are cuts.
+    /// The ranges between ascending cuts. There is one more range than cuts.
     pub fn between(cuts: &[String]) -> Vec<Self> {
         let starts = std::iter::once(None).chain(cuts.iter().cloned().map(Some));
         let ends = cuts.iter().cloned().map(Some).chain([None]);
@@ -38,7 +38,7 @@ impl IdRange {
 /// read later. So a load's watermark may not be greater than the values that existed when it began.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Horizon {
-    /// The source's clock, milliseconds since 1970.
+    /// The source's clock, in milliseconds since 1970.
     pub millis: i64,
     /// The greatest watermark, as canonical Extended JSON, where it is not a time.
     pub greatest: Option<String>,

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::environment::Environment;
-use super::profiles::{DATABASE, Target};
+use super::profile::Target;
+use super::profiles::DATABASE;
 use super::written::{Entry, Kept, Written, clamp, find, together, unknown_keys};
 use super::yaml_template::YamlTemplate;
 use super::yaml_text;

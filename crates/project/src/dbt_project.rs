@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 
 use super::environment::Environment;
 use super::paths::Paths;
-use super::profiles::{Profiles, Target};
+use super::profile::{Profiles, Target};
 use super::settings;
 use super::written::{Entry, Kept, Written, WrittenValue, clamp, find};
 use super::yaml_template::YamlTemplate;

@@ -6,7 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use regex::Regex;
 
-use super::ProjectFile;
+use super::project_file::ProjectFile;
 use crate::messages;
 use elt_base::error::{Error, Place, SourceText};
 

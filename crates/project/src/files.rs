@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-use super::ProjectFile;
 use super::paths::Paths;
+use super::project_file::ProjectFile;
 use crate::messages;
 use elt_base::error::{Error, Result, SourceText};
 

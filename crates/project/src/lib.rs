@@ -9,13 +9,17 @@ mod described;
 mod docs;
 mod environment;
 mod export_profile;
+mod exposure_properties;
 mod exposures;
 mod files;
 mod flags;
+mod folder_defaults;
 mod init;
 pub mod messages;
 mod paths;
+mod profile;
 mod profiles;
+mod project_file;
 mod properties;
 mod property_file;
 mod published;
@@ -23,19 +27,20 @@ mod selectors;
 mod settings;
 mod toml_text;
 mod unit_test;
+mod unit_test_properties;
 mod unsupported;
 mod written;
 mod yaml_template;
 mod yaml_text;
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
 use dbt_project::DbtProject;
-use elt_base::error::{Error, Place, Result, SourceText};
+use elt_base::error::{Error, Place, Result};
 use yaml_template::YamlTemplate;
 
 pub use dbt_project::DBT_PROJECT_FILE;
@@ -44,22 +49,25 @@ pub use environment::Environment;
 pub use export_profile::{
     CsvFormat, ExportPlace, ExportPolicy, ExportProfile, FileFormat, OnContractChange, OnDivergence,
 };
-pub use exposures::{ExposureProperties, GroupProperties, Owner};
+pub use exposure_properties::{ExposureProperties, GroupProperties, Owner};
 pub use files::seed_checksum;
 pub use init::init;
 pub use paths::Paths;
-pub use profiles::{PROFILES_FILE, Profiles, SourceProfile, Target};
+pub use profile::{Profiles, SourceProfile, Target};
+pub use profiles::PROFILES_FILE;
+pub use project_file::ProjectFile;
 pub use properties::{
     ColumnProperties, Constraint, ConstraintKind, MacroArgument, MacroProperties, NodeProperties, Properties,
     SourceProperties, TableProperties, TestProperties,
 };
 pub use published::{ColumnContract, Index, OnHazard, TableContract};
 pub use selectors::{Criterion, Definition, SelectorDefinition};
-pub use unit_test::{
+pub use unit_test_properties::{
     FixtureCell, FixtureProperties, FixtureRow, FixtureRows, GivenProperties, OverrideProperties, UnitTestProperties,
 };
 
-pub use settings::{DefaultFolder, Defaults, MAP_KEYS, RunHook};
+pub use folder_defaults::{Defaults, RunHook};
+pub use settings::{DefaultFolder, MAP_KEYS};
 
 /// A project as it is stored on disk, read once. Nothing in it is rendered or resolved yet.
 #[derive(Debug, Clone)]
@@ -109,19 +117,6 @@ pub struct Wanted<'a> {
 
 /// The path that represents a query from the command line.
 pub const INLINE_PATH: &str = "--inline";
-
-/// One file of the project.
-#[derive(Debug, Clone)]
-pub struct ProjectFile {
-    /// Path relative to the project's root, and text.
-    pub source: Arc<SourceText>,
-    /// The file name without its ending, which is the model's name.
-    pub name: String,
-    /// Folders between the resource's top folder (`models/`) and the file.
-    pub folders: Vec<String>,
-    /// Absolute path.
-    pub path: PathBuf,
-}
 
 impl Project {
     /// Reads the project in `root`. Its settings are in `dbt_project.yml` or in the `[project]` of `profiles.toml`. Its

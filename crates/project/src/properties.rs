@@ -4,8 +4,8 @@
 
 use serde_json::{Map, Value};
 
-use super::exposures::{ExposureProperties, GroupProperties};
-use super::unit_test::UnitTestProperties;
+use super::exposure_properties::{ExposureProperties, GroupProperties};
+use super::unit_test_properties::UnitTestProperties;
 use elt_base::error::Place;
 
 /// All properties of a project, in the order of their files' paths.

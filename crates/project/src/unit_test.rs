@@ -3,9 +3,12 @@
 //! Knows dbt's keys (<https://docs.getdbt.com/reference/resource-properties/unit-tests>), but not the meaning of a
 //! row's values.
 
-use serde_json::{Map, Value};
+use serde_json::Map;
 
 use super::property_file::PropertyFile;
+use super::unit_test_properties::{
+    FixtureCell, FixtureProperties, FixtureRow, FixtureRows, GivenProperties, OverrideProperties, UnitTestProperties,
+};
 use super::written::{Entry, Written, find, to_json_map, unknown_keys};
 use crate::messages;
 use elt_base::error::Place;
@@ -16,74 +19,6 @@ const GIVEN_KEYS: &[&str] = &["input", "rows", "format", "fixture"];
 const EXPECT_KEYS: &[&str] = &["rows", "format", "fixture"];
 const OVERRIDE_KEYS: &[&str] = &["macros", "vars", "env_vars"];
 const CONFIG_KEYS: &[&str] = &["tags", "meta", "enabled"];
-
-/// A `unit_tests:` entry.
-#[derive(Debug, Clone)]
-pub struct UnitTestProperties {
-    pub name: String,
-    pub place: Place,
-    pub description: String,
-    pub config: Map<String, Value>,
-    /// The model it tests, with its place.
-    pub model: (String, Place),
-    pub given: Vec<GivenProperties>,
-    pub expect: FixtureProperties,
-    pub overrides: OverrideProperties,
-}
-
-/// An entry of `given:`.
-#[derive(Debug, Clone)]
-pub struct GivenProperties {
-    /// `ref('customers')`, `source('loans', 'customers')` or `this`, as written.
-    pub input: String,
-    /// The rows of the input.
-    pub place: Place,
-    pub rows: FixtureProperties,
-}
-
-/// The rows of an entry of `given:` or `expect:`.
-#[derive(Debug, Clone)]
-pub struct FixtureProperties {
-    pub place: Place,
-    pub rows: FixtureRows,
-}
-
-#[derive(Debug, Clone)]
-pub enum FixtureRows {
-    /// Neither `rows` nor `fixture`: a seed uses its own file.
-    Missing,
-    Dict(Vec<FixtureRow>),
-    Csv(String),
-    Sql(String),
-    /// A file of the fixtures folder, by its name without its ending.
-    File {
-        name: String,
-        is_sql: bool,
-    },
-}
-
-/// One row. Columns that it does not name are NULL.
-#[derive(Debug, Clone)]
-pub struct FixtureRow {
-    pub place: Place,
-    pub cells: Vec<FixtureCell>,
-}
-
-#[derive(Debug, Clone)]
-pub struct FixtureCell {
-    pub column: String,
-    pub column_place: Place,
-    pub value: Value,
-    pub place: Place,
-}
-
-/// `overrides:`: the values that macros, variables and environment variables return instead.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct OverrideProperties {
-    pub macros: Map<String, Value>,
-    pub vars: Map<String, Value>,
-    pub env_vars: Map<String, Value>,
-}
 
 impl PropertyFile<'_> {
     pub(super) fn unit_tests(&mut self, value: &Written) -> Vec<UnitTestProperties> {

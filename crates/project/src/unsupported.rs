@@ -7,9 +7,9 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-use super::ProjectFile;
 use super::dbt_project::read_text;
 use super::paths::Paths;
+use super::project_file::ProjectFile;
 use super::written::{WrittenValue, find};
 use super::yaml_text;
 use crate::messages;

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::docs::DocBlock;
 use super::environment::Environment;
-use super::profiles::Target;
+use super::profile::Target;
 use super::written::{Written, WrittenValue};
 use crate::messages;
 use elt_base::error::{Place, Result, nearest};

@@ -1,14 +1,14 @@
 //! Money as whole cents, and as Decimal128 with two digits.
 //!
 //! Knows BSON's decimal layout (binary integer significand: <https://www.mongodb.com/docs/manual/reference/bson-types/>
-//! and IEEE 754-2008, section 3.5); nothing of loans.
+//! and IEEE 754-2008, section 3.5). Knows nothing of loans.
 
 use bson::{Bson, Decimal128};
 
 /// The exponent -2, biased by 6176, above the high half's 49 bits of coefficient.
 const HIGH_TWO_DIGITS: u64 = (6176 - 2) << 49;
 
-/// `cents` as a decimal with two digits after the point; negative amounts do not occur and become zero.
+/// `cents` as a decimal with two digits after the point. Negative amounts do not occur, and become zero.
 pub(super) fn decimal(cents: i64) -> Bson {
     let coefficient = u64::try_from(cents).unwrap_or(0);
     let mut bytes = [0; 16];
@@ -18,7 +18,7 @@ pub(super) fn decimal(cents: i64) -> Bson {
     Bson::Decimal128(Decimal128::from_bytes(bytes))
 }
 
-/// The cents of what `decimal` made; None of any other value.
+/// The cents of a value that `decimal` created. None for any other value.
 pub(super) fn cents(value: &Bson) -> Option<i64> {
     let Bson::Decimal128(decimal) = value else { return None };
     let bytes = decimal.bytes();
@@ -28,7 +28,7 @@ pub(super) fn cents(value: &Bson) -> Option<i64> {
     (high == HIGH_TWO_DIGITS).then_some(low).and_then(|low| i64::try_from(low).ok())
 }
 
-/// As a form has it: `12,500.00`.
+/// The amount as in a form: `12,500.00`.
 pub(super) fn grouped(cents: i64) -> String {
     let whole = (cents / 100).to_string();
     let mut text = String::with_capacity(whole.len() + whole.len() / 3 + 3);

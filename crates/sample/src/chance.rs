@@ -1,6 +1,6 @@
-//! A stream of choices that is the same for the same seed.
+//! A stream of random choices that is the same for the same seed.
 //!
-//! Knows randomness; nothing of what is chosen.
+//! Knows randomness, but not what is chosen.
 
 use bson::oid::ObjectId;
 use fake::Fake;
@@ -12,10 +12,10 @@ pub(super) struct Chance {
 }
 
 impl Chance {
-    /// Of one customer: independent of how many others there are.
+    /// The stream of one customer. It does not depend on the number of other customers.
     pub fn of_customer(seed: u64, index: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        // Stream 0 is the loan types'.
+        // Stream 0 belongs to the loan types.
         rng.set_stream(index + 1);
         Self { rng }
     }
@@ -24,9 +24,9 @@ impl Chance {
         Self { rng: ChaCha8Rng::seed_from_u64(seed) }
     }
 
-    /// Of one document on one day: what becomes of it does not depend on the order in which documents are read.
+    /// The stream of one document on one day, so that its change does not depend on the order of reading.
     pub fn of_document(seed: u64, day: i64, salt: &str, id: &[u8]) -> Self {
-        // FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/): small, and fixed for ever, unlike std's hasher.
+        // FNV-1a (http://www.isthe.com/chongo/tech/comp/fnv/) is small, and unlike std's hasher it never changes.
         let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
         let bytes =
             seed.to_le_bytes().into_iter().chain(day.to_le_bytes()).chain(salt.bytes()).chain(id.iter().copied());
@@ -41,7 +41,7 @@ impl Chance {
         self.rng.random::<f64>() < rate
     }
 
-    /// From `low` to `high`, both included.
+    /// A number from `low` to `high`, both included.
     pub fn between(&mut self, low: i64, high: i64) -> i64 {
         if low >= high { low } else { self.rng.random_range(low..=high) }
     }
@@ -50,7 +50,7 @@ impl Chance {
         among[self.rng.random_range(0..among.len())]
     }
 
-    /// The index of one of `weights`, as often as its weight says.
+    /// The index of one of `weights`, with a probability in proportion to its weight.
     pub fn weighted(&mut self, weights: &[u32]) -> usize {
         let mut left = self.rng.random_range(0..weights.iter().sum::<u32>().max(1));
         for (index, &weight) in weights.iter().enumerate() {
@@ -69,7 +69,7 @@ impl Chance {
         faker.fake_with_rng(&mut self.rng)
     }
 
-    /// An id as a server makes it: seconds first, so that ids sort by time.
+    /// An id like those of a server: it begins with the seconds, so that ids sort by time.
     pub fn object_id(&mut self, at: i64) -> ObjectId {
         let seconds = u32::try_from(at / 1000).unwrap_or(0);
         ObjectId::from_parts(seconds, self.rng.random(), self.rng.random())

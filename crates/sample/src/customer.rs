@@ -1,6 +1,6 @@
 //! One customer's document: names, phones, address, papers, work.
 //!
-//! Knows people of East Africa; nothing of their loans.
+//! Knows people of East Africa. Knows nothing of their loans.
 
 use bson::{Bson, DateTime, Document, doc};
 use fake::faker::address::en::StreetName;
@@ -12,12 +12,12 @@ use super::{AS_OF, DAY, MINUTE};
 
 pub(super) struct Customer {
     pub customer_id: String,
-    /// When she joined, in milliseconds.
+    /// The time when the customer joined, in milliseconds.
     pub joined: i64,
     pub document: Document,
 }
 
-/// City, first digits of its postal code, longitude and latitude.
+/// The city, the first digits of its postal code, its longitude and its latitude.
 const CITIES: &[(&str, &str, f64, f64)] = &[
     ("Nairobi", "001", 36.8219, -1.2921),
     ("Mombasa", "801", 39.6682, -4.0435),
@@ -166,7 +166,7 @@ pub(super) fn phone(index: usize, chance: &mut Chance) -> Document {
 fn address(chance: &mut Chance) -> Document {
     let (city, code, longitude, latitude) = chance.pick(CITIES);
     let street: String = chance.fake(StreetName());
-    // Within ten kilometres or so, to four digits: a street, not a door.
+    // Within about ten kilometres, with four digits: precise enough for a street, but not for a house.
     let mut near = |at: f64| ((at + chance.between(-900, 900) as f64 / 10_000.0) * 10_000.0).round() / 10_000.0;
     let coordinates = vec![near(longitude), near(latitude)];
     doc! {

@@ -1,8 +1,8 @@
-//! One day's changes: what happens to each document, and which new ones come.
+//! One day's changes: the change of each document, and the new documents.
 //!
-//! Knows documents only; a store (`folder`, `mongodb`) shows it each one twice, first to look, then to change. What
-//! happens to a document depends on its `_id`, the seed and the day alone, so any order of reading gives the same.
-//! Memory holds what is new and the keys of what is removed: in proportion to the rate.
+//! Knows only documents. A store (`folder`, `mongodb`) passes each document twice: first to look at it, then to change
+//! it. A document's change depends only on its `_id`, the seed and the day, so the order of reading does not matter.
+//! Memory contains the new documents and the keys of removed ones, in proportion to the rate.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use super::customer::{customer_at, date, paper, phone};
 use super::loan::{self, LoanType, Moment};
 use super::{Collection, DAY, HOUR, MINUTE, Plan, dirt};
 
-/// What becomes of a document.
+/// The change of a document.
 #[derive(Debug, PartialEq)]
 pub(super) enum Change {
     Keep,
@@ -23,7 +23,7 @@ pub(super) enum Change {
     Delete,
 }
 
-/// The last installment seen of a loan whose next one falls due.
+/// The last installment of each loan whose next installment becomes due.
 struct Running {
     number: i32,
     due_date: i64,
@@ -32,7 +32,7 @@ struct Running {
 
 pub(super) struct Day {
     plan: Plan,
-    /// Midnight, in milliseconds.
+    /// The midnight at which the day begins, in milliseconds.
     start: i64,
     types: Vec<LoanType>,
     customers: u64,
@@ -43,17 +43,17 @@ pub(super) struct Day {
     /// Customers who apply again today.
     applying: BTreeSet<String>,
     running: BTreeMap<String, Running>,
-    /// Loans approved today: how many, and cents, by customer.
+    /// The loans that were approved today, by customer: their number, and the sum in cents.
     borrowed: BTreeMap<String, (i32, i64)>,
     inserts: BTreeMap<Collection, Vec<Document>>,
 }
 
-/// What `look` is shown, in this order.
+/// The collections that `look` receives, in this order.
 pub(super) const LOOKED_AT: [Collection; 4] =
     [Collection::LoanTypes, Collection::Customers, Collection::LoanApplications, Collection::LoanRepayments];
 
 impl Day {
-    /// The day after `latest`, the greatest `updated_at` there is, in milliseconds.
+    /// The day after `latest`, which is the greatest `updated_at` in milliseconds.
     pub fn after(plan: &Plan, latest: i64) -> Self {
         Self {
             plan: *plan,
@@ -76,14 +76,14 @@ impl Day {
         Chance::of_document(self.plan.seed, self.start, salt, &id)
     }
 
-    /// First reading: who leaves, who applies again, which loans go on, which numbers are taken.
+    /// The first reading: finds who leaves, who applies again, which loans continue, and which numbers are used.
     pub fn look(&mut self, collection: Collection, document: &Document) {
         let rate = self.plan.mutate;
         let mut chance = self.chance("look", document);
         let text = |key: &str| document.get_str(key).unwrap_or_default();
         match collection {
             Collection::LoanTypes => {
-                // The ids of the types that are there, whatever seed made them.
+                // The ids of the existing types, for any seed.
                 let key = text("loan_type_id");
                 if let Ok(id) = document.get_object_id("_id") {
                     self.types.iter_mut().filter(|known| known.is(key)).for_each(|known| known.id = id);
@@ -124,7 +124,7 @@ impl Day {
         }
     }
 
-    /// Between the readings: makes what is new.
+    /// Between the readings: creates the new documents.
     pub fn grow(&mut self) {
         let mut made = Vec::new();
         let new_customers = (self.customers as f64 * self.plan.mutate / 3.0).ceil() as u64;
@@ -177,7 +177,7 @@ impl Day {
         }
     }
 
-    /// Second reading, in the order of `Collection::ALL`: changes `document`, or says that it goes.
+    /// The second reading, in the order of `Collection::ALL`: changes `document`, or returns that it is removed.
     pub fn change(&mut self, collection: Collection, document: &mut Document) -> Change {
         let key = if matches!(collection, Collection::Customers | Collection::CustomerLoanHistory) {
             "customer_id"
@@ -196,7 +196,7 @@ impl Day {
             return Change::Delete;
         }
         let rate = match collection {
-            // A dozen: one changes on every day there is change.
+            // There are only a dozen types, so one of them changes on every day with changes.
             Collection::LoanTypes if self.is_todays_type(document) => 1.0,
             Collection::LoanTypes => 0.0,
             _ => self.plan.mutate,
@@ -256,7 +256,7 @@ impl Day {
             document.insert("loan_status", status);
             document.insert("decision", loan::decision(is_approved, at, chance));
             statuses = vec![status];
-            // An amount that is text was approved all the same, and is paid out once someone has mended it.
+            // A loan whose amount is a text was still approved. It is paid out after someone has corrected the amount.
             if is_approved && let Some(amount) = document.get("amount_requested").and_then(cents) {
                 let customer_id = document.get_str("customer_id").unwrap_or_default().to_owned();
                 self.borrow(&customer_id, 1, amount);
@@ -278,7 +278,7 @@ impl Day {
         }
     }
 
-    /// What is new in a collection; asked for after all its documents were changed.
+    /// The new documents of a collection. Called after all its documents were changed.
     pub fn inserts(&mut self, collection: Collection) -> Vec<Document> {
         let mut inserts = self.inserts.remove(&collection).unwrap_or_default();
         if collection == Collection::CustomerLoanHistory {
@@ -317,7 +317,7 @@ fn change_customer(document: &mut Document, at: i64, chance: &mut Chance) {
                 employment.insert("monthly_income", decimal(chance.between(80, 1600) * 10_000));
             }
         }
-        // All of a list goes: what is made from its elements must go with it.
+        // The whole list is removed, so that documents that depend on its elements must be removed, too.
         5 => {
             document.insert("phones", Vec::<Bson>::new());
         }
@@ -348,7 +348,7 @@ fn scale(document: &mut Document, key: &str, percent: i64) {
     }
 }
 
-/// The digits of `CUST00000001`.
+/// The number in `CUST00000001`.
 fn number_of(id: &str) -> u64 {
     id.trim_start_matches(|c: char| !c.is_ascii_digit()).parse().unwrap_or(0)
 }

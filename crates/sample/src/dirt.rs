@@ -1,6 +1,6 @@
-//! Dirty values: what people and old programs really leave in a database, in place of the right type.
+//! Dirty values: values of a wrong type that people and old programs really leave in a database.
 //!
-//! Knows the documents' fields; changes one value of one document, and never `updated_at`, which loads go by.
+//! Knows the documents' fields. Changes one value of one document, but never `updated_at`, because loads use it.
 
 use bson::{Bson, Document, doc};
 use chrono::DateTime;
@@ -9,17 +9,17 @@ use super::Collection;
 use super::amount::{cents, grouped};
 use super::chance::Chance;
 
-/// What can be wrong in a document.
+/// The possible errors of a document.
 #[derive(Clone, Copy)]
 enum Dirt {
-    /// A decimal as a form shows it, `12,500.00`.
+    /// A decimal as in a form, `12,500.00`.
     AmountAsText(&'static str),
-    /// A date as text: ISO, or day first.
+    /// A date as a text: ISO, or with the day first.
     DateAsText(&'static str),
     NumberAsText(&'static str),
     /// The address as one line.
     AddressAsText,
-    /// The first phone itself where a list belongs.
+    /// The first phone itself in the place of the list of phones.
     OnePhone,
     Null(&'static str),
     Missing(&'static str),
@@ -87,7 +87,7 @@ fn date_text(value: &Bson, is_iso: bool) -> Option<Bson> {
     Some(date.format(if is_iso { "%Y-%m-%dT%H:%M:%SZ" } else { "%d/%m/%Y" }).to_string().into())
 }
 
-/// Puts what `dirty` makes of the value at `path` in its place; leaves all as it is if there is none.
+/// Replaces the value at `path` by the result of `dirty`. Changes nothing if the result is None.
 fn replace(document: &mut Document, path: &str, dirty: impl FnOnce(&Bson) -> Option<Bson>) {
     let value = match path.split_once('.') {
         Some((outer, inner)) => document.get_document_mut(outer).ok().and_then(|document| document.get_mut(inner)),

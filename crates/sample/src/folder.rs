@@ -1,6 +1,6 @@
-//! `.bson` files as mongodump has them (documents one after the other), one a collection.
+//! Writes `.bson` files like mongodump (documents one after the other), one file for each collection.
 //!
-//! Knows files; not what the documents hold.
+//! Knows files, but not the content of documents.
 
 use std::fs::{self, File};
 use std::io::{self, BufReader, BufWriter, Read, Write};
@@ -13,11 +13,11 @@ use super::{Collection, Generated, Plan, everything};
 use crate::messages;
 use elt_base::error::Result;
 
-/// The greatest document a MongoDB server takes, and a little more.
+/// A little more than the size of the largest document that a MongoDB server accepts.
 const DOCUMENT_BYTES_MAX: usize = 17 * 1024 * 1024;
 
-/// Writes `<collection>.bson` for each collection into `folder`, which is made if need be; or, if `plan.mutate` is
-/// above 0, applies a day's changes to the files that are there. Each file is replaced as a whole or not at all.
+/// Writes `<collection>.bson` for each collection into `folder`, which is created if necessary. If `plan.mutate` is
+/// above 0, applies a day's changes to the existing files instead. Each file is replaced completely or not at all.
 pub fn to_folder(plan: &Plan, folder: &Path) -> Result<Vec<Generated>> {
     plan.check()?;
     if plan.mutate > 0.0 {
@@ -120,7 +120,7 @@ fn read(folder: &Path, collection: Collection, each: &mut dyn FnMut(&[u8]) -> Re
     }
 }
 
-/// A file that takes its name once it is whole; dropped before that, it leaves nothing.
+/// A file that gets its name when it is complete. If it is dropped before, it is removed.
 struct NewFile {
     path: PathBuf,
     temporary: PathBuf,
@@ -132,7 +132,7 @@ struct NewFile {
 impl NewFile {
     fn create(folder: &Path, collection: Collection) -> Result<Self> {
         let path = path_of(folder, collection);
-        // Hidden, so that a reader of the folder never takes it for a collection.
+        // The file is hidden, so that a reader of the folder does not read it as a collection.
         let temporary = folder.join(format!(".{}.bson.{}", collection.name(), std::process::id()));
         let file = File::create(&temporary).map_err(|error| messages::cannot_generate(&temporary, &error))?;
         let writer = Some(BufWriter::with_capacity(1 << 20, file));
@@ -170,7 +170,7 @@ impl NewFile {
 
 impl Drop for NewFile {
     fn drop(&mut self) {
-        // After `finish` there is no such file any more, and nobody to tell of another failure.
+        // After `finish` this file does not exist any more. Another failure cannot be reported here.
         let _ = fs::remove_file(&self.temporary);
     }
 }

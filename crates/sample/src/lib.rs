@@ -1,7 +1,7 @@
-//! Makes the micro-finance documents: the same for the same seed, as `.bson` files or in a MongoDB database.
+//! Generates the micro-finance documents, as `.bson` files or in a MongoDB database. Equal seeds have equal results.
 //!
-//! Knows nothing of the rest of the tool but its errors and `Secret`: what it writes is read back as any source is.
-//! Nothing here reads a clock: time ends at `AS_OF`, and each mutation moves the data one day on.
+//! Knows only the errors and `Secret` of the rest of the tool, which reads the documents like any other source. Nothing
+//! here reads a clock: time ends at `AS_OF`, and each mutation moves the data to the next day.
 
 mod amount;
 mod chance;
@@ -21,14 +21,15 @@ use elt_base::error::Result;
 pub use folder::to_folder;
 pub use mongodb::{MongodbPlace, to_mongodb};
 
-/// What to make.
+/// The documents to generate.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Plan {
-    /// How many customers; their applications, loans and repayments follow. Not used by a mutation.
+    /// The number of customers. It determines the number of applications, loans and repayments. A mutation does not use
+    /// it.
     pub customers: u64,
     pub seed: u64,
-    /// The share (0 to 1) of documents that one day's changes touch; above 0, the changes are applied to what is
-    /// there, and nothing is made from scratch.
+    /// The share (0 to 1) of documents that one day's changes affect. Above 0, the changes are applied to the existing
+    /// documents, and no new data set is generated.
     pub mutate: f64,
     /// The share (0 to 1) of documents that get one dirty value.
     pub dirty: f64,
@@ -48,16 +49,16 @@ impl Plan {
     }
 }
 
-/// `customer_id` has eight digits.
+/// The most customers, because `customer_id` has eight digits.
 const CUSTOMERS_MAX: u64 = 99_999_999;
 
-/// 2025-06-30T18:00:00Z in milliseconds: no event of a new data set is later.
+/// 2025-06-30T18:00:00Z in milliseconds. No event of a new data set is later.
 const AS_OF: i64 = 1_751_306_400_000;
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 const DAY: i64 = 24 * HOUR;
 
-/// The collections, in the order they are written.
+/// The collections, in the order in which they are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Collection {
     LoanTypes,
@@ -95,21 +96,21 @@ impl Collection {
         }
     }
 
-    /// Whether its documents say when they last changed.
+    /// Whether its documents have the time of their last change.
     pub fn has_updated_at(self) -> bool {
         matches!(self, Self::Customers | Self::LoanApplications | Self::LoanRepayments)
     }
 }
 
-/// What became of one collection.
+/// The result for one collection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Generated {
     pub collection: Collection,
-    /// Documents there are now.
+    /// The number of its documents now.
     pub documents: u64,
     /// Their BSON, in bytes.
     pub bytes: u64,
-    /// Of a mutation: documents added, changed, removed.
+    /// For a mutation: the numbers of documents added, changed and removed.
     pub inserted: u64,
     pub updated: u64,
     pub deleted: u64,
@@ -121,10 +122,10 @@ impl Generated {
     }
 }
 
-/// Where made documents go, one by one; an error ends the making.
+/// Receives the generated documents one by one. An error ends the generation.
 type Sink<'a> = dyn FnMut(Collection, Document) -> Result<()> + 'a;
 
-/// Makes everything, customer by customer, so that memory holds one customer's documents.
+/// Generates all documents, customer by customer, so that only one customer's documents are in memory.
 fn everything(plan: &Plan, sink: &mut Sink<'_>) -> Result<()> {
     let types = loan::loan_types(plan.seed);
     for loan_type in &types {

@@ -1,6 +1,6 @@
-//! Loans: types, applications, and what follows an approval, month by month.
+//! Loans: types, applications, and the documents that follow an approval, month by month.
 //!
-//! Knows how a loan goes; not where its documents are kept.
+//! Knows the course of a loan, but not where its documents are stored.
 
 use bson::oid::ObjectId;
 use bson::{Bson, Document, doc};
@@ -12,7 +12,7 @@ use super::chance::Chance;
 use super::customer::date;
 use super::{AS_OF, Collection, DAY, HOUR, MINUTE};
 
-/// A product, as applications need it.
+/// The fields of a product that applications need.
 pub(super) struct LoanType {
     pub id: ObjectId,
     loan_type_id: String,
@@ -24,7 +24,8 @@ pub(super) struct LoanType {
     active: bool,
 }
 
-/// Name, greatest amount in shillings, yearly rate, kind of interest, terms in months, whether still sold.
+/// The name, the greatest amount in shillings, the yearly rate, the kind of interest, the terms in months, and whether
+/// it is still sold.
 type Product = (&'static str, i64, f64, &'static str, &'static [i32], bool);
 
 const PRODUCTS: &[Product] = &[
@@ -81,17 +82,17 @@ impl LoanType {
     }
 }
 
-/// When a customer's applications are made.
+/// The days on which a customer applies.
 #[derive(Clone, Copy)]
 pub(super) enum Moment {
-    /// Since she joined, up to `AS_OF`; none, one or several.
+    /// No, one or several applications between the day on which the customer joined and `AS_OF`.
     Past { joined: i64 },
-    /// One, on the day that begins at `day`; what happens to it later is not known yet.
+    /// One application, on the day that begins at `day`. Its later course is not known yet.
     Today { day: i64 },
 }
 
-/// The applications of one customer and all that hangs on them, into `made`. `application_no` is the last number used.
-/// Gives the count and the sum in cents of the loans approved.
+/// Creates the applications of one customer, and all documents that depend on them, in `made`. `application_no` is the
+/// last number used. Returns the count and the sum in cents of the approved loans.
 pub(super) fn lifecycle(
     customer_id: &str,
     types: &[LoanType],
@@ -133,7 +134,7 @@ pub(super) fn history(customer_id: &str, approved: i32, borrowed: i64, at: i64, 
     }
 }
 
-/// One application and what follows; the amount in cents if it was approved.
+/// Creates one application and the documents that follow. Returns the amount in cents if it was approved.
 fn application(
     application_id: String,
     customer_id: &str,
@@ -146,7 +147,7 @@ fn application(
     let index = chance.between(0, types.len() as i64 - 1) as usize;
     let loan_type = types.get(index)?;
     let term = chance.pick(loan_type.terms);
-    // To the nearest five hundred shillings, from a tenth of what the type allows.
+    // Rounded to five hundred shillings, from a tenth of the type's greatest amount.
     let amount = chance.between(loan_type.amount_max / 10, loan_type.amount_max) / 50_000 * 50_000 + 50_000;
     let amount = amount.min(loan_type.amount_max);
     let mut events = vec![doc! { "status": "Submitted", "at": date(applied_at) }];
@@ -288,7 +289,7 @@ fn repayments(
     }
 }
 
-/// Principal and interest in cents: flat on the whole, reducing on about half of it.
+/// Principal and interest in cents: flat interest on the whole amount, or reducing interest on about half of it.
 fn total_owed(amount: i64, rate: f64, kind: &str, term: i32) -> i64 {
     let share = if kind == "flat" { 1.0 } else { 0.54 };
     amount + (amount as f64 * rate * f64::from(term) / 12.0 * share).round() as i64

@@ -1,6 +1,6 @@
-//! The made documents into a MongoDB database, or a day's changes to one, through the official driver.
+//! Writes the generated documents to a MongoDB database, or applies a day's changes to it, with the official driver.
 //!
-//! Knows the server; neither its address nor what documents hold.
+//! Knows the server, but neither its address nor the content of documents.
 
 use std::sync::Arc;
 
@@ -15,23 +15,23 @@ use crate::messages;
 use elt_base::error::{Error, Result};
 use elt_base::secret::Secret;
 
-/// A request holds at most this many documents, and about this many bytes (a server takes 48 MB).
+/// A request contains at most this many documents, and about this many bytes (a server accepts 48 MB).
 const BATCH_DOCUMENTS_MAX: usize = 5_000;
 const BATCH_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Requests under way at once; as many wait.
+/// The number of requests that are sent at the same time. As many more wait.
 const WRITERS: usize = 4;
-/// Changes a request of a mutation holds.
+/// The number of changes in a request of a mutation.
 const CHANGES_MAX: usize = 1_000;
 
-/// A database to write to, and how: opened by whoever knows the URI.
+/// A database to write to. The caller knows the URI and opens it.
 pub struct MongodbPlace<'a> {
     pub database: Database,
     pub runtime: &'a Runtime,
     pub uri: &'a Secret,
 }
 
-/// Fills the database, whose eight collections must be empty or absent, and indexes `updated_at` where there is one; or,
-/// if `plan.mutate` is above 0, applies a day's changes to what is there.
+/// Fills the database, whose eight collections must be empty or absent, and creates an index on `updated_at` if the
+/// field exists. If `plan.mutate` is above 0, applies a day's changes to the existing documents instead.
 pub fn to_mongodb(plan: &Plan, place: MongodbPlace<'_>) -> Result<Vec<Generated>> {
     plan.check()?;
     let MongodbPlace { database, runtime, uri } = place;
@@ -45,7 +45,7 @@ pub fn to_mongodb(plan: &Plan, place: MongodbPlace<'_>) -> Result<Vec<Generated>
     generated
 }
 
-/// Turns the driver's errors into ours, without the URI's password.
+/// Converts the driver's errors to elt's, without the URI's password.
 #[derive(Clone)]
 struct Failed {
     uri: Secret,
@@ -81,7 +81,7 @@ impl Store {
         let writers: Vec<_> = (0..WRITERS)
             .map(|_| runtime.spawn(insert_all(self.database.clone(), receiver.clone(), self.failed.clone())))
             .collect();
-        // Only the writers hold it, so that sending fails once they all have.
+        // Only the writers own it, so that sending fails after all writers have failed.
         drop(receiver);
 
         let mut generated: Vec<Generated> = Collection::ALL.into_iter().map(Generated::none).collect();
@@ -100,7 +100,7 @@ impl Store {
             batch.push(raw);
             if batch.len() >= BATCH_DOCUMENTS_MAX || *bytes >= BATCH_BYTES_MAX {
                 *bytes = 0;
-                // A refusal means that every writer has stopped: they say why.
+                // If sending fails, every writer has stopped. Their errors have the reason.
                 return sender
                     .blocking_send((collection, std::mem::take(batch)))
                     .map_err(|_| elt_base::messages::interrupted());
@@ -164,7 +164,7 @@ impl Store {
         Ok(all)
     }
 
-    /// By `_id`, which no change moves: a document that was changed is not met again.
+    /// Reads in the order of `_id`, which no change affects, so that a changed document is not read again.
     async fn cursor(&self, collection: Collection) -> Result<::mongodb::Cursor<Document>> {
         let documents = self.database.collection::<Document>(collection.name());
         documents.find(doc! {}).sort(doc! { "_id": 1 }).await.map_err(|error| self.failed.because(&error))
@@ -210,8 +210,8 @@ impl Store {
         Ok(generated)
     }
 
-    /// Many changes in one request, <https://www.mongodb.com/docs/manual/reference/command/update/> and its like: the
-    /// driver's own methods change one document a request, or need a server of version 8.
+    /// Sends many changes in one request (<https://www.mongodb.com/docs/manual/reference/command/update/> and similar).
+    /// The driver's own methods change one document in each request, or require a server of version 8.
     async fn run(&self, command: &str, collection: Collection, key: &str, list: &mut Vec<Document>) -> Result<()> {
         if list.is_empty() {
             return Ok(());

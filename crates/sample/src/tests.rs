@@ -1,4 +1,4 @@
-//! The generator against itself: the same for the same seed, the ratios it promises, and days that hold together.
+//! Tests of the generator: equal seeds have equal results, the ratios are as promised, and the days are consistent.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -117,7 +117,7 @@ fn soils_about_as_many_as_asked() {
     assert!(dirty.iter().any(|customer| matches!(customer.get("phones"), Some(Bson::Document(_)))));
 }
 
-/// Writes the sample that the repository holds; run by name when the generator changes.
+/// Writes the sample of the repository. Run it by name after the generator has changed.
 #[test]
 #[ignore = "writes seeds/loans"]
 fn writes_the_sample() {

@@ -1,6 +1,6 @@
-//! What each node was last built from, in `_elt.built`: what `--changed` compares with.
+//! Records in `_elt.built` from which inputs each node was last built. `--changed` compares with these records.
 //!
-//! A record commits with the relation it speaks of. Knows fingerprints as texts; not what they are of.
+//! A record is committed together with its relation. Fingerprints are only texts here.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -8,36 +8,36 @@ use super::session::Session;
 use elt_base::schema::literal;
 use elt_base::sql_error::SqlError;
 
-/// Made with the first build.
+/// The table is created by the first build.
 const TABLE: &str = "create table if not exists _elt.built (
     node varchar not null, definition varchar not null, fingerprint varchar not null, version varchar not null,
     tests json not null, built_at timestamptz not null)";
 
-/// How a node's relation came about.
+/// The inputs from which a node's relation was built.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Built {
-    /// Of its query and configuration.
+    /// The fingerprint of the node's query and configuration.
     pub definition: String,
-    /// Of these and of its inputs' versions; empty for what is never the same.
+    /// The fingerprint of `definition` and of the versions of the inputs. Empty if the result may differ in each build.
     pub fingerprint: String,
-    /// Of its content: another whenever that may be another.
+    /// The version of the relation's content. It changes whenever the content may have changed.
     pub version: String,
-    /// Tests that passed on it, by unique id, with a fingerprint of theirs.
+    /// The tests that passed on the relation: unique id and fingerprint of each test.
     pub tests: BTreeMap<String, String>,
 }
 
 impl Session {
-    /// Makes the table, before transactions on several threads write it.
+    /// Creates the table, before transactions on several threads write to it.
     pub fn prepare_built(&self) -> Result<(), SqlError> {
         self.execute(TABLE)
     }
 
-    /// Forgets how a node was built.
+    /// Deletes the record of a node.
     pub fn forget_built(&self, node: &str) -> Result<(), SqlError> {
         self.execute(&format!("{TABLE}; delete from _elt.built where node = {}", literal(node)))
     }
 
-    /// All records, by the nodes' unique ids; none where nothing was ever built.
+    /// All records, by the nodes' unique ids. Empty if nothing was ever built.
     pub fn built(&self) -> Result<HashMap<String, Built>, SqlError> {
         let is_there = self.count(
             "select count(*) from duckdb_tables() where database_name = current_database() \
@@ -55,7 +55,7 @@ impl Session {
         Ok(rows.into_iter().filter_map(read).collect())
     }
 
-    /// Records how a node was built, in the transaction that builds it.
+    /// Records how a node was built. Called in the transaction that builds it.
     pub fn record_built(&self, node: &str, built: &Built) -> Result<(), SqlError> {
         let tests = serde_json::to_string(&built.tests).map_err(|cause| SqlError::parse(&cause.to_string()))?;
         self.execute(&format!(
@@ -68,7 +68,7 @@ impl Session {
         ))
     }
 
-    /// The load that each raw table stands by, by source and collection.
+    /// The last load of each raw table, by source and collection.
     pub fn standing_loads(&self) -> Result<HashMap<(String, String), String>, SqlError> {
         let rows = self.rows("select source, collection, load_id from _elt.collections")?;
         let read = |row: Vec<Option<String>>| {

@@ -1,6 +1,6 @@
-//! What relations the warehouse holds.
+//! The relations in the warehouse.
 //!
-//! Reads DuckDB's catalog; knows nothing of which model a relation belongs to.
+//! Reads DuckDB's catalog. Does not know which model a relation belongs to.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -8,7 +8,7 @@ use super::session::Session;
 use elt_base::schema::quote;
 use elt_base::sql_error::SqlError;
 
-/// What stands under a name.
+/// The kind of a relation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RelationKind {
     Table,
@@ -16,7 +16,7 @@ pub enum RelationKind {
 }
 
 impl RelationKind {
-    /// The word of SQL.
+    /// The kind's word in SQL.
     pub fn name(self) -> &'static str {
         match self {
             Self::Table => "table",
@@ -25,7 +25,7 @@ impl RelationKind {
     }
 }
 
-/// Tables and views by schema and name, in lower case, as DuckDB compares them.
+/// Tables and views by schema and name, in lower case, because DuckDB ignores case.
 #[derive(Debug, Clone, Default)]
 pub struct Catalog(HashMap<(String, String), RelationKind>);
 
@@ -54,8 +54,9 @@ impl Session {
         Ok(columns)
     }
 
-    /// Statements that make the database's macros in another one, in the order in which they were made, with the schemas
-    /// they need. DuckDB does not tell the defaults of their parameters: those are not in them.
+    /// Statements that create the database's macros, and their schemas, in another database. They are in the order in
+    /// which the macros were created. DuckDB does not report the defaults of parameters, so the statements do not
+    /// include them.
     pub fn macros(&self) -> Result<Vec<String>, SqlError> {
         let rows = self.rows(
             "select schema_name, function_name, string_agg('(' || coalesce(array_to_string(list_transform(\
@@ -76,8 +77,8 @@ impl Session {
         Ok(statements)
     }
 
-    /// Makes schemas that are missing, before transactions on several threads need them: two that make the same one
-    /// conflict.
+    /// Creates missing schemas, before transactions on several threads need them. Two transactions that create the same
+    /// schema would conflict.
     pub fn create_schemas<'a>(&self, schemas: impl IntoIterator<Item = &'a str>) -> Result<(), SqlError> {
         let all: BTreeSet<&str> = schemas.into_iter().collect();
         all.into_iter().try_for_each(|schema| self.execute(&format!("create schema if not exists {}", quote(schema))))

@@ -1,6 +1,7 @@
-//! The censuses that loads left in `_elt`, added up: what the raw table is made of, the last load, and those before it.
+//! Adds up the censuses of loads in `_elt`: of all loads in the raw table, of the last load, and of the loads before
+//! it.
 //!
-//! Reads only. Knows the state's tables; not how anyone shows them.
+//! Only reads. Knows the tables of `state`. Does not know how the counts are shown.
 
 use elt_base::census::{Census, CensusSum, Censuses, TypeCount};
 use elt_base::schema::literal;
@@ -10,7 +11,7 @@ use super::state::Loaded;
 use elt_base::sql_error::SqlError;
 
 impl Session {
-    /// Every collection that was ever loaded: source and name, sorted.
+    /// The source and the name of every collection that was ever loaded, sorted.
     pub fn loaded_collections(&self) -> Result<Vec<(String, String)>, SqlError> {
         let rows = self.rows("select source, collection from _elt.collections order by all")?;
         let pairs = rows.into_iter().filter_map(|row| match <[Option<String>; 2]>::try_from(row) {
@@ -20,7 +21,7 @@ impl Session {
         Ok(pairs.collect())
     }
 
-    /// What the loads of a collection counted.
+    /// The counts of a collection's loads.
     pub fn censuses(&self, source: &str, collection: &str, loaded: &Loaded) -> Result<Censuses, SqlError> {
         let of = format!("source = {} and collection = {}", literal(source), literal(collection));
         let (last, full) = (literal(&loaded.load_id), literal(&loaded.full_load_id));
@@ -39,7 +40,7 @@ impl Session {
         Ok(Censuses { standing, last: None, before })
     }
 
-    /// The censuses of the loads that `condition` holds for.
+    /// The sum of the censuses of the loads for which `condition` is true.
     fn sum(&self, condition: &str) -> Result<CensusSum, SqlError> {
         let sum = |column: &str| format!("coalesce(sum({column}), 0)::ubigint");
         let totals = self.rows(&format!(

@@ -1,6 +1,6 @@
-//! Copying relations out of another warehouse file.
+//! Copies relations from another warehouse file.
 //!
-//! Knows files, schemas and names; not what a relation is for.
+//! Knows files, schemas and names. Does not know the purpose of a relation.
 
 use std::path::Path;
 
@@ -8,11 +8,11 @@ use super::session::Session;
 use elt_base::schema::{literal, quote};
 use elt_base::sql_error::SqlError;
 
-/// The name that the other file's database has within this program.
+/// The name of the other file's database within this program.
 const OTHER: &str = "elt_cloned";
 
 impl Session {
-    /// Makes another warehouse file readable, until `detach_other`.
+    /// Attaches another warehouse file for reading, until `detach_other`.
     pub fn attach_other(&self, path: &Path) -> Result<(), SqlError> {
         self.execute(&format!("attach {} as {OTHER} (read_only)", literal(&path.to_string_lossy())))
     }
@@ -21,7 +21,7 @@ impl Session {
         self.execute(&format!("detach {OTHER}"))
     }
 
-    /// Whether the other file has a table or view of that name.
+    /// Whether the other file has a table or view with this name.
     pub fn is_in_other(&self, schema: &str, name: &str) -> Result<bool, SqlError> {
         let (schema, name) = (literal(schema), literal(name));
         let found = |function: &str, column: &str| {
@@ -34,7 +34,7 @@ impl Session {
         Ok(!self.rows(&sql)?.is_empty())
     }
 
-    /// Replaces the table `to` of this warehouse by the rows of the other's relation; gives their number.
+    /// Replaces the table `to` of this warehouse by the rows of the other file's relation. Returns their number.
     pub fn copy_from_other(&self, schema: &str, name: &str, to: &str) -> Result<u64, SqlError> {
         self.execute(&format!("create or replace table {to} as from {OTHER}.{}.{}", quote(schema), quote(name)))?;
         self.count(&format!("select count(*) from {to}"))

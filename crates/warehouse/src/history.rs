@@ -1,5 +1,5 @@
-//! What loads left on record, for people: each collection's last load, those that set documents apart; and watermarks that
-//! are changed by hand.
+//! The recorded loads, for people: the last load of each collection, and the loads with quarantined documents. Also
+//! changes watermarks by hand.
 //!
 //! Reads and writes the tables of `state`. Knows no project.
 
@@ -7,7 +7,7 @@ use super::session::Session;
 use elt_base::schema::literal;
 use elt_base::sql_error::SqlError;
 
-/// A collection as its last recorded load left it.
+/// The state of a collection after its last recorded load.
 #[derive(Debug, Clone)]
 pub struct LastLoad {
     pub source: String,
@@ -18,12 +18,12 @@ pub struct LastLoad {
     /// Milliseconds since 1970.
     pub loaded_at: Option<i64>,
     pub documents: Option<u64>,
-    /// Of the raw table, when it was loaded.
+    /// The rows of the raw table after the load.
     pub rows: Option<u64>,
     /// Canonical Extended JSON.
     pub watermark: Option<String>,
     pub watermark_path: Option<String>,
-    /// What the source's own count said when the load began and when it ended.
+    /// The source's own counts when the load began and when it ended.
     pub counts: (Option<u64>, Option<u64>),
 }
 
@@ -32,18 +32,18 @@ pub struct LastLoad {
 pub struct WatermarkChange<'a> {
     pub source: &'a str,
     pub collection: &'a str,
-    /// Canonical Extended JSON; None forgets it.
+    /// Canonical Extended JSON. None deletes the watermark.
     pub watermark: Option<&'a str>,
-    /// The path it is of; None leaves that as it is.
+    /// The path of the watermark. None does not change the path.
     pub path: Option<&'a str>,
 }
 
-/// Watermarks that were changed by hand. Made with the first of them.
+/// The watermarks that were changed by hand. The table is created by the first change.
 const CHANGES: &str = "create table if not exists _elt.watermark_changes (
     changed_at timestamptz not null, source varchar not null, collection varchar not null, before json, after json)";
 
 impl Session {
-    /// Every loaded collection, by source and name; none where nothing was ever loaded.
+    /// Every loaded collection, by source and name. Empty if nothing was ever loaded.
     pub fn last_loads(&self) -> Result<Vec<LastLoad>, SqlError> {
         if !super::state::is_ours(self)? {
             return Ok(Vec::new());
@@ -73,7 +73,7 @@ impl Session {
         Ok(rows.into_iter().filter_map(read).collect())
     }
 
-    /// The loads of a collection that set documents apart, since the last one that read all of it; newest first.
+    /// The loads of a collection with quarantined documents, since the last load that read all of it. Newest first.
     pub fn quarantining_loads(&self, source: &str, collection: &str) -> Result<Vec<String>, SqlError> {
         let rows = self.rows(&format!(
             "with loads as (from _elt.loads where source = {} and collection = {}) \
@@ -85,7 +85,7 @@ impl Session {
         Ok(rows.into_iter().flatten().flatten().collect())
     }
 
-    /// Writes watermarks, all or none, and what they were into `_elt.watermark_changes`.
+    /// Writes all watermarks or none, and records the old ones in `_elt.watermark_changes`.
     pub fn change_watermarks(&self, changes: &[WatermarkChange<'_>]) -> Result<(), SqlError> {
         self.begin()?;
         let write = || {

@@ -1,7 +1,7 @@
-//! The warehouse: one DuckDB database, its connections and transactions, raw loads and the tool's own state.
+//! The warehouse: one DuckDB database, its connections and transactions, raw loads, and the tool's own state.
 //!
-//! The only module that names the `duckdb` crate. Knows nothing of models, drivers or targets: it takes SQL,
-//! finished loads and lists of ids, and gives rows.
+//! The only crate that uses the `duckdb` crate. Knows nothing of models, drivers or targets. It accepts SQL, finished
+//! loads and lists of ids, and returns rows.
 
 mod built;
 mod catalog;
@@ -37,51 +37,51 @@ pub use state::Loaded;
 
 use shared::{Reader, Server};
 
-/// Rows of a row group, a quarter of DuckDB's own. A table shorter than one group is written to the log first and
-/// compressed by one thread when the database closes; longer ones are compressed where they are made, by all.
+/// The rows of a row group: a quarter of DuckDB's default. A table shorter than one group is first written to the log,
+/// and one thread compresses it when the database closes. All threads compress a longer table while it is created.
 const ROW_GROUP_ROWS: u32 = 30_720;
 
-/// How long a command that writes waits for those that only read.
+/// How long a command that writes waits for commands that only read.
 const READERS_PATIENCE: Duration = Duration::from_secs(5);
 const RETRY_PAUSE: Duration = Duration::from_millis(50);
 
-/// An open database. Sessions may be used on other threads; the database closes with the last of them.
+/// An open database. Sessions may be used on other threads. The database closes with its last session.
 pub struct Warehouse {
     path: Option<PathBuf>,
-    /// Stops before the connection closes.
+    /// Answers readers. It stops before the connection closes.
     server: Option<Server>,
     root: Root,
-    /// The attached database's name; None for one in memory.
+    /// The name of the attached database. None for a database in memory.
     catalog: Option<String>,
-    /// What every session is set to.
+    /// The settings of every session.
     settings: String,
 }
 
-/// How the database is reached.
+/// The way in which the database is used.
 enum Root {
-    /// Only ever cloned: DuckDB's connections are not shared between threads.
+    /// This connection is only cloned, because threads cannot share a connection of DuckDB.
     Own(Arc<Mutex<Connection>>),
-    /// Another process has it open for writing, and answers.
+    /// Another process has the file open for writing, and answers queries.
     Asked,
 }
 
-/// How DuckDB may use the machine.
+/// The settings of DuckDB.
 #[derive(Debug, Clone, Default)]
 pub struct Options {
     pub threads: Option<usize>,
     /// DuckDB's `memory_limit`, such as `4GB`.
     pub memory_limit: Option<String>,
-    /// What the database is called in SQL; a name of ours by default.
+    /// The name of the database in SQL. By default, elt's own name for it.
     pub database: Option<String>,
-    /// Settings of every session: name and value.
+    /// The names and values of settings for every session.
     pub settings: Vec<(String, String)>,
-    /// Where SQL finds files by a relative path that are not in the current folder.
+    /// The folder for relative paths in SQL to files that are not in the current folder.
     pub folder: Option<PathBuf>,
 }
 
 impl Options {
     fn catalog(&self) -> String {
-        // The names that DuckDB has itself.
+        // The names of DuckDB itself.
         let own = |name: &&str| !["memory", "system", "temp"].contains(name);
         self.database.as_deref().filter(own).unwrap_or(CATALOG).to_owned()
     }
@@ -94,7 +94,7 @@ impl Options {
 }
 
 impl Warehouse {
-    /// Opens or creates the database file and the tool's own tables. Errors name the process that holds the file.
+    /// Opens or creates the database file and the tool's own tables. Errors name the process that has the file open.
     pub fn open(path: &Path, options: &Options) -> Result<Self> {
         if let Some(folder) = path.parent() {
             std::fs::create_dir_all(folder).map_err(|cause| messages::warehouse_folder(folder, &cause))?;
@@ -117,8 +117,8 @@ impl Warehouse {
         Ok(warehouse)
     }
 
-    /// Opens an existing database for reading only; None if there is none yet. While a process of ours writes it, that one
-    /// is asked.
+    /// Opens an existing database only for reading. None if it does not exist yet. While another process of elt writes
+    /// to it, that process answers the queries.
     pub fn open_read_only(path: &Path, options: &Options) -> Result<Option<Self>> {
         if !path.exists() {
             return Ok(None);
@@ -128,7 +128,7 @@ impl Warehouse {
             Err(_) if shared::is_served(path) => Ok(Root::Asked),
             Err(error) => Err(error),
         };
-        // The writer may be about to begin, or to end.
+        // The writer may be starting or ending at this moment.
         let root = reach().or_else(|_| {
             std::thread::sleep(RETRY_PAUSE);
             reach()
@@ -142,7 +142,7 @@ impl Warehouse {
         }))
     }
 
-    /// An empty database of that name that is gone with the value; `folder` is where relative paths in SQL begin.
+    /// An empty database of this name in memory. Relative paths in SQL begin at `folder`.
     pub fn in_memory(folder: &Path, database: &str) -> Result<Self> {
         let database = Some(database.to_owned()).filter(|name| !name.is_empty());
         let options = Options { threads: Some(1), folder: Some(folder.to_owned()), database, ..Options::default() };
@@ -160,7 +160,7 @@ impl Warehouse {
         })
     }
 
-    /// Lets raw tables that are views over landed segments follow a landing folder that was moved.
+    /// If the landing folder was moved, changes the raw tables that are views over its segments.
     pub fn follow_landing(&self, landing: &Path) -> Result<()> {
         let shown = self.path.as_deref().unwrap_or(Path::new(":memory:"));
         let session = self.session()?;
@@ -185,7 +185,7 @@ impl Warehouse {
     }
 }
 
-/// Attaches the file for writing. A reader that has it open now is waited for; a process that writes it is told at once.
+/// Attaches the file for writing. Waits for a process that reads it, but fails at once if another process writes it.
 fn attach_for_writing(path: &Path, options: &Options) -> Result<Connection> {
     let how = format!(" (row_group_size {ROW_GROUP_ROWS})");
     let started = Instant::now();
@@ -199,11 +199,12 @@ fn attach_for_writing(path: &Path, options: &Options) -> Result<Connection> {
     }
 }
 
-/// Attaches the file under a name of ours: DuckDB would call the catalog by the file's name, and a file `loans.duckdb`
-/// would make the schema `loans` ambiguous.
+/// Attaches the file under a name of our own. By default DuckDB names the catalog after the file, so that a file
+/// `loans.duckdb` would make the schema `loans` ambiguous.
 fn attach(path: &Path, options: &Options, how: &str) -> Result<Connection> {
     let root = Connection::open_in_memory_with_flags(config(options)?).map_err(|error| cannot_open(path, error))?;
-    // Beside the file: what DuckDB spills would else go to `.tmp` in whatever folder the program was started from.
+    // Beside the file. By default, DuckDB writes temporary files to `.tmp` in the folder in which the program was
+    // started.
     let spill = format!("{}.tmp", path.to_string_lossy());
     let file = literal(&path.to_string_lossy());
     root.execute_batch(&format!(

@@ -1,8 +1,8 @@
-//! Raw tables: takes a finished load in, with its state, in one transaction.
+//! Raw tables: applies a finished load, together with its state, in one transaction.
 //!
-//! After a full load it is a view over the load's own segments, for copying them would cost as much again as landing them
-//! did. The first later load that changes a row makes it a table. Knows manifests and columns; not where the documents
-//! came from.
+//! After a full load, the raw table is a view over the load's own segments, because a copy would cost as much as the
+//! landing. The first later load that changes a row turns it into a table. Knows manifests and columns, but not where
+//! the documents come from.
 
 use arrow::array::StringArray;
 
@@ -20,37 +20,37 @@ use super::session::Session;
 use super::state::{LoadRecord, Loaded};
 use elt_base::sql_error::SqlError;
 
-/// The table, in the session's temporary schema, that holds the ids of a sweep.
+/// The table with the ids of a sweep, in the session's temporary schema.
 const SWEEP: &str = "_elt_sweep";
 
-/// What a load did to its raw table.
+/// The changes that a load made to its raw table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Applied {
-    /// Rows written: all documents of a full load, those new or changed of an incremental one.
+    /// The rows written: all documents of a full load, or the new and changed documents of an incremental load.
     pub rows: u64,
-    /// Of them, those that replaced an older version.
+    /// The written rows that replaced an older version.
     pub updated: u64,
-    /// Rows that the sweep removed because the source no longer has them.
+    /// The rows that the sweep removed because the source no longer has them.
     pub deleted: u64,
-    /// Whether the load is among those that the raw table is made of. One that brought nothing is not: an incremental
-    /// load whose documents are all known already, those it set apart included.
+    /// Whether the load is recorded as part of the raw table. An incremental load that changed nothing is not, because
+    /// all its documents, including the quarantined ones, were already known.
     pub is_recorded: bool,
 }
 
-/// How a finished load is taken in.
+/// How a finished load is applied.
 #[derive(Debug, Clone)]
 pub struct Intake<'a> {
     /// The raw table's DuckDB schema.
     pub schema: &'a str,
     /// The raw table's name.
     pub table: &'a str,
-    /// The path the reading's watermark was taken from.
+    /// The path of the reading's watermark.
     pub watermark_path: Option<&'a str>,
-    /// Whether `stage_ids` holds every id of the source, so that rows of other ids go.
+    /// Whether `stage_ids` received every id of the source, so that rows with other ids are removed.
     pub sweep: bool,
-    /// Whether such rows stay, with the time in `_elt_deleted_at`.
+    /// Whether such rows are kept, with the time in `_elt_deleted_at`.
     pub mark: bool,
-    /// Whether the load is recorded even if it changes no row: for what it set apart.
+    /// Whether the load is recorded even if it changes no row, because of its quarantined documents.
     pub is_kept: bool,
 }
 
@@ -58,20 +58,20 @@ pub struct Intake<'a> {
 pub type Check<'c> = dyn FnMut(u64) -> Result<(Option<u64>, Option<u64>)> + 'c;
 
 impl Session {
-    /// Empties the list of ids that a sweep compares with.
+    /// Empties the list of ids with which a sweep compares.
     pub fn clear_ids(&self) -> Result<(), SqlError> {
         self.execute(&format!("create or replace temp table {SWEEP} (_id varchar)"))
     }
 
-    /// Adds to that list.
+    /// Appends ids to that list.
     pub fn stage_ids(&self, ids: StringArray) -> Result<(), SqlError> {
         self.append_texts("temp", "main", SWEEP, ids)
     }
 
-    /// Takes a finished load into its raw table; raw data, watermark and census commit together. A load that was
-    /// taken in before changes nothing, and one that brings nothing new is not recorded either. `check` hears how many
-    /// rows the table has afterwards, but those marked as deleted, and gives the source's own counts at the load's start
-    /// and end; if it refuses, all stays as it was.
+    /// Applies a finished load to its raw table. Raw data, watermark and census are committed together. A load that was
+    /// applied before changes nothing. A load without new documents is not recorded either. `check` receives the number
+    /// of rows that the table then has, without those marked as deleted. It returns the source's own counts at the
+    /// load's start and end. If it fails, nothing changes.
     pub fn take_in(&self, manifest: &Manifest, intake: &Intake<'_>, check: &mut Check<'_>) -> Result<Applied> {
         let shown = format!("{}.{}", intake.schema, intake.table);
         let loaded = self.loaded(&manifest.source, &manifest.collection)?;
@@ -117,7 +117,7 @@ impl Session {
                 .ok_or_else(|| messages::raw_conflict(shown))?,
             None => manifest.reading.columns.clone(),
         };
-        // Later than every earlier load, whatever the clock does: models find new rows by it.
+        // Always later than every earlier load, even if the clock goes back, because models find new rows by this time.
         let loaded_at = self
             .value("select greatest(now(), coalesce((select max(loaded_at) + interval 1 microsecond from _elt.loads), now()))::varchar")
             .map_err(failed)?
@@ -187,7 +187,7 @@ impl Session {
         Ok(applied)
     }
 
-    /// Puts a full load in the place of what stands under the table's name.
+    /// Replaces the relation of the table's name by a full load.
     fn replace(&self, intake: &Intake<'_>, table: &str, select: &str) -> Result<(), SqlError> {
         if self.catalog()?.get(intake.schema, intake.table) == Some(RelationKind::Table) {
             self.execute(&format!("drop table {table}"))?;
@@ -195,7 +195,7 @@ impl Session {
         self.execute(&format!("create or replace view {table} as {select}"))
     }
 
-    /// Copies a view's rows, where its rows change from now on.
+    /// Turns a view into a table with its rows, before the first row changes.
     fn make_table(&self, intake: &Intake<'_>, table: &str) -> Result<(), SqlError> {
         if self.catalog()?.get(intake.schema, intake.table) != Some(RelationKind::View) {
             return Ok(());
@@ -205,8 +205,9 @@ impl Session {
         self.execute(&format!("alter table {copy} rename to {}", quote(intake.table)))
     }
 
-    /// Removes or marks the rows whose ids the source does not have; says how many. One that was marked and is there again
-    /// is no longer marked. Both count as loaded now, for models find by that what changed.
+    /// Removes or marks the rows whose ids the source does not have. Returns how many. If a marked row exists in the
+    /// source again, its mark is removed. Both kinds of rows get this load's time, because models find changed rows by
+    /// that time.
     fn sweep(&self, intake: &Intake<'_>, table: &str, load_id: &str, loaded_at: &str) -> Result<u64, SqlError> {
         let ids = format!("select _id from temp.main.{SWEEP}");
         let gone = format!("from {table} where _id not in ({ids})");
@@ -227,7 +228,7 @@ impl Session {
         self.change(&format!("{} where {DELETED_AT} is null and _id not in ({ids})", set(loaded_at)))
     }
 
-    /// How many rows a raw table has, but those marked as deleted.
+    /// The number of rows of a raw table, without those marked as deleted.
     pub fn raw_rows(&self, schema: &str, table: &str) -> Result<u64> {
         let shown = format!("{schema}.{table}");
         let failed = |cause: SqlError| messages::raw_load(&shown, &cause);
@@ -238,8 +239,8 @@ impl Session {
         self.count(&format!("select count(*) from {table}{here}")).map_err(failed)
     }
 
-    /// Replaces rows of the same `_id` and adds the others. A document that was read twice counts once, its last
-    /// version; one that is as the raw table has it already changes nothing, so that a window may overlap the last.
+    /// Replaces rows of the same `_id` and adds the others. If a document was read twice, its last version is used. A
+    /// document that equals its row changes nothing, so that a window may overlap the previous one.
     fn merge(
         &self,
         intake: &Intake<'_>,
@@ -281,7 +282,7 @@ fn names(columns: &[Column]) -> String {
     all.collect::<Vec<_>>().join(", ")
 }
 
-/// The statements that bring a raw table from its old columns to the new, wider ones.
+/// The statements that change a raw table from its old columns to the new, wider ones.
 fn widening(table: &str, old: &[Column], new: &[Column]) -> Vec<String> {
     let mut statements = Vec::new();
     for column in new {
@@ -289,7 +290,7 @@ fn widening(table: &str, old: &[Column], new: &[Column]) -> Vec<String> {
         match old.iter().find(|old| old.name.eq_ignore_ascii_case(&column.name)) {
             None => statements.push(format!("alter table {table} add column {name} {sql}")),
             Some(old) if old.column_type.sql() != sql => {
-                // A column that was only null holds no text that would have to be read as the new type.
+                // A column with only nulls contains no text that must be converted to the new type.
                 let from = if old.column_type == ColumnType::Null { "null".to_owned() } else { name.clone() };
                 statements
                     .push(format!("alter table {table} alter column {name} set data type {sql} using {from}::{sql}"));

@@ -1,6 +1,6 @@
-//! A load's segments as a query that gives the raw table's columns.
+//! A load's segments as a query that returns the raw table's columns.
 //!
-//! Pure SQL text. Knows manifests and columns; not what becomes of the rows.
+//! Pure SQL text. Knows manifests and columns. Does not know how the rows are used.
 
 use std::path::Path;
 
@@ -10,7 +10,8 @@ use elt_base::schema::{Column, ColumnType, LOAD_ID, LOADED_AT, RESCUED, literal,
 /// DuckDB's name for a row's number within its file.
 const ROW_NUMBER: &str = "file_row_number";
 
-/// A query over a load's segments that gives the raw table's columns; an incremental one also says where a row stood.
+/// A query over a load's segments that returns the raw table's columns. For an incremental load it also returns each
+/// row's place.
 pub(super) fn select(manifest: &Manifest, columns: &[Column], loaded_at: &str) -> String {
     let mut groups: Vec<(&[Column], Vec<&Segment>)> = Vec::new();
     for segment in &manifest.segments {
@@ -29,8 +30,8 @@ pub(super) fn select(manifest: &Manifest, columns: &[Column], loaded_at: &str) -
         let fields: String = columns.iter().map(|column| format!("{}, ", field(column, have))).collect();
         let files: Vec<_> =
             segments.iter().map(|segment| literal(&path_text(&manifest.folder.join(&segment.file)))).collect();
-        // DuckDB cannot number the rows of a file that has a field of that name; then which of a document's versions within
-        // one load is the last is not known, and any is taken.
+        // DuckDB cannot number the rows of a file that has a field of this name. Then the last version of a document
+        // within one load is not known, and any version is used.
         let is_numbered = !have.iter().any(|column| column.name.eq_ignore_ascii_case(ROW_NUMBER));
         let (position, numbered) = match (incremental, is_numbered) {
             (false, _) => (String::new(), String::new()),
@@ -57,7 +58,7 @@ fn missing(column: &Column) -> String {
     format!("null::{} as {}", column.column_type.sql(), quote(&column.name))
 }
 
-/// A column as the raw table has it, from a segment that has `have`.
+/// The expression of a raw table's column, from a segment with the columns `have`.
 fn field(column: &Column, have: &[Column]) -> String {
     let name = quote(&column.name);
     match have.iter().find(|have| have.name.eq_ignore_ascii_case(&column.name)) {

@@ -1,6 +1,6 @@
-//! One connection to the warehouse: statements, rows, a transaction, an interrupt.
+//! One connection to the warehouse: statements, rows, transactions, interrupts.
 //!
-//! Knows SQL as text only.
+//! Knows SQL only as text.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,14 +15,14 @@ use elt_base::schema::quote;
 use elt_base::sql_error::SqlError;
 use elt_base::sql_text::masked;
 
-/// A connection. Dropped inside a transaction, it rolls back.
+/// A connection. If it is dropped inside a transaction, the transaction is rolled back.
 pub struct Session {
     link: Link,
 }
 
 enum Link {
     Own(Connection),
-    /// To the process that has the file open for writing. It answers queries and nothing else.
+    /// A connection to the process that has the file open for writing. It only answers queries.
     Asked(Reader),
 }
 
@@ -39,7 +39,7 @@ impl Interrupter {
 }
 
 impl Session {
-    /// `catalog` is the attached database to work in; None for one in memory.
+    /// `catalog` is the attached database to use. None for a database in memory.
     pub(super) fn new(connection: Connection, catalog: Option<&str>, settings: &str) -> Result<Self, SqlError> {
         let session = Self { link: Link::Own(connection) };
         let catalog = catalog.map_or(String::new(), |catalog| format!("; use {}", quote(catalog)));
@@ -47,16 +47,16 @@ impl Session {
         Ok(session)
     }
 
-    /// One that asks another process, and only reads.
+    /// A session that sends its queries to another process, and only reads.
     pub(super) fn asking(reader: Reader) -> Self {
         Self { link: Link::Asked(reader) }
     }
 
-    /// The connection, where it is this process's own.
+    /// The connection, if it is this process's own.
     fn connection(&self) -> Result<&Connection, SqlError> {
         match &self.link {
             Link::Own(connection) => Ok(connection),
-            Link::Asked(_) => Err(SqlError::parse("another process writes the warehouse now")),
+            Link::Asked(_) => Err(SqlError::parse("another process is writing the warehouse")),
         }
     }
 
@@ -74,7 +74,7 @@ impl Session {
         self.timed(sql, || self.connection()?.execute(sql, []).map(|rows| rows as u64).map_err(sql_error))
     }
 
-    /// Runs a statement, and sends an event of it.
+    /// Runs a statement, and emits a tracing event for it.
     fn timed<T, E>(&self, sql: &str, run: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         if !tracing::enabled!(tracing::Level::DEBUG) {
             return run();
@@ -90,7 +90,7 @@ impl Session {
         self.execute("begin transaction")
     }
 
-    /// A transaction that cannot write; one that another process answers is such a one by itself.
+    /// Begins a transaction that cannot write. Another process already answers each query in such a transaction.
     pub fn begin_reading(&self) -> Result<(), SqlError> {
         match self.link {
             Link::Own(_) => self.execute("begin transaction read only"),
@@ -102,13 +102,13 @@ impl Session {
         self.execute("commit")
     }
 
-    /// Rolls back, if there is a transaction.
+    /// Rolls back the transaction, if there is one.
     pub fn rollback(&self) {
-        // Refused where there is none, which is what was wanted; the crate cannot tell beforehand.
+        // Without a transaction this fails, which does no harm. The crate cannot report whether there is one.
         let _ = self.execute("rollback");
     }
 
-    /// Runs a query and gives its batches one by one as they are produced, with the schema beforehand in case there is none.
+    /// Runs a query and passes on its batches one by one. The schema comes first, because there may be no batch.
     pub fn stream<E: From<SqlError>>(
         &self,
         sql: &str,
@@ -117,7 +117,7 @@ impl Session {
         tracing::debug!(sql = masked(sql), "stream begins");
         let mut statement = self.connection()?.prepare(sql).map_err(sql_error)?;
         let schema = statement.stream_arrow([]).map_err(sql_error)?.get_schema();
-        // The crate's iterator panics where a later batch fails, or the query is interrupted; its step does not.
+        // The crate's iterator panics if a later batch fails or the query is interrupted. Its `step` does not.
         while let Some(batch) = statement.step().map_err(sql_error)? {
             sink(&RecordBatch::from(&batch))?;
         }
@@ -143,7 +143,7 @@ impl Session {
         Ok((schema, batches))
     }
 
-    /// All rows of a query whose result is small, each value as text; None is NULL.
+    /// All rows of a query whose result is small, with each value as text. None is NULL.
     pub fn rows(&self, sql: &str) -> Result<Vec<Vec<Option<String>>>, SqlError> {
         let (_, batches) = self.batches(sql)?;
         let mut rows = Vec::new();
@@ -158,17 +158,17 @@ impl Session {
         Ok(self.rows(sql)?.into_iter().next().and_then(|row| row.into_iter().next()).flatten())
     }
 
-    /// The first value of the first row, as a count; 0 if there is none.
+    /// The first value of the first row, as a count. 0 if there is no row.
     pub fn count(&self, sql: &str) -> Result<u64, SqlError> {
         Ok(self.value(sql)?.and_then(|text| text.parse().ok()).unwrap_or(0))
     }
 
-    /// Columns of a query or relation: name and DuckDB's type, in order.
+    /// The columns of a query or relation: name and DuckDB's type, in order.
     pub fn describe(&self, query: &str) -> Result<Vec<(String, String)>, SqlError> {
         self.described(&format!("describe {query}"))
     }
 
-    /// The columns that a `describe` gives.
+    /// The columns that a `describe` returns.
     pub fn described(&self, statement: &str) -> Result<Vec<(String, String)>, SqlError> {
         let rows = self.rows(statement)?;
         Ok(rows
@@ -180,7 +180,7 @@ impl Session {
             .collect())
     }
 
-    /// Appends a list of texts to a table of one VARCHAR column.
+    /// Appends a list of texts to a table with one VARCHAR column.
     pub(super) fn append_texts(
         &self,
         catalog: &str,
@@ -208,7 +208,7 @@ fn sql_error(error: duckdb::Error) -> SqlError {
     SqlError::parse(&error.to_string())
 }
 
-/// Appends a batch's rows as texts, as DuckDB's client shows them.
+/// Appends a batch's rows as texts, in the format of DuckDB's client.
 fn text_rows(batch: &RecordBatch, rows: &mut Vec<Vec<Option<String>>>) -> Result<(), SqlError> {
     let options = FormatOptions::default();
     let formatters = batch

@@ -1,11 +1,12 @@
-//! Reading the warehouse while another process of ours writes it: the writer answers queries over a socket beside the file.
+//! Reads the warehouse while another process of elt writes to it: the writer answers queries over a socket beside the
+//! file.
 //!
-//! DuckDB lets one process at a time open a file for writing, and none beside it for reading. So the writer listens; a
-//! reader that finds the file locked asks it. Each query runs in a read-only transaction of its own: what is committed
-//! when it begins. Knows queries as text; not what they are for.
+//! While a process has a DuckDB file open for writing, no other process can open it, even for reading. So the writer
+//! listens, and a reader that finds the file locked sends its queries to the writer. Each query runs in its own
+//! read-only transaction, and sees the data that is committed when it begins. Queries are only text here.
 //!
-//! A request is a length (u32, little endian) and that many bytes of SQL. An answer is one byte (0: rows, 1: an error), a
-//! length (u64) and an Arrow IPC stream, or the error's parts as JSON.
+//! A request is a length (u32, little endian) and that many bytes of SQL. An answer is one byte (0: rows, 1: an error),
+//! a length (u64), and an Arrow IPC stream or the parts of the error as JSON.
 
 use std::io::{Cursor, Read, Write};
 use std::os::unix::fs::PermissionsExt;
@@ -26,9 +27,9 @@ use serde_json::{Value, json};
 use super::session::Session;
 use elt_base::sql_error::SqlError;
 
-/// No query is longer.
+/// The most bytes of a query.
 const SQL_BYTES_MAX: u32 = 16 << 20;
-/// How long a writer that is done lets a reader's query go on.
+/// How long a writer that has finished waits for the query of a reader.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The socket of a warehouse file.
@@ -38,12 +39,12 @@ fn socket(warehouse: &Path) -> PathBuf {
     name.into()
 }
 
-/// Whether a process of ours has the file open for writing and answers.
+/// Whether a process of elt has the file open for writing and answers queries.
 pub(super) fn is_served(warehouse: &Path) -> bool {
     UnixStream::connect(socket(warehouse)).is_ok()
 }
 
-/// A reader's line to the writer.
+/// The connection of a reader to the writer.
 pub(super) struct Reader(Mutex<UnixStream>);
 
 impl Reader {
@@ -52,14 +53,12 @@ impl Reader {
         UnixStream::connect(socket(warehouse)).ok().map(|stream| Self(Mutex::new(stream)))
     }
 
-    /// All rows of a query.
+    /// Returns all rows of a query.
     pub fn batches(&self, sql: &str) -> Result<(SchemaRef, Vec<RecordBatch>), SqlError> {
         let mut stream = lock(&self.0);
         let (is_error, answer) = ask(&mut stream, sql).map_err(|_| SqlError {
             kind: "IO".into(),
-            message:
-                "the process that answered for the warehouse has ended; the same command reads the file itself now"
-                    .into(),
+            message: "the process that was writing the warehouse has ended; run the same command again".into(),
             position: None,
             candidates: Vec::new(),
         })?;
@@ -99,7 +98,7 @@ fn unpack(answer: &[u8]) -> SqlError {
     }
 }
 
-/// The writer's side; it stops answering, and lets the database go, when it is dropped.
+/// The writer's side. When it is dropped, it stops answering and releases the database.
 pub(super) struct Server {
     socket: PathBuf,
     shared: Arc<Shared>,
@@ -112,7 +111,7 @@ struct Shared {
     readers: Mutex<Vec<Open>>,
 }
 
-/// One reader that is connected.
+/// A connected reader.
 struct Open {
     stream: UnixStream,
     answering: JoinHandle<()>,
@@ -121,11 +120,11 @@ struct Open {
 }
 
 impl Server {
-    /// Listens beside the file. None where that cannot be done, such as where the path is too long for a socket: readers
-    /// are then told that the file is in use. `session` makes a connection for each reader.
+    /// Listens beside the file. None if that is not possible, for example because the path is too long for a socket;
+    /// then readers get the error that the file is in use. `session` creates a connection for each reader.
     pub fn start(warehouse: &Path, session: impl Fn() -> Option<Session> + Send + 'static) -> Option<Self> {
         let path = socket(warehouse);
-        // The file is locked by this process: what lies here is of one that is gone.
+        // This process has locked the file, so an existing socket belongs to a process that has ended.
         let _ = std::fs::remove_file(&path);
         let listener = UnixListener::bind(&path).ok()?;
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).ok()?;
@@ -147,7 +146,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         self.shared.is_over.store(true, Ordering::Release);
-        // Wakes the thread that accepts.
+        // Wakes the thread that accepts connections.
         let _ = UnixStream::connect(&self.socket);
         let _ = std::fs::remove_file(&self.socket);
         if let Some(thread) = self.accepting.take() {
@@ -180,7 +179,7 @@ impl Shared {
     }
 }
 
-/// Answers one reader until it goes.
+/// Answers one reader until it disconnects.
 fn answer(mut stream: UnixStream, session: &Session, is_busy: &AtomicBool) {
     while let Some(sql) = request(&mut stream) {
         is_busy.store(true, Ordering::Release);
@@ -256,7 +255,7 @@ mod tests {
         let texts = |sql: &str| {
             reader.batches(sql).map(|(_, batches)| batches.iter().map(|batch| batch.num_rows()).sum::<usize>())
         };
-        // What is not committed is not seen.
+        // Readers do not see uncommitted rows.
         assert_eq!(texts("select * from s.t"), Ok(1));
         session.commit().expect("committed");
         assert_eq!(texts("select * from s.t"), Ok(2));
@@ -270,7 +269,7 @@ mod tests {
         drop(writer);
         assert!(reader.batches("select 1").is_err());
         assert!(super::Reader::connect(&path).is_none());
-        // The file is free again.
+        // Now the file can be opened again.
         assert!(Warehouse::open(&path, &Options::default()).is_ok());
     }
 }

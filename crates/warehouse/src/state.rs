@@ -1,6 +1,7 @@
 //! The tool's own tables in the warehouse, schema `_elt`: loads, collections, census.
 //!
-//! Everything here changes in the same transaction as the data it speaks of. Knows the tables' shape, not who asks.
+//! Each table changes in the same transaction as the data that it describes. Knows the tables' columns, not their
+//! users.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -14,7 +15,7 @@ use super::session::Session;
 use elt_base::error::{Error, Result};
 use elt_base::sql_error::SqlError;
 
-/// The format of these tables. A warehouse of another format is refused.
+/// The format of these tables. A warehouse with another format is not accepted.
 const VERSION: &str = "2";
 
 const TABLES: &str = "
@@ -36,7 +37,7 @@ insert into _elt.meta select 'version', '2' where not exists (from _elt.meta whe
 commit;
 ";
 
-/// From version 1.
+/// The upgrade from version 1.
 const UPGRADE: &str = "
 begin transaction;
 alter table _elt.loads add column quarantined ubigint;
@@ -47,18 +48,18 @@ update _elt.meta set value = '2' where key = 'version';
 commit;
 ";
 
-/// What is known of a collection that was loaded before.
+/// The recorded state of a collection that was loaded before.
 #[derive(Debug, Clone)]
 pub struct Loaded {
     pub load_id: String,
-    /// The last full load: segments from it on make up the raw table.
+    /// The last full load. The raw table consists of its segments and those of later loads.
     pub full_load_id: String,
     /// Canonical Extended JSON.
     pub watermark: Option<String>,
-    /// The path the watermark was taken from.
+    /// The path of the watermark.
     pub watermark_path: Option<String>,
     pub columns: Vec<Column>,
-    /// Which `_id`s have the plain text form; None if there was never a document.
+    /// The kind of `_id`s that have the plain text form. None if there was never a document.
     pub id_kind: Option<IdKind>,
 }
 
@@ -72,7 +73,7 @@ pub(super) fn prepare(session: &Session) -> Result<(), SqlError> {
     session.execute(script).inspect_err(|_| session.rollback())
 }
 
-/// Whether the program ever wrote into the database; one that dbt made has no tables of ours.
+/// Whether elt ever wrote to the database. A database that only dbt wrote does not have elt's tables.
 pub(super) fn is_ours(session: &Session) -> Result<bool, SqlError> {
     let count = "select count(*) from duckdb_tables() where schema_name = '_elt' and table_name = 'meta' \
                  and database_name = current_database()";
@@ -84,7 +85,7 @@ fn version(session: &Session) -> Result<Option<String>, SqlError> {
 }
 
 impl Warehouse {
-    /// Refuses a warehouse that another version of the program wrote; one that it never wrote can be read.
+    /// Fails if another version of elt wrote the warehouse. A warehouse that elt never wrote can be read.
     pub fn check_version(&self) -> Result<()> {
         let session = self.session()?;
         if !is_ours(&session)? {
@@ -99,7 +100,7 @@ impl Warehouse {
 }
 
 impl Session {
-    /// Notes where the landing folder is; where it was elsewhere before, the views over its segments are made anew.
+    /// Records where the landing folder is. If it was moved, the views over its segments are created again.
     pub(super) fn follow_landing(&self, landing: &Path) -> Result<(), SqlError> {
         let now = landing.to_string_lossy().into_owned();
         let before = self.value("select value from _elt.meta where key = 'landing'")?;
@@ -108,7 +109,7 @@ impl Session {
         }
         self.begin()?;
         if let Some(before) = before {
-            // As they stand within a literal.
+            // The paths in the form that they have within a literal.
             let [before, now] = [&before, &now].map(|path| path.replace('\'', "''"));
             let views = self.rows(&format!(
                 "select sql from duckdb_views() where database_name = current_database() and not internal \
@@ -127,7 +128,7 @@ impl Session {
         self.commit()
     }
 
-    /// About how many rows each raw table has, by source and collection: as the last load left it.
+    /// The approximate number of rows of each raw table, by source and collection: its number after the last load.
     pub fn raw_sizes(&self) -> Result<HashMap<(String, String), u64>, SqlError> {
         let rows = self.rows(
             "select source, collection, coalesce(arg_max(table_rows, load_id), arg_max(documents, load_id)) \
@@ -140,7 +141,7 @@ impl Session {
         Ok(sizes.collect())
     }
 
-    /// What is known of a collection; None if it was never loaded.
+    /// The recorded state of a collection. None if it was never loaded.
     pub fn loaded(&self, source: &str, collection: &str) -> Result<Option<Loaded>> {
         let rows = self.rows(&format!(
             "select load_id, full_load_id, watermark::varchar, watermark_path, columns::varchar, id_kind \
@@ -155,15 +156,17 @@ impl Session {
         else {
             return Ok(None);
         };
-        let columns = serde_json::from_str(&columns)
-            .map_err(|cause| Error::failed("`_elt.collections` holds columns that cannot be read").caused_by(&cause))?;
-        let id_kind = id_kind.map(|kind| serde_json::from_value(kind.into())).transpose().map_err(|cause| {
-            Error::failed("`_elt.collections` holds an `id_kind` that is unknown").caused_by(&cause)
+        let columns = serde_json::from_str(&columns).map_err(|cause| {
+            Error::failed("cannot read the columns that are stored in `_elt.collections`").caused_by(&cause)
         })?;
+        let id_kind = id_kind
+            .map(|kind| serde_json::from_value(kind.into()))
+            .transpose()
+            .map_err(|cause| Error::failed("`_elt.collections` contains an unknown `id_kind`").caused_by(&cause))?;
         Ok(Some(Loaded { load_id, full_load_id, watermark, watermark_path, columns, id_kind }))
     }
 
-    /// Records a load and its census; part of the transaction that changed the raw table.
+    /// Records a load and its census, in the transaction that changed the raw table.
     pub(super) fn record_load(&self, record: &LoadRecord<'_>) -> Result<(), SqlError> {
         let LoadRecord {
             load_id,
@@ -225,7 +228,7 @@ impl Session {
     }
 }
 
-/// What `record_load` writes.
+/// The values that `record_load` writes.
 pub(super) struct LoadRecord<'a> {
     pub load_id: &'a str,
     pub source: &'a str,
@@ -233,7 +236,7 @@ pub(super) struct LoadRecord<'a> {
     pub mode: &'a str,
     pub started_at: &'a str,
     pub finished_at: &'a str,
-    /// A SQL expression: the time every row of the load carries.
+    /// A SQL expression for the time that every row of the load has.
     pub loaded_at: &'a str,
     pub full_load_id: &'a str,
     pub deleted: u64,
@@ -242,9 +245,9 @@ pub(super) struct LoadRecord<'a> {
     pub columns: &'a [Column],
     pub id_kind: Option<IdKind>,
     pub reading: &'a Reading,
-    /// What the source's own count said when the load began and when it ended.
+    /// The source's own counts when the load began and when it ended.
     pub counts: (Option<u64>, Option<u64>),
-    /// Of the raw table afterwards.
+    /// The rows of the raw table after the load.
     pub rows: u64,
 }
 

@@ -1,4 +1,4 @@
-//! The messages of the `project` stage.
+//! The messages about the files of a project.
 
 use std::path::Path;
 

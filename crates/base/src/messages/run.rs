@@ -1,7 +1,7 @@
-//! The messages of a run as a whole: interruption, output, artifacts, and what stops it before its stages speak.
+//! The messages about a run as a whole.
 
 use crate::error::Error;
 
 pub fn interrupted() -> Error {
-    Error::failed("interrupted").hint("what was committed stays; the next run continues from there")
+    Error::failed("interrupted").hint("committed work is kept; run the same command again to continue")
 }

@@ -1,16 +1,16 @@
-//! The messages of the `export` stage.
+//! The messages about connections to Postgres.
 
 use std::time::Duration;
 
 use elt_base::error::Error;
 
 pub(crate) fn export_uri(message: impl Into<String>) -> Error {
-    Error::usage("the Postgres URI of the target cannot be read").because(message)
+    Error::usage("the target's Postgres URI is not valid").because(message)
 }
 
 pub(crate) fn export_ssl_mode(mode: &str) -> Error {
-    Error::usage(format!("unknown sslmode `{mode}` in the Postgres URI of the target"))
-        .hint("`disable`, `prefer`, `require`, `verify-ca` and `verify-full` are known")
+    Error::usage(format!("unknown `sslmode` `{mode}` in the target's Postgres URI"))
+        .hint("`sslmode` must be `disable`, `prefer`, `require`, `verify-ca` or `verify-full`")
 }
 
 pub(crate) fn export_root_certificates(path: &str, cause: impl Into<String>) -> Error {

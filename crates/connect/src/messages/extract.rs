@@ -1,4 +1,4 @@
-//! The messages of the `extract` stage.
+//! The messages about connections to MongoDB.
 
 use std::io;
 

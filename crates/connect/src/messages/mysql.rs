@@ -1,18 +1,18 @@
-//! The messages of the MySQL and MariaDB target.
+//! The messages about connections to MySQL and MariaDB.
 
 use std::time::Duration;
 
 use elt_base::error::Error;
 
 pub(crate) fn mysql_uri(cause: impl Into<String>) -> Error {
-    Error::usage("the MySQL URI of the target cannot be read")
+    Error::usage("the target's MySQL URI is not valid")
         .because(cause)
-        .hint("`mysql://user:password@host:port/database`, with `?ssl-mode=` and `&ssl-ca=` if need be")
+        .hint("the form is `mysql://user:password@host:port/database`, optionally with `?ssl-mode=…&ssl-ca=…`")
 }
 
 pub(crate) fn mysql_ssl_mode(mode: &str) -> Error {
-    Error::usage(format!("unknown ssl-mode `{mode}` in the MySQL URI of the target"))
-        .hint("`disabled`, `preferred`, `required`, `verify_ca` and `verify_identity` are known")
+    Error::usage(format!("unknown `ssl-mode` `{mode}` in the target's MySQL URI"))
+        .hint("`ssl-mode` must be `disabled`, `preferred`, `required`, `verify_ca` or `verify_identity`")
 }
 
 pub(crate) fn mysql_unreachable(server: &str, tried: Duration, cause: impl Into<String>) -> Error {

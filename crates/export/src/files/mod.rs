@@ -5,6 +5,7 @@
 //! it is read; `publication.json`, written last, names the publication they belong to. Several files do not change at
 //! one instant. Removes nothing that it did not write. Knows no SQL: the warehouse writes the files.
 
+mod capabilities;
 mod exchange;
 mod places;
 mod record;
@@ -13,6 +14,7 @@ mod writing;
 
 use std::path::Path;
 
+pub use self::capabilities::capabilities_of;
 use self::record::Record;
 use self::writing::FilePublication;
 use super::capabilities::Capabilities;
@@ -26,19 +28,9 @@ pub struct FileTarget<'p> {
     pub format: &'p FileFormat,
 }
 
-impl FileTarget<'_> {
-    pub const fn capabilities_of(format: &FileFormat) -> &'static Capabilities {
-        match format {
-            FileFormat::Parquet => const { &Capabilities::only_publishes("Parquet") },
-            FileFormat::Csv(_) => const { &Capabilities::only_publishes("CSV") },
-            FileFormat::Json { .. } => const { &Capabilities::only_publishes("JSON") },
-        }
-    }
-}
-
 impl Target for FileTarget<'_> {
     fn capabilities(&self) -> &'static Capabilities {
-        Self::capabilities_of(self.format)
+        capabilities_of(self.format)
     }
 
     fn place(&self) -> String {

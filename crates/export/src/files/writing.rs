@@ -205,7 +205,7 @@ impl Staging for FilePublication {
     type Staged = StagedFile;
 
     fn capabilities(&self) -> &'static Capabilities {
-        super::FileTarget::capabilities_of(&self.format)
+        super::capabilities::capabilities_of(&self.format)
     }
 
     fn place(&self) -> String {

@@ -1,18 +1,18 @@
-//! Decimal128 from its sixteen bytes: sign, coefficient and exponent, exactly, without a text in between.
+//! Decodes a decimal128 from its sixteen bytes: sign, coefficient and exponent, exactly and without a text.
 //!
 //! The format is IEEE 754-2008 decimal128 in the binary integer encoding, as bsonspec.org has it. Knows no column.
 
-/// Digits of a DECIMAL column; the greatest coefficient it holds is 10^38 - 1.
+/// The digits of a DECIMAL column. Its greatest coefficient is 10^38 - 1.
 pub const DIGITS_MAX: u32 = 38;
 
 const COEFFICIENT_MAX: u128 = 10_u128.pow(34) - 1;
 
-/// A decimal128 as a DECIMAL could take it.
+/// A decimal128, in a form for a DECIMAL column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decimal {
     /// `coefficient` × 10^-`scale`; the scale may be negative.
     Finite { coefficient: i128, scale: i32 },
-    /// NaN, infinity or a negative zero: no DECIMAL has them.
+    /// NaN, infinity or a negative zero. A DECIMAL cannot store them.
     Special,
 }
 
@@ -26,7 +26,7 @@ impl Decimal {
         } else if (bits >> 123) & 0b1111 == 0b1111 {
             return Self::Special;
         } else {
-            // An encoding whose coefficient is beyond 34 digits: the standard reads it as zero.
+            // This encoding has a coefficient of more than 34 digits. The standard defines its value as zero.
             (0, ((bits >> 111) & 0x3fff) as i32)
         };
         let coefficient = if coefficient > COEFFICIENT_MAX { 0 } else { coefficient as i128 };
@@ -53,13 +53,13 @@ pub fn power(exponent: u32) -> Option<i128> {
     POWERS.get(exponent as usize).copied()
 }
 
-/// Digits before the point of `value` × 10^-`scale`.
+/// The number of digits before the point of `value` × 10^-`scale`.
 pub fn integer_digits(value: i128, scale: u32) -> u32 {
     let digits = value.unsigned_abs().checked_ilog10().map_or(0, |log| log + 1);
     digits.saturating_sub(scale)
 }
 
-/// The same number at another scale, if that leaves all its digits and no more than 38 of them.
+/// The same number at another scale. None if it would lose digits or have more than 38.
 #[inline]
 pub fn rescale(coefficient: i128, from: i32, to: u32) -> Option<i128> {
     if coefficient == 0 {
@@ -78,7 +78,7 @@ pub fn rescale(coefficient: i128, from: i32, to: u32) -> Option<i128> {
     (value.unsigned_abs() < 10_u128.pow(DIGITS_MAX)).then_some(value)
 }
 
-/// The scale a DECIMAL needs for this number: as written, but trailing zeros beyond `written_max` places do not count.
+/// The scale that a DECIMAL needs for this number: the written one, without trailing zeros after `written_max` places.
 pub fn scale_needed(mut coefficient: i128, mut scale: i32, written_max: i32) -> u32 {
     if coefficient == 0 {
         return if scale > written_max { 0 } else { scale.max(0) as u32 };
@@ -112,7 +112,7 @@ mod tests {
         check("-0", Decimal::Special);
         check("NaN", Decimal::Special);
         check("-Infinity", Decimal::Special);
-        // The bits of a coefficient beyond 34 digits.
+        // The bits of a coefficient with more than 34 digits.
         let mut bytes = [0xff; 16];
         bytes[15] = 0x6c;
         assert_eq!(Decimal::from_bytes(bytes), finite(0, 6176 - 0x19ff));

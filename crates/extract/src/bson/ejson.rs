@@ -1,7 +1,7 @@
-//! Writes raw BSON values as MongoDB Extended JSON v2, canonical or relaxed, straight from their bytes.
+//! Writes raw BSON values as MongoDB Extended JSON v2, canonical or relaxed, directly from their bytes.
 //!
-//! The format is the specification "MongoDB Extended JSON v2". One thing is ours: a string that is not UTF-8, which
-//! JSON cannot hold, becomes `{"$invalidUtf8": {"base64": …}}`. Knows nothing of columns.
+//! The format is the specification "MongoDB Extended JSON v2", with one addition: a string that is not UTF-8, which
+//! JSON cannot represent, becomes `{"$invalidUtf8": {"base64": …}}`. Knows nothing of columns.
 
 use std::fmt::Write;
 
@@ -9,12 +9,12 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use crate::bson::{DEPTH_MAX, Kind, Malformed, Value};
 
-/// Which of the specification's two forms.
+/// One of the specification's two forms.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Form {
-    /// Keeps every type.
+    /// The canonical form keeps every type.
     Canonical,
-    /// Numbers and dates as a reader expects them; keeps every value, but not an integer's width.
+    /// The relaxed form has readable numbers and dates. It keeps every value, but not the width of integers.
     Relaxed,
 }
 
@@ -23,7 +23,7 @@ pub fn write(out: &mut String, value: Value<'_>, form: Form) -> Result<(), Malfo
     write_at(out, value, form, 0)
 }
 
-/// The canonical form alone.
+/// The canonical form of one value.
 pub fn canonical(value: Value<'_>) -> Result<String, Malformed> {
     let mut out = String::new();
     write(&mut out, value, Form::Canonical)?;
@@ -32,7 +32,7 @@ pub fn canonical(value: Value<'_>) -> Result<String, Malformed> {
 
 fn write_at(out: &mut String, value: Value<'_>, form: Form, depth: usize) -> Result<(), Malformed> {
     if depth > DEPTH_MAX {
-        return Err(Malformed { offset: value.offset, what: "values nested deeper than 250 levels" });
+        return Err(Malformed { offset: value.offset, what: "values are nested more than 250 levels deep" });
     }
     match value.kind {
         Kind::Double => write_double(out, value.double(), form),
@@ -149,7 +149,7 @@ fn write_double(out: &mut String, double: f64, form: Form) {
 }
 
 fn write_date(out: &mut String, millis: i64, form: Form) {
-    // The specification's bound of the relaxed form: years 1970 to 9999.
+    // In the specification, the relaxed form is for the years 1970 to 9999.
     let date = DateTime::<Utc>::from_timestamp_millis(millis).filter(|_| (0..253_402_300_800_000).contains(&millis));
     match date {
         Some(date) if form == Form::Relaxed => {
@@ -161,7 +161,7 @@ fn write_date(out: &mut String, millis: i64, form: Form) {
 }
 
 fn write_key(out: &mut String, key: &[u8], offset: usize) -> Result<(), Malformed> {
-    let key = std::str::from_utf8(key).map_err(|_| Malformed { offset, what: "a key that is not UTF-8" })?;
+    let key = std::str::from_utf8(key).map_err(|_| Malformed { offset, what: "a key is not UTF-8" })?;
     write_json_string(out, key);
     Ok(())
 }
@@ -210,7 +210,7 @@ pub fn write_hex(out: &mut String, bytes: &[u8]) {
     }
 }
 
-/// The same into bytes: the form of every objectId column.
+/// The same, appended to bytes. Every objectId column has this form.
 #[inline]
 pub fn push_hex(out: &mut Vec<u8>, bytes: &[u8]) {
     for byte in bytes {

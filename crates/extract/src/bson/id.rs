@@ -1,21 +1,22 @@
 //! The text form of an `_id`: plain for the type that most `_id`s of the collection have, unique over all types.
 //!
-//! Raw tables, joins and sweeps compare this text. The first load's sample decides which kind of `_id` is the collection's
-//! own (`IdKind`); later loads keep it, so that a text means the same document as long as the raw table exists.
+//! Raw tables, joins and sweeps compare this text. The first load's sample decides which kind of `_id` is the
+//! collection's own (`IdKind`); later loads keep it, so that a text means the same document as long as the raw table
+//! exists.
 //!
 //! - The plain form, for values of that kind: an objectId's 24 hex digits; a string itself; a number's decimal digits,
-//!   the same for all numeric types, because MongoDB's unique index takes equal numbers for one; a UUID's text; a date in
-//!   ISO 8601 with milliseconds.
+//! the same for all numeric types, because equal numbers are one key in MongoDB's unique index; a UUID's text; a date
+//!   in ISO 8601 with milliseconds.
 //! - The decorated form, for every other value: canonical Extended JSON. `#` and its number for a document of a file
 //!   that has no `_id`.
 //!
-//! Only a plain string could be mistaken for a decorated form. So where strings are plain, every decorated form begins
+//! Only a plain string could be confused with a decorated form. So if strings are plain, every decorated form begins
 //! with `{"$`: a form that does not is wrapped as `{"$value":…}` (without `_id`: `{"$row":…}`), and so is a string that
 //! begins with `{"$`. An object that begins with it is wrapped everywhere.
 //!
-//! Numbers that have no short exact digits are decorated, too: NaN, infinities, from 10^38 on, and fractions of more
-//! than 34 places, such as the double 0.1, which is not the decimal 0.1. Everything can be read back except a number's
-//! type and its trailing zeros. Knows no column.
+//! Numbers without short exact digits are decorated, too: NaN, infinities, numbers from 10^38 on, and fractions with
+//! more than 34 places, such as the double 0.1, which is not the decimal 0.1. Everything can be read back except a
+//! number's type and its trailing zeros. Knows no column.
 
 use std::io::Write;
 
@@ -26,10 +27,10 @@ use crate::bson::ejson;
 use crate::bson::{Kind, Malformed, Value};
 use elt_base::reading::IdKind;
 
-/// Places after the point of a plain number, at most: a decimal128's digits.
+/// The most places after the point of a plain number: the digits of a decimal128.
 const PLACES_MAX: usize = 34;
 
-/// The beginning of every decorated form where strings are plain.
+/// Every decorated form begins with this text if strings are plain.
 const DECORATION: &[u8] = b"{\"$";
 
 /// Appends the text form.
@@ -55,7 +56,7 @@ pub fn text(value: Value<'_>, plain: IdKind) -> Result<String, Malformed> {
     Ok(String::from_utf8_lossy(&out).into_owned())
 }
 
-/// The text of a document without `_id`.
+/// The text form for a document without `_id`.
 pub fn of_number(number: u64, plain: IdKind) -> String {
     if plain == IdKind::Text { format!("{{\"$row\":{number}}}") } else { format!("#{number}") }
 }
@@ -76,7 +77,7 @@ fn decorate(out: &mut Vec<u8>, value: Value<'_>, plain: IdKind) -> Result<(), Ma
     Ok(())
 }
 
-/// False if the value has no plain form; then nothing is appended. The functions below do the same.
+/// Appends the plain form. Returns false, and appends nothing, if the value has none. So do the functions below.
 fn push_string(out: &mut Vec<u8>, text: &[u8]) -> bool {
     let plain = !text.starts_with(DECORATION) && std::str::from_utf8(text).is_ok();
     if plain {
@@ -98,7 +99,8 @@ fn push_double(out: &mut Vec<u8>, double: f64) -> bool {
     if double.trunc() == double && double.abs() < 1e38 {
         return push_text(out, format_args!("{}", double as i128));
     }
-    // A double's value is its significand over a power of two, and has as many decimal places as that power.
+    // A double is its significand divided by a power of two. It has as many decimal places as the exponent of that
+    // power.
     let bits = double.to_bits();
     let (exponent, significand) = ((bits >> 52) & 0x7ff, bits & ((1 << 52) - 1));
     let zeros = (significand | 1 << 52).trailing_zeros() as usize;
@@ -243,8 +245,8 @@ mod tests {
         assert_eq!(of_number(7, IdKind::Other), "#7");
     }
 
-    /// Of values that differ in MongoDB, no two have one text, whatever the collection's kind; those made of the texts
-    /// of the others least of all.
+    /// Two values that differ in MongoDB never have the same text, for every kind of collection. This is also true for
+    /// strings that are the texts of other values.
     #[test]
     fn texts_are_unique_over_types() {
         let mut values: Vec<Bson> = vec![

@@ -44,7 +44,7 @@ pub struct ColumnBuilder {
 pub struct Columns {
     pub(super) keyed: Keyed<ColumnBuilder>,
     pub(super) odd: OddKeys,
-    /// Columns, at most: values of further keys are rescued.
+    /// The most columns. Values of further keys are rescued.
     pub(super) fields_max: usize,
 }
 
@@ -181,7 +181,7 @@ impl ColumnBuilder {
         Self::new(ColumnKind::List(Elements::of(element)))
     }
 
-    /// Empty, of that type. `is_pinned`: the type must not change in any way.
+    /// An empty column of that type. If `is_pinned`, the type must not change in any way.
     pub fn of_type(column_type: &ColumnType, is_pinned: bool) -> Self {
         Self::new(ColumnKind::of_type(column_type, is_pinned))
     }
@@ -205,7 +205,8 @@ impl ColumnBuilder {
         }
     }
 
-    /// Takes a further value of a key that the same object had before: the first value stays, and this one is rescued.
+    /// Accepts another value of a key that the same object had before. The first value is kept, and this one is
+    /// rescued.
     pub fn repeat(&mut self, value: Value<'_>, path: &ValuePath<'_>, cx: &mut Context<'_>) -> Result<(), Malformed> {
         self.counts.saw(value.kind, cx);
         self.counts.rescued(value.kind, cx);
@@ -247,8 +248,8 @@ impl ColumnBuilder {
         cx.rescue(path, value, false)
     }
 
-    /// Appends bytes that `elt` made itself, which the census does not count: the rescued object, the `_id` of a document
-    /// that has none, the raw document.
+    /// Appends bytes that `elt` created itself, which the census does not count: the rescued object, the `_id` of a
+    /// document that has none, the raw document.
     pub fn append_bytes(&mut self, row: usize, value: &[u8]) {
         self.pad(row);
         if self.values.store_bytes(value) {
@@ -257,7 +258,7 @@ impl ColumnBuilder {
         }
     }
 
-    /// Takes the type of a first value, if any type holds it.
+    /// Sets the type from the first value, if a type can store it.
     fn assume(&mut self, value: Value<'_>, path: &ValuePath<'_>, cx: &Context<'_>) -> Result<(), Malformed> {
         let Some(own) = types::of_first(value, path.depth)? else { return Ok(()) };
         self.values = ColumnKind::of_type(&cx.shared_types.column_type(path, own), false);
@@ -275,7 +276,7 @@ impl ColumnBuilder {
         field.with_metadata(extension.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect())
     }
 
-    /// The column's `rows` values; the builder is empty afterwards, and its type stays.
+    /// Returns the column's `rows` values. The builder is empty afterwards, and its type does not change.
     pub fn finish(&mut self, rows: usize) -> Result<ArrayRef, ArrowError> {
         self.pad(rows);
         self.len = 0;

@@ -24,10 +24,10 @@ use elt_base::path::push_key;
 use elt_base::reading::IdKind;
 use elt_base::schema::{Column, ColumnType, ID};
 
-/// Columns of one nested object, at most: beyond, new keys are data.
+/// The most columns of one nested object. Further keys are data.
 pub const FIELDS_MAX: usize = 1_000;
 
-/// Columns of the document itself, at most.
+/// The most columns of the document itself.
 pub const TOP_FIELDS_MAX: usize = 10_000;
 
 impl Columns {
@@ -35,7 +35,7 @@ impl Columns {
         Self { keyed: Keyed::new(names), odd: OddKeys::default(), fields_max }
     }
 
-    /// The columns of a nested object; none may be added to a closed one.
+    /// The columns of a nested object. No column may be added to a closed object.
     pub fn nested(is_closed: bool) -> Self {
         Self::new(FieldNames::default(), if is_closed { 0 } else { FIELDS_MAX })
     }
@@ -105,7 +105,7 @@ impl Columns {
         }
     }
 
-    /// The place of a key's column; a new key gets one, unless there are too many.
+    /// The index of a key's column. A new key gets a column, unless there are too many.
     fn column_of(
         &mut self,
         key: &[u8],
@@ -116,7 +116,7 @@ impl Columns {
         if let Some(index) = self.keyed.find(key) {
             return Ok(Some(index));
         }
-        let text = std::str::from_utf8(key).map_err(|_| Malformed { offset, what: "a key that is not UTF-8" })?;
+        let text = std::str::from_utf8(key).map_err(|_| Malformed { offset, what: "a key is not UTF-8" })?;
         if self.keyed.len() >= self.fields_max {
             return Ok(None);
         }
@@ -156,7 +156,7 @@ impl Columns {
 /// A STRUCT column.
 impl Values for Columns {
     fn column_type(&self) -> ColumnType {
-        // Another part of the load has read an object with fields here, this one has not yet.
+        // Another part of the load has read an object with fields here, but this part has not.
         if self.is_empty() { ColumnType::Null } else { ColumnType::Struct(self.types()) }
     }
 

@@ -1,4 +1,4 @@
-//! What is known of the document that is decoded, for whatever a column cannot keep.
+//! The facts about the document that is being decoded, for values that a column cannot store.
 //!
 //! Knows no column.
 
@@ -13,9 +13,9 @@ pub struct Context<'d> {
     pub document: &'d [u8],
     /// The document's number within the reading, from 1.
     pub number: u64,
-    /// Which `_id`s have the plain form.
+    /// The kind of `_id`s that have the plain form.
     pub id_kind: IdKind,
-    /// What all parts of the load decide together.
+    /// The decisions that all parts of the load share.
     pub shared_types: &'d SharedTypes,
     pub rescued: &'d mut Rescued,
 }

@@ -1,8 +1,8 @@
 //! Counts of the BSON types met at a path, kept in the tree of column builders and gathered into a `Census` at the end.
 //!
-//! A value that has columns of its own is counted there. The fields of a value without columns (it is rescued, or lands as
-//! JSON) are counted in a tree beside the column's counts, which grows only where there are such values. Knows nothing of
-//! documents beyond an example's `_id`.
+//! A value that has columns of its own is counted there. The fields of a value without columns (it is rescued, or lands
+//! as JSON) are counted in a tree beside the column's counts, which grows only where there are such values. Knows
+//! nothing of documents beyond an example's `_id`.
 
 use std::collections::HashMap;
 
@@ -11,18 +11,18 @@ use crate::column::context::Context;
 use elt_base::census::{Census, TypeCount};
 use elt_base::path::{Step, push_key};
 
-/// Keys of one object, within a rescued value, that are counted one by one; the rest share one count.
+/// The most keys of one object within a rescued value that are counted separately. The other keys share one count.
 const KEYS_MAX: usize = 1_000;
 
-/// Paths within the values of one column, at most. Values under further paths are not counted.
+/// The most paths within the values of one column. Values under further paths are not counted.
 const PATHS_MAX: usize = 10_000;
 
 /// How the keys within a value are counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Keys {
-    /// Each under its own path.
+    /// Each key under its own path.
     Named,
-    /// All under one, as `*`: the keys are data.
+    /// All keys under one path, `*`, because the keys are data.
     Any,
 }
 
@@ -43,7 +43,7 @@ struct Within {
     any: Option<TypeCounts>,
     others: Option<TypeCounts>,
     element: Option<TypeCounts>,
-    /// Paths below the column so far; kept at the top.
+    /// The number of paths below the column so far. Only the top node has it.
     paths: usize,
 }
 
@@ -74,7 +74,8 @@ impl TypeCounts {
         }
     }
 
-    /// Counts the fields within a value that has no columns of its own. If the value is rescued, it alone counts as rescued.
+    /// Counts the fields within a value that has no columns of its own. If the value is rescued, it alone counts as
+    /// rescued.
     pub fn look_within(&mut self, value: Value<'_>, keys: Keys, cx: &Context<'_>) -> Result<(), Malformed> {
         if !matches!(value.kind, Kind::Object | Kind::Array) {
             return Ok(());
@@ -157,7 +158,7 @@ impl Within {
     }
 }
 
-/// The counts of a step that has one path; None if there are too many paths.
+/// The counts of a step. None if there are too many paths.
 fn one<'c>(counts: &'c mut Option<TypeCounts>, paths: &mut usize) -> Option<&'c mut TypeCounts> {
     if counts.is_none() {
         if *paths >= PATHS_MAX {

@@ -32,7 +32,7 @@ impl IdList {
         Ok(())
     }
 
-    /// The list so far; the next one starts empty.
+    /// The list so far. The next list starts empty.
     pub fn take(&mut self) -> Result<StringArray, ArrowError> {
         self.len = 0;
         self.texts.strings(None)

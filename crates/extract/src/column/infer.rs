@@ -1,4 +1,5 @@
-//! From a sample of documents to columns: the stored schema and the pinned columns first, then the fields of the sample.
+//! From a sample of documents to columns: the stored schema and the pinned columns first, then the fields of the
+//! sample.
 //!
 //! The kind that most of a path's values have wins; integers beside doubles make a DOUBLE if every integer is exactly
 //! a double, and beside decimals a DECIMAL. An object whose keys are data lands as JSON. Pure.
@@ -16,11 +17,11 @@ use crate::column::types::{self, LEVELS_MAX, SCALE_WRITTEN_MAX};
 use elt_base::reading::IdKind;
 use elt_base::schema::{Column, ColumnType, ID};
 
-/// Keys that look like data make a map only from this many on.
+/// An object whose keys look like data is a map if it has at least so many keys.
 const DATA_KEYS_MIN: usize = 16;
 
-/// Keys that look like names make a map from this many on, if an object has but a few of them (one in
-/// `MAP_SPARSITY_MIN`, on the average) and nine in ten hold values of one class.
+/// Objects whose keys look like names are a map if they have at least so many different keys, each object has only a
+/// few of them (on average one in `MAP_SPARSITY_MIN`), and nine in ten values are of one class.
 const MAP_KEYS_MIN: usize = 64;
 const MAP_SPARSITY_MIN: u64 = 10;
 
@@ -31,7 +32,7 @@ pub struct Shape {
     uuids: u64,
     /// How many binaries that are not UUIDs have each subtype.
     subtypes: Vec<(u8, u64)>,
-    /// Integers that no double is exactly.
+    /// The number of integers that no double equals exactly.
     inexact: u64,
     decimal: DecimalShape,
     fields: Vec<(Box<[u8]>, Shape)>,
@@ -48,7 +49,7 @@ struct DecimalShape {
     scale_least: u32,
     /// Digits before the point.
     digits: u32,
-    /// Values that no DECIMAL holds: NaN, infinities, negative zeros, too many digits.
+    /// Values that do not fit in a DECIMAL: NaN, infinities, negative zeros, too many digits.
     special: bool,
 }
 
@@ -66,7 +67,7 @@ enum ValueClass {
 }
 
 impl Shape {
-    /// Takes a document in; an error means that it is malformed somewhere.
+    /// Adds a document. An error means that it is malformed.
     pub fn observe_document(&mut self, document: &[u8]) -> Result<(), Malformed> {
         self.observe_fields(Fields::new(document)?, 0)
     }
@@ -75,7 +76,7 @@ impl Shape {
         let fields_max = if depth == 0 { TOP_FIELDS_MAX } else { FIELDS_MAX };
         while let Some(element) = elements.next(&[])? {
             if std::str::from_utf8(element.key).is_err() {
-                return Err(Malformed { offset: element.value.offset, what: "a key that is not UTF-8" });
+                return Err(Malformed { offset: element.value.offset, what: "a key is not UTF-8" });
             }
             let index = match self.by_key.get(element.key) {
                 Some(index) => *index,
@@ -97,7 +98,7 @@ impl Shape {
 
     fn observe(&mut self, value: Value<'_>, depth: usize) -> Result<(), Malformed> {
         if depth > DEPTH_MAX {
-            return Err(Malformed { offset: value.offset, what: "values nested deeper than 250 levels" });
+            return Err(Malformed { offset: value.offset, what: "values are nested more than 250 levels deep" });
         }
         self.counts[value.kind as usize] += 1;
         match value.kind {
@@ -135,7 +136,7 @@ impl Shape {
         kinds.iter().map(|kind| self.counts[*kind as usize]).sum()
     }
 
-    /// The class that most values have; on a tie the one named first.
+    /// The class of most values. In a tie, the class that is listed first.
     fn dominant(&self) -> Option<ValueClass> {
         let binaries = self.count(&[Kind::Binary]);
         let classes = [
@@ -154,7 +155,7 @@ impl Shape {
         classes.into_iter().find(|(_, count)| *count == most && most > 0).map(|(class, _)| class)
     }
 
-    /// Which `_id`s are the most; on a tie the one named first.
+    /// The kind of most `_id`s. In a tie, the kind that is listed first.
     pub fn id_kind(&self) -> IdKind {
         let Some(ids) = self.field(ID) else { return IdKind::Other };
         let known = [
@@ -189,7 +190,7 @@ impl Shape {
             && classes.into_values().max().is_some_and(|most| most * 10 >= keys * 9)
     }
 
-    /// The column of the type that most texts have; on a tie the type named first.
+    /// The column of the type of most texts. In a tie, the type that is listed first.
     fn text_type(&self) -> ColumnType {
         let most = Texts::KINDS.into_iter().rev().max_by_key(|kind| self.count(&[*kind]));
         most.and_then(types::of_kind).unwrap_or(ColumnType::Varchar)
@@ -204,7 +205,7 @@ impl Shape {
         self.by_key.get(name.as_bytes()).and_then(|index| self.fields.get(*index)).map(|(_, shape)| shape)
     }
 
-    /// The name that each key's column would have if nothing else gave names.
+    /// The name that each key's column would have if there were no other names.
     fn names(&self, top: bool) -> Vec<(String, &str)> {
         let mut names = if top { FieldNames::of_document() } else { FieldNames::default() };
         if top {
@@ -214,7 +215,7 @@ impl Shape {
         keys.filter(|key| !(top && *key == ID)).map(|key| (names.take_for(key), key)).collect()
     }
 
-    /// The column that a first load would make of these values.
+    /// The column that a first load would create for these values.
     fn infer(&self, level: usize) -> ColumnBuilder {
         let column_type = match self.dominant() {
             None => ColumnType::Null,
@@ -287,7 +288,7 @@ impl DecimalShape {
     }
 }
 
-/// A key that nobody would give a field: digits only, 24 hex digits, a UUID, a date.
+/// A key that is not likely to be the name of a field: digits only, 24 hex digits, a UUID, a date.
 fn is_data(key: &[u8]) -> bool {
     let form = |pattern: &[u8]| {
         key.len() == pattern.len()
@@ -322,7 +323,7 @@ pub fn columns(known: &[Column], pinned: &[Column], id_kind: IdKind, sample: &Sh
         let shape = found.and_then(|(_, key)| sample.field(key));
         let builder = ColumnBuilder::of_type(&settled(&pin.column_type, None, shape), true);
         match found {
-            // The documents' spelling, because their keys are compared exactly.
+            // Uses the documents' spelling, because their keys are compared exactly.
             Some((name, key)) => columns.add_known(&called(name, key, ColumnType::Null), builder),
             None => columns.add_key(&pin.name, builder),
         }

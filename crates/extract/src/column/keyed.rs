@@ -13,14 +13,14 @@ pub struct Keyed<C> {
     fields: Vec<KeyedField<C>>,
     by_key: HashMap<Box<[u8]>, usize>,
     names: FieldNames,
-    /// After field i−1 (0: at the start) came field `successor[i]` last time.
+    /// Last time, field `successor[i]` followed field i−1 (or was the first, for i = 0).
     successor: Vec<usize>,
 }
 
 #[derive(Debug)]
 pub struct KeyedField<C> {
     pub name: String,
-    /// The key and its NUL, as a document has it.
+    /// The key and its NUL, as in a document.
     key: Box<[u8]>,
     pub column: C,
 }
@@ -78,7 +78,7 @@ impl<C> Keyed<C> {
         }
     }
 
-    /// Adds a column for a key that has none, under a name that was agreed on. Returns its place.
+    /// Adds a column for a key that has none, under the name that the parts share. Returns its index.
     pub fn add_named(&mut self, name: String, key: &str, column: C) -> usize {
         self.names.take(&name);
         self.push(name, key, column);
@@ -98,15 +98,15 @@ impl<C> Keyed<C> {
         self.by_key.get(key).copied()
     }
 
-    /// The field that is likely to come next, and its key with the NUL; `previous` is 0 at an object's start, and what
-    /// `follow` returned afterwards.
+    /// The field that probably follows, and its key with the NUL. `previous` is 0 at an object's start, and the result
+    /// of `follow` afterwards.
     #[inline]
     pub fn guess(&self, previous: usize) -> (usize, &[u8]) {
         let guess = self.successor[previous];
         (guess, self.fields.get(guess).map_or(&[][..], |field| &field.key))
     }
 
-    /// Notes that field `index` came next, and returns its column.
+    /// Records that field `index` followed, and returns its column.
     #[inline]
     pub fn follow(&mut self, previous: &mut usize, index: usize) -> &mut C {
         self.successor[*previous] = index;

@@ -1,7 +1,7 @@
 //! The name of the column that a key of a document gets.
 //!
-//! The name is the key itself, where a column can have that name. DuckDB compares names without regard to (ASCII) case, and
-//! `elt` reserves some names, so:
+//! The name is the key itself, where a column can have that name. DuckDB compares names without regard to (ASCII) case,
+//! and `elt` reserves some names, so:
 //! - an empty key gets the name `_empty`;
 //! - a top-level key that begins with `_elt_`, in any case, loses its first underscore: `elt_…`;
 //! - a name that another key of the same object has already gets the first free suffix of `_2`, `_3` ….
@@ -13,7 +13,7 @@ use std::collections::HashSet;
 /// The beginning of reserved names.
 const RESERVED: &str = "_elt_";
 
-/// The column names of one object that are taken.
+/// The used column names of one object.
 #[derive(Debug, Clone, Default)]
 pub struct FieldNames {
     /// In lowercase.
@@ -27,12 +27,12 @@ impl FieldNames {
         Self { taken: HashSet::new(), top: true }
     }
 
-    /// Takes the name as it is. False if it is taken.
+    /// Reserves the name. False if it is used.
     pub fn take(&mut self, name: &str) -> bool {
         self.taken.insert(name.to_ascii_lowercase())
     }
 
-    /// Takes a name for a key.
+    /// Reserves a name for a key.
     pub fn take_for(&mut self, key: &str) -> String {
         let plain = plain_name(key, self.top);
         if self.take(plain) {

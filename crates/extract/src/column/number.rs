@@ -16,8 +16,8 @@ use crate::column::types::SCALE_WRITTEN_MAX;
 use crate::column::values::{Slot, Stored, Values, taken};
 use elt_base::schema::{ColumnType, DECIMAL_PRECISION};
 
-/// Digits before the point that stay free when a DECIMAL's scale grows: those of any BIGINT, because earlier batches and
-/// loads may hold them.
+/// The digits before the point that are left when a DECIMAL's scale grows: those of any BIGINT, because earlier batches
+/// and loads may contain such integers.
 const INTEGER_DIGITS_KEPT: u32 = 19;
 
 /// Exact numbers.
@@ -213,7 +213,7 @@ pub fn exact_double(integer: i64) -> Option<f64> {
     (double < 9_223_372_036_854_775_808.0 && double as i64 == integer).then_some(double)
 }
 
-/// The integer that is exactly this double; a negative zero has none.
+/// The integer that is exactly this double. None for a negative zero.
 fn exact_integer(double: f64) -> Option<i64> {
     let whole =
         double.trunc() == double && (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&double);

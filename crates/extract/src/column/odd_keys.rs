@@ -11,12 +11,12 @@ use crate::column::value_path::ValuePath;
 use elt_base::census::Census;
 use elt_base::path::{Step, push_key};
 
-/// Keys that are counted one by one; the rest share one count.
+/// The most keys that are counted separately. The other keys share one count.
 const ODD_MAX: usize = 1_000;
 
 #[derive(Debug, Default)]
 pub struct OddKeys {
-    /// The last one, beyond `ODD_MAX`, is for all other keys.
+    /// The last count, after `ODD_MAX`, is for all other keys.
     keys: Vec<OddKey>,
     by_key: HashMap<Box<[u8]>, usize>,
 }
@@ -25,7 +25,7 @@ pub struct OddKeys {
 struct OddKey {
     key: Box<[u8]>,
     counts: TypeCounts,
-    /// One more than the last row that had it.
+    /// The last row that had the key, plus one.
     seen_until: usize,
 }
 
@@ -43,7 +43,7 @@ impl OddKeys {
         let odd = &mut self.keys[index];
         odd.counts.saw(value.kind, cx);
         odd.counts.rescued(value.kind, cx);
-        // Where keys share one count, the keys within them are data, too.
+        // If keys share one count, the keys within them are data, too.
         let keys = if index < ODD_MAX { Keys::Named } else { Keys::Any };
         odd.counts.look_within(value, keys, cx)?;
         let repeated = odd.seen_until > row && index < ODD_MAX;

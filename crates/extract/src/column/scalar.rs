@@ -14,7 +14,7 @@ use crate::column::context::Context;
 use crate::column::values::{Slot, Stored, Values};
 use elt_base::schema::ColumnType;
 
-/// No value yet that any column holds.
+/// No value so far that a column can store.
 #[derive(Debug)]
 pub struct Untyped;
 

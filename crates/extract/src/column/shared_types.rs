@@ -1,8 +1,8 @@
-//! Decisions that all parts of one load share: the type that a new field takes from its first value, and the name that a
+//! Decisions that all parts of one load share: the type that a new field gets from its first value, and the name that a
 //! new key gets.
 //!
-//! Parts are read at the same time, and their columns must fit together: the first part to ask decides for all. A part asks
-//! only when a field is new, never for each value. Knows no values.
+//! Parts are read at the same time, and their columns must fit together: the first part to ask decides for all. A part
+//! asks only when a field is new, never for each value. Knows no values.
 
 use std::collections::HashMap;
 
@@ -39,7 +39,7 @@ impl SharedTypes {
     /// The name of `key` in the object at `path`, whose names so far are `names`.
     pub fn name(&self, path: &ValuePath<'_>, key: &str, names: &FieldNames) -> String {
         let mut decided = self.0.lock();
-        // All parts begin with the same columns, and every later one comes through here.
+        // All parts begin with the same columns, and every later column is decided here.
         let level = decided
             .names
             .entry(path.of_field())

@@ -1,4 +1,4 @@
-//! Columns of text: strings and their like, numbers that no DECIMAL holds, the `_id`, and JSON.
+//! Columns of text: strings and similar types, numbers that do not fit in a DECIMAL, the `_id`, and JSON.
 //!
 //! Knows no other column.
 
@@ -17,8 +17,8 @@ use crate::column::values::{Slot, Stored, Values};
 use elt_base::reading::IdKind;
 use elt_base::schema::ColumnType;
 
-/// Strings, symbols, code, and objectIds as hex digits. A text of another of these types is stored all the same, and rescued
-/// with the type that it had.
+/// Strings, symbols, code, and objectIds as hex digits. A text of another of these types is stored all the same, and
+/// rescued with the type that it had.
 #[derive(Debug)]
 pub struct Texts {
     texts: Bytes,
@@ -72,7 +72,8 @@ impl Values for Texts {
     }
 }
 
-/// Canonical texts of decimal128 that no DECIMAL holds, and the digits of integers. No other text: these are numbers.
+/// Canonical texts of decimal128 values that do not fit in a DECIMAL, and the digits of integers. Other texts do not
+/// fit.
 #[derive(Debug, Default)]
 pub struct DecimalTexts(Bytes);
 

@@ -20,7 +20,7 @@ const MICROS: Range<i64> = -9_223_372_022_400_000_000..i64::MAX;
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
-/// Microseconds since 1970 of a date; None if they are more than an i64 holds.
+/// Microseconds since 1970 of a date. None if they do not fit in an i64.
 #[inline]
 fn micros_of(value: Value<'_>) -> Option<i64> {
     if value.kind == Kind::Date { value.integer().checked_mul(1000) } else { None }
@@ -100,7 +100,7 @@ impl Values for Days {
     }
 }
 
-/// Microseconds of a day. No BSON type is one: such a column comes from a Parquet file or from YAML.
+/// Microseconds of a day. No BSON type is a time of day, so such a column comes from a Parquet file or from YAML.
 #[derive(Debug, Default)]
 pub struct TimesOfDay(Vec<i64>);
 

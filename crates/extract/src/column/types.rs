@@ -6,13 +6,13 @@ use crate::bson::decimal::{DIGITS_MAX, Decimal, rescale, scale_needed};
 use crate::bson::{Kind, Malformed, Value};
 use elt_base::schema::ColumnType;
 
-/// Levels of STRUCT and LIST, at most; values nested deeper land as JSON.
+/// The most levels of STRUCT and LIST. Values that are nested deeper land as JSON.
 pub const LEVELS_MAX: usize = 100;
 
-/// Places after the point that a DECIMAL gets for trailing zeros alone.
+/// The most places after the point that a DECIMAL gets because of trailing zeros.
 pub const SCALE_WRITTEN_MAX: i32 = 19;
 
-/// The column of a BSON type, where it does not depend on the value; None also for types that no column holds.
+/// The column of a BSON type, if it does not depend on the value. None also for types that no column can store.
 pub fn of_kind(kind: Kind) -> Option<ColumnType> {
     Some(match kind {
         Kind::Double => ColumnType::Double,
@@ -32,11 +32,11 @@ pub fn of_kind(kind: Kind) -> Option<ColumnType> {
     })
 }
 
-/// The column of a value that is the first of its field, `depth` steps from the document; None if no column holds it.
+/// The column for the first value of a field, `depth` steps from the document. None if no column can store the value.
 pub fn of_first(value: Value<'_>, depth: usize) -> Result<Option<ColumnType>, Malformed> {
     Ok(match value.kind {
         Kind::Object | Kind::Array if depth >= LEVELS_MAX => Some(ColumnType::Json),
-        // A STRUCT has at least one field; an empty object alone does not say which.
+        // A STRUCT has at least one field, but an empty object does not show which.
         Kind::Object if value.fields()?.is_empty() => None,
         Kind::Object => Some(ColumnType::Struct(Vec::new())),
         Kind::Array => Some(ColumnType::List(Box::new(ColumnType::Null))),
@@ -52,7 +52,7 @@ pub fn of_binary(subtype: u8) -> ColumnType {
     if subtype == 0 { ColumnType::Blob } else { ColumnType::Binary { subtype } }
 }
 
-/// The scale of a DECIMAL that holds this decimal128.
+/// The scale of a DECIMAL that can store this decimal128.
 fn scale_of(value: Value<'_>) -> Option<u8> {
     let Decimal::Finite { coefficient, scale } = Decimal::from_bytes(value.decimal()) else { return None };
     let needed = scale_needed(coefficient, scale, SCALE_WRITTEN_MAX);

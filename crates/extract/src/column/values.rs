@@ -14,16 +14,16 @@ use crate::column::value_path::ValuePath;
 use elt_base::census::Census;
 use elt_base::schema::ColumnType;
 
-/// What became of a value that was offered to a column.
+/// The result of offering a value to a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stored {
-    /// The column has all of it.
+    /// The column stored the whole value.
     Whole,
-    /// The column has all of it, as one text: the census counts the fields within.
+    /// The column stored the whole value as one text. The census counts the fields within.
     AsText,
-    /// The column has its text, but not its type: it is rescued as well.
+    /// The column stored the value's text, but not its type, so the value is rescued as well.
     InPart,
-    /// The column has nothing of it, and nothing has changed.
+    /// The column stored nothing, and nothing has changed.
     Not,
 }
 
@@ -33,10 +33,10 @@ impl Stored {
     }
 }
 
-/// Where an offered value belongs.
+/// The place of an offered value.
 #[derive(Debug, Clone, Copy)]
 pub struct Slot<'p> {
-    /// The column's row: as many values are stored before.
+    /// The column's row, which is the number of values before it.
     pub row: usize,
     pub path: &'p ValuePath<'p>,
 }
@@ -48,25 +48,25 @@ pub trait Values {
 
     fn data_type(&self) -> DataType;
 
-    /// The name and metadata of the Arrow extension type, as Arrow's specification has them; Parquet's logical types follow
-    /// from them.
+    /// The name and metadata of the Arrow extension type, as Arrow's specification has them; Parquet's logical types
+    /// follow from them.
     fn extension(&self) -> &'static [(&'static str, &'static str)] {
         &[]
     }
 
-    /// Stores a value that is not null, if it fits. A value that fits only a wider type widens the column, where that is
-    /// lossless and allowed.
+    /// Stores a value that is not null, if it fits. A value that fits only a wider type widens the column, where that
+    /// is lossless and allowed.
     fn store(&mut self, value: Value<'_>, place: Slot<'_>, cx: &mut Context<'_>) -> Result<Stored, Malformed>;
 
-    /// Stores bytes that `elt` made itself; false if the kind stores none.
+    /// Stores bytes that `elt` created itself. False if this kind does not store such bytes.
     fn store_bytes(&mut self, _bytes: &[u8]) -> bool {
         false
     }
 
-    /// Makes room for `count` nulls.
+    /// Adds room for `count` nulls.
     fn nulls(&mut self, count: usize);
 
-    /// The values as an array of `rows`; no value is left, and the type stays.
+    /// Returns the values as an array of `rows`. No value is left, and the type does not change.
     fn finish(&mut self, rows: usize, nulls: Option<NullBuffer>) -> Result<ArrayRef, ArrowError>;
 
     /// How the census counts the keys within a value that the column stores as a text.
@@ -78,7 +78,7 @@ pub trait Values {
     fn gather(&self, _path: &str, _census: &mut Census) {}
 }
 
-/// The values, and room for as many.
+/// The values, and room for as many nulls.
 pub fn taken<T: ArrowNativeType>(values: &mut Vec<T>) -> ScalarBuffer<T> {
     let next = Vec::with_capacity(values.len());
     ScalarBuffer::from(std::mem::replace(values, next))

@@ -1,4 +1,5 @@
-//! Over random documents: every value is in its column or in the rescued object, wherever the sample ends.
+//! Property tests over random documents: every value is in its column or in the rescued object, for samples of any
+//! size.
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::DataType;
@@ -47,7 +48,7 @@ fn keys() -> impl Strategy<Value = String> {
         .prop_map(str::to_owned)
 }
 
-/// Whether `value`, at `path`, is what the column shows, or stands in the rescued object.
+/// Whether `value`, at `path`, is in the column or in the rescued object.
 fn is_kept(
     value: &Bson,
     path: &str,
@@ -130,13 +131,13 @@ fn is_kept(
             };
             u8::from(value.subtype) == subtype && text() == format!("{:02x?}", value.bytes)
         }
-        // A JSON column: `ejson` has its own test that what it writes reads back.
+        // A JSON column. The tests of `ejson` check that its texts can be read back.
         (_, DataType::Utf8) => *column_type == ColumnType::Json && text() == relaxed(value),
         _ => false,
     }
 }
 
-/// The column of a key, and its place.
+/// The column of a key, and its index.
 fn column_of<'c>(columns: &'c [Column], key: &str) -> Option<(usize, &'c Column)> {
     columns.iter().enumerate().find(|(_, column)| column.key() == key)
 }
@@ -187,11 +188,11 @@ proptest! {
                 for (key, value) in &documents[row] {
                     let mut path = String::new();
                     elt_base::path::push_key(&mut path, key);
-                    // Its forms have tests of their own.
+                    // Other tests check its forms.
                     if key == "_id" {
                         continue;
                     }
-                    // Behind `_id`.
+                    // After `_id`.
                     let column = column_of(&batch.columns, key)
                         .map(|(at, column)| (batch.data.column(at + 1), index, &column.column_type));
                     prop_assert!(is_kept(value, &path, column, &rescued), "{key}: {value:?} in {:?} {rescued:?}", documents[row]);

@@ -1,4 +1,4 @@
-//! Documents to batches: each type, late columns, lists, rescued values.
+//! Tests of documents decoded to batches: each type, late columns, lists, rescued values.
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type, TimestampMicrosecondType};
@@ -14,7 +14,7 @@ pub fn question() -> Question {
     Question { collection: "loans".into(), ..Question::default() }
 }
 
-/// `sample` documents form the sample; the others come after it.
+/// The first `sample` documents are the sample.
 pub fn decode(plan: &ReadingPlan, documents: &[Document], sample: usize) -> (Vec<Batch>, Reading) {
     let mut batches = Vec::new();
     let mut sink = |output| {
@@ -37,7 +37,7 @@ pub fn decode(plan: &ReadingPlan, documents: &[Document], sample: usize) -> (Vec
     (batches, reading)
 }
 
-/// A column's value as JSON: structs as objects with their nulls, everything else as a text or number.
+/// A column's value as JSON: structs as objects with their nulls, all other values as a text or number.
 pub fn shown(array: &ArrayRef, row: usize) -> serde_json::Value {
     if array.is_null(row) {
         return serde_json::Value::Null;
@@ -63,7 +63,7 @@ pub fn shown(array: &ArrayRef, row: usize) -> serde_json::Value {
     }
 }
 
-/// All batches' rows, without what is null at the top.
+/// The rows of all batches, without top-level nulls.
 fn rows(batches: &[Batch]) -> Vec<String> {
     let mut found = Vec::new();
     for batch in batches {
@@ -313,7 +313,7 @@ fn a_pin_finds_its_key_by_the_name_of_its_column() {
     let (batches, first) = decode(&ReadingPlan { pinned: pinned.clone(), ..ReadingPlan::default() }, &[document()], 1);
     let object = r#""o":{"A_2":6,"_empty":7,"a":5}"#;
     assert_eq!(rows(&batches), [format!(r#"{{"_id":"x","name_2":2,"_empty":3,"elt_x":4,{object},"Name":1}}"#)]);
-    // Where the sample lacks a key, the stored columns know it.
+    // The sample does not have this key, but the stored columns do.
     let plan = ReadingPlan { pinned, known: first.columns, ..ReadingPlan::default() };
     let (batches, second) = decode(&plan, &[doc! { "_id": "y" }, document()], 1);
     assert_eq!(
@@ -324,7 +324,7 @@ fn a_pin_finds_its_key_by_the_name_of_its_column() {
     );
 }
 
-/// The census as lines: path, type, values, rescued values, the first document's `_id`.
+/// The census as lines: path, type, number of values, number of rescued values, `_id` of the first document.
 #[track_caller]
 fn check_census(plan: &ReadingPlan, documents: &[Document], sample: usize, expected: &[&str]) {
     let (_, reading) = decode(plan, documents, sample);

@@ -1,7 +1,8 @@
-//! mongodump's `.bson`: documents one after the other, handed on from a buffer without a copy of each.
+//! Reads mongodump's `.bson`: documents one after the other, passed on from a buffer without a copy.
 //!
-//! A document that is not sound is set apart and the next one follows. Where its very length is wrong, the next sound
-//! document is looked for, byte by byte; one that is the value of a field is not a document of the collection.
+//! A broken document is quarantined, and reading continues with the next one. If the length of a document is wrong, the
+//! reader searches for the next valid document byte by byte. A document that is the value of a field does not count,
+//! because it is not a document of the collection.
 
 use std::io::{ErrorKind, Read};
 use std::path::Path;
@@ -12,19 +13,19 @@ use crate::files::taker::{Broken, Taker};
 use crate::messages;
 use elt_base::error::{Error, Result};
 
-/// Bytes read at once; a larger document makes the buffer grow to its own size.
+/// The number of bytes that are read at once. For a larger document, the buffer grows to the document's size.
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// The shortest document, an empty one.
+/// The size of the shortest document, which is empty.
 const DOCUMENT_BYTES_MIN: usize = 5;
 
-/// Bytes set apart at once where the next document is looked for.
+/// The number of bytes that are quarantined at once while the reader searches for the next document.
 const BROKEN_BYTES_MAX: usize = 16 << 20;
 
-/// Bytes of a key, at most, where a document is looked for.
+/// The most bytes of a key while the reader searches for a document.
 const KEY_BYTES_MAX: usize = 1024;
 
-/// Bytes looked at for where the next document begins, before they are set apart.
+/// The number of bytes that are searched for the next document before they are quarantined.
 const BROKEN_STEP: usize = 1 << 20;
 
 pub fn documents(path: &Path, input: Box<dyn Read>, taker: &mut dyn Taker) -> Result<()> {
@@ -45,7 +46,7 @@ pub fn documents(path: &Path, input: Box<dyn Read>, taker: &mut dyn Taker) -> Re
             continue;
         }
         let Some(document) = file.want(length)?.get(..length) else {
-            // Either the file was cut off, or the length is wrong and sound documents follow.
+            // Either the file is incomplete, or the length is wrong and valid documents follow.
             file.skip_to_next(documents, CUT_OFF, taker)?;
             continue;
         };
@@ -67,18 +68,18 @@ pub fn documents(path: &Path, input: Box<dyn Read>, taker: &mut dyn Taker) -> Re
     }
 }
 
-const CUT_OFF: &str = "the file ends within a document";
+const CUT_OFF: &str = "the file ends inside a document";
 
-/// A file's bytes, those that are read and not yet handed on.
+/// A file, with the bytes that were read but not yet passed on.
 struct Buffered<'p> {
     path: &'p Path,
     input: Box<dyn Read>,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
-    /// Of `start`, in the file.
+    /// The offset of `start` in the file.
     offset: u64,
-    /// Whether the file's end was read.
+    /// Whether the end of the file was reached.
     is_whole: bool,
 }
 
@@ -92,7 +93,7 @@ impl Buffered<'_> {
         self.offset += bytes as u64;
     }
 
-    /// At least so many bytes, unless the file ends before.
+    /// Reads until the buffer has at least so many bytes, or until the file ends.
     fn want(&mut self, wanted: usize) -> Result<&[u8]> {
         while self.end - self.start < wanted && !self.is_whole {
             self.buffer.copy_within(self.start..self.end, 0);
@@ -104,7 +105,7 @@ impl Buffered<'_> {
                 Ok(0) => self.is_whole = true,
                 Ok(read) => self.end += read,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // A compressed dump that was cut off.
+                // The compressed dump is incomplete.
                 Err(error) if error.kind() == ErrorKind::UnexpectedEof => self.is_whole = true,
                 Err(error) => return Err(messages::source_file(self.path, &error)),
             }
@@ -112,8 +113,8 @@ impl Buffered<'_> {
         Ok(self.pending())
     }
 
-    /// Whether the file ends after so many bytes, or something of a document's length follows, with its last byte: then it
-    /// is likely that they are one document's.
+    /// Whether the file ends after so many bytes, or whether bytes with the length and the last byte of a document
+    /// follow. In both cases the bytes before are probably one document.
     fn goes_on_at(&mut self, at: usize) -> Result<bool> {
         let next = self.want(at + 4)?.get(at..).unwrap_or_default();
         let Some(prefix) = next.first_chunk::<4>().copied() else { return Ok(next.is_empty()) };
@@ -124,7 +125,7 @@ impl Buffered<'_> {
         Ok(self.want(at + length)?.get(at + length - 1) == Some(&0))
     }
 
-    /// Gives the next bytes to the taker as a broken document.
+    /// Passes the next bytes to the taker as a broken document.
     fn set_apart(&mut self, bytes: usize, error: Error, what: &str, taker: &mut dyn Taker) -> Result<()> {
         let broken = Broken {
             offset: self.offset,
@@ -137,7 +138,7 @@ impl Buffered<'_> {
         Ok(())
     }
 
-    /// Sets the bytes before the next sound document apart.
+    /// Quarantines the bytes before the next valid document.
     fn skip_to_next(&mut self, documents: u64, what: &'static str, taker: &mut dyn Taker) -> Result<()> {
         let path = self.path;
         let error = |offset| {
@@ -147,7 +148,7 @@ impl Buffered<'_> {
                 messages::malformed_bson(path, offset, documents, what)
             }
         };
-        // A wrong length may ask for more bytes than the file has: do not read ahead for it at every byte.
+        // A wrong length may be longer than the file, so do not read ahead at every byte.
         let mut skipped = 1;
         loop {
             let pending = self.want(skipped + BROKEN_STEP)?;
@@ -173,7 +174,7 @@ impl Buffered<'_> {
     }
 }
 
-/// Whether the bytes before a document show that it is the value of a field: an element's tag, of an object or an array,
+/// Whether the bytes before a document show that it is the value of a field: the tag of an object or an array,
 /// and a key.
 fn is_value(before: &[u8]) -> bool {
     let Some((0, before)) = before.split_last() else { return false };
@@ -181,7 +182,7 @@ fn is_value(before: &[u8]) -> bool {
     tag.is_some_and(|byte| *byte != 0)
 }
 
-/// Whether a sound document with at least one field begins here, as far as it can be seen.
+/// Whether a valid document with at least one field seems to begin here.
 fn begins_soundly(bytes: &[u8]) -> bool {
     let length = bytes.first_chunk::<4>().and_then(|prefix| usize::try_from(i32::from_le_bytes(*prefix)).ok());
     length
@@ -202,7 +203,7 @@ mod tests {
     use crate::files::taker::{Broken, Taker};
     use elt_base::error::{Error, Result};
 
-    /// What was read, a line each: a document, or the offset and length of what was set apart.
+    /// One line for each result: a document, or the offset and length of the bytes that were quarantined.
     struct Found(Vec<String>);
 
     impl Taker for Found {
@@ -230,7 +231,8 @@ mod tests {
         doc! { "_id": n }.to_vec().unwrap()
     }
 
-    /// With objects and arrays in it, which are sound documents themselves; `length` more than it is.
+    /// A document that contains objects and arrays, which are valid documents themselves. Its length is too great by
+    /// `length`.
     fn nested(length: i32) -> Vec<u8> {
         let mut document =
             doc! { "_id": 9, "at": { "x": 1, "to": { "y": 2 } }, "list": [1, { "z": 3 }] }.to_vec().unwrap();

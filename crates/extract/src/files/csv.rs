@@ -1,7 +1,8 @@
 //! CSV with a header row: each row becomes a document of typed values.
 //!
-//! A column's type is the raw table's if it has one, else the type of all values of the first rows: integers, numbers,
-//! `true`/`false`, RFC 3339 times; else text. An empty field is NULL. Without an `_id` column the row's number is the `_id`.
+//! A column has the type of the raw table's column. If there is none, it has the type of all its values in the first
+//! rows: integers, numbers, `true`/`false`, RFC 3339 times, or otherwise text. An empty field is NULL. Without an `_id`
+//! column the row's number is the `_id`.
 
 use std::io::Read;
 use std::path::Path;
@@ -22,10 +23,10 @@ use crate::question::ReadingPlan;
 use elt_base::error::Result;
 use elt_base::schema::{ColumnType, ID};
 
-/// Rows read at once; the first ones are the sample.
+/// The number of rows that are read at once. The first ones are the sample.
 const ROWS: usize = 2_000;
 
-/// Bytes of the header row, at most.
+/// The most bytes of the header row.
 const HEADER_BYTES_MAX: u64 = 1 << 20;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,11 +150,11 @@ fn type_of(text: &str) -> Type {
         .unwrap_or(Type::Text)
 }
 
-/// The text as a value of that type; the text itself if it does not have the type's form.
+/// The text as a value of that type, or as a text if it does not have the type's form.
 fn value(text: &str, kind: Type) -> Bson {
     let text_value = || Bson::String(text.to_owned());
     let digits = text.strip_prefix('-').unwrap_or(text);
-    // A leading zero or plus marks a code, not a number.
+    // A text with a leading zero or plus sign is a code, not a number.
     let numeric = digits.starts_with(|first: char| first.is_ascii_digit())
         && !(digits.starts_with('0') && digits[1..].starts_with(|next: char| next.is_ascii_digit()));
     match kind {
@@ -163,7 +164,7 @@ fn value(text: &str, kind: Type) -> Bson {
         }
         Type::Boolean => text.parse().map_or_else(|_| text_value(), Bson::Boolean),
         Type::Time => match DateTime::parse_from_rfc3339(text) {
-            // Finer than the milliseconds of a date: the text keeps it.
+            // The time is more precise than the milliseconds of a date, so it stays a text.
             Ok(time) if time.timestamp_subsec_nanos() % 1_000_000 == 0 => {
                 Bson::DateTime(bson::DateTime::from_millis(time.timestamp_millis()))
             }

@@ -1,4 +1,4 @@
-//! The `filter` of a question, for files: a query that `elt` evaluates itself.
+//! The `filter` of a question for files: a query that `elt` evaluates itself.
 //!
 //! Knows no file format.
 

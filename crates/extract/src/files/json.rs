@@ -1,7 +1,8 @@
-//! Extended JSON v2, canonical or relaxed: one document a line, or one after the other, or the elements of one array.
+//! Reads Extended JSON v2, canonical or relaxed: one document on each line, documents one after the other, or one
+//! array.
 //!
-//! Documents are cut out of the stream by their brackets, so that a file of any size is read in bounded memory and an
-//! error names the line of its document. A malformed document is set apart, and the text after it is read.
+//! The brackets show where a document begins and ends. So a file of any size is read in bounded memory, and an error
+//! names the line of its document. A malformed document is quarantined, and reading continues after it.
 
 use std::borrow::Cow;
 use std::io::{ErrorKind, Read};
@@ -16,7 +17,7 @@ use elt_base::error::Result;
 
 const BUFFER_BYTES: usize = 1 << 18;
 
-/// Bytes of one document's text, at most: canonical Extended JSON is longer than BSON.
+/// The most bytes of one document's text. Canonical Extended JSON is longer than BSON.
 const TEXT_BYTES_MAX: usize = 4 * DOCUMENT_BYTES_MAX;
 
 pub fn documents(path: &Path, mut input: Box<dyn Read>, taker: &mut dyn Taker) -> Result<()> {
@@ -34,10 +35,10 @@ pub fn documents(path: &Path, mut input: Box<dyn Read>, taker: &mut dyn Taker) -
     texts.end()
 }
 
-/// Of one document a line.
-const CUT_LINE: &str = "the line ends within a document";
+/// The error in a file with one document on each line.
+const CUT_LINE: &str = "the line ends inside a document";
 
-/// The texts of a file on their way to the taker.
+/// Passes the documents of a file to the taker.
 struct TextReader<'t> {
     path: &'t Path,
     cutter: Cutter,
@@ -47,7 +48,8 @@ struct TextReader<'t> {
 
 impl TextReader<'_> {
     fn take(&mut self, bytes: &[u8]) -> Result<()> {
-        // Text that a broken document took with it is read again, before the text that follows.
+        // A broken document may have included the text of the next ones. That text is read again, before the text after
+        // it.
         let mut waiting: Vec<(Cow<'_, [u8]>, usize)> = vec![(Cow::Borrowed(bytes), 0)];
         while let Some((chunk, at)) = waiting.last_mut() {
             let Some(rest) = chunk.get(*at..).filter(|rest| !rest.is_empty()) else {
@@ -60,7 +62,7 @@ impl TextReader<'_> {
                 Cut::More => None,
                 Cut::Whole => self.whole()?,
                 Cut::Broken(what) => {
-                    // The line end that broke it is read already.
+                    // The line end that revealed the error is already counted.
                     let line = self.cutter.line - u64::from(self.cutter.text.last() == Some(&b'\n'));
                     self.broken(line, what)?
                 }
@@ -78,7 +80,7 @@ impl TextReader<'_> {
             match self.broken(line, what)? {
                 Some(again) => self.take(&again)?,
                 None if self.cutter.array == Array::Open => {
-                    // Its elements were read all the same.
+                    // The elements of the array were read before the error.
                     self.cutter.array = Array::Closed;
                 }
                 None => {}
@@ -87,7 +89,7 @@ impl TextReader<'_> {
         Ok(())
     }
 
-    /// Takes the text of one document; returns the text that must be read again.
+    /// Converts the text of one document. Returns the text that must be read again.
     fn whole(&mut self) -> Result<Option<Vec<u8>>> {
         self.bson.clear();
         if let Err(invalid) = json_bson::convert(&self.cutter.text, &mut self.bson) {
@@ -105,7 +107,7 @@ impl TextReader<'_> {
         }
     }
 
-    /// Sets the text of a broken document apart, or only its first line if the next line begins another document.
+    /// Quarantines the text of a broken document, or only its first line if the next line begins another document.
     fn broken(&mut self, line: u64, what: &str) -> Result<Option<Vec<u8>>> {
         let cutter = &mut self.cutter;
         let mut text = std::mem::take(&mut cutter.text);
@@ -121,7 +123,7 @@ impl TextReader<'_> {
         self.taker.broken(broken, messages::malformed_json(self.path, line, what))?;
         let cutter = &mut self.cutter;
         if let Some(again) = &again {
-            // As if it had not been read.
+            // Restores the position before this text.
             cutter.at -= again.len() as u64;
             cutter.line -= again.iter().filter(|byte| **byte == b'\n').count() as u64;
         }
@@ -130,7 +132,7 @@ impl TextReader<'_> {
     }
 }
 
-/// Where the second line of a text begins, if it begins a document: the first should have ended with its line.
+/// The start of a text's second line, if that line begins a document: then the first document is broken.
 fn cut_line(text: &[u8]) -> Option<usize> {
     let end = text.iter().position(|byte| *byte == b'\n')? + 1;
     text.get(end..)?.starts_with(b"{").then_some(end)
@@ -139,32 +141,32 @@ fn cut_line(text: &[u8]) -> Option<usize> {
 /// The result of feeding bytes.
 enum Cut {
     More,
-    /// `text` is a document's.
+    /// `text` is a complete document.
     Whole,
     /// `text` cannot become a document.
     Broken(&'static str),
 }
 
-/// Cuts documents out of a stream, by brackets outside of strings.
+/// Finds the documents in a stream by the brackets that are outside strings.
 #[derive(Debug)]
 struct Cutter {
     text: Vec<u8>,
-    /// Open brackets within the document.
+    /// The number of open brackets in the current document.
     depth: usize,
     in_string: bool,
     escaped: bool,
     array: Array,
     line: u64,
-    /// Bytes of the file that were fed.
+    /// The number of bytes that were fed so far.
     at: u64,
-    /// Where the document at hand begins.
+    /// The line in which the current document begins.
     start_line: u64,
     start: u64,
-    /// The text up to the line's end belongs to no document, for this reason.
+    /// The reason why the text up to the end of the line is not part of a document.
     lost: Option<&'static str>,
 }
 
-/// Whether the file is one array, and how far it was read.
+/// Whether the file is one array, and the state of reading it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Array {
     Unknown,
@@ -191,7 +193,7 @@ impl Default for Cutter {
 }
 
 impl Cutter {
-    /// Takes bytes up to the end of a document, or to where one breaks off, and says how many.
+    /// Consumes bytes up to the end of a document, or up to an error. Returns their number.
     fn feed(&mut self, bytes: &[u8]) -> (usize, Cut) {
         for (index, &byte) in bytes.iter().enumerate() {
             let used = index + 1;
@@ -199,7 +201,7 @@ impl Cutter {
             if let Some(what) = self.lost {
                 if byte == b'\n' {
                     self.lost = None;
-                    // The line is reported before it ends.
+                    // The line is reported before its end is counted.
                     let broken = Cut::Broken(what);
                     self.at -= 1;
                     return (index, broken);
@@ -217,7 +219,7 @@ impl Cutter {
                 }
             }
             if self.text.len() > TEXT_BYTES_MAX {
-                return (used, Cut::Broken("a document without an end"));
+                return (used, Cut::Broken("a document does not end"));
             }
         }
         (bytes.len(), Cut::More)
@@ -228,7 +230,7 @@ impl Cutter {
             match byte {
                 b'\n' => {
                     self.line += 1;
-                    return Some("a line ends within a string");
+                    return Some("the line ends inside a string");
                 }
                 _ if self.escaped => self.escaped = false,
                 b'\\' => self.escaped = true,
@@ -254,7 +256,7 @@ impl Cutter {
                 return;
             }
             (b' ' | b'\t' | b'\r', _) => return,
-            // A byte order mark before anything else.
+            // A byte order mark at the start of the file.
             (0xef | 0xbb | 0xbf, Array::Unknown) => return,
             (b'[', Array::Unknown) => {
                 self.array = Array::Open;
@@ -265,9 +267,9 @@ impl Cutter {
                 self.array = Array::Closed;
                 return;
             }
-            (_, Array::Closed) => Some("text after the array's end"),
+            (_, Array::Closed) => Some("there is text after the end of the array"),
             (b'{', _) => None,
-            _ => Some("a document begins with `{`"),
+            _ => Some("a document must begin with `{`"),
         };
         (self.start_line, self.start) = (self.line, self.at - 1);
         self.text.push(byte);
@@ -285,8 +287,8 @@ impl Cutter {
             return Err(what);
         }
         match (self.depth > 0, self.array) {
-            (true, _) => Err("the file ends within a document"),
-            (_, Array::Open) => Err("the file ends within its array"),
+            (true, _) => Err("the file ends inside a document"),
+            (_, Array::Open) => Err("the file ends inside its array"),
             _ => Ok(()),
         }
     }
@@ -301,7 +303,7 @@ mod tests {
     use crate::files::taker::{Broken, Taker};
     use elt_base::error::{Error, Result};
 
-    /// Documents, and what was broken: `offset line what: text`.
+    /// The documents, and the broken texts as `offset line what: text`.
     #[derive(Default)]
     struct Taken {
         documents: Vec<String>,
@@ -351,17 +353,21 @@ mod tests {
     #[test]
     fn reads_on_behind_what_is_broken() {
         let two = [r#"{ "a": 1 }"#, r#"{ "a": 4 }"#];
-        check_broken("{\"a\": 1}\nnonsense {\n{\"a\": 4}\n", &two, &["9 2 a document begins with `{`: nonsense {"]);
+        check_broken("{\"a\": 1}\nnonsense {\n{\"a\": 4}\n", &two, &["9 2 a document must begin with `{`: nonsense {"]);
         check_broken(
             "{\"a\": 1}\n{\"a\": \n{\"a\": [2\n{\"a\": 4}\n",
             &two,
-            &["9 2 the line ends within a document: {\"a\": \n", "16 3 the line ends within a document: {\"a\": [2\n"],
+            &["9 2 the line ends inside a document: {\"a\": \n", "16 3 the line ends inside a document: {\"a\": [2\n"],
         );
-        check_broken("{\"a\": 1}\n{\"a\": \"x\n{\"a\": 4}", &two, &["9 2 a line ends within a string: {\"a\": \"x\n"]);
+        check_broken(
+            "{\"a\": 1}\n{\"a\": \"x\n{\"a\": 4}",
+            &two,
+            &["9 2 the line ends inside a string: {\"a\": \"x\n"],
+        );
         check_broken("[{\"a\": 1}, {\"a\": }, {\"a\": 4}]", &two, &["11 1 expected value: {\"a\": }"]);
-        check_broken("[{\"a\": 1}, {\"a\": 4}", &two, &["11 1 the file ends within its array: "]);
-        check_broken("{\"a\": 1}\n{\"a\": 4}\n{\"a\":", &two, &["18 3 the file ends within a document: {\"a\":"]);
-        check_broken("{\"a\": 1}\n{\"a\": 4}\nend", &two, &["18 3 a document begins with `{`: end"]);
+        check_broken("[{\"a\": 1}, {\"a\": 4}", &two, &["11 1 the file ends inside its array: "]);
+        check_broken("{\"a\": 1}\n{\"a\": 4}\n{\"a\":", &two, &["18 3 the file ends inside a document: {\"a\":"]);
+        check_broken("{\"a\": 1}\n{\"a\": 4}\nend", &two, &["18 3 a document must begin with `{`: end"]);
     }
 
     #[test]
@@ -376,27 +382,27 @@ mod tests {
 
     #[test]
     fn names_the_line() {
-        check("{\"a\": 1}\n{\"a\": }\n", Err("`loans.json` line 2 is not valid Extended JSON: expected value"));
+        check("{\"a\": 1}\n{\"a\": }\n", Err("line 2 of `loans.json` is not valid Extended JSON: expected value"));
         check(
             "{\"a\": 1}\nnonsense\n",
-            Err("`loans.json` line 2 is not valid Extended JSON: a document begins with `{`"),
+            Err("line 2 of `loans.json` is not valid Extended JSON: a document must begin with `{`"),
         );
         check(
             "{\"a\": 1}\n{\"a\": \"x\n",
-            Err("`loans.json` line 2 is not valid Extended JSON: a line ends within a string"),
+            Err("line 2 of `loans.json` is not valid Extended JSON: the line ends inside a string"),
         );
         check(
             "{\"a\": 1}\n{\"a\": 1",
-            Err("`loans.json` line 2 is not valid Extended JSON: the file ends within a document"),
+            Err("line 2 of `loans.json` is not valid Extended JSON: the file ends inside a document"),
         );
-        let cut = Err("`loans.json` line 2 is not valid Extended JSON: the line ends within a document");
+        let cut = Err("line 2 of `loans.json` is not valid Extended JSON: the line ends inside a document");
         check("{\"a\": 1}\n{\"a\": \n{\"a\": 3}\n", cut);
         check("{\"a\": 1}\n{\"a\": [1}\n{\"a\": 3}}\n{\"a\": 4}\n", cut);
-        check("[{\"a\": 1}", Err("`loans.json` line 1 is not valid Extended JSON: the file ends within its array"));
+        check("[{\"a\": 1}", Err("line 1 of `loans.json` is not valid Extended JSON: the file ends inside its array"));
         check(
             "{\"a\": {\"$oid\": \"zz\"}}",
             Err(
-                "`loans.json` line 1 is not valid Extended JSON: a `$` key whose value does not have the form of its type",
+                "line 1 of `loans.json` is not valid Extended JSON: the value of a `$` key does not have the form of its type",
             ),
         );
     }

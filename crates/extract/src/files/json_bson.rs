@@ -1,28 +1,28 @@
-//! One document of Extended JSON v2, canonical or relaxed, as BSON bytes: parsed and written in one pass.
+//! Converts one document of Extended JSON v2, canonical or relaxed, to BSON bytes in one pass.
 //!
-//! Repeated keys are kept in order; numbers keep all their digits (an integer beyond 64 bits becomes a decimal128 if that
-//! holds it). Values of the rarer types go through the `bson` crate's own conversion. Knows no files.
+//! Repeated keys are kept in order. Numbers keep all their digits: an integer of more than 64 bits becomes a decimal128
+//! if that can store it. Values of the rarer types use the conversion of the `bson` crate. Knows no files.
 
 use bson::{Bson, doc};
 use chrono::DateTime;
 
 use crate::bson::{DEPTH_MAX, Kind};
 
-/// What is wrong, and at which byte of the text.
+/// The error, and its byte offset in the text.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Invalid {
     pub at: usize,
     pub what: &'static str,
 }
 
-const FORM: &str = "a `$` key whose value does not have the form of its type";
+const FORM: &str = "the value of a `$` key does not have the form of its type";
 
 /// Appends the document to `out`.
 pub fn convert(text: &[u8], out: &mut Vec<u8>) -> Result<(), Invalid> {
     let mut parser = Parser { text, at: 0, out };
     let result = parser.skip_space().and_then(|()| parser.object(0)).and_then(|()| {
         parser.skip_space()?;
-        if parser.at == text.len() { Ok(()) } else { Err("text after the document's end") }
+        if parser.at == text.len() { Ok(()) } else { Err("there is text after the end of the document") }
     });
     let at = parser.at.min(text.len());
     result.map_err(|what| Invalid { at, what })
@@ -48,7 +48,7 @@ impl<'t> Parser<'t> {
         Ok(())
     }
 
-    /// The next byte that is no space must be this one.
+    /// Expects this byte, after optional spaces.
     fn expect(&mut self, byte: u8, what: &'static str) -> Parsed<()> {
         self.skip_space()?;
         if self.peek() != Some(byte) {
@@ -72,7 +72,7 @@ impl<'t> Parser<'t> {
             self.out.push(0);
             self.string()?;
             if self.out.get(tag + 1..).unwrap_or_default().contains(&0) {
-                return Err("a key that contains a zero byte");
+                return Err("a key contains a zero byte");
             }
             self.out.push(0);
             self.expect(b':', "expected `:`")?;
@@ -116,10 +116,10 @@ impl<'t> Parser<'t> {
         self.close(start)
     }
 
-    /// Room for the length of a document.
+    /// Reserves four bytes for the length of a document.
     fn open(&mut self, depth: usize) -> Parsed<usize> {
         if depth > DEPTH_MAX {
-            return Err("values nested deeper than 250 levels");
+            return Err("values are nested more than 250 levels deep");
         }
         let start = self.out.len();
         self.out.extend_from_slice(&[0; 4]);
@@ -128,14 +128,14 @@ impl<'t> Parser<'t> {
 
     fn close(&mut self, start: usize) -> Parsed<()> {
         self.out.push(0);
-        let length = i32::try_from(self.out.len() - start).map_err(|_| "a document beyond 2 GiB")?;
+        let length = i32::try_from(self.out.len() - start).map_err(|_| "a document is longer than 2 GiB")?;
         if let Some(prefix) = self.out.get_mut(start..start + 4) {
             prefix.copy_from_slice(&length.to_le_bytes());
         }
         Ok(())
     }
 
-    /// A value, and its type into the byte at `tag`.
+    /// Writes a value, and its type into the byte at `tag`.
     fn tagged_value(&mut self, tag: usize, depth: usize) -> Parsed<()> {
         self.skip_space()?;
         let code = self.value(depth)?;
@@ -163,7 +163,7 @@ impl<'t> Parser<'t> {
                 self.out.extend_from_slice(&[0; 4]);
                 self.string()?;
                 self.out.push(0);
-                let length = i32::try_from(self.out.len() - start - 4).map_err(|_| "a string beyond 2 GiB")?;
+                let length = i32::try_from(self.out.len() - start - 4).map_err(|_| "a string is longer than 2 GiB")?;
                 if let Some(prefix) = self.out.get_mut(start..start + 4) {
                     prefix.copy_from_slice(&length.to_le_bytes());
                 }
@@ -197,7 +197,7 @@ impl<'t> Parser<'t> {
         Ok(())
     }
 
-    /// A JSON number's text (RFC 8259, section 6).
+    /// The text of a JSON number (RFC 8259, section 6).
     fn number_text(&mut self) -> Parsed<&'t str> {
         let rest = self.text.get(self.at..).unwrap_or_default();
         let length = rest
@@ -249,26 +249,24 @@ impl<'t> Parser<'t> {
         self.expect(b'"', "expected a string")?;
         loop {
             let rest = self.text.get(self.at..).unwrap_or_default();
-            let plain = rest
-                .iter()
-                .position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f))
-                .ok_or("a string without an end")?;
+            let plain =
+                rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f)).ok_or("a string does not end")?;
             let (part, _) = rest.split_at(plain);
             if std::str::from_utf8(part).is_err() {
-                return Err("a string that is not UTF-8");
+                return Err("a string is not UTF-8");
             }
             self.out.extend_from_slice(part);
             self.at += plain + 1;
             match rest.get(plain) {
                 Some(b'"') => return Ok(()),
                 Some(b'\\') => self.escape()?,
-                _ => return Err("a control character within a string"),
+                _ => return Err("a string contains a control character"),
             }
         }
     }
 
     fn escape(&mut self) -> Parsed<()> {
-        let byte = self.peek().ok_or("a string without an end")?;
+        let byte = self.peek().ok_or("a string does not end")?;
         self.at += 1;
         let plain = match byte {
             b'"' | b'\\' | b'/' => byte,
@@ -284,13 +282,13 @@ impl<'t> Parser<'t> {
                         self.at += 2;
                         let low = self.hex4()?;
                         if !(0xdc00..0xe000).contains(&low) {
-                            return Err("half of a surrogate pair");
+                            return Err("a string contains half of a surrogate pair");
                         }
                         0x10000 + ((unit - 0xd800) << 10) + (low - 0xdc00)
                     }
                     unit => unit,
                 };
-                let letter = char::from_u32(code).ok_or("half of a surrogate pair")?;
+                let letter = char::from_u32(code).ok_or("a string contains half of a surrogate pair")?;
                 self.out.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
                 return Ok(());
             }
@@ -309,7 +307,7 @@ impl<'t> Parser<'t> {
             .ok_or("invalid escape")
     }
 
-    /// The first key of the object at hand if it names a type; nothing is consumed.
+    /// The first key of the current object, if it names a type. Consumes nothing.
     fn extended_key(&self) -> Option<&'t [u8]> {
         let rest = self.text.get(self.at + 1..)?;
         let start = rest.iter().position(|byte| !byte.is_ascii_whitespace())?;
@@ -352,7 +350,7 @@ impl<'t> Parser<'t> {
         if let Some(kind) = kind {
             return Ok(kind as u8);
         }
-        // The rarer types, and the rarer forms.
+        // The rarer types and forms.
         self.at = start;
         let end = start + self.extent()?;
         let json: serde_json::Value =
@@ -364,7 +362,7 @@ impl<'t> Parser<'t> {
         document.get(4).copied().ok_or(FORM)
     }
 
-    /// `{"$key": "text"}` as its value; None if the object has another form.
+    /// The value of `{"$key": "text"}`. None if the object has another form.
     fn wrapped(&mut self, key: &[u8]) -> Parsed<Option<Kind>> {
         self.expect(b'{', FORM)?;
         self.expect(b'"', FORM)?;
@@ -379,7 +377,7 @@ impl<'t> Parser<'t> {
         } else {
             let Some(b'"') = self.peek() else { return Ok(None) };
             let rest = self.text.get(self.at + 1..).unwrap_or_default();
-            let end = rest.iter().position(|byte| *byte == b'"').ok_or("a string without an end")?;
+            let end = rest.iter().position(|byte| *byte == b'"').ok_or("a string does not end")?;
             let text = rest.get(..end).and_then(|text| std::str::from_utf8(text).ok()).ok_or(FORM)?;
             let kind = self.put(key, text)?;
             self.at += end + 2;
@@ -420,7 +418,7 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// Bytes of the object at hand, by its brackets.
+    /// The length of the current object in bytes, found by its brackets.
     fn extent(&self) -> Parsed<usize> {
         let (mut depth, mut in_string, mut escaped) = (0_usize, false, false);
         for (index, byte) in self.text.get(self.at..).unwrap_or_default().iter().enumerate() {
@@ -435,7 +433,7 @@ impl<'t> Parser<'t> {
                 _ => {}
             }
         }
-        Err("an object without an end")
+        Err("an object does not end")
     }
 }
 
@@ -448,7 +446,7 @@ mod tests {
     fn check(text: &str, expected: Result<Document, (usize, &str)>) {
         let mut out = Vec::new();
         let result = convert(text.as_bytes(), &mut out).map_err(|invalid| (invalid.at, invalid.what));
-        // As texts, for NaN equals nothing.
+        // Compared as texts, because NaN is not equal to itself.
         let found = result.map(|()| format!("{:?}", Document::from_reader(out.as_slice()).unwrap()));
         assert_eq!(found, expected.map(|document| format!("{document:?}")), "{text}");
     }
@@ -495,16 +493,16 @@ mod tests {
         check("{\"a\": tru}", Err((6, "expected value")));
         check("{\"a\" 1}", Err((5, "expected `:`")));
         check("{\"a\": 1 \"b\": 2}", Err((8, "expected `,` or `}`")));
-        check("{\"a\\u0000\": 1}", Err((10, "a key that contains a zero byte")));
-        check("{\"a\": \"\\ud800\"}", Err((13, "half of a surrogate pair")));
-        check("{\"a\": \"\\ud800\\ue000\"}", Err((19, "half of a surrogate pair")));
+        check("{\"a\\u0000\": 1}", Err((10, "a key contains a zero byte")));
+        check("{\"a\": \"\\ud800\"}", Err((13, "a string contains half of a surrogate pair")));
+        check("{\"a\": \"\\ud800\\ue000\"}", Err((19, "a string contains half of a surrogate pair")));
         check("{\"a\": {\"$oid\": \"zz\"}}", Err((15, super::FORM)));
         check("{\"a\": {\"$date\": true}}", Err((6, super::FORM)));
         let deep = format!("{}{}", "{\"a\":".repeat(300), "}".repeat(300));
         let mut out = Vec::new();
         assert_eq!(
             convert(deep.as_bytes(), &mut out).map_err(|invalid| invalid.what),
-            Err("values nested deeper than 250 levels")
+            Err("values are nested more than 250 levels deep")
         );
     }
 

@@ -1,8 +1,9 @@
-//! Parquet files pass through as they are typed: no document is made of a row.
+//! Parquet files keep their types: rows are not converted to documents.
 //!
-//! Narrow integers land as BIGINT, unsigned 64 bits and all decimals as DECIMAL(38,s), FLOAT as DOUBLE, times in
-//! microseconds, enums and dictionaries as text; types that a raw table does not have (maps, intervals) as their text.
-//! `_id` is the column of that name as text, else the row's number; a row whose `_id` is NULL has `{"$row":…}`.
+//! Narrow integers become BIGINT. Unsigned 64-bit integers and all decimals become DECIMAL(38,s). FLOAT becomes DOUBLE.
+//! Times have microseconds. Enums, dictionaries and types that a raw table does not have (maps, intervals) become text.
+//! `_id` is the column of that name as text, or the row's number if there is none. A row whose `_id` is NULL has
+//! `{"$row":…}`.
 
 use std::fs::File;
 use std::path::Path;
@@ -35,16 +36,16 @@ use elt_base::schema::{Column, ColumnType, ID, RESCUED};
 
 const BATCH_ROWS: usize = 32_768;
 
-/// A column of the raw table: where it comes from, and its type.
+/// A column of the raw table: its place in the file, and its type.
 struct FileColumn {
-    /// Its place in the file; None if only the raw table has it.
+    /// The index of the column in the file. None if only the raw table has the column.
     index: Option<usize>,
     column: Column,
 }
 
 pub fn read(path: &Path, question: &Question, plan: &ReadingPlan, sink: &mut Sink<'_>) -> Result<Reading> {
     if question.options.reshapes() || question.options.keep_bson {
-        let complaint = "a Parquet file has no documents to filter, include, exclude, mask or keep; a model's SQL can";
+        let complaint = "a Parquet file supports no `filter`, `include`, `exclude`, `mask` or `keep_bson`; write them as SQL in a model";
         return Err(messages::source_options(&question.collection, complaint));
     }
     let failed = |error: ArrowError| messages::source_parquet(path, &error);
@@ -153,7 +154,7 @@ fn file_columns(path: &Path, schema: &Schema, plan: &ReadingPlan) -> Result<Vec<
                 from.index = Some(index);
                 from.column.column_type = wide;
             }
-            Some(_) => return Err(messages::parquet_column(path, field.name(), "there twice but for its case", "one")),
+            Some(_) => return Err(messages::parquet_column_twice(path, field.name())),
             None => {
                 let column = Column::new(field.name().clone(), pin.unwrap_or(own));
                 columns.push(FileColumn { index: Some(index), column });
@@ -163,7 +164,7 @@ fn file_columns(path: &Path, schema: &Schema, plan: &ReadingPlan) -> Result<Vec<
     Ok(columns)
 }
 
-/// The raw table's type for an Arrow one.
+/// The raw table's type for an Arrow type.
 fn column_type(field: &FieldRef) -> ColumnType {
     match field.data_type() {
         DataType::Null => ColumnType::Null,
@@ -176,7 +177,7 @@ fn column_type(field: &FieldRef) -> ColumnType {
         {
             ColumnType::Decimal { scale: *scale as u8 }
         }
-        // Finer than the column: their text keeps what microseconds would cut off.
+        // These are more precise than a column of times. A text keeps the digits that microseconds would lose.
         DataType::Timestamp(TimeUnit::Nanosecond, _) | DataType::Time64(TimeUnit::Nanosecond) => ColumnType::Varchar,
         DataType::Timestamp(_, Some(_)) => ColumnType::TimestampTz,
         DataType::Timestamp(_, None) => ColumnType::Timestamp,
@@ -221,7 +222,7 @@ fn converted(array: &ArrayRef, target: &DataType) -> Result<ArrayRef, ArrowError
             let offsets = list.offsets().clone();
             Ok(Arc::new(arrow::array::ListArray::try_new(element.clone(), offsets, values, array.nulls().cloned())?))
         }
-        // Not the lenient cast, which would turn what does not fit into NULL.
+        // The lenient cast would turn values that do not fit into NULL.
         _ => {
             let options = arrow::compute::CastOptions { safe: false, ..Default::default() };
             arrow::compute::cast_with_options(array, target, &options)
@@ -230,7 +231,7 @@ fn converted(array: &ArrayRef, target: &DataType) -> Result<ArrayRef, ArrowError
 }
 
 fn text(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-    // Bytes show as hex; the cast would read them as UTF-8, and turn the others into NULL.
+    // Bytes are written as hex. The cast would read them as UTF-8, and turn all other bytes into NULL.
     let bytes = matches!(
         array.data_type(),
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_)
@@ -245,7 +246,7 @@ fn text(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
     Ok(Arc::new(texts))
 }
 
-/// The rows at or after `from`, and those without a value; None if the column's type is another, and all rows count.
+/// The rows at or after `from`, and those without a value. None if the column has another type; then all rows are read.
 fn since(data: &RecordBatch, column: &str, from: &str) -> Result<Option<RecordBatch>> {
     let Some(array) = data.column_by_name(column) else { return Ok(None) };
     let bound: Option<ArrayRef> = match (Mark::parse(from)?.bson(), array.data_type()) {
@@ -266,8 +267,8 @@ fn since(data: &RecordBatch, column: &str, from: &str) -> Result<Option<RecordBa
     Ok(kept.ok())
 }
 
-/// The greatest value of a column as canonical Extended JSON; a time's microseconds are cut to milliseconds, which is
-/// earlier and so loses nothing.
+/// The greatest value of a column as canonical Extended JSON. The microseconds of a time are cut to milliseconds. The
+/// result is earlier, so no row is lost.
 fn greatest(data: &RecordBatch, column: &str) -> Option<String> {
     use arrow::compute::{max, max_string};
     use arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};

@@ -1,12 +1,14 @@
-//! A MongoDB query evaluated over raw BSON documents: what `filter` of a source's table is for files.
+//! Evaluates a MongoDB query over raw BSON documents: the `filter` of a source's table for files.
 //!
-//! `filter` is the same MongoDB query for every source, so that a project reads the same documents from a dump in `dev` as
-//! from the server in `prod`. A server evaluates it itself; for files nobody else does, and no crate evaluates queries over
-//! raw BSON. SQL in a model could not replace it: `filter` also decides which rows a sweep keeps.
+//! `filter` is the same MongoDB query for every source, so that a project reads the same documents from a dump in `dev`
+//! as from the server in `prod`. A server evaluates the query itself. For files this module does, because no crate
+//! evaluates queries over raw BSON. SQL in a model could not replace it: `filter` also decides which rows a sweep
+//! keeps.
 //!
-//! MongoDB manual, "Query Predicates", as server 8.0 evaluates them without a collation. Two rules shape it: a path that
-//! meets an array goes into each of its elements, and a test holds if it holds for any value that the path reaches;
-//! negations negate that whole answer. `parse` makes the query from its text. Pure: knows nothing of files or columns.
+//! The semantics are those of server 8.0 without a collation (MongoDB manual, "Query Predicates"). Two rules matter
+//! most. A path that reaches an array continues in each of its elements, and a test is true if it is true for any value
+//! that the path reaches. A negation negates that whole result. `parse` creates the query from its text. Pure: knows
+//! nothing of files or columns.
 
 mod order;
 mod parse;
@@ -19,7 +21,7 @@ use std::cmp::Ordering;
 use crate::bson::{self as raw, Fields, Kind, Malformed, Value};
 use pattern::Pattern;
 
-/// A query read from its text.
+/// A parsed query.
 #[derive(Debug, Clone)]
 pub struct Query {
     root: QueryNode,
@@ -34,9 +36,9 @@ impl Query {
 /// The value that a node tests.
 #[derive(Debug, Clone, Copy)]
 enum Subject<'a> {
-    /// Fields are found by their paths.
+    /// A document: its fields are found by their paths.
     Document(Value<'a>),
-    /// An array's element, tested itself: paths are empty.
+    /// An element of an array, which is tested itself. Paths are empty.
     Element(Value<'a>),
 }
 
@@ -83,7 +85,7 @@ struct KeyPath {
 #[derive(Debug, Clone)]
 struct KeyStep {
     key: Box<[u8]>,
-    /// The key as an array's index, if it reads as one.
+    /// The key as an index of an array, if it is a number.
     index: Option<usize>,
 }
 
@@ -97,8 +99,8 @@ impl KeyPath {
     }
 }
 
-/// Whether `test` holds for any value that the path reaches from an object (or from an array, whose indexes are then
-/// its keys).
+/// Whether `test` is true for any value that the path reaches from an object, or from an array, whose indexes are then
+/// its keys.
 fn in_object(steps: &[KeyStep], object: Value<'_>, test: &Test) -> Result<bool, Malformed> {
     let Some((step, rest)) = steps.split_first() else { return test.holds(Some(object)) };
     match find(object.fields()?, &step.key)? {
@@ -124,8 +126,8 @@ fn in_array(steps: &[KeyStep], array: Value<'_>, test: &Test) -> Result<bool, Ma
     test.holds(Some(array))
 }
 
-/// The path goes on below an array: into each object, and into the one element that it names by index. Unlike an
-/// array at the end of a path of keys, one at an index is tested whole and not by its elements.
+/// The path continues below an array: in each object, and in the element that it names by index. An array at the end
+/// of a path of keys is tested by its elements, too; an array at an index is only tested whole.
 fn in_elements(steps: &[KeyStep], array: Value<'_>, test: &Test) -> Result<bool, Malformed> {
     let Some((step, rest)) = steps.split_first() else { return Ok(false) };
     let mut fields = array.fields()?;
@@ -151,7 +153,7 @@ fn in_elements(steps: &[KeyStep], array: Value<'_>, test: &Test) -> Result<bool,
     Ok(false)
 }
 
-/// The first value of a key, as the server takes it.
+/// The first value of a key. The server uses the first value, too.
 fn find<'a>(mut fields: Fields<'a>, key: &[u8]) -> Result<Option<Value<'a>>, Malformed> {
     while let Some(element) = fields.next(&[])? {
         if element.key == key {
@@ -181,8 +183,8 @@ impl Comparison {
         }
     }
 
-    /// The operand's bracket: only values of its own rank compare, but for null, which a missing value equals, and
-    /// the two keys that all others lie between.
+    /// A value is compared only with an operand of its own rank. There are two exceptions: a missing value equals null,
+    /// and every value is between `MinKey` and `MaxKey`.
     fn holds(self, value: Option<Value<'_>>, operand: Value<'_>) -> Result<bool, Malformed> {
         let rank = value.map(|value| order::rank(value.kind));
         match value {
@@ -222,19 +224,19 @@ impl Operand {
     }
 }
 
-/// A test of a single value; None is a missing one.
+/// A test of a single value. None is a missing value.
 #[derive(Debug, Clone)]
 enum Test {
     Compare(Comparison, Operand),
     In(InSet),
     Exists,
-    /// One bit a kind, by its number.
+    /// One bit for each kind. The kind's number is the bit's position.
     Type(u32),
     Regex(Pattern),
     Size(i64),
-    /// Any element of the array that is an object (or array) matches as a document.
+    /// At least one element of the array is an object (or array) that matches as a document.
     ElementObject(Box<QueryNode>),
-    /// Any element of the array passes the tests itself.
+    /// At least one element of the array passes the tests itself.
     Element(Box<QueryNode>),
     Remainder {
         divisor: i64,
@@ -243,7 +245,7 @@ enum Test {
 }
 
 impl Test {
-    /// Whether an array is tested whole only, not by its elements too.
+    /// Whether an array is only tested whole, and not by its elements.
     fn is_of_arrays(&self) -> bool {
         matches!(self, Self::Size(_) | Self::ElementObject(_) | Self::Element(_))
     }
@@ -257,7 +259,7 @@ impl Test {
             Self::Regex(pattern) => Ok(value.is_some_and(|value| pattern.holds(value))),
             Self::Remainder { divisor, remainder } => Ok(value
                 .and_then(order::truncate)
-                // Only the least number and -1 overflow, and leave nothing.
+                // Only the least number divided by -1 overflows, and its remainder is 0.
                 .is_some_and(|dividend| dividend.wrapping_rem(*divisor) == *remainder)),
             Self::Size(size) => {
                 let Some(array) = array(value) else { return Ok(false) };
@@ -293,7 +295,7 @@ fn array(value: Option<Value<'_>>) -> Option<Value<'_>> {
 /// The operand of `$in`.
 #[derive(Debug, Clone)]
 struct InSet {
-    /// In their order, each once: lists of ids may be long.
+    /// Sorted and without duplicates, because lists of ids may be long.
     values: Vec<Operand>,
     patterns: Vec<Pattern>,
 }

@@ -1,6 +1,6 @@
-//! A sample from across a `.bson` file, without reading the documents between: each document begins with its length.
+//! Draws a sample from a whole `.bson` file. A document begins with its length, so the documents between are not read.
 //!
-//! Knows only the file's layout. A broken document ends the sample, not the reading.
+//! Knows only the file's layout. A broken document ends the sample, but not the reading.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -13,17 +13,17 @@ use crate::question::Question;
 use crate::survey::{Draw, SAMPLE_BYTES_MAX, SAMPLE_DOCUMENTS_MAX, Survey};
 use elt_base::error::Result;
 
-/// Bytes hopped over within a buffer.
+/// The most bytes that are skipped within the buffer.
 const BUFFER_BYTES: usize = 1 << 20;
 
-/// Documents at the file's start, which say how large one is.
+/// The number of documents at the file's start whose average size is used.
 const FIRST: u64 = 200;
 
 pub fn survey(path: &Path, question: &Question) -> Result<Survey> {
     let failed = |error: std::io::Error| messages::source_file(path, &error);
     let file = File::open(path).map_err(failed)?;
     let size = file.metadata().map_err(failed)?.len();
-    // A reading takes its own first documents for a sample, and these are all.
+    // These are all documents, and a reading uses its own first documents as a sample.
     if size <= SAMPLE_BYTES_MAX as u64 {
         return Ok(Survey::default());
     }
@@ -32,7 +32,7 @@ pub fn survey(path: &Path, question: &Question) -> Result<Survey> {
     let mut drawn = Draw::new(question.reshape()?);
     let mut input = BufReader::with_capacity(BUFFER_BYTES, file);
     let (mut at, mut number) = (0_u64, 0_u64);
-    // Every how many bytes a document is drawn.
+    // The distance in bytes between two documents of the sample.
     let mut stride = 0;
     let mut next = 0;
     let mut document = Vec::new();
@@ -61,7 +61,7 @@ pub fn survey(path: &Path, question: &Question) -> Result<Survey> {
     Ok(Survey { sample: drawn.shape(), ..Survey::default() })
 }
 
-/// The length that the next document begins with; None at the end, or where there is none.
+/// The length of the next document. None at the end of the file, or if the length is not valid.
 fn length(input: &mut impl Read) -> std::io::Result<Option<usize>> {
     let mut prefix = [0; 4];
     match input.read_exact(&mut prefix) {
@@ -73,7 +73,7 @@ fn length(input: &mut impl Read) -> std::io::Result<Option<usize>> {
     Ok((5..=DOCUMENT_BYTES_MAX).contains(&length).then_some(length))
 }
 
-/// Passes over bytes; says how many there were.
+/// Skips bytes. Returns how many there were.
 fn skip(input: &mut impl BufRead, bytes: usize) -> std::io::Result<usize> {
     let mut left = bytes;
     while left > 0 {

@@ -1,22 +1,23 @@
-//! What a reader of a file format gives each document of a file to.
+//! The trait of the receiver to which the reader of a file format passes each document.
 //!
-//! Knows no format, and nothing of what becomes of the documents.
+//! Knows no format, and not how documents are used.
 
 use crate::decode::Fault;
 use elt_base::error::{Error, Result};
 
 pub trait Taker {
-    /// Takes a document, as BSON. A malformed one comes back as `broken`, from the reader, which knows its place.
+    /// Accepts a document, as BSON. For a malformed one, the reader then calls `broken`, because it knows the place.
     fn document(&mut self, document: &[u8]) -> Result<(), Fault>;
 
-    /// Takes bytes that should be a document. `error` is the message if that is not allowed.
+    /// Accepts bytes that should be a document. `error` is the message for a source that does not allow broken
+    /// documents.
     fn broken(&mut self, broken: Broken<'_>, error: Error) -> Result<()>;
 }
 
-/// A part of a file that is not a document.
+/// A part of a file that should be a document, but is not valid.
 #[derive(Debug)]
 pub struct Broken<'b> {
-    /// Bytes from the start of the file's (decompressed) text.
+    /// The offset in bytes from the start of the decompressed file.
     pub offset: u64,
     pub line: Option<u64>,
     pub what: String,

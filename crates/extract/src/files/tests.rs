@@ -1,4 +1,4 @@
-//! A folder of files as a source: names, formats, windows, and what broken files get.
+//! Tests of a folder of files as a source: names, formats, windows, and the errors of broken files.
 
 use std::fs;
 use std::io::Write;
@@ -37,12 +37,12 @@ fn names_collections() {
 }
 
 fn question(collection: &str, window: Window) -> Question {
-    // What is broken ends these readings, so that its message is seen.
+    // A broken document ends these readings, so that the tests see its message.
     let options = Arc::new(CollectionOptions { fail_on_malformed: true, ..CollectionOptions::default() });
     Question { collection: collection.into(), window, watermark: Some("n".into()), options, ..Question::default() }
 }
 
-/// What a reading of `loans` yields: rows and watermark, or the message with the folder cut out.
+/// The result of reading `loans`: rows and watermark, or the message without the folder.
 fn read(folder: &Path, window: Window) -> Result<String, String> {
     let source = FileSource::open("dump", folder);
     let mut rows = 0;
@@ -141,30 +141,34 @@ fn broken_files_name_the_place() {
     let dump = dump();
     let cut = dump.len() - 10;
     let last = dump.len() - documents()[4999].to_vec().unwrap().len();
-    let message = format!("`loans.bson` ends within a document that begins at byte {last}, after 4999 whole documents");
+    let message = format!(
+        "`loans.bson` ends in the middle of the document that begins at byte {last}, after 4999 complete documents"
+    );
     check("loans.bson", &dump[..cut], Window::Full, Err(&message));
     let mut broken = dump.clone();
     broken[last + 4] = 0x66;
     let message = format!(
-        "`loans.bson` is not valid BSON at byte {}, after 4999 whole documents: an unknown element type",
+        "`loans.bson` is not valid BSON at byte {}, after 4999 complete documents: an unknown element type",
         last + 4
     );
     check("loans.bson", &broken, Window::Full, Err(&message));
     let zipped = gzip(&dump);
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("loans.bson.gz"), &zipped[..zipped.len() / 2]).unwrap();
-    assert!(read(folder.path(), Window::Full).is_err_and(|message| message.contains("ends within a document")));
+    assert!(
+        read(folder.path(), Window::Full).is_err_and(|message| message.contains("ends in the middle of the document"))
+    );
     check(
         "loans.jsonl",
         b"{\"n\": 1}\n{\"n\": }\n",
         Window::Full,
-        Err("`loans.jsonl` line 2 is not valid Extended JSON: expected value"),
+        Err("line 2 of `loans.jsonl` is not valid Extended JSON: expected value"),
     );
     check(
         "loans.csv",
         b"n,n\n1,2\n",
         Window::Full,
-        Err("`loans.csv` line 1 is not valid CSV: two columns are named `n`"),
+        Err("line 1 of `loans.csv` is not valid CSV: two columns are named `n`"),
     );
     check("others.bson", &dump, Window::Full, Err("source `dump` has no collection `loans`"));
 }
@@ -180,8 +184,8 @@ fn a_dump_of_databases_is_named_as_such() {
     fs::write(folder.path().join("bank/loans.bson"), b"").unwrap();
     let error = FileSource::open("dump", folder.path()).collections().unwrap_err();
     let shown = folder.path().display();
-    assert_eq!(error.message(), format!("the folder `{shown}` of source `dump` holds no collection itself"));
-    let hint = format!("`path` is the folder of one database: `{shown}/bank` or `{shown}/shop`");
+    assert_eq!(error.message(), format!("the folder `{shown}` of source `dump` contains no collection files"));
+    let hint = format!("`path` must be the folder of one database: `{shown}/bank` or `{shown}/shop`");
     assert_eq!(error.hints(), [hint]);
 }
 
@@ -233,6 +237,6 @@ fn reads_parquet_as_it_is_typed() {
     let types = "n BIGINT, big DECIMAL(38,0), day DATE, fine VARCHAR, list BIGINT[]";
     let rows = |count| Ok(format!("{count} rows of {types}, until {{\"$numberLong\":\"7\"}}"));
     assert_eq!(read(folder.path(), Window::Full), rows(3));
-    // The row without a value may be new.
+    // The row without a value may be new, so it is read.
     assert_eq!(read(folder.path(), since(r#"{"$numberLong":"6"}"#)), rows(2));
 }

@@ -1,4 +1,4 @@
-//! Files and folders that survive a crash: written whole or not at all, and durable.
+//! Files and folders that survive a crash: they are written completely or not at all, and are durable.
 //!
 //! Knows nothing of loads.
 
@@ -30,7 +30,7 @@ pub fn same_bytes(one: &Path, other: &Path) -> Result<bool> {
     }
 }
 
-/// Writes a small file that is there whole or not at all, and durable.
+/// Writes a small file completely or not at all, and makes it durable.
 pub fn write_whole(path: &Path, value: &impl Serialize) -> Result<()> {
     let failed = |error: io::Error| messages::landing("write", path, &error);
     let text = serde_json::to_vec(value).map_err(|error| messages::landing("write", path, &error))?;
@@ -43,7 +43,7 @@ pub fn write_whole(path: &Path, value: &impl Serialize) -> Result<()> {
     path.parent().map_or(Ok(()), sync_folder)
 }
 
-/// The folders below one, sorted; none if it is not there.
+/// The folders below a folder, sorted. Empty if the folder does not exist.
 pub fn subfolders(parent: &Path) -> Result<Vec<PathBuf>> {
     entries(parent, true)
 }

@@ -1,6 +1,7 @@
 //! Names of sources and collections as folder names: any name becomes one folder, and can be read back.
 //!
-//! Letters, digits, `_` and `-` stay, and `.` but at the start; every other byte is `%` and two hex digits. Pure.
+//! Letters, digits, `_` and `-` are kept, and so is `.` except at the start. Every other byte is `%` and two hex
+//! digits. Pure.
 
 use std::fmt::Write;
 

@@ -52,8 +52,8 @@ impl Landing {
         Ok(Load::new(begun(load_id, source, collection, mode, folder)))
     }
 
-    /// The full load that another run began with the same fingerprint and did not finish, if it is no older than
-    /// `age_max`; its ranges that landed whole need not be read again.
+    /// The full load that another run started with the same fingerprint and did not finish, if it is not older than
+    /// `age_max`. Its ranges that landed completely are not read again.
     pub fn resume(
         &self,
         source: &str,
@@ -76,7 +76,7 @@ impl Landing {
     }
 
     /// Finished loads of a collection that are newer than `after` (a `load_id`), or all, oldest first. Older ones are
-    /// not opened: there may be thousands.
+    /// not opened, because there may be thousands.
     pub fn finished(&self, source: &str, collection: &str, after: Option<&str>) -> Result<Vec<Manifest>> {
         let after = after.map(folder::encode);
         let mut manifests = Vec::new();
@@ -100,7 +100,7 @@ impl Landing {
         Ok(())
     }
 
-    /// Whether a finished load holds the very bytes of an earlier one: same documents, same order, same columns.
+    /// Whether a finished load has exactly the bytes of an earlier one: the same documents, order and columns.
     pub fn repeats(&self, manifest: &Manifest, earlier: &str) -> Result<bool> {
         let folder = self.collection(&manifest.source, &manifest.collection).join(folder::encode(earlier));
         let Some(earlier) = read_manifest(folder)? else { return Ok(false) };
@@ -126,7 +126,7 @@ impl Landing {
         Ok(true)
     }
 
-    /// One finished load of a collection; None if it is not there.
+    /// One finished load of a collection. None if it does not exist.
     pub fn load(&self, source: &str, collection: &str, load_id: &str) -> Result<Option<Manifest>> {
         read_manifest(self.collection(source, collection).join(folder::encode(load_id)))
     }
@@ -134,14 +134,15 @@ impl Landing {
     /// Removes a finished load.
     pub fn discard(&self, manifest: &Manifest) -> Result<()> {
         let folder = &manifest.folder;
-        // The manifest first: a load cut off here is an unfinished one, which `begin` removes.
+        // The manifest is removed first. If the program stops here, the load is an unfinished one, which `begin`
+        // removes.
         let path = folder.join(MANIFEST);
         fs::remove_file(&path).map_err(|error| messages::landing("remove", &path, &error))?;
         fs::remove_dir_all(folder).map_err(|error| messages::landing("remove", folder, &error))
     }
 }
 
-/// The folders without a manifest below one.
+/// The folders without a manifest below a folder.
 fn unfinished(parent: &Path) -> Result<Vec<PathBuf>> {
     let mut found = Vec::new();
     for folder in subfolders(parent)? {

@@ -1,7 +1,7 @@
-//! A load as it is written, in parts: a load that lands range by range has one part a range, any other load has one part.
+//! Writes a load in parts. A load that lands range by range has one part for each range. Any other load has one part.
 //!
-//! A load that is dropped before `finish` leaves a folder without a manifest. A ranged load can be resumed from it; the next
-//! `Landing::begin` removes any other. Knows nothing of Parquet.
+//! A load that is dropped before `finish` leaves a folder without a manifest. A ranged load can be resumed from it; the
+//! next `Landing::begin` removes any other. Knows nothing of Parquet.
 
 use std::fs;
 use std::path::Path;
@@ -18,7 +18,7 @@ use elt_base::reading::Reading;
 #[derive(Debug)]
 pub struct Load {
     manifest: Manifest,
-    /// Whether `plan` was written: its parts are kept one by one.
+    /// Whether `plan` was written. Then each part is kept separately.
     is_ranged: bool,
     /// Parts that an earlier run landed.
     landed: Vec<Part>,
@@ -29,7 +29,7 @@ impl Load {
         Self { manifest, is_ranged: false, landed: Vec::new() }
     }
 
-    /// A ranged load that another run began: files that belong to no whole part are removed.
+    /// Continues a ranged load that another run started. Files that do not belong to a complete part are removed.
     pub(super) fn resumed(manifest: Manifest) -> Result<Self> {
         let folder = manifest.folder.clone();
         let landed = part::landed(&folder)?;
@@ -47,7 +47,7 @@ impl Load {
         Ok(Self { manifest, is_ranged: true, landed })
     }
 
-    /// Notes that the load lands range by range, each as a part. Must come before the first part.
+    /// Records that the load lands range by range, each as a part. Must be called before the first part.
     pub fn plan(&mut self, plan: &LoadPlan) -> Result<()> {
         self.is_ranged = true;
         write_whole(&self.manifest.folder.join(PLAN), plan)
@@ -72,8 +72,8 @@ impl Load {
         PartWriter::new(&self.manifest.folder, number, self.is_ranged)
     }
 
-    /// Writes the manifest, once all parts are finished: from here on the load is durable. `reading` is the sum of
-    /// theirs.
+    /// Writes the manifest, after all parts are finished. Then the load is durable. `reading` is the sum of the parts'
+    /// readings.
     pub fn finish(mut self, parts: Vec<Part>, reading: Reading) -> Result<Manifest> {
         let mut all = std::mem::take(&mut self.landed);
         all.extend(parts);

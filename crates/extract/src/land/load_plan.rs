@@ -15,13 +15,13 @@ use elt_base::reading::IdKind;
 /// The file's name in the folder of a load.
 pub const PLAN: &str = "plan.json";
 
-/// What a load that lands range by range began with; another run continues with the same plan.
+/// The start values of a load that lands range by range. Another run continues with the same plan.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct LoadPlan {
-    /// The format; this is 1.
+    /// The version of the format, which is 1.
     pub version: u32,
     pub load_id: String,
-    /// A checksum of what the load depends on: the source's options, the columns known before, and so on.
+    /// A checksum of the load's inputs: the source's options, the columns known before, and so on.
     pub fingerprint: String,
     /// RFC 3339, UTC.
     pub started_at: String,
@@ -39,6 +39,6 @@ pub fn read(folder: &Path) -> Result<Option<LoadPlan>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(messages::landing("read", &folder.join(PLAN), &error)),
     };
-    // Of another version, or malformed: such a load is begun anew.
+    // The plan has another version or is malformed. The load is started again.
     Ok(serde_json::from_slice::<LoadPlan>(&text).ok().filter(|plan| plan.version == 1))
 }

@@ -1,6 +1,6 @@
 //! One part of a load: its segments, its quarantined documents and, in a ranged load, the file that marks it as whole.
 //!
-//! A part that is dropped before `finish` leaves nothing. Knows one part alone.
+//! A part that is dropped before `finish` leaves nothing. Knows only one part.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,10 +16,10 @@ use elt_base::error::Result;
 use elt_base::manifest::Segment;
 use elt_base::reading::Reading;
 
-/// A part that landed whole.
+/// A part that landed completely.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Part {
-    /// Of its range, from 1.
+    /// The number of its range, from 1.
     pub number: usize,
     pub segments: Vec<Segment>,
     /// Files of quarantined documents.
@@ -91,7 +91,7 @@ impl PartWriter {
         Ok(())
     }
 
-    /// Closes the part's files. A ranged load's part is durable from here on.
+    /// Closes the part's files. Then the part of a ranged load is durable.
     pub fn finish(mut self, reading: Reading) -> Result<Part> {
         self.close_segment()?;
         let quarantine: Vec<String> =
@@ -108,7 +108,7 @@ impl PartWriter {
 }
 
 impl Drop for PartWriter {
-    /// Nobody can use the finished files of a part that is not finished.
+    /// Removes the files of a part that is not finished, because nobody can use them.
     fn drop(&mut self) {
         if !self.is_finished {
             for segment in &self.segments {
@@ -122,7 +122,7 @@ pub(super) fn file_name(number: usize) -> String {
     format!("part-{number:05}.json")
 }
 
-/// The parts that landed whole in a load's folder, in order.
+/// The parts that landed completely in a load's folder, in order.
 pub(super) fn landed(folder: &Path) -> Result<Vec<Part>> {
     let mut parts: Vec<Part> = Vec::new();
     for path in subfiles(folder)? {

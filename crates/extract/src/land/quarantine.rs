@@ -1,7 +1,7 @@
-//! Documents that could not be decoded, as a Parquet file beside a load's segments: where each stood, why, its bytes.
+//! Documents that could not be decoded, as a Parquet file beside a load's segments: their places, reasons and bytes.
 //!
-//! Columns: `offset` (UBIGINT, bytes from the start of the file's text, NULL for a server's), `line` (UBIGINT), `reason`
-//! (VARCHAR), `bytes` (BLOB). Knows nothing of what the bytes should have been.
+//! Columns: `offset` (UBIGINT, bytes from the start of the file's text, NULL for a server's), `line` (UBIGINT),
+//! `reason` (VARCHAR), `bytes` (BLOB). Knows nothing of what the bytes should have been.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -15,16 +15,16 @@ use crate::batch::Quarantined;
 use crate::messages;
 use elt_base::error::{Error, Result};
 
-/// Documents and bytes that wait to be written.
+/// The most documents and bytes that wait to be written.
 const WAITING_MAX: usize = 1_000;
 const WAITING_BYTES_MAX: usize = 16 << 20;
 
-/// Bytes of a row group, which stays in memory until it is whole.
+/// The bytes of a row group, which is in memory until it is complete.
 const GROUP_BYTES_MAX: usize = 64 << 20;
 
 #[derive(Debug)]
 pub struct QuarantineWriter {
-    /// None once the file is closed.
+    /// None after the file is closed.
     writer: Option<ArrowWriter<File>>,
     folder: PathBuf,
     file: String,

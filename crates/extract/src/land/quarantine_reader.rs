@@ -14,18 +14,18 @@ use crate::messages;
 use elt_base::error::Result;
 use elt_base::manifest::Manifest;
 
-/// Documents in memory at once; each may have megabytes.
+/// The most documents in memory at once. Each may have megabytes.
 const BATCH_ROWS: usize = 8;
 
 /// A quarantined document, without its bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QuarantineEntry {
     pub load_id: String,
-    /// Bytes from the start of the file's text; None for a server's.
+    /// The offset in bytes from the start of the file's text. None for a document of a server.
     pub offset: Option<u64>,
     pub line: Option<u64>,
     pub reason: String,
-    /// Bytes; None where they were not kept.
+    /// The length in bytes. None if the bytes were not kept.
     pub size: Option<u64>,
     /// SHA-256 of the bytes.
     pub digest: Option<[u8; 32]>,
@@ -65,7 +65,7 @@ pub fn quarantined(manifest: &Manifest) -> Result<Vec<QuarantineEntry>> {
 }
 
 impl QuarantineEntry {
-    /// The bytes; None where they were not kept.
+    /// The bytes. None if they were not kept.
     pub fn bytes(&self) -> Result<Option<Vec<u8>>> {
         let batch = open(&self.file, self.row)?.next().transpose();
         let batch = batch.map_err(|error| messages::landing("read", &self.file, &error))?;
@@ -90,7 +90,7 @@ type QuarantineColumns<'b> = (
     &'b arrow::array::BinaryArray,
 );
 
-/// None if they are of other types.
+/// None if the columns have other types.
 fn columns(batch: &RecordBatch) -> Option<QuarantineColumns<'_>> {
     Some((
         batch.column_by_name("offset")?.as_primitive_opt::<UInt64Type>()?,

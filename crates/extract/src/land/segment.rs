@@ -1,7 +1,7 @@
-//! One Parquet segment as it is written: a temporary file that gets its name once it is whole and on disk.
+//! Writes one Parquet segment: a temporary file that gets its name when it is complete and on disk.
 //!
-//! Plain Parquet with standard types only, so that any engine reads it; encodings are chosen for speed of writing.
-//! Knows nothing of manifests.
+//! It is plain Parquet with standard types only, so that any engine can read it. Encodings are chosen for speed of
+//! writing. Knows nothing of manifests.
 
 use std::collections::HashSet;
 use std::fs::{self, File};
@@ -22,20 +22,20 @@ use elt_base::error::{Error, Result};
 use elt_base::manifest::Segment;
 use elt_base::schema::{Column, ID};
 
-/// Rows of a row group: DuckDB's own, so that it reads one a thread.
+/// The rows of a row group: as many as in DuckDB's row groups, so that each of its threads reads one.
 const ROW_GROUP_ROWS: usize = 122_880;
 
-/// Bytes of a row group in memory, encoded: large documents fill it long before the rows do.
+/// The encoded bytes of a row group in memory. Large documents reach this limit long before the limit of rows.
 const ROW_GROUP_BYTES_MAX: usize = 48 * 1024 * 1024;
 
-/// A segment is closed after the batch that brings it here.
+/// A segment is closed after the batch with which it reaches this size.
 const SEGMENT_ROWS_MAX: u64 = 1_000_000;
 const SEGMENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
-/// Values looked at to decide whether a column's texts repeat enough for a dictionary.
+/// The number of values that decide whether a column's texts repeat enough for a dictionary.
 const DICTIONARY_SAMPLE: usize = 1_024;
 
-/// Bytes a dictionary may grow to before its column is written plain.
+/// The most bytes of a dictionary before its column is written without one.
 const DICTIONARY_BYTES_MAX: usize = 256 * 1024;
 
 #[derive(Debug)]
@@ -84,7 +84,7 @@ impl SegmentWriter {
         Ok(())
     }
 
-    /// Closes the file, makes it durable, and only then renames it; the name is durable once the folder is.
+    /// Closes the file, makes it durable, and only then renames it. The name is durable when the folder is.
     pub fn finish(mut self) -> Result<Segment> {
         let path = self.folder.join(&self.file);
         if let Some(writer) = self.writer.take() {
@@ -100,7 +100,7 @@ impl SegmentWriter {
     fn failed(&self, cause: &(dyn std::error::Error + 'static)) -> Error {
         let path = self.folder.join(&self.file);
         match cause.downcast_ref::<ParquetError>() {
-            // Parquet's own wrapper says nothing that the cause within does not.
+            // Parquet's wrapper adds nothing to the error inside it.
             Some(ParquetError::External(inner)) => match inner.downcast_ref::<std::io::Error>() {
                 Some(inner) => messages::landing("write", &path, inner),
                 None => messages::landing("write", &path, cause),
@@ -111,7 +111,7 @@ impl SegmentWriter {
 }
 
 impl Drop for SegmentWriter {
-    /// Nobody can use a file that has not been renamed.
+    /// Removes a file that was not renamed, because nobody can use it.
     fn drop(&mut self) {
         self.writer = None;
         let _ = fs::remove_file(&self.temporary);

@@ -1,4 +1,4 @@
-//! Loads on disk: what is finished, what is not, and what a broken folder gets.
+//! Tests of loads on disk: finished loads, unfinished loads, and broken folders.
 
 use std::fs;
 use std::sync::Arc;
@@ -103,16 +103,16 @@ fn a_malformed_manifest_names_its_path() {
     let path = manifest.folder.join("manifest.json");
     fs::write(&path, "{").unwrap();
     let message = landing.finished("loans", "a/b", None).unwrap_err().message().to_owned();
-    assert_eq!(message, format!("the load's manifest `{}` is malformed", path.display()));
+    assert_eq!(message, format!("cannot read the manifest `{}` of a load", path.display()));
     fs::write(&path, "{\"version\": 2}").unwrap();
     let message = landing.finished("loans", "a/b", None).unwrap_err().message().to_owned();
-    assert!(message.ends_with("has version 2, which this elt cannot read"), "{message}");
+    assert!(message.ends_with("has version 2, which this version of elt cannot read"), "{message}");
 }
 
 #[test]
 fn a_folder_that_cannot_be_written_names_its_path() {
     let folder = tempfile::tempdir().unwrap();
-    // A file in the place of the folder, for root may write to read-only ones.
+    // A file in the place of the folder, because root may write to read-only folders.
     fs::write(folder.path().join("loans"), "").unwrap();
     let error = Landing::new(folder.path()).begin("loans", "a/b", "1", LoadKind::Full).unwrap_err();
     assert_eq!(error.message(), format!("cannot create `{}`", folder.path().join("loans/a%2fb").display()));
@@ -144,7 +144,7 @@ fn a_ranged_load_is_gone_on_with() {
     let broken = Quarantined { offset: Some(7), line: None, reason: "odd".into(), bytes: Some(vec![1]) };
     second.write(&Output::Quarantined(broken)).unwrap();
     second.finish(Reading { documents: 3, ..Reading::default() }).unwrap();
-    // As if killed: nothing is dropped.
+    // As if the program was killed: nothing is dropped.
     let mut cut_off = load.part(1);
     cut_off.write(&Output::Documents(batch(&["x"], 4))).unwrap();
     std::mem::forget((cut_off, load));

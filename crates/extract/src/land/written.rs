@@ -17,7 +17,7 @@ use elt_base::reading::Reading;
 pub const MANIFEST: &str = "manifest.json";
 const VERSION: u32 = 1;
 
-/// The manifest of a load that begins now.
+/// The manifest of a load that starts now.
 pub fn begun(load_id: &str, source: &str, collection: &str, mode: LoadKind, folder: PathBuf) -> Manifest {
     Manifest {
         version: VERSION,
@@ -34,14 +34,14 @@ pub fn begun(load_id: &str, source: &str, collection: &str, mode: LoadKind, fold
     }
 }
 
-/// The time as a manifest has it.
+/// The time in the form of a manifest.
 pub fn now() -> String {
     Utc::now().to_rfc3339_opts(SecondsFormat::Millis, true)
 }
 
-/// None if the folder holds an unfinished load.
+/// None if the load in the folder is not finished.
 pub fn read_manifest(folder: PathBuf) -> Result<Option<Manifest>> {
-    /// Read first, so that a newer format is named as such.
+    /// Read first, so that the error names a newer format.
     #[derive(Deserialize)]
     struct Version {
         version: u32,

@@ -10,10 +10,10 @@ pub(crate) fn landing(what: &str, path: &Path, cause: &(dyn std::error::Error + 
     let kind = io_kind(cause);
     let hint = match kind {
         Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
-            Some("the disk is full; once there is room, the next run starts this load again")
+            Some("the disk is full; free some space and run the same command again")
         }
         Some(io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied) => {
-            Some("the landing folder must be writable; the target's `warehouse` path decides where it is")
+            Some("the landing folder must be writable; it is beside the file that `warehouse` in profiles.toml names")
         }
         _ => None,
     };
@@ -21,23 +21,26 @@ pub(crate) fn landing(what: &str, path: &Path, cause: &(dyn std::error::Error + 
 }
 
 pub(crate) fn landing_exists(path: &Path) -> Error {
-    Error::failed(format!("the load `{}` is finished already", path.display()))
+    Error::failed(format!("the load `{}` is already complete", path.display()))
 }
 
-/// A file of quarantined documents of another shape.
+/// A file of quarantined documents does not have the columns that elt writes.
 pub(crate) fn malformed_quarantine(path: &Path) -> Error {
-    Error::failed(format!("`{}` does not hold quarantined documents as elt writes them", path.display()))
+    Error::failed(format!("`{}` is not a file of quarantined documents in elt's format", path.display()))
 }
 
 pub(crate) fn malformed_manifest(path: &Path, cause: &(dyn std::error::Error + 'static)) -> Error {
-    Error::failed(format!("the load's manifest `{}` is malformed", path.display()))
-        .caused_by(cause)
-        .hint("without the load's folder, a load with `--full-refresh` starts anew")
+    Error::failed(format!("cannot read the manifest `{}` of a load", path.display())).caused_by(cause).hint(
+        "remove the folder of the load, and run `elt extract --full-refresh` to load the collection from its start",
+    )
 }
 
 pub(crate) fn manifest_version(path: &Path, version: u32) -> Error {
-    Error::failed(format!("the load's manifest `{}` has version {version}, which this elt cannot read", path.display()))
-        .hint("a newer elt wrote it")
+    Error::failed(format!(
+        "the manifest `{}` of a load has version {version}, which this version of elt cannot read",
+        path.display()
+    ))
+    .hint("a newer version of elt wrote the manifest; use that version")
 }
 
 /// The kind of the first I/O error among a cause and its own causes.

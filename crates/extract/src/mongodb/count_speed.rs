@@ -1,21 +1,22 @@
-//! How a server answers: whether it has its counts at hand, as MongoDB does, or reads a collection to count it.
+//! Measures whether a server has stored counts, like MongoDB, or reads a collection to count it.
 //!
-//! One that reads to count also reads to draw a sample, which would cost as much as the load itself. Knows only times.
+//! A server that reads to count also reads to draw a sample, which would cost as much as the load itself. Knows only
+//! times.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Smaller collections show nothing: the network takes longer than the count.
+/// Smaller collections are not measured, because the network takes longer than the count.
 const DOCUMENTS_MIN: u64 = 20_000;
 
-/// Beyond so many nanoseconds a document, beside the way, a count was not at hand.
+/// If a count takes more nanoseconds for each document, without the network, the server did not have it stored.
 const NANOS_A_DOCUMENT_MAX: u64 = 50;
 
 #[derive(Debug)]
 pub struct CountSpeed {
-    /// Of the quickest answer to a question that needs no reading, in nanoseconds.
+    /// The time of the fastest answer to a question without reading, in nanoseconds.
     way: AtomicU64,
-    /// Of the quickest count, for each document.
+    /// The time of the fastest count, for each document.
     count: AtomicU64,
 }
 
@@ -26,12 +27,12 @@ impl Default for CountSpeed {
 }
 
 impl CountSpeed {
-    /// Notes how long an answer took that needed no reading.
+    /// Records the time of an answer without reading.
     pub fn answered(&self, time: Duration) {
         self.way.fetch_min(nanos(time), Ordering::Relaxed);
     }
 
-    /// Notes how long a count took.
+    /// Records the time of a count.
     pub fn counted(&self, documents: u64, time: Duration) {
         if documents >= DOCUMENTS_MIN {
             let way = Some(self.way.load(Ordering::Relaxed)).filter(|way| *way < u64::MAX).unwrap_or_default();

@@ -23,10 +23,10 @@ use crate::decode::Fault;
 use elt_base::cancel::Cancel;
 use elt_base::error::Error;
 
-/// Server batches between the network and the decoder.
+/// The most server batches that wait between the network and the decoder.
 const BATCHES_WAITING: usize = 2;
 
-/// How often the reader checks whether the user asked to stop, while the server is silent.
+/// How often the reader checks for a requested stop while the server does not answer.
 const CANCEL_EVERY: Duration = Duration::from_millis(200);
 
 /// Why a feed ended early.
@@ -75,7 +75,7 @@ impl Mongodb {
                 },
             };
             if let Err(error) = done {
-                // Nobody may be listening any more.
+                // The receiver may not exist any more.
                 let _ = send.send(Err(error)).await;
             }
         });
@@ -92,7 +92,7 @@ impl Mongodb {
     }
 }
 
-/// Sets the options that a find has.
+/// Sets the options of a find.
 macro_rules! with_options {
     ($action:expr, $find:expr, $concern:expr) => {{
         let mut action = $action;
@@ -145,7 +145,7 @@ async fn pump(collection: &Collection<RawDocumentBuf>, query: ServerQuery, send:
     drain(&mut cursor, send).await
 }
 
-/// `pump` in a snapshot session, which has a read concern of its own.
+/// `pump` in a snapshot session, which has its own read concern.
 async fn pump_within(
     collection: &Collection<RawDocumentBuf>,
     query: ServerQuery,
@@ -169,8 +169,8 @@ async fn pump_within(
     drain(&mut cursor.stream(&mut session), send).await
 }
 
-/// Sends the cursor's batches on, until nobody listens: then the reading ended early, and dropping the cursor ends it at the
-/// server, too.
+/// Passes the cursor's batches on, until the receiver does not exist any more because the reading ended early. Dropping
+/// the cursor then closes it on the server, too.
 async fn drain(cursor: &mut (impl Stream<Item = Sent> + Unpin), send: &Sender<Sent>) -> DriverResult<()> {
     while let Some(batch) = poll_fn(|cx| Pin::new(&mut *cursor).poll_next(cx)).await {
         if send.send(Ok(batch?)).await.is_err() {

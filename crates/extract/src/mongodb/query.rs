@@ -1,6 +1,6 @@
-//! The queries that a MongoDB server is asked, made from a question and its options.
+//! The queries for a MongoDB server, created from a question and its options.
 //!
-//! Pure: sends none.
+//! Pure: sends no query.
 
 use std::time::Duration;
 
@@ -24,7 +24,7 @@ pub struct ServerQuery {
 #[derive(Debug, Clone)]
 pub enum Asked {
     Find(Box<Find>),
-    /// Stages, and the time that the server may take for them.
+    /// An aggregation: its stages, and the server's time limit for them.
     Aggregate(Vec<Document>, Option<Duration>),
 }
 
@@ -35,12 +35,12 @@ pub struct Find {
     pub projection: Option<Document>,
     pub sort: Option<Document>,
     pub limit: Option<i64>,
-    /// A range of the index on `_id`, which is in one order over all types.
+    /// A range of the index on `_id`, which has one order for all types.
     pub from: Option<Bson>,
     pub to: Option<Bson>,
 }
 
-/// A query of a collection, with the options that concern every query.
+/// A query of a collection, with the options of every query.
 pub fn query(collection: &str, options: &CollectionOptions, asked: Asked) -> ServerQuery {
     let read_concern = options.read_concern.as_ref().map(|level| ReadConcern::custom(level.clone()));
     ServerQuery { collection: collection.to_owned(), batch_size: options.batch_size, read_concern, asked }
@@ -61,7 +61,7 @@ pub fn projection(question: &Question) -> Option<Document> {
     let CollectionOptions { include, exclude, .. } = &*question.options;
     let fields = |paths: &[String], value: i32| paths.iter().map(|path| (path.clone(), Bson::Int32(value))).collect();
     match (include.is_empty(), exclude.is_empty()) {
-        // A path below another included path comes with it, and the server refuses both together.
+        // A path below another included path is included with it. The server does not accept both together.
         (false, _) => {
             let mut paths = include.clone();
             if let Some(watermark) = &question.watermark {

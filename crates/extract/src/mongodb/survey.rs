@@ -1,6 +1,7 @@
-//! The questions to a server before a collection is read: a sample from across it, where to split it, the server's clock.
+//! The questions to a server before a collection is read: a sample from all of it, where to split it, the server's
+//! clock.
 //!
-//! Knows which questions are cheap for a server; not the use of the answers.
+//! Knows which questions are cheap for a server. Does not know how the answers are used.
 
 use std::time::{Duration, Instant};
 
@@ -20,22 +21,22 @@ use crate::watermark::{self, Mark, MarkClass};
 use crate::window::{Horizon, Window};
 use elt_base::error::{Result, nearest};
 
-/// Documents drawn from a larger collection.
+/// The number of documents that are drawn from a larger collection.
 const DRAWN: u64 = 1_000;
 
-/// How long the server may take for that. Of a collection of so many documents it may read all for it; of a larger one it
-/// has a thousandth of a second for so many documents, within limits.
+/// The time limit of the server for the sample. From a collection of so many documents it may read all documents. For a
+/// larger one the limit is a thousandth of a second for so many documents, within bounds.
 const DRAW_ALL_MAX: u64 = 20_000;
 const DRAW_ALL_MILLIS: u64 = 2_000;
 const DRAW_DOCUMENTS_PER_MILLI: u64 = 20_000;
 const DRAW_MILLIS_MIN: u64 = 40;
 const DRAW_MILLIS_MAX: u64 = 5_000;
 
-/// Bytes from which on a collection is read in ranges of `_id`, if nothing is said: below, one cursor in the order the
-/// documents are stored in is much faster, and a lost cursor costs seconds.
+/// By default, a collection of at least so many bytes is read in ranges of `_id`. For a smaller one, a single cursor in
+/// the order of storage is much faster, and a lost cursor costs only seconds.
 const RANGES_FROM_BYTES: u64 = 2 << 30;
 
-/// `_id`s drawn for each range, and for all of them.
+/// The number of `_id`s that are drawn for each range, and the most for all ranges.
 const CUTS_DRAWN: u64 = 20;
 const CUTS_DRAWN_MAX: u64 = 20_000;
 
@@ -47,14 +48,15 @@ impl Mongodb {
         if let Window::Since { from, .. } = &question.window {
             class = Mark::parse(from)?.class();
         } else {
-            // For the server an unknown collection is an empty one, and a full load would empty the raw table.
+            // For the server, an unknown collection is empty. A full load of it would empty the raw table.
             let kind = self.type_of(&question.collection)?;
             if kind.is_none() {
                 let names = self.collections()?;
                 let near = nearest(&question.collection, names.iter().map(String::as_str));
                 return Err(messages::unknown_collection(&self.name, &question.collection, near));
             }
-            // Behind a filter, a sample would cost the server as much as the reading; a small collection is its own sample.
+            // With a filter, a sample would cost the server as much as the reading. A small collection is its own
+            // sample.
             let is_cheap = |count: u64| count <= DRAW_ALL_MAX || !self.pace.counts_by_reading();
             let count = hints.count.filter(|count| *count > SAMPLE_DOCUMENTS_MAX as u64 && is_cheap(*count));
             let mut bytes = 0;
@@ -75,15 +77,15 @@ impl Mongodb {
     }
 }
 
-/// A sample from across the collection.
+/// A sample from the whole collection.
 struct Drawn {
     draw: Draw,
     /// The class of the greatest watermark.
     class: Option<MarkClass>,
 }
 
-/// Draws a sample, if the server can do so at once: one that has to read the collection for it would do all the work
-/// twice, and is stopped. Then the sample is empty, and the reading looks at its own first documents.
+/// Draws a sample, if the server can do so quickly. A server that must read the whole collection for it would do all
+/// the work twice, so it is stopped. Then the sample is empty, and the reading uses its own first documents.
 fn draw(source: &Mongodb, question: &Question, count: u64) -> Result<Drawn> {
     let mut draw = Draw::new(question.reshape()?);
     let mut class = None;
@@ -111,8 +113,8 @@ fn draw(source: &Mongodb, question: &Question, count: u64) -> Result<Drawn> {
     }
 }
 
-/// The `_id`s that part a collection into ranges of about `range_size` documents; none where it is read as one. `bytes`
-/// is the approximate size of the collection; 0 if that is not known.
+/// The `_id`s that split a collection into ranges of about `range_size` documents. Empty if it is read as a whole.
+/// `bytes` is the approximate size of the collection, or 0 if it is not known.
 fn cuts(source: &Mongodb, question: &Question, count: u64, bytes: u64) -> Result<Vec<String>> {
     let size = match question.options.range_size {
         Some(size) => size,
@@ -124,7 +126,7 @@ fn cuts(source: &Mongodb, question: &Question, count: u64, bytes: u64) -> Result
     }
     let ranges = count / size;
     let drawn = (ranges * CUTS_DRAWN).min(CUTS_DRAWN_MAX).max(ranges);
-    // The server's own order is the one that its index has.
+    // The index has the server's own order.
     let stages = vec![
         doc! { "$sample": { "size": drawn as i64 } },
         doc! { "$project": { "_id": 1 } },
@@ -152,13 +154,13 @@ fn cuts(source: &Mongodb, question: &Question, count: u64, bytes: u64) -> Result
     Ok(cuts)
 }
 
-/// The limit of the watermark: a document that changes during the reading has a time from now on, or a greater value than
-/// there is now.
+/// The limit of the watermark: a document that changes during the reading has a time from now on, or a greater value
+/// than there is now.
 fn horizon(source: &Mongodb, question: &Question, class: Option<MarkClass>) -> Result<Horizon> {
     let millis = clock(source)?;
     let mut horizon = Horizon { millis, greatest: None };
     let Some(path) = &question.watermark else { return Ok(horizon) };
-    // The first document at hand says it where no sample did.
+    // Without a sample, the first document shows it.
     let class = match class {
         Some(class) => Some(class),
         None => first(source, question, path, None)?.and_then(|mark| Mark::parse(&mark).ok()?.class()),
@@ -170,7 +172,7 @@ fn horizon(source: &Mongodb, question: &Question, class: Option<MarkClass>) -> R
     Ok(horizon)
 }
 
-/// The watermark of the first document in an order, as canonical Extended JSON; None if it has none.
+/// The watermark of the first document in an order, as canonical Extended JSON. None if it has none.
 fn first(source: &Mongodb, question: &Question, path: &str, sort: Option<Document>) -> Result<Option<String>> {
     let find = Find {
         filter: filter(&question.options, &question.collection)?,
@@ -194,7 +196,7 @@ fn first(source: &Mongodb, question: &Question, path: &str, sort: Option<Documen
     Ok(found)
 }
 
-/// The server's clock, in milliseconds since 1970: ours may differ.
+/// The server's clock, in milliseconds since 1970. The local clock may differ.
 fn clock(source: &Mongodb) -> Result<i64> {
     let started = Instant::now();
     let hello =

@@ -1,6 +1,6 @@
-//! The filter of an incremental window, as a real server can answer it from an index.
+//! The filter of an incremental window, in a form that a real server can answer from an index.
 //!
-//! Pure: makes a query, sends none.
+//! Pure: creates a query, but sends none.
 
 use ::mongodb::bson::oid::ObjectId;
 use ::mongodb::bson::spec::BinarySubtype;
@@ -8,16 +8,16 @@ use ::mongodb::bson::{Binary, Bson, DateTime, Document, JavaScriptCodeWithScope,
 
 use crate::watermark::{Mark, MarkClass};
 
-/// 0001-01-01: an earlier date is none to some servers.
+/// 0001-01-01. Some servers do not support earlier dates.
 const YEAR_ONE_MILLIS: i64 = -62_135_596_800_000;
 
 /// The documents at or after `from`, and those whose value is missing or of another type.
 ///
-/// Each clause is a range of an index on `path`, if there is one; `$not` and `$type` make some servers read the whole
-/// collection. Comparisons keep to the type of their operand (MongoDB manual, "Type Bracketing"), so the least value of
-/// each other type brings all of that type. No comparison finds a regular expression, a DBPointer, a date before
-/// the year 1 where `from` is none, and an array all of whose elements are before `from`, because an index has an array's
-/// elements in the place of the array.
+/// Each clause is a range of an index on `path`, if there is one. `$not` and `$type` are not used, because they make
+/// some servers read the whole collection. A comparison only finds values of its operand's type (MongoDB manual, "Type
+/// Bracketing"), so a comparison with the least value of each other type finds all values of that type. No comparison
+/// finds a regular expression, a DBPointer, a date before the year 1 if `from` is not a date, or an array whose
+/// elements are all before `from`, because an index contains an array's elements instead of the array.
 pub fn since(path: &str, from: &Mark) -> Document {
     let Some(own) = from.class() else { return doc! {} };
     let empty = |subtype| Bson::Binary(Binary { subtype, bytes: Vec::new() });
@@ -32,7 +32,7 @@ pub fn since(path: &str, from: &Mark) -> Document {
         (None, Bson::JavaScriptCode(String::new())),
         (None, Bson::JavaScriptCodeWithScope(JavaScriptCodeWithScope { code: String::new(), scope: doc! {} })),
     ];
-    // Of a missing field too, and the types of few values.
+    // This clause also finds missing fields, and the types with few values.
     let mut values = vec![
         Bson::Null,
         Bson::Array(Vec::new()),

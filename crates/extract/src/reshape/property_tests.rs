@@ -1,5 +1,5 @@
-//! Over random documents: the choice of fields equals one made on `bson::Document` by the manual's words, and what is
-//! written walks cleanly.
+//! Property tests over random documents: the chosen fields equal those of an implementation on `bson::Document` that
+//! follows the manual, and the result is valid BSON.
 
 use bson::{Bson, Document, doc};
 use proptest::prelude::*;
@@ -41,7 +41,7 @@ fn documents() -> impl Strategy<Value = Document> {
     })
 }
 
-/// Paths of which none is above another.
+/// Paths. No path is above another.
 fn paths() -> impl Strategy<Value = Vec<String>> {
     let path = prop::collection::vec(keys(), 1..4).prop_map(|steps| steps.join("."));
     prop::collection::vec(path, 1..5).prop_map(|paths| {

@@ -1,4 +1,4 @@
-//! Documents before and after: choice, masks, both, and what is refused.
+//! Tests of documents before and after: choice of fields, masks, both, and errors.
 
 use bson::{Bson, Document, doc};
 use sha2::{Digest, Sha256};
@@ -18,7 +18,7 @@ fn reshape(include: &[&str], exclude: &[&str], mask: &[(&str, Mask)]) -> Reshape
     Reshape::new(&owned(include), &owned(exclude), &masks(mask), b"salt").unwrap().unwrap()
 }
 
-/// Walks all there is.
+/// Walks the whole document.
 pub fn walk(mut fields: Fields<'_>) -> Result<(), Malformed> {
     while let Some(element) = fields.next(&[])? {
         if matches!(element.value.kind, Kind::Object | Kind::Array) {
@@ -63,7 +63,7 @@ fn excludes() {
         doc! { "a": [{ "b": 1, "x": 1 }, 7, [{ "b": 2 }], { "c": [{ "d": 1 }] }, {}] },
         &doc! { "a": [{ "x": 1 }, 7, [{}], { "c": [{}] }, {}] },
     );
-    // Steps are keys, never an array's indexes.
+    // The steps of a path are keys, never indexes of an array.
     check(&reshape(&[], &["a.0"], &[]), doc! { "a": [1, { "0": 2 }] }, &doc! { "a": [1, {}] });
 }
 
@@ -208,5 +208,5 @@ fn malformed_documents_are_named_as_such() {
         nested = Bson::Array(vec![nested]);
     }
     let deep = doc! { "a": nested }.to_vec().unwrap();
-    assert_eq!(reshape.apply(&deep, &mut out).unwrap_err().what, "values nested deeper than 250 levels");
+    assert_eq!(reshape.apply(&deep, &mut out).unwrap_err().what, "values are nested more than 250 levels deep");
 }

@@ -1,17 +1,17 @@
-//! Dotted paths compiled into a tree that is walked along with a document.
+//! Dotted paths, compiled to a tree that is walked together with a document.
 //!
-//! No path of a tree is above another: whatever has a mark has nothing below it. Knows nothing of BSON.
+//! No path of a tree is above another: a node with a mark has no children. Knows nothing of BSON.
 
-/// A step of some path, or the document itself.
+/// A step of a path, or the document itself.
 #[derive(Debug, Clone)]
 pub struct PathTree<T> {
     /// The mark, if a path ends here.
     mark: Option<T>,
-    /// By key, ascending.
+    /// Sorted by key, ascending.
     children: Vec<(Box<[u8]>, PathTree<T>)>,
 }
 
-/// Up to so many children are looked through in turn; more are searched by halves.
+/// Up to so many children are searched one by one. More children are searched by binary search.
 const SCANNED_MAX: usize = 8;
 
 impl<T: Copy> PathTree<T> {
@@ -22,10 +22,10 @@ impl<T: Copy> PathTree<T> {
         let mut tree = Self::EMPTY;
         for (path, mark) in paths {
             if path.split('.').any(str::is_empty) {
-                return Err(format!("path `{path}` has an empty step"));
+                return Err(format!("path `{path}` has an empty part between its dots"));
             }
             if path.contains('\0') {
-                return Err("a path holds a zero byte".to_owned());
+                return Err("a path contains a zero byte".to_owned());
             }
             let mut node = &mut tree;
             let mut end = 0;
@@ -45,7 +45,7 @@ impl<T: Copy> PathTree<T> {
         Ok(tree)
     }
 
-    /// Ends a path of one step, if it is not there yet.
+    /// Adds a path of one step, if it does not exist yet.
     pub fn mark(&mut self, key: &[u8], mark: T) {
         self.at(key).mark = Some(mark);
     }
@@ -66,7 +66,7 @@ impl<T: Copy> PathTree<T> {
         self.mark.is_some()
     }
 
-    /// The child of a key, made if need be.
+    /// The child of a key. It is created if it does not exist.
     fn at(&mut self, key: &[u8]) -> &mut Self {
         let place = match self.children.binary_search_by(|(name, _)| (**name).cmp(key)) {
             Ok(place) => place,
@@ -78,7 +78,7 @@ impl<T: Copy> PathTree<T> {
         &mut self.children[place].1
     }
 
-    /// The first path below.
+    /// The first path below this node.
     fn first_path(&self) -> Option<String> {
         let (key, child) = self.children.first()?;
         let key = String::from_utf8_lossy(key);
@@ -88,8 +88,8 @@ impl<T: Copy> PathTree<T> {
 
 fn collision(above: &str, path: &str) -> String {
     if above == path {
-        format!("path `{path}` is given twice")
+        format!("path `{path}` is listed twice")
     } else {
-        format!("path `{above}` is given, and `{path}` below it too")
+        format!("path `{path}` is listed, but it is below path `{above}`, which is listed too")
     }
 }

@@ -1,4 +1,4 @@
-//! The order of BSON values across all types, and the numbers' own one exactly.
+//! The order of BSON values of all types, with an exact order of numbers.
 //!
 //! MongoDB manual, "Comparison/Sort Order", without a collation. Knows nothing of queries.
 
@@ -8,10 +8,11 @@ use crate::bson::decimal::{Decimal, power};
 use crate::bson::{Fields, Kind, Malformed, Value};
 use crate::watermark;
 
-/// Digits of the greatest decimal128, to which a double is rounded before the two compare.
+/// The digits of the greatest decimal128. A double is rounded to as many digits before it is compared with a
+/// decimal128.
 const DIGITS: u32 = 34;
 
-/// Values compare by content only within one rank.
+/// Values are compared by content only if their ranks are equal.
 pub fn rank(kind: Kind) -> u8 {
     match kind {
         Kind::MinKey => 0,
@@ -34,7 +35,7 @@ pub fn rank(kind: Kind) -> u8 {
     }
 }
 
-/// A total order: NaN equals itself and comes before every number.
+/// A total order: NaN equals itself and is less than every number.
 pub fn compare(a: Value<'_>, b: Value<'_>) -> Result<Ordering, Malformed> {
     let by_rank = rank(a.kind).cmp(&rank(b.kind));
     if by_rank.is_ne() {
@@ -59,12 +60,12 @@ pub fn compare(a: Value<'_>, b: Value<'_>) -> Result<Ordering, Malformed> {
                 unequal => unequal,
             }
         }
-        // The others are those a watermark can be, or have one value only.
+        // The other types can be watermarks, or have only one value.
         _ => watermark::compare(a, b).unwrap_or(Ordering::Equal),
     })
 }
 
-/// Field by field: rank, then key where keys are names, then value. Recursion ends where the shallower value does.
+/// Compares field by field: rank, then key (if keys are names), then value. Recursion ends with the shallower value.
 fn compare_fields(mut a: Fields<'_>, mut b: Fields<'_>, named: bool) -> Result<Ordering, Malformed> {
     loop {
         let (a, b) = match (a.next(&[])?, b.next(&[])?) {
@@ -92,14 +93,14 @@ pub fn is_nan(value: Value<'_>) -> bool {
     }
 }
 
-/// A number as a decimal128 has it; variants and fields in their order.
+/// A number in the form of a decimal128. The variants and fields are in the order of comparison.
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Number {
     Nan,
     NegativeInfinity,
     Finite {
         sign: i8,
-        /// Of the last of 34 digits; negated if the number is negative.
+        /// The exponent of the last of 34 digits, negated if the number is negative.
         exponent: i32,
         coefficient: i128,
     },
@@ -118,7 +119,7 @@ impl Number {
         }
     }
 
-    /// The five bits after the sign tell infinity from NaN; what is left is a negative zero.
+    /// The five bits after the sign distinguish infinity from NaN. The remaining case is a negative zero.
     fn special(bits: u128) -> Self {
         match (bits >> 122) & 0b1_1111 {
             0b1_1111 => Self::Nan,
@@ -141,7 +142,7 @@ impl Number {
         Self::finite(coefficient, exponent.parse().unwrap_or(0) - 33)
     }
 
-    /// `coefficient` × 10^`exponent`, of at most 34 digits.
+    /// `coefficient` × 10^`exponent`, with at most 34 digits.
     fn finite(coefficient: i128, exponent: i32) -> Self {
         let sign = coefficient.signum() as i8;
         let Some(log) = coefficient.unsigned_abs().checked_ilog10() else {
@@ -153,19 +154,19 @@ impl Number {
     }
 }
 
-/// A number without its fraction, if that is an int64.
+/// A number without its fraction, if the result is an int64.
 pub fn truncate(value: Value<'_>) -> Option<i64> {
     match value.kind {
         Kind::Int32 | Kind::Int64 => Some(value.integer()),
         Kind::Double => {
             let whole = value.double().trunc();
-            // Both bounds are doubles; the upper one is the first that is too great.
+            // Both bounds are doubles. The upper bound is the first double that is too great.
             (-9_223_372_036_854_775_808.0..9_223_372_036_854_775_808.0).contains(&whole).then_some(whole as i64)
         }
         Kind::Decimal128 => match Decimal::from_bytes(value.decimal()) {
             Decimal::Finite { coefficient: 0, .. } => Some(0),
             Decimal::Finite { coefficient, scale } if scale > 0 => {
-                // Beyond 38 places nothing of 34 digits is left.
+                // After 38 places, none of the 34 digits is left.
                 let whole = power(scale.unsigned_abs()).map_or(0, |divisor| coefficient / divisor);
                 i64::try_from(whole).ok()
             }
@@ -211,7 +212,7 @@ mod tests {
         check(1_i32, 1.0, Ordering::Equal);
         check(1_i64, decimal("1.000"), Ordering::Equal);
         check(0.5, decimal("0.50"), Ordering::Equal);
-        // The double nearest to 0.1 lies above it.
+        // The double nearest to 0.1 is greater than 0.1.
         check(0.1, decimal("0.1"), Ordering::Greater);
         check(i64::MAX, i64::MAX as f64, Ordering::Less);
         check(i64::MAX, decimal("9223372036854775807"), Ordering::Equal);

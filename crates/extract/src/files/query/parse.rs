@@ -1,7 +1,7 @@
 //! Reads a query's text: Extended JSON, then MongoDB's operators.
 //!
-//! Refuses whatever the server refuses, and names the operators that only a server can evaluate. Its messages name operators,
-//! never values. Knows nothing of how a query is evaluated.
+//! A query that the server does not accept is an error here, too. So is an operator that only a server can evaluate.
+//! Messages name operators, never values. Does not know how a query is evaluated.
 
 use bson::{Bson, Document};
 
@@ -9,7 +9,7 @@ use super::pattern::Pattern;
 use super::{Comparison, InSet, KeyPath, Operand, Query, QueryNode, Test, order};
 use crate::bson::Kind;
 
-/// Operators that the server knows and this module does not.
+/// Operators that the server supports, but this module does not.
 const OF_SERVERS: [&str; 19] = [
     "$expr",
     "$where",
@@ -35,7 +35,7 @@ const OF_SERVERS: [&str; 19] = [
 type Parsed<T> = Result<T, String>;
 
 impl Query {
-    /// `text` is Extended JSON v2, canonical or relaxed. The error is a message without any of the query's values.
+    /// `text` is Extended JSON v2, canonical or relaxed. The error is a message without values of the query.
     pub fn parse(text: &str) -> Parsed<Self> {
         parse(text).map(|root| Self { root })
     }
@@ -45,8 +45,8 @@ fn parse(text: &str) -> Parsed<QueryNode> {
     let json: serde_json::Value = serde_json::from_str(text).map_err(|error| format!("invalid JSON: {error}"))?;
     match Bson::try_from(json) {
         Ok(Bson::Document(document)) => parse_document(&document),
-        Ok(_) => Err("a query is a JSON object".to_owned()),
-        // The error's own text may show the value.
+        Ok(_) => Err("a query must be a JSON object".to_owned()),
+        // The error's own text may contain the value.
         Err(_) => Err("a value is not valid Extended JSON".to_owned()),
     }
 }
@@ -59,7 +59,7 @@ fn parse_document(document: &Document) -> Parsed<QueryNode> {
             "$or" => nodes.push(QueryNode::Any(parse_list(key, value)?)),
             "$nor" => nodes.push(QueryNode::Not(Box::new(QueryNode::Any(parse_list(key, value)?)))),
             "$comment" => {}
-            // The fields of a reference to another document are fields like others.
+            // The fields of a reference to another document are ordinary fields.
             "$ref" | "$id" | "$db" => nodes.push(equality(&KeyPath::parse(key), key, value)?),
             _ if key.starts_with('$') => return Err(unknown(key)),
             _ => parse_field(key, value, &mut nodes)?,
@@ -81,7 +81,7 @@ fn parse_list(operator: &str, value: &Bson) -> Parsed<Vec<QueryNode>> {
         Bson::Array(items) if !items.is_empty() => items.iter().map(Bson::as_document).collect::<Option<Vec<_>>>(),
         _ => None,
     };
-    let documents = documents.ok_or_else(|| format!("`{operator}` takes a list of objects that is not empty"))?;
+    let documents = documents.ok_or_else(|| format!("`{operator}` requires a list of at least one object"))?;
     documents.into_iter().map(parse_document).collect()
 }
 
@@ -100,8 +100,8 @@ fn parse_field(key: &str, value: &Bson, nodes: &mut Vec<QueryNode>) -> Parsed<()
     }
 }
 
-/// Whether a document is a set of operators rather than a value. One that refers to another document, with `$ref` and
-/// `$id` (or one of them where a part is enough), is a value.
+/// Whether a document is a set of operators and not a value. A reference to another document, with `$ref` and `$id`
+/// (or one of them if `part_of_reference`), is a value.
 fn is_operators(document: &Document, part_of_reference: bool) -> bool {
     let has = |key| document.contains_key(key);
     let refers = if part_of_reference { has("$ref") || has("$id") || has("$db") } else { has("$ref") && has("$id") };
@@ -116,7 +116,7 @@ fn operand(name: &str, value: &Bson) -> Parsed<Operand> {
     if matches!(value, Bson::Undefined) {
         return Err(format!("`{name}` cannot be compared with undefined"));
     }
-    Operand::new(value).ok_or_else(|| format!("the value of `{name}` is not BSON"))
+    Operand::new(value).ok_or_else(|| format!("the value of `{name}` cannot be written as BSON"))
 }
 
 fn not(node: QueryNode) -> QueryNode {
@@ -141,7 +141,7 @@ fn parse_operators(path: &KeyPath, operators: &Document, nodes: &mut Vec<QueryNo
             "$not" => not(parse_not(path, value)?),
             "$regex" => field(Test::Regex(parse_regex(value, operators.get("$options"))?)),
             "$options" if operators.contains_key("$regex") => continue,
-            "$options" => return Err("`$options` needs a `$regex`".to_owned()),
+            "$options" => return Err("`$options` requires a `$regex`".to_owned()),
             "$size" => field(Test::Size(parse_size(value)?)),
             "$all" => parse_all(path, value)?,
             "$elemMatch" => field(parse_element(value)?),
@@ -153,22 +153,22 @@ fn parse_operators(path: &KeyPath, operators: &Document, nodes: &mut Vec<QueryNo
     Ok(())
 }
 
-/// A comparison other than plain equality, to which a regular expression is no value.
+/// A comparison by operator, which does not accept a regular expression as its value.
 fn compare(comparison: Comparison, operator: &str, value: &Bson) -> Parsed<Test> {
     if matches!(value, Bson::RegularExpression(_)) {
-        return Err(format!("`{operator}` cannot take a regular expression"));
+        return Err(format!("`{operator}` does not accept a regular expression"));
     }
     Ok(Test::Compare(comparison, operand(operator, value)?))
 }
 
 fn parse_set(operator: &str, value: &Bson) -> Parsed<InSet> {
-    let Bson::Array(items) = value else { return Err(format!("`{operator}` takes a list")) };
+    let Bson::Array(items) = value else { return Err(format!("`{operator}` requires a list")) };
     let (mut values, mut patterns) = (Vec::with_capacity(items.len()), Vec::new());
     for item in items {
         match item {
             Bson::RegularExpression(_) => patterns.push(pattern(item)?),
             Bson::Document(document) if is_operators(document, false) => {
-                return Err(format!("`{operator}` cannot hold operators"));
+                return Err(format!("`{operator}` does not accept operators"));
             }
             _ => values.push(operand(operator, item)?),
         }
@@ -176,7 +176,7 @@ fn parse_set(operator: &str, value: &Bson) -> Parsed<InSet> {
     Ok(InSet::new(values, patterns))
 }
 
-/// As the server reads a flag.
+/// Reads a flag like the server.
 fn is_true(value: &Bson) -> bool {
     match value {
         Bson::Boolean(value) => *value,
@@ -212,16 +212,16 @@ fn parse_kinds(value: &Bson) -> Parsed<u32> {
                 integer(item).and_then(|code| Kind::ALL.into_iter().find(|kind| kind_code(*kind) == code)).map(kind_bit)
             }
         };
-        kinds |= found.ok_or("`$type` takes a type's name or number, or a list of them")?;
+        kinds |= found.ok_or("`$type` requires the name or the number of a type, or a list of them")?;
     }
-    if kinds == 0 { Err("`$type` takes at least one type".to_owned()) } else { Ok(kinds) }
+    if kinds == 0 { Err("`$type` requires at least one type".to_owned()) } else { Ok(kinds) }
 }
 
 fn kind_bit(kind: Kind) -> u32 {
     1 << kind as u32
 }
 
-/// The type's number in a query: the format's tag, signed.
+/// The number of a type in a query: the format's tag as a signed number.
 fn kind_code(kind: Kind) -> i64 {
     match kind {
         Kind::MinKey => -1,
@@ -238,7 +238,7 @@ fn parse_not(path: &KeyPath, value: &Bson) -> Parsed<QueryNode> {
             parse_operators(path, operators, &mut nodes)?;
             Ok(QueryNode::All(nodes))
         }
-        _ => Err("`$not` takes operators or a regular expression".to_owned()),
+        _ => Err("`$not` requires operators or a regular expression".to_owned()),
     }
 }
 
@@ -246,7 +246,7 @@ fn parse_regex(value: &Bson, options: Option<&Bson>) -> Parsed<Pattern> {
     let options = match options {
         None => None,
         Some(Bson::String(options)) => Some(options.as_str()),
-        Some(_) => return Err("`$options` takes a string".to_owned()),
+        Some(_) => return Err("`$options` requires a string".to_owned()),
     };
     match value {
         Bson::String(source) => Pattern::new(source, options.unwrap_or_default()),
@@ -255,7 +255,7 @@ fn parse_regex(value: &Bson, options: Option<&Bson>) -> Parsed<Pattern> {
             ("", Some(options)) => Pattern::new(regex.pattern.as_str(), options),
             _ => Err("options are set in both `$regex` and `$options`".to_owned()),
         },
-        _ => Err("`$regex` takes a string or a regular expression".to_owned()),
+        _ => Err("`$regex` requires a string or a regular expression".to_owned()),
     }
 }
 
@@ -264,14 +264,12 @@ fn pattern(value: &Bson) -> Parsed<Pattern> {
 }
 
 fn parse_size(value: &Bson) -> Parsed<i64> {
-    integer(value)
-        .filter(|size| *size >= 0)
-        .ok_or_else(|| "`$size` takes a whole number that is not negative".to_owned())
+    integer(value).filter(|size| *size >= 0).ok_or_else(|| "`$size` requires a whole number of at least 0".to_owned())
 }
 
-/// Each item is found somewhere at the path; an empty list is never satisfied.
+/// The path must reach each item of the list. An empty list matches no document.
 fn parse_all(path: &KeyPath, value: &Bson) -> Parsed<QueryNode> {
-    let Bson::Array(items) = value else { return Err("`$all` takes a list".to_owned()) };
+    let Bson::Array(items) = value else { return Err("`$all` requires a list".to_owned()) };
     if items.is_empty() {
         return Ok(QueryNode::Any(Vec::new()));
     }
@@ -281,11 +279,11 @@ fn parse_all(path: &KeyPath, value: &Bson) -> Parsed<QueryNode> {
         let test = match item {
             _ if of_elements => match (element_condition(item), item.as_document()) {
                 (Some(condition), Some(document)) if document.len() == 1 => parse_element(condition)?,
-                _ => return Err("`$all` takes either values or `$elemMatch` only".to_owned()),
+                _ => return Err("`$all` accepts only values, or only `$elemMatch`".to_owned()),
             },
             Bson::RegularExpression(_) => Test::Regex(pattern(item)?),
             Bson::Document(document) if is_operators(document, false) => {
-                return Err("`$all` cannot hold operators but `$elemMatch`".to_owned());
+                return Err("`$all` accepts no operator except `$elemMatch`".to_owned());
             }
             _ => Test::Compare(Comparison::Equal, operand("$all", item)?),
         };
@@ -294,13 +292,13 @@ fn parse_all(path: &KeyPath, value: &Bson) -> Parsed<QueryNode> {
     Ok(QueryNode::All(nodes))
 }
 
-/// Of `{"$elemMatch": condition}`: the condition.
+/// The condition of `{"$elemMatch": condition}`.
 fn element_condition(item: &Bson) -> Option<&Bson> {
     item.as_document()?.iter().next().filter(|(key, _)| *key == "$elemMatch").map(|(_, condition)| condition)
 }
 
 fn parse_element(value: &Bson) -> Parsed<Test> {
-    let Bson::Document(document) = value else { return Err("`$elemMatch` takes an object".to_owned()) };
+    let Bson::Document(document) = value else { return Err("`$elemMatch` requires an object".to_owned()) };
     let first = document.keys().next().map(String::as_str);
     if !is_operators(document, true) || matches!(first, Some("$and" | "$or" | "$nor" | "$where")) {
         return Ok(Test::ElementObject(Box::new(parse_document(document)?)));
@@ -318,7 +316,7 @@ fn parse_remainder(value: &Bson) -> Parsed<Test> {
     match numbers {
         Some((0, _)) => Err("the divisor of `$mod` is 0".to_owned()),
         Some((divisor, remainder)) => Ok(Test::Remainder { divisor, remainder }),
-        None => Err("`$mod` takes a list of two numbers: divisor and remainder".to_owned()),
+        None => Err("`$mod` requires a list of two numbers: the divisor and the remainder".to_owned()),
     }
 }
 

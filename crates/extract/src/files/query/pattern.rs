@@ -1,8 +1,9 @@
-//! A regular expression as MongoDB reads it (PCRE2 in UTF mode), run by the `regex` crate.
+//! A regular expression with MongoDB's semantics (PCRE2 in UTF mode), executed by the `regex` crate.
 //!
-//! Where the two read the same text differently it is rewritten: classes such as `\d` are ASCII, `$` also matches
-//! before a last newline, `[`, `&&` and blanks within a class stand for themselves. What the crate cannot do
-//! (look-around, back references, possessive quantifiers) is refused, never approximated. Knows nothing of queries.
+//! A pattern that means different things in the two is rewritten. Classes such as `\d` are ASCII. `$` also matches
+//! before a last newline. `[`, `&&` and blanks within a class are literal. Patterns that the crate does not support
+//! (look-around, back references, possessive quantifiers) are errors and are never approximated. Knows nothing of
+//! queries.
 
 use std::fmt::Write;
 use std::iter::Peekable;
@@ -14,10 +15,10 @@ use crate::bson::{Kind, Value};
 
 const UNSUPPORTED: &str = "a regular expression is invalid or not supported on files";
 
-/// PCRE's `$` without the option `m`, and its `\Z`.
+/// The meaning of PCRE's `$` without the option `m`, and of its `\Z`.
 const END: &str = r"(?:\n?\z)";
 
-/// A compiled pattern, and the text of it that a stored regular expression equals.
+/// A compiled pattern, and its text, which is compared with stored regular expressions.
 #[derive(Debug, Clone)]
 pub struct Pattern {
     regex: Regex,
@@ -28,7 +29,7 @@ pub struct Pattern {
 impl Pattern {
     pub fn new(source: &str, options: &str) -> Result<Self, String> {
         if !options.chars().all(|option| "imsxu".contains(option)) {
-            return Err("an option of a regular expression is none of `imsx`".to_owned());
+            return Err("an option of a regular expression must be one of `imsx`".to_owned());
         }
         let has = |option| options.contains(option);
         let regex = RegexBuilder::new(&translate(source, has('m'), has('x')).ok_or(UNSUPPORTED)?)
@@ -50,7 +51,7 @@ impl Pattern {
     }
 }
 
-/// None if the pattern says what the crate would read as something else.
+/// Translates a pattern. None if the crate cannot express it.
 fn translate(source: &str, multiline: bool, extended: bool) -> Option<String> {
     let multiline = multiline || sets_multiline(source);
     let mut out = String::with_capacity(source.len() + 16);
@@ -66,7 +67,7 @@ fn translate(source: &str, multiline: bool, extended: bool) -> Option<String> {
                 out.push('(');
                 if chars.next_if_eq(&'?').is_some() {
                     out.push('?');
-                    // Recursion in PCRE, a flag in the crate.
+                    // This is recursion in PCRE, but a flag in the crate.
                     if matches!(chars.peek(), Some('R' | 'u')) {
                         return None;
                     }
@@ -87,7 +88,7 @@ fn translate(source: &str, multiline: bool, extended: bool) -> Option<String> {
                 quantifier = true;
             }
             '#' if extended => {
-                // A comment: its characters mean nothing.
+                // The characters of a comment have no meaning.
                 while chars.next().is_some_and(|char| char != '\n') {}
             }
             _ => out.push(char),
@@ -97,7 +98,7 @@ fn translate(source: &str, multiline: bool, extended: bool) -> Option<String> {
     Some(out)
 }
 
-/// Whether a group sets the option `m` from within.
+/// Whether a group sets the option `m` inside the pattern.
 fn sets_multiline(source: &str) -> bool {
     source.split("(?").skip(1).any(|group| {
         group.chars().take_while(char::is_ascii_lowercase).any(|flag| flag == 'm')
@@ -105,7 +106,7 @@ fn sets_multiline(source: &str) -> bool {
     })
 }
 
-/// Characters of `3}`, `3,}` or `3,5}`; anything else after a brace leaves it a brace.
+/// The length of `3}`, `3,}` or `3,5}`. A brace before any other text is literal.
 fn bounds(chars: &Peekable<Chars<'_>>) -> Option<usize> {
     let inner: String = chars.clone().take_while(|char| *char != '}').collect();
     let (least, most) = inner.split_once(',').unwrap_or((&inner, ""));
@@ -119,7 +120,7 @@ fn escape(chars: &mut Peekable<Chars<'_>>, out: &mut String) -> Option<()> {
     match char {
         'd' => out.push_str("[0-9]"),
         'D' => out.push_str("[^0-9]"),
-        // Ignoring case, the crate's letters would take in two that are not ASCII.
+        // Without regard to case, the crate's letters would also match two that are not ASCII.
         'w' => out.push_str("(?-i:[0-9A-Za-z_])"),
         'W' => out.push_str("(?-i:[^0-9A-Za-z_])"),
         's' => out.push_str(r"[\t\n\x0B\x0C\r\x20]"),
@@ -137,7 +138,7 @@ fn escape(chars: &mut Peekable<Chars<'_>>, out: &mut String) -> Option<()> {
     Some(())
 }
 
-/// What stands between `\Q` and `\E` or the end.
+/// The text between `\Q` and `\E`, or the end of the pattern.
 fn quoted(chars: &mut Peekable<Chars<'_>>) -> String {
     let mut literal = String::new();
     while let Some(char) = chars.next() {
@@ -149,10 +150,10 @@ fn quoted(chars: &mut Peekable<Chars<'_>>) -> String {
     literal
 }
 
-/// An escape that means the same within a class and outside.
+/// An escape with the same meaning inside and outside a class.
 fn plain_escape(char: char, out: &mut String) -> Option<()> {
     match char {
-        // Of other meaning, or none, in PCRE.
+        // These have another meaning in PCRE, or none.
         'v' | 'u' | 'U' => return None,
         '<' | '>' => out.push(char),
         _ if char.is_ascii() => out.extend(['\\', char]),
@@ -161,7 +162,7 @@ fn plain_escape(char: char, out: &mut String) -> Option<()> {
     Some(())
 }
 
-/// The rest of a class after its bracket.
+/// The rest of a class after its opening bracket.
 fn class(chars: &mut Peekable<Chars<'_>>, out: &mut String) -> Option<()> {
     out.push('[');
     if chars.next_if_eq(&'^').is_some() {
@@ -265,7 +266,7 @@ mod tests {
             let error = Pattern::new(source, "").unwrap_err();
             assert_eq!(error, "a regular expression is invalid or not supported on files", "{source}");
         }
-        assert_eq!(Pattern::new("a", "g").unwrap_err(), "an option of a regular expression is none of `imsx`");
+        assert_eq!(Pattern::new("a", "g").unwrap_err(), "an option of a regular expression must be one of `imsx`");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Queries against documents: what the server's own semantics say of each.
+//! Tests of queries against documents, with the results that the server returns.
 
 use bson::{Bson, Document};
 
@@ -81,7 +81,7 @@ fn comparisons_stay_within_their_type() {
         &["{}", r#"{"a":5}"#, r#"{"a":"6"}"#, r#"{"a":null}"#, r#"{"a":{"b":9}}"#, r#"{"a":{"$numberDouble":"NaN"}}"#],
     );
     check(r#"{"a":{"$gte":"m"}}"#, &[r#"{"a":"m"}"#, r#"{"a":"z"}"#], &[r#"{"a":"a"}"#, r#"{"a":99}"#]);
-    // Each bound may be met by another element.
+    // Different elements may satisfy the two bounds.
     check(r#"{"a":{"$gt":5,"$lt":3}}"#, &[r#"{"a":[1,9]}"#], &[r#"{"a":4}"#]);
     check(r#"{"a":{"$lt":true}}"#, &[r#"{"a":false}"#], &[r#"{"a":true}"#, r#"{"a":0}"#]);
     check(
@@ -249,7 +249,7 @@ fn paths() {
     check(r#"{"a.0.b":1}"#, &[r#"{"a":[[{"b":1}]]}"#], &[r#"{"a":[{},[{"b":1}]]}"#]);
     check(r#"{"a.0.1":5}"#, &[r#"{"a":[[4,5]]}"#], &[r#"{"a":[[5,4]]}"#]);
     check(r#"{"a.00":1}"#, &[], &[r#"{"a":[1]}"#]);
-    // Arrays directly within arrays are not gone into.
+    // A path does not enter arrays that are directly within arrays.
     check(r#"{"a.b":1}"#, &[], &[r#"{"a":[[{"b":1}]]}"#]);
     check(r#"{"a.0":null}"#, &[r#"{"a":[null]}"#, r#"{"a":[{"b":1}]}"#], &[r#"{"a":[1]}"#]);
     check(r#"{"a.0":{"$exists":true}}"#, &[r#"{"a":[1]}"#], &[r#"{"a":[]}"#]);

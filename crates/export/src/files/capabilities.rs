@@ -1,0 +1,14 @@
+//! What a folder of files can do as a target, by the format of the files.
+//!
+//! Values only.
+
+use crate::capabilities::Capabilities;
+use elt_project::FileFormat;
+
+pub const fn capabilities_of(format: &FileFormat) -> &'static Capabilities {
+    match format {
+        FileFormat::Parquet => const { &Capabilities::only_publishes("Parquet") },
+        FileFormat::Csv(_) => const { &Capabilities::only_publishes("CSV") },
+        FileFormat::Json { .. } => const { &Capabilities::only_publishes("JSON") },
+    }
+}
