@@ -170,7 +170,7 @@ impl Warehouse {
         })
     }
 
-    /// Another connection, with a transaction of its own, in UTC.
+    /// Another connection, with its own transaction, in UTC.
     pub fn session(&self) -> Result<Session> {
         let shown = || self.path.as_deref().unwrap_or(Path::new(":memory:"));
         let connection = match &self.root {
