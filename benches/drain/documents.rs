@@ -1,5 +1,5 @@
-//! The made sets: `wide` (some 20 KB, mixed fields with long texts and arrays) and `nested` (some 1.5 KB, seven levels
-//! of objects and arrays of objects). The same documents each time.
+//! The generated sets of documents: `wide` (about 20 KB, mixed fields with long texts and arrays) and `nested` (about
+//! 1.5 KB, seven levels of objects and arrays of objects). The documents are the same each time.
 //!
 //! Knows nothing of files and servers.
 
@@ -23,7 +23,7 @@ const WORDS: [&str; 40] = [
 const TOWNS: [&str; 8] = ["Nairobi", "Kisumu", "Mombasa", "Nakuru", "Eldoret", "Thika", "Malindi", "Kitale"];
 const STATES: [&str; 5] = ["open", "waiting", "approved", "rejected", "closed"];
 
-/// `count` documents of the set with that name; None if there is no such set.
+/// `count` documents of the set with that name. None if the set does not exist.
 pub fn of_set(name: &str, count: u64) -> Option<impl Iterator<Item = Document>> {
     let one = match name {
         "wide" => wide,
@@ -34,7 +34,7 @@ pub fn of_set(name: &str, count: u64) -> Option<impl Iterator<Item = Document>> 
     Some((0..count).map(move |number| one(number, &mut random)))
 }
 
-/// A customer's file: plain fields, a long text, and arrays of values and of objects.
+/// A customer's file: simple fields, a long text, and arrays of values and of objects.
 fn wide(number: u64, random: &mut ChaCha8Rng) -> Document {
     let visits: Vec<Document> = (0..random.random_range(20..40)).map(|_| visit(random)).collect();
     let notes: Vec<String> = (0..random.random_range(6..14)).map(|_| text(120, random)).collect();
@@ -145,7 +145,7 @@ fn step(random: &mut ChaCha8Rng) -> Document {
     step
 }
 
-/// Rising, as a server's own are.
+/// Ascending ids, like those of a server.
 fn id(number: u64, random: &mut ChaCha8Rng) -> ObjectId {
     let seconds = START_MILLIS / 1000 + i64::try_from(number / 10).unwrap_or(0);
     ObjectId::from_parts(u32::try_from(seconds).unwrap_or(u32::MAX), random.random(), random.random())

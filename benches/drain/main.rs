@@ -1,8 +1,9 @@
-//! What `benches/extract` measures against: the driver's own speed, and the documents that it reads.
+//! The reference for `benches/extract`: measures the driver's own speed, and creates the documents.
 //!
-//! `drain` receives collections as the server's raw batches and only counts them; nothing that reads the same documents
-//! through the same driver is faster. `make` writes documents into a `.bson` file, `fill` puts a file's documents into a
-//! collection, `drop` removes a database. Each prints one JSON object. Uses none of the tool's code.
+//! `drain` receives collections as the server's raw batches and only counts them. No program that reads the same
+//! documents with the same driver is faster. `make` writes documents to a `.bson` file, `fill` inserts a file's
+//! documents into a collection, and `drop` removes a database. Each prints one JSON object. Does not use the tool's
+//! code.
 
 mod documents;
 
@@ -30,16 +31,16 @@ usage: drain drain URI DATABASE AT_ONCE COLLECTION...   receive and count, AT_ON
        drain fill URI DATABASE COLLECTION FILE FROM TO  insert the file's documents number FROM to TO (not included)
        drain drop URI DATABASE                          remove the database";
 
-/// Documents of a server batch, at most: as many as the tool asks for.
+/// The most documents of a server batch: as many as the tool requests.
 const BATCH_DOCUMENTS: u32 = 10_000;
 
-/// An insert holds at most this many documents, and about this many bytes (a server takes 48 MB).
+/// An insert contains at most this many documents, and about this many bytes (a server accepts 48 MB).
 const INSERT_DOCUMENTS_MAX: usize = 5_000;
 const INSERT_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// Inserts under way at once.
+/// The number of inserts at the same time.
 const WRITERS: usize = 2;
 
-/// The greatest document a server takes, in bytes.
+/// The size in bytes of the largest document that a server accepts.
 const DOCUMENT_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
@@ -56,7 +57,7 @@ fn main() -> ExitCode {
             fill(uri, database, collection, Path::new(file), from, to)
         }
         ["drop", uri, database] => drop_database(uri, database),
-        // `cargo bench` runs this too; there is nothing to measure without a server.
+        // `cargo bench` runs this, too. Without a server there is nothing to measure.
         [] | ["--bench"] => {
             eprintln!("{USAGE}");
             return ExitCode::SUCCESS;
@@ -81,7 +82,7 @@ fn main() -> ExitCode {
 #[derive(Debug, Default, Clone, Copy)]
 struct Counted {
     documents: u64,
-    /// Of their BSON.
+    /// The size of their BSON in bytes.
     bytes: u64,
 }
 
@@ -115,7 +116,7 @@ fn drain(uri: &str, database: &str, at_once: &str, collections: &[&str]) -> Resu
     Ok(counted.figures(started))
 }
 
-/// Takes names from `left` until there are none.
+/// Removes names from `left` one by one, until none is left.
 async fn drain_collections(database: Database, left: Arc<Mutex<Vec<String>>>) -> Result<Counted> {
     let mut counted = Counted::default();
     loop {
@@ -155,7 +156,7 @@ fn fill(uri: &str, database: &str, collection: &str, path: &Path, from: &str, to
     let writers: Vec<_> = (0..WRITERS)
         .map(|_| runtime.spawn(insert_all(database.clone(), collection.to_owned(), receiver.clone())))
         .collect();
-    // Only the writers hold it, so that sending fails once they all have.
+    // Only the writers own it, so that sending fails after all writers have failed.
     drop(receiver);
 
     let mut file = BufReader::with_capacity(1 << 20, File::open(path)?);
@@ -176,7 +177,7 @@ fn fill(uri: &str, database: &str, collection: &str, path: &Path, from: &str, to
             }
         }
     }
-    // A writer that has failed says why, below.
+    // The result of a failed writer, below, has the reason.
     if !batch.is_empty() {
         let _ = sender.blocking_send(batch);
     }
@@ -201,7 +202,7 @@ async fn insert_all(database: Database, collection: String, batches: Batches) ->
     }
 }
 
-/// The next document of a `.bson` file; None at its end.
+/// The next document of a `.bson` file. None at its end.
 fn read_document(file: &mut impl Read) -> Result<Option<RawDocumentBuf>> {
     let mut length = [0; 4];
     match file.read_exact(&mut length) {

@@ -1,4 +1,4 @@
-//! Interruptions that a data-driven case cannot stage: two commands at once, Ctrl-C, a source that goes away.
+//! Interruptions that a data-driven case cannot simulate: two commands at once, Ctrl-C, a source that disappears.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,11 +10,11 @@ use crate::relay::Relay;
 use crate::servers::{Mongo, Postgres};
 
 const PROFILES: &str = "[project]\nname = \"slow\"\n\n[target.dev.export]\ntype = \"parquet\"\npath = \"out\"\n";
-/// Runs for hours, and can be interrupted anywhere.
+/// A query that runs for hours, and can be interrupted at any time.
 const SLOW: &str = "select count(*) as n\nfrom range(1000000000) as a (x), range(1000000) as b (y)\n\
                     where (a.x * 31 + b.y) % 1000003 = 7\n";
 
-/// A project with a quick model, and a slow one that is running.
+/// A project with a fast model, and a slow model that is running.
 fn slow_build() -> (Project, Running) {
     let project = Project::of(&[
         ("profiles.toml", PROFILES),
@@ -28,7 +28,7 @@ fn slow_build() -> (Project, Running) {
         assert!(running.is_running() && Instant::now() < deadline, "no warehouse\n{}", running.stderr());
         thread::sleep(Duration::from_millis(10));
     }
-    // Into the model itself.
+    // The interruption is in the model itself.
     thread::sleep(Duration::from_millis(700));
     assert!(running.is_running(), "the slow model is done\n{}", running.stderr());
     (project, running)
@@ -51,7 +51,7 @@ fn what_is_committed_can_be_read_while_a_build_runs() {
     project.elt(&["compile"]).ok();
     project.elt(&["state"]).ok().says("no collection has been loaded yet");
     assert!(running.is_running(), "the build was disturbed\n{}", running.stderr());
-    // The reader's socket goes with the writer.
+    // The writer removes the readers' socket when it ends.
     running.signal("INT");
     running.finish_within(Duration::from_secs(10));
     assert!(!project.path().join(".elt/dev/warehouse.duckdb.sock").exists());
@@ -82,7 +82,7 @@ fn a_full_disk_leaves_the_last_good_state() {
     };
     let project = Project::of(&[("profiles.toml", PROFILES), ("models/marts/numbers.sql", &rows('a', 1000))]);
     project.elt(&["build"]).ok();
-    // Some 40 MB of text that does not compress.
+    // About 40 MB of text that cannot be compressed.
     project.write("models/marts/numbers.sql", &rows('b', 1_000_000));
     let run = project.elt_on_a_full_disk(8_000, &["build"]).exits(1);
     assert!(!run.stderr.contains("panicked"), "{run}");
@@ -101,7 +101,7 @@ fn a_mongodb_server_that_goes_away_loses_nothing() {
     let mongo = Mongo::shared().database();
     let padding = "x".repeat(500);
     mongo.insert("orders", (0..ORDERS).map(|n| doc! { "n": n, "padding": &padding }).collect());
-    // Half of what the collection has.
+    // Half of the collection.
     let relay = Relay::before_mongo(&mongo, 1_000_000);
     let mut project = Project::of(&[
         (
@@ -141,7 +141,7 @@ fn a_postgres_server_that_goes_away_publishes_nothing_or_all() {
     project.elt(&["build"]).ok();
     assert_eq!(postgres.number("select count(*) from marts.numbers"), 20_000);
 
-    // The server ends every connection of ours as soon as data has gone over.
+    // The server closes every connection of ours as soon as data was transferred.
     project
         .write("models/marts/numbers.sql", "select x as n, repeat('y', 200) as padding from range(30000) as r (x)\n");
     let mut watcher = postgres.client();
@@ -162,7 +162,7 @@ fn a_postgres_server_that_goes_away_publishes_nothing_or_all() {
     let rows = postgres.number("select count(*) from marts.numbers");
     let changed = postgres.number("select count(*) from marts.numbers where padding like 'y%'");
     match run.status.code() {
-        // The copy was over before it was seen.
+        // The copy ended before the test saw it.
         Some(0) => assert_eq!((rows, changed), (30_000, 30_000), "{run}"),
         Some(1) => assert_eq!((rows, changed), (20_000, 0), "{run}"),
         _ => panic!("{run}"),

@@ -1,5 +1,5 @@
-//! The data-driven cases: every folder below `tests/cases/` is a project, the commands to run in it, and what
-//! must come of it. `tests/cases/README.md` describes the form.
+//! The data-driven cases: every folder below `tests/cases/` has a project, the commands to run in it, and the expected
+//! results. `tests/cases/README.md` describes the form.
 //!
 //! Each is a test `cases::<folder>`. `ELT_UPDATE_CASES=1` rewrites the expectations.
 
@@ -21,13 +21,13 @@ use crate::servers::{Mongo, MongoDatabase, Postgres, PostgresDatabase};
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Case {
-    /// What the case shows.
+    /// The behaviour that the case shows.
     #[allow(dead_code, reason = "for its readers")]
     about: String,
     #[serde(default)]
     project: Origin,
-    /// A fresh database on each, which the commands see as `MONGODB_URI` and `MONGODB_DATABASE`, `MYSQL_URI`,
-    /// `POSTGRES_URI`.
+    /// The servers. The case gets a fresh database on each, which the commands see as `MONGODB_URI` and
+    /// `MONGODB_DATABASE`, `MYSQL_URI`, `POSTGRES_URI`.
     #[serde(default)]
     servers: Vec<ServerKind>,
     /// SQL statements that run in the database before the first command.
@@ -40,23 +40,23 @@ struct Case {
     #[serde(default)]
     env: BTreeMap<String, String>,
     run: Vec<Step>,
-    /// The target whose warehouse `queries` reads; the project's default if absent.
+    /// The target whose warehouse `queries` reads. The project's default target if absent.
     target: Option<String>,
     /// Queries over the warehouse after the last command, by name: `expected/<name>.csv`.
     #[serde(default)]
     queries: BTreeMap<String, String>,
-    /// Queries over Postgres and MariaDB whose first column is a text: `expected/<name>.txt`, a line a row.
+    /// Queries over Postgres and MariaDB whose first column is a text: `expected/<name>.txt`, one line for each row.
     #[serde(default)]
     postgres_queries: BTreeMap<String, String>,
     #[serde(default)]
     mysql_queries: BTreeMap<String, String>,
-    /// Collections of MongoDB: `expected/<name>.txt`, a line a document, in canonical Extended JSON.
+    /// Collections of MongoDB: `expected/<name>.txt`, one line for each document, in canonical Extended JSON.
     #[serde(default)]
     mongodb_collections: BTreeMap<String, String>,
-    /// Paths that must be there after the last command.
+    /// Paths that must exist after the last command.
     #[serde(default)]
     present: Vec<String>,
-    /// Paths that must not.
+    /// Paths that must not exist after the last command.
     #[serde(default)]
     absent: Vec<String>,
 }
@@ -67,7 +67,7 @@ enum Origin {
     /// The case's folder `project/`.
     #[default]
     Case,
-    /// The repository's own project, `project/` laid over it.
+    /// The repository's own project, with the files of `project/` copied over it.
     Repository,
 }
 
@@ -82,16 +82,16 @@ enum ServerKind {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Step {
-    /// The arguments, separated by spaces, or as a list.
+    /// The arguments: a text in which spaces separate them, or a list.
     elt: Arguments,
     #[serde(default)]
     exit: i32,
-    /// A folder of the case, laid over the project before the command.
+    /// A folder of the case. Its files are copied over the project before the command.
     overlay: Option<String>,
-    /// Whether the order of the lines is left open, as where collections load at once.
+    /// Whether the lines may be in any order, for example because collections load at the same time.
     #[serde(default)]
     unordered: bool,
-    /// Of `stdout` and `stderr`, what is compared.
+    /// The outputs to compare, of `stdout` and `stderr`.
     #[serde(default = "both")]
     compare: Vec<Stream>,
 }
@@ -244,7 +244,7 @@ impl Databases {
         Ok(Self { mongodb, mysql, postgres })
     }
 
-    /// What the case asks for after its last command: lines by name.
+    /// The results that the case requests after its last command: lines by name.
     fn read(&self, case: &Case) -> Result<Vec<(String, Vec<String>)>, Vec<String>> {
         let mut found = Vec::new();
         if let Some(database) = &self.postgres {
@@ -280,15 +280,15 @@ fn document(text: &str) -> Result<Document, String> {
     }
 }
 
-/// The files of `expected/`, and where the run differs from them.
+/// The files of `expected/`, and the differences of the run from them.
 struct Expected {
     folder: PathBuf,
     errors: Vec<String>,
 }
 
 impl Expected {
-    /// Compares with the file `name`; no file stands for no output. `[..]` in it matches any part of a line, a line
-    /// `...` any lines.
+    /// Compares with the file `name`. If the file does not exist, the output must be empty. `[..]` in the file matches
+    /// any part of a line, and a line `...` matches any lines.
     fn compare(&mut self, name: &str, actual: &str) {
         let path = self.folder.join(name);
         let expected = fs::read_to_string(&path).unwrap_or_default();
@@ -308,7 +308,7 @@ impl Expected {
     }
 }
 
-/// The text with what differs from run to run replaced.
+/// The text, with placeholders for the parts that differ in each run.
 fn steady(text: &str, project: &Project) -> String {
     static VOLATILE: LazyLock<Vec<(Regex, &str)>> = LazyLock::new(|| {
         [
@@ -322,7 +322,7 @@ fn steady(text: &str, project: &Project) -> String {
             (r"\b(pid|PID|process) \d+", "$1 [pid]"),
             (r"[\d.,_]+ ?[kMG]?(rows|documents|docs|bytes|B|KB|MB|GB|KiB|MiB|GiB)/s\b", "[rate]"),
             (r"[\d,]+/s\b", "[rate]"),
-            // With the spaces that align it.
+            // Includes the spaces that align it.
             (r" *\b(\d+m ?)?\d+(\.\d+)? ?(ns|µs|us|ms|s|sec|seconds?)\b", " [time]"),
         ]
         .map(|(pattern, with)| (Regex::new(pattern).expect("a pattern"), with))
@@ -332,7 +332,7 @@ fn steady(text: &str, project: &Project) -> String {
     for (pattern, with) in &*VOLATILE {
         text = pattern.replace_all(&text, *with).into_owned();
     }
-    // A table drawn to the width of such values.
+    // The width of this table depends on such values.
     text.lines().map(|line| format!("{}\n", line.trim_end())).collect()
 }
 

@@ -1,4 +1,4 @@
-//! `--changed` after a crash: what was not committed was not built, and what was committed is not built again.
+//! `--changed` after a crash: uncommitted models are built again, and committed models are not.
 
 use crate::project::Project;
 

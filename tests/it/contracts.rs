@@ -1,7 +1,7 @@
-//! Contracts against what a DBA does to the same tables: views over them, indexes and grants of their own, a schema that
-//! was made from `elt export --ddl`.
+//! Contracts, and a DBA's changes to the same tables: views over them, additional indexes and grants, and a schema that
+//! was created from `elt export --ddl`.
 //!
-//! Knows nothing of how steps are found.
+//! Does not know how the steps of a migration are found.
 
 use std::process::Command;
 
@@ -56,7 +56,7 @@ fn a_view_over_a_table_stays_and_is_named_where_it_is_in_the_way() {
     project.elt(&["export"]).exits(1).says(said).says("views are never dropped here");
     project.elt(&["apply", "--allow-destructive"]).exits(1).says(said);
     assert_eq!(database.number("select sum(amount)::bigint from shop.amounts"), 6);
-    // What the view does not read may change under it.
+    // Columns that the view does not read may change.
     project.write(
         "models/marts/orders.sql",
         &WIDER.replace("i::bigint", "i::integer").replace("i % 3", "(i % 3)::hugeint"),
@@ -112,7 +112,7 @@ models:
         config: {export: {type: "numeric(10, 2)", default: "0"}}
 "#;
 
-/// What stands, in words that do not tell who made it.
+/// A description of the existing tables that does not depend on who created them.
 const SHAPE: &str = "\
 select format('%s %s %s', conrelid::regclass, conname, pg_get_constraintdef(oid)) from pg_constraint \
 where connamespace in ('shop'::regnamespace, 'people'::regnamespace) \
@@ -130,7 +130,7 @@ fn the_ddl_makes_in_psql_what_a_publication_makes() {
     let project = shop(&ours.uri, ORDERS, EVERYTHING);
     project.elt(&["build"]).ok();
     let theirs = Postgres::shared().database();
-    // Printing needs no server.
+    // Printing does not need a server.
     let mut project = shop("postgres://nobody@127.0.0.1:1/none", ORDERS, EVERYTHING);
     project.elt(&["run"]).ok();
     let script = project.elt(&["export", "--ddl"]).ok().stdout;
@@ -190,7 +190,7 @@ fn rows_of_a_new_table_that_break_its_contract_are_counted() {
         .says("check (amount < 3): 2 rows")
         .says("`customer_id` not unique: 5 rows");
     assert_eq!(database.number("select count(*) from pg_tables where schemaname = 'shop'"), 0);
-    // Broken by an index alone.
+    // Only an index differs.
     project.write(
         "models/marts/shop.yml",
         "models: [{name: orders, config: {indexes: [{columns: [customer_id], unique: true}]}}]\n",

@@ -1,5 +1,5 @@
-//! Every type that DuckDB has, at its edges, published to Postgres and compared value by value with what DuckDB says: first
-//! load, changed rows, and columns whose types a contract gives.
+//! Publishes extreme values of every DuckDB type to Postgres, and compares each value with DuckDB's text: in a first
+//! load, in changed rows, and in columns whose types a contract sets.
 
 use std::collections::BTreeMap;
 
@@ -12,15 +12,15 @@ use crate::servers::{Postgres, PostgresDatabase};
 #[derive(Clone, Copy, PartialEq)]
 enum By {
     Text,
-    /// As a number, by its bits.
+    /// As numbers, by their bits.
     Float,
     Json,
-    /// BC is in brackets in DuckDB.
+    /// As times. DuckDB writes BC in brackets.
     Time,
 }
 
-/// One column: its name, DuckDB's type, its values, the type expected in Postgres, and the texts compared, where `$`
-/// stands for the column.
+/// One column: its name, DuckDB's type, its values, the type expected in Postgres, and the expressions of the compared
+/// texts, in which `$` is the column.
 struct Column {
     name: &'static str,
     duckdb: &'static str,
@@ -252,10 +252,10 @@ fn columns() -> Vec<Column> {
     ]
 }
 
-/// Rows enough that each column shows each of its values, and each column a null.
+/// Enough rows for each value of each column, and for a null in each column.
 const ROWS: usize = 8;
 
-/// Without VARIANT, which no table holds in the storage version that warehouses have.
+/// Without VARIANT, which a table cannot store in the storage version of warehouses.
 fn model(columns: &[Column], shift: usize) -> String {
     let mut parts = vec!["i as id".to_owned()];
     for column in columns {
@@ -275,7 +275,7 @@ fn project(database: &PostgresDatabase, files: &[(&str, &str)]) -> Project {
     Project::of(&files)
 }
 
-/// By row, then column: the text of each value.
+/// The text of each value, by row, then by column.
 type Texts = Vec<BTreeMap<String, Option<String>>>;
 
 fn in_duckdb(project: &Project, columns: &[Column]) -> Texts {
@@ -307,7 +307,7 @@ fn in_postgres(database: &PostgresDatabase, columns: &[Column]) -> Texts {
     rows.iter().map(row).collect()
 }
 
-/// What all texts of one value have in common.
+/// The canonical form of all texts of one value.
 fn canonical(by: By, text: &str) -> Value {
     match by {
         By::Text => text.into(),
@@ -315,7 +315,7 @@ fn canonical(by: By, text: &str) -> Value {
             let number: f64 = text.parse().unwrap_or_else(|_| panic!("`{text}` is no number"));
             if number.is_nan() { "nan".into() } else { format!("{number:?}").into() }
         }
-        // Objects are equal whatever the order of their keys.
+        // The order of keys does not matter for the equality of objects.
         By::Json => serde_json::from_str(text).unwrap_or_else(|_| panic!("`{text}` is no JSON")),
         // `4713-12-31 (BC) 00:00:00` here, `4713-12-31 00:00:00 BC` there.
         By::Time => match text.replace(" (BC)", " BC").split_once(" BC") {
@@ -343,7 +343,7 @@ fn compare(project: &Project, database: &PostgresDatabase, columns: &[Column]) {
     assert!(differences.is_empty(), "DuckDB and Postgres differ:\n{}", differences.join("\n"));
 }
 
-/// The types that a contract gives to columns, by name.
+/// The types that a contract sets for columns, by name.
 fn contract(types: &[(&str, &str)]) -> String {
     let mut yaml = "models:\n  - name: everything\n    columns:\n".to_owned();
     for (name, written) in types {
@@ -371,7 +371,7 @@ fn every_type_arrives_as_it_is() {
     }
     compare(&project, &database, &columns);
 
-    // What changes is updated, in place or not, by what is staged.
+    // Staged rows update the changed rows.
     project.write("models/marts/everything.sql", &model(&columns, 1));
     project.elt(&["build"]).ok().says("8 updated");
     compare(&project, &database, &columns);
@@ -435,7 +435,7 @@ fn contracts_give_types_that_hold_the_same_values() {
         list("uuids", "VARCHAR[]", &["['00112233-4455-6677-8899-aabbccddeeff', null]"], "uuid[]"),
         list("millis", "TIMESTAMP[]", &["['2024-02-29 12:34:56.123', null]"], "timestamp(3) without time zone[]"),
     ];
-    // BC and the day alone are written otherwise in a timestamp.
+    // BC, and times at midnight, have another form in a timestamp.
     let columns: Vec<_> = columns
         .into_iter()
         .map(|column| match column.name {
@@ -462,7 +462,7 @@ fn contracts_give_types_that_hold_the_same_values() {
     project.elt(&["build"]).ok().says("unchanged");
 }
 
-/// What Postgres calls equal and is not the same.
+/// Values that are equal for Postgres, but not the same.
 #[test]
 fn changes_that_postgres_hardly_sees_are_published() {
     let database = Postgres::shared().database();

@@ -1,6 +1,7 @@
-//! Loads from a real server that a data-driven case cannot stage: kills, lost connections, odd `_id`s, concurrent writes.
+//! Loads from a real server that a data-driven case cannot simulate: kills, lost connections, odd `_id`s, concurrent
+//! writes.
 //!
-//! The measure is the server's own documents: each is in the raw table once.
+//! The condition is always that each document of the server is in the raw table once.
 
 use std::fs;
 use std::thread;
@@ -15,7 +16,7 @@ use crate::servers::{Mongo, MongoDatabase};
 const PROFILES: &str = "[project]\nname = \"shop\"\n\n[target.dev.sources.shop]\ntype = \"mongodb\"\n\
                         uri = \"${MONGODB_URI}\"\ndatabase = \"${MONGODB_DATABASE}\"\n";
 
-/// A project with the collection `orders` of that configuration, and one model over it.
+/// A project with the collection `orders` with that configuration, and one model over it.
 fn project(config: &str, mongo: &MongoDatabase) -> Project {
     let sources = format!(
         "version: 2\nsources:\n  - name: shop\n    tables:\n      - name: orders\n        config: {{ {config} }}\n"
@@ -29,7 +30,7 @@ fn project(config: &str, mongo: &MongoDatabase) -> Project {
     project
 }
 
-/// `_id`s of every type that a server takes, and many of some.
+/// `_id`s of every type that a server accepts, with many values of some types.
 fn ids() -> Vec<Bson> {
     let mut ids: Vec<Bson> = vec![
         Bson::Null,
@@ -100,7 +101,7 @@ fn a_killed_full_load_goes_on_with_the_ranges_that_landed() {
     // Again from nothing: a finished load is not gone on with.
     project.elt(&["build", "--full-refresh"]).ok().hides("were already on disk");
     assert_whole(&project, documents().len());
-    // With other options what landed is of no use.
+    // With other options, the landed parts cannot be used.
     project.set("ELT_FAILPOINT", "land.part:2");
     project.elt(&["build", "--full-refresh", "--threads", "1"]).died();
     project.unset("ELT_FAILPOINT");
@@ -123,7 +124,7 @@ fn a_server_that_is_lost_for_a_moment_costs_no_document() {
         let run = thread::scope(|scope| {
             scope.spawn(|| {
                 relay.wait_for_cut(Duration::from_secs(60));
-                // Longer than the driver looks for a server.
+                // Longer than the driver's time limit for finding a server.
                 thread::sleep(Duration::from_millis(1_500));
                 relay.mend();
             });
@@ -154,7 +155,7 @@ fn a_late_write_below_the_window_is_told_or_refused() {
     let project = project(config, &mongo);
     project.elt(&["build"]).ok();
     assert_whole(&project, 50);
-    // Its watermark is far below the greatest: no window reads it.
+    // No window reads this document, because its watermark is far below the greatest.
     mongo.insert("orders", vec![doc! { "_id": 100, "n": 100, "at": -1 }]);
     project.elt(&["build"]).ok().says("the source has 51 documents in `shop.orders`, but the raw table has 50");
     project.write(
@@ -183,7 +184,7 @@ fn deleted_documents_are_marked_and_come_back() {
     project.elt(&["build"]).ok().says("7 marked as deleted").says("source 43");
     assert_eq!(project.number("dev", gone), 7);
     assert_whole(&project, 50);
-    // One that comes back below the window, and one as it was.
+    // One document is inserted again below the window, and one is inserted again without a change.
     mongo.insert("orders", vec![order(1), doc! { "_id": 2, "n": 2, "at": 99 }]);
     project.elt(&["build"]).ok().says("source 45");
     assert_eq!(project.number("dev", gone), 5);

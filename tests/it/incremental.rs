@@ -1,7 +1,7 @@
-//! Days of random changes, built incrementally, against the same documents built from nothing: equal rows.
+//! Builds days of random changes incrementally. The rows must equal those of a full build of the same documents.
 //!
-//! Every strategy: delete+insert and merge with swept rows, append, children by `parent_key`, microbatch. The changes are the
-//! same in every run of the test.
+//! Covers every strategy: delete+insert and merge with swept rows, append, children by `parent_key`, microbatch. The
+//! changes are the same in every run of the test.
 
 use crate::project::Project;
 
@@ -79,17 +79,17 @@ struct Event {
     first_amount: u64,
 }
 
-/// What the source holds.
+/// The documents of the source.
 #[derive(Default)]
 struct Shop {
     people: Vec<Person>,
     events: Vec<Event>,
-    /// The last id that was given.
+    /// The last id that was used.
     next: u64,
 }
 
 impl Shop {
-    /// A day's inserts, updates and deletes; events change on their own day and the next alone.
+    /// A day's inserts, updates and deletes. Events change only on their own day and the next.
     fn live(&mut self, day: u32, chance: &mut Chance) {
         self.people.retain(|_| chance.below(8) > 0);
         for person in &mut self.people {

@@ -1,8 +1,8 @@
-//! The integration tests: the built program, run as a user runs it, against real servers.
+//! The integration tests. They run the built program like a user, with real servers.
 //!
-//! `tests/run` installs what they need and runs them. Knows nothing of the tool's insides: what a test sees is
-//! the program's output, its exit code, the warehouse through `elt show`, and the servers through their drivers.
-//! `named` is the other half: the tests that are tables.
+//! `tests/run` installs their dependencies and runs them. They know nothing of the tool's internals: a test sees the
+//! program's output, its exit code, the warehouse through `elt show`, and the servers through their drivers. `named` is
+//! the other test program: the tests that are tables.
 
 #![allow(dead_code, reason = "the modules that drive the program and the servers are shared with `named`")]
 

@@ -1,8 +1,8 @@
-//! The main job with real servers: MongoDB, through the repository's own models, to Postgres, a full load, then
-//! changed days; undisturbed, and killed at every stage.
+//! The main job with real servers: from MongoDB, through the repository's own models, to Postgres. A full load is
+//! followed by changed days. The runs are undisturbed, or killed at every stage.
 //!
-//! The measure is always the same: whatever happened, each published table equals, row for row, what a full
-//! reload of the source into a fresh schema publishes.
+//! The condition is always the same: each published table equals, row for row, the table that a full reload of the
+//! source publishes to a fresh schema.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use crate::project::Project;
 use crate::servers::{Mongo, MongoDatabase, Postgres, PostgresDatabase};
 
-/// What the marts must be at least; each has a primary key.
+/// The tables that the marts must include. Each has a primary key.
 const MARTS: [&str; 17] = [
     "customer_documents",
     "customer_loan_history",
@@ -31,7 +31,7 @@ const MARTS: [&str; 17] = [
     "repayment_performance",
 ];
 
-/// Where the tool dies when `ELT_FAILPOINT` names it: all there are (`tidy` checks it).
+/// All failpoints, at which the tool aborts if `ELT_FAILPOINT` names them (`tidy` checks that the list is complete).
 pub const FAILPOINTS: [&str; 13] = [
     "extract.batch",
     "land.batch",
@@ -50,7 +50,7 @@ pub const FAILPOINTS: [&str; 13] = [
 
 const SCHEMA: &str = "analytics";
 
-/// The repository's project on servers of its own.
+/// The repository's project, with its own servers.
 struct Bench {
     project: Project,
     mongo: MongoDatabase,
@@ -98,7 +98,7 @@ impl Bench {
         schema
     }
 
-    /// The commands that follow build into this schema, with a warehouse of its own.
+    /// The following commands build into this schema, with a separate warehouse.
     fn point_at_fresh(&mut self, schema: &str) {
         let warehouse = self.project.path().join(format!(".elt/{schema}/warehouse.duckdb"));
         self.project.set("POSTGRES_SCHEMA", schema).set("ELT_WAREHOUSE", warehouse.display().to_string());
@@ -176,7 +176,7 @@ fn days_load_incrementally_and_equal_a_reload() {
     ));
     assert!(foreign >= 5, "only {foreign} foreign keys");
 
-    // Dirty documents are kept, and seen.
+    // Dirty documents are kept and reported.
     for (collection, mart) in [
         ("customers", "customers"),
         ("loan_applications", "loan_applications"),
@@ -188,7 +188,7 @@ fn days_load_incrementally_and_equal_a_reload() {
     let rescued = "select count(*) from loans.customers where _elt_rescued is not null";
     assert!(bench.project.number("prod", rescued) > 0, "no dirty customer was rescued");
 
-    // Nothing happened: nothing is written.
+    // Without changes, nothing is written.
     let before = bench.transaction();
     bench.build();
     for table in bench.tables(SCHEMA) {
@@ -221,7 +221,7 @@ fn days_load_incrementally_and_equal_a_reload() {
         bench.assert_equal(SCHEMA, &reload, &format!("after day {day}"));
     }
 
-    // A full refresh gives the same again, and it, too, writes only what differs.
+    // A full refresh has the same result, and it also writes only the differences.
     let before = bench.transaction();
     bench.project.elt(&["build", "--target", "prod", "--full-refresh"]).ok();
     for table in bench.tables(SCHEMA) {
@@ -265,14 +265,14 @@ fn killed_at_any_moment() {
     let mut bench = Bench::with_customers(120);
     bench.build();
     bench.a_day_passes(300);
-    // How long a build takes, to spread the kills over it.
+    // The duration of a build, to distribute the kills over it.
     let started = Instant::now();
     bench.reload();
     let whole = started.elapsed();
     for kill in 0..KILLS {
         let running = bench.project.start(&["build", "--target", "prod"]);
         thread::sleep(whole * kill / KILLS);
-        // Later ones may come when all is done.
+        // Later kills may happen after the run has finished.
         running.signal("KILL");
         running.finish_within(Duration::from_secs(10));
         if kill % 3 == 2 {

@@ -1,7 +1,7 @@
-//! The MariaDB server that tests talk to: started at first use, as `servers` does with the others; a fresh database for
-//! each test.
+//! The MariaDB server of the tests. It is started at first use, like the servers in `servers`. Each test gets a fresh
+//! database.
 //!
-//! `MYSQL_URI` in the environment replaces it: of a user that may create databases.
+//! `MYSQL_URI` in the environment replaces it. Its user must be allowed to create databases.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ use mysql::{Conn, Opts};
 
 use crate::servers::{Server, ServerUser, expect_server, fresh_name, server_folder, with_path};
 
-/// Of the server the tests start: a text that must never be seen in any output.
+/// The password of the server that the tests start. It must never be in any output.
 pub const PASSWORD: &str = "hush-77be10";
 
 pub struct MariaDb {
@@ -21,7 +21,7 @@ pub struct MariaDb {
     _server: Option<Server>,
 }
 
-/// A fresh database, dropped with this value.
+/// A fresh database. It is dropped when this value is dropped.
 pub struct MariaDbDatabase {
     pub uri: String,
     name: String,
@@ -46,7 +46,7 @@ impl MariaDb {
         Self::launch()
     }
 
-    /// A server of one test's own, for a test that changes settings of the whole server.
+    /// A separate server for a test that changes settings of the whole server.
     pub fn own() -> Self {
         Self::launch().unwrap_or_else(|error| panic!("this test needs a MariaDB server of its own: {error}"))
     }
@@ -65,7 +65,7 @@ impl MariaDb {
             "--skip-test-db",
             &data,
         ]))?;
-        // Also for a client that comes from this machine and one that comes by name.
+        // For a client from this machine, and also for one that connects by name.
         let users = format!(
             "create user elt@'%' identified by '{PASSWORD}'; grant all on *.* to elt@'%' with grant option;\n\
              drop user if exists ''@localhost; drop user if exists ''@'{}';\n",

@@ -1,6 +1,6 @@
-//! Publications to MariaDB: first load, changes, none, types, foreign keys, tables of others, hazards, deaths.
+//! Publications to MariaDB: first load, changes, no changes, types, foreign keys, tables of others, hazards, kills.
 //!
-//! Sees the program's output and the server through its own driver.
+//! Reads the program's output, and reads the server with its own driver.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ const KEYS: &str = "version: 2\nmodels:\n\
     - name: orders\n  constraints:\n    - {type: primary_key, columns: [id]}\n    \
     - {type: foreign_key, columns: [customer], to: ref('customers'), to_columns: [id]}\n    \
     - {type: foreign_key, columns: [after], to: ref('orders'), to_columns: [id]}\n";
-/// Each points to the other, orders to themselves too; `day` changes, adds and takes rows on both sides.
+/// The tables refer to each other, and orders also to themselves. `day` changes, adds and deletes rows in both.
 const CUSTOMERS: &str = "{{ config(materialized='table') }}\nselect i::bigint as id, 'name ' || (i + day) as name, \
     if(i < 60, i, null) as best from range(40) t(i), (select {{ var('day', 0) }} as day) where i <> day - 1\n";
 const ORDERS: &str = "{{ config(materialized='table') }}\nselect i as id, if(i % 40 = day - 1, null, i % 40) as customer, \
@@ -56,7 +56,7 @@ fn state(database: &MariaDbDatabase) -> Vec<String> {
     rows
 }
 
-/// What a full load of a day gives.
+/// The result of a full load of a day.
 fn expected(day_number: u32) -> Vec<String> {
     let database = MariaDb::shared().database();
     day(&shop(&database), day_number).ok();
@@ -78,7 +78,7 @@ fn publishes_changes_across_cycles_and_nothing_when_nothing_changed() {
         day(&project, number).ok();
         assert_eq!(state(&database), expected(number), "day {number}");
     }
-    // Restored from a backup: the record says so, and everything is compared.
+    // The target was restored from a backup. The record shows it, and everything is compared.
     database.run("delete from _elt_publications where number > 2");
     database.run("update customers set name = 'by hand' where id = 7");
     day(&project, 3).ok().says("comparing in full");
@@ -148,7 +148,7 @@ fn a_row_that_points_nowhere_keeps_everything_back() {
     project.write("models/marts/orders.sql", &ORDERS.replace("i % 40)", "i % 41)"));
     project.elt(&["build"]).exits(1).says("rows of `orders` (customer) point to rows that `customers` does not have");
     assert_eq!(state(&database), before);
-    // A table of others that points to a row of ours.
+    // A table of others refers to a row of ours.
     project.write("models/marts/orders.sql", ORDERS);
     database.run(
         "create table theirs (id int primary key, customer bigint, foreign key (customer) references customers (id))",
@@ -167,7 +167,7 @@ fn a_lost_connection_and_a_second_run() {
     let project = shop(&database);
     day(&project, 0).ok();
     let before = state(&database);
-    // Somebody writes the row that is to be deleted, so that the transaction waits; then its connection is killed.
+    // Another session writes the row to be deleted, so that the transaction waits. Then its connection is killed.
     let mut holder = database.client();
     holder.query_drop("start transaction").expect("a transaction");
     holder.query_drop("update customers set name = name where id = 0").expect("a lock");
@@ -199,7 +199,7 @@ fn a_lost_connection_and_a_second_run() {
     assert_eq!(state(&database), expected(2));
 }
 
-/// A DuckDB literal and what MariaDB shows of it.
+/// A DuckDB literal, and MariaDB's text for it.
 const VALUES: [(&str, &str); 34] = [
     ("true", "1"),
     ("(-128)::tinyint", "-128"),
@@ -250,7 +250,7 @@ fn every_type_arrives_as_it_was_by_load_and_by_insert() {
     );
     let yaml = "version: 2\nmodels:\n- name: types\n  constraints:\n    - {type: primary_key, columns: [id]}\n";
     let files = [("models/marts/types.sql", model.as_str()), ("models/marts/types.yml", yaml)];
-    // The setting is the whole server's: on the shared one it would fail another test's publication on its way.
+    // The setting is for the whole server. On the shared server it would make other tests' publications fail.
     let server = MariaDb::own();
     for by_load in [true, false] {
         let database = server.database();
@@ -265,7 +265,7 @@ fn every_type_arrives_as_it_was_by_load_and_by_insert() {
         let bytes = database.rows::<Option<String>>("select hex(bytes) from types order by id");
         assert_eq!(bytes, [None, Some("00FF275C".into()), Some(String::new())]);
         project.elt(&["build"]).ok().says("unchanged");
-        // Compared in full, all is the same.
+        // A full comparison finds no difference.
         database.run("delete from _elt_publications");
         project.elt(&["build"]).ok().says("0 rows");
     }
@@ -286,7 +286,7 @@ fn tables_of_others_are_checked_and_used_as_they_are() {
     project.elt(&["build"]).ok().says("1 inserted, 1 updated, 1 deleted");
     let rows = database.rows::<String>("select concat_ws(' ', id, amount, doubled, note) from people order by id");
     assert_eq!(rows, ["b 3.50 7.00 theirs", "c 4.00 8.00 theirs"]);
-    // What does not fit is found before it is sent, with the key.
+    // Values that do not fit are found before they are sent, and are reported with the key.
     project.write("models/marts/people.sql", &model.replace("'c', 4", "'c', 12345"));
     project
         .elt(&["build"])
@@ -334,7 +334,7 @@ fn a_contract_makes_and_alters_tables() {
     let grants = database.rows::<String>("show grants for elt_it_reader");
     assert!(grants.iter().any(|grant| grant.contains("SELECT") && grant.contains("things")), "{grants:?}");
     database.run("drop user elt_it_reader");
-    // Wider, one more, one less.
+    // One column is wider, one is new, one is removed.
     let changed = model.replace("1::integer", "1::bigint").replace("3 as size", "2.5::double as weight");
     project.write("models/marts/things.sql", &changed);
     project.write(
@@ -345,7 +345,7 @@ fn a_contract_makes_and_alters_tables() {
     );
     project.elt(&["build"]).ok().says("column `size` of `things` is no longer filled");
     assert_eq!(database.rows::<String>("select concat_ws(' ', id, code, weight, size) from things"), ["1 x 2.5 3"]);
-    // A type that cannot be, at its place.
+    // The error for an impossible type has its place.
     project.write(
         "models/marts/things.yml",
         &yaml.replace("type: uuid", "type: bigint").replace("    - {type: check, expression: \"size > 0\"}\n", ""),

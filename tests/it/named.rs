@@ -1,7 +1,7 @@
-//! The tests that are tables, each row a test with a name: the data cases, and the conformance suite of the targets.
+//! The tests that are tables: the data cases, and the conformance suite of the targets. Each row is a test with a name.
 //!
-//! `tests/run cases::cycle` runs one case, `tests/run conformance::mysql` all behaviours of one target. Knows only how
-//! to collect them; the harness is `libtest-mimic`, which takes the arguments of cargo's own.
+//! `tests/run cases::cycle` runs one case. `tests/run conformance::mysql` runs all behaviours of one target. Only
+//! collects the tests. The harness is `libtest-mimic`, which accepts the arguments of cargo's own harness.
 
 #![allow(dead_code, reason = "the modules that drive the program and the servers are shared with `main`")]
 

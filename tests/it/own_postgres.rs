@@ -1,6 +1,6 @@
-//! A Postgres server of one test's own, to be killed and started again.
+//! A separate Postgres server for one test, which can be killed and started again.
 //!
-//! Knows processes and folders; not what the server holds.
+//! Knows processes and folders, but not the content of the server.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,9 +16,9 @@ pub struct OwnPostgres {
     port: u16,
     folder: PathBuf,
     user: ServerUser,
-    /// Every start, the last one running, with the folder of its process id.
+    /// All starts of the server, with the folder of the process id. The last one is running.
     starts: Mutex<Vec<(Server, PathBuf)>>,
-    /// No file of the server grows beyond, as on a full disk.
+    /// The limit for the size of the server's files, which simulates a full disk.
     kilobytes: Option<u32>,
 }
 
@@ -27,7 +27,7 @@ impl OwnPostgres {
         Self::with_limit(None)
     }
 
-    /// Its files can grow to so much each: a write beyond fails.
+    /// Limits the size of each file. Further writes fail.
     pub fn on_a_full_disk(kilobytes: u32) -> Self {
         Self::with_limit(Some(kilobytes))
     }
@@ -45,7 +45,7 @@ impl OwnPostgres {
             "--wal-segsize=1",
         ]);
         user.run(initdb.arg(format!("--pgdata={}", folder.join("data").display()))).expect("initdb");
-        // What is committed is with the system, and outlives the server's processes.
+        // The operating system has all committed data, so it survives the server's processes.
         let settings = format!(
             "\nlisten_addresses = '127.0.0.1'\nunix_socket_directories = '{}'\nfsync = off\nautovacuum = off\n\
              wal_keep_size = 0\nmin_wal_size = 2\nmax_wal_size = 64\n",
@@ -66,13 +66,13 @@ impl OwnPostgres {
         postgres_client(&self.uri).unwrap_or_else(|error| panic!("Postgres: {error}"))
     }
 
-    /// SIGKILL to the server and all its processes.
+    /// Sends SIGKILL to the server and all its processes.
     pub fn kill(&self) {
         let folder = self.starts.lock().expect("starts").last().expect("a start").1.clone();
         let id = fs::read_to_string(folder.join("pid")).expect("a process id").trim().to_owned();
         let mut all = children(&id);
         all.insert(0, id);
-        // The shell's own `kill`; processes that ended by themselves are no failure.
+        // The `kill` of the shell. It is not a failure if processes have ended by themselves.
         let _ = Command::new("sh").args(["-c", &format!("kill -KILL {} 2>/dev/null", all.join(" "))]).status();
         let deadline = Instant::now() + Duration::from_secs(10);
         while all.iter().any(|id| is_alive(id)) {
@@ -81,7 +81,7 @@ impl OwnPostgres {
         }
     }
 
-    /// Starts it where it was, and waits until it has recovered.
+    /// Starts the server again in the same folder, and waits until it has recovered.
     pub fn start_again(&self) {
         let count = self.starts.lock().expect("starts").len();
         let folder = self.folder.join(format!("start-{count}"));
@@ -130,7 +130,7 @@ fn programs() -> PathBuf {
     postgres_programs().expect("Postgres' programs")
 }
 
-/// The processes whose parent is this one, by `/proc/<id>/stat`.
+/// The child processes of this process, from `/proc/<id>/stat`.
 fn children(parent: &str) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir("/proc").into_iter().flatten().flatten() {
@@ -146,11 +146,11 @@ fn is_alive(id: &str) -> bool {
     fields(id).is_some_and(|(state, _)| state != "Z")
 }
 
-/// State and parent of a process.
+/// The state and the parent of a process.
 fn fields(id: &str) -> Option<(String, String)> {
     id.parse::<u32>().ok()?;
     let text = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
-    // Behind the name, which may hold anything.
+    // After the name, which may contain any character.
     let mut words = text.rsplit_once(')')?.1.split_whitespace();
     Some((words.next()?.to_owned(), words.next()?.to_owned()))
 }

@@ -1,6 +1,6 @@
-//! A project in a temporary folder, and the program run in it with nothing inherited from the environment.
+//! A project in a temporary folder. The program runs in it and inherits nothing from the environment.
 //!
-//! Knows no command's meaning.
+//! Does not know the meaning of commands.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -13,10 +13,10 @@ use std::time::{Duration, Instant};
 use serde_json::{Map, Value};
 use tempfile::TempDir;
 
-/// No single command of a test takes longer; one that does is ended and the test fails.
+/// The time limit of a single command. A command that takes longer is killed, and the test fails.
 const RUN_SECONDS_MAX: u64 = 240;
 
-/// What a command printed and how it ended.
+/// A command's output and exit status.
 #[derive(Debug)]
 pub struct Run {
     pub command: String,
@@ -25,7 +25,7 @@ pub struct Run {
     pub stderr: String,
 }
 
-/// A project's folder, removed with this value, and the environment its commands see.
+/// A project's folder, which is removed when this value is dropped, and the environment of its commands.
 pub struct Project {
     folder: TempDir,
     environment: BTreeMap<String, String>,
@@ -42,7 +42,7 @@ impl Project {
     /// An empty folder.
     pub fn empty() -> Self {
         let folder = tempfile::Builder::new().prefix("elt-it-").tempdir().expect("a temporary folder");
-        // As the program will see it: the temporary folder may be a link.
+        // The path that the program sees, because the temporary folder may be a link.
         fs::create_dir(folder.path().join("project")).expect("a project folder");
         fs::create_dir(folder.path().join("home")).expect("a home folder");
         Self { folder, environment: BTreeMap::new() }
@@ -54,7 +54,7 @@ impl Project {
         for name in ["profiles.toml", "models", "seeds", "macros"] {
             copy(&repository().join(name), &project.path().join(name));
         }
-        // Only the project's part of `tests/`.
+        // Only the part of `tests/` that belongs to the project.
         let tests = fs::read_dir(repository().join("tests")).into_iter().flatten().flatten();
         for entry in tests.filter(|entry| entry.path().extension().is_some_and(|extension| extension == "sql")) {
             copy(&entry.path(), &project.path().join("tests").join(entry.file_name()));
@@ -63,7 +63,7 @@ impl Project {
         project
     }
 
-    /// A project of these files.
+    /// A project with these files.
     pub fn of(files: &[(&str, &str)]) -> Self {
         let project = Self::empty();
         for (path, text) in files {
@@ -82,12 +82,12 @@ impl Project {
         fs::write(&path, text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     }
 
-    /// Lays a folder's files over the project's.
+    /// Copies a folder's files over those of the project.
     pub fn overlay(&self, folder: &Path) {
         copy(folder, &self.path());
     }
 
-    /// Sets a variable for the commands that follow.
+    /// Sets a variable for the following commands.
     pub fn set(&mut self, name: &str, value: impl Into<String>) -> &mut Self {
         self.environment.insert(name.to_owned(), value.into());
         self
@@ -103,9 +103,9 @@ impl Project {
         self.start(arguments).finish()
     }
 
-    /// Runs the program with no file of it growing beyond `kilobytes`: a write beyond fails, as on a full disk.
+    /// Runs the program with a limit of `kilobytes` for the size of its files. Further writes fail, as on a full disk.
     pub fn elt_on_a_full_disk(&self, kilobytes: u32, arguments: &[&str]) -> Run {
-        // The limit counts blocks of 512 bytes; the signal that comes with it would end the program.
+        // The limit is in blocks of 512 bytes. The signal is ignored, because it would end the program.
         let script = format!("trap '' XFSZ; ulimit -f {}; exec \"$@\"", kilobytes * 2);
         let mut command = Command::new("sh");
         command.args(["-c", &script, "sh", env!("CARGO_BIN_EXE_elt")]);
@@ -143,7 +143,7 @@ impl Project {
         rows.unwrap_or_else(|error| panic!("no JSON rows: {error}\n{run}"))
     }
 
-    /// One number of a query.
+    /// The single number that a query returns.
     pub fn number(&self, target: &str, sql: &str) -> i64 {
         let rows = self.query(target, sql);
         let value = rows.first().and_then(|row| row.values().next()).cloned();
@@ -151,7 +151,7 @@ impl Project {
         number.unwrap_or_else(|| panic!("`{sql}` gave {rows:?}"))
     }
 
-    /// The text of every file below the project's folder that is text, by path.
+    /// The content of every text file below the project's folder, by path.
     pub fn texts(&self) -> Vec<(PathBuf, String)> {
         let mut found = Vec::new();
         let mut folders = vec![self.path()];
@@ -174,7 +174,7 @@ impl Running {
         self.child.id()
     }
 
-    /// What it has written to stderr so far.
+    /// The text that the command has written to stderr so far.
     pub fn stderr(&self) -> String {
         fs::read_to_string(self.folder.path().join("stderr")).unwrap_or_default()
     }
@@ -185,7 +185,7 @@ impl Running {
 
     /// Sends a signal such as `INT`.
     pub fn signal(&self, name: &str) {
-        // The shell's own `kill`: a small machine has no other.
+        // The `kill` of the shell, because a small machine may not have the program.
         let sent = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.child.id())]).status();
         assert!(sent.is_ok_and(|status| status.success()), "cannot send {name} to `{}`", self.command);
     }
@@ -194,7 +194,7 @@ impl Running {
         self.finish_within(Duration::from_secs(RUN_SECONDS_MAX))
     }
 
-    /// Waits for its end; one that takes longer is killed and the test fails.
+    /// Waits for the end of the command. If it takes too long, it is killed, and the test fails.
     pub fn finish_within(mut self, limit: Duration) -> Run {
         let deadline = Instant::now() + limit;
         let status = loop {
@@ -236,21 +236,21 @@ impl Run {
         self
     }
 
-    /// Fails the test unless the program was ended by a signal, as a failpoint does it.
+    /// Fails the test unless a signal ended the program, as a failpoint does.
     #[track_caller]
     pub fn died(self) -> Self {
         assert!(self.status.signal().is_some(), "the program was to die\n{self}");
         self
     }
 
-    /// Fails the test unless stderr holds `part`.
+    /// Fails the test unless stderr contains `part`.
     #[track_caller]
     pub fn says(self, part: &str) -> Self {
         assert!(self.stderr.contains(part), "stderr lacks `{part}`\n{self}");
         self
     }
 
-    /// Fails the test if any output holds `part`.
+    /// Fails the test if an output contains `part`.
     #[track_caller]
     pub fn hides(self, part: &str) -> Self {
         assert!(!self.stderr.contains(part) && !self.stdout.contains(part), "the output holds `{part}`\n{self}");
@@ -270,7 +270,7 @@ pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// Copies a file, or a folder with all in it, if it is there.
+/// Copies a file, or a folder with its content, if it exists.
 fn copy(from: &Path, to: &Path) {
     if from.is_dir() {
         fs::create_dir_all(to).unwrap_or_else(|error| panic!("{}: {error}", to.display()));

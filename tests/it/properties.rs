@@ -1,7 +1,7 @@
-//! Whatever a relation was and is, and whatever its key: applying the changes to what was published gives what it is.
+//! For any two states of a relation and any key: the published rows with the changes applied equal the new rows.
 //!
-//! Once over the SQL of `delta` alone, with a table of DuckDB as the target and many cases; once through the program and
-//! Postgres, with few. Both are of the same cases each time; `ELT_TEST_SEED=7` takes others.
+//! One test runs only the SQL of `delta`, with a table of DuckDB as the target and many cases. The other uses the
+//! program and Postgres, with few cases. Both have the same cases in each run. `ELT_TEST_SEED=7` chooses others.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -19,7 +19,8 @@ use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestRng, TestRu
 use crate::project::Project;
 use crate::servers::Postgres;
 
-/// DuckDB's type, and values of it as SQL; those of the first are told apart by Postgres, too, and make keys.
+/// DuckDB's type, and values of it as SQL. Postgres, too, distinguishes the values of the first list, which are used as
+/// keys.
 const KEY_TYPES: [(&str, [&str; 6]); 8] = [
     ("bigint", ["0", "1", "-1", "9223372036854775807", "-9223372036854775808", "42"]),
     ("varchar", ["''", "' '", "'a'", "'A'", "'ä€😀'", "'a''b\"c\\d'"]),
@@ -89,16 +90,16 @@ const OTHER_TYPES: [(&str, [&str; 6]); 12] = [
     ("enum('on', 'off', 'x', 'y', 'z', 'w')", ["'on'", "'off'", "'x'", "'y'", "'z'", "'w'"]),
 ];
 
-/// A row: which value each column has. Only columns beside the key can be null.
+/// A row: the index of each column's value. Only columns outside the key can be null.
 type Row = (Vec<usize>, Vec<Option<usize>>);
 
 #[derive(Debug, Clone)]
 struct Case {
-    /// Indexes into `KEY_TYPES`; none: a table without key.
+    /// Indexes into `KEY_TYPES`. Empty for a table without a key.
     key: Vec<usize>,
-    /// Indexes into both lists, one behind the other.
+    /// Indexes into the two lists, as if they were one.
     others: Vec<usize>,
-    /// One relation after the other.
+    /// The states of the relation, one after the other.
     states: Vec<Vec<Row>>,
 }
 
@@ -124,7 +125,7 @@ impl Case {
         if self.key.is_empty() {
             return rows;
         }
-        // By the values: some types have one twice.
+        // Compares values, because some types list a value twice.
         let types = self.types();
         let key = |row: &Row| -> Vec<&str> { row.0.iter().zip(&types).map(|(value, (_, all))| all[*value]).collect() };
         let mut unique = BTreeMap::new();
@@ -134,7 +135,7 @@ impl Case {
         unique.into_values().collect()
     }
 
-    /// A query that gives the relation in a state.
+    /// A query that returns the relation in a state.
     fn query(&self, state: usize) -> String {
         let (types, columns) = (self.types(), self.columns());
         let literal = |index: usize, value: Option<usize>| {
@@ -164,7 +165,7 @@ fn case(states: usize) -> impl Strategy<Value = Case> {
     let others = KEY_TYPES.len() + OTHER_TYPES.len();
     (prop::collection::vec(0..KEY_TYPES.len(), 0..4), prop::collection::vec(0..others, 0..5))
         .prop_map(|(key, others)| {
-            // A table has a column.
+            // A table must have a column.
             let others = if key.is_empty() && others.is_empty() { vec![0] } else { others };
             (key, others)
         })
@@ -178,7 +179,7 @@ fn case(states: usize) -> impl Strategy<Value = Case> {
         })
         .prop_map(|(key, others, states)| Case { key, others, states })
         .prop_map(|mut case| {
-            // Rows stay as they were, too.
+            // Some rows do not change.
             for state in 1..case.states.len() {
                 let kept: Vec<Row> = case.states[state - 1].iter().step_by(2).cloned().collect();
                 case.states[state].extend(kept);
@@ -219,7 +220,7 @@ fn count(session: &Session, sql: &str) -> Result<u64, TestCaseError> {
     session.count(sql).map_err(|error| TestCaseError::fail(format!("`{sql}`: {error:?}")))
 }
 
-/// Brings `target` from one state to the next, as an exporter does, and keeps the ledger.
+/// Changes `target` from one state to the next, like an exporter, and updates the ledger.
 fn publish(session: &Session, case: &Case, state: usize) -> Result<(), TestCaseError> {
     execute(session, &format!("create or replace table t as {}", case.query(state)))?;
     let table = table(case);
@@ -287,7 +288,7 @@ fn changes_of_any_relation_applied_give_the_new_one() {
     checked.unwrap_or_else(|error| panic!("{error}"));
 }
 
-/// Tables of one project, published together.
+/// The tables of one project, which are published together.
 const TABLES: usize = 6;
 
 #[test]

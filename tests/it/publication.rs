@@ -1,7 +1,7 @@
-//! What a publication to Postgres guarantees: all tables or none, whatever dies; one at a time; nothing written where
-//! nothing changed; and a target that others changed is noticed.
+//! The guarantees of a publication to Postgres. It publishes all tables or none, even if a process is killed. Only one
+//! publication runs at a time. Nothing is written if nothing changed. Changes by others in the target are noticed.
 //!
-//! The measure is `shop`: the target stands at one number as a whole. Knows nothing of how rows are staged.
+//! The tests use `shop`: all tables of the target must have the same number. Does not know how rows are staged.
 
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -23,7 +23,7 @@ fn touched(database: &PostgresDatabase) -> i64 {
     database.number("select count(*) from _elt.touched")
 }
 
-/// Ways to change a table of ours past us, and what the next publication says of it.
+/// Changes to a table of ours by others, and the message of the next publication.
 const BY_HAND: [(&str, &str); 7] = [
     (
         "update shop.parents set name = 'other' where parent_id = 2",
@@ -48,7 +48,7 @@ const BY_HAND: [(&str, &str); 7] = [
          set session_replication_role = replica; update shop.totals set amount = -1 where parent_id = 2",
         "`shop.totals`: 2 rows with other values there (`parent_id` 1, 2)",
     ),
-    // As a restore of the schema alone does it.
+    // As after a restore of only the schema.
     (
         "alter table shop.lines rename to old; create table shop.lines (line text); drop table shop.old",
         "`shop.lines`: 4 rows missing there",
@@ -69,17 +69,17 @@ fn changes_by_hand_are_noticed_told_and_healed() {
         assert_at(&mut database.client(), 0, sql);
         assert_eq!(touched(&database), 0, "{sql}");
         shop.project.elt(&["export", "--verify"]).ok().says("the target has what the warehouse has, in 4 tables");
-        // Healed, it is no more.
+        // After healing, there is no divergence.
         let run = shop.project.elt(&["export"]).ok().says("(0 rows changed)");
         assert!(!run.stderr.contains("note:"), "{run}");
     }
-    // Together with changes of ours, and of a table that is not among the published.
+    // Together with our own changes, and with changes in a table that is not published.
     execute(&database, "update shop.parents set name = 'other' where parent_id = 3; delete from shop.totals");
     shop.turn(1);
     shop.project.elt(&["export", "-s", "parents", "children", "lines"]).ok().says("`shop.parents`");
     shop.project.elt(&["export"]).ok().says("`shop.totals`: 6 rows missing there");
     assert_at(&mut database.client(), 1, "changed on both sides");
-    // Two sessions that are first do not wait for each other.
+    // Two first sessions do not wait for each other.
     let (mut one, mut other) = (database.client(), database.client());
     let mut first = one.transaction().expect("a transaction");
     first.batch_execute("update shop.parents set name = 'one' where parent_id = 1").expect("a change");
@@ -98,11 +98,11 @@ fn a_divergence_is_refused_until_it_is_healed() {
     shop.turn(1);
     shop.project.elt(&["export"]).ok();
     let diverged = [
-        // Restored from a backup that is one publication older.
+        // The target was restored from a backup that is one publication older.
         "delete from _elt.publications where number = (select max(number) from _elt.publications)",
-        // From before the first.
+        // A backup from before the first publication.
         "delete from _elt.publications",
-        // Published to by another warehouse.
+        // Another warehouse has published to the target.
         "insert into _elt.publications (id, schema, project, target, tool, tables) \
          values (gen_random_uuid(), 'shop', 'other', 'dev', 'elt', '{}')",
         "select 1",
@@ -119,7 +119,7 @@ fn a_divergence_is_refused_until_it_is_healed() {
                 .says("hint: nothing was published; `elt export --heal`");
             assert_eq!(read(&mut database.client()).expect("the target's tables"), before, "{sql}");
         }
-        // Others alone do not make the divergence forgotten.
+        // A publication of only other tables does not clear the divergence.
         if sql != "select 1" {
             shop.project.elt(&["export", "--heal", "-s", "lines"]).ok();
         }
@@ -128,7 +128,7 @@ fn a_divergence_is_refused_until_it_is_healed() {
         assert_at(&mut database.client(), 1, sql);
         shop.project.elt(&["export"]).ok().says("(0 rows changed)");
     }
-    // Nothing differs: there is nothing to refuse.
+    // Without a difference, there is no error.
     execute(&database, diverged[0]);
     shop.project.elt(&["export"]).ok().says("does not stand at our last publication");
     assert_at(&mut database.client(), 1, "a record alone that is gone");
@@ -200,7 +200,7 @@ fn the_record_tells_what_was_published() {
 #[test]
 fn the_second_of_two_waits_or_says_who_publishes() {
     let database = Postgres::shared().database();
-    // The first is held up for longer than the second waits.
+    // The first publication is delayed for longer than the second one waits.
     let shop = Shop::published(&format!("{}?options=-c%20lock_timeout%3D90s", database.uri), 0);
     shop.turn(1);
     let mut holder = database.client();
@@ -239,7 +239,7 @@ fn a_build_without_changes_writes_nothing() {
     for quiet in ["vacuum", "checkpoint"] {
         client.batch_execute(quiet).expect("a quiet server");
     }
-    // No transaction but those that write gets a number; the log's end moves by a running server's own notes, too.
+    // Only transactions that write get a number. The end of the log also moves because the running server writes to it.
     let mut stands = || -> (String, i64) {
         let row = client
             .query_one(
@@ -252,7 +252,7 @@ fn a_build_without_changes_writes_nothing() {
     };
     let mut written = Vec::new();
     for command in ["build", "export", "build"] {
-        // Once more where the server wrote a note of its own meanwhile.
+        // Tries again if the server itself wrote to the log meanwhile.
         let mut least = i64::MAX;
         for _ in 0..5 {
             let before = stands();
@@ -316,7 +316,7 @@ fn what_postgres_refuses_leaves_the_old_state() {
         held.rollback().expect("a rollback");
         assert_at(&mut database.client(), 0, lock);
     }
-    // A server whose log is full, or that is to be read only.
+    // A server with a full log, or in read-only mode.
     execute(&database, &format!("alter database {} set default_transaction_read_only = on", name_of(&database)));
     shop.project.elt(&["export"]).exits(1).says("read-only transaction");
     let mut client = database.client();
@@ -348,7 +348,7 @@ fn a_full_disk_leaves_the_old_state() {
 
 #[test]
 fn a_killed_postgres_stands_at_the_old_or_the_new() {
-    /// When it is killed, and whether what came before was committed.
+    /// The time of the kill, and whether the publication was committed before.
     type When = fn(&Message, is_recorded: bool) -> bool;
     const MOMENTS: [(&str, When, u32); 6] = [
         ("copying", |message, _| message.from == Side::Client && message.tag == b'd', 0),
@@ -399,7 +399,7 @@ fn a_killed_postgres_stands_at_the_old_or_the_new() {
         assert_eq!(publications(&mut postgres.client()), before + 1, "killed {moment}");
         shop.project.elt(&["export", "--verify"]).ok();
     }
-    // Committed, and gone for longer than anybody waits.
+    // The publication is committed, and the server is unavailable for longer than the program waits.
     shop.turn(number + 1);
     let server = postgres.clone();
     let mut is_recorded = false;
@@ -409,14 +409,14 @@ fn a_killed_postgres_stands_at_the_old_or_the_new() {
             server.kill();
             return Fate::CutBefore;
         }
-        // Nobody gets through to a server that is not there.
+        // No connection to a stopped server is possible.
         Fate::Pass
     });
     shop.project.set("POSTGRES_URI", &wire.uri);
     shop.project.elt(&["export"]).exits(1).says("whether it was published is unknown; the next run finds out");
     postgres.start_again();
     shop.project.set("POSTGRES_URI", &postgres.uri);
-    // Looking on first changes nothing of that.
+    // A plan before the publication does not change this.
     shop.project.elt(&["export", "--verify"]).ok();
     shop.project.elt(&["export"]).ok().says("(0 rows changed)");
     assert_at(&mut postgres.client(), number + 1, "after a commit whose answer was lost");
@@ -466,7 +466,7 @@ fn foreign_keys_in_a_circle_pass() {
                     schema = \"circle\"\n";
     let mut project = Project::of(&[("profiles.toml", profiles), ("models/marts/models.yml", CIRCLE)]);
     project.set("POSTGRES_URI", &database.uri);
-    // Every row of one day points to rows of that day alone.
+    // Every row of one day refers only to rows of that day.
     for (heads, teams) in [
         ("(1, 1, null), (2, 1, 1)", "(1, 1)"),
         ("(3, 2, 4), (4, 2, 3)", "(2, 4)"),

@@ -1,11 +1,13 @@
 //! Cuts the connection at every step of a publication in turn, and runs again.
 //!
-//! A step is a message of Postgres' protocol. One undisturbed publication tells them; then, for each, a publication is
-//! cut before or after just that message, and the target must stand at the old or the new number as a whole, and at the
-//! new one after an undisturbed run, with one publication recorded. Messages of one round trip arrive together, so a round
-//! trip is cut twice: its request is lost, or its answer is. From the record's insert on no round trip is left out, and
-//! from the commit on no message. What comes before the transaction (connecting, looking, staging) is thinned out to every `EVERY`th
-//! round trip, within it to every `EVERY_APPLYING`th; `ELT_TEST_CUTS=all` cuts at every message.
+//! A step is a message of Postgres' protocol. An undisturbed publication finds the messages. Then, for each message, a
+//! publication is cut directly before or after it. All tables of the target must have the old number or all the new
+//! one. After an undisturbed run they must have the new number, and one publication must be recorded.
+//!
+//! The messages of one round trip arrive together, so a round trip is cut twice: its request is lost, or its answer.
+//! After the insert of the record, every round trip is cut. After the commit, every message is. Before the transaction
+//! (connecting, reading the catalog, staging) only every `EVERY`th round trip is cut, and within it every
+//! `EVERY_APPLYING`th. `ELT_TEST_CUTS=all` cuts at every message.
 
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -16,12 +18,12 @@ use crate::wire::{Fate, Message, Side, Wire};
 
 const EVERY: usize = 16;
 const EVERY_APPLYING: usize = 4;
-/// Projects that are cut at a time.
+/// The number of projects that are cut at the same time.
 const PROJECTS: usize = 3;
 
 type Cut = (usize, Fate);
 
-/// The messages of one publication from 0 to 1, of the whole run of the program.
+/// The messages of one publication from 0 to 1, during the whole run of the program.
 fn undisturbed() -> Vec<Message> {
     let database = Postgres::shared().database();
     let mut shop = Shop::published(&database.uri, 0);
@@ -53,7 +55,7 @@ fn cuts(messages: &[Message]) -> Vec<Cut> {
             cuts.extend([(index, Fate::CutBefore), (index, Fate::CutAfter)]);
             continue;
         }
-        // A round trip's last message: Query, Sync, CopyData, CopyDone, or one of those that connect.
+        // The last message of a round trip: Query, Sync, CopyData, CopyDone, or a message of the connection's start.
         let is_request = message.from == Side::Client && matches!(message.tag, b'Q' | b'S' | b'd' | b'c' | b'p' | 0);
         if is_request {
             trips += 1;
@@ -67,12 +69,12 @@ fn cuts(messages: &[Message]) -> Vec<Cut> {
             }
         }
     }
-    // What matters most comes first.
+    // The most important cuts are first.
     cuts.reverse();
     cuts
 }
 
-/// Cuts at each of these, in a project and a database of its own.
+/// Cuts at each of these messages, each in its own project and database.
 fn cut_at(cuts: &[Cut]) {
     let database = Postgres::shared().database();
     let mut client = database.client();

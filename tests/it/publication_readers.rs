@@ -1,6 +1,6 @@
-//! Readers that query in a loop while publications come and go: they see the old state or the new, and wait for nobody.
+//! Readers query in a loop during publications. They must see the old or the new state, and must not wait.
 //!
-//! Knows `shop` and its invariants: every state a reader sees is that of one number, in all tables.
+//! Knows `shop` and its invariant: in every state that a reader sees, all tables have the same number.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -14,14 +14,14 @@ const READERS: usize = 2;
 /// A query that waits for a lock for longer than this fails.
 const LOCK_WAIT: &str = "20ms";
 
-/// What holds within any state, told by one query.
+/// A query that checks the invariants of any state.
 const BROKEN: &str = "select \
     (select count(*) from shop.children c where not exists (select from shop.parents p where p.parent_id = c.parent_id)) \
     + (select count(*) from shop.totals t where not exists (select from shop.parents p where p.parent_id = t.parent_id)) \
     + (select count(*) from (select parent_id, count(*) as children, sum(amount) as amount from shop.children group by 1) c \
        full join shop.totals t using (parent_id) where c.children is distinct from t.children or c.amount is distinct from t.amount)";
 
-/// Reads until `is_over`; returns the numbers of the states it saw, and how many it read.
+/// Reads until `is_over`. Returns the numbers of the states that it saw, and the count of its readings.
 fn reader(database: &PostgresDatabase, states: &[Rows], is_over: &AtomicBool) -> (Vec<usize>, u32) {
     let mut client = database.client();
     client.batch_execute(&format!("set lock_timeout = '{LOCK_WAIT}'")).expect("a setting");
@@ -52,7 +52,7 @@ fn readers_see_one_state_and_wait_for_nobody() {
         for number in 1..=PUBLICATIONS {
             shop.turn(number);
             if number % 4 == 0 {
-                // A publication that finds what others changed, and compares in full.
+                // A publication that finds changes by others, and compares in full.
                 database.client().batch_execute("update shop.parents set name = name").expect("a change by hand");
             }
             shop.project.elt(&["export"]).ok();

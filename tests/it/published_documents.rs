@@ -1,4 +1,4 @@
-//! Publications to MongoDB: what documents become of rows, deltas, kills, hands in between, and what cannot stand.
+//! Publications to MongoDB: the documents of rows, deltas, kills, changes by others, and values that do not fit.
 
 use std::thread;
 use std::time::Duration;
@@ -32,7 +32,7 @@ fn day(day: i64) -> String {
     format!("{{\"day\": {day}}}")
 }
 
-/// Fails unless the collections hold what that day has, document for document.
+/// Fails unless the documents of the collections equal those of that day.
 #[track_caller]
 fn assert_at(mongo: &MongoDatabase, day: i64, when: &str) {
     let expected: Vec<Document> = (day..300 + day)
@@ -68,7 +68,7 @@ fn rows_become_documents_and_only_changes_go() {
     assert_eq!(publications, 1, "nothing is written where nothing changed");
     project.elt(&["build", "--vars", &day(2)]).ok().says("1 inserted, 100 updated, 1 deleted");
     assert_at(&mongo, 2, "a delta, in one transaction");
-    // Others change what is there, and the record too.
+    // Others change the documents, and the record too.
     mongo.delete("customers", doc! { "_id": 7 });
     mongo.insert("customers", vec![doc! { "_id": 100_000_i64 }]);
     project
@@ -95,7 +95,7 @@ fn killed_publications_are_repeated() {
         assert_at(&mongo, day_of_kill + 1, &format!("the day after `{failpoint}`"));
     }
     for kill in 0..8_u64 {
-        // Far apart, so that nearly all rows change, and no transaction can hold them.
+        // The days are far apart, so that nearly all rows change, which is too much for one transaction.
         let running = project.start(&["build", "--vars", &day(1_000 * (kill as i64 + 1))]);
         thread::sleep(Duration::from_millis(120 + 40 * kill));
         running.signal("KILL");

@@ -1,6 +1,7 @@
-//! Publications to files and to a DuckDB file: killed at every point and run again, hands in between, a reader in a loop.
+//! Publications to files and to a DuckDB file: killed at every point and run again, with changes by others, and with a
+//! reader in a loop.
 //!
-//! What is published is read through the program itself, as a user would with DuckDB.
+//! The published files are read with the program itself, as a user would read them with DuckDB.
 
 use std::fs;
 use std::path::PathBuf;
@@ -41,7 +42,7 @@ fn project() -> Project {
     ])
 }
 
-/// What a target shows of the three tables.
+/// The rows of the three tables in a target.
 fn relations(target: &str) -> [(&'static str, String); 3] {
     let at = |path: &str| match target {
         "parquet" => format!("read_parquet('out/parquet/{path}.parquet', hive_partitioning = true)"),
@@ -51,11 +52,11 @@ fn relations(target: &str) -> [(&'static str, String); 3] {
     [("orders", at("orders")), ("by_shop", at("by_shop/*/*")), ("totals", at("totals"))]
 }
 
-/// Fails unless the target holds, row for row, what the warehouse has.
+/// Fails unless the target's rows equal those of the warehouse.
 #[track_caller]
 fn assert_published(project: &Project, target: &str, when: &str) {
     if target == "file" {
-        // A copy: the program reads files, and attaches no database.
+        // Uses a copy, because the program reads files but does not attach a database.
         let left = project.path().join("out/shop.duckdb.wal");
         assert!(!left.exists(), "the file alone is whole, {when}");
         let reader = reader(project);
@@ -118,7 +119,7 @@ fn killed_publications_are_repeated() {
             project.unset("ELT_FAILPOINT");
             project.elt(&["build", "--target", target, "--vars", &vars]).ok();
             assert_published(&project, target, &format!("killed at `{failpoint}`, and run again"));
-            // A day that nothing disturbs, as a delta.
+            // An undisturbed day, as a delta.
             let vars = day(2 + 2 * index as u32);
             project.elt(&["build", "--target", target, "--vars", &vars]).ok();
             assert_published(&project, target, &format!("the day after `{failpoint}`"));
@@ -164,7 +165,7 @@ fn a_reader_finds_whole_files_at_any_time() {
 fn a_file_that_somebody_has_open_is_named() {
     let project = project();
     project.elt(&["build", "--target", "file"]).ok();
-    // Another project of ours, whose warehouse is the file, has it open while its model runs.
+    // The file is the warehouse of another project, which has it open while its model runs.
     let slow = "select count(*) as n from range(200000) a, range(200000) b where hash(a.range, b.range) = 0";
     let other = Project::of(&[
         (

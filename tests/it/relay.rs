@@ -1,6 +1,6 @@
-//! A relay that loses connections, for a server that goes away in the midst of an answer.
+//! A relay that loses connections. It simulates a server that disappears in the middle of an answer.
 //!
-//! Knows bytes alone.
+//! Knows only bytes.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -11,22 +11,23 @@ use std::time::{Duration, Instant};
 
 use crate::servers::MongoDatabase;
 
-/// A relay to a server that cuts every connection after so many bytes from the server, and all later ones at once.
+/// A relay to a server. It cuts every connection after so many bytes from the server, and all later connections at
+/// once.
 pub struct Relay {
-    /// The server's, through the relay.
+    /// The server's URI, through the relay.
     pub uri: String,
     bytes_left: Arc<AtomicU64>,
     has_cut: Arc<AtomicBool>,
 }
 
 impl Relay {
-    /// Before the one host that the test's MongoDB has.
+    /// A relay before the single host of the test's MongoDB.
     pub fn before_mongo(mongo: &MongoDatabase, bytes: u64) -> Self {
         let (scheme, rest) = mongo.uri.split_once("://").expect("an URI");
         let authority = rest.split(['/', '?']).next().unwrap_or(rest);
         let (user, host) =
             authority.rsplit_once('@').map_or((String::new(), authority), |(user, host)| (format!("{user}@"), host));
-        // A relay stands before one server; no other kind of URI is of use here.
+        // A relay is before one server, so no other kind of URI can be used here.
         assert!(scheme == "mongodb" && !host.contains(','), "`MONGODB_URI` is to name one host");
         let host = if host.contains(':') { host.to_owned() } else { format!("{host}:27017") };
         let (port, bytes_left, has_cut) = Self::start(host, bytes);
@@ -54,7 +55,7 @@ impl Relay {
         (port, bytes_left, has_cut)
     }
 
-    /// Waits until a connection was cut, or the time is over.
+    /// Waits until a connection was cut, or until the time limit.
     pub fn wait_for_cut(&self, limit: Duration) {
         let started = Instant::now();
         while !self.has_cut.load(Ordering::SeqCst) && started.elapsed() < limit {
@@ -62,7 +63,7 @@ impl Relay {
         }
     }
 
-    /// Lets everything through from now on.
+    /// Passes everything on from now on.
     pub fn mend(&self) {
         self.bytes_left.store(u64::MAX, Ordering::SeqCst);
     }

@@ -1,7 +1,7 @@
-//! Documents → landing → documents: whatever a document holds, its columns and its rescued values give it back.
+//! Documents → landing → documents: any document can be restored from its columns and its rescued values.
 //!
-//! What is not distinguished, and nothing else: an integer's width, and the type of numbers that are equal; null, undefined
-//! and a missing field; the order of fields; a decimal's trailing zeros. Knows Parquet and the manifest, as any engine may.
+//! Only these differences are ignored: an integer's width, and the type of equal numbers; null, undefined and a missing
+//! field; the order of fields; a decimal's trailing zeros. Knows Parquet and the manifest, like any engine.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -24,12 +24,12 @@ const PROFILES: &str =
 const SOURCES: &str =
     "version: 2\nsources:\n  - name: shop\n    tables:\n      - name: orders\n        config: { keep_bson: true }\n";
 
-/// Lands documents with the program and gives them back from what lies in its landing folder.
+/// Lands documents with the program, and restores them from its landing folder.
 fn landed(documents: &[Document]) -> (Vec<Document>, Vec<Document>) {
     let project = Project::of(&[
         ("profiles.toml", PROFILES),
         ("models/sources.yml", SOURCES),
-        // DuckDB takes every value in, too.
+        // DuckDB can read every value, too.
         ("models/orders.sql", "{{ config(materialized='table') }}\nselect * from {{ source('shop', 'orders') }}\n"),
     ]);
     let bytes: Vec<u8> = documents.iter().flat_map(|document| document.to_vec().expect("a document")).collect();
@@ -76,7 +76,7 @@ fn rebuilt(manifest: &Manifest) -> (Vec<Document>, Vec<Document>) {
     (from_columns, from_bytes)
 }
 
-/// A column's value as BSON; None if it is null.
+/// A column's value as BSON. None if it is null.
 fn value(array: &ArrayRef, row: usize, column_type: &ColumnType) -> Option<Bson> {
     if array.is_null(row) {
         return None;
@@ -111,7 +111,7 @@ fn value(array: &ArrayRef, row: usize, column_type: &ColumnType) -> Option<Bson>
         (ColumnType::Decimal { .. }, _) => decimal(&array.as_primitive::<Decimal128Type>().value_as_string(row)),
         (ColumnType::DecimalText, _) => decimal(&text()),
         (ColumnType::Varchar, _) => text().into(),
-        // A text that was no objectId stands among the rescued values too.
+        // A text that was not an objectId is among the rescued values, too.
         (ColumnType::ObjectId, _) => ObjectId::parse_str(text()).map_or(Bson::Null, Bson::from),
         (ColumnType::Symbol, _) => Bson::Symbol(text()),
         (ColumnType::Code, _) => Bson::JavaScriptCode(text()),
@@ -148,7 +148,7 @@ enum Step {
     Index(usize),
 }
 
-/// A rescued value's path, read back: `a.b`, `a[0].b`, `["odd key"]`.
+/// The parsed path of a rescued value: `a.b`, `a[0].b`, `["odd key"]`.
 fn steps(path: &str) -> Vec<Step> {
     let mut steps = Vec::new();
     let mut rest = path;
@@ -189,7 +189,7 @@ fn put_below(place: &mut Bson, steps: &[Step], value: Bson) {
     }
 }
 
-/// A document without what is not distinguished.
+/// A document without the ignored differences.
 fn plain(document: &Document) -> Document {
     let mut fields: Vec<(String, Bson)> =
         document.iter().filter_map(|(key, value)| Some((key.clone(), plain_value(value)?))).collect();
@@ -214,7 +214,7 @@ fn plain_value(value: &Bson) -> Option<Bson> {
     })
 }
 
-/// A finite number as its digits and power of ten; other texts as they are.
+/// A finite number as its digits and power of ten. Other texts do not change.
 fn number_text(text: &str) -> Bson {
     let (mantissa, exponent) = text.split_once('E').unwrap_or((text, "0"));
     let Ok(exponent) = exponent.parse::<i64>() else { return text.into() };
@@ -321,10 +321,10 @@ fn values() -> impl Strategy<Value = Bson> {
     })
 }
 
-/// One landing takes a command, so each holds many documents.
+/// Each landing needs a command, so it has many documents.
 #[test]
 fn any_document_is_given_back() {
-    // The same documents each time: a run of the suite says what this change did.
+    // The documents are the same in each run, so that a failure is caused by a change of the code.
     let config = Config { cases: 24, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(RngAlgorithm::ChaCha));
     let documents = prop::collection::vec(prop::collection::vec((keys(), values()), 0..6), 1..60);

@@ -1,5 +1,5 @@
-//! Secrets and encryption against a real Postgres and MongoDB server: no password in any output or file, and
-//! publications over TLS.
+//! Secrets and encryption with a real Postgres and MongoDB server: no output or file contains a password, and
+//! publications use TLS.
 
 use mongodb::bson::doc;
 
@@ -39,7 +39,7 @@ fn small_mongo_project() -> Project {
     ])
 }
 
-/// Fails the test if a file of the project holds the text.
+/// Fails the test if a file of the project contains the text.
 #[track_caller]
 fn assert_nowhere(project: &Project, secret: &str) {
     for (path, text) in project.texts() {
@@ -66,7 +66,7 @@ fn a_right_postgres_password_is_never_shown() {
     let postgres = Postgres::shared().database();
     let Some(password) = postgres.uri.split("://").nth(1).and_then(|rest| rest.split('@').next()?.split(':').nth(1))
     else {
-        // A given server may know its users otherwise.
+        // A server that was not started here may authenticate its users in another way.
         return;
     };
     let mut project = small_project();
@@ -111,12 +111,12 @@ fn publishes_over_tls() {
     let postgres = server.database();
     let mut project = small_project();
     let Some(authority) = server.authority() else {
-        // A given server: whatever its URI asks for.
+        // A server that was not started here: its URI decides.
         project.set("POSTGRES_URI", &postgres.uri);
         project.elt(&["build", "--target", "prod"]).ok();
         return;
     };
-    // The server refuses this role without TLS.
+    // The server does not accept this role without TLS.
     let database =
         postgres.client().query_one("select current_database()::text", &[]).expect("a name").get::<_, String>(0);
     let role = format!("{database}_tls");
@@ -133,13 +133,13 @@ fn publishes_over_tls() {
         project.elt(&["build", "--target", "prod"]).hides("tls-hush")
     };
     build("sslmode=disable", &mut project).exits(1);
-    // No authority that the machine trusts signed the server's certificate.
+    // The server's certificate was not signed by an authority that the machine trusts.
     build("sslmode=verify-full", &mut project).exits(1);
     assert_eq!(postgres.tables("paints"), [""; 0], "published over a connection that was to be refused");
     build("sslmode=require", &mut project).ok();
     build(&format!("sslmode=verify-full&sslrootcert={}", authority.display()), &mut project).ok();
     assert_eq!(postgres.number("select count(*) from paints.colours_sold"), 3);
 
-    // Postgres keeps a role that owns something.
+    // Postgres does not drop a role that owns objects.
     postgres.client().batch_execute(&format!("drop owned by {role} cascade; drop role {role}")).expect("to drop it");
 }

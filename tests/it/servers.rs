@@ -1,9 +1,9 @@
 //! The servers that tests talk to: one Postgres and one MongoDB-compatible server for the whole test run, each
 //! started at first use in a temporary folder on a free loopback port, with a fresh database for each test.
 //!
-//! `POSTGRES_URI` and `MONGODB_URI` in the environment replace them. A test whose server cannot be had panics
-//! with what to do about it. Each server hangs on a pipe from this program: when that closes, however this
-//! program ended, the server is stopped and its folder removed.
+//! `POSTGRES_URI` and `MONGODB_URI` in the environment replace them. If a server cannot be started, its tests panic
+//! with a message that says what to do. Each server waits for the end of a pipe from this program. When the pipe
+//! closes, for any reason, the server is stopped and its folder is removed.
 
 use std::fs;
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
@@ -20,22 +20,22 @@ use mongodb::bson::{Document, doc};
 
 const START_SECONDS_MAX: u64 = 60;
 const LOG_LINES_SHOWN: usize = 30;
-/// What a server prints, in its folder.
+/// The file with a server's output, in its folder.
 const LOG: &str = "server.log";
-/// Of the server the tests start: a text that must never be seen in any output.
+/// The password of the server that the tests start. It must never be in any output.
 const POSTGRES_PASSWORD: &str = "hush-0f3c9a";
 const HOW: &str = "hint: `tests/run` installs what the tests need and runs them";
 
 /// A Postgres server. `shared` starts it.
 pub struct Postgres {
-    /// Of the database `postgres`, as a superuser.
+    /// The URI of the database `postgres`, as a superuser.
     uri: String,
-    /// The certificate of the authority that signed the server's own, if the server was started here.
+    /// The certificate of the authority that signed the server's certificate, if the server was started here.
     authority: Option<PathBuf>,
     _server: Option<Server>,
 }
 
-/// A fresh Postgres database, dropped with this value.
+/// A fresh Postgres database. It is dropped when this value is dropped.
 pub struct PostgresDatabase {
     pub uri: String,
     name: String,
@@ -49,7 +49,7 @@ pub struct Mongo {
     _server: Option<Server>,
 }
 
-/// A database name of its own on the shared server, dropped with this value.
+/// A separate database on the shared server. It is dropped when this value is dropped.
 pub struct MongoDatabase {
     pub uri: String,
     pub name: String,
@@ -109,18 +109,18 @@ impl Postgres {
         PostgresDatabase { uri: with_path(&self.uri, &name), name }
     }
 
-    /// From now on the server that was started here refuses this role's connections without TLS.
+    /// Makes the server that was started here reject connections of this role without TLS.
     pub fn require_tls(&self, role: &str) {
         let mut client = postgres_client(&self.uri).unwrap_or_else(|error| panic!("Postgres: {error}"));
         let file: String = client.query_one("show hba_file", &[]).expect("the file of rules").get(0);
         let rules = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
         fs::write(&file, format!("hostnossl all {role} all reject\n{rules}")).expect("to write the rules");
         client.batch_execute("select pg_reload_conf()").expect("to read the rules again");
-        // The server reads them at its next turn.
+        // The server reads the rules when it next accepts a connection.
         thread::sleep(Duration::from_millis(300));
     }
 
-    /// The certificate that a client must trust to use TLS. None for a server that was given.
+    /// The certificate that a client must trust to use TLS. None for a server that was not started here.
     pub fn authority(&self) -> Option<&Path> {
         self.authority.as_deref()
     }
@@ -131,7 +131,7 @@ impl PostgresDatabase {
         postgres_client(&self.uri).unwrap_or_else(|error| panic!("Postgres: {error}"))
     }
 
-    /// One number, such as a count.
+    /// The single number that a query returns, such as a count.
     pub fn number(&self, sql: &str) -> i64 {
         let row = self.client().query_one(sql, &[]).unwrap_or_else(|error| panic!("`{sql}`: {error}"));
         row.get(0)
@@ -156,7 +156,7 @@ impl PostgresDatabase {
 
 impl Drop for PostgresDatabase {
     fn drop(&mut self) {
-        // The server's folder goes away as a whole; this is for a server that was given.
+        // The server's whole folder is removed, so this is only for a server that was not started here.
         if let Ok(mut client) = postgres_client(&with_path(&self.uri, "postgres")) {
             let _ = client.batch_execute(&format!("drop database if exists {} with (force)", self.name));
         }
@@ -243,7 +243,7 @@ impl MongoDatabase {
         found.unwrap_or_else(|error| panic!("MongoDB: {error}"))
     }
 
-    /// The names of its collections.
+    /// The names of the collections.
     pub fn collections(&self) -> Vec<String> {
         let mongo = Mongo::shared();
         let database = mongo.client.database(&self.name);
@@ -271,7 +271,7 @@ impl Drop for MongoDatabase {
     }
 }
 
-/// A loopback port that nobody listens on.
+/// A free loopback port.
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback port to bind");
     listener.local_addr().expect("the port that was bound").port()
@@ -284,7 +284,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Starts what `command` gives for a free port; returns that port.
+    /// Starts the command that `command` returns for a free port. Returns that port.
     pub fn start(
         folder: &Path,
         user: &ServerUser,
@@ -347,10 +347,10 @@ impl Server {
     }
 }
 
-/// Whom a server runs as.
+/// The user that runs a server.
 pub enum ServerUser {
     Same,
-    /// A system user, when the tests run as root, which servers refuse.
+    /// A system user, if the tests run as root, because servers do not run as root.
     Other {
         uid: u32,
         gid: u32,
@@ -358,7 +358,7 @@ pub enum ServerUser {
 }
 
 impl ServerUser {
-    /// The user of this name, or `nobody` where the package that adds it is not installed.
+    /// The user of this name, or `nobody` if the package that adds the user is not installed.
     pub fn choose(name: &str) -> Result<Self, String> {
         if id(&["-u"])? != 0 {
             return Ok(Self::Same);
@@ -377,7 +377,7 @@ impl ServerUser {
         }
     }
 
-    /// Gives a folder and all in it to this user.
+    /// Makes this user the owner of a folder and its content.
     pub fn own(&self, folder: &Path) -> Result<(), String> {
         let Self::Other { uid, gid } = self else { return Ok(()) };
         chown(folder, Some(*uid), Some(*gid)).map_err(text)?;
@@ -416,7 +416,7 @@ fn run(command: &mut Command) -> Result<(), String> {
     Err(format!("`{name}` failed: {}", String::from_utf8_lossy(&output.stderr).trim()))
 }
 
-/// A fresh folder that the server's user can reach. The server's shell removes it.
+/// A fresh folder that the server's user can access. The server's shell removes it.
 pub fn server_folder(prefix: &str, user: Option<&ServerUser>) -> Result<PathBuf, String> {
     let mut parents = vec![std::env::temp_dir()];
     parents.extend(["/tmp", "/var/tmp"].map(PathBuf::from));
@@ -442,7 +442,7 @@ pub fn server_folder(prefix: &str, user: Option<&ServerUser>) -> Result<PathBuf,
     Err(format!("no folder for a server: {last}"))
 }
 
-/// Signs a certificate for 127.0.0.1 in `folder` (`server.crt`, `server.key`); returns the authority's own.
+/// Signs a certificate for 127.0.0.1 in `folder` (`server.crt`, `server.key`). Returns the authority's certificate.
 fn server_certificate(folder: &Path, user: &ServerUser) -> Result<PathBuf, String> {
     const KEY: [&str; 5] = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
     let openssl = |arguments: &[&str]| run(Command::new("openssl").args(arguments).current_dir(folder));
@@ -477,14 +477,14 @@ pub fn postgres_programs() -> Result<PathBuf, String> {
         .ok_or_else(|| "no Postgres server programs (`initdb`, `postgres`) found".to_owned())
 }
 
-/// The MongoDB-compatible server: `ELT_TEST_SECANTUSD`, or the one `tests/run` put into its cache folder.
+/// The MongoDB-compatible server: `ELT_TEST_SECANTUSD`, or the one that `tests/run` stored in its cache folder.
 fn mongo_program() -> Result<PathBuf, String> {
     if let Some(program) = std::env::var_os("ELT_TEST_SECANTUSD") {
         return Ok(PathBuf::from(program));
     }
     let cache = match std::env::var_os("ELT_TEST_CACHE") {
         Some(cache) => PathBuf::from(cache),
-        // The test's program is `<target>/<profile>/deps/it-…`.
+        // The test program is `<target>/<profile>/deps/it-…`.
         None => std::env::current_exe()
             .ok()
             .and_then(|program| Some(program.ancestors().nth(3)?.join("it-cache")))
@@ -536,7 +536,7 @@ pub fn text(error: std::io::Error) -> String {
     error.to_string()
 }
 
-/// The servers themselves: this fails, as every test that needs them, where one cannot be had.
+/// A test of the servers themselves. It fails, like every test that needs them, if one cannot be started.
 #[test]
 fn servers_answer() {
     let postgres = Postgres::shared().database();

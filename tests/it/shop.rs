@@ -1,7 +1,7 @@
-//! A project of four related tables whose rows are a function of one number, and what a target holds of them.
+//! A project with four related tables whose rows depend on one number, and the rows of a target.
 //!
-//! Parents, their children (a foreign key), totals of the children by parent (a foreign key, too), and lines without a
-//! key. From one number to the next rows of every table come, change and go.
+//! The tables are parents, their children (with a foreign key), totals of the children by parent (with a foreign key,
+//! too), and lines without a key. With the next number, rows of every table are added, changed and deleted.
 
 use postgres::{Client, IsolationLevel};
 
@@ -42,7 +42,7 @@ const TOTALS: &str = "\
 select parent_id, count(*) as children, sum(amount)::bigint as amount from {{ ref('children') }} group by all
 ";
 
-/// What a target holds: every row of every table as a line, in order.
+/// The content of a target: every row of every table as a line, in order.
 pub type Rows = Vec<String>;
 
 pub struct Shop {
@@ -50,12 +50,12 @@ pub struct Shop {
 }
 
 impl Shop {
-    /// The project at `number`, built once into the target of this URI.
+    /// The project at `number`, which was built once to the target of this URI.
     pub fn published(uri: &str, number: u32) -> Self {
         Self::published_with(uri, number, "")
     }
 
-    /// With more lines for the export's table of the profile.
+    /// The same, with more lines for the export's table in the profile.
     pub fn published_with(uri: &str, number: u32, profile: &str) -> Self {
         let shop = Self::new(uri, number, profile);
         shop.project.elt(&["build"]).ok();
@@ -82,7 +82,7 @@ impl Shop {
             ("lines", "'line': 'varchar'"),
         ] {
             let path = project.path().join(format!("{name}.csv"));
-            // Read whenever they are published: no build comes between. Not looked at beforehand to guess their form.
+            // The rows are read whenever they are published, without a build between. Their types are not inferred.
             let sql = format!(
                 "{{{{ config(materialized='view') }}}}\nselect * from read_csv('{}', header = false, auto_detect = false, columns = {{{columns}}})\n",
                 path.display()
@@ -92,7 +92,7 @@ impl Shop {
         Self { project }
     }
 
-    /// From now on the warehouse has the rows of `number`.
+    /// Changes the warehouse to the rows of `number`.
     pub fn turn(&self, number: u32) {
         let (parents, children) = (parents(number), children(number));
         let text = |lines: Vec<String>| lines.join("\n") + "\n";
@@ -125,7 +125,7 @@ fn lines(number: u32) -> Vec<String> {
     vec![format!("number {number}"), "always".into(), "twice".into(), "twice".into()]
 }
 
-/// What a target that stands at `number` holds.
+/// The expected content of a target at `number`.
 pub fn rows(number: u32) -> Rows {
     let mut rows: Rows = parents(number).iter().map(|(id, name)| format!("parent {id} {name}")).collect();
     let children = children(number);
@@ -139,7 +139,7 @@ pub fn rows(number: u32) -> Rows {
     rows
 }
 
-/// What a target holds, read table by table in one transaction.
+/// The content of a target, read table by table in one transaction.
 pub fn read(client: &mut Client) -> Result<Rows, postgres::Error> {
     const QUERIES: [&str; 4] = [
         "select format('parent %s %s', parent_id, name) from shop.parents",
@@ -162,7 +162,7 @@ pub fn assert_at(client: &mut Client, number: u32, when: &str) {
     assert_eq!(read(client).expect("the target's tables"), rows(number), "the target at {number}, {when}");
 }
 
-/// How many publications the target's record has.
+/// The number of publications in the target's record.
 pub fn publications(client: &mut Client) -> i64 {
     client.query_one("select count(*) from _elt.publications", &[]).expect("the record").get(0)
 }

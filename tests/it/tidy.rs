@@ -1,4 +1,4 @@
-//! The invariants of the source tree that the compiler does not check.
+//! Checks the invariants of the source tree that the compiler does not check.
 
 mod imports;
 
@@ -13,7 +13,7 @@ use crate::project::repository;
 
 const CODE_LINES_MAX: usize = 500;
 
-/// Crates of others, and which of ours alone may depend on each; `elt` is the program.
+/// External crates, and the only crates of ours that may depend on each. `elt` is the program.
 const OWNERS: &[(&str, &[&str])] = &[
     ("arrow", &["base", "elt", "export", "extract", "warehouse"]),
     ("duckdb", &["warehouse"]),
@@ -29,14 +29,14 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("fake", &["sample"]),
 ];
 
-/// What opens a connection to a server; only `connect` does.
+/// Functions that open a connection to a server. Only `connect` may call them.
 const OPENS: &str = r"\bClient::with_options\b|\bClientOptions::parse\b|\bConn::new\b|\bClient::connect\b|\bNoTls\b";
 
 struct SourceFile {
-    /// Below the repository, with `/`.
+    /// The path below the repository, with `/`.
     path: String,
     text: String,
-    /// The lines that are neither tests, comments nor blank, with their numbers; strings are kept.
+    /// The lines that are not tests, comments or blank, with their numbers. Strings are kept.
     code: Vec<(usize, String)>,
 }
 
@@ -44,7 +44,7 @@ struct SourceFile {
 fn each_driver_has_its_crates() {
     let mut wrong = Vec::new();
     for (name, manifest) in manifests() {
-        // What a crate needs for its tests alone is not part of it.
+        // A crate's dependencies for tests are not part of the crate.
         let dependencies = manifest["dependencies"].as_table().expect("dependencies");
         for (dependency, owners) in OWNERS {
             if dependencies.contains_key(*dependency) && !owners.contains(&name.as_str()) {
@@ -193,7 +193,7 @@ fn sources() -> Vec<SourceFile> {
             let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             let path =
                 path.strip_prefix(root).expect("a path below the repository").display().to_string().replace('\\', "/");
-            // A file of tests alone.
+            // A file with only tests.
             let code = if path.ends_with("tests.rs") || path.contains("/tests/") { Vec::new() } else { code(&text) };
             SourceFile { path, text, code }
         })
@@ -202,8 +202,8 @@ fn sources() -> Vec<SourceFile> {
     files
 }
 
-/// All sources of all crates: the path from the stage on, such as `model/graph/node.rs`, wherever its crate lies; the crate's
-/// name, empty for the program's; and the code without tests and comments.
+/// All sources of all crates. Each has the path from the stage on, such as `model/graph/node.rs`, for any place of the
+/// crate; the crate's name, which is empty for the program; and the code without tests and comments.
 fn staged_sources() -> Vec<(String, String, String)> {
     let mut roots = vec![(String::new(), repository().join("src"))];
     for entry in fs::read_dir(repository().join("crates")).into_iter().flatten().flatten() {
@@ -229,7 +229,7 @@ fn staged_sources() -> Vec<(String, String, String)> {
     found
 }
 
-/// Without comments, blank lines and what stands below `#[cfg(test)]`.
+/// The code without comments, blank lines, and the lines below `#[cfg(test)]`.
 fn code(text: &str) -> Vec<(usize, String)> {
     let mut kept = Vec::new();
     let mut lines = text.lines().enumerate().peekable();
@@ -239,7 +239,7 @@ fn code(text: &str) -> Vec<(usize, String)> {
         if block_comment || trimmed.starts_with("/*") {
             block_comment = !trimmed.contains("*/");
         } else if trimmed == "#[cfg(test)]" {
-            // rustfmt puts an item's end on the item's own indentation.
+            // rustfmt writes an item's end with the indentation of the item.
             let indent = &line[..line.len() - line.trim_start().len()];
             let end = [format!("{indent}}}"), format!("{indent}}};")];
             for (_, line) in lines.by_ref() {

@@ -1,4 +1,5 @@
-//! A relay before a server that reads the protocol's messages and can cut a connection before or after each of them.
+//! A relay before a server. It reads the messages of the protocol, and can cut a connection before or after each
+//! message.
 //!
 //! Knows the framing of Postgres (<https://www.postgresql.org/docs/current/protocol-message-formats.html>), MySQL
 //! (<https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_packets.html>) and MongoDB
@@ -22,13 +23,13 @@ enum Protocol {
     Mongo,
 }
 
-/// One message on its way.
+/// One message between client and server.
 #[derive(Debug, Clone)]
 pub struct Message {
     pub from: Side,
     /// Its type byte in Postgres (0 for the startup packet), its first byte in MySQL, 0 in MongoDB.
     pub tag: u8,
-    /// What it holds, as far as it is text.
+    /// Its content, if it is text.
     pub text: String,
 }
 
@@ -50,7 +51,8 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// Before the one server of a URI; its parameters are replaced by those that keep the protocol plain.
+    /// A relay before the single server of a URI. The URI's parameters are replaced by those that disable TLS and
+    /// compression.
     pub fn before(uri: &str) -> Self {
         let (scheme, rest) = uri.split_once("://").expect("an URI");
         let (protocol, parameters) = match scheme {
@@ -72,7 +74,7 @@ impl Wire {
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let Ok(upstream) = TcpStream::connect(&server) else { continue };
-                // Without it every message waits for the other side to acknowledge the one before.
+                // Without this, every message waits until the other side has acknowledged the previous one.
                 if client.set_nodelay(true).and_then(|()| upstream.set_nodelay(true)).is_err() {
                     continue;
                 }
@@ -89,7 +91,7 @@ impl Wire {
         Self { uri: format!("{scheme}://{user}127.0.0.1:{port}/{database}?{parameters}"), judge }
     }
 
-    /// From now on this decides.
+    /// From now on, this function decides which messages are cut.
     pub fn judge(&self, judge: impl FnMut(&Message) -> Fate + Send + 'static) {
         *lock(&self.judge) = Box::new(judge);
     }
@@ -108,7 +110,7 @@ fn pump(
 ) -> io::Result<()> {
     let mut is_first = side == Side::Client;
     loop {
-        // The head holds the length; of what, differs.
+        // The head contains a length. Its meaning depends on the protocol.
         let head_bytes = match protocol {
             Protocol::Postgres if !is_first => 5,
             _ => 4,
@@ -142,7 +144,7 @@ fn pump(
     }
 }
 
-/// To the client all is over; the server gets to its end what was passed on.
+/// Ends the connection for the client. The server still receives all bytes that were passed on.
 fn end(from: &TcpStream, to: &TcpStream, side: Side) {
     let (client, server) = if side == Side::Client { (from, to) } else { (to, from) };
     let _ = client.shutdown(Shutdown::Both);

@@ -70,6 +70,16 @@ pub struct Mongodb {
 }
 
 impl Mongodb {
+    /// Passes each document of the answer to `each`, in order.
+    fn feed(
+        &self,
+        query: ServerQuery,
+        cancel: &Cancel,
+        each: &mut dyn FnMut(&[u8]) -> Result<(), Fault>,
+    ) -> Result<(), Ended> {
+        feed::feed(&self.runtime, &self.client, &self.database, query, self.session_options(), cancel, each)
+    }
+
     /// With `snapshot`, every reading sees the state at the moment of the first reading.
     pub fn open(name: &str, uri: &Secret, database: &str, snapshot: bool) -> Result<Self> {
         let Connection { client, runtime, hosts } = Connection::open(uri, |cause| messages::mongodb_uri(name, cause))?;

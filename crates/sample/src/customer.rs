@@ -8,7 +8,7 @@ use fake::faker::name::en::{FirstName, LastName};
 
 use super::amount::decimal;
 use super::chance::Chance;
-use super::{AS_OF, DAY, MINUTE};
+use super::data_set::{AS_OF, DAY, MINUTE};
 
 pub(super) struct Customer {
     pub customer_id: String,

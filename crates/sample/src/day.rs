@@ -12,8 +12,9 @@ use bson::{Bson, Document, doc};
 use super::amount::{cents, decimal};
 use super::chance::Chance;
 use super::customer::{customer_at, date, paper, phone};
+use super::data_set::{Collection, DAY, HOUR, MINUTE, Plan};
+use super::dirt;
 use super::loan::{self, LoanType, Moment};
-use super::{Collection, DAY, HOUR, MINUTE, Plan, dirt};
 
 /// The change of a document.
 #[derive(Debug, PartialEq)]

@@ -5,9 +5,9 @@
 use bson::{Bson, Document, doc};
 use chrono::DateTime;
 
-use super::Collection;
 use super::amount::{cents, grouped};
 use super::chance::Chance;
+use super::data_set::Collection;
 
 /// The possible errors of a document.
 #[derive(Clone, Copy)]

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 
 use bson::{Document, RawDocument};
 
+use super::data_set::{Collection, Generated, Plan};
 use super::day::{Change, Day, LOOKED_AT};
-use super::{Collection, Generated, Plan, everything};
+use super::everything::everything;
 use crate::messages;
 use elt_base::error::Result;
 

@@ -10,7 +10,7 @@ use fake::faker::name::en::Name;
 use super::amount::decimal;
 use super::chance::Chance;
 use super::customer::date;
-use super::{AS_OF, Collection, DAY, HOUR, MINUTE};
+use super::data_set::{AS_OF, Collection, DAY, HOUR, MINUTE};
 
 /// The fields of a product that applications need.
 pub(super) struct LoanType {

@@ -9,8 +9,9 @@ use bson::{Bson, Document, RawDocumentBuf, doc};
 use tokio::runtime::Runtime;
 use tokio::sync::{Mutex, mpsc};
 
+use super::data_set::{Collection, Generated, Plan};
 use super::day::{Change, Day, LOOKED_AT};
-use super::{Collection, Generated, Plan, everything};
+use super::everything::everything;
 use crate::messages;
 use elt_base::error::{Error, Result};
 use elt_base::secret::Secret;

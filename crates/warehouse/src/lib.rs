@@ -10,6 +10,7 @@ mod clone;
 mod history;
 mod messages;
 mod raw;
+mod reader;
 mod segments;
 mod session;
 mod shared;
@@ -35,7 +36,8 @@ pub use session::{Interrupter, Session};
 
 pub use state::Loaded;
 
-use shared::{Reader, Server};
+use reader::Reader;
+use shared::Server;
 
 /// The rows of a row group: a quarter of DuckDB's default. A table shorter than one group is first written to the log,
 /// and one thread compresses it when the database closes. All threads compress a longer table while it is created.
@@ -94,6 +96,19 @@ impl Options {
 }
 
 impl Warehouse {
+    /// Fails if another version of elt wrote the warehouse. A warehouse that elt never wrote can be read.
+    pub fn check_version(&self) -> Result<()> {
+        let session = self.session()?;
+        if !state::is_ours(&session)? {
+            return Ok(());
+        }
+        let found = state::version(&session)?.unwrap_or_else(|| "unknown".into());
+        match (&self.path, found == state::VERSION) {
+            (Some(path), false) => Err(messages::warehouse_version(path, &found, state::VERSION)),
+            _ => Ok(()),
+        }
+    }
+
     /// Opens or creates the database file and the tool's own tables. Errors name the process that has the file open.
     pub fn open(path: &Path, options: &Options) -> Result<Self> {
         if let Some(folder) = path.parent() {
@@ -125,7 +140,7 @@ impl Warehouse {
         }
         let reach = || match attach(path, options, " (read_only)") {
             Ok(root) => Ok(Root::Own(Arc::new(Mutex::new(root)))),
-            Err(_) if shared::is_served(path) => Ok(Root::Asked),
+            Err(_) if reader::is_served(path) => Ok(Root::Asked),
             Err(error) => Err(error),
         };
         // The writer may be starting or ending at this moment.
@@ -170,7 +185,7 @@ impl Warehouse {
         })
     }
 
-    /// Another connection, with a transaction of its own, in UTC.
+    /// Another connection, with its own transaction, in UTC.
     pub fn session(&self) -> Result<Session> {
         let shown = || self.path.as_deref().unwrap_or(Path::new(":memory:"));
         let connection = match &self.root {
@@ -191,7 +206,7 @@ fn attach_for_writing(path: &Path, options: &Options) -> Result<Connection> {
     let started = Instant::now();
     loop {
         match attach(path, options, &how) {
-            Err(error) if started.elapsed() < READERS_PATIENCE && error.is_transient() && !shared::is_served(path) => {
+            Err(error) if started.elapsed() < READERS_PATIENCE && error.is_transient() && !reader::is_served(path) => {
                 std::thread::sleep(RETRY_PAUSE);
             }
             attached => return attached,

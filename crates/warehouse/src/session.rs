@@ -10,7 +10,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 use duckdb::{Connection, InterruptHandle};
 
-use super::shared::Reader;
+use super::reader::Reader;
 use elt_base::schema::quote;
 use elt_base::sql_error::SqlError;
 use elt_base::sql_text::masked;

@@ -8,7 +8,7 @@
 //! A request is a length (u32, little endian) and that many bytes of SQL. An answer is one byte (0: rows, 1: an error),
 //! a length (u64), and an Arrow IPC stream or the parts of the error as JSON.
 
-use std::io::{Cursor, Read, Write};
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -17,13 +17,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
-use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
-use parking_lot::{Mutex, MutexGuard};
-use serde_json::{Value, json};
+use parking_lot::Mutex;
+use serde_json::json;
 
+use super::reader::socket;
 use super::session::Session;
 use elt_base::sql_error::SqlError;
 
@@ -31,72 +29,6 @@ use elt_base::sql_error::SqlError;
 const SQL_BYTES_MAX: u32 = 16 << 20;
 /// How long a writer that has finished waits for the query of a reader.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-/// The socket of a warehouse file.
-fn socket(warehouse: &Path) -> PathBuf {
-    let mut name = warehouse.as_os_str().to_owned();
-    name.push(".sock");
-    name.into()
-}
-
-/// Whether a process of elt has the file open for writing and answers queries.
-pub(super) fn is_served(warehouse: &Path) -> bool {
-    UnixStream::connect(socket(warehouse)).is_ok()
-}
-
-/// The connection of a reader to the writer.
-pub(super) struct Reader(Mutex<UnixStream>);
-
-impl Reader {
-    /// None if no process answers.
-    pub fn connect(warehouse: &Path) -> Option<Self> {
-        UnixStream::connect(socket(warehouse)).ok().map(|stream| Self(Mutex::new(stream)))
-    }
-
-    /// Returns all rows of a query.
-    pub fn batches(&self, sql: &str) -> Result<(SchemaRef, Vec<RecordBatch>), SqlError> {
-        let mut stream = lock(&self.0);
-        let (is_error, answer) = ask(&mut stream, sql).map_err(|_| SqlError {
-            kind: "IO".into(),
-            message: "the process that was writing the warehouse has ended; run the same command again".into(),
-            position: None,
-            candidates: Vec::new(),
-        })?;
-        if is_error {
-            return Err(unpack(&answer));
-        }
-        let read = || -> Result<_, arrow::error::ArrowError> {
-            let reader = StreamReader::try_new(Cursor::new(answer), None)?;
-            let schema = reader.schema();
-            Ok((schema, reader.collect::<Result<Vec<_>, _>>()?))
-        };
-        read().map_err(|error| SqlError::parse(&error.to_string()))
-    }
-}
-
-fn ask(stream: &mut UnixStream, sql: &str) -> std::io::Result<(bool, Vec<u8>)> {
-    let length = u32::try_from(sql.len()).unwrap_or(u32::MAX);
-    stream.write_all(&length.to_le_bytes())?;
-    stream.write_all(sql.as_bytes())?;
-    let mut head = [0; 9];
-    stream.read_exact(&mut head)?;
-    let length = head[1..].iter().rev().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte));
-    let mut answer = Vec::new();
-    let read = stream.take(length).read_to_end(&mut answer)?;
-    if read as u64 == length { Ok((head[0] != 0, answer)) } else { Err(std::io::ErrorKind::UnexpectedEof.into()) }
-}
-
-fn unpack(answer: &[u8]) -> SqlError {
-    let parts: Value = serde_json::from_slice(answer).unwrap_or_default();
-    let text = |key: &str| parts[key].as_str().unwrap_or_default().to_owned();
-    let candidates = parts["candidates"].as_array().into_iter().flatten();
-    SqlError {
-        kind: text("kind"),
-        message: text("message"),
-        position: parts["position"].as_u64().map(|position| position as usize),
-        candidates: candidates.filter_map(|name| name.as_str().map(str::to_owned)).collect(),
-    }
-}
 
 /// The writer's side. When it is dropped, it stops answering and releases the database.
 pub(super) struct Server {
@@ -152,7 +84,7 @@ impl Drop for Server {
         if let Some(thread) = self.accepting.take() {
             let _ = thread.join();
         }
-        let readers = std::mem::take(&mut *lock(&self.shared.readers));
+        let readers = std::mem::take(&mut *self.shared.readers.lock());
         let started = Instant::now();
         for reader in readers {
             while reader.is_busy.load(Ordering::Acquire) && started.elapsed() < PATIENCE {
@@ -167,7 +99,7 @@ impl Drop for Server {
 
 impl Shared {
     fn open(&self, stream: UnixStream, session: Session) {
-        let mut readers = lock(&self.readers);
+        let mut readers = self.readers.lock();
         readers.retain(|reader| !reader.answering.is_finished());
         let (Ok(own), interrupter) = (stream.try_clone(), session.interrupter()) else { return };
         let is_busy = Arc::new(AtomicBool::new(false));
@@ -232,10 +164,6 @@ fn rows(session: &Session, sql: &str) -> Result<Vec<u8>, SqlError> {
     write().map_err(|error| SqlError::parse(&error.to_string()))
 }
 
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock()
-}
-
 #[cfg(test)]
 mod tests {
     use crate::{Options, Warehouse};
@@ -251,7 +179,7 @@ mod tests {
             .expect("made");
         session.begin().expect("begun");
         session.execute("insert into s.t values (2, null)").expect("inserted");
-        let reader = super::Reader::connect(&path).expect("connected");
+        let reader = crate::reader::Reader::connect(&path).expect("connected");
         let texts = |sql: &str| {
             reader.batches(sql).map(|(_, batches)| batches.iter().map(|batch| batch.num_rows()).sum::<usize>())
         };
@@ -268,7 +196,7 @@ mod tests {
         drop(session);
         drop(writer);
         assert!(reader.batches("select 1").is_err());
-        assert!(super::Reader::connect(&path).is_none());
+        assert!(crate::reader::Reader::connect(&path).is_none());
         // Now the file can be opened again.
         assert!(Warehouse::open(&path, &Options::default()).is_ok());
     }

@@ -6,17 +6,15 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use crate::messages;
 use elt_base::reading::{IdKind, Reading};
 use elt_base::schema::{Column, literal};
 
-use super::Warehouse;
 use super::session::Session;
 use elt_base::error::{Error, Result};
 use elt_base::sql_error::SqlError;
 
 /// The format of these tables. A warehouse with another format is not accepted.
-const VERSION: &str = "2";
+pub(super) const VERSION: &str = "2";
 
 const TABLES: &str = "
 begin transaction;
@@ -80,23 +78,8 @@ pub(super) fn is_ours(session: &Session) -> Result<bool, SqlError> {
     Ok(session.count(count)? > 0)
 }
 
-fn version(session: &Session) -> Result<Option<String>, SqlError> {
+pub(super) fn version(session: &Session) -> Result<Option<String>, SqlError> {
     session.value("select value from _elt.meta where key = 'version'")
-}
-
-impl Warehouse {
-    /// Fails if another version of elt wrote the warehouse. A warehouse that elt never wrote can be read.
-    pub fn check_version(&self) -> Result<()> {
-        let session = self.session()?;
-        if !is_ours(&session)? {
-            return Ok(());
-        }
-        let found = version(&session)?.unwrap_or_else(|| "unknown".into());
-        match (&self.path, found == VERSION) {
-            (Some(path), false) => Err(messages::warehouse_version(path, &found, VERSION)),
-            _ => Ok(()),
-        }
-    }
 }
 
 impl Session {

@@ -1,4 +1,5 @@
-//! One behaviour's run against one target: the project that publishes, what the target holds, and the points that failed.
+//! One run of a behaviour against a target: the project that publishes, the content of the target, and the failed
+//! points.
 //!
 //! Knows no target and no behaviour.
 
@@ -9,7 +10,7 @@ use super::target::{Columns, Kind, Target};
 use crate::project::{Project, Run};
 use crate::shop::{Rows, Shop, rows};
 
-/// The tables of the shop: how a line of each begins, and their columns.
+/// The tables of the shop: the first word of their lines, and their columns.
 const TABLES: [(&str, Columns); 4] = [
     ("parent", ("parents", &[("parent_id", Kind::Integer), ("name", Kind::Text)])),
     ("child", ("children", &[("child_id", Kind::Integer), ("parent_id", Kind::Integer), ("amount", Kind::Integer)])),
@@ -19,7 +20,7 @@ const TABLES: [(&str, Columns); 4] = [
 
 pub struct Bench {
     pub target: Box<dyn Target>,
-    /// Points that do not hold, with what was found.
+    /// The points that are false, with the results.
     pub failed: BTreeMap<&'static str, String>,
 }
 
@@ -28,7 +29,7 @@ impl Bench {
         Self { target, failed: BTreeMap::new() }
     }
 
-    /// Notes whether a point holds. The first failure of a point is kept.
+    /// Records whether a point is true. The first failure of a point is kept.
     pub fn check(&mut self, point: &'static str, holds: bool, found: impl Display) -> bool {
         if !holds {
             self.failed.entry(point).or_insert_with(|| found.to_string());
@@ -49,7 +50,7 @@ impl Bench {
         )
     }
 
-    /// A project of these files that publishes to the target.
+    /// A project with these files that publishes to the target.
     pub fn project(&self, files: &[(&str, &str)]) -> Project {
         let mut project = Project::of(files);
         project.write("profiles.toml", &self.profiles(""));
@@ -57,7 +58,7 @@ impl Bench {
         project
     }
 
-    /// The shop at a number, not yet published.
+    /// The shop at a number, which is not published yet.
     pub fn shop(&self, number: u32) -> Shop {
         self.shop_with(number, "")
     }
@@ -81,7 +82,7 @@ impl Bench {
         }
     }
 
-    /// What the target has of the shop.
+    /// The shop's rows in the target.
     pub fn state(&self) -> Rows {
         let mut lines = Rows::new();
         let tables = self.target.tables(&TABLES.map(|(_, table)| table));
@@ -95,7 +96,7 @@ impl Bench {
         lines
     }
 
-    /// The target has the shop's rows of this number, all of them and no others.
+    /// The target has exactly the shop's rows of this number.
     pub fn is_at(&mut self, point: &'static str, number: u32, when: impl Display) -> bool {
         let state = self.state();
         self.check(
@@ -125,7 +126,7 @@ impl Bench {
     }
 }
 
-/// The lines that are in one of two states alone.
+/// The lines that are in only one of two states.
 pub fn differing(found: &[String], expected: &[String]) -> String {
     let only = |of: &[String], other: &[String]| -> Vec<String> {
         of.iter().filter(|line| !other.contains(line)).cloned().collect()

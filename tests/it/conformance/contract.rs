@@ -1,9 +1,9 @@
-//! Behaviours where a table's columns change: a new one, a wider type, one that goes.
+//! Behaviours with changes of a table's columns: a new column, a wider type, a removed column.
 
 use super::bench::Bench;
 use super::target::Kind;
 
-/// A point, the columns that the model selects, and those that are read back.
+/// A point, the columns that the model selects, and the columns that are read back.
 type Step = (&'static str, &'static str, &'static [(&'static str, Kind)]);
 
 pub fn contract_change(bench: &mut Bench) {

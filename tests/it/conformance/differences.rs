@@ -1,6 +1,6 @@
-//! What a target does not promise: the points of behaviours that are expected to fail there, each with its reason.
+//! The expected differences of targets: points of behaviours that a target does not promise, each with its reason.
 //!
-//! The only place for it. A point that holds after all fails its test until its line here is taken out.
+//! This is the only list of them. If a listed point is true, its test fails until its line is removed.
 
 #[derive(Debug)]
 pub struct Difference {

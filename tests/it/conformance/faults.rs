@@ -1,4 +1,5 @@
-//! Behaviours of disturbed publications: the program is killed, an answer is lost, two publish at a time.
+//! Behaviours of disturbed publications: the program is killed, an answer is lost, or two programs publish at the same
+//! time.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
@@ -16,7 +17,8 @@ use crate::wire::Fate;
 
 const WAIT: Duration = Duration::from_secs(30);
 
-/// Killed in the first load, then in a delta: the target is as it was or as it is to be, and the next run publishes.
+/// The program is killed in the first load, then in a delta. The target has the old or the new state, and the next run
+/// publishes.
 pub fn killed(bench: &mut Bench, failpoint: &str) {
     let mut shop = bench.shop(0);
     let is_after = failpoint == "export.after_commit";
@@ -65,7 +67,7 @@ fn lost(bench: &mut Bench, fate: Fate) {
             if is_commit(message) && !has_cut.swap(true, Ordering::SeqCst) { fate } else { Fate::Pass }
         },
     );
-    // The table without a key stays as it was: MongoDB has a transaction only for changes by key.
+    // The table without a key does not change, because MongoDB has a transaction only for changes by key.
     let lines = fs::read(shop.project.path().join("lines.csv")).expect("the lines");
     shop.turn(1);
     fs::write(shop.project.path().join("lines.csv"), lines).expect("the lines");
@@ -95,7 +97,7 @@ fn lost(bench: &mut Bench, fate: Fate) {
     bench.check("one publication", number(&after) == number(&before) + 1, format!("{before}, then {after}"));
 }
 
-/// The rows of a number, but for the lines, which are those of 0.
+/// The rows of a number, except that the lines are those of 0.
 fn with_old_lines(number: u32) -> Rows {
     let mut rows: Rows = rows(number).into_iter().filter(|line| *line != format!("line number {number}")).collect();
     rows.push("line number 0".to_owned());
@@ -103,7 +105,7 @@ fn with_old_lines(number: u32) -> Rows {
     rows
 }
 
-/// The first is held up while it reads its rows: its file of parents is a pipe.
+/// The first publication is delayed while it reads its rows, because its file of parents is a pipe.
 pub fn two_writers(bench: &mut Bench) {
     let (first, second) = (bench.published(0), bench.shop(2));
     second.project.elt(&["run"]).ok();
@@ -124,7 +126,7 @@ pub fn two_writers(bench: &mut Bench) {
     bench.check("the second waits and says so", waits, running_second.stderr());
     let before = bench.state();
     bench.check("nothing is published meanwhile", before == rows(0), differing(&before, &rows(0)));
-    // Who reads it again finds a file.
+    // The next reader finds a file.
     let text = fs::read(&kept).expect("the parents");
     fs::rename(&kept, &file).expect("to move the file back");
     pipe.write_all(&text).expect("to write to the pipe");
@@ -139,7 +141,7 @@ pub fn two_writers(bench: &mut Bench) {
     bench.is_at("the first finds out", 1, "after the first published again");
 }
 
-/// Opens a pipe for writing once somebody has opened it for reading.
+/// Opens a pipe for writing, after another process has opened it for reading.
 fn open_when_read(pipe: &Path) -> File {
     const NONBLOCK: i32 = 0o4000;
     let deadline = Instant::now() + WAIT;

@@ -1,4 +1,4 @@
-//! Behaviours where others change what the target holds: noticed, verified, healed, refused.
+//! Behaviours with changes by others in the target: they are noticed, verified, healed, or are an error.
 
 use super::bench::Bench;
 use super::target::Hand;
@@ -12,7 +12,7 @@ fn point(hand: Hand) -> &'static str {
     }
 }
 
-/// The next publication notices a change, tells it, and heals it.
+/// The next publication notices a change, reports it, and heals it.
 pub fn noticed(bench: &mut Bench) {
     let shop = bench.published(0);
     for hand in Hand::ALL {
@@ -25,7 +25,7 @@ pub fn noticed(bench: &mut Bench) {
     }
 }
 
-/// `--verify` tells a change and leaves it; `--heal` takes it back.
+/// `--verify` reports a change and keeps it. `--heal` reverts it.
 pub fn verified(bench: &mut Bench) {
     let shop = bench.published(0);
     for hand in Hand::ALL {
@@ -44,7 +44,7 @@ pub fn verified(bench: &mut Bench) {
     bench.exits("no difference", 0, &run);
 }
 
-/// A target whose record is gone, as after a restored backup, is compared in full.
+/// A target without a record, as after a restored backup, is compared in full.
 pub fn record_lost(bench: &mut Bench) {
     let shop = bench.published(0);
     for hand in Hand::ALL {
@@ -62,7 +62,7 @@ pub fn record_lost(bench: &mut Bench) {
     bench.is_at("with changes of ours", 1, &run);
 }
 
-/// With `on_divergence = "fail"` a change of others is not overwritten until the user says so.
+/// With `on_divergence = "fail"`, a change by others is not overwritten until the user requests it.
 pub fn divergence_refused(bench: &mut Bench) {
     let shop = bench.shop_with(0, "on_divergence = \"fail\"\n");
     shop.project.elt(&["build"]).ok();

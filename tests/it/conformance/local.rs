@@ -1,6 +1,6 @@
 //! Targets without a server under test: a DuckDB file, and folders of Parquet, CSV and JSON files.
 //!
-//! They are read and changed through the program too, which a user may point at such files.
+//! The program itself reads and changes them, as a user may do with such files.
 
 use std::cell::OnceCell;
 use std::fs;
@@ -35,7 +35,7 @@ fn run(project: &Project, sql: &str) {
     project.elt(&["run-operation", "statement_by_hand", "--args", &arguments]).ok();
 }
 
-/// A relation in SQL, and the texts of its columns.
+/// A relation in SQL, and the SQL for the texts of its columns.
 type Read = (String, Vec<String>);
 
 /// The rows of all relations, in one run of the program.
@@ -67,7 +67,7 @@ impl DuckDbFile {
         path(&self.folder).join("shop.duckdb")
     }
 
-    /// A project whose warehouse is a copy of the file: the file itself would get what a warehouse has.
+    /// A project whose warehouse is a copy of the file, because elt would add its own tables to the file.
     fn reader(&self) -> Project {
         let project = project_on("shop.duckdb");
         fs::copy(self.file(), project.path().join("shop.duckdb")).expect("a copy");
@@ -136,7 +136,7 @@ impl Files {
         path(&self.folder).join(format!("{table}.{ending}"))
     }
 
-    /// A project whose warehouse exists, so that it can be asked about files.
+    /// A project whose warehouse exists, so that it can query files.
     fn reader(&self) -> &Project {
         self.reader.get_or_init(|| {
             let project = project_on("reader.duckdb");
@@ -145,17 +145,18 @@ impl Files {
         })
     }
 
-    /// SQL of a column's text. In JSON it is each value's own: what the reader would guess of its type does not matter.
+    /// The SQL for a column's text. For JSON it uses each value's text, so that the type that the reader infers does
+    /// not matter.
     fn text(&self, name: &str, kind: Kind) -> String {
         match (self.format, kind) {
             ("json", Kind::Json) => format!("nullif(json -> '{name}', 'null')::varchar"),
-            // Its digits as they are written: a JSON reader makes a double of them.
+            // The written digits, because a JSON reader converts them to a double.
             ("json", Kind::Decimal) => {
                 format!("nullif(regexp_extract(json::varchar, '\"{name}\":\\s*(-?[0-9.]+)', 1), '')")
             }
             ("json", Kind::Blob) => duckdb_text(&format!("(json ->> '{name}')"), kind),
             ("json", _) => format!("json ->> '{name}'"),
-            // A text there.
+            // In JSON this is a text.
             ("csv", Kind::Json) => format!("{name}::json::varchar"),
             _ => duckdb_text(name, kind),
         }
@@ -225,7 +226,7 @@ impl Target for Files {
 
     fn hazard(&self) -> Option<Hazard> {
         let odd = match self.format {
-            // Beyond 38 digits.
+            // More than 38 digits.
             "parquet" => "(-170141183460469231731687303715884105727)::hugeint",
             "json" => "{'a': 'nan'::double}",
             _ => return None,

@@ -1,8 +1,9 @@
-//! The conformance suite of the targets: one list of behaviours, run against every target.
+//! The conformance suite of the targets: one list of behaviours, which runs against every target.
 //!
-//! Each pair is a test, `conformance::<target>::<behaviour>`. A behaviour checks several points. A point that a target
-//! does not promise is in `differences`, with its reason; the test of the pair fails if a point outside that list fails, and
-//! if a point of the list holds. Drives the program as a user does, and reads the targets through their own means.
+//! Each pair of a target and a behaviour is a test, `conformance::<target>::<behaviour>`. A behaviour checks several
+//! points. A point that a target does not promise is in `differences`, with its reason. The test fails if a point
+//! outside that list is false, or if a point of the list is true. Runs the program like a user, and reads the targets
+//! with their own drivers.
 
 mod bench;
 mod contract;
@@ -32,7 +33,7 @@ use self::target::Target;
 type Fresh = fn() -> Box<dyn Target>;
 type Behaviour = fn(&mut Bench);
 
-/// Every target, with an empty place for one test.
+/// Every target. Each has an empty place for one test.
 const TARGETS: [(&str, Fresh); 7] = [
     ("postgres", || Box::new(PostgresTarget::fresh())),
     ("mysql", || Box::new(MysqlTarget::fresh())),
@@ -102,7 +103,7 @@ fn run(target: &'static str, fresh: Fresh, name: &'static str, behaviour: Behavi
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n").into()) }
 }
 
-/// A difference of a target or behaviour that does not exist would never be looked at.
+/// Checks that each difference names an existing target and behaviour, because others would never be used.
 fn differences_name_tests() -> Result<(), Failed> {
     for difference in DIFFERENCES {
         let known = BEHAVIOURS.iter().any(|(name, _)| *name == difference.behaviour)

@@ -19,7 +19,7 @@ impl MongoTarget {
         Self { database: Mongo::shared().database() }
     }
 
-    /// None if there is no such table.
+    /// None if the table does not exist.
     fn rows(&self, table: &str, columns: &[(&str, Kind)]) -> Option<Vec<Row>> {
         if !self.database.collections().iter().any(|name| name == table) {
             return None;

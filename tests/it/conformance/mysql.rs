@@ -5,7 +5,7 @@ use crate::mariadb::{MariaDb, MariaDbDatabase};
 use crate::wire::{Side, Wire};
 
 const URI: &str = "MYSQL_URI";
-/// The first byte of a command that is a statement.
+/// The first byte of a command with a statement.
 const QUERY: u8 = 3;
 
 pub struct MysqlTarget {
@@ -17,7 +17,7 @@ impl MysqlTarget {
         Self { database: MariaDb::shared().database() }
     }
 
-    /// None if there is no such table.
+    /// None if the table does not exist.
     fn rows(&self, table: &str, columns: &[(&str, Kind)]) -> Option<Vec<Row>> {
         let exists = "select table_name from information_schema.tables where table_schema = database()";
         if !self.database.rows::<String>(exists).iter().any(|name| name == table) {

@@ -21,7 +21,7 @@ impl PostgresTarget {
         client
     }
 
-    /// None if there is no such table.
+    /// None if the table does not exist.
     fn rows(&self, table: &str, columns: &[(&str, Kind)]) -> Option<Vec<Row>> {
         if !self.database.tables("shop").iter().any(|name| name == table) {
             return None;

@@ -1,4 +1,4 @@
-//! Behaviours of undisturbed publications: first load, changes, none, keys, and foreign keys.
+//! Behaviours of undisturbed publications: first load, changes, no changes, keys, and foreign keys.
 
 use super::bench::Bench;
 use super::target::Kind;
@@ -77,7 +77,7 @@ pub fn key_change(bench: &mut Bench) {
     let run = project.elt(&["build"]);
     bench.exits("another value", 0, &run);
     bench.equals("another value", &project, "people", &COLUMNS, "after a key changed its value");
-    // The table gets another key, by which two rows are new and one changed.
+    // The table gets another key. With this key, two rows are new and one is changed.
     project.write(
         "models/marts/people.sql",
         &model("code", "(1, 'a', 'x'), (20, 'd', 'y'), (4, 'c', 'zz'), (1, 'e', 'w')"),
@@ -93,7 +93,8 @@ pub fn key_change(bench: &mut Bench) {
 
 pub fn foreign_keys_in_order(bench: &mut Bench) {
     let shop = bench.published(0);
-    // No parent is left, and none was there: children must go before their parents and come after them.
+    // All old parents are deleted and all new ones are inserted, so children must be deleted before and inserted after
+    // their parents.
     for number in [6, 16, 2] {
         shop.turn(number);
         let run = shop.project.elt(&["export"]);
@@ -102,7 +103,8 @@ pub fn foreign_keys_in_order(bench: &mut Bench) {
     }
 }
 
-/// Customers and orders point to each other, orders to themselves too; `day` changes, adds and takes rows on both sides.
+/// Customers and orders refer to each other, and orders also to themselves. `day` changes, adds and deletes rows in
+/// both tables.
 const CYCLE: [(&str, &str); 3] = [
     (
         "models/marts/customers.sql",

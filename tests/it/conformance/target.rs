@@ -1,4 +1,4 @@
-//! What the suite asks of a target under test, and the one form in which values of all targets are compared.
+//! The trait of a target under test, and the canonical form in which values of all targets are compared.
 //!
 //! Knows no target.
 
@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::project::Project;
 use crate::wire::{Message, Wire};
 
-/// How texts of one value are made alike.
+/// The way in which texts of one value are converted to the canonical form.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Kind {
     Text,
@@ -17,7 +17,7 @@ pub enum Kind {
     Bool,
     Date,
     Time,
-    /// With or without a zone: in UTC.
+    /// A time with or without a zone, in UTC.
     Timestamp,
     Interval,
     Uuid,
@@ -29,10 +29,10 @@ pub enum Kind {
 /// The canonical texts of a row; None is NULL.
 pub type Row = Vec<Option<String>>;
 
-/// A table, and the columns of it that are read.
+/// A table, and its columns that are read.
 pub type Columns<'a> = (&'a str, &'a [(&'a str, Kind)]);
 
-/// A change of the shop's tables past the program.
+/// A change of the shop's tables without the program.
 #[derive(Debug, Clone, Copy)]
 pub enum Hand {
     /// Another name for parent 2.
@@ -50,7 +50,7 @@ impl Hand {
         if matches!(self, Self::Delete) { "totals" } else { "parents" }
     }
 
-    /// As a statement.
+    /// The change as a statement.
     pub fn sql(self) -> &'static str {
         match self {
             Self::Edit => "update parents set name = 'other' where parent_id = 2",
@@ -59,7 +59,7 @@ impl Hand {
         }
     }
 
-    /// As a query that reads the table from `relation` and gives what it is to become.
+    /// The change as a query that reads the table from `relation` and returns the changed rows.
     pub fn query(self, relation: &str) -> String {
         match self {
             Self::Edit => {
@@ -71,38 +71,38 @@ impl Hand {
     }
 }
 
-/// A value that the target cannot hold.
+/// A value that the target cannot store.
 pub struct Hazard {
-    /// SQL of such a value, and of one that fits.
+    /// The SQL of such a value, and of a value that fits.
     pub odd: &'static str,
     pub fits: &'static str,
-    /// The column's type in the contract, if the relation's own would hold the value.
+    /// The column's type in the contract, if the relation's own type could store the value.
     pub column_type: Option<&'static str>,
 }
 
 /// A relay before the target's server.
 pub struct Relayed {
     pub wire: Wire,
-    /// The environment variable that holds the server's URI.
+    /// The environment variable with the server's URI.
     pub variable: &'static str,
-    /// Whether a message asks the server to commit a publication.
+    /// Whether a message requests the commit of a publication.
     pub is_commit: fn(&Message) -> bool,
 }
 
-/// One place that a project can publish to, empty at first.
+/// A place to which a project can publish. It is empty at first.
 pub trait Target {
     /// The lines of `[target.dev.export]`.
     fn profile(&self) -> String;
 
-    /// What the profile reads from the environment.
+    /// The environment variables that the profile reads.
     fn environment(&self) -> Vec<(&'static str, String)>;
 
-    /// All rows of each table in order, or None if there is no such table.
+    /// All rows of each table in order, or None if the table does not exist.
     fn tables(&self, tables: &[Columns]) -> Vec<Option<Vec<Row>>>;
 
     fn change(&self, hand: Hand);
 
-    /// Removes the record of what was published, as a restored backup would.
+    /// Removes the record of publications, as a restored backup would.
     fn forget(&self);
 
     /// A text that differs after each publication that wrote anything.
@@ -121,7 +121,7 @@ impl dyn Target {
     }
 }
 
-/// Rows of texts as a driver gives them, in canonical form and order.
+/// A driver's rows of texts, in canonical form and order.
 pub fn canonical_rows(rows: Vec<Row>, columns: &[(&str, Kind)]) -> Vec<Row> {
     let mut rows: Vec<Row> = rows
         .into_iter()
@@ -133,7 +133,7 @@ pub fn canonical_rows(rows: Vec<Row>, columns: &[(&str, Kind)]) -> Vec<Row> {
     rows
 }
 
-/// SQL of DuckDB for a column's text.
+/// DuckDB's SQL for a column's text.
 pub fn duckdb_text(column: &str, kind: Kind) -> String {
     match kind {
         Kind::Json => format!("to_json({column})::varchar"),
@@ -152,7 +152,7 @@ pub fn of_warehouse(project: &Project, relation: &str, columns: &[(&str, Kind)])
     canonical_rows(rows.collect(), columns)
 }
 
-/// The one text of a value.
+/// The canonical text of a value.
 pub fn canonical(kind: Kind, text: &str) -> String {
     match kind {
         Kind::Text | Kind::Integer | Kind::Blob => text.to_owned(),
@@ -172,7 +172,7 @@ pub fn canonical(kind: Kind, text: &str) -> String {
         }
         Kind::Interval => interval(text),
         Kind::Json => match serde_json::from_str(text) {
-            // JSON that is kept as a text.
+            // JSON that is stored as a text.
             Ok(Value::String(inner)) => match serde_json::from_str::<Value>(&inner) {
                 Ok(value @ (Value::Object(_) | Value::Array(_))) => sorted(value).to_string(),
                 _ => Value::String(inner).to_string(),
@@ -199,7 +199,7 @@ fn without_exponent(text: &str) -> String {
     format!("{}.{}", &padded[..padded.len() - places], &padded[padded.len() - places..])
 }
 
-/// Objects are equal whatever the order of their keys.
+/// The order of keys does not matter for the equality of objects.
 fn sorted(value: Value) -> Value {
     match value {
         Value::Object(fields) => {

@@ -1,4 +1,4 @@
-//! Behaviours of values: those that a target cannot hold, by policy, and every type there and back.
+//! Behaviours of values: values that a target cannot store, by policy, and a round trip of every type.
 
 use super::bench::Bench;
 use super::target::{Hazard, Kind};
@@ -6,7 +6,7 @@ use crate::project::Project;
 
 const ID: [(&str, Kind); 1] = [("id", Kind::Integer)];
 
-/// A project whose table has an odd value in row 1 of three. None if the target holds every value.
+/// A project whose table has an odd value in row 1 of three. None if the target can store every value.
 fn odd(bench: &mut Bench, policy: &str) -> Option<(Project, Hazard)> {
     let Some(hazard) = bench.target.hazard() else {
         bench.check("has hazards", false, "the target holds every value");
@@ -92,7 +92,7 @@ pub fn hazard_in_quarantine(bench: &mut Bench) {
     bench.check("published once mended", holds, format!("{found:?}, {aside:?} set aside"));
 }
 
-/// The keys that are set aside; where the table has no column of the key's name, `_id`.
+/// The keys of quarantined rows. If the table has no column with the key's name, the column is `_id`.
 fn quarantined(bench: &Bench) -> Vec<String> {
     let rows = |column: &str| bench.target.rows("odd_quarantine", &[(column, Kind::Integer)]).unwrap_or_default();
     let keys: Vec<String> = rows("id").into_iter().flatten().flatten().collect();
@@ -102,10 +102,10 @@ fn quarantined(bench: &Bench) -> Vec<String> {
     keys
 }
 
-/// A column's name, type, two values, and how they are compared.
+/// A column's name, its type, two values, and their comparison.
 type Typed = (&'static str, &'static str, [&'static str; 2], Kind);
 
-/// Values that every target can hold.
+/// Values that every target can store.
 const TYPES: [Typed; 30] = [
     ("c_bool", "boolean", ["true", "false"], Kind::Bool),
     ("c_tiny", "tinyint", ["-128", "127"], Kind::Integer),
@@ -144,7 +144,7 @@ const TYPES: [Typed; 30] = [
     ("c_map", "map(varchar, integer)", ["map {'k': 1}", "map {}"], Kind::Json),
 ];
 
-/// First load, then each row with another row's values.
+/// A first load, and then a load in which each row has another row's values.
 pub fn types(bench: &mut Bench) {
     let model = |shift: usize| {
         let mut parts = vec!["i as id".to_owned()];
@@ -184,7 +184,7 @@ fn name_of(column: &str) -> &'static str {
     TYPES.iter().map(|(name, ..)| *name).find(|name| *name == column).unwrap_or("id")
 }
 
-/// Values that not every target can hold, each in a table of its own.
+/// Values that not every target can store, each in a separate table.
 const EDGES: [Typed; 7] = [
     ("hugeint", "hugeint", ["170141183460469231731687303715884105727", "0"], Kind::Integer),
     ("decimal_38", "decimal(38,10)", ["9999999999999999999999999999.9999999999", "0"], Kind::Decimal),

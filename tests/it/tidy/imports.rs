@@ -1,6 +1,7 @@
-//! What imports what: no circle of files between folders, one way through the model's folders, and a type name once a stage.
+//! Checks the imports: no circle of files across folders, one direction through the model's folders, and no type name
+//! twice in a stage.
 //!
-//! Reads the imports of the sources as text. Knows no compiler: a path is followed through modules and re-exports only.
+//! Reads the imports of the sources as text, without a compiler. Follows a path only through modules and re-exports.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,38 +11,32 @@ use regex::Regex;
 
 use super::{none, staged_sources};
 
-/// Stages that still have circles. None is added: a stage leaves the list when it has none.
-const CIRCULAR_STAGES: &[&str] = &[];
-
-/// Types that are still defined in more than one file of their stage, as `stage::Name`. None is added.
-const DOUBLED_TYPES: &[&str] = &[];
-
 /// The folders of `model`. Each imports only those before it.
 const MODEL_FOLDERS: [&str; 11] =
     ["messages", "graph", "config", "sql", "template", "parse", "resolve", "compile", "describe", "select", "check"];
 
-/// A path as an import writes it, and the name it has in the file.
+/// A path as written in an import, and its name in the file.
 #[derive(Debug, Clone)]
 struct Import {
     path: Vec<String>,
     name: String,
-    /// Only handed on to others.
+    /// The import is only a re-export.
     is_export: bool,
 }
 
 /// One file of a crate.
 struct Module {
-    /// `model/graph/node.rs`, wherever the crate lies.
+    /// The path, such as `model/graph/node.rs`, for any place of the crate.
     shown: String,
-    /// Where modules of the same folder are: `foo.rs` beside `foo/` belongs to `foo`.
+    /// The folder of the module. `foo.rs` beside `foo/` belongs to `foo`.
     folder: String,
     imports: Vec<Import>,
-    /// What is left of the code without `use`.
+    /// The code without `use`.
     text: String,
     items: BTreeSet<String>,
 }
 
-/// The files of one crate by their modules' paths.
+/// The files of one crate, by their modules' paths.
 type Modules = BTreeMap<Vec<String>, Module>;
 
 #[test]
@@ -52,8 +47,7 @@ fn imports_form_no_circle_between_folders() {
         for circle in circles(&modules, &edges) {
             let files: Vec<&Module> = circle.iter().map(|path| &modules[path]).collect();
             let folders: BTreeSet<&str> = files.iter().map(|file| file.folder.as_str()).collect();
-            let is_allowed = files.iter().all(|file| CIRCULAR_STAGES.contains(&stage_of(&file.shown)));
-            if is_allowed || (folders.len() == 1 && is_a_type_and_its_impls(&files)) {
+            if folders.len() == 1 && is_a_type_and_its_impls(&files) {
                 continue;
             }
             let names: Vec<String> = circle
@@ -99,16 +93,15 @@ fn type_names_are_unique_in_a_stage() {
         }
     }
     let doubled = places.into_iter().filter(|(_, files)| files.len() > 1);
-    let unknown = doubled.filter(|((stage, name), _)| !DOUBLED_TYPES.contains(&format!("{stage}::{name}").as_str()));
-    none(unknown.map(|((stage, name), files)| format!("`{stage}::{name}` is defined in {files:?}")).collect());
+    none(doubled.map(|((stage, name), files)| format!("`{stage}::{name}` is defined in {files:?}")).collect());
 }
 
-/// The first folder, or the file at the top.
+/// The first folder, or the file at the top level.
 fn stage_of(shown: &str) -> &str {
     shown.split_once('/').map_or(shown, |(stage, _)| stage)
 }
 
-/// Whether one file defines a type, and the others hold nothing that is seen outside of them but its methods.
+/// Whether one file defines a type, and the other files export only its methods.
 fn is_a_type_and_its_impls(files: &[&Module]) -> bool {
     let open = Regex::new(r"(?m)^pub(?:\([^)]*\))? (?:struct|enum|trait|type|union|fn|const|static|mod)\b")
         .expect("a pattern");
@@ -135,7 +128,7 @@ fn circles(modules: &Modules, edges: &BTreeMap<Vec<String>, BTreeSet<Vec<String>
         .collect()
 }
 
-/// The modules that each module imports something of.
+/// The modules from which each module imports.
 fn edges(modules: &Modules) -> BTreeMap<Vec<String>, BTreeSet<Vec<String>>> {
     let inline = Regex::new(r"\b(?:crate|super|self)(?:::\w+)+").expect("a pattern");
     let mut edges = BTreeMap::new();
@@ -143,7 +136,7 @@ fn edges(modules: &Modules) -> BTreeMap<Vec<String>, BTreeSet<Vec<String>>> {
         let mut to: BTreeSet<Vec<String>> = BTreeSet::new();
         let mut paths: Vec<Vec<String>> = inline.find_iter(&module.text).map(|found| split(found.as_str())).collect();
         for import in &module.imports {
-            // A name that is only handed on is no dependence; who takes it is led to where it is from.
+            // A re-export is not a dependency. Its importers depend on the module that defines the name.
             let is_used = || Regex::new(&format!(r"\b{}\b", import.name)).is_ok_and(|word| word.is_match(&module.text));
             if import.is_export && !is_used() {
                 continue;
@@ -172,13 +165,13 @@ fn edges(modules: &Modules) -> BTreeMap<Vec<String>, BTreeSet<Vec<String>>> {
     edges
 }
 
-/// What is written behind `name::`.
+/// The texts after `name::`.
 fn members(text: &str, name: &str) -> impl Iterator<Item = String> {
     let pattern = Regex::new(&format!(r"(?:^|[^\w:.]){name}::(\w+)")).expect("a pattern");
     pattern.captures_iter(text).map(|found| found[1].to_owned()).collect::<Vec<_>>().into_iter()
 }
 
-/// A path from the crate's root; None for one of another crate.
+/// A path from the crate's root. None for a path of another crate.
 fn absolute(own: &[String], path: &[String], modules: &Modules) -> Option<Vec<String>> {
     let mut at = own.to_vec();
     let mut rest = path.iter();
@@ -194,7 +187,7 @@ fn absolute(own: &[String], path: &[String], modules: &Modules) -> Option<Vec<St
                 rest.next();
             }
         }
-        // A module below, named alone.
+        // A child module, named without a path.
         first => {
             let child: Vec<String> = own.iter().cloned().chain([first.to_owned()]).collect();
             modules.get(&child)?;
@@ -243,7 +236,7 @@ fn crates() -> Vec<Modules> {
         if path.last().is_some_and(|last| last == "mod") || matches!(within, "lib.rs" | "main.rs") {
             path.pop();
         }
-        // The program's `main.rs` is a crate of its own, that names only the library.
+        // The program's `main.rs` is a separate crate, which uses only the library.
         if within == "main.rs" && paths.contains("lib.rs") {
             continue;
         }

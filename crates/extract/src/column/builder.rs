@@ -1,4 +1,4 @@
-//! One column as it is built, and the kinds of columns there are.
+//! Builds one column, and lists the kinds of columns.
 //!
 //! A column without a type takes the type of its first value. After that only lossless widening happens (BIGINT to
 //! DECIMAL, a greater scale, new struct fields); any other value is rescued and NULL here. Rows that no document has

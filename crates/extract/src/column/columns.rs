@@ -1,4 +1,4 @@
-//! The values of an object: which key goes to which column, and keys that can have none.
+//! The values of an object: the column of each key, and the keys that cannot have a column.
 //!
 //! A key gets no column, so that its values are rescued, if the object is pinned without it, or if the object has as
 //! many columns as it may have (`FIELDS_MAX`, `TOP_FIELDS_MAX`) already. `names` decides the names of the others. Knows

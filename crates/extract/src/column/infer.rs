@@ -53,7 +53,7 @@ struct DecimalShape {
     special: bool,
 }
 
-/// Values that a column could hold together.
+/// A class of values that one column can store together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum ValueClass {
     Number,
@@ -249,7 +249,7 @@ impl Shape {
         let decimals = self.count(&[Kind::Decimal128]);
         if decimals > 0 && decimals >= doubles {
             let DecimalShape { scale, scale_least, digits, special } = self.decimal;
-            // Digits take precedence over places that hold only zeros.
+            // Digits before the point take precedence over places that contain only zeros.
             let scale = if scale + digits > DIGITS_MAX { scale_least } else { scale };
             if special || scale + digits > DIGITS_MAX {
                 return ColumnBuilder::of_type(&ColumnType::DecimalText, false);

@@ -1,6 +1,6 @@
 //! Columns of numbers: BIGINT, which becomes DECIMAL(38,s) where a decimal128 needs it, and DOUBLE.
 //!
-//! A column takes a number of another type if it holds that number exactly. Knows no other column.
+//! A column accepts a number of another type if it can store that number exactly. Knows no other column.
 
 use std::sync::Arc;
 

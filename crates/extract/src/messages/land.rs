@@ -12,9 +12,9 @@ pub(crate) fn landing(what: &str, path: &Path, cause: &(dyn std::error::Error + 
         Some(io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
             Some("the disk is full; free some space and run the same command again")
         }
-        Some(io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied) => {
-            Some("the landing folder must be writable; it is beside the file that `warehouse` in profiles.toml names")
-        }
+        Some(io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied) => Some(
+            "the landing folder must be writable; `landing` in profiles.toml sets it, and the default is beside the warehouse",
+        ),
         _ => None,
     };
     Error::failed(format!("cannot {what} `{}`", path.display())).caused_by(cause).hint_maybe(hint.map(str::to_owned))

@@ -9,14 +9,14 @@ use std::time::Duration;
 
 use ::mongodb::bson::{RawDocumentBuf, doc};
 use ::mongodb::error::{Error as DriverError, Result as DriverResult};
-use ::mongodb::options::{Hint, ReadConcern};
+use ::mongodb::options::{Hint, ReadConcern, SessionOptions};
 use ::mongodb::raw_batch_cursor::RawBatch;
-use ::mongodb::{ClientSession, Collection};
+use ::mongodb::{Client, ClientSession, Collection};
 use futures_core::Stream;
+use tokio::runtime::Runtime;
 use tokio::sync::mpsc::{self, Sender};
 use tokio::time::timeout;
 
-use super::Mongodb;
 use super::query::{Asked, ServerQuery};
 use crate::bson::{Fields, Malformed};
 use crate::decode::Fault;
@@ -54,40 +54,40 @@ impl From<Error> for Ended {
     }
 }
 
-impl Mongodb {
-    /// Passes each document of the answer to `each`, in order.
-    pub(super) fn feed(
-        &self,
-        query: ServerQuery,
-        cancel: &Cancel,
-        each: &mut dyn FnMut(&[u8]) -> Result<(), Fault>,
-    ) -> Result<(), Ended> {
-        let (send, mut receive) = mpsc::channel(BATCHES_WAITING);
-        let collection = self.client.database(&self.database).collection::<RawDocumentBuf>(&query.collection);
-        let client = self.client.clone();
-        let snapshot = self.session_options();
-        self.runtime.spawn(async move {
-            let done = match snapshot {
-                None => pump(&collection, query, &send).await,
-                Some(options) => match client.start_session().with_options(options).await {
-                    Ok(session) => pump_within(&collection, query, session, &send).await,
-                    Err(error) => Err(error),
-                },
-            };
-            if let Err(error) = done {
-                // The receiver may not exist any more.
-                let _ = send.send(Err(error)).await;
-            }
-        });
-        loop {
-            cancel.check()?;
-            let received = self.runtime.block_on(async { timeout(CANCEL_EVERY, receive.recv()).await });
-            match received {
-                Err(_) => {}
-                Ok(None) => return Ok(()),
-                Ok(Some(Err(error))) => return Err(Ended::Driver(error)),
-                Ok(Some(Ok(batch))) => each_document(&batch, each)?,
-            }
+/// Passes each document of an answer to `each`, in order. `options` are those of a session, if the query needs one.
+pub fn feed(
+    runtime: &Runtime,
+    client: &Client,
+    database: &str,
+    query: ServerQuery,
+    options: Option<SessionOptions>,
+    cancel: &Cancel,
+    each: &mut dyn FnMut(&[u8]) -> Result<(), Fault>,
+) -> Result<(), Ended> {
+    let (send, mut receive) = mpsc::channel(BATCHES_WAITING);
+    let collection = client.database(database).collection::<RawDocumentBuf>(&query.collection);
+    let client = client.clone();
+    runtime.spawn(async move {
+        let done = match options {
+            None => pump(&collection, query, &send).await,
+            Some(options) => match client.start_session().with_options(options).await {
+                Ok(session) => pump_within(&collection, query, session, &send).await,
+                Err(error) => Err(error),
+            },
+        };
+        if let Err(error) = done {
+            // The receiver may not exist any more.
+            let _ = send.send(Err(error)).await;
+        }
+    });
+    loop {
+        cancel.check()?;
+        let received = runtime.block_on(async { timeout(CANCEL_EVERY, receive.recv()).await });
+        match received {
+            Err(_) => {}
+            Ok(None) => return Ok(()),
+            Ok(Some(Err(error))) => return Err(Ended::Driver(error)),
+            Ok(Some(Ok(batch))) => each_document(&batch, each)?,
         }
     }
 }

@@ -154,8 +154,8 @@ fn cuts(source: &Mongodb, question: &Question, count: u64, bytes: u64) -> Result
     Ok(cuts)
 }
 
-/// The limit of the watermark: a document that changes during the reading has a time from now on, or a greater value
-/// than there is now.
+/// The limit of the watermark. A document that changes during the reading gets a time after now, or a value that is
+/// greater than all current values.
 fn horizon(source: &Mongodb, question: &Question, class: Option<MarkClass>) -> Result<Horizon> {
     let millis = clock(source)?;
     let mut horizon = Horizon { millis, greatest: None };

@@ -171,17 +171,22 @@ fn many_paths_and_long_arrays() {
 #[test]
 fn refuses_by_path() {
     assert!(Reshape::new(&[], &[], &[], b"").unwrap().is_none());
-    check_error(&["a"], &["b"], &[], "fields are either included or excluded, not both");
-    check_error(&[""], &[], &[], "path `` has an empty step");
-    check_error(&[], &["a..b"], &[], "path `a..b` has an empty step");
-    check_error(&[], &[], &[("a.", Mask::Null)], "path `a.` has an empty step");
-    check_error(&["a", "a.b"], &[], &[], "path `a` is given, and `a.b` below it too");
-    check_error(&[], &["a.b.c", "x", "a.b"], &[], "path `a.b` is given, and `a.b.c` below it too");
-    check_error(&[], &[], &[("a", Mask::Null), ("a", Mask::Hash)], "path `a` is given twice");
-    check_error(&[], &["_id"], &[], "`_id` cannot be excluded: every document keeps its `_id`");
-    check_error(&[], &["_id.a"], &[], "`_id.a` cannot be excluded: every document keeps its `_id`");
-    check_error(&[], &[], &[("_id", Mask::Hash)], "`_id` cannot be masked: `_id` tells documents apart");
-    check_error(&["_id.a"], &[], &[], "`_id.a` cannot be included by itself: `_id` is kept whole");
+    check_error(&["a"], &["b"], &[], "`include` and `exclude` cannot be used together");
+    check_error(&[""], &[], &[], "path `` has an empty part");
+    check_error(&[], &["a..b"], &[], "path `a..b` has an empty part");
+    check_error(&[], &[], &[("a.", Mask::Null)], "path `a.` has an empty part");
+    check_error(&["a", "a.b"], &[], &[], "path `a.b` is listed, but it is below path `a`, which is listed too");
+    check_error(
+        &[],
+        &["a.b.c", "x", "a.b"],
+        &[],
+        "path `a.b.c` is listed, but it is below path `a.b`, which is listed too",
+    );
+    check_error(&[], &[], &[("a", Mask::Null), ("a", Mask::Hash)], "path `a` is listed twice");
+    check_error(&[], &["_id"], &[], "`_id` cannot be excluded, because every document keeps its `_id`");
+    check_error(&[], &["_id.a"], &[], "`_id.a` cannot be excluded, because every document keeps its `_id`");
+    check_error(&[], &[], &[("_id", Mask::Hash)], "`_id` cannot be masked, because `_id` identifies a document");
+    check_error(&["_id.a"], &[], &[], "`_id.a` cannot be included alone, because `_id` is always kept whole");
 }
 
 #[test]

@@ -22,7 +22,7 @@ impl<T: Copy> PathTree<T> {
         let mut tree = Self::EMPTY;
         for (path, mark) in paths {
             if path.split('.').any(str::is_empty) {
-                return Err(format!("path `{path}` has an empty part between its dots"));
+                return Err(format!("path `{path}` has an empty part"));
             }
             if path.contains('\0') {
                 return Err("a path contains a zero byte".to_owned());

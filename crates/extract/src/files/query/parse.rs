@@ -32,16 +32,16 @@ const OF_SERVERS: [&str; 19] = [
     "$bitsAnyClear",
 ];
 
-type Parsed<T> = Result<T, String>;
+type ParsedQuery<T> = Result<T, String>;
 
 impl Query {
     /// `text` is Extended JSON v2, canonical or relaxed. The error is a message without values of the query.
-    pub fn parse(text: &str) -> Parsed<Self> {
+    pub fn parse(text: &str) -> ParsedQuery<Self> {
         parse(text).map(|root| Self { root })
     }
 }
 
-fn parse(text: &str) -> Parsed<QueryNode> {
+fn parse(text: &str) -> ParsedQuery<QueryNode> {
     let json: serde_json::Value = serde_json::from_str(text).map_err(|error| format!("invalid JSON: {error}"))?;
     match Bson::try_from(json) {
         Ok(Bson::Document(document)) => parse_document(&document),
@@ -51,7 +51,7 @@ fn parse(text: &str) -> Parsed<QueryNode> {
     }
 }
 
-fn parse_document(document: &Document) -> Parsed<QueryNode> {
+fn parse_document(document: &Document) -> ParsedQuery<QueryNode> {
     let mut nodes = Vec::with_capacity(document.len());
     for (key, value) in document {
         match key.as_str() {
@@ -76,7 +76,7 @@ fn unknown(operator: &str) -> String {
     }
 }
 
-fn parse_list(operator: &str, value: &Bson) -> Parsed<Vec<QueryNode>> {
+fn parse_list(operator: &str, value: &Bson) -> ParsedQuery<Vec<QueryNode>> {
     let documents = match value {
         Bson::Array(items) if !items.is_empty() => items.iter().map(Bson::as_document).collect::<Option<Vec<_>>>(),
         _ => None,
@@ -85,7 +85,7 @@ fn parse_list(operator: &str, value: &Bson) -> Parsed<Vec<QueryNode>> {
     documents.into_iter().map(parse_document).collect()
 }
 
-fn parse_field(key: &str, value: &Bson, nodes: &mut Vec<QueryNode>) -> Parsed<()> {
+fn parse_field(key: &str, value: &Bson, nodes: &mut Vec<QueryNode>) -> ParsedQuery<()> {
     let path = KeyPath::parse(key);
     match value {
         Bson::Document(operators) if is_operators(operators, false) => parse_operators(&path, operators, nodes),
@@ -108,11 +108,11 @@ fn is_operators(document: &Document, part_of_reference: bool) -> bool {
     document.keys().next().is_some_and(|key| key.starts_with('$')) && !refers
 }
 
-fn equality(path: &KeyPath, name: &str, value: &Bson) -> Parsed<QueryNode> {
+fn equality(path: &KeyPath, name: &str, value: &Bson) -> ParsedQuery<QueryNode> {
     Ok(QueryNode::Field(path.clone(), Test::Compare(Comparison::Equal, operand(name, value)?)))
 }
 
-fn operand(name: &str, value: &Bson) -> Parsed<Operand> {
+fn operand(name: &str, value: &Bson) -> ParsedQuery<Operand> {
     if matches!(value, Bson::Undefined) {
         return Err(format!("`{name}` cannot be compared with undefined"));
     }
@@ -123,7 +123,7 @@ fn not(node: QueryNode) -> QueryNode {
     QueryNode::Not(Box::new(node))
 }
 
-fn parse_operators(path: &KeyPath, operators: &Document, nodes: &mut Vec<QueryNode>) -> Parsed<()> {
+fn parse_operators(path: &KeyPath, operators: &Document, nodes: &mut Vec<QueryNode>) -> ParsedQuery<()> {
     for (key, value) in operators {
         let field = |test| QueryNode::Field(path.clone(), test);
         nodes.push(match key.as_str() {
@@ -154,14 +154,14 @@ fn parse_operators(path: &KeyPath, operators: &Document, nodes: &mut Vec<QueryNo
 }
 
 /// A comparison by operator, which does not accept a regular expression as its value.
-fn compare(comparison: Comparison, operator: &str, value: &Bson) -> Parsed<Test> {
+fn compare(comparison: Comparison, operator: &str, value: &Bson) -> ParsedQuery<Test> {
     if matches!(value, Bson::RegularExpression(_)) {
         return Err(format!("`{operator}` does not accept a regular expression"));
     }
     Ok(Test::Compare(comparison, operand(operator, value)?))
 }
 
-fn parse_set(operator: &str, value: &Bson) -> Parsed<InSet> {
+fn parse_set(operator: &str, value: &Bson) -> ParsedQuery<InSet> {
     let Bson::Array(items) = value else { return Err(format!("`{operator}` requires a list")) };
     let (mut values, mut patterns) = (Vec::with_capacity(items.len()), Vec::new());
     for item in items {
@@ -198,7 +198,7 @@ fn integer(value: &Bson) -> Option<i64> {
     order::compare(operand.value(), same.value()).ok()?.is_eq().then_some(whole)
 }
 
-fn parse_kinds(value: &Bson) -> Parsed<u32> {
+fn parse_kinds(value: &Bson) -> ParsedQuery<u32> {
     let one = std::slice::from_ref(value);
     let items = value.as_array().map_or(one, Vec::as_slice);
     let mut kinds = 0;
@@ -230,7 +230,7 @@ fn kind_code(kind: Kind) -> i64 {
     }
 }
 
-fn parse_not(path: &KeyPath, value: &Bson) -> Parsed<QueryNode> {
+fn parse_not(path: &KeyPath, value: &Bson) -> ParsedQuery<QueryNode> {
     match value {
         Bson::RegularExpression(_) => Ok(QueryNode::Field(path.clone(), Test::Regex(pattern(value)?))),
         Bson::Document(operators) if !operators.is_empty() => {
@@ -242,7 +242,7 @@ fn parse_not(path: &KeyPath, value: &Bson) -> Parsed<QueryNode> {
     }
 }
 
-fn parse_regex(value: &Bson, options: Option<&Bson>) -> Parsed<Pattern> {
+fn parse_regex(value: &Bson, options: Option<&Bson>) -> ParsedQuery<Pattern> {
     let options = match options {
         None => None,
         Some(Bson::String(options)) => Some(options.as_str()),
@@ -259,16 +259,16 @@ fn parse_regex(value: &Bson, options: Option<&Bson>) -> Parsed<Pattern> {
     }
 }
 
-fn pattern(value: &Bson) -> Parsed<Pattern> {
+fn pattern(value: &Bson) -> ParsedQuery<Pattern> {
     parse_regex(value, None)
 }
 
-fn parse_size(value: &Bson) -> Parsed<i64> {
+fn parse_size(value: &Bson) -> ParsedQuery<i64> {
     integer(value).filter(|size| *size >= 0).ok_or_else(|| "`$size` requires a whole number of at least 0".to_owned())
 }
 
 /// The path must reach each item of the list. An empty list matches no document.
-fn parse_all(path: &KeyPath, value: &Bson) -> Parsed<QueryNode> {
+fn parse_all(path: &KeyPath, value: &Bson) -> ParsedQuery<QueryNode> {
     let Bson::Array(items) = value else { return Err("`$all` requires a list".to_owned()) };
     if items.is_empty() {
         return Ok(QueryNode::Any(Vec::new()));
@@ -297,7 +297,7 @@ fn element_condition(item: &Bson) -> Option<&Bson> {
     item.as_document()?.iter().next().filter(|(key, _)| *key == "$elemMatch").map(|(_, condition)| condition)
 }
 
-fn parse_element(value: &Bson) -> Parsed<Test> {
+fn parse_element(value: &Bson) -> ParsedQuery<Test> {
     let Bson::Document(document) = value else { return Err("`$elemMatch` requires an object".to_owned()) };
     let first = document.keys().next().map(String::as_str);
     if !is_operators(document, true) || matches!(first, Some("$and" | "$or" | "$nor" | "$where")) {
@@ -308,7 +308,7 @@ fn parse_element(value: &Bson) -> Parsed<Test> {
     Ok(Test::Element(Box::new(QueryNode::All(nodes))))
 }
 
-fn parse_remainder(value: &Bson) -> Parsed<Test> {
+fn parse_remainder(value: &Bson) -> ParsedQuery<Test> {
     let numbers = match value.as_array().map(Vec::as_slice) {
         Some([divisor, remainder]) => truncated(divisor).zip(truncated(remainder)),
         _ => None,

@@ -258,7 +258,7 @@ fn paths() {
 #[test]
 fn refuses_by_name() {
     check_error("{", "invalid JSON: EOF while parsing an object at line 1 column 1");
-    check_error("[]", "a query is a JSON object");
+    check_error("[]", "a query must be a JSON object");
     check_error(r#"{"a":{"$date":"soon"}}"#, "a value is not valid Extended JSON");
     check_error(r#"{"$where":"1"}"#, "operator `$where` is not supported on files");
     check_error(r#"{"$or":[{"$expr":{}}]}"#, "operator `$expr` is not supported on files");
@@ -266,29 +266,29 @@ fn refuses_by_name() {
     check_error(r#"{"a":{"$gt":1,"b":2}}"#, "unknown operator `b`");
     check_error(r#"{"a":{"$like":1}}"#, "unknown operator `$like`");
     check_error(r#"{"$like":1}"#, "unknown operator `$like`");
-    check_error(r#"{"$or":[]}"#, "`$or` takes a list of objects that is not empty");
-    check_error(r#"{"$and":[1]}"#, "`$and` takes a list of objects that is not empty");
-    check_error(r#"{"a":{"$in":1}}"#, "`$in` takes a list");
-    check_error(r#"{"a":{"$in":[{"$gt":1}]}}"#, "`$in` cannot hold operators");
-    check_error(r#"{"a":{"$all":[{"$gt":1}]}}"#, "`$all` cannot hold operators but `$elemMatch`");
-    check_error(r#"{"a":{"$all":[{"$elemMatch":{}},1]}}"#, "`$all` takes either values or `$elemMatch` only");
-    check_error(r#"{"a":{"$not":1}}"#, "`$not` takes operators or a regular expression");
-    check_error(r#"{"a":{"$not":{}}}"#, "`$not` takes operators or a regular expression");
+    check_error(r#"{"$or":[]}"#, "`$or` requires a list of at least one object");
+    check_error(r#"{"$and":[1]}"#, "`$and` requires a list of at least one object");
+    check_error(r#"{"a":{"$in":1}}"#, "`$in` requires a list");
+    check_error(r#"{"a":{"$in":[{"$gt":1}]}}"#, "`$in` does not accept operators");
+    check_error(r#"{"a":{"$all":[{"$gt":1}]}}"#, "`$all` accepts no operator except `$elemMatch`");
+    check_error(r#"{"a":{"$all":[{"$elemMatch":{}},1]}}"#, "`$all` accepts only values, or only `$elemMatch`");
+    check_error(r#"{"a":{"$not":1}}"#, "`$not` requires operators or a regular expression");
+    check_error(r#"{"a":{"$not":{}}}"#, "`$not` requires operators or a regular expression");
     check_error(
         r#"{"a":{"$ne":{"$regularExpression":{"pattern":"a","options":""}}}}"#,
-        "`$ne` cannot take a regular expression",
+        "`$ne` does not accept a regular expression",
     );
     check_error(r#"{"a":{"$undefined":true}}"#, "`a` cannot be compared with undefined");
-    check_error(r#"{"a":{"$options":"i"}}"#, "`$options` needs a `$regex`");
+    check_error(r#"{"a":{"$options":"i"}}"#, "`$options` requires a `$regex`");
     check_error(r#"{"a":{"$regex":"(?=x)"}}"#, "a regular expression is invalid or not supported on files");
-    check_error(r#"{"a":{"$size":-1}}"#, "`$size` takes a whole number that is not negative");
-    check_error(r#"{"a":{"$size":1.5}}"#, "`$size` takes a whole number that is not negative");
-    check_error(r#"{"a":{"$type":"text"}}"#, "`$type` takes a type's name or number, or a list of them");
-    check_error(r#"{"a":{"$type":0}}"#, "`$type` takes a type's name or number, or a list of them");
-    check_error(r#"{"a":{"$type":[]}}"#, "`$type` takes at least one type");
+    check_error(r#"{"a":{"$size":-1}}"#, "`$size` requires a whole number of at least 0");
+    check_error(r#"{"a":{"$size":1.5}}"#, "`$size` requires a whole number of at least 0");
+    check_error(r#"{"a":{"$type":"text"}}"#, "`$type` requires the name or the number of a type, or a list of them");
+    check_error(r#"{"a":{"$type":0}}"#, "`$type` requires the name or the number of a type, or a list of them");
+    check_error(r#"{"a":{"$type":[]}}"#, "`$type` requires at least one type");
     check_error(r#"{"a":{"$mod":[0,1]}}"#, "the divisor of `$mod` is 0");
-    check_error(r#"{"a":{"$mod":[1]}}"#, "`$mod` takes a list of two numbers: divisor and remainder");
-    check_error(r#"{"a":{"$elemMatch":1}}"#, "`$elemMatch` takes an object");
+    check_error(r#"{"a":{"$mod":[1]}}"#, "`$mod` requires a list of two numbers: the divisor and the remainder");
+    check_error(r#"{"a":{"$elemMatch":1}}"#, "`$elemMatch` requires an object");
 }
 
 #[test]
