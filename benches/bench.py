@@ -87,7 +87,7 @@ class Servers:
         user = {}
         data.mkdir()
         if os.getuid() == 0:
-            # Postgres refuses root.
+            # Postgres does not run as root.
             entry = pwd.getpwnam("postgres")
             os.chown(data, entry.pw_uid, entry.pw_gid)
             user = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}

@@ -1,4 +1,4 @@
-//! The messages of the `extract` stage.
+//! The messages about reading sources.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -71,7 +71,7 @@ pub(crate) fn ambiguous_collection(collection: &str, first: &Path, second: &Path
         first.display(),
         second.display()
     ))
-    .hint("a collection must be in one file; move the other file out of the folder")
+    .hint("a collection must be in one file; move one of the two files out of the folder")
 }
 
 pub(crate) fn truncated_bson(path: &Path, offset: u64, documents: u64) -> Error {

@@ -1,4 +1,4 @@
-//! The messages of the `land` stage.
+//! The messages about landing.
 
 use std::io;
 use std::path::Path;
