@@ -136,9 +136,9 @@ pub(crate) fn mongodb_authentication(source: &str, hosts: &str, cause: String) -
 }
 
 pub(crate) fn mongodb_read(source: &str, collection: &str, documents: u64, cause: String) -> Error {
-    Error::failed(format!("cannot read collection `{collection}` of source `{source}` to its end: reading failed after {documents} documents"))
+    Error::failed(format!("cannot read collection `{collection}` of source `{source}` after {documents} documents"))
         .because(cause)
-        .hint("no document of this load was stored; run the same command again to read the collection again")
+        .hint("the raw table is unchanged; run the same command again to read the collection again")
 }
 
 pub(crate) fn mongodb_snapshot(source: &str, cause: String) -> Error {
