@@ -1,6 +1,6 @@
-"""What the benchmarks share: servers that they start, the program that they measure, and how a command is measured.
+"""The shared code of the benchmarks: starts servers, finds the program to measure, and measures a command.
 
-Knows nothing of what is measured. `benches/README.md` says what it needs.
+Does not know what is measured. `benches/README.md` lists the requirements.
 """
 
 import ctypes
@@ -25,7 +25,7 @@ def fail(message):
 
 
 class Measured:
-    """How long a command took and what it used. Times in seconds."""
+    """The time and the resources that a command used. Times are in seconds."""
 
     def __init__(self, seconds, usage):
         self.seconds = seconds
@@ -35,7 +35,7 @@ class Measured:
 
 
 def run(command, folder, environment):
-    """Runs a command to its end; its output is shown only if it fails."""
+    """Runs a command to its end. Shows its output only if it fails."""
     with tempfile.TemporaryFile() as output:
         started = time.monotonic()
         child = subprocess.Popen(
@@ -59,7 +59,7 @@ def run(command, folder, environment):
 
 
 class Servers:
-    """The servers that this run started; those that the environment names are left alone."""
+    """The servers that this run started. Servers that the environment names are not stopped."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -87,7 +87,7 @@ class Servers:
         user = {}
         data.mkdir()
         if os.getuid() == 0:
-            # Postgres refuses root.
+            # Postgres does not run as root.
             entry = pwd.getpwnam("postgres")
             os.chown(data, entry.pw_uid, entry.pw_gid)
             user = {"user": entry.pw_uid, "group": entry.pw_gid, "extra_groups": []}
@@ -142,7 +142,7 @@ class Servers:
 
 
 def die_with_parent():
-    """A child does not outlive this program, however it ends."""
+    """Ends a child process when this program ends for any reason."""
     if sys.platform == "linux":
         PR_SET_PDEATHSIG = 1
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -120,8 +120,8 @@ fn fetch(scratch: &Path, platform: &Platform) -> Result<()> {
     }
     Err(format!(
         "cannot download DuckDB {VERSION}'s prebuilt library `{}`\n  tried {}\n  \
-         hint: set `DUCKDB_LIB_DIR` to a folder that contains the library; `cargo build --features bundled` compiles DuckDB \
-         from source (almost an hour on two cores)",
+         hint: set `DUCKDB_LIB_DIR` to a folder that contains the library; `cargo build --features bundled` compiles \
+         DuckDB from source (almost an hour on two cores)",
         platform.library,
         tried.join("\n  tried ")
     ))

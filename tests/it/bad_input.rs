@@ -28,7 +28,7 @@ fn slow_build() -> (Project, Running) {
         assert!(running.is_running() && Instant::now() < deadline, "no warehouse\n{}", running.stderr());
         thread::sleep(Duration::from_millis(10));
     }
-    // The interruption is in the model itself.
+    // Waits until the model itself is running.
     thread::sleep(Duration::from_millis(700));
     assert!(running.is_running(), "the slow model is done\n{}", running.stderr());
     (project, running)

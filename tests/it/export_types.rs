@@ -435,7 +435,7 @@ fn contracts_give_types_that_hold_the_same_values() {
         list("uuids", "VARCHAR[]", &["['00112233-4455-6677-8899-aabbccddeeff', null]"], "uuid[]"),
         list("millis", "TIMESTAMP[]", &["['2024-02-29 12:34:56.123', null]"], "timestamp(3) without time zone[]"),
     ];
-    // BC, and times at midnight, have another form in a timestamp.
+    // BC, and a date without a time, have another form in a timestamp.
     let columns: Vec<_> = columns
         .into_iter()
         .map(|column| match column.name {

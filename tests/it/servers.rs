@@ -116,7 +116,7 @@ impl Postgres {
         let rules = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{file}: {error}"));
         fs::write(&file, format!("hostnossl all {role} all reject\n{rules}")).expect("to write the rules");
         client.batch_execute("select pg_reload_conf()").expect("to read the rules again");
-        // The server reads the rules when it next accepts a connection.
+        // The server reads the rules a moment later.
         thread::sleep(Duration::from_millis(300));
     }
 

@@ -51,7 +51,7 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// A relay before the single server of a URI. The URI's parameters are replaced by those that disable TLS and
+    /// A relay before the single server of a URI. The URI's parameters are replaced by ones that disable TLS and
     /// compression.
     pub fn before(uri: &str) -> Self {
         let (scheme, rest) = uri.split_once("://").expect("an URI");

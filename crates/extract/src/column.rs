@@ -1,7 +1,7 @@
 //! The columns of a collection's documents, from BSON values to Arrow arrays.
 //!
-//! `infer` decides the columns from a sample, `builder` and the files beside it fill them. Knows no source, and nothing of
-//! where batches land.
+//! `infer` decides the columns from a sample. `builder` and the files beside it fill them. Knows no source, and nothing
+//! of where batches land.
 
 mod binary;
 pub mod builder;

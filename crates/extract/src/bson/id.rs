@@ -5,8 +5,8 @@
 //! exists.
 //!
 //! - The plain form, for values of that kind: an objectId's 24 hex digits; a string itself; a number's decimal digits,
-//! the same for all numeric types, because equal numbers are one key in MongoDB's unique index; a UUID's text; a date
-//!   in ISO 8601 with milliseconds.
+//!   the same for all numeric types, because equal numbers are one key in MongoDB's unique index; a UUID's text; a
+//!   date in ISO 8601 with milliseconds.
 //! - The decorated form, for every other value: canonical Extended JSON. `#` and its number for a document of a file
 //!   that has no `_id`.
 //!

@@ -1,11 +1,11 @@
 //! Builds one column, and lists the kinds of columns.
 //!
-//! A column without a type takes the type of its first value. After that only lossless widening happens (BIGINT to
-//! DECIMAL, a greater scale, new struct fields); any other value is rescued and NULL here. Rows that no document has
-//! filled get nulls when the next value or the end of the batch comes. Knows nothing of sources.
+//! A column without a type gets the type of its first value. After that, the type only changes without loss (BIGINT to
+//! DECIMAL, a greater scale, new struct fields). Any other value is rescued, and is NULL in the column. Rows without a
+//! value get nulls at the next value or at the end of the batch. Knows nothing of sources.
 //!
 //! A new kind of column is a type that implements `Values`, one line in `kinds!` and one in `ColumnKind::of_type`.
-//! `columns` and `elements` implement the two kinds that have columns within, whose types are defined here.
+//! `columns` and `elements` implement the two kinds that contain columns. Their types are defined here.
 
 use arrow::array::ArrayRef;
 use arrow::array::builder::NullBufferBuilder;

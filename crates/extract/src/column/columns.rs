@@ -1,8 +1,8 @@
 //! The values of an object: the column of each key, and the keys that cannot have a column.
 //!
-//! A key gets no column, so that its values are rescued, if the object is pinned without it, or if the object has as
-//! many columns as it may have (`FIELDS_MAX`, `TOP_FIELDS_MAX`) already. `names` decides the names of the others. Knows
-//! nothing of how a column stores its values.
+//! A key gets no column if the object's type is pinned without it, or if the object already has the most columns
+//! (`FIELDS_MAX`, `TOP_FIELDS_MAX`). Its values are rescued. `names` decides the names of the other keys' columns.
+//! Knows nothing of how a column stores its values.
 
 use std::sync::Arc;
 
@@ -56,12 +56,12 @@ impl Columns {
         columns
     }
 
-    /// Adds a column that has its name already. Nothing happens if the name or the key is taken.
+    /// Adds a column that has a name already. Does nothing if the name or the key is used.
     pub fn add_known(&mut self, column: &Column, builder: ColumnBuilder) {
         self.keyed.add_known(column, builder);
     }
 
-    /// Adds a column for a key, under the name that is free for it. Nothing happens if the key has a column.
+    /// Adds a column for a key, under a free name. Does nothing if the key has a column.
     pub fn add_key(&mut self, key: &str, builder: ColumnBuilder) {
         self.keyed.add_key(key, builder);
     }

@@ -63,7 +63,7 @@ impl TypeCounts {
         }
     }
 
-    /// Counts a value that was seen as rescued. The first one becomes the example, because people look for it.
+    /// Counts a value as rescued. The first rescued value becomes the example, because people look for it.
     pub fn rescued(&mut self, kind: Kind, cx: &Context<'_>) {
         let rescued = &mut self.rescued[kind as usize];
         *rescued += 1;

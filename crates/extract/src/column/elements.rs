@@ -1,4 +1,4 @@
-//! The values of a LIST column: the elements of all arrays in one column, and where each array ends.
+//! The values of a LIST column: one column with the elements of all arrays, and the end of each array.
 //!
 //! Knows nothing of the columns beside it.
 

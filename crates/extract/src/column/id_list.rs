@@ -21,7 +21,7 @@ impl IdList {
         Self { plain, texts: Bytes::default(), len: 0 }
     }
 
-    /// Adds the text of a document's `_id`; a document without `_id` has its number's text.
+    /// Adds the text of a document's `_id`. For a document without `_id`, it is the text of its number.
     pub fn push(&mut self, value: Option<Value<'_>>, number: u64) -> Result<(), Malformed> {
         match value {
             Some(value) => id::push(&mut self.texts.bytes, value, self.plain)?,

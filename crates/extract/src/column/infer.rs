@@ -1,8 +1,9 @@
-//! From a sample of documents to columns: the stored schema and the pinned columns first, then the fields of the
+//! Finds the columns from a sample of documents: first the stored and the pinned columns, then the fields of the
 //! sample.
 //!
-//! The kind that most of a path's values have wins; integers beside doubles make a DOUBLE if every integer is exactly
-//! a double, and beside decimals a DECIMAL. An object whose keys are data lands as JSON. Pure.
+//! A path gets the column of the kind that most of its values have. Integers and doubles together become a DOUBLE if
+//! every integer is exactly a double. Integers and decimals become a DECIMAL. An object whose keys are data lands as
+//! JSON. Pure.
 
 use std::collections::HashMap;
 
@@ -305,7 +306,8 @@ fn is_data(key: &[u8]) -> bool {
         || form(b"9999-99")
 }
 
-/// The columns a reading starts with: `known` in their order with their types, `pinned` with theirs, then the sample's.
+/// The columns at the start of a reading: `known` in their order with their types, `pinned` with theirs, then the
+/// sample's.
 pub fn columns(known: &[Column], pinned: &[Column], id_kind: IdKind, sample: &Shape) -> Columns {
     let mut columns = Columns::of_document(id_kind);
     for column in known {
@@ -332,7 +334,7 @@ pub fn columns(known: &[Column], pinned: &[Column], id_kind: IdKind, sample: &Sh
     columns
 }
 
-/// A pinned type, completed from the stored column or else the sample: the BSON type of the texts and binaries, and the
+/// A pinned type. The stored column, or else the sample, adds the BSON type of the texts and binaries, and the
 /// keys of a STRUCT's fields.
 fn settled(pin: &ColumnType, known: Option<&ColumnType>, sample: Option<&Shape>) -> ColumnType {
     let sampled = |class: ValueClass| sample.is_some_and(|sample| sample.dominant() == Some(class));

@@ -63,14 +63,14 @@ impl<C> Keyed<C> {
         self.fields.get_mut(index).map(|field| &mut field.column)
     }
 
-    /// Adds a column that has its name already. Nothing happens if the name or the key is taken.
+    /// Adds a column that has a name already. Does nothing if the name or the key is used.
     pub fn add_known(&mut self, known: &Column, column: C) {
         if !self.by_key.contains_key(known.key().as_bytes()) && self.names.take(&known.name) {
             self.push(known.name.clone(), known.key(), column);
         }
     }
 
-    /// Adds a column for a key, under the name that is free for it. Nothing happens if the key has a column.
+    /// Adds a column for a key, under a free name. Does nothing if the key has a column.
     pub fn add_key(&mut self, key: &str, column: C) {
         if !self.by_key.contains_key(key.as_bytes()) {
             let name = self.names.take_for(key);

@@ -1,12 +1,12 @@
 //! The name of the column that a key of a document gets.
 //!
-//! The name is the key itself, where a column can have that name. DuckDB compares names without regard to (ASCII) case,
+//! The name is the key itself, if a column can have that name. DuckDB ignores the (ASCII) case of names,
 //! and `elt` reserves some names, so:
 //! - an empty key gets the name `_empty`;
 //! - a top-level key that begins with `_elt_`, in any case, loses its first underscore: `elt_…`;
 //! - a name that another key of the same object has already gets the first free suffix of `_2`, `_3` ….
 //!
-//! The column keeps its key beside its name (`schema::Column`), so a name is decided once. Pure.
+//! The column stores its key beside its name (`schema::Column`), so a name is decided only once. Pure.
 
 use std::collections::HashSet;
 

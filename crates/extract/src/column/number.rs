@@ -1,4 +1,4 @@
-//! Columns of numbers: BIGINT, which becomes DECIMAL(38,s) where a decimal128 needs it, and DOUBLE.
+//! Columns of numbers: BIGINT, which becomes DECIMAL(38,s) if a decimal128 needs it, and DOUBLE.
 //!
 //! A column accepts a number of another type if it can store that number exactly. Knows no other column.
 
@@ -209,7 +209,7 @@ impl Values for Doubles {
 /// The double that is exactly this integer.
 pub fn exact_double(integer: i64) -> Option<f64> {
     let double = integer as f64;
-    // 2^63 itself is not an i64, and the cast back would saturate to the greatest one.
+    // 2^63 itself is not an i64, and the cast back would saturate to the greatest i64.
     (double < 9_223_372_036_854_775_808.0 && double as i64 == integer).then_some(double)
 }
 

@@ -1,4 +1,4 @@
-//! The keys of one object that have no column: their values are rescued, and counted here.
+//! The keys of one object that have no column. Their values are rescued, and are counted here.
 //!
 //! Knows no column.
 

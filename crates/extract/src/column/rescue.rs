@@ -1,8 +1,8 @@
 //! The values of a document that fit no column, as one JSON object: `_elt_rescued`.
 //!
 //! The object maps a path (see `path`) to the value's canonical Extended JSON: `address`, `address.city`, or with an
-//! element's number `phones[0].number`. When a document repeats a key, the column has the first value. The object has the
-//! others, under their path with `#2`, `#3` …, counted over the document. Knows no column types.
+//! element's number `phones[0].number`. When a document repeats a key, the column has the first value. The object has
+//! the others, under their path with `#2`, `#3` …, counted over the document. Knows no column types.
 
 use crate::bson::ejson::{self, Form};
 use crate::bson::{Kind, Malformed, Value};
@@ -21,7 +21,7 @@ pub struct Rescued {
 /// Paths whose values must fit their columns (`on_mismatch: fail`), and the first one that did not.
 #[derive(Debug)]
 pub struct Forbidden {
-    /// Fields and all below them, such as `phones[].number`; None is every field.
+    /// Fields, with all fields below them, such as `phones[].number`. None means every field.
     pub paths: Option<Vec<String>>,
     pub found: Option<(String, Kind)>,
 }
@@ -57,7 +57,7 @@ impl Rescued {
         ejson::write(&mut self.text, value, Form::Canonical)
     }
 
-    /// The document's object, if any value of it was rescued; the next document starts empty.
+    /// The document's object, if a value was rescued. The next document starts empty.
     pub fn close(&mut self) -> Option<&str> {
         self.repeats = 0;
         if self.text.is_empty() {

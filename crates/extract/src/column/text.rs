@@ -104,7 +104,7 @@ impl Values for DecimalTexts {
     }
 }
 
-/// Texts of `_id`s (see `bson::id`), which have one for every value, null too.
+/// Texts of `_id`s (see `bson::id`). Every value has a text, even null.
 #[derive(Debug)]
 pub struct IdTexts {
     texts: Bytes,

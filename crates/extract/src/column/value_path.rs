@@ -1,4 +1,4 @@
-//! The path of a value within its document, as it grows while the document is walked.
+//! The path of a value within its document. It grows while the document is walked.
 //!
 //! Knows how a path is written (see `path`), not what is at its end.
 

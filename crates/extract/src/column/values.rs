@@ -1,4 +1,4 @@
-//! The values of one column, and what each kind of column must be able to do with them.
+//! The values of one column, and the trait that each kind of column implements for them.
 //!
 //! `builder` lists the kinds. Knows no kind itself.
 
@@ -48,7 +48,7 @@ pub trait Values {
 
     fn data_type(&self) -> DataType;
 
-    /// The name and metadata of the Arrow extension type, as Arrow's specification has them; Parquet's logical types
+    /// The name and metadata of the Arrow extension type, from Arrow's specification. Parquet's logical types
     /// follow from them.
     fn extension(&self) -> &'static [(&'static str, &'static str)] {
         &[]

@@ -402,7 +402,7 @@ mod tests {
         check(
             "{\"a\": {\"$oid\": \"zz\"}}",
             Err(
-                "line 1 of `loans.json` is not valid Extended JSON: the value of a `$` key does not have the form of its type",
+                "line 1 of `loans.json` is not valid Extended JSON: the value of a `$` key does not have its type's form",
             ),
         );
     }

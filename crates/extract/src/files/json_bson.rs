@@ -15,7 +15,7 @@ pub struct Invalid {
     pub what: &'static str,
 }
 
-const FORM: &str = "the value of a `$` key does not have the form of its type";
+const FORM: &str = "the value of a `$` key does not have its type's form";
 
 /// Appends the document to `out`.
 pub fn convert(text: &[u8], out: &mut Vec<u8>) -> Result<(), Invalid> {

@@ -45,7 +45,8 @@ struct FileColumn {
 
 pub fn read(path: &Path, question: &Question, plan: &ReadingPlan, sink: &mut Sink<'_>) -> Result<Reading> {
     if question.options.reshapes() || question.options.keep_bson {
-        let complaint = "a Parquet file supports no `filter`, `include`, `exclude`, `mask` or `keep_bson`; write them as SQL in a model";
+        let complaint =
+            "Parquet files do not support `filter`, `include`, `exclude`, `mask`, `keep_bson`; use SQL in a model";
         return Err(messages::source_options(&question.collection, complaint));
     }
     let failed = |error: ArrowError| messages::source_parquet(path, &error);

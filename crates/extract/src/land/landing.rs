@@ -1,4 +1,4 @@
-//! The landing folder of one target: begins loads, finds the finished ones, and removes those that nobody needs.
+//! The landing folder of one target: starts loads, finds finished loads, and removes loads that nobody needs.
 //!
 //! Knows folders, not the files of a load.
 

@@ -1,4 +1,5 @@
-//! One part of a load: its segments, its quarantined documents and, in a ranged load, the file that marks it as whole.
+//! One part of a load: its segments, its quarantined documents and, in a ranged load, the file that marks it as
+//! complete.
 //!
 //! A part that is dropped before `finish` leaves nothing. Knows only one part.
 

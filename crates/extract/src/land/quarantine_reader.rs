@@ -1,4 +1,4 @@
-//! Reads back the documents that a load quarantined: where each was, why, and its length; its bytes on demand.
+//! Reads the documents that a load quarantined: the place, the reason and the length of each, and its bytes on demand.
 //!
 //! `quarantine` defines the files' columns. Knows nothing of what the bytes should have been, nor which loads count.
 

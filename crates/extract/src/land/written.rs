@@ -1,4 +1,4 @@
-//! The manifest's file in the folder of a load: its absence means that the load did not finish.
+//! The manifest's file in the folder of a load. If it does not exist, the load did not finish.
 //!
 //! Knows no other file of a load.
 

@@ -1,4 +1,4 @@
-//! The messages of the `extract` stage.
+//! The messages about reading sources.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -71,7 +71,7 @@ pub(crate) fn ambiguous_collection(collection: &str, first: &Path, second: &Path
         first.display(),
         second.display()
     ))
-    .hint("a collection must be in one file; move the other file out of the folder")
+    .hint("a collection must be in one file; move one of the two files out of the folder")
 }
 
 pub(crate) fn truncated_bson(path: &Path, offset: u64, documents: u64) -> Error {
@@ -136,9 +136,9 @@ pub(crate) fn mongodb_authentication(source: &str, hosts: &str, cause: String) -
 }
 
 pub(crate) fn mongodb_read(source: &str, collection: &str, documents: u64, cause: String) -> Error {
-    Error::failed(format!("cannot read collection `{collection}` of source `{source}` to its end: reading failed after {documents} documents"))
+    Error::failed(format!("cannot read collection `{collection}` of source `{source}` after {documents} documents"))
         .because(cause)
-        .hint("no document of this load was stored; run the same command again to read the collection again")
+        .hint("the raw table is unchanged; run the same command again to read the collection again")
 }
 
 pub(crate) fn mongodb_snapshot(source: &str, cause: String) -> Error {

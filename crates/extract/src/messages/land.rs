@@ -1,4 +1,4 @@
-//! The messages of the `land` stage.
+//! The messages about landing.
 
 use std::io;
 use std::path::Path;
@@ -13,7 +13,7 @@ pub(crate) fn landing(what: &str, path: &Path, cause: &(dyn std::error::Error + 
             Some("the disk is full; free some space and run the same command again")
         }
         Some(io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied) => Some(
-            "the landing folder must be writable; `landing` in profiles.toml sets it, and the default is beside the warehouse",
+            "the landing folder must be writable; `landing` in profiles.toml sets it (default: beside the warehouse)",
         ),
         _ => None,
     };

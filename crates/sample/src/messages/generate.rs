@@ -6,7 +6,7 @@ use elt_base::error::Error;
 
 pub(crate) fn rate_out_of_range(name: &str) -> Error {
     Error::usage(format!("the rate of `{name}` must be between 0 and 1"))
-        .hint("a rate of 0.01 changes one document in a hundred")
+        .hint("a rate of 0.01 means one document in a hundred")
 }
 
 pub(crate) fn too_many_customers(max: u64) -> Error {
