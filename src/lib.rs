@@ -13,7 +13,7 @@
 //! - [`elt_extract`]: trait `Source`; MongoDB and files; BSON → Arrow batches → Parquet segments with a manifest.
 //! - [`elt_warehouse`]: the only crate that names `duckdb`: sessions, raw loads, the tool's own state.
 //! - [`elt_model`]: graph, templates, selection, SQL of materializations, and the check. Opens nothing.
-//! - [`run`]: executes the plan: threads, transactions, tests, results, publication.
+//! - [`mod@run`]: executes the plan: threads, transactions, tests, results, publication.
 //! - [`elt_export`]: trait `Exporter`; contract, ledger, delta; one folder per target.
 //! - [`report`]: console, tables, artifacts.
 //! - [`elt_connect`]: the only crate that builds a client of a server.
@@ -43,7 +43,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
             return u8::try_from(text.exit_code()).unwrap_or(2);
         }
     };
-    let console = log::start(&invocation.common.log, command::log_folder(&invocation.common).as_deref());
+    let (console, log) = log::start(&invocation.common.log, command::log_folder(&invocation.common).as_deref());
     let command = tracing::info_span!("command", name = invocation.common.which, pid = std::process::id());
     let _in_command = command.enter();
     tracing::debug!(version = env!("CARGO_PKG_VERSION"), target = invocation.common.target, "starts");
@@ -52,7 +52,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     // Without a handler Ctrl-C ends the program at once. Every stage survives this, so a failure to set the handler is
     // not an error.
     let _ = ctrlc::set_handler(move || asked.request());
-    match command::run(&invocation, &console, &cancel) {
+    match log.and_then(|()| command::run(&invocation, &console, &cancel)) {
         Ok(true) => 0,
         Ok(false) => 1,
         Err(error) => {

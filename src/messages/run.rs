@@ -248,3 +248,9 @@ fn candidates(error: &SqlError) -> Option<String> {
     let near = nearest(unknown_name(&message)?, error.candidates.iter().map(String::as_str))?;
     Some(format!("did you mean `{near}`?"))
 }
+
+/// `ELT_LOG` with a text that names no parts and levels.
+pub(crate) fn log_details(written: &str, cause: &dyn std::error::Error) -> Error {
+    Error::usage(format!("`ELT_LOG` cannot be `{written}`: {cause}"))
+        .hint("it takes parts with levels, such as `elt_export=debug,elt_connect=info`; levels are error, warn, info and debug")
+}

@@ -22,6 +22,8 @@ use self::file::LogFile;
 use super::console::Console;
 use super::events::LogFormat;
 use super::screen::{Screen, ScreenLayer};
+use crate::messages;
+use elt_base::error::Result;
 
 /// The file in the project's artifacts folder.
 const FILE: &str = "logs/elt.log";
@@ -39,10 +41,15 @@ pub struct LogOptions {
 /// Starts the listeners. `artifacts` is the folder of the project's artifacts; None if there is no project, and then
 /// there is no log file.
 ///
-/// A process has one stream. A second call does not change the listeners of the first.
-pub fn start(options: &LogOptions, artifacts: Option<&Path>) -> Console {
+/// A process has one stream. A second call does not change the listeners of the first. With the console comes an error,
+/// exit code 2, if `ELT_LOG` cannot be read.
+pub fn start(options: &LogOptions, artifacts: Option<&Path>) -> (Console, Result<()>) {
     let screen = Arc::new(Screen::new(options.format, options.quiet));
-    let details = details(options.verbosity, std::env::var("ELT_LOG").ok().as_deref());
+    let asked = details(options.verbosity, std::env::var("ELT_LOG").ok().as_deref());
+    let (details, result) = match asked {
+        Ok(details) => (details, Ok(())),
+        Err(error) => (Targets::new(), Err(error)),
+    };
     let shown = own_events().with_targets(details.clone());
     let on_screen = ScreenLayer { screen: screen.clone(), details }.with_filter(shown);
     let file = artifacts.and_then(|folder| LogFile::open(&folder.join(FILE)).ok());
@@ -58,7 +65,7 @@ pub fn start(options: &LogOptions, artifacts: Option<&Path>) -> Console {
     if tracing::subscriber::set_global_default(subscriber).is_ok() {
         drivers::listen();
     }
-    Console::new(screen)
+    (Console::new(screen), result)
 }
 
 /// The events in the log file. Events of drivers about commands are excluded, because they quote documents and
@@ -76,14 +83,13 @@ fn own_events() -> Targets {
 }
 
 /// The events of ordinary code to show: set by `ELT_LOG`, such as `elt_export=debug`, otherwise by `-v` and `-vv`.
-fn details(verbosity: u8, asked: Option<&str>) -> Targets {
-    let asked = asked.filter(|text| !text.trim().is_empty());
-    if let Some(asked) = asked.and_then(|text| Targets::from_str(text).ok()) {
-        return asked;
+fn details(verbosity: u8, asked: Option<&str>) -> Result<Targets> {
+    if let Some(asked) = asked.filter(|text| !text.trim().is_empty()) {
+        return Targets::from_str(asked).map_err(|error| messages::log_details(asked, &error));
     }
-    match verbosity {
+    Ok(match verbosity {
         0 => Targets::new(),
         1 => Targets::new().with_target("elt", LevelFilter::INFO),
         _ => kept(),
-    }
+    })
 }
