@@ -116,7 +116,7 @@ impl Publish<'_> {
         }
         let reconciled = ledger.reconcile(exporter.last(), self.verify || self.heal)?;
         if reconciled.snapshots().is_diverged() {
-            self.console.say("  note: the target does not stand at our last publication; comparing in full");
+            self.console.say("  note: the target is not in the state of our last publication; comparing in full");
         }
         let version = session.value("select version()")?.unwrap_or_default();
         let deltas: Vec<Delta<'_>> = self
@@ -192,7 +192,7 @@ impl Publish<'_> {
         for name in &left {
             if let Some(place) = target.place_of(name) {
                 self.console.say(&format!(
-                    "  note: {place} stays as it was last published; its model is no longer published, and dropping it is yours"
+                    "  note: {place} is no longer published and stays as it is; drop it yourself if nobody needs it"
                 ));
             }
         }
@@ -227,14 +227,17 @@ impl Publish<'_> {
             return Ok(());
         }
         if self.policy.on_divergence == OnDivergence::Fail && !exporter.capabilities().can_compare {
-            return Err(messages::export_diverged(&["the target does not stand at our last publication".to_owned()]));
+            return Err(messages::export_diverged(&[
+                "the target is not in the state of our last publication".to_owned()
+            ]));
         }
         let differences = exporter.differences(&suspects)?;
         let lines: Vec<String> = differences.iter().map(ToString::to_string).collect();
         if self.verify {
             return match lines.is_empty() {
                 true => {
-                    self.console.say(&format!("the target has what the warehouse has, in {}", tables(suspects.len())));
+                    self.console
+                        .say(&format!("the target has the same data as the warehouse, in {}", tables(suspects.len())));
                     Ok(())
                 }
                 false => Err(messages::export_differs(&lines)),
@@ -244,7 +247,7 @@ impl Publish<'_> {
             return Err(messages::export_diverged(&lines));
         }
         for line in lines {
-            self.console.say(&format!("  note: changed by others, and brought to what the warehouse has: {line}"));
+            self.console.say(&format!("  note: changed by others, and set back to the warehouse's data: {line}"));
         }
         Ok(())
     }

@@ -71,7 +71,7 @@ pub trait Exporter: Send + Sync {
     /// The id of the last publication that the target knows; None: none is recorded.
     fn last(&self) -> Option<&str>;
 
-    /// Whether this table (by label) can only be published in full, whatever the ids say: it is missing there, or new
+    /// Whether this table (by label) can only be published in full, whatever the ids say: it is missing in the target, or new
     /// to us, or has gained a column.
     fn wants_everything(&self, table: &str) -> bool;
 

@@ -129,7 +129,7 @@ fn json_text(table: &Table, column: &Column, name: &str) -> String {
         return json;
     }
     let complaint = format!(
-        "column `{}` of `{}` holds NaN or Infinity within nested values, which JSON cannot hold",
+        "column `{}` of `{}` contains NaN or Infinity in nested values, which JSON cannot represent",
         column.name, table.label
     );
     // Without the texts in it.
@@ -149,7 +149,7 @@ fn partition(table: &Table, column: &Column) -> String {
     }
     let name = format!("_elt_row.{}", quote(&column.name));
     let complaint = format!(
-        "column `{}`, which `{}` is partitioned by, holds `NULL` or `{NULL_PARTITION}` as a text, which in the name of a folder means null",
+        "column `{}`, which `{}` is partitioned by, contains the text `NULL` or `{NULL_PARTITION}`, which means null in the name of a folder",
         column.name, table.label
     );
     format!(

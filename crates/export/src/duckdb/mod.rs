@@ -53,7 +53,7 @@ impl Target for DuckdbTarget<'_> {
         let (shown, schema) = (self.path.display(), self.schema);
         if !self.path.exists() {
             return Ok(format!(
-                "DuckDB file `{shown}`, schema `{schema}`: not there yet; the first publication makes it"
+                "DuckDB file `{shown}`, schema `{schema}`: does not exist yet; the first publication creates it"
             ));
         }
         // Twelve bytes in: a checksum precedes the mark.
@@ -64,7 +64,7 @@ impl Target for DuckdbTarget<'_> {
             Err(error) if error.kind() != ErrorKind::UnexpectedEof => {
                 Err(messages::export_file("read", self.path, &error))
             }
-            _ => Err(messages::export_duckdb_open(self.path, &["it is no DuckDB file".to_owned()])),
+            _ => Err(messages::export_duckdb_open(self.path, &["it is not a DuckDB file".to_owned()])),
         }
     }
 }

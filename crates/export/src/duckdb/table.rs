@@ -143,7 +143,7 @@ pub fn resolve(
             if !target.is_known && !target.others.is_empty() {
                 let names: Vec<_> = target.others.iter().map(|extra| format!("`{}`", extra.name)).collect();
                 notes.push(format!(
-                    "`{}.{}` has {} beside what is published, left alone",
+                    "`{}.{}` has {}, which the model does not publish; elt leaves these columns alone",
                     target.schema,
                     target.name,
                     names.join(", ")
@@ -181,7 +181,7 @@ fn rebuild(
             notes.push(format!("column `{}` of {shown} is dropped", extra.name));
         } else {
             notes.push(format!(
-                "column `{}` of {shown} is no longer published; it stays, and new rows have a null there",
+                "column `{}` of {shown} is no longer published; it stays, and new rows have NULL in it",
                 extra.name
             ));
         }
@@ -190,7 +190,7 @@ fn rebuild(
     if !policy.allow_destructive {
         target.kept.extend(gone.into_iter().map(|extra| ExtraColumn { default: None, ..extra }));
     }
-    notes.push(format!("{shown} is made anew, for its contract changed: {}", steps.join(", ")));
+    notes.push(format!("{shown} is created again, because its contract changed: {}", steps.join(", ")));
     target.step = TableStep::Rebuild;
     Ok(())
 }
@@ -200,16 +200,16 @@ fn differences(target: &DuckdbTable, there: &[ExtraColumn], is_theirs: bool) -> 
     let mut differences = Vec::new();
     for (name, wanted) in &target.columns {
         match there.iter().find(|there| there.name.eq_ignore_ascii_case(name)) {
-            None => differences.push(format!("column `{name}` ({wanted}) is not there")),
+            None => differences.push(format!("column `{name}` ({wanted}) does not exist in the target")),
             Some(there) if there.sql_type == *wanted || is_theirs && holds(&there.sql_type, wanted) => {}
-            Some(there) => {
-                differences.push(format!("column `{name}` is {}, and is published as {wanted}", there.sql_type))
-            }
+            Some(there) => differences
+                .push(format!("column `{name}` is {} in the target, but is published as {wanted}", there.sql_type)),
         }
     }
     if is_theirs {
         for extra in target.others.iter().filter(|extra| !extra.is_nullable && extra.default.is_none()) {
-            differences.push(format!("column `{}` takes no null, has no default, and is not published", extra.name));
+            differences
+                .push(format!("column `{}` does not accept NULL, has no default, and is not published", extra.name));
         }
     }
     differences

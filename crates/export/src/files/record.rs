@@ -74,7 +74,7 @@ impl Record {
         let record: Option<Self> = read_json(&path)?;
         match record {
             Some(record) if record.version > VERSION => {
-                let cause = format!("its version is {}, this program knows {VERSION}", record.version);
+                let cause = format!("its version is {}, but this program reads version {VERSION}", record.version);
                 Err(messages::export_record(&path, cause))
             }
             record => Ok(record),

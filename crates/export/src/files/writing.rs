@@ -121,7 +121,7 @@ impl FilePublication {
             }
             if let Some(old) = recorded_path.filter(|old| *old != place && old.exists()) {
                 opened.notes.push(format!(
-                    "`{}` stays as it was last published; `{}` is now published as `{}`, and removing the old one is yours",
+                    "`{}` stays as it was last published; `{}` is now published as `{}`; remove the old one yourself if nobody needs it",
                     shown(&old),
                     table.label,
                     shown(&place)
@@ -147,13 +147,13 @@ impl FilePublication {
             if found.is_some() && found.as_ref() == intent.get(&table.label) {
                 continue;
             }
-            let what = if found.is_none() { "is missing" } else { "was changed by somebody since it was published" };
+            let what = if found.is_none() { "is missing" } else { "was changed after it was published" };
             differences.push(format!("`{}` {what}", shown(&place)));
         }
         if on_divergence == OnDivergence::Fail && !differences.is_empty() {
             return Err(messages::export_files_differ(&differences));
         }
-        opened.notes.extend(differences.into_iter().map(|what| format!("{what}; it is written anew")));
+        opened.notes.extend(differences.into_iter().map(|what| format!("{what}; it is written again")));
         Ok(())
     }
 

@@ -19,7 +19,7 @@ pub(crate) fn export_mongodb(during: &str, place: &str, cause: String) -> Error 
 pub(crate) fn export_no_bson_type(table: &str, column: &str, written: &str, words: &[&str]) -> Error {
     let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     Error::usage(format!("column `{column}` of `{table}` cannot be published as `{written}`"))
-        .hint(format!("MongoDB's types are {}", words.join(", ")))
+        .hint(format!("use one of MongoDB's types: {}", words.join(", ")))
 }
 
 pub(crate) fn export_spill(cause: &std::io::Error) -> Error {

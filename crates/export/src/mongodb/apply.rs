@@ -193,7 +193,7 @@ impl MongodbPublication {
     /// What an error left, where there was no transaction.
     fn explained(&self, error: Error) -> Error {
         match self.is_begun {
-            true => error.hint("a part may have been published; the next run compares in full and completes it"),
+            true => error.hint("a part may have been published; run the command again: it compares in full and completes the publication"),
             false => error,
         }
     }

@@ -49,9 +49,9 @@ impl Hazard for MysqlHazard {
             Self::Infinite => "Infinity",
             Self::NotANumber => "NaN",
             Self::NotFiniteInJson => "NaN or Infinity, which JSON does not have",
-            Self::Year => "a year that the column does not reach",
+            Self::Year => "a year outside the range of the column",
             Self::Range => "beyond the range of the column's type",
-            Self::Length => "longer than the column takes",
+            Self::Length => "longer than the column allows",
             Self::LongText | Self::LongValue => "longer than the server's `max_allowed_packet`",
         }
     }

@@ -23,9 +23,9 @@ pub struct MysqlFit {
 /// that they have there, so that what does not fit is found before it is sent.
 pub fn fit(table: &mut MysqlTable, there: &ExistingMysqlTable) -> Result<MysqlFit, Vec<String>> {
     match there.engine.as_deref() {
-        None => return Err(vec!["it is no table".into()]),
+        None => return Err(vec!["it is not a table".into()]),
         Some(engine) if !engine.eq_ignore_ascii_case("InnoDB") => {
-            return Err(vec![format!("its engine is {engine}, which has no transactions; InnoDB does")]);
+            return Err(vec![format!("its engine is {engine}, which does not support transactions; use InnoDB")]);
         }
         Some(_) => {}
     }
@@ -138,9 +138,9 @@ mod tests {
             [theirs("double"), vec![column("must", "date", true, false)]].concat(),
             &["amount"],
             Err(&[
-                "column `id`: double there, bigint here",
-                "column `must`: not null without a default there, missing here",
-                "key: no primary key or unique index on `id` there",
+                "column `id`: double in the target, bigint in the model",
+                "column `must`: not null without a default in the target, missing in the model",
+                "key: no primary key or unique index on `id` in the target",
             ]),
         );
         check_fit(

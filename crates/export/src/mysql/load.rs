@@ -101,7 +101,7 @@ impl Load<'_> {
             (Ok(true), Ok(rows)) if rows == encoder.rows => Ok(()),
             (Ok(true), Ok(rows)) => Err(self.failed(&format!("{rows} of {} rows arrived", encoder.rows))),
             (Err(error), _) | (Ok(_), Err(error)) => Err(error),
-            (Ok(false), Ok(_)) => Err(self.failed("the server took no more rows")),
+            (Ok(false), Ok(_)) => Err(self.failed("the server accepted no more rows")),
         }
     }
 
@@ -122,7 +122,7 @@ impl Load<'_> {
                 let chunk = std::mem::replace(out, Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 8));
                 sender.send(Chunk::Rows(chunk)).map_err(|_| {
                     is_gone = true;
-                    self.failed("the server took no more rows")
+                    self.failed("the server accepted no more rows")
                 })
             })
         });
@@ -195,7 +195,7 @@ impl Load<'_> {
                 // The comma behind the last row.
                 out.pop();
                 let statement = std::mem::replace(out, head.clone().into_bytes());
-                let statement = String::from_utf8(statement).map_err(|_| self.failed("a row is no text"))?;
+                let statement = String::from_utf8(statement).map_err(|_| self.failed("a row is not text"))?;
                 connection.run(statement).map_err(|error| self.failed(&describe(&error)))?;
             }
             Ok(())

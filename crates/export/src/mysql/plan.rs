@@ -49,7 +49,7 @@ pub fn plan(
             }
         };
         if let Some(owner) = table.contract.owner.as_ref().filter(|_| there.is_none()) {
-            notes.push(format!("tables of MySQL have no owner: `{}` is not given to `{owner}`", table.name));
+            notes.push(format!("MySQL tables have no owner, so the owner of `{}` is not set to `{owner}`", table.name));
         }
         let mut steps = Vec::new();
         for fit in fit.iter() {

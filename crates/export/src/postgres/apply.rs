@@ -320,7 +320,7 @@ impl Applying for PostgresPublication {
     }
 }
 
-/// An error if the target has given other ids to some of the staged keys.
+/// An error if the target has other ids for some of the staged keys.
 fn keep_given(client: &mut Client, merge: &Merge<'_>, table: &PostgresTable) -> Result<()> {
     let Some(differing) = merge.differing() else { return Ok(()) };
     let count = client

@@ -58,7 +58,7 @@ fn read(client: &mut Client, schemas: &[String]) -> Result<PostgresCatalog, Erro
         standing.kind = row.get(4);
         standing.partition_key = row.get(5);
         if row.get(3) {
-            standing.remarks.push("row security holds for this role".into());
+            standing.remarks.push("row security applies to this role".into());
         }
         for trigger in row.get::<_, Vec<String>>(6) {
             standing

@@ -145,7 +145,7 @@ pub fn fit(
     may_destroy: bool,
 ) -> Result<PostgresFit, Vec<String>> {
     if !there.is_table {
-        return Err(vec![format!("it is {}, and no table", there.kind)]);
+        return Err(vec![format!("it is {}, not a table", there.kind)]);
     }
     let partitioned = there.partition_key.as_ref();
     let checked = CheckedTable {
@@ -311,11 +311,11 @@ mod tests {
                 &[],
             ),
             Err(&[
-                "column `id`: uuid there, bigint here",
-                "column `amount`: missing there, numeric(38,2) here",
-                "column `mood`: missing there, text here (there is `Mood`)",
-                "column `must`: not null without a default there, missing here",
-                "key: no primary key or unique index on `id` there",
+                "column `id`: uuid in the target, bigint in the model",
+                "column `amount`: missing in the target, numeric(38,2) in the model",
+                "column `mood`: missing in the target, text in the model (there is `Mood`)",
+                "column `must`: not null without a default in the target, missing in the model",
+                "key: no primary key or unique index on `id` in the target",
             ]),
         );
     }

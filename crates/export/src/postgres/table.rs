@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(
             messages,
             [
-                format!("column `{long}` of `t` has 64 bytes, Postgres keeps only 63"),
+                format!("column `{long}` of `t` has 64 bytes, but Postgres allows at most 63"),
                 "column `g` of `t` is GEOMETRY, which has no type in Postgres".into(),
             ]
         );

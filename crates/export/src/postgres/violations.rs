@@ -44,7 +44,7 @@ fn questions(table: &PostgresTable, place: &str) -> Vec<(String, String)> {
     let mut questions = Vec::new();
     for column in table.columns.iter().filter(|column| column.not_null) {
         let query = format!("select count(*) from {place} where {} is null", quote(&column.name));
-        questions.push((format!("column `{}` is null, and declared not null", column.name), query));
+        questions.push((format!("column `{}` contains NULL, but is declared not null", column.name), query));
     }
     for check in &table.checks {
         let what = match &check.name {

@@ -111,7 +111,9 @@ impl<H: Hazard> Faults<H> {
                 (OnHazard::Replace, Replacement::Nearest(nearest)) => notes.push(replaced(nearest)),
                 (OnHazard::Replace, Replacement::Null) if may_be_null => notes.push(replaced("NULL")),
                 (OnHazard::Replace, Replacement::Null) => {
-                    refused.push(format!("{line}; the column does not take NULL, which would replace them"));
+                    refused.push(format!(
+                        "{line}; `on_hazard: replace` would store NULL, which the column does not accept"
+                    ));
                 }
                 _ => refused.push(line),
             }
@@ -220,7 +222,7 @@ mod tests {
             OnHazard::Replace,
             false,
             Err(
-                "column `c`, not a number: 6 values (`id` 1, 2, 3, 4, 5, …); the column does not take NULL, which would replace them",
+                "column `c`, not a number: 6 values (`id` 1, 2, 3, 4, 5, …); `on_hazard: replace` would store NULL, which the column does not accept",
             ),
         );
         check(Odd::Whole, OnHazard::Replace, true, Err("a row that is too large: 6 values (`id` 1, 2, 3, 4, 5, …)"));
