@@ -1,4 +1,4 @@
-//! What a target can do, and what people call it: each target declares one value.
+//! The capabilities and the name of a target: each target declares one value.
 //!
 //! A value. Knows no target.
 

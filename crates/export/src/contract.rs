@@ -1,4 +1,4 @@
-//! What is published of one relation, resolved: its columns, its key, its constraints, and what else its contract says.
+//! A relation that is published, resolved: its columns, key, constraints, and the rest of its contract.
 //!
 //! Pure: a function from a relation's columns and its YAML to a `Table`. Knows no connection, no SQL and no target's types.
 

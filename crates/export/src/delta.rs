@@ -1,8 +1,8 @@
 //! The SQL that finds, in DuckDB, what changed since the last publication.
 //!
-//! Pure text: the run executes it. Two tables in the warehouse for each relation: `_elt_published.<table>` is the snapshot
-//! of what the target has (key and row hash; for a table without key one row with its fingerprint), and
-//! `<table>:pending` holds what this publication changes. Knows no driver and no target.
+//! Pure text: the run executes it. The warehouse has two tables for each relation. `_elt_published.<table>` is the
+//! snapshot of the target's rows: key and row hash, or, for a table without a key, one row with its fingerprint.
+//! `<table>:pending` contains the changes of this publication. Knows no driver and no target.
 
 use std::path::Path;
 

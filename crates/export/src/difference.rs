@@ -1,4 +1,4 @@
-//! How one table of a target differs from what the warehouse has.
+//! The difference between one table of a target and the warehouse.
 //!
 //! A value and its text. Knows no target.
 

@@ -1,5 +1,5 @@
-//! DuckDB's column types as its catalog prints them, read into a value: what each becomes in Postgres, and the
-//! expression that brings it there.
+//! DuckDB's column types, parsed from the text in its catalog: the Postgres type of each, and the expression that
+//! converts it.
 //!
 //! Pure text. Knows no connection, no Arrow and no target's driver.
 

@@ -1,6 +1,6 @@
-//! The seam of the export: a target that can be published to, and a publication that is open there.
+//! The interface of the export: a target to publish to, and an open publication on it.
 //!
-//! Knows no target. `registry` says which there are, and `target` holds what they share.
+//! Knows no target. `registry` lists the targets, and `target` contains the code that they share.
 
 use super::capabilities::Capabilities;
 use super::changes::{Changes, Engine};

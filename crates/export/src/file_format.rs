@@ -1,7 +1,8 @@
 //! The COPY statement that writes a relation as Parquet, CSV or JSON lines, in one file or in a folder of partitions.
 //!
-//! Pure text; the run executes it. What a format cannot hold is written as what it can, without loss: Parquet's HUGEINT
-//! would be a DOUBLE and its INTERVAL loses microseconds, CSV has no nested values, JSON no NaN. Knows no connection.
+//! Pure text; the run executes it. A value that a format cannot store is converted without loss to one that it can
+//! store. In Parquet a HUGEINT would become a DOUBLE, and an INTERVAL would lose microseconds. CSV has no nested
+//! values, and JSON has no NaN. Knows no connection.
 
 use std::path::Path;
 

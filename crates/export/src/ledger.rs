@@ -1,4 +1,5 @@
-//! The warehouse's ledger of publications: what the target has, by our account, and what a publication is about to change.
+//! The warehouse's ledger of publications: the state that we expect the target to have, and the changes that a
+//! publication is about to make.
 //!
 //! The order of a publication is the order of these types: `Ledger::open`, `Ledger::reconcile` with the id that the target
 //! reports, `Reconciled::begin` before the exporter commits, `Pending::settle` after. Each step consumes the one before. A

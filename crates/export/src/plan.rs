@@ -1,4 +1,4 @@
-//! What a publication would do to a target's tables, for people to read first.
+//! The steps that a publication would run on a target's tables, for people to read first.
 //!
 //! Values only.
 

@@ -1,4 +1,4 @@
-//! The Postgres types that relations are published in, and which of ours fit a column that someone else made.
+//! The Postgres types that relations are published in, and which of them fit a column that someone else created.
 //!
 //! Pure: names and rules only. Knows no connection, no driver and no DuckDB.
 

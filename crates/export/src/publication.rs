@@ -1,4 +1,4 @@
-//! What is published: the tables of one atomic export, and how many rows it touched.
+//! A publication: the tables of one atomic export, and how many rows it changed.
 //!
 //! Values only. Knows no target and no warehouse.
 

@@ -1,6 +1,6 @@
 //! Attaches a DuckDB file to the warehouse's database, which locks it.
 //!
-//! Knows the engine's messages; nothing of tables.
+//! Knows the engine's messages, but no table.
 
 use std::fs;
 use std::path::Path;

@@ -1,9 +1,8 @@
 //! Publishes to a DuckDB file, in one of its transactions.
 //!
-//! The file is attached to the warehouse's own database, from when the publication opens until it ends: DuckDB lets one
-//! process at a time have a file that it writes, so that is the publication's lock too. The rows go from one database to
-//! the other within DuckDB. `_elt.publications` in the file names the last publication. Knows no driver: the
-//! engine runs the SQL.
+//! The file is attached to the warehouse's own database while the publication is open. DuckDB allows only one process to
+//! write a file, so the attached file is also the publication's lock. DuckDB copies the rows from one database to the
+//! other. `_elt.publications` in the file names the last publication. Knows no driver: the engine runs the SQL.
 
 mod attach;
 mod capabilities;

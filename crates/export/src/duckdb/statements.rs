@@ -1,7 +1,7 @@
-//! The SQL that makes and fills a table in a DuckDB file.
+//! The SQL that creates and fills a table in a DuckDB file.
 //!
-//! Pure text. A table is filled before it gets its primary key and indexes: DuckDB builds an index over rows that are there in half the
-//! time, and loads them without it on all threads.
+//! Pure text. A table is filled before its primary key and indexes are created. DuckDB builds an index over existing rows
+//! in half the time, and loads rows on all threads if the table has no index.
 
 use super::table::{CATALOG, DuckdbTable};
 use crate::target::{Dialect, Merge, MergeColumn};

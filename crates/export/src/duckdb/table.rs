@@ -1,4 +1,4 @@
-//! A table as it is to be in a DuckDB file, compared with what is there.
+//! A published table of a DuckDB file, compared with the existing table.
 //!
 //! Reads the file's catalog through the engine; changes nothing.
 

@@ -1,4 +1,4 @@
-//! Puts a folder into the place of another at one instant, and repairs what a run that died between left.
+//! Replaces a folder with another one in one instant, and repairs the state that a killed run left.
 //!
 //! Knows paths only.
 

@@ -1,4 +1,4 @@
-//! Where the tables of a publication are in its folder, what may be there, and which names are of files on their way.
+//! The paths of a publication's tables in its folder, the files that may exist there, and the names of temporary files.
 //!
 //! Knows paths and tables; publishes nothing.
 

@@ -1,6 +1,6 @@
 //! `publication.json`: which publication a folder's files belong to, and how each looked when it was published.
 //!
-//! Knows the file's form and how files are stamped; nothing of tables beyond their labels.
+//! Knows the file's format and how files are stamped. Of tables it knows only the labels.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

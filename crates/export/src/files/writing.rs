@@ -1,4 +1,4 @@
-//! Writes the files of a publication, beside their places, and puts them in place.
+//! Writes the files of a publication under temporary names, and renames them to their places.
 //!
 //! Knows no SQL: the warehouse writes the files.
 

@@ -1,4 +1,4 @@
-//! What is said of contracts that changed.
+//! The messages about changed contracts.
 
 use elt_base::error::Error;
 

@@ -1,4 +1,4 @@
-//! What is said of values that a target cannot hold, and of contracts that ask for types that cannot be.
+//! The messages about values that a target cannot store, and about contracts with types that are not possible.
 
 use elt_base::error::Error;
 

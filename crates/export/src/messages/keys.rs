@@ -1,4 +1,4 @@
-//! What is said of surrogate keys.
+//! The messages about surrogate keys.
 
 use elt_base::error::Error;
 

@@ -1,4 +1,4 @@
-//! What is said of publications to MongoDB.
+//! The messages of publications to MongoDB.
 
 use elt_base::error::Error;
 

@@ -1,6 +1,6 @@
-//! Sends what is staged: in one transaction where that is possible, else between a pending mark and the record.
+//! Sends the staged documents: in one transaction if possible, else between a pending mark and the record.
 //!
-//! Deletes go children first, then upserts parents first.
+//! It first deletes documents, children before parents, and then upserts documents, parents before children.
 
 use ::mongodb::ClientSession;
 use bson::{DateTime, Document, RawDocumentBuf, doc};

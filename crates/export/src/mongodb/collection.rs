@@ -1,6 +1,6 @@
-//! A table as MongoDB has it, and what is staged of it.
+//! A table as MongoDB stores it, and its staged documents.
 //!
-//! Knows the contract's tables; no server.
+//! Knows the contract's tables, but no server.
 
 use std::collections::BTreeSet;
 

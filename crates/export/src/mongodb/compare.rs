@@ -1,4 +1,4 @@
-//! Compares staged documents with those that a collection has, by their bytes.
+//! Compares staged documents with the documents of a collection, by their bytes.
 //!
 //! Reads the collection once, and remembers 32 bytes for each staged document.
 

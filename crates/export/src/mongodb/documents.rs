@@ -1,6 +1,6 @@
-//! Documents that wait to be published: in memory while they are few, then in a temporary file.
+//! Stores documents until they are published: a few in memory, more in a temporary file.
 //!
-//! BSON documents tell their own length, and so follow each other without anything between. Knows no server.
+//! A BSON document contains its own length, so documents are stored without separators. Knows no server.
 
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 

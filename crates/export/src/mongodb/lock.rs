@@ -1,7 +1,7 @@
-//! The lock of a database's publications: a document in `_elt_locks` with an expiry that its holder pushes on.
+//! The lock of a database's publications: a document in `_elt_locks` with an expiry time that its holder extends.
 //!
-//! MongoDB has no lock that ends with a connection: one whose holder died is taken over at once on the same machine, and
-//! elsewhere when it has expired.
+//! MongoDB has no lock that ends with a connection. If the holder died, a publication on the same machine acquires the
+//! lock at once, and one on another machine acquires it after it has expired.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

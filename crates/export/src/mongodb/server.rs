@@ -1,6 +1,6 @@
 //! One MongoDB database to publish to: commands, and errors without values or secrets.
 //!
-//! Knows the driver; nothing of publications.
+//! Knows the driver, but no publication.
 
 use std::future::IntoFuture;
 

@@ -1,6 +1,6 @@
-//! Encodes the rows of a publication as documents that wait to be sent.
+//! Encodes the rows of a publication as documents, which are sent later.
 //!
-//! Opens the database and takes its lock; writes nothing there.
+//! Opens the database and acquires its lock; writes nothing else there.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

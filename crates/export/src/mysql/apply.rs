@@ -1,9 +1,9 @@
-//! What is made before the transaction, the one transaction that applies a publication, and the look back when the
-//! answer of its commit was lost.
+//! Applies a publication: creates tables before the transaction, runs the one transaction, and looks for the publication
+//! in the target if the answer to the commit was lost.
 //!
-//! InnoDB checks a foreign key row by row and cannot defer it. The transaction runs without these checks and looks for
-//! rows that point nowhere before it commits, so that any order and cycles pass; only where a table of others has a
-//! foreign key that acts (`cascade`, `set null`) the server's checks stay on.
+//! InnoDB checks a foreign key row by row and cannot defer the check. Therefore the transaction runs without these
+//! checks, so that tables can have any order and cycles. Before it commits, it looks for rows that reference missing
+//! rows. The server's checks stay on only if a table of others has a foreign key that acts (`cascade`, `set null`).
 
 use mysql::Conn;
 use mysql::prelude::Queryable;

@@ -1,4 +1,4 @@
-//! What MySQL can do as a target.
+//! The capabilities of a MySQL target.
 //!
 //! A value.
 

@@ -1,6 +1,6 @@
-//! Reads what exists in the target's databases from `information_schema`.
+//! Reads the existing tables of the target's databases from `information_schema`.
 //!
-//! Knows the catalog's tables; judges nothing.
+//! Knows the catalog's tables; decides nothing.
 
 use std::collections::BTreeMap;
 

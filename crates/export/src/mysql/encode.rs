@@ -1,4 +1,4 @@
-//! Arrow batches as the text of `load data` or of a multi-row `insert`, and what of them MySQL cannot hold.
+//! Encodes Arrow batches as the text of `load data` or of a multi-row `insert`, and finds values that MySQL cannot store.
 //!
 //! Every value is text that the server converts exactly. Knows no connection.
 

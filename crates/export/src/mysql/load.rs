@@ -1,6 +1,6 @@
 //! Sends the batches of one query into a staging table: `load data` fed from memory, or rows in `insert` statements.
 //!
-//! Knows one connection and one table; nothing of publications.
+//! Knows one connection and one table, but no publication.
 
 use std::io::{self, Write};
 

@@ -1,4 +1,4 @@
-//! The MySQL types that relations are published in, and which of ours fit a column that someone else made.
+//! The MySQL types that relations are published in, and which of them fit a column that someone else created.
 //!
 //! Pure: names and rules only. Knows no connection and no driver.
 

@@ -1,6 +1,6 @@
-//! What a publication is to do to each table, from what exists there.
+//! Plans what a publication does to each table, based on the existing tables.
 //!
-//! Pure. Knows no connection: `catalog` says what exists.
+//! Pure. Knows no connection: `catalog` reads the existing tables.
 
 use super::catalog::{MysqlCatalog, Name};
 use super::fit::{self, MysqlFit};

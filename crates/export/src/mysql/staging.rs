@@ -1,6 +1,6 @@
 //! Opens a database and stages the rows of a publication there.
 //!
-//! Changes no table but our own.
+//! Changes only elt's own tables.
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row};

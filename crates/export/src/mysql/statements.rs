@@ -1,4 +1,4 @@
-//! The text of every statement that makes, fills and merges tables in MySQL.
+//! The text of every statement that creates, fills and merges tables in MySQL.
 //!
 //! Pure. Knows no connection.
 

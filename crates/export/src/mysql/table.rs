@@ -1,4 +1,4 @@
-//! A table of the publication as MySQL will have it: every column with its type, every name checked.
+//! A table of the publication as MySQL stores it: every column has its type, and every name is checked.
 //!
 //! Pure. Knows no connection.
 

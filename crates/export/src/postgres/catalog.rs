@@ -1,6 +1,6 @@
-//! Reads what exists in a target schema from Postgres' catalog.
+//! Reads the existing tables of a target schema from Postgres' catalog.
 //!
-//! Knows the catalog's tables; judges nothing.
+//! Knows the catalog's tables; decides nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,6 +1,6 @@
-//! Sends the batches of one query into a table by binary COPY, and says what went wrong without a row's values.
+//! Sends the batches of one query to a table by binary COPY, and reports errors without a row's values.
 //!
-//! Knows one connection and one statement; nothing of publications.
+//! Knows one connection and one statement, but no publication.
 
 use std::io::Write;
 

@@ -1,4 +1,4 @@
-//! The SQL that makes all tables of a publication, for people to read and `psql` to run.
+//! The SQL that creates all tables of a publication, for people to read and `psql` to run.
 //!
 //! Pure. Knows no connection.
 

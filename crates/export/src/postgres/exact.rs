@@ -1,6 +1,6 @@
-//! Numbers brought into columns that may be too narrow for them: exactly, or reported.
+//! Converts numbers to columns that may be too narrow for them: exactly, or else reports the number.
 //!
-//! Pure but for Arrow's arrays. Knows no connection.
+//! Pure, apart from Arrow's arrays. Knows no connection.
 
 use std::str::FromStr;
 

@@ -1,6 +1,7 @@
-//! Compares a table of a publication with the one that exists in the target: what must be altered, or why it does not fit.
+//! Compares a table of a publication with the existing table in the target: finds what to alter, or why the table does
+//! not fit.
 //!
-//! Pure. Knows no connection: `catalog` fills in what is there.
+//! Pure. Knows no connection: `catalog` reads the existing tables.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What Postgres cannot hold, and how it is found in a JSON text.
+//! The hazards of Postgres (values that it cannot store), and how they are found in a JSON text.
 //!
 //! Pure. Knows no Arrow and no connection.
 

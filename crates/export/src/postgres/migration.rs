@@ -1,6 +1,7 @@
-//! The steps that bring a table of ours from what it is to what its contract wants.
+//! The steps that alter a table that elt created so that it matches its contract.
 //!
-//! Pure. What the recorded contract did not make is left alone: a DBA's index or grant stays. Knows no connection.
+//! Pure. Objects that the recorded contract did not create are left alone: a DBA's index or grant stays. Knows no
+//! connection.
 
 use super::catalog::PostgresCatalog;
 use super::definition::{Definition, foreign_key, foreign_key_name};

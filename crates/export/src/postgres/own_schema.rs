@@ -1,6 +1,6 @@
-//! Our own schema `_elt` in a database, and what is staged there.
+//! elt's own schema `_elt` in a database, and the staging tables there.
 //!
-//! Knows one connection; nothing of a publication's tables.
+//! Knows one connection, but no table of a publication.
 
 use postgres::{Client, Transaction};
 

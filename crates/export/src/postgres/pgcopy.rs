@@ -1,4 +1,4 @@
-//! Encodes Arrow batches as rows of Postgres' binary COPY, and sets aside what Postgres could not hold.
+//! Encodes Arrow batches as rows of Postgres' binary COPY, and sets aside rows that Postgres cannot store.
 //!
 //! Format: <https://www.postgresql.org/docs/current/sql-copy.html> ("Binary Format"). One growing buffer. Knows neither a
 //! connection nor a driver.

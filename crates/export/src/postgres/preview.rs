@@ -1,6 +1,6 @@
-//! Looks at what exists in the target without publishing: the steps that a publication would take, and its DDL.
+//! Reads the target without publishing: returns the steps that a publication would run, and the DDL.
 //!
-//! Changes nothing, and takes no lock.
+//! Changes nothing, and acquires no lock.
 
 use std::collections::BTreeSet;
 

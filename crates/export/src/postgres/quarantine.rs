@@ -1,6 +1,6 @@
-//! The rows that are kept out of a table and stand in the one beside it: `<table>_quarantine`.
+//! The rows that are not published to a table but stored in its quarantine table, `<table>_quarantine`.
 //!
-//! Gathers them as batches, and writes the SQL of their table. Knows no connection.
+//! Collects the rows as batches, and writes the SQL of the quarantine table. Knows no connection.
 
 use std::sync::Arc;
 

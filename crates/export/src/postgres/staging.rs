@@ -1,6 +1,6 @@
 //! Opens a schema and stages the rows of a publication beside it.
 //!
-//! Changes nothing outside our own schema.
+//! Changes nothing outside elt's own schema.
 
 use std::collections::BTreeSet;
 

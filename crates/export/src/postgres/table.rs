@@ -1,4 +1,4 @@
-//! A table of the publication as Postgres will have it: every column with its Postgres type, every name checked.
+//! A table of the publication as Postgres stores it: every column has its Postgres type, and every name is checked.
 //!
 //! Pure. Knows no connection.
 

@@ -1,7 +1,7 @@
-//! Brings the types that columns are encoded in to those that stand: narrower ones of tables that others made, and the
-//! labels of enums, so that what does not fit is found before it is sent.
+//! Sets the types that columns are encoded in to those of the existing tables: narrower types in tables that others
+//! created, and the labels of enums. Therefore a value that does not fit is found before it is sent.
 //!
-//! Asks the catalog for labels; knows nothing of rows.
+//! Reads labels from the catalog; knows no rows.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

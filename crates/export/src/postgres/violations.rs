@@ -1,6 +1,7 @@
-//! Says which of a contract's constraints the rows of a new table break, and how many rows each.
+//! Finds the constraints of a contract that the rows of a new table violate, and counts the rows for each.
 //!
-//! Only looks, after Postgres refused a row: it names the first, and the staging table it was to be in.
+//! Runs after Postgres rejected a row, because Postgres names only the first row's constraint and the staging table.
+//! Changes nothing.
 
 use postgres::Client;
 

@@ -1,9 +1,9 @@
-//! Notices what others change in tables that publications made: a trigger notes it in `_elt.touched`.
+//! Detects changes by others to tables that publications created: a trigger records them in `_elt.touched`.
 //!
-//! The trigger fires once a statement, and only where the session does not carry a publication's id. The next
-//! publication compares a touched table in full. A table of ours whose trigger is gone, or was switched off for a while,
-//! or that was made anew by a restore, may have been changed too: it counts as touched. Tables that others made get no
-//! trigger, and neither do those that this role may not alter.
+//! The trigger fires once per statement, and only if the session does not have a publication's id. The next publication
+//! compares a touched table in full. A table that elt created also counts as touched if its trigger was removed or
+//! disabled for a while, or if a restore created the table again, because it may have been changed. Tables that others
+//! created get no trigger, nor do tables that this role is not allowed to alter.
 
 use std::collections::BTreeSet;
 

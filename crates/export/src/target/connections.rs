@@ -1,4 +1,4 @@
-//! Connections for staging: opened when they are needed, at most so many at once.
+//! Connections for staging: opened when they are needed, up to a maximum number.
 //!
 //! Knows no driver.
 

@@ -1,6 +1,6 @@
-//! The account of values that a target cannot hold: counted by column and hazard, and judged by each column's policy.
+//! Counts the values that a target cannot store, by column and hazard, and applies each column's policy to them.
 //!
-//! A target says which hazards it has and finds them. Knows no target; shows keys, and no other value of a row.
+//! A target defines its hazards and finds them. Knows no target. Shows keys, and no other value of a row.
 
 use arrow::array::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};

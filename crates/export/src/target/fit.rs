@@ -1,6 +1,6 @@
-//! Checks a table that exists against what is published to it: the same questions for all SQL targets.
+//! Checks whether a published table fits the existing table in the target. All SQL targets use the same checks.
 //!
-//! A target says which types take which, and how it alters a table of ours. Pure. Knows no target.
+//! A target decides which column type accepts which, and how to alter a table that elt created. Pure. Knows no target.
 
 use std::collections::BTreeSet;
 

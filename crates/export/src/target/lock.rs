@@ -1,6 +1,6 @@
-//! How a publication waits for another one to the same place: the same for every target.
+//! Waits until another publication to the same place ends. All targets use this loop.
 //!
-//! Knows no driver: a target says how it asks for its lock.
+//! Knows no driver: each target implements how it asks for its lock.
 
 use std::time::{Duration, Instant};
 

@@ -1,4 +1,4 @@
-//! Finds out what became of a commit whose answer was lost.
+//! Finds out whether a publication was committed when the answer to its commit was lost.
 //!
 //! Knows no driver.
 

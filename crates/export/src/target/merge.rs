@@ -1,6 +1,7 @@
 //! The SQL that merges staged rows with a table that exists, and that compares them: the same for all SQL targets.
 //!
-//! In every statement `t` is the target's table and `s` what is staged. Pure. Knows no target: a `Dialect` has what differs.
+//! In every statement `t` is the target's table and `s` are the staged rows. Pure. Knows no target: a `Dialect` contains
+//! the differences between targets.
 
 use crate::changes::TextRows;
 use crate::difference::{Difference, KEYS_SHOWN};

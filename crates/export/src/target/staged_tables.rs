@@ -1,6 +1,6 @@
-//! What was staged of each table of a publication, by its position.
+//! The result of staging each table of a publication, by the table's position.
 //!
-//! Knows nothing of how tables are staged.
+//! Does not know how tables are staged.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};

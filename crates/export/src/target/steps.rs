@@ -1,6 +1,6 @@
 //! The steps that a target supplies, in their order: staging tables, and applying them in one transaction.
 //!
-//! Says what a step promises; `open_publication` takes them. Knows no target and no SQL.
+//! Documents what each step promises; `open_publication` runs them. Knows no target and no SQL.
 
 use std::collections::BTreeSet;
 
