@@ -16,18 +16,18 @@ pub enum Shape {
     /// Nested values as JSON text.
     #[default]
     Flat,
-    /// STRUCT, LIST and MAP as Arrow has them.
+    /// STRUCT, LIST and MAP as Arrow types.
     Nested,
     /// As `Flat`, with lists of scalars as JSON text too, and intervals as DuckDB's own text.
     Json,
 }
 
-/// Takes the batches of a query one by one; its error ends the query.
+/// Receives the batches of a query one by one; its error ends the query.
 pub type Sink<'a> = dyn FnMut(&RecordBatch) -> Result<()> + 'a;
 
-/// A table's changes, as the warehouse holds them.
+/// A table's changes, as the warehouse stores them.
 pub trait Changes {
-    /// What `Delta::counts` found.
+    /// The result of `Delta::counts`.
     fn counts(&self) -> Counts;
 
     /// The rows of `Delta::rows`: all columns of the table in its order, of the Arrow types that `DuckType::select` names
@@ -49,7 +49,7 @@ pub trait Changes {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queries {
     pub rows: String,
-    /// The key's columns of rows that are gone; None with `Coverage::Everything`.
+    /// The key's columns of removed rows; None with `Coverage::Everything`.
     pub deletes: Option<String>,
 }
 

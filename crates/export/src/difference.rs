@@ -7,16 +7,16 @@ use std::fmt;
 /// How many keys of rows that differ are shown.
 pub const KEYS_SHOWN: usize = 5;
 
-/// Of one table. Without a key rows cannot be told apart: one that differs counts as missing and as unknown.
+/// The difference of one table. Rows without a key cannot be matched: a row that differs counts as missing and unknown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Difference {
     /// As the target names it: `analytics.customers`.
     pub table: String,
-    /// Rows that the target lacks.
+    /// Rows that are missing in the target.
     pub missing: u64,
     /// Rows with other values in the target.
     pub differing: u64,
-    /// Rows there that the warehouse does not have.
+    /// Rows in the target that the warehouse does not have.
     pub unknown: u64,
     /// The keys of some of them, at most `KEYS_SHOWN`: `17`, or `(17, a)`.
     pub keys: Vec<String>,

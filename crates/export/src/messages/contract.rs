@@ -2,7 +2,7 @@
 
 use elt_base::error::Error;
 
-/// `steps` bring the table to its contract, one line each.
+/// `steps`: the steps that make the table match its contract, one line each.
 pub(crate) fn export_contract_changed(table: &str, steps: &[String]) -> Error {
     let mut error =
         Error::failed(format!("table `{table}` differs from its contract, and `on_schema_change` is `fail`"));
@@ -21,7 +21,7 @@ pub(crate) fn export_views_in_the_way(table: &str, columns: &[String]) -> Error 
     error.hint("nothing was published, and elt never drops views; drop these views before `elt apply` and create them again after it, or keep the type with a cast in the model's SQL")
 }
 
-/// `step` adds the constraint; `count` rows do not hold to it.
+/// `step` adds the constraint; `count` rows violate it.
 pub(crate) fn export_constraint_broken(table: &str, step: &str, count: i64) -> Error {
     let rows = if count == 1 { "1 row violates".to_owned() } else { format!("{count} rows violate") };
     Error::failed(format!("{rows} a constraint that the contract of `{table}` adds"))
@@ -29,7 +29,7 @@ pub(crate) fn export_constraint_broken(table: &str, step: &str, count: i64) -> E
         .hint("nothing was published; add a data test to the model to see the rows")
 }
 
-/// `lines`: a constraint each, with how many rows it does not hold for.
+/// `lines`: one line for each constraint, with the number of rows that violate it.
 pub(crate) fn export_rows_break(table: &str, lines: &[String]) -> Error {
     let mut error = Error::failed(format!("rows of `{table}` violate its contract"));
     for line in lines {

@@ -57,7 +57,7 @@ pub(crate) fn export_foreign_key_not_unique(table: &str, to: &str, columns: &[St
     .hint(format!("add a `primary_key` or `unique` constraint to `{to}`"))
 }
 
-/// `place` is what the lock is of (``schema `shop` ``); `holder` names who has it.
+/// `place` is the place that the lock protects (``schema `shop` ``); `holder` names who has the lock.
 pub(crate) fn export_locked(place: &str, waited: Duration, holder: Option<&str>) -> Error {
     let holder = holder.map(|holder| format!(": {holder}")).unwrap_or_default();
     Error::failed(format!("another publication to {place} is under way (waited {} s){holder}", waited.as_secs()))
@@ -70,7 +70,7 @@ pub(crate) fn export_no_own_schema(cause: impl Into<String>) -> Error {
     )
 }
 
-/// A target schema that is not there and that this role may not create.
+/// The target schema does not exist, and this role is not allowed to create it.
 pub(crate) fn export_no_schema(schema: &str, role: &str, database: &str) -> Error {
     Error::failed(format!("schema `{schema}` does not exist, and role `{role}` is not allowed to create it")).hint(
         format!(
@@ -97,7 +97,7 @@ pub(crate) fn export_batch_type(table: &str, column: &str, arrow: &str, postgres
     Error::failed(format!("column `{column}` of `{table}` arrived as {arrow}, which is not {postgres}"))
 }
 
-/// `called` is the target; `hazards`: one line for each column and what it has, with its count and a few keys.
+/// `called` is the target's name; `hazards`: one line for each column and hazard, with the count and a few keys.
 pub(crate) fn export_hazards(table: &str, called: &str, can_quarantine: bool, hazards: &[String]) -> Error {
     let mut error = Error::failed(format!("`{table}` contains values that {called} cannot store"));
     for hazard in hazards {
@@ -109,7 +109,7 @@ pub(crate) fn export_hazards(table: &str, called: &str, can_quarantine: bool, ha
         .of_values()
 }
 
-/// A column's policy that the target `called` so does not have.
+/// The column's policy is `quarantine`, and the target with the name `called` does not support it.
 pub(crate) fn export_no_quarantine(table: &str, column: &str, called: &str) -> Error {
     Error::usage(format!(
         "column `{column}` of `{table}` has `on_hazard: quarantine`, which a {called} target does not support"
@@ -117,7 +117,7 @@ pub(crate) fn export_no_quarantine(table: &str, column: &str, called: &str) -> E
     .hint("set `on_hazard` to `fail` or `replace`")
 }
 
-/// `during` says what was done: `staging`, `merging`, `adding a foreign key`; `cause` holds no row's values.
+/// `during` names the step: `staging`, `merging`, `adding a foreign key`; `cause` contains no row values.
 pub(crate) fn export_postgres(during: &str, table: Option<&str>, cause: impl Into<String>) -> Error {
     let on = table.map(|table| format!(" `{table}`")).unwrap_or_default();
     Error::failed(format!("Postgres failed while {during}{on}"))
@@ -135,7 +135,7 @@ pub(crate) fn export_not_planned(table: &str) -> Error {
     Error::failed(format!("`{table}` is not a table of this publication"))
 }
 
-/// A publication is all tables or none: one that failed to be staged keeps the others back.
+/// A publication is all tables or none: if one table cannot be staged, no table is published.
 pub(crate) fn export_incomplete() -> Error {
     Error::failed("nothing was published because a table could not be staged")
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use elt_base::error::Error;
 
-/// Files that are not as they were published, one line each.
+/// `differences`: the files that were changed or removed after they were published, one line each.
 pub(crate) fn export_files_differ(differences: &[String]) -> Error {
     let mut error = Error::failed("published files were changed or removed since the last publication");
     for difference in differences {
@@ -14,7 +14,7 @@ pub(crate) fn export_files_differ(differences: &[String]) -> Error {
     error.hint("nothing was published; run `elt export --heal` to write them again")
 }
 
-/// A table's folder that is a schema's too.
+/// The table's folder is also the folder of a schema.
 pub(crate) fn export_folder_taken(table: &str, path: &Path) -> Error {
     Error::usage(format!("`{table}` would be published as `{}`, which is the folder of a schema", path.display()))
         .hint("set `export: {table: …}` in the model's config to rename the table")
@@ -70,14 +70,14 @@ pub(crate) fn export_duckdb_type(table: &str, column: &str, written: &str, cause
     with_causes(error, causes)
 }
 
-/// `steps`: what would be done, one line each.
+/// `steps`: the steps that would be run, one line each.
 pub(crate) fn export_duckdb_contract_changed(schema: &str, table: &str, steps: &[String]) -> Error {
     let error = Error::failed(format!("the contract of `{schema}.{table}` changed, and `on_schema_change` is `fail`"));
     with_causes(error, steps)
         .hint("nothing was published; set `on_schema_change = \"apply\"` to have the table created again")
 }
 
-/// `during` goes before the table: `making`, `adding a key or index to`.
+/// `during` names the step, before the table's name: `making`, `adding a key or index to`.
 pub(crate) fn export_duckdb(path: &str, during: &str, table: Option<&str>, causes: &[String]) -> Error {
     let on = table.map(|table| format!(" `{table}`")).unwrap_or_default();
     let error = Error::failed(format!("DuckDB failed while {during}{on} in `{path}`"));

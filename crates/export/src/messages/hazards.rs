@@ -7,7 +7,7 @@ pub(crate) fn export_too_many_aside(table: &str, rows: u64, max: usize) -> Error
         .hint("nothing was published; so many bad rows usually have one cause: correct the model's SQL or its contract")
 }
 
-/// `own` is what the relation's type is published as.
+/// `own` is the type that the relation's column is published as.
 pub(crate) fn export_contract_type(table: &str, column: &str, written: &str, own: &str) -> Error {
     Error::usage(format!("column `{column}` of `{table}` is {own} and cannot be published as `{written}`"))
         .hint("cast the column in the model's SQL to a related type, which the contract can then narrow")

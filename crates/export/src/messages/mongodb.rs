@@ -11,7 +11,7 @@ pub(crate) fn export_mongodb_unreachable(place: &str) -> Error {
         .hint("nothing was published; `serverSelectionTimeoutMS` in the URI sets how long to try")
 }
 
-/// `during` says what was done: `writing to`.
+/// `during` names the step: `writing to`.
 pub(crate) fn export_mongodb(during: &str, place: &str, cause: String) -> Error {
     Error::failed(format!("MongoDB failed while {during} `{place}`")).because(cause)
 }

@@ -2,7 +2,7 @@
 
 use elt_base::error::{Error, Place};
 
-/// `during` says what was done; `cause` holds no row's values.
+/// `during` names the step; `cause` contains no row values.
 pub(crate) fn mysql(during: &str, table: Option<&str>, cause: impl Into<String>) -> Error {
     let on = table.map(|table| format!(" `{table}`")).unwrap_or_default();
     Error::failed(format!("MySQL failed while {during}{on}"))

@@ -145,7 +145,7 @@ impl<'a> TextEncoder<'a> {
         out.extend_from_slice(if self.form == Form::Load { b"\\N" } else { b"NULL" });
     }
 
-    /// An error if there are faults that may not pass; else what became of the others, a line each.
+    /// An error if a fault is not allowed; else one line for each other fault, with how it was handled.
     pub fn judge(&self, table: &MysqlTable) -> Result<Vec<String>> {
         let columns = self.columns.iter().map(|column| FaultyColumn {
             name: &column.name,

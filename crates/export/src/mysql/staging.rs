@@ -46,7 +46,7 @@ pub struct MysqlPublication {
     pub(super) made: Vec<usize>,
 }
 
-/// What was staged of one table.
+/// The result of staging one table.
 pub struct MysqlStaged {
     pub coverage: Coverage,
     pub has_gone: bool,

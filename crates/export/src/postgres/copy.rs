@@ -24,7 +24,7 @@ pub struct Copied {
     /// Those that are in the table now.
     pub rows: u64,
     pub set_aside: SetAside,
-    /// What was replaced or set aside, a line each.
+    /// The replaced or quarantined values, one line each.
     pub notes: Vec<String>,
 }
 

@@ -57,7 +57,7 @@ pub struct PostgresPublication {
     pub(super) is_clean: bool,
 }
 
-/// What was staged of one table.
+/// The result of staging one table.
 pub struct PostgresStaged {
     pub coverage: Coverage,
     pub rows: u64,

@@ -54,7 +54,7 @@ impl<C> Connections<C> {
     }
 }
 
-/// A connection in use: its place becomes free however the work ends.
+/// A connection in use: its place becomes free even if the work fails.
 struct Slot<'a, C>(&'a Connections<C>);
 
 impl<C> Drop for Slot<'_, C> {

@@ -11,20 +11,20 @@ pub struct ExistingColumn {
     /// As the target's catalog prints it.
     pub type_name: String,
     pub is_enum: bool,
-    /// Of a text, where the target has them.
+    /// The collation of a text, if the target has collations.
     pub collation: Option<String>,
     pub not_null: bool,
-    /// The target fills it where we do not: a default, an identity.
+    /// The target fills it if we do not: it has a default, or is an identity.
     pub has_default: bool,
     /// Nobody may write it.
     pub is_generated: bool,
-    /// Of those, an identity.
+    /// It is generated as an identity.
     pub is_identity: bool,
-    /// The views that read it, where the target does not alter a column under them.
+    /// The views that read it, if the target cannot alter a column that views read.
     pub views: Vec<String>,
 }
 
-/// What is asked of a table that exists.
+/// The properties of an existing table that are checked.
 pub struct CheckedTable<'a> {
     /// An earlier publication made it.
     pub is_ours: bool,
@@ -33,22 +33,22 @@ pub struct CheckedTable<'a> {
     pub unique: &'a [Vec<String>],
     /// Whether names that differ in case are one name.
     pub ignores_case: bool,
-    /// What else there is to say of a key without an index.
+    /// Ends the message about a key without an index.
     pub key_remark: String,
 }
 
-/// How a target alters a table of ours, decided column by column.
+/// How a target alters a table that elt created, decided column by column.
 pub trait Fitting {
-    /// Whether the publication's column at `index` fits the column there, or is altered so that it does.
+    /// Whether the publication's column at `index` fits the existing column, or that column is altered so that it fits.
     fn column_fits(&mut self, index: usize, there: &ExistingColumn) -> bool;
 
-    /// Adds the publication's column at `index` to a table of ours.
+    /// Adds the publication's column at `index` to a table that elt created.
     fn add(&mut self, index: usize);
 
-    /// A column of a table of ours that nothing fills any more; `blocks` if it takes no null and has no default.
+    /// A column, in a table that elt created, that is no longer filled; `blocks` if it is not null and has no default.
     fn leave(&mut self, there: &ExistingColumn, blocks: bool);
 
-    /// Makes the key of a table of ours; false if the target cannot.
+    /// Creates the key of a table that elt created; false if the target cannot.
     fn make_key(&mut self) -> bool;
 }
 

@@ -99,7 +99,7 @@ impl<T: Applying> Exporter for OpenPublication<T> {
     }
 }
 
-/// Takes all steps but the commit; returns the counts of the staged tables.
+/// Runs all steps except the commit; returns the counts of the staged tables.
 fn apply<T: Applying>(
     target: &mut T,
     work: &mut [Work<T::Staged>],

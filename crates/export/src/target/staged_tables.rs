@@ -23,7 +23,7 @@ impl<S> Default for StagedTables<S> {
 }
 
 impl<S> StagedTables<S> {
-    /// Remembers what `stage` returns, or that it failed.
+    /// Stores the result of `stage`, or that it failed.
     pub fn add(&self, index: usize, stage: impl FnOnce() -> Result<S>) -> Result<()> {
         let staged = stage().inspect_err(|_| self.has_failed.store(true, Ordering::SeqCst))?;
         self.staged.lock().insert(index, staged);
