@@ -32,8 +32,8 @@ const COMMIT_SECONDS_FEW_ROWS: f64 = 1.0;
 
 /// What DuckDB may use to compare, a thread.
 const MEMORY_MB_A_THREAD: usize = 100;
-/// Files of at most so many rows are written in the key's order. Longer ones would spill what DuckDB has to sort, and no
-/// reader needs the order.
+/// Files of at most so many rows are written in the key's order. Longer ones would spill what DuckDB has to sort, and
+/// no reader needs the order.
 const ROWS_ORDERED_MAX: u64 = 1_000_000;
 
 /// A publication to make.

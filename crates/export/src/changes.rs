@@ -30,15 +30,15 @@ pub trait Changes {
     /// The result of `Delta::counts`.
     fn counts(&self) -> Counts;
 
-    /// The rows of `Delta::rows`: all columns of the table in its order, of the Arrow types that `DuckType::select` names
-    /// for the exporter's shape.
+    /// The rows of `Delta::rows`: all columns of the table in its order, of the Arrow types that `DuckType::select`
+    /// names for the exporter's shape.
     fn rows(&mut self, sink: &mut Sink<'_>) -> Result<()>;
 
     /// The keys of `Delta::deletes`: the key's columns in its order. Asked for only with `Coverage::Delta`.
     fn deletes(&mut self, sink: &mut Sink<'_>) -> Result<()>;
 
-    /// Writes all rows of the relation (`Delta::file_query`) to a new file, or, for a table with `partition_by`, into a new
-    /// folder; returns how many.
+    /// Writes all rows of the relation (`Delta::file_query`) to a new file, or, for a table with `partition_by`, into a
+    /// new folder; returns how many.
     fn write_file(&mut self, path: &Path, format: &FileFormat) -> Result<u64>;
 
     /// The queries behind `rows` and `deletes`, with DuckDB's own types, for a target that DuckDB itself writes.

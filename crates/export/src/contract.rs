@@ -1,6 +1,7 @@
 //! A relation that is published, resolved: its columns, key, constraints, and the rest of its contract.
 //!
-//! Pure: a function from a relation's columns and its YAML to a `Table`. Knows no connection, no SQL and no target's types.
+//! Pure: a function from a relation's columns and its YAML to a `Table`. Knows no connection, no SQL and no target's
+//! types.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -148,8 +149,8 @@ pub fn label(relation: &str, contract: &TableContract) -> String {
 
 /// Resolves all relations of a publication, parents before children according to foreign keys (cycles: by name).
 ///
-/// `known`: the name and key of published tables that are not in this publication, for foreign keys that reference them.
-/// `on_hazard` is the profile's. All errors of all relations are reported at once.
+/// `known`: the name and key of published tables that are not in this publication, for foreign keys that reference
+/// them. `on_hazard` is the profile's. All errors of all relations are reported at once.
 pub fn resolve(relations: &[Relation], known: &[Table], on_hazard: OnHazard) -> Result<Vec<Table>> {
     let mut errors = Vec::new();
     let mut tables = Vec::new();

@@ -71,8 +71,8 @@ impl<'a> Delta<'a> {
         Self { table, relation: relation.into(), duckdb_version: duckdb_version.into(), shape }
     }
 
-    /// The properties that must be equal so that a snapshot is comparable: hash version, DuckDB's version, key, columns,
-    /// their types, and how values that the target cannot store are handled.
+    /// The properties that must be equal so that a snapshot is comparable: hash version, DuckDB's version, key,
+    /// columns, their types, and how values that the target cannot store are handled.
     pub fn signature(&self) -> String {
         let column = |column: &Column| {
             let wanted = column.target_type.as_ref().map(|(written, _)| format!(" as {written}")).unwrap_or_default();
@@ -87,8 +87,8 @@ impl<'a> Delta<'a> {
         format!("{HASH_VERSION}; {}; key ({}); {}", self.duckdb_version, names(&self.table.key), columns.join(", "))
     }
 
-    /// One VARCHAR that is the same as long as the relation holds the same rows, in whatever order: their count, and the
-    /// sum and the exclusive or of their hashes. Several times faster than `compute`, and needs no memory.
+    /// One VARCHAR that is the same as long as the relation holds the same rows, in whatever order: their count, and
+    /// the sum and the exclusive or of their hashes. Several times faster than `compute`, and needs no memory.
     pub fn fingerprint(&self) -> String {
         format!("select {FINGERPRINT} from (select {} as _elt_hash from {})", self.hash(), self.relation)
     }

@@ -30,7 +30,7 @@ impl Difference {
     }
 }
 
-/// `` `analytics.customers`: 3 rows missing in the target, 1 row with other values in the target (`customer_id` 17, 45, …) ``
+/// `` `analytics.customers`: 3 rows missing in the target, 1 row with other values in the target (`id` 17, 45, …) ``
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rows = |count: u64| if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };

@@ -1,9 +1,10 @@
 //! The warehouse's ledger of publications: the state that we expect the target to have, and the changes that a
 //! publication is about to make.
 //!
-//! The order of a publication is the order of these types: `Ledger::open`, `Ledger::reconcile` with the id that the target
-//! reports, `Reconciled::begin` before the exporter commits, `Pending::settle` after. Each step consumes the one before. A
-//! run that is killed between two steps leaves a ledger from which the next run's `reconcile` learns what happened.
+//! The order of a publication is the order of these types: `Ledger::open`, `Ledger::reconcile` with the id that the
+//! target reports, `Reconciled::begin` before the exporter commits, `Pending::settle` after. Each step consumes the one
+//! before. A run that is killed between two steps leaves a ledger from which the next run's `reconcile` learns what
+//! happened.
 //!
 //! Writes the SQL of `_elt.publication_*`; whoever implements `LedgerStore` runs it. Knows no driver and no target.
 
@@ -101,7 +102,7 @@ impl<'a> Ledger<'a> {
         self.current.as_deref()
     }
 
-    /// The tables that were published earlier and are not in `stay`.
+    /// The tables that were published earlier and are not in `published`.
     pub fn left_behind(&self, published: &BTreeSet<String>) -> Result<Vec<String>> {
         let names = self.store.rows("select name from _elt.publication_tables order by name")?;
         let names = names.into_iter().filter_map(|row| row.into_iter().next().flatten());
@@ -129,9 +130,9 @@ impl<'a> Ledger<'a> {
             .execute(&format!("update _elt.publication_tables set fingerprint = {fingerprint} where name = {name}"))
     }
 
-    /// Compares the ledger with `target`, the id of the last publication that the target recorded. A publication that the
-    /// target has committed, and whose answer was lost, becomes the current one. `is_distrusted`: compare all tables in
-    /// full, even if the ids match.
+    /// Compares the ledger with `target`, the id of the last publication that the target recorded. A publication that
+    /// the target has committed, and whose answer was lost, becomes the current one. `is_distrusted`: compare all
+    /// tables in full, even if the ids match.
     pub fn reconcile(mut self, target: Option<&str>, is_distrusted: bool) -> Result<Reconciled<'a>> {
         let is_committed = target.is_some() && target == self.pending.as_deref() && target != self.current.as_deref();
         if let (true, Some(id)) = (is_committed, self.pending.take()) {
@@ -194,9 +195,9 @@ impl<'a> Reconciled<'a> {
         &self.snapshots
     }
 
-    /// Records that the publication `id` is about to be committed with these tables. If the target does not have the rows
-    /// that the snapshots represent, no snapshot is trusted from here on. (Not earlier, so that the next run finds again
-    /// a difference that must not be healed.)
+    /// Records that the publication `id` is about to be committed with these tables. If the target does not have the
+    /// rows that the snapshots represent, no snapshot is trusted from here on. (Not earlier, so that the next run finds
+    /// again a difference that must not be healed.)
     pub fn begin(self, id: &str, staged: &[StagedDelta<'_>]) -> Result<Pending<'a>> {
         let Ledger { store, mut current, .. } = self.ledger;
         let mut statements = Vec::new();

@@ -1,7 +1,7 @@
 //! Publishes relations to a target: exactly the changed rows, and all tables or none.
 //!
-//! `delta` writes the SQL that computes the changes, and the run executes it in the warehouse. An exporter reads the rows
-//! through `Changes`. Knows no documents, no models and no connection to DuckDB.
+//! `delta` writes the SQL that computes the changes, and the run executes it in the warehouse. An exporter reads the
+//! rows through `Changes`. Knows no documents, no models and no connection to DuckDB.
 //!
 //! A publication, as the run composes it:
 //!

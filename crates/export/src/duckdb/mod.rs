@@ -1,8 +1,8 @@
 //! Publishes to a DuckDB file, in one of its transactions.
 //!
-//! The file is attached to the warehouse's own database while the publication is open. DuckDB allows only one process to
-//! write a file, so the attached file is also the publication's lock. DuckDB copies the rows from one database to the
-//! other. `_elt.publications` in the file names the last publication. Knows no driver: the engine runs the SQL.
+//! The file is attached to the warehouse's own database while the publication is open. DuckDB allows only one process
+//! to write a file, so the attached file is also the publication's lock. DuckDB copies the rows from one database to
+//! the other. `_elt.publications` in the file names the last publication. Knows no driver: the engine runs the SQL.
 
 mod attach;
 mod capabilities;

@@ -1,7 +1,7 @@
 //! The SQL that creates and fills a table in a DuckDB file.
 //!
-//! Pure text. A table is filled before its primary key and indexes are created. DuckDB builds an index over existing rows
-//! in half the time, and loads rows on all threads if the table has no index.
+//! Pure text. A table is filled before its primary key and indexes are created. DuckDB builds an index over existing
+//! rows in half the time, and loads rows on all threads if the table has no index.
 
 use super::table::{CATALOG, DuckdbTable};
 use crate::target::{Dialect, Merge, MergeColumn};
@@ -67,8 +67,8 @@ impl DuckdbTable {
             let default = extra.default.as_ref().map(|default| format!(" default ({default})")).unwrap_or_default();
             parts.push(format!("{} {}{default}", quote(&extra.name), extra.sql_type));
         }
-        // Constraints, where the contract says indexes too: a unique index of a file that was just opened refuses a key that
-        // the same transaction has deleted (DuckDB 1.5.6), a constraint does not.
+        // Constraints, where the contract says indexes too: a unique index of a file that was just opened refuses a key
+        // that the same transaction has deleted (DuckDB 1.5.6), a constraint does not.
         let mut uniques: Vec<&Vec<String>> = Vec::new();
         let indexes = self.table.indexes.iter().filter(|index| index.unique).map(|index| (None, &index.columns));
         for (name, columns) in
@@ -239,8 +239,9 @@ impl DuckdbTable {
         format!("select count(*) filter (where _elt_is_new), count(*) filter (where not _elt_is_new) from {CHANGES}")
     }
 
-    /// Puts the collected rows in place of those that have their keys. A changed row is deleted and inserted, not updated:
-    /// DuckDB checks an update's unique keys row by row, and would refuse two rows that change them with each other.
+    /// Puts the collected rows in place of those that have their keys. A changed row is deleted and inserted, not
+    /// updated: DuckDB checks an update's unique keys row by row, and would refuse two rows that change them with each
+    /// other.
     pub fn put_collected(&self) -> Vec<String> {
         let (table, columns) = (self.sql(), self.column_names());
         let others = each(self.others.iter().map(|extra| &extra.name), "", |name| format!(", {name}"));

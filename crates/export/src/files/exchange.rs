@@ -11,8 +11,8 @@ use super::temporary::TEMPORARY_START;
 /// Ends the name of a folder that stands aside while another takes its place.
 const ASIDE_END: &str = ".old";
 
-/// Puts `new` where `place` is; what was there stands at `new` afterwards. Where the file system can exchange two names,
-/// a reader always finds one of both.
+/// Puts `new` where `place` is; what was there stands at `new` afterwards. Where the file system can exchange two
+/// names, a reader always finds one of both.
 pub fn exchange(new: &Path, place: &Path) -> io::Result<()> {
     if fs::symlink_metadata(place).is_err() {
         return fs::rename(new, place);

@@ -1,9 +1,9 @@
-//! Publishes relations as files below one folder: Parquet, CSV or JSON lines, each relation one file or, partitioned, one
-//! folder.
+//! Publishes relations as files below one folder: Parquet, CSV or JSON lines, each relation one file or, partitioned,
+//! one folder.
 //!
 //! Each file or folder is written under a temporary name and then renamed, so that a reader always finds it complete.
-//! `publication.json` is written last and names the publication that the files belong to. Several files do not change in
-//! one instant. Removes nothing that it did not write. Knows no SQL: the warehouse writes the files.
+//! `publication.json` is written last and names the publication that the files belong to. Several files do not change
+//! in one instant. Removes nothing that it did not write. Knows no SQL: the warehouse writes the files.
 
 mod capabilities;
 mod exchange;

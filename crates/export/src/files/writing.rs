@@ -82,8 +82,8 @@ impl PublicationLock for FolderLock<'_> {
 }
 
 impl FilePublication {
-    /// Makes the folder, waits for its lock and removes what runs that died left in it. Looks which of the published files
-    /// somebody touched.
+    /// Makes the folder, waits for its lock and removes what runs that died left in it. Looks which of the published
+    /// files somebody touched.
     pub fn open(folder: &Path, format: &FileFormat, opening: Opening<'_>) -> Result<OpenPublication<Self>> {
         let Opening { publication, policy, cancel, say, .. } = opening;
         check_places(&publication.tables, format)?;

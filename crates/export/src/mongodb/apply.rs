@@ -43,8 +43,8 @@ impl MongodbPublication {
         Ok(deleted)
     }
 
-    /// Puts documents in the place of those with their `_id`; in a collection that others made, sets their fields. Returns
-    /// how many were new, and how many changed.
+    /// Puts documents in the place of those with their `_id`; in a collection that others made, sets their fields.
+    /// Returns how many were new, and how many changed.
     fn upsert(
         &self,
         collection: &Collection,
@@ -123,8 +123,8 @@ impl MongodbPublication {
         })
     }
 
-    /// Makes the indexes that the contract asks for, and drops those of ours that it no longer does. Of collections that
-    /// others made none are touched.
+    /// Makes the indexes that the contract asks for, and drops those of ours that it no longer does. Of collections
+    /// that others made none are touched.
     fn index(&self, collection: &Collection) -> Result<()> {
         if collection.exists && collection.indexes.is_none() {
             return Ok(());

@@ -2,9 +2,9 @@
 //!
 //! Documents are encoded and checked before anything is sent. A small change of existing collections is one transaction
 //! if the server is a replica set. Any other change is sent collection by collection, parents first, between a pending
-//! mark and the record in `_elt_publications`. Therefore the next run recognises an interrupted publication, and repeats
-//! it in full. A new collection, or one without a key, is written under another name and renamed. With `extract/mongodb` and
-//! `generate/mongodb` this folder alone names the driver.
+//! mark and the record in `_elt_publications`. Therefore the next run recognises an interrupted publication, and
+//! repeats it in full. A new collection, or one without a key, is written under another name and renamed. With
+//! `extract/mongodb` and `generate/mongodb` this folder alone names the driver.
 
 mod apply;
 mod capabilities;

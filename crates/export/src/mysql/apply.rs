@@ -1,5 +1,5 @@
-//! Applies a publication: creates tables before the transaction, runs the one transaction, and looks for the publication
-//! in the target if the answer to the commit was lost.
+//! Applies a publication: creates tables before the transaction, runs the one transaction, and looks for the
+//! publication in the target if the answer to the commit was lost.
 //!
 //! InnoDB checks a foreign key row by row and cannot defer the check. Therefore the transaction runs without these
 //! checks, so that tables can have any order and cycles. Before it commits, it looks for rows that reference missing

@@ -1,4 +1,5 @@
-//! Encodes Arrow batches as the text of `load data` or of a multi-row `insert`, and finds values that MySQL cannot store.
+//! Encodes Arrow batches as the text of `load data` or of a multi-row `insert`, and finds values that MySQL cannot
+//! store.
 //!
 //! Every value is text that the server converts exactly. Knows no connection.
 
@@ -185,7 +186,8 @@ fn escape(bytes: &[u8], out: &mut Vec<u8>) {
 
 type Faulty = Option<(MysqlHazard, Option<String>)>;
 
-/// Writes a value's text; Some with what is wrong with it, and the nearest value that fits. None: no such pair of types.
+/// Writes a value's text; Some with what is wrong with it, and the nearest value that fits. None: no such pair of
+/// types.
 fn write(
     array: &dyn Array,
     row: usize,

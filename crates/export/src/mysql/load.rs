@@ -46,8 +46,8 @@ enum Chunk {
 }
 
 impl Load<'_> {
-    /// Sends all that `produce` yields; returns what was replaced, a line each. A value that may not be replaced makes it an
-    /// error, after all batches were seen, so that it says how many there are.
+    /// Sends all that `produce` yields; returns what was replaced, a line each. A value that may not be replaced makes
+    /// it an error, after all batches were seen, so that it says how many there are.
     pub fn run(&self, connection: &mut Conn, produce: impl FnOnce(&mut Sink<'_>) -> Result<()>) -> Result<Vec<String>> {
         // A row of escapes is twice as long, and a statement has words of its own.
         let value_bytes_max = self.intake.packet_bytes_max / 2;

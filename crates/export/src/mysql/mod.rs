@@ -3,8 +3,8 @@
 //! The only module that names the `mysql` crate. In the target's database `_elt_publications` records the publications,
 //! and `_elt_tables` records the tables that elt created. Staging tables (`_elt_rows_<n>`, `_elt_gone_<n>`) exist only
 //! while a publication is running. A named lock prevents two publications at the same time; the next publication that
-//! has the lock drops the staging tables that a killed run left. MySQL commits before and after each change of a table's
-//! definition. Therefore tables and columns are created, empty, before the transaction.
+//! has the lock drops the staging tables that a killed run left. MySQL commits before and after each change of a
+//! table's definition. Therefore tables and columns are created, empty, before the transaction.
 
 mod apply;
 mod capabilities;

@@ -6,7 +6,8 @@ use std::fmt;
 
 use crate::duck_type::DuckType;
 
-/// Characters of a text in a key or an index where the contract gives no other number: 1,020 of the 3,072 bytes of a key.
+/// Characters of a text in a key or an index where the contract gives no other number: 1,020 of the 3,072 bytes of a
+/// key.
 const KEY_CHARACTERS: u32 = 255;
 
 /// `Display` is its name in MySQL's SQL.

@@ -1,6 +1,7 @@
 //! The one transaction that applies a publication, step by step.
 //!
-//! Deferrable constraints are checked at the end, so that cycles pass. Knows the staging tables, not how they were filled.
+//! Deferrable constraints are checked at the end, so that cycles pass. Knows the staging tables, not how they were
+//! filled.
 
 use postgres::Client;
 use uuid::Uuid;

@@ -28,8 +28,8 @@ pub struct Copied {
     pub notes: Vec<String>,
 }
 
-/// Runs `statement` (a `copy … from stdin (format binary)`) with all batches that `produce` yields. `table` and its `key` are
-/// for messages.
+/// Runs `statement` (a `copy … from stdin (format binary)`) with all batches that `produce` yields. `table` and its
+/// `key` are for messages.
 ///
 /// A value that Postgres cannot hold, in a column whose policy is to fail, makes it an error, after all batches were
 /// seen so that it tells how many there are.

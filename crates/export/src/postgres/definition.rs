@@ -1,5 +1,5 @@
-//! The definition that a contract requires of a table, apart from column types, as named pieces of SQL. The same text is
-//! executed, recorded, compared and printed.
+//! The definition that a contract requires of a table, apart from column types, as named pieces of SQL. The same text
+//! is executed, recorded, compared and printed.
 //!
 //! Pure. Knows no connection.
 

@@ -127,8 +127,8 @@ fn power(digits: u8) -> u128 {
     10u128.checked_pow(u32::from(digits)).unwrap_or(u128::MAX)
 }
 
-/// The number with another count of decimal places: rounded half away from zero where digits are lost, which is reported.
-/// None if it has no room in 128 bits.
+/// The number with another count of decimal places: rounded half away from zero where digits are lost, which is
+/// reported. None if it has no room in 128 bits.
 fn rescale(value: i128, from: u8, to: u8, fault: &mut impl FnMut(PostgresHazard)) -> Option<i128> {
     if to >= from {
         return value.checked_mul(i128::try_from(power(to - from)).ok()?);

@@ -138,8 +138,8 @@ pub fn blocked(fit: &PostgresFit, there: &ExistingPostgresTable) -> Vec<String> 
     lines
 }
 
-/// Every difference that keeps the table from being published, or how it fits. `may_destroy`: a table of ours may lose data to
-/// become what its contract says.
+/// Every difference that keeps the table from being published, or how it fits. `may_destroy`: a table of ours may lose
+/// data to become what its contract says.
 pub fn fit(
     table: &PostgresTable,
     there: &ExistingPostgresTable,

@@ -42,8 +42,8 @@ impl MigrationStep {
     }
 }
 
-/// All steps for a table that exists and is ours, in their order. `recorded` is the contract that was applied last; None
-/// for a table of an earlier version, whose constraints are known by what exists.
+/// All steps for a table that exists and is ours, in their order. `recorded` is the contract that was applied last;
+/// None for a table of an earlier version, whose constraints are known by what exists.
 pub fn steps(
     table: &PostgresTable,
     fit: &PostgresFit,

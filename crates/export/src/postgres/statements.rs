@@ -18,8 +18,9 @@ pub const OWN_SCHEMA: &str = "_elt";
 /// old one needs no new entry in the indexes, which saves a quarter of the log and of the time.
 const FILL_PERCENT: u32 = 95;
 
-/// Our own schema, its tables and what else is in it, each with a condition under which it is there, and what makes it. None says `if not exists`: Postgres asks for the right to create before it
-/// looks, and a role need not have that for what an administrator made.
+/// Our own schema, its tables and what else is in it, each with a condition under which it is there, and what makes it.
+/// None says `if not exists`: Postgres asks for the right to create before it looks, and a role need not have that for
+/// what an administrator made.
 pub const OWN_OBJECTS: [(&str, &str); 7] = [
     ("to_regnamespace('_elt') is not null", "create schema _elt"),
     (

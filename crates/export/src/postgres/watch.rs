@@ -16,11 +16,11 @@ use elt_base::schema::literal;
 /// The trigger's name on each table.
 pub const TRIGGER: &str = "elt_touched";
 
-/// The function behind the triggers, for `make_own_schema`. It runs as its owner, for whoever may write a published table
-/// need not know of our schema.
+/// The function behind the triggers, for `make_own_schema`. It runs as its owner, for whoever may write a published
+/// table need not know of our schema.
 ///
-/// One line for a table is enough, but nobody waits for another's: two sessions that are first write two. A snapshot that
-/// is older than the statement may show a line that a publication has removed since, so it is not relied on.
+/// One line for a table is enough, but nobody waits for another's: two sessions that are first write two. A snapshot
+/// that is older than the statement may show a line that a publication has removed since, so it is not relied on.
 pub const FUNCTION: &str = "\
 create function _elt.touch() returns trigger language plpgsql security definer set search_path = pg_catalog as $$
 begin
@@ -95,8 +95,8 @@ pub fn silence(client: &mut Client, id: &str) -> Result<(), Error> {
     client.batch_execute(&format!("set local elt.publication = {}", literal(id)))
 }
 
-/// Forgets what was touched in a table that is published in full. It is locked since before the rows were merged: whatever
-/// others changed until then is healed, and what they change later they cannot have noted yet.
+/// Forgets what was touched in a table that is published in full. It is locked since before the rows were merged:
+/// whatever others changed until then is healed, and what they change later they cannot have noted yet.
 pub fn forget(client: &mut Client, table: &PostgresTable) -> Result<(), Error> {
     client.execute("delete from _elt.touched where schema = $1 and name = $2", &[&table.schema, &table.name]).map(drop)
 }

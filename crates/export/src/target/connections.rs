@@ -23,8 +23,8 @@ impl<C> Connections<C> {
         Self { max, state: Mutex::new(State { idle: Vec::new(), in_use: 0 }), freed: Condvar::new() }
     }
 
-    /// Runs `work` on a connection of its own, an idle one that `is_usable` or else a new one; waits while all are in use.
-    /// A connection whose work failed is closed.
+    /// Runs `work` on a connection of its own, an idle one that `is_usable` or else a new one; waits while all are in
+    /// use. A connection whose work failed is closed.
     pub fn with<T>(
         &self,
         connect: impl FnOnce() -> Result<C>,

@@ -1,7 +1,7 @@
 //! The SQL that merges staged rows with a table that exists, and that compares them: the same for all SQL targets.
 //!
-//! In every statement `t` is the target's table and `s` are the staged rows. Pure. Knows no target: a `Dialect` contains
-//! the differences between targets.
+//! In every statement `t` is the target's table and `s` are the staged rows. Pure. Knows no target: a `Dialect`
+//! contains the differences between targets.
 
 use crate::changes::TextRows;
 use crate::difference::{Difference, KEYS_SHOWN};
@@ -164,8 +164,8 @@ impl Merge<'_> {
         )
     }
 
-    /// The difference between the table and its rows, which are staged in full; `named` contains the table's name. `query`
-    /// runs a query and returns all rows as text.
+    /// The difference between the table and its rows, which are staged in full; `named` contains the table's name.
+    /// `query` runs a query and returns all rows as text.
     pub fn difference(&self, named: Difference, query: &mut dyn FnMut(&str) -> Result<TextRows>) -> Result<Difference> {
         let texts = |rows: TextRows| rows.into_iter().flatten().flatten();
         let mut count = |sql: &str| -> Result<u64> {

@@ -51,8 +51,8 @@ pub trait Staging: Send + Sync {
     fn difference(&self, index: usize, staged: &mut Self::Staged) -> Result<Difference>;
 }
 
-/// The steps of a publication's one transaction, in their order. Where a target has no transaction, `commit` is the step
-/// after which the publication counts.
+/// The steps of a publication's one transaction, in their order. Where a target has no transaction, `commit` is the
+/// step after which the publication counts.
 pub trait Applying: Staging {
     /// Begins, and does the work before the rows: creates and alters tables.
     fn begin(&mut self, work: &mut [Work<Self::Staged>]) -> Result<()>;
