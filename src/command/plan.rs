@@ -1,4 +1,4 @@
-//! `elt plan` and `elt export --ddl`: what a publication would make of the target's tables. Changes nothing.
+//! `elt plan` and `elt export --ddl`: show how a publication would change the target's tables. Changes nothing.
 
 use std::io::Write;
 
@@ -73,7 +73,7 @@ fn values(step: &PlannedStep) -> Vec<Value> {
     vec![json!(table), json!(text), json!(is_destructive), json!(values), json!(is_waiting), json!(is_blocked)]
 }
 
-/// What a step's line ends with.
+/// The remark at the end of a step's line.
 fn remark(step: &PlannedStep) -> String {
     match (step.is_destructive, step.values) {
         (true, Some(values)) => format!("  (destructive: {})", counted(values, "values")),
@@ -95,7 +95,7 @@ fn print(text: &str) -> Result<()> {
     table::stdout().write_all(text.as_bytes()).map_err(|cause| messages::output(&cause))
 }
 
-/// What would be published of the selected models, as they stand in the warehouse.
+/// The publication of the selected models, in their present state in the warehouse.
 fn publication_of<'w>(
     workspace: &'w Workspace,
     options: &BuildOptions,

@@ -8,14 +8,14 @@ use super::statements::{define, names, tick};
 use super::table::{MysqlColumn, MysqlTable};
 use crate::target::{CheckedTable, ExistingColumn, Fitting, check};
 
-/// How a table that exists is published to.
+/// How the publication writes to an existing table.
 #[derive(Debug, Clone, Default)]
 pub struct MysqlFit {
     /// What follows `alter table …`, one by one.
     pub alterations: Vec<String>,
     /// A column is new: rows that did not change must be sent too.
     pub wants_everything: bool,
-    /// Columns there that nothing fills.
+    /// Existing columns that nothing fills.
     pub unfilled: Vec<String>,
 }
 

@@ -68,7 +68,7 @@ pub fn plan(
                     && there.to_columns == key.to_columns
             });
             match there {
-                // What others made keeps the constraints they gave it.
+                // A table that others created keeps its constraints.
                 Some(there) if !there.is_ours || exists => {}
                 _ if planned.contains(&to) || catalog.tables.contains_key(&to) => {
                     if there.is_some() {

@@ -154,7 +154,7 @@ impl Dialect for MysqlDialect {
     }
 }
 
-/// Merges what is staged for one table. `rows` and `gone` are qualified names.
+/// Merges the staged rows of one table. `rows` and `gone` are qualified names.
 pub fn merge(table: &MysqlTable, rows: String, gone: String) -> Merge<'static> {
     let columns = table.columns.iter().map(|column| MergeColumn {
         name: column.name.clone(),

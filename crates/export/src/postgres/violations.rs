@@ -14,7 +14,7 @@ use elt_base::cancel::Cancel;
 use elt_base::error::Result;
 use elt_base::schema::quote;
 
-/// A line for each constraint that does not hold, with its count. The rows are staged at `place` once more, without any
+/// A line for each violated constraint, with the count of rows. The rows are staged at `place` again, without any
 /// constraint, in a transaction that is rolled back.
 pub fn lines(
     client: &mut Client,
@@ -40,7 +40,7 @@ pub fn lines(
     Ok(lines)
 }
 
-/// What a contract wants of a table's own rows, and the query that counts those it does not hold for.
+/// The constraints of a contract on a table's own rows, each with the query that counts the rows that violate it.
 fn questions(table: &PostgresTable, place: &str) -> Vec<(String, String)> {
     let mut questions = Vec::new();
     for column in table.columns.iter().filter(|column| column.not_null) {
