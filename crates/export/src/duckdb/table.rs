@@ -11,7 +11,7 @@ use elt_base::error::{Error, Result};
 use elt_base::schema::literal;
 use elt_project::{ExportPolicy, OnContractChange};
 
-/// What the file is attached as.
+/// The name that the file is attached as.
 pub const CATALOG: &str = "_elt_export";
 
 /// A table of the publication in the file.
@@ -22,9 +22,9 @@ pub struct DuckdbTable {
     pub name: String,
     /// The contract's columns in its order, with the file's spelling and type.
     pub columns: Vec<(String, String)>,
-    /// Columns that are there and not the contract's.
+    /// Existing columns that are not in the contract.
     pub others: Vec<ExtraColumn>,
-    /// Of those, the ones that a table made anew keeps.
+    /// Those of them that are kept if the table is created again.
     pub kept: Vec<ExtraColumn>,
     pub step: TableStep,
     /// The last publication knew it, and as the contract describes it now.
@@ -34,7 +34,7 @@ pub struct DuckdbTable {
     /// The statements that the contract gives, as they are recorded: they change with it.
     pub definition: String,
     pub comments_text: String,
-    /// The statements of indexes that others made, for a table that is made anew.
+    /// The statements of indexes that others created, for a table that is created again.
     pub their_indexes: Vec<String>,
 }
 
@@ -46,16 +46,16 @@ pub struct ExtraColumn {
     is_nullable: bool,
 }
 
-/// What is done to the table before its rows.
+/// The step for the table before its rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TableStep {
     Create,
-    /// Made anew, with all rows: DuckDB alters no column that a key, a check or an index has.
+    /// Created again, with all rows, because DuckDB cannot alter a column that a key, a check or an index uses.
     Rebuild,
     Nothing,
 }
 
-/// What `_elt.tables` says of a table.
+/// The record of a table in `_elt.tables`.
 struct RecordedDuckdbTable {
     is_ours: bool,
     columns: BTreeSet<String>,
@@ -154,7 +154,7 @@ pub fn resolve(
     Ok(target)
 }
 
-/// Decides what a table of ours keeps, if it may be made anew.
+/// Decides what a table that elt created keeps, if it may be created again.
 fn rebuild(
     target: &mut DuckdbTable,
     there: &[ExtraColumn],
@@ -195,7 +195,8 @@ fn rebuild(
     Ok(())
 }
 
-/// Where what is there differs from what is to be; `is_theirs`: the table is somebody's, and wider types do.
+/// The differences between the existing and the published table; `is_theirs`: others created the table, and wider types
+/// are accepted.
 fn differences(target: &DuckdbTable, there: &[ExtraColumn], is_theirs: bool) -> Vec<String> {
     let mut differences = Vec::new();
     for (name, wanted) in &target.columns {
@@ -215,7 +216,7 @@ fn differences(target: &DuckdbTable, there: &[ExtraColumn], is_theirs: bool) -> 
     differences
 }
 
-/// Whether a type holds every value of another as it is.
+/// Whether a type can store every value of another unchanged.
 fn holds(wide: &str, narrow: &str) -> bool {
     const INTEGERS: [&str; 5] = ["TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"];
     const UNSIGNED: [&str; 4] = ["UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"];

@@ -54,7 +54,8 @@ pub fn check_places(tables: &[Table], format: &FileFormat) -> Result<()> {
     Error::many(errors).map_or(Ok(()), Err)
 }
 
-/// A folder that no publication recorded is only replaced if it holds partitions alone: else it is somebody's.
+/// A folder that no publication recorded is replaced only if it contains nothing but partitions; else it belongs to
+/// somebody else.
 pub fn check_partitions(place: &Path, label: &str) -> Result<()> {
     let Ok(entries) = fs::read_dir(place) else { return Ok(()) };
     let is_ours = |name: &str| name.contains('=');

@@ -38,7 +38,7 @@ pub struct MongodbPublication {
     pub(super) cancel: Cancel,
     /// In the publication's order.
     pub(super) collections: Vec<Collection>,
-    /// The names of all collections there.
+    /// The names of all existing collections.
     pub(super) existing: BTreeSet<String>,
     /// Of a small publication, where the server has transactions.
     pub(super) session: Option<ClientSession>,

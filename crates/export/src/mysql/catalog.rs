@@ -42,7 +42,7 @@ pub struct MysqlCatalog {
     pub foreign_keys: Vec<ExistingMysqlKey>,
 }
 
-/// What exists in `databases`, and the foreign keys from or to there.
+/// The tables in `databases`, and the foreign keys from or to them.
 pub fn read(connection: &mut Conn, own: &str, databases: &[String]) -> Result<MysqlCatalog, Error> {
     let list = databases.iter().map(|name| text(name)).collect::<Vec<_>>().join(", ");
     let mut catalog = MysqlCatalog::default();

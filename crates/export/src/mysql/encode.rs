@@ -68,7 +68,7 @@ impl Hazard for MysqlHazard {
     }
 }
 
-/// A column whose Arrow type is not what its MySQL type is made from.
+/// A column whose Arrow type is not the one that its MySQL type is encoded from.
 pub struct TextMismatch {
     pub column: usize,
     pub arrow: String,

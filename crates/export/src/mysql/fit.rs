@@ -11,7 +11,7 @@ use crate::target::{CheckedTable, ExistingColumn, Fitting, check};
 /// How the publication writes to an existing table.
 #[derive(Debug, Clone, Default)]
 pub struct MysqlFit {
-    /// What follows `alter table …`, one by one.
+    /// The clauses after `alter table …`, one by one.
     pub alterations: Vec<String>,
     /// A column is new: rows that did not change must be sent too.
     pub wants_everything: bool,
@@ -19,8 +19,8 @@ pub struct MysqlFit {
     pub unfilled: Vec<String>,
 }
 
-/// Every difference that keeps the table from being published, or how it fits. Gives the table's columns the types
-/// that they have there, so that what does not fit is found before it is sent.
+/// Every difference that prevents the publication of the table, or how it fits. Sets the types of the table's columns
+/// to those in the target, so that a value that does not fit is found before it is sent.
 pub fn fit(table: &mut MysqlTable, there: &ExistingMysqlTable) -> Result<MysqlFit, Vec<String>> {
     match there.engine.as_deref() {
         None => return Err(vec!["it is not a table".into()]),
@@ -33,7 +33,7 @@ pub fn fit(table: &mut MysqlTable, there: &ExistingMysqlTable) -> Result<MysqlFi
         is_ours: there.is_ours,
         columns: &there.columns,
         unique: &there.unique,
-        // Column names do not tell case apart.
+        // Column names ignore case.
         ignores_case: true,
         key_remark: String::new(),
     };

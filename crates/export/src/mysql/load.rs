@@ -23,7 +23,7 @@ use elt_connect::mysql::{describe, without_values};
 const CHUNK_BYTES: usize = 1 << 20;
 const CHUNKS_WAITING_MAX: usize = 4;
 
-/// What the server takes.
+/// The ways of loading that the server accepts.
 #[derive(Debug, Clone, Copy)]
 pub struct Intake {
     /// `local_infile` is on.
@@ -31,7 +31,7 @@ pub struct Intake {
     pub packet_bytes_max: usize,
 }
 
-/// Where to and what.
+/// The target table and the query.
 pub struct Load<'a> {
     pub place: &'a str,
     pub table: &'a MysqlTable,
@@ -96,7 +96,8 @@ impl Load<'_> {
             let produced = self.send(encoder, sender, produce);
             (produced, loading.join().unwrap_or_else(|_| Err(self.failed("the loading thread ended"))))
         });
-        // What the server said comes before what came of it here; what we stopped ourselves comes before both.
+        // The server's error takes precedence over an error that it caused here; our own stop takes precedence over
+        // both.
         match (produced, loaded) {
             (Ok(true), Ok(rows)) if rows == encoder.rows => Ok(()),
             (Ok(true), Ok(rows)) => Err(self.failed(&format!("{rows} of {} rows arrived", encoder.rows))),
@@ -140,7 +141,7 @@ impl Load<'_> {
                 match receiver.recv() {
                     Ok(Chunk::Rows(bytes)) => writer.write_all(&bytes)?,
                     Ok(Chunk::End) => return Ok(()),
-                    // Stopped: the rows that arrived lie in a staging table.
+                    // Stopped: the rows that arrived are in a staging table.
                     Err(_) => return Err(io::Error::other("stopped")),
                 }
             }
@@ -150,7 +151,7 @@ impl Load<'_> {
         loaded.map_err(|error| self.failed(&describe(&error)))?;
         let (rows, warnings) = (connection.affected_rows(), connection.warnings());
         if warnings > 0 {
-            // With `local` the server bends what does not fit and only warns.
+            // With `local` the server changes values that do not fit, and only warns.
             let warnings: Vec<(String, u16, String)> =
                 connection.query("show warnings limit 1").map_err(|error| self.failed(&describe(&error)))?;
             if let Some((_, code, message)) = warnings.first() {

@@ -29,7 +29,7 @@ impl MysqlPlan {
     }
 }
 
-/// Compares all tables with what exists; all differences of all tables are one error.
+/// Compares all tables with the existing tables; all differences of all tables are one error.
 pub fn plan(
     tables: &mut [MysqlTable],
     catalog: &MysqlCatalog,

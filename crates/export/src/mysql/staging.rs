@@ -204,7 +204,8 @@ impl Staging for MysqlPublication {
 
 impl Drop for MysqlPublication {
     fn drop(&mut self) {
-        // What cannot be dropped now, the next publication drops. A connection that stopped amid an answer is closed.
+        // The next publication drops tables that cannot be dropped now. A connection that stopped amid an answer is
+        // closed.
         self.connections.close();
         let _ = drop_staging_tables(self.main.get_mut());
     }

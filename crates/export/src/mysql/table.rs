@@ -123,5 +123,5 @@ impl MysqlTable {
     }
 }
 
-/// What is told of a key with a text that has no length.
+/// The note about a key with a text that has no length.
 const LONGEST_TOLD: usize = 4_294_967_295;

@@ -39,7 +39,7 @@ impl PostgresPlan {
     }
 }
 
-/// Compares all tables with what exists; all differences of all tables are one error.
+/// Compares all tables with the existing tables; all differences of all tables are one error.
 pub fn plan(
     tables: &[PostgresTable],
     standing: &PostgresCatalog,

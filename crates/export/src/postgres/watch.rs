@@ -90,7 +90,7 @@ pub fn remember(client: &mut Client, table: &PostgresTable) -> Result<(), Error>
     Ok(())
 }
 
-/// Marks the publication's session, so that its changes are not recorded.
+/// Marks the publication's transaction, so that its changes are not recorded.
 pub fn silence(client: &mut Client, id: &str) -> Result<(), Error> {
     client.batch_execute(&format!("set local elt.publication = {}", literal(id)))
 }
