@@ -1,4 +1,4 @@
-//! `elt plan` and `elt export --ddl`: what a publication would make of the target's tables. Changes nothing.
+//! `elt plan` and `elt export --ddl`: show how a publication would change the target's tables. Changes nothing.
 
 use std::io::Write;
 
@@ -47,19 +47,23 @@ pub fn run(common: &Common, options: &PlanOptions, console: &Console) -> Result<
     let destructive = steps.iter().filter(|step| step.is_destructive).count() as u64;
     let count = steps.iter().filter(|step| !step.is_blocked && !step.is_waiting).count() as u64;
     if steps.iter().any(|step| step.is_blocked) {
-        console.say("views stand in the way, and are never dropped here: a publication fails until they are dropped, or the types stay");
+        console.say("views block these steps, and elt never drops views; a publication fails until you drop the views or keep the types");
     } else if count == 0 {
-        console.say(&format!("{} as their contracts say", counted(publication.tables.len() as u64, "tables")));
+        console
+            .say(&format!("{}: no differences from the contracts", counted(publication.tables.len() as u64, "tables")));
     } else if destructive > 0 {
         let of = match (destructive, count) {
             (1, 1) => "it loses data".to_owned(),
             (1, _) => "1 of them loses data".to_owned(),
             _ => format!("{destructive} of them lose data"),
         };
-        console.say(&format!("{}; {of}, and only `elt apply --allow-destructive` takes such", counted(count, "steps")));
+        console.say(&format!(
+            "{}; {of}, and only `elt apply --allow-destructive` runs such steps",
+            counted(count, "steps")
+        ));
     } else {
         let them = if count == 1 { "it" } else { "them" };
-        console.say(&format!("{}; `elt apply` takes {them}", counted(count, "steps")));
+        console.say(&format!("{}; `elt apply` runs {them}", counted(count, "steps")));
     }
     Ok(true)
 }
@@ -69,7 +73,7 @@ fn values(step: &PlannedStep) -> Vec<Value> {
     vec![json!(table), json!(text), json!(is_destructive), json!(values), json!(is_waiting), json!(is_blocked)]
 }
 
-/// What a step's line ends with.
+/// The remark at the end of a step's line.
 fn remark(step: &PlannedStep) -> String {
     match (step.is_destructive, step.values) {
         (true, Some(values)) => format!("  (destructive: {})", counted(values, "values")),
@@ -91,7 +95,7 @@ fn print(text: &str) -> Result<()> {
     table::stdout().write_all(text.as_bytes()).map_err(|cause| messages::output(&cause))
 }
 
-/// What would be published of the selected models, as they stand in the warehouse.
+/// The publication of the selected models, in their present state in the warehouse.
 fn publication_of<'w>(
     workspace: &'w Workspace,
     options: &BuildOptions,

@@ -14,7 +14,7 @@ use elt_warehouse::Session;
 use super::BuildOptions;
 
 impl BuildOptions {
-    /// What the profile allows, and flags on top.
+    /// The profile's policy, changed by flags.
     pub(super) fn policy(&self, profile: ExportPolicy) -> ExportPolicy {
         let mut policy = ExportPolicy { allow_destructive: self.allow_destructive, ..profile };
         if self.heal {
@@ -27,9 +27,9 @@ impl BuildOptions {
     }
 }
 
-/// What the warehouse's account calls the table of surrogate keys.
+/// The label, in the warehouse's ledger, of the table of surrogate keys.
 const KEYS_LABEL: &str = "_elt.keys";
-/// The same where targets have no schemas.
+/// The same label, for targets without schemas.
 const KEYS_ALONE: &str = "_elt_keys";
 
 /// The labels of all tables that the target's export selects, whether they are published this time or not.
@@ -44,7 +44,7 @@ pub fn labels(graph: &Graph, profile: &ExportProfile) -> Result<BTreeSet<String>
         .collect())
 }
 
-/// The table of surrogate keys, which goes along with what was built with them; None while none were given.
+/// The table of surrogate keys, which is published with the models that use them; None while no key is assigned.
 fn keys(profile: &ExportProfile, session: &Session) -> Result<Option<PublishedTable>> {
     let failed = |error| messages::keys_failed("reading the map of surrogate keys", &error);
     let stands = session
@@ -80,7 +80,7 @@ fn keys(profile: &ExportProfile, session: &Session) -> Result<Option<PublishedTa
     }))
 }
 
-/// Takes in the surrogate keys that the target has, if any of these nodes asks for some.
+/// Adopts the target's surrogate keys, if any of these nodes uses surrogate keys.
 pub fn take_in_keys(
     graph: &Graph,
     nodes: impl IntoIterator<Item = NodeId>,

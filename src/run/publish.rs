@@ -27,20 +27,20 @@ use super::results::{NodeResult, Results};
 /// A commit that takes longer than this, of at least so many rows, gets a line of its own.
 const COMMIT_SECONDS: f64 = 0.1;
 const COMMIT_ROWS: u64 = 1_000;
-/// Longer than this, whatever the rows: it waited for somebody.
+/// A commit that takes longer than this gets a line whatever its rows, because it waited for another session.
 const COMMIT_SECONDS_FEW_ROWS: f64 = 1.0;
 
-/// What DuckDB may use to compare, a thread.
+/// The memory that DuckDB may use per thread to compare.
 const MEMORY_MB_A_THREAD: usize = 100;
-/// Files of at most so many rows are written in the key's order. Longer ones would spill what DuckDB has to sort, and no
-/// reader needs the order.
+/// Files of at most this many rows are written in the key's order. For longer files DuckDB would spill the sort to
+/// disk, and no reader needs the order.
 const ROWS_ORDERED_MAX: u64 = 1_000_000;
 
 /// A publication to make.
 pub struct Publish<'a> {
     pub warehouse: &'a Warehouse,
     pub profile: &'a ExportProfile,
-    /// The profile's, with what flags say.
+    /// The profile's policy, changed by flags.
     pub policy: ExportPolicy,
     pub project: &'a str,
     pub target: &'a str,
@@ -48,7 +48,7 @@ pub struct Publish<'a> {
     pub tables: Vec<PublishedTable>,
     /// Only compare, in full, and change nothing.
     pub verify: bool,
-    /// Compare in full whatever the ids say, and bring the target to what the warehouse has.
+    /// Compare in full even if the ids match, and set the target back to the warehouse's data.
     pub heal: bool,
     /// The names of all tables that are still published, whether this time or not.
     pub stay: BTreeSet<String>,
@@ -65,25 +65,25 @@ pub struct PublishedTable {
     pub table: Table,
     /// The relation as SQL names it.
     pub relation: String,
-    /// It holds its rows, other than a view, whose query runs whenever it is read.
+    /// It stores its rows. (A view does not: its query runs at each read.)
     pub is_stored: bool,
     /// A fingerprint of the query and configuration that it was built with.
     pub definition: Option<String>,
 }
 
-/// What became of one table.
+/// The result of staging one table.
 struct Staged {
     counts: Counts,
     coverage: Coverage,
     staged: bool,
-    /// The relation's, where it was found.
+    /// The relation's fingerprint, if it was computed.
     fingerprint: Option<String>,
     seconds: f64,
 }
 
 impl Publish<'_> {
-    /// Publishes, and tells console and results of each table. An error means that the target stands as it stood, or
-    /// says that the outcome is unknown.
+    /// Publishes, and reports each table to the console and the results. After an error the target is unchanged, unless
+    /// the error says that the outcome is unknown.
     pub fn run(&self) -> Result<()> {
         let session = self.warehouse.session()?;
         let store = WarehouseLedger(&session);
@@ -97,7 +97,7 @@ impl Publish<'_> {
         publication.definitions = definitions.collect();
         let id = publication.id.clone();
         let _in_publication = tracing::debug_span!("publication", id).entered();
-        // Its own session: what an exporter begins there, nobody else runs statements in.
+        // The exporter has its own session, so that no other code runs statements in its transaction.
         let own = self.warehouse.session()?;
         let interrupter = own.interrupter();
         self.cancel.on_request(move || interrupter.interrupt());
@@ -116,7 +116,7 @@ impl Publish<'_> {
         }
         let reconciled = ledger.reconcile(exporter.last(), self.verify || self.heal)?;
         if reconciled.snapshots().is_diverged() {
-            self.console.say("  note: the target does not stand at our last publication; comparing in full");
+            self.console.say("  note: the target is not in the state of our last publication; comparing in full");
         }
         let version = session.value("select version()")?.unwrap_or_default();
         let deltas: Vec<Delta<'_>> = self
@@ -137,7 +137,7 @@ impl Publish<'_> {
             return Ok(());
         }
         let (sent, kept): (Vec<_>, Vec<_>) = deltas.iter().zip(&staged).partition(|(_, staged)| staged.staged);
-        // Their snapshots are an earlier version's.
+        // An earlier version made their snapshots.
         let unrecorded: Vec<_> = kept
             .into_iter()
             .filter(|(delta, _)| reconciled.snapshots().lacks_fingerprint(delta.label()))
@@ -175,31 +175,31 @@ impl Publish<'_> {
         self.forget(&ledger)
     }
 
-    /// Keeps DuckDB from filling the machine's memory with pages of relations that are only read through, where the
-    /// profile gives no limit and no view's query needs what it needs. True if there is something to take back.
+    /// Prevents DuckDB from filling the machine's memory with pages of relations that it only scans. Does so only if
+    /// the profile sets no limit, and no view is published (its query may need more memory). True if it set a limit.
     fn bound_memory(&self, session: &Session) -> bool {
         let is_bounded = !self.has_memory_limit && self.tables.iter().all(|published| published.is_stored);
         let megabytes = MEMORY_MB_A_THREAD * self.threads.max(2);
-        // Refused where more than that is in use and cannot be given back.
+        // DuckDB rejects the limit if more memory is in use and cannot be released.
         is_bounded && session.execute(&format!("set memory_limit = '{megabytes}MB'")).is_ok()
     }
 
-    /// Says once of each table that is no longer published (its model was removed, became ephemeral or is no longer
-    /// selected) that it stays in the target, where nothing is ever dropped.
+    /// Reports once, for each table that is no longer published, that it stays in the target, because elt never drops a
+    /// table there. Its model was removed, became ephemeral or is no longer selected.
     fn forget(&self, ledger: &Ledger<'_>) -> Result<()> {
         let left = ledger.left_behind(&self.stay)?;
         let target = elt_export::target(&self.profile.place);
         for name in &left {
             if let Some(place) = target.place_of(name) {
                 self.console.say(&format!(
-                    "  note: {place} stays as it was last published; its model is no longer published, and dropping it is yours"
+                    "  note: {place} is no longer published and stays as it is; drop it yourself if nobody needs it"
                 ));
             }
         }
         ledger.forget(&left)
     }
 
-    /// The time of the transaction that applies what was staged, where it is worth a line.
+    /// Reports the time of the transaction that applies the staged rows, if the time is long enough for a line.
     fn report_commit(&self, published: &Published, seconds: f64) {
         let changed = |counts: &Counts| counts.inserted + counts.updated + counts.deleted;
         let rows: u64 = published.tables.iter().map(|(_, counts)| changed(counts)).sum();
@@ -216,7 +216,8 @@ impl Publish<'_> {
         }
     }
 
-    /// Where the target is not as we left it, says how it differs; an error if it may not be healed.
+    /// Reports the differences if the target is not in the state of our last publication; an error if the policy does
+    /// not allow healing.
     fn look_for_differences(&self, exporter: &dyn Exporter, snapshots: &Snapshots) -> Result<()> {
         let touched = exporter.touched();
         let is_suspect =
@@ -227,14 +228,17 @@ impl Publish<'_> {
             return Ok(());
         }
         if self.policy.on_divergence == OnDivergence::Fail && !exporter.capabilities().can_compare {
-            return Err(messages::export_diverged(&["the target does not stand at our last publication".to_owned()]));
+            return Err(messages::export_diverged(&[
+                "the target is not in the state of our last publication".to_owned()
+            ]));
         }
         let differences = exporter.differences(&suspects)?;
         let lines: Vec<String> = differences.iter().map(ToString::to_string).collect();
         if self.verify {
             return match lines.is_empty() {
                 true => {
-                    self.console.say(&format!("the target has what the warehouse has, in {}", tables(suspects.len())));
+                    self.console
+                        .say(&format!("the target has the same data as the warehouse, in {}", tables(suspects.len())));
                     Ok(())
                 }
                 false => Err(messages::export_differs(&lines)),
@@ -244,12 +248,13 @@ impl Publish<'_> {
             return Err(messages::export_diverged(&lines));
         }
         for line in lines {
-            self.console.say(&format!("  note: changed by others, and brought to what the warehouse has: {line}"));
+            self.console.say(&format!("  note: changed by others, and set back to the warehouse's data: {line}"));
         }
         Ok(())
     }
 
-    /// Computes and stages every table, several at once; the first error ends it, but for values that cannot stand.
+    /// Computes and stages every table, several at the same time. The first error ends it, except an error about values
+    /// that the target cannot store.
     fn stage_all(&self, exporter: &dyn Exporter, deltas: &[Delta<'_>], snapshots: &Snapshots) -> Result<Vec<Staged>> {
         let next = AtomicUsize::new(0);
         let done: Vec<Mutex<Option<Result<Staged>>>> = deltas.iter().map(|_| Mutex::new(None)).collect();
@@ -261,7 +266,7 @@ impl Publish<'_> {
                 let Some(delta) = deltas.get(index) else { return };
                 let _in_table = tracing::debug_span!("table", name = delta.label()).entered();
                 let staged = self.stage(exporter, delta, &self.tables[index], snapshots);
-                // What the data holds is told of all tables at once.
+                // Errors about values are reported for all tables at once.
                 if staged.as_ref().is_err_and(|error| !error.is_of_values()) {
                     next.store(deltas.len(), Ordering::Relaxed);
                 }

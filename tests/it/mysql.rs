@@ -103,9 +103,9 @@ fn hands_in_between_are_told_and_healed_or_refused() {
     database.run("update loose set b = 2 where b = 1 limit 1");
     let verified = project.elt(&["export", "--verify"]).exits(1);
     for part in [
-        "`customers`: 1 row with other values there (`id` 7)",
-        "`orders`: 1 row missing there (`id` 59)",
-        "`loose`: 1 row missing there, 1 row there",
+        "`customers`: 1 row with other values in the target (`id` 7)",
+        "`orders`: 1 row missing in the target (`id` 59)",
+        "`loose`: 1 row missing in the target, 1 row in the target",
     ] {
         assert!(verified.stderr.contains(part), "{part}\n{verified}");
     }
@@ -117,7 +117,7 @@ fn hands_in_between_are_told_and_healed_or_refused() {
     day(&project, 0).exits(1).says("`id` 7");
     assert_eq!(database.number("select count(*) from customers where name = 'by hand'"), 1);
     project.write("profiles.toml", PROFILES);
-    day(&project, 0).ok().says("1 row with other values there");
+    day(&project, 0).ok().says("1 row with other values in the target");
     assert_eq!(state(&database), expected(0));
     project.elt(&["export", "--verify"]).ok();
 }
@@ -372,12 +372,12 @@ fn hazards_are_told_or_replaced() {
     project
         .elt(&["build"])
         .exits(1)
-        .says("`odd` holds values that MySQL cannot hold")
+        .says("`odd` contains values that MySQL cannot store")
         .says("column `d`, Infinity: 1 value (`id` 2)")
         .says("column `d`, NaN: 1 value (`id` 1)")
-        .says("column `day`, a year that the column does not reach: 2 values (`id` 1, 2)")
+        .says("column `day`, a year outside the range of the column: 2 values (`id` 1, 2)")
         .says("column `list`, NaN or Infinity, which JSON does not have: 1 value (`id` 1)")
-        .says("column `code`, longer than the column takes: 2 values (`id` 1, 2)")
+        .says("column `code`, longer than the column allows: 2 values (`id` 1, 2)")
         .hides("ääääät");
     let tables =
         "select count(*) from information_schema.tables where table_schema = database() and table_name = 'odd'";
@@ -386,10 +386,10 @@ fn hazards_are_told_or_replaced() {
     project
         .elt(&["build"])
         .ok()
-        .says("column `code`, longer than the column takes: 2 values (`id` 1, 2); replaced by the value cut off");
+        .says("column `code`, longer than the column allows: 2 values (`id` 1, 2); replaced by the value cut off");
     let rows = database
         .rows::<String>("select concat_ws(' ', id, ifnull(d, '-'), day, ifnull(convert(list using utf8mb4) collate utf8mb4_nopad_bin, '-'), code) from odd order by id");
     assert_eq!(rows, ["1 - 9999-12-31 - äää", "2 1.7976931348623157e308 9999-12-31 [1.0] sho"]);
     project.write("models/marts/odd.yml", &yaml("quarantine"));
-    project.elt(&["build"]).exits(2).says("asks for `quarantine`, which a MySQL target does not have");
+    project.elt(&["build"]).exits(2).says("has `on_hazard: quarantine`, which a MySQL target does not support");
 }

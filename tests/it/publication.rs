@@ -27,31 +27,31 @@ fn touched(database: &PostgresDatabase) -> i64 {
 const BY_HAND: [(&str, &str); 7] = [
     (
         "update shop.parents set name = 'other' where parent_id = 2",
-        "`shop.parents`: 1 row with other values there (`parent_id` 2)",
+        "`shop.parents`: 1 row with other values in the target (`parent_id` 2)",
     ),
     (
         "delete from shop.totals where parent_id = 3; insert into shop.parents values (99, 'new')",
-        "`shop.totals`: 1 row missing there (`parent_id` 3)",
+        "`shop.totals`: 1 row missing in the target (`parent_id` 3)",
     ),
     (
         "insert into shop.parents values (99, 'new')",
-        "`shop.parents`: 1 row there that the warehouse does not have (`parent_id` 99)",
+        "`shop.parents`: 1 row in the target that the warehouse does not have (`parent_id` 99)",
     ),
-    ("truncate shop.lines", "`shop.lines`: 4 rows missing there"),
+    ("truncate shop.lines", "`shop.lines`: 4 rows missing in the target"),
     (
         "alter table shop.children disable trigger all; update shop.children set amount = -1 where child_id = 10; \
          alter table shop.children enable trigger all",
-        "`shop.children`: 1 row with other values there (`child_id` 10)",
+        "`shop.children`: 1 row with other values in the target (`child_id` 10)",
     ),
     (
         "begin isolation level repeatable read; update shop.totals set amount = -1 where parent_id = 1; commit; \
          set session_replication_role = replica; update shop.totals set amount = -1 where parent_id = 2",
-        "`shop.totals`: 2 rows with other values there (`parent_id` 1, 2)",
+        "`shop.totals`: 2 rows with other values in the target (`parent_id` 1, 2)",
     ),
     // As after a restore of only the schema.
     (
         "alter table shop.lines rename to old; create table shop.lines (line text); drop table shop.old",
-        "`shop.lines`: 4 rows missing there",
+        "`shop.lines`: 4 rows missing in the target",
     ),
 ];
 
@@ -65,10 +65,13 @@ fn changes_by_hand_are_noticed_told_and_healed() {
         shop.project
             .elt(&["export"])
             .ok()
-            .says(&format!("note: changed by others, and brought to what the warehouse has: {said}"));
+            .says(&format!("note: changed by others, and set back to the warehouse's data: {said}"));
         assert_at(&mut database.client(), 0, sql);
         assert_eq!(touched(&database), 0, "{sql}");
-        shop.project.elt(&["export", "--verify"]).ok().says("the target has what the warehouse has, in 4 tables");
+        shop.project
+            .elt(&["export", "--verify"])
+            .ok()
+            .says("the target has the same data as the warehouse, in 4 tables");
         // After healing, there is no divergence.
         let run = shop.project.elt(&["export"]).ok().says("(0 rows changed)");
         assert!(!run.stderr.contains("note:"), "{run}");
@@ -77,7 +80,7 @@ fn changes_by_hand_are_noticed_told_and_healed() {
     execute(&database, "update shop.parents set name = 'other' where parent_id = 3; delete from shop.totals");
     shop.turn(1);
     shop.project.elt(&["export", "-s", "parents", "children", "lines"]).ok().says("`shop.parents`");
-    shop.project.elt(&["export"]).ok().says("`shop.totals`: 6 rows missing there");
+    shop.project.elt(&["export"]).ok().says("`shop.totals`: 6 rows missing in the target");
     assert_at(&mut database.client(), 1, "changed on both sides");
     // Two first sessions do not wait for each other.
     let (mut one, mut other) = (database.client(), database.client());
@@ -87,7 +90,7 @@ fn changes_by_hand_are_noticed_told_and_healed() {
         .batch_execute("set lock_timeout = '1s'; update shop.parents set name = 'two' where parent_id = 2")
         .expect("another row's change to wait for nobody");
     first.commit().expect("a commit");
-    shop.project.elt(&["export"]).ok().says("2 rows with other values there");
+    shop.project.elt(&["export"]).ok().says("2 rows with other values in the target");
     assert_at(&mut database.client(), 1, "changed by two sessions");
 }
 
@@ -115,7 +118,7 @@ fn a_divergence_is_refused_until_it_is_healed() {
                 .elt(&["export"])
                 .exits(1)
                 .says("error: the target was changed after elt's last publication, and `on_divergence` is `fail`")
-                .says("caused by: `shop.totals`: 1 row missing there (`parent_id` 4)")
+                .says("caused by: `shop.totals`: 1 row missing in the target (`parent_id` 4)")
                 .says("hint: nothing was published; `elt export --heal`");
             assert_eq!(read(&mut database.client()).expect("the target's tables"), before, "{sql}");
         }
@@ -123,7 +126,7 @@ fn a_divergence_is_refused_until_it_is_healed() {
         if sql != "select 1" {
             shop.project.elt(&["export", "--heal", "-s", "lines"]).ok();
         }
-        shop.project.elt(&["export"]).exits(1).says("`shop.totals`: 1 row missing there");
+        shop.project.elt(&["export"]).exits(1).says("`shop.totals`: 1 row missing in the target");
         shop.project.elt(&["export", "--heal"]).ok().says("`shop.totals`");
         assert_at(&mut database.client(), 1, sql);
         shop.project.elt(&["export"]).ok().says("(0 rows changed)");
@@ -147,12 +150,12 @@ fn tables_of_others_are_verified_but_not_watched() {
     assert_eq!(database.number(triggers), 2, "on the tables that were made");
     execute(&database, "update shop.parents set name = 'other' where parent_id = 2");
     shop.project.elt(&["export"]).ok().says("(0 rows changed)");
-    shop.project.elt(&["export", "--verify"]).exits(1).says("`shop.parents`: 1 row with other values there");
-    shop.project.elt(&["export", "--heal"]).ok().says("`shop.parents`: 1 row with other values there");
+    shop.project.elt(&["export", "--verify"]).exits(1).says("`shop.parents`: 1 row with other values in the target");
+    shop.project.elt(&["export", "--heal"]).ok().says("`shop.parents`: 1 row with other values in the target");
     assert_at(&mut database.client(), 0, "healed");
     shop.project.elt(&["export"]).ok().says("(0 rows changed)");
     execute(&database, "update shop.parents set name = 'other' where parent_id = 2; delete from _elt.publications");
-    shop.project.elt(&["export"]).ok().says("`shop.parents`: 1 row with other values there");
+    shop.project.elt(&["export"]).ok().says("`shop.parents`: 1 row with other values in the target");
     assert_at(&mut database.client(), 0, "healed, by the record that is gone");
 }
 
@@ -163,7 +166,7 @@ fn watching_can_be_switched_off() {
     assert_eq!(database.number("select count(*) from pg_trigger where tgname = 'elt_touched'"), 0);
     execute(&database, "delete from shop.lines");
     shop.project.elt(&["export"]).ok().says("(0 rows changed)");
-    shop.project.elt(&["export", "--verify"]).exits(1).says("`shop.lines`: 4 rows missing there");
+    shop.project.elt(&["export", "--verify"]).exits(1).says("`shop.lines`: 4 rows missing in the target");
 }
 
 #[test]
@@ -281,7 +284,7 @@ fn what_postgres_refuses_leaves_the_old_state() {
             .elt(&["export"])
             .exits(1)
             .says(said)
-            .says("hint: nothing was published; the target is as it was");
+            .says("hint: nothing was published, and the target did not change");
         assert_at(&mut database.client(), 0, said);
         assert_eq!(publications(&mut database.client()), 1, "{said}");
         run
@@ -413,7 +416,7 @@ fn a_killed_postgres_stands_at_the_old_or_the_new() {
         Fate::Pass
     });
     shop.project.set("POSTGRES_URI", &wire.uri);
-    shop.project.elt(&["export"]).exits(1).says("whether it was published is unknown; the next run finds out");
+    shop.project.elt(&["export"]).exits(1).says("it is unknown whether it was published; run the command again");
     postgres.start_again();
     shop.project.set("POSTGRES_URI", &postgres.uri);
     // A plan before the publication does not change this.

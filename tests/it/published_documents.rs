@@ -74,7 +74,7 @@ fn rows_become_documents_and_only_changes_go() {
     project
         .elt(&["export", "--verify"])
         .exits(1)
-        .says("1 row missing there, 1 row there that the warehouse does not have");
+        .says("1 row missing in the target, 1 row in the target that the warehouse does not have");
     mongo.delete("_elt_publications", doc! {});
     project.elt(&["export"]).ok().says("1 inserted, 1 deleted");
     assert_at(&mongo, 2, "healed");

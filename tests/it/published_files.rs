@@ -180,7 +180,7 @@ fn a_file_that_somebody_has_open_is_named() {
     let running = other.start(&["run"]);
     thread::sleep(Duration::from_millis(1500));
     let run = project.elt(&["export", "--target", "file"]).exits(1);
-    let run = run.says(&format!("is in use by process {}", running.id())).says("once that program has closed the file");
+    let run = run.says(&format!("is in use by process {}", running.id())).says("close the file in that program");
     run.says("open; waiting for it to end");
     running.signal("KILL");
     running.finish_within(Duration::from_secs(10));

@@ -1,29 +1,29 @@
-//! What a target can do, and what people call it: each target declares one value.
+//! The capabilities and the name of a target: each target declares one value.
 //!
 //! A value. Knows no target.
 
 use super::changes::Shape;
 
-/// What a target can do beyond publishing, and what people call it.
+/// The capabilities of a target beyond publishing, and its name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Capabilities {
     /// `Postgres`, `DuckDB`.
     pub called: &'static str,
-    /// How it takes rows.
+    /// The shape in which it accepts rows.
     pub shape: Shape,
-    /// `elt plan` shows the steps that a publication would take.
+    /// `elt plan` shows the steps that a publication would run.
     pub can_plan: bool,
-    /// `--ddl` prints the SQL that makes its tables.
+    /// `--ddl` prints the SQL that creates its tables.
     pub can_print_ddl: bool,
-    /// Rows with values that it cannot hold can be set aside in a table beside.
+    /// Rows with values that it cannot store can be moved to a quarantine table.
     pub can_quarantine: bool,
-    /// A warehouse without surrogate keys can read them back from it.
+    /// A warehouse that has no surrogate keys can read them from the target.
     pub can_read_keys: bool,
-    /// It notices what others change in its tables.
+    /// It detects changes that others make to its tables.
     pub can_notice_changes: bool,
     /// Its rows can be compared with the warehouse's (`--verify`).
     pub can_compare: bool,
-    /// Its tables are in schemas that a publication may make.
+    /// Its tables are in schemas that a publication may create.
     pub has_schemas: bool,
 }
 

@@ -16,29 +16,29 @@ pub enum Shape {
     /// Nested values as JSON text.
     #[default]
     Flat,
-    /// STRUCT, LIST and MAP as Arrow has them.
+    /// STRUCT, LIST and MAP as Arrow types.
     Nested,
     /// As `Flat`, with lists of scalars as JSON text too, and intervals as DuckDB's own text.
     Json,
 }
 
-/// Takes the batches of a query one by one; its error ends the query.
+/// Receives the batches of a query one by one; its error ends the query.
 pub type Sink<'a> = dyn FnMut(&RecordBatch) -> Result<()> + 'a;
 
-/// A table's changes, as the warehouse holds them.
+/// A table's changes, as the warehouse stores them.
 pub trait Changes {
-    /// What `Delta::counts` found.
+    /// The result of `Delta::counts`.
     fn counts(&self) -> Counts;
 
-    /// The rows of `Delta::rows`: all columns of the table in its order, of the Arrow types that `DuckType::select` names
-    /// for the exporter's shape.
+    /// The rows of `Delta::rows`: all columns of the table in its order, of the Arrow types that `DuckType::select`
+    /// names for the exporter's shape.
     fn rows(&mut self, sink: &mut Sink<'_>) -> Result<()>;
 
     /// The keys of `Delta::deletes`: the key's columns in its order. Asked for only with `Coverage::Delta`.
     fn deletes(&mut self, sink: &mut Sink<'_>) -> Result<()>;
 
-    /// Writes all rows of the relation (`Delta::file_query`) to a new file, or, for a table with `partition_by`, into a new
-    /// folder; returns how many.
+    /// Writes all rows of the relation (`Delta::file_query`) to a new file, or, for a table with `partition_by`, into a
+    /// new folder; returns how many.
     fn write_file(&mut self, path: &Path, format: &FileFormat) -> Result<u64>;
 
     /// The queries behind `rows` and `deletes`, with DuckDB's own types, for a target that DuckDB itself writes.
@@ -49,7 +49,7 @@ pub trait Changes {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queries {
     pub rows: String,
-    /// The key's columns of rows that are gone; None with `Coverage::Everything`.
+    /// The key's columns of removed rows; None with `Coverage::Everything`.
     pub deletes: Option<String>,
 }
 

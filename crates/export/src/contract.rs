@@ -1,6 +1,7 @@
-//! What is published of one relation, resolved: its columns, its key, its constraints, and what else its contract says.
+//! A relation that is published, resolved: its columns, key, constraints, and the rest of its contract.
 //!
-//! Pure: a function from a relation's columns and its YAML to a `Table`. Knows no connection, no SQL and no target's types.
+//! Pure: a function from a relation's columns and its YAML to a `Table`. Knows no connection, no SQL and no target's
+//! types.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -21,16 +22,16 @@ pub struct Relation {
     pub constraints: Vec<Constraint>,
     /// The configured `unique_key`: the key where no primary key is declared.
     pub unique_key: Vec<String>,
-    /// What else its YAML asks of the table.
+    /// The rest of the contract in its YAML.
     pub contract: TableContract,
 }
 
 /// One table of a publication.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
-    /// What the warehouse's account knows it by: its name, with its schema before it where the contract gives one.
+    /// Its name in the warehouse's ledger: the table's name, with the schema before it if the contract sets a schema.
     pub label: String,
-    /// The target's schema, where the contract gives one; else the profile's.
+    /// The target's schema, if the contract sets one; else the profile's.
     pub schema: Option<String>,
     pub name: String,
     /// The model's unique id.
@@ -58,11 +59,11 @@ pub struct Column {
     pub name: String,
     /// DuckDB's type text, as the catalog prints it.
     pub duckdb_type: String,
-    /// The type that the contract asks for, in the target's own words, and where it does.
+    /// The type that the contract requires, as the target spells it, and its place in the contract.
     pub target_type: Option<(String, Option<Place>)>,
     /// Declared, or part of the key.
     pub not_null: bool,
-    /// SQL in the target's dialect: what rows get that others insert.
+    /// SQL in the target's dialect: the value for rows that others insert.
     pub default: Option<String>,
     pub comment: Option<String>,
     pub on_hazard: OnHazard,
@@ -78,9 +79,9 @@ pub struct Unique {
 pub struct ForeignKey {
     pub name: Option<String>,
     pub columns: Vec<String>,
-    /// The schema of the table it points to, where a contract gives one.
+    /// The schema of the referenced table, if a contract sets one.
     pub to_schema: Option<String>,
-    /// The table it points to.
+    /// The referenced table.
     pub to_table: String,
     pub to_columns: Vec<String>,
 }
@@ -137,7 +138,7 @@ impl Relation {
     }
 }
 
-/// What the warehouse's account calls the table that a relation is published as.
+/// The name, in the warehouse's ledger, of the table that a relation is published as.
 pub fn label(relation: &str, contract: &TableContract) -> String {
     let table = contract.table.as_deref().unwrap_or(relation);
     match &contract.schema {
@@ -146,10 +147,10 @@ pub fn label(relation: &str, contract: &TableContract) -> String {
     }
 }
 
-/// Resolves all relations of a publication, parents before children where foreign keys tell (cycles keep name order).
+/// Resolves all relations of a publication, parents before children according to foreign keys (cycles: by name).
 ///
-/// `known` gives the name and key of tables that are published, but not this time, so that a foreign key may point there.
-/// `on_hazard` is the profile's. All errors of all relations are reported at once.
+/// `known`: the name and key of published tables that are not in this publication, for foreign keys that reference
+/// them. `on_hazard` is the profile's. All errors of all relations are reported at once.
 pub fn resolve(relations: &[Relation], known: &[Table], on_hazard: OnHazard) -> Result<Vec<Table>> {
     let mut errors = Vec::new();
     let mut tables = Vec::new();
@@ -281,7 +282,7 @@ fn set_not_null(table: &mut Table, names: &[String]) {
     }
 }
 
-/// The relation's own spelling of a column: YAML and DuckDB do not tell case apart.
+/// The relation's own spelling of a column, because YAML and DuckDB ignore case.
 fn column_name(relation: &Relation, written: &str) -> Option<String> {
     let written = written.trim_matches('"');
     relation.columns.iter().map(|(name, _)| name).find(|name| name.eq_ignore_ascii_case(written)).cloned()
@@ -354,7 +355,7 @@ fn declared_key(relation: &Relation) -> Vec<String> {
     names.iter().filter_map(|name| column_name(relation, name)).collect()
 }
 
-/// Foreign keys within the publication that point to columns which are neither key nor unique there.
+/// Foreign keys within the publication that reference columns which are neither a key nor unique.
 fn unreferable(relations: &[Relation], tables: &[Table]) -> Vec<Error> {
     let mut errors = Vec::new();
     for table in tables {
@@ -384,8 +385,8 @@ fn unreferable(relations: &[Relation], tables: &[Table]) -> Vec<Error> {
     errors
 }
 
-/// Orders tables so that what a foreign key points to comes before what points to it. Tables in a cycle are in
-/// name order; the exporter defers their constraints.
+/// Orders tables so that a table that a foreign key references precedes the table with the foreign key. Tables in a
+/// cycle are in name order; the exporter defers their constraints.
 pub fn parents_first(mut tables: Vec<Table>) -> Vec<Table> {
     tables.sort_by(|a, b| a.name.cmp(&b.name));
     let mut ordered: Vec<Table> = Vec::with_capacity(tables.len());

@@ -1,8 +1,8 @@
 //! The SQL that finds, in DuckDB, what changed since the last publication.
 //!
-//! Pure text: the run executes it. Two tables in the warehouse for each relation: `_elt_published.<table>` is the snapshot
-//! of what the target has (key and row hash; for a table without key one row with its fingerprint), and
-//! `<table>:pending` holds what this publication changes. Knows no driver and no target.
+//! Pure text: the run executes it. The warehouse has two tables for each relation. `_elt_published.<table>` is the
+//! snapshot of the target's rows: key and row hash, or, for a table without a key, one row with its fingerprint.
+//! `<table>:pending` contains the changes of this publication. Knows no driver and no target.
 
 use std::path::Path;
 
@@ -17,7 +17,7 @@ use elt_base::schema::quote;
 use elt_project::FileFormat;
 use elt_project::OnHazard;
 
-/// How rows are hashed; a snapshot of another version is not comparable.
+/// The version of the row hash; a snapshot with another version is not comparable.
 pub const HASH_VERSION: u32 = 2;
 
 const FINGERPRINT: &str = "concat_ws(' ', count(*), sum(_elt_hash), bit_xor(_elt_hash))";
@@ -33,7 +33,7 @@ pub struct Delta<'a> {
     shape: Shape,
 }
 
-/// What the row of `Delta::counts` says.
+/// The content of the row of `Delta::counts`.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct FoundChanges {
     pub counts: Counts,
@@ -71,8 +71,8 @@ impl<'a> Delta<'a> {
         Self { table, relation: relation.into(), duckdb_version: duckdb_version.into(), shape }
     }
 
-    /// What must be equal for a snapshot to be comparable: hash version, DuckDB's version, key, columns, their types, and
-    /// what became of values that the target cannot hold.
+    /// The properties that must be equal so that a snapshot is comparable: hash version, DuckDB's version, key,
+    /// columns, their types, and how values that the target cannot store are handled.
     pub fn signature(&self) -> String {
         let column = |column: &Column| {
             let wanted = column.target_type.as_ref().map(|(written, _)| format!(" as {written}")).unwrap_or_default();
@@ -87,13 +87,13 @@ impl<'a> Delta<'a> {
         format!("{HASH_VERSION}; {}; key ({}); {}", self.duckdb_version, names(&self.table.key), columns.join(", "))
     }
 
-    /// One VARCHAR that is the same as long as the relation holds the same rows, in whatever order: their count, and the
-    /// sum and the exclusive or of their hashes. Several times faster than `compute`, and needs no memory.
+    /// One VARCHAR that is the same as long as the relation holds the same rows, in whatever order: their count, and
+    /// the sum and the exclusive or of their hashes. Several times faster than `compute`, and needs no memory.
     pub fn fingerprint(&self) -> String {
         format!("select {FINGERPRINT} from (select {} as _elt_hash from {})", self.hash(), self.relation)
     }
 
-    /// The same of what `compute` found for `Coverage::Everything` (or of a table without key).
+    /// The same fingerprint, of the rows that `compute` found for `Coverage::Everything` (or of a table without a key).
     pub fn fingerprint_computed(&self) -> String {
         match self.table.key.is_empty() {
             true => format!("select _elt_hash from {}", self.pending()),
@@ -131,7 +131,7 @@ impl<'a> Delta<'a> {
     }
 
     /// One row of five BIGINTs: inserted, updated, deleted, rows with a null key, duplicate rows (see `FoundChanges`).
-    /// With `Coverage::Everything` all rows count as inserted: only the target can tell.
+    /// With `Coverage::Everything` all rows count as inserted, because only the target knows which rows are new.
     pub fn counts(&self, coverage: Coverage) -> String {
         let (pending, published, relation) = (self.pending(), self.published(), &self.relation);
         if self.table.key.is_empty() {
@@ -177,8 +177,8 @@ impl<'a> Delta<'a> {
         }
     }
 
-    /// The rows to stage, with the casts after which only plain Arrow types arrive. `staged` as the function of that
-    /// name told.
+    /// The rows to stage, cast so that only plain Arrow types arrive. `staged` is the result of the function with that
+    /// name.
     pub fn rows(&self, staged: Coverage) -> String {
         let selected: Vec<_> = self
             .table
@@ -192,7 +192,7 @@ impl<'a> Delta<'a> {
         format!("select {} from {}", selected.join(", "), self.from(staged))
     }
 
-    /// The keys of rows that are gone; only for `Coverage::Delta`.
+    /// The keys of removed rows; only for `Coverage::Delta`.
     pub fn deletes(&self) -> String {
         let selected: Vec<_> = self
             .table
@@ -230,7 +230,7 @@ impl<'a> Delta<'a> {
         &self.table.label
     }
 
-    /// Makes the snapshot current, once the target has the changes.
+    /// Makes the snapshot current after the target has received the changes.
     pub fn promote(&self, coverage: Coverage) -> Vec<String> {
         let (pending, published) = (self.pending(), self.published());
         if coverage == Coverage::Everything || self.table.key.is_empty() {

@@ -1,4 +1,4 @@
-//! How one table of a target differs from what the warehouse has.
+//! The difference between one table of a target and the warehouse.
 //!
 //! A value and its text. Knows no target.
 
@@ -7,16 +7,16 @@ use std::fmt;
 /// How many keys of rows that differ are shown.
 pub const KEYS_SHOWN: usize = 5;
 
-/// Of one table. Without a key rows cannot be told apart: one that differs counts as missing and as unknown.
+/// The difference of one table. Rows without a key cannot be matched: a row that differs counts as missing and unknown.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Difference {
     /// As the target names it: `analytics.customers`.
     pub table: String,
-    /// Rows that the target lacks.
+    /// Rows that are missing in the target.
     pub missing: u64,
-    /// Rows with other values there.
+    /// Rows with other values in the target.
     pub differing: u64,
-    /// Rows there that the warehouse does not have.
+    /// Rows in the target that the warehouse does not have.
     pub unknown: u64,
     /// The keys of some of them, at most `KEYS_SHOWN`: `17`, or `(17, a)`.
     pub keys: Vec<String>,
@@ -30,19 +30,19 @@ impl Difference {
     }
 }
 
-/// `` `analytics.customers`: 3 rows missing there, 1 differs, 2 unknown here (`customer_id`: 17, 45, …) ``
+/// `` `analytics.customers`: 3 rows missing in the target, 1 row with other values in the target (`id` 17, 45, …) ``
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let rows = |count: u64| if count == 1 { "1 row".to_owned() } else { format!("{count} rows") };
         let mut parts = Vec::new();
         if self.missing > 0 {
-            parts.push(format!("{} missing there", rows(self.missing)));
+            parts.push(format!("{} missing in the target", rows(self.missing)));
         }
         if self.differing > 0 {
-            parts.push(format!("{} with other values there", rows(self.differing)));
+            parts.push(format!("{} with other values in the target", rows(self.differing)));
         }
         if self.unknown > 0 {
-            parts.push(format!("{} there that the warehouse does not have", rows(self.unknown)));
+            parts.push(format!("{} in the target that the warehouse does not have", rows(self.unknown)));
         }
         write!(f, "`{}`: {}", self.table, parts.join(", "))?;
         if !self.keys.is_empty() {
@@ -70,7 +70,7 @@ mod tests {
         };
         assert_eq!(
             difference.to_string(),
-            "`analytics.customers`: 1 row missing there, 3 rows with other values there (`customer_id` 17, 45, …)"
+            "`analytics.customers`: 1 row missing in the target, 3 rows with other values in the target (`customer_id` 17, 45, …)"
         );
     }
 }

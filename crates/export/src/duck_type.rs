@@ -1,5 +1,5 @@
-//! DuckDB's column types as its catalog prints them, read into a value: what each becomes in Postgres, and the
-//! expression that brings it there.
+//! DuckDB's column types, parsed from the text in its catalog: the Postgres type of each, and the expression that
+//! converts it.
 //!
 //! Pure text. Knows no connection, no Arrow and no target's driver.
 
@@ -115,8 +115,9 @@ impl DuckType {
     }
 
     /// The expression whose hash tells whether a column changed. DuckDB's `hash` cannot tell `NULL` from `[]` or
-    /// `[NULL]`, nor `[[1], [2]]` from `[[1, 2]]`, nor 1 month from 30 days, nor a 128-bit integer whose halves are equal from
-    /// 0 (which -1 is: -0.01 and 0.00 of a wide decimal), and hashes an enum by its position: those are hashed as text.
+    /// `[NULL]`, nor `[[1], [2]]` from `[[1, 2]]`, nor 1 month from 30 days, nor a 128-bit integer whose halves are
+    /// equal from 0 (which -1 is: -0.01 and 0.00 of a wide decimal), and hashes an enum by its position: those are
+    /// hashed as text.
     pub fn hashed(&self, column: &str) -> String {
         let quoted = quote(column);
         match self {
@@ -131,7 +132,8 @@ impl DuckType {
         }
     }
 
-    /// The DuckDB type a scalar (or a list of scalars) is cast to before it leaves, where its own is not exported plainly.
+    /// The DuckDB type a scalar (or a list of scalars) is cast to before it leaves, where its own is not exported
+    /// plainly.
     fn cast(&self) -> Option<String> {
         Some(
             match self {

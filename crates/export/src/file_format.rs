@@ -1,7 +1,8 @@
 //! The COPY statement that writes a relation as Parquet, CSV or JSON lines, in one file or in a folder of partitions.
 //!
-//! Pure text; the run executes it. What a format cannot hold is written as what it can, without loss: Parquet's HUGEINT
-//! would be a DOUBLE and its INTERVAL loses microseconds, CSV has no nested values, JSON no NaN. Knows no connection.
+//! Pure text; the run executes it. A value that a format cannot store is converted without loss to one that it can
+//! store. In Parquet a HUGEINT would become a DOUBLE, and an INTERVAL would lose microseconds. CSV has no nested
+//! values, and JSON has no NaN. Knows no connection.
 
 use std::path::Path;
 
@@ -129,7 +130,7 @@ fn json_text(table: &Table, column: &Column, name: &str) -> String {
         return json;
     }
     let complaint = format!(
-        "column `{}` of `{}` holds NaN or Infinity within nested values, which JSON cannot hold",
+        "column `{}` of `{}` contains NaN or Infinity in nested values, which JSON cannot represent",
         column.name, table.label
     );
     // Without the texts in it.
@@ -149,7 +150,7 @@ fn partition(table: &Table, column: &Column) -> String {
     }
     let name = format!("_elt_row.{}", quote(&column.name));
     let complaint = format!(
-        "column `{}`, which `{}` is partitioned by, holds `NULL` or `{NULL_PARTITION}` as a text, which in the name of a folder means null",
+        "column `{}`, which `{}` is partitioned by, contains the text `NULL` or `{NULL_PARTITION}`, which means null in the name of a folder",
         column.name, table.label
     );
     format!(

@@ -1,8 +1,10 @@
-//! The warehouse's ledger of publications: what the target has, by our account, and what a publication is about to change.
+//! The warehouse's ledger of publications: the state that we expect the target to have, and the changes that a
+//! publication is about to make.
 //!
-//! The order of a publication is the order of these types: `Ledger::open`, `Ledger::reconcile` with the id that the target
-//! reports, `Reconciled::begin` before the exporter commits, `Pending::settle` after. Each step consumes the one before. A
-//! run that is killed between two steps leaves a ledger from which the next run's `reconcile` learns what happened.
+//! The order of a publication is the order of these types: `Ledger::open`, `Ledger::reconcile` with the id that the
+//! target reports, `Reconciled::begin` before the exporter commits, `Pending::settle` after. Each step consumes the one
+//! before. A run that is killed between two steps leaves a ledger from which the next run's `reconcile` learns what
+//! happened.
 //!
 //! Writes the SQL of `_elt.publication_*`; whoever implements `LedgerStore` runs it. Knows no driver and no target.
 
@@ -14,7 +16,7 @@ use super::publication::Coverage;
 use elt_base::error::Result;
 use elt_base::schema::literal;
 
-/// What makes the ledger, and changes nothing of one that exists.
+/// The statements that create the ledger; they do not change an existing ledger.
 const CREATE: [&str; 6] = [
     "create schema if not exists _elt",
     "create schema if not exists _elt_published",
@@ -24,7 +26,7 @@ const CREATE: [&str; 6] = [
     "alter table _elt.publication_tables add column if not exists fingerprint varchar",
 ];
 
-/// The signature of a table whose snapshot is not trusted any more and that was not published since.
+/// The signature of a table whose snapshot is no longer trusted, and that has not been published since.
 const DISTRUSTED: &str = "diverged";
 
 /// Runs SQL in the warehouse.
@@ -38,12 +40,12 @@ pub trait LedgerStore {
     fn transact(&self, statements: &[String]) -> Result<()>;
 }
 
-/// The ledger, with nothing under way.
+/// The ledger, while no publication is running.
 pub struct Ledger<'a> {
     store: &'a dyn LedgerStore,
-    /// The id of the publication that the snapshots show.
+    /// The id of the publication that the snapshots represent.
     current: Option<String>,
-    /// The id of the publication whose commit was not answered.
+    /// The id of the publication whose commit got no answer.
     pending: Option<String>,
 }
 
@@ -53,16 +55,16 @@ pub struct Reconciled<'a> {
     snapshots: Snapshots,
 }
 
-/// What the warehouse's snapshots are good for.
+/// Whether the warehouse's snapshots can be used.
 pub struct Snapshots {
-    /// The target has what they show.
+    /// The target has the rows that the snapshots represent.
     is_current: bool,
     is_diverged: bool,
     /// By label.
     recorded: BTreeMap<String, RecordedSnapshot>,
 }
 
-/// What the ledger says of one table's snapshot.
+/// The ledger's record of one table's snapshot.
 struct RecordedSnapshot {
     signature: String,
     /// None: an earlier version recorded it.
@@ -86,7 +88,7 @@ pub struct Pending<'a> {
 }
 
 impl<'a> Ledger<'a> {
-    /// Makes the ledger if the warehouse has none, and reads it.
+    /// Creates the ledger if it does not exist, and reads it.
     pub fn open(store: &'a dyn LedgerStore) -> Result<Self> {
         CREATE.iter().try_for_each(|statement| store.execute(statement))?;
         let state = store.rows("select current, pending from _elt.publication_state")?;
@@ -95,12 +97,12 @@ impl<'a> Ledger<'a> {
         Ok(Self { store, current: at(0), pending: at(1) })
     }
 
-    /// The id of the publication that the snapshots show; None before the first.
+    /// The id of the publication that the snapshots represent; None before the first publication.
     pub fn current(&self) -> Option<&str> {
         self.current.as_deref()
     }
 
-    /// The tables that were published once and are not among those that still are.
+    /// The tables that were published earlier and are not in `published`.
     pub fn left_behind(&self, published: &BTreeSet<String>) -> Result<Vec<String>> {
         let names = self.store.rows("select name from _elt.publication_tables order by name")?;
         let names = names.into_iter().filter_map(|row| row.into_iter().next().flatten());
@@ -128,9 +130,9 @@ impl<'a> Ledger<'a> {
             .execute(&format!("update _elt.publication_tables set fingerprint = {fingerprint} where name = {name}"))
     }
 
-    /// Compares the ledger with `target`, the id of the last publication that the target knows. A publication that the
-    /// target has committed, and whose answer was lost, becomes the current one. `is_distrusted`: compare all tables in
-    /// full, whatever the ids say.
+    /// Compares the ledger with `target`, the id of the last publication that the target recorded. A publication that
+    /// the target has committed, and whose answer was lost, becomes the current one. `is_distrusted`: compare all
+    /// tables in full, even if the ids match.
     pub fn reconcile(mut self, target: Option<&str>, is_distrusted: bool) -> Result<Reconciled<'a>> {
         let is_committed = target.is_some() && target == self.pending.as_deref() && target != self.current.as_deref();
         if let (true, Some(id)) = (is_committed, self.pending.take()) {
@@ -160,17 +162,17 @@ impl<'a> Ledger<'a> {
 }
 
 impl Snapshots {
-    /// The target's last publication is another one than ours: it was restored, or another warehouse published to it.
+    /// The target's last publication is not ours: the target was restored, or another warehouse published to it.
     pub fn is_diverged(&self) -> bool {
         self.is_diverged
     }
 
-    /// Whether the snapshot of this table may not be what the target has: a run that healed other tables alone left it.
+    /// Whether this table's snapshot may differ from the target, because a run healed other tables but not this one.
     pub fn is_distrusted(&self, label: &str) -> bool {
         self.is_diverged || self.recorded.get(label).is_some_and(|recorded| recorded.signature == DISTRUSTED)
     }
 
-    /// How a table is compared: with its snapshot if that is comparable and the target has what it shows.
+    /// How a table is compared: with its snapshot, if that is comparable and represents the target's rows.
     pub fn coverage(&self, delta: &Delta<'_>, wants_everything: bool) -> Coverage {
         let recorded = self.recorded.get(delta.label());
         let is_comparable = recorded.is_some_and(|recorded| recorded.signature == delta.signature());
@@ -182,7 +184,7 @@ impl Snapshots {
         self.recorded.get(label)?.fingerprint.as_deref()
     }
 
-    /// Whether there is a snapshot without a fingerprint.
+    /// Whether this table has a snapshot without a fingerprint.
     pub fn lacks_fingerprint(&self, label: &str) -> bool {
         self.recorded.get(label).is_some_and(|recorded| recorded.fingerprint.is_none())
     }
@@ -193,9 +195,9 @@ impl<'a> Reconciled<'a> {
         &self.snapshots
     }
 
-    /// Records that the publication `id` is about to be committed with these tables. Where the target does not have what the
-    /// snapshots show, none of them is trusted from here on. (Not earlier: a difference that may not be healed is found
-    /// again by the next run.)
+    /// Records that the publication `id` is about to be committed with these tables. If the target does not have the
+    /// rows that the snapshots represent, no snapshot is trusted from here on. (Not earlier, so that the next run finds
+    /// again a difference that must not be healed.)
     pub fn begin(self, id: &str, staged: &[StagedDelta<'_>]) -> Result<Pending<'a>> {
         let Ledger { store, mut current, .. } = self.ledger;
         let mut statements = Vec::new();
@@ -217,7 +219,7 @@ impl<'a> Reconciled<'a> {
 }
 
 impl<'a> Pending<'a> {
-    /// Ends the publication: it is now the current one if the target `has_published`, else nothing was to be done.
+    /// Ends the publication. It becomes the current one if the target `has_published`; otherwise there were no changes.
     pub fn settle(self, has_published: bool) -> Result<Ledger<'a>> {
         let Self { store, id, current, promotions } = self;
         let (mut statements, current) = if has_published { (promotions, Some(id)) } else { (Vec::new(), current) };
@@ -227,7 +229,7 @@ impl<'a> Pending<'a> {
     }
 }
 
-/// What makes a table's snapshot current once the target has its changes.
+/// The statements that make a table's snapshot current after the target has received the changes.
 fn promotion(staged: &StagedDelta<'_>) -> Vec<String> {
     let StagedDelta { delta, coverage, fingerprint } = staged;
     let name = literal(delta.label());

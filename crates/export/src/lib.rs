@@ -1,19 +1,19 @@
-//! Publishes relations to a target: exactly what changed, all tables or none.
+//! Publishes relations to a target: exactly the changed rows, and all tables or none.
 //!
-//! What changed is computed in the warehouse, by SQL that `delta` writes and the run executes; the rows reach an
-//! exporter through `Changes`. Knows nothing of documents, of models or of how DuckDB is reached.
+//! `delta` writes the SQL that computes the changes, and the run executes it in the warehouse. An exporter reads the
+//! rows through `Changes`. Knows no documents, no models and no connection to DuckDB.
 //!
 //! A publication, as the run composes it:
 //!
 //! 1. `contract::resolve` turns relations into tables.
-//! 2. `target(place).open` connects, takes the target's lock, and compares the tables there with ours.
+//! 2. `target(place).open` connects, acquires the target's lock, and compares the target's tables with ours.
 //!    `Ledger::reconcile` compares the target's last publication with the warehouse's ledger.
 //! 3. For each table the run executes `Delta::compute` and reads `Delta::counts`. Tables with changes are staged, several
-//!    at once if the run likes.
+//!    at the same time if the run chooses to.
 //! 4. `Reconciled::begin` records the id in the warehouse, `Exporter::commit` publishes, `Pending::settle` makes the
 //!    warehouse's snapshots current.
 //!
-//! `target` holds the steps that all targets share; a folder for each target holds what is its own.
+//! `target` contains the steps that all targets share. The folder of a target contains its own code.
 
 mod capabilities;
 mod changes;

@@ -1,4 +1,4 @@
-//! What a publication would do to a target's tables, for people to read first.
+//! The steps that a publication would run on a target's tables, for people to read first.
 //!
 //! Values only.
 
@@ -11,11 +11,11 @@ pub struct PlannedStep {
     pub text: String,
     /// It loses data.
     pub is_destructive: bool,
-    /// How many values it loses or may change, where that was cheap to count.
+    /// How many values it loses or may change, if they are cheap to count.
     pub values: Option<u64>,
-    /// A foreign key, until the table it points to exists.
+    /// It is a foreign key, and the referenced table does not exist yet.
     pub is_waiting: bool,
-    /// No step, but why one cannot be taken.
+    /// The text is not a step, but the reason why a step cannot be run.
     pub is_blocked: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The Postgres types that relations are published in, and which of ours fit a column that someone else made.
+//! The Postgres types that relations are published in, and which of them fit a column that someone else created.
 //!
 //! Pure: names and rules only. Knows no connection, no driver and no DuckDB.
 
@@ -105,8 +105,8 @@ impl PostgresType {
         }
     }
 
-    /// Reads a type as a contract writes it, in any of Postgres' spellings; what is no built-in type is `Named`. None for
-    /// what no value can be published as.
+    /// Reads a type as a contract writes it, in any of Postgres' spellings; what is no built-in type is `Named`. None
+    /// for what no value can be published as.
     pub fn written(text: &str) -> Option<Self> {
         let text = text.trim();
         if let Some(element) = text.strip_suffix("[]") {
@@ -166,8 +166,8 @@ impl PostgresType {
         })
     }
 
-    /// Whether values of this type, a relation's own, can be published in a column of type `contract`: all of them, or all
-    /// but those that are found to be hazards.
+    /// Whether values of this type, a relation's own, can be published in a column of type `contract`: all of them, or
+    /// all but those that are found to be hazards.
     pub fn can_become(&self, contract: &Self) -> bool {
         use PostgresType::*;
         match (self, contract) {
@@ -235,8 +235,8 @@ impl PostgresType {
         })
     }
 
-    /// Whether a column of the type that `format_type` prints as `theirs` takes every value of ours, or says so
-    /// loudly: what could round or cut a value silently does not fit. `is_enum` tells a type made by `create type … as enum`.
+    /// Whether a column of the type that `format_type` prints as `theirs` takes every value of ours, or says so loudly:
+    /// what could round or cut a value silently does not fit. `is_enum` tells a type made by `create type … as enum`.
     ///
     /// Narrower integers and numerics of the same scale fit, for Postgres raises an error where a value does not.
     pub fn fits(&self, theirs: &str, is_enum: bool) -> bool {

@@ -1,4 +1,4 @@
-//! What is published: the tables of one atomic export, and how many rows it touched.
+//! A publication: the tables of one atomic export, and how many rows it changed.
 //!
 //! Values only. Knows no target and no warehouse.
 
@@ -18,7 +18,7 @@ pub struct Publication {
     pub target: String,
     /// Parents before children, as `contract::resolve` returns them.
     pub tables: Vec<Table>,
-    /// By label, a fingerprint of the model that made the rows, for the record.
+    /// By label, a fingerprint of the model that produced the rows, for the record.
     pub definitions: BTreeMap<String, String>,
 }
 
@@ -39,11 +39,11 @@ impl Publication {
 pub enum Coverage {
     /// All rows of the relation: the target's other rows are deleted.
     Everything,
-    /// Rows new or changed since the last publication, and the keys of those that are gone.
+    /// New or changed rows since the last publication, and the keys of removed rows.
     Delta,
 }
 
-/// How many rows a publication touches in one table.
+/// How many rows a publication changes in one table.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     pub inserted: u64,
@@ -57,16 +57,16 @@ impl Counts {
     }
 }
 
-/// A publication done.
+/// A finished publication.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Published {
     /// The id of the publication that the target has now; None: there was nothing to publish.
     pub id: Option<String>,
-    /// The staged tables, by label, with what changed in the target, in the publication's order.
+    /// The staged tables, by label, with the counts of rows changed in the target, in the publication's order.
     pub tables: Vec<(String, Counts)>,
 }
 
-/// A natural key and the id that was given to it: every target of a project with surrogate keys keeps them too.
+/// A natural key and its assigned id. Every target of a project with surrogate keys stores them too.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublishedKey {
     pub map: String,

@@ -1,6 +1,6 @@
-//! The targets there are: the one place that turns a profile's `type` into a target.
+//! The registry of targets: the one place that turns a profile's `type` into a target.
 //!
-//! Everything else asks the target what it can do and what people call it.
+//! All other code asks the target for its capabilities and its name.
 
 use super::duckdb::DuckdbTarget;
 use super::exporter::Target;

@@ -1,6 +1,6 @@
 //! Attaches a DuckDB file to the warehouse's database, which locks it.
 //!
-//! Knows the engine's messages; nothing of tables.
+//! Knows the engine's messages, but no table.
 
 use std::fs;
 use std::path::Path;
@@ -14,7 +14,7 @@ use elt_base::cancel::Cancel;
 use elt_base::error::{Error, Result};
 use elt_base::schema::literal;
 
-/// Attaches the file, or makes it, once no other program has it open.
+/// Attaches the file, or creates it, after no other program has it open.
 pub fn attach(path: &Path, engine: &Engine<'_>, cancel: &Cancel, say: &dyn Fn(&str)) -> Result<()> {
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder).map_err(|error| messages::export_file("create folder", folder, &error))?;

@@ -1,4 +1,4 @@
-//! What a DuckDB file can do as a target.
+//! The capabilities of a DuckDB file as a target.
 //!
 //! A value.
 

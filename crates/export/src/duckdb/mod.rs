@@ -1,9 +1,8 @@
 //! Publishes to a DuckDB file, in one of its transactions.
 //!
-//! The file is attached to the warehouse's own database, from when the publication opens until it ends: DuckDB lets one
-//! process at a time have a file that it writes, so that is the publication's lock too. The rows go from one database to
-//! the other within DuckDB. `_elt.publications` in the file names the last publication. Knows no driver: the
-//! engine runs the SQL.
+//! The file is attached to the warehouse's own database while the publication is open. DuckDB allows only one process
+//! to write a file, so the attached file is also the publication's lock. DuckDB copies the rows from one database to
+//! the other. `_elt.publications` in the file names the last publication. Knows no driver: the engine runs the SQL.
 
 mod attach;
 mod capabilities;
@@ -53,7 +52,7 @@ impl Target for DuckdbTarget<'_> {
         let (shown, schema) = (self.path.display(), self.schema);
         if !self.path.exists() {
             return Ok(format!(
-                "DuckDB file `{shown}`, schema `{schema}`: not there yet; the first publication makes it"
+                "DuckDB file `{shown}`, schema `{schema}`: does not exist yet; the first publication creates it"
             ));
         }
         // Twelve bytes in: a checksum precedes the mark.
@@ -64,7 +63,7 @@ impl Target for DuckdbTarget<'_> {
             Err(error) if error.kind() != ErrorKind::UnexpectedEof => {
                 Err(messages::export_file("read", self.path, &error))
             }
-            _ => Err(messages::export_duckdb_open(self.path, &["it is no DuckDB file".to_owned()])),
+            _ => Err(messages::export_duckdb_open(self.path, &["it is not a DuckDB file".to_owned()])),
         }
     }
 }

@@ -1,7 +1,7 @@
-//! The SQL that makes and fills a table in a DuckDB file.
+//! The SQL that creates and fills a table in a DuckDB file.
 //!
-//! Pure text. A table is filled before it gets its primary key and indexes: DuckDB builds an index over rows that are there in half the
-//! time, and loads them without it on all threads.
+//! Pure text. A table is filled before its primary key and indexes are created. DuckDB builds an index over existing
+//! rows in half the time, and loads rows on all threads if the table has no index.
 
 use super::table::{CATALOG, DuckdbTable};
 use crate::target::{Dialect, Merge, MergeColumn};
@@ -67,8 +67,8 @@ impl DuckdbTable {
             let default = extra.default.as_ref().map(|default| format!(" default ({default})")).unwrap_or_default();
             parts.push(format!("{} {}{default}", quote(&extra.name), extra.sql_type));
         }
-        // Constraints, where the contract says indexes too: a unique index of a file that was just opened refuses a key that
-        // the same transaction has deleted (DuckDB 1.5.6), a constraint does not.
+        // Constraints, where the contract says indexes too: a unique index of a file that was just opened refuses a key
+        // that the same transaction has deleted (DuckDB 1.5.6), a constraint does not.
         let mut uniques: Vec<&Vec<String>> = Vec::new();
         let indexes = self.table.indexes.iter().filter(|index| index.unique).map(|index| (None, &index.columns));
         for (name, columns) in
@@ -86,7 +86,7 @@ impl DuckdbTable {
         format!("create table {} ({})", self.sql(), parts.join(", "))
     }
 
-    /// The primary key and the indexes, once the rows are there.
+    /// The primary key and the indexes, for after the rows are inserted.
     pub fn keys(&self) -> Vec<String> {
         let mut statements = Vec::new();
         if !self.table.key.is_empty() {
@@ -109,7 +109,7 @@ impl DuckdbTable {
         statements
     }
 
-    /// All that makes the table: where it is what made it, it is as its contract says.
+    /// All statements that create the table. If they equal the recorded ones, the table matches its contract.
     pub fn define(&self) -> String {
         std::iter::once(self.create()).chain(self.keys()).collect::<Vec<_>>().join(";\n")
     }
@@ -147,12 +147,12 @@ impl DuckdbTable {
         format!("insert into {} ({}) {}", self.sql(), self.column_names(), self.rows(rows))
     }
 
-    /// Takes all rows out of a table.
+    /// Deletes all rows of a table.
     pub fn empty(&self) -> String {
         format!("delete from {}", self.sql())
     }
 
-    /// Makes the table anew, with the columns that are kept: what they hold goes along by the key.
+    /// Creates the table again, with the columns that are kept; their values are copied by the key.
     pub fn rebuild(&self, rows: &str) -> Vec<String> {
         let (table, key) = (self.sql(), self.key());
         if self.kept.is_empty() || key.is_empty() {
@@ -175,7 +175,7 @@ impl DuckdbTable {
         ]
     }
 
-    /// Takes out the rows whose keys a query gives.
+    /// Deletes the rows whose keys a query returns.
     pub fn delete_keys(&self, keys: &str) -> String {
         // The query has the relation's names, which differ at most in case.
         format!(
@@ -185,7 +185,7 @@ impl DuckdbTable {
         )
     }
 
-    /// Takes out the rows whose keys a query of all rows does not have.
+    /// Deletes the rows whose keys a query of all rows does not return.
     pub fn delete_others(&self, rows: &str) -> String {
         format!(
             "delete from {} as _elt_old where not exists (select 1 from ({rows}) as _elt_new where {})",
@@ -239,8 +239,9 @@ impl DuckdbTable {
         format!("select count(*) filter (where _elt_is_new), count(*) filter (where not _elt_is_new) from {CHANGES}")
     }
 
-    /// Puts the collected rows in place of those that have their keys. A changed row is deleted and inserted, not updated:
-    /// DuckDB checks an update's unique keys row by row, and would refuse two rows that change them with each other.
+    /// Puts the collected rows in place of those that have their keys. A changed row is deleted and inserted, not
+    /// updated: DuckDB checks an update's unique keys row by row, and would refuse two rows that change them with each
+    /// other.
     pub fn put_collected(&self) -> Vec<String> {
         let (table, columns) = (self.sql(), self.column_names());
         let others = each(self.others.iter().map(|extra| &extra.name), "", |name| format!(", {name}"));
@@ -254,7 +255,7 @@ impl DuckdbTable {
             statements.push(format!(
                 "insert into {table} ({columns}{others}) select {columns}{others} from {CHANGES} where not _elt_is_new"
             ));
-            // Theirs take their defaults.
+            // Columns of others get their defaults.
             statements
                 .push(format!("insert into {table} ({columns}) select {columns} from {CHANGES} where _elt_is_new"));
         }

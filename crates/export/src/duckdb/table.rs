@@ -1,4 +1,4 @@
-//! A table as it is to be in a DuckDB file, compared with what is there.
+//! A published table of a DuckDB file, compared with the existing table.
 //!
 //! Reads the file's catalog through the engine; changes nothing.
 
@@ -11,7 +11,7 @@ use elt_base::error::{Error, Result};
 use elt_base::schema::literal;
 use elt_project::{ExportPolicy, OnContractChange};
 
-/// What the file is attached as.
+/// The name that the file is attached as.
 pub const CATALOG: &str = "_elt_export";
 
 /// A table of the publication in the file.
@@ -22,9 +22,9 @@ pub struct DuckdbTable {
     pub name: String,
     /// The contract's columns in its order, with the file's spelling and type.
     pub columns: Vec<(String, String)>,
-    /// Columns that are there and not the contract's.
+    /// Existing columns that are not in the contract.
     pub others: Vec<ExtraColumn>,
-    /// Of those, the ones that a table made anew keeps.
+    /// Those of them that are kept if the table is created again.
     pub kept: Vec<ExtraColumn>,
     pub step: TableStep,
     /// The last publication knew it, and as the contract describes it now.
@@ -34,7 +34,7 @@ pub struct DuckdbTable {
     /// The statements that the contract gives, as they are recorded: they change with it.
     pub definition: String,
     pub comments_text: String,
-    /// The statements of indexes that others made, for a table that is made anew.
+    /// The statements of indexes that others created, for a table that is created again.
     pub their_indexes: Vec<String>,
 }
 
@@ -46,16 +46,16 @@ pub struct ExtraColumn {
     is_nullable: bool,
 }
 
-/// What is done to the table before its rows.
+/// The step for the table before its rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TableStep {
     Create,
-    /// Made anew, with all rows: DuckDB alters no column that a key, a check or an index has.
+    /// Created again, with all rows, because DuckDB cannot alter a column that a key, a check or an index uses.
     Rebuild,
     Nothing,
 }
 
-/// What `_elt.tables` says of a table.
+/// The record of a table in `_elt.tables`.
 struct RecordedDuckdbTable {
     is_ours: bool,
     columns: BTreeSet<String>,
@@ -143,7 +143,7 @@ pub fn resolve(
             if !target.is_known && !target.others.is_empty() {
                 let names: Vec<_> = target.others.iter().map(|extra| format!("`{}`", extra.name)).collect();
                 notes.push(format!(
-                    "`{}.{}` has {} beside what is published, left alone",
+                    "`{}.{}` has {}, which the model does not publish; elt leaves these columns alone",
                     target.schema,
                     target.name,
                     names.join(", ")
@@ -154,7 +154,7 @@ pub fn resolve(
     Ok(target)
 }
 
-/// Decides what a table of ours keeps, if it may be made anew.
+/// Decides what a table that elt created keeps, if it may be created again.
 fn rebuild(
     target: &mut DuckdbTable,
     there: &[ExtraColumn],
@@ -181,7 +181,7 @@ fn rebuild(
             notes.push(format!("column `{}` of {shown} is dropped", extra.name));
         } else {
             notes.push(format!(
-                "column `{}` of {shown} is no longer published; it stays, and new rows have a null there",
+                "column `{}` of {shown} is no longer published; it stays, and new rows have NULL in it",
                 extra.name
             ));
         }
@@ -190,32 +190,33 @@ fn rebuild(
     if !policy.allow_destructive {
         target.kept.extend(gone.into_iter().map(|extra| ExtraColumn { default: None, ..extra }));
     }
-    notes.push(format!("{shown} is made anew, for its contract changed: {}", steps.join(", ")));
+    notes.push(format!("{shown} is created again, because its contract changed: {}", steps.join(", ")));
     target.step = TableStep::Rebuild;
     Ok(())
 }
 
-/// Where what is there differs from what is to be; `is_theirs`: the table is somebody's, and wider types do.
+/// The differences between the existing and the published table; `is_theirs`: others created the table, and wider types
+/// are accepted.
 fn differences(target: &DuckdbTable, there: &[ExtraColumn], is_theirs: bool) -> Vec<String> {
     let mut differences = Vec::new();
     for (name, wanted) in &target.columns {
         match there.iter().find(|there| there.name.eq_ignore_ascii_case(name)) {
-            None => differences.push(format!("column `{name}` ({wanted}) is not there")),
+            None => differences.push(format!("column `{name}` ({wanted}) does not exist in the target")),
             Some(there) if there.sql_type == *wanted || is_theirs && holds(&there.sql_type, wanted) => {}
-            Some(there) => {
-                differences.push(format!("column `{name}` is {}, and is published as {wanted}", there.sql_type))
-            }
+            Some(there) => differences
+                .push(format!("column `{name}` is {} in the target, but is published as {wanted}", there.sql_type)),
         }
     }
     if is_theirs {
         for extra in target.others.iter().filter(|extra| !extra.is_nullable && extra.default.is_none()) {
-            differences.push(format!("column `{}` takes no null, has no default, and is not published", extra.name));
+            differences
+                .push(format!("column `{}` does not accept NULL, has no default, and is not published", extra.name));
         }
     }
     differences
 }
 
-/// Whether a type holds every value of another as it is.
+/// Whether a type can store every value of another unchanged.
 fn holds(wide: &str, narrow: &str) -> bool {
     const INTEGERS: [&str; 5] = ["TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"];
     const UNSIGNED: [&str; 4] = ["UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT"];

@@ -106,13 +106,13 @@ impl<'a> DuckdbPublication<'a> {
         })
     }
 
-    /// The number that a statement gives: rows that it changed.
+    /// The number that a statement returns: the rows that it changed.
     fn count(&self, during: &str, table: &str, sql: &str) -> Result<u64> {
         let rows = self.run(during, Some(table), sql)?;
         Ok(rows.into_iter().flatten().flatten().next().and_then(|text| text.parse().ok()).unwrap_or(0))
     }
 
-    /// Makes a table, or makes it anew, and fills it; returns how many rows it has then.
+    /// Creates a table, or creates it again, and fills it; returns how many rows it has then.
     fn make(&self, table: &DuckdbTable, rows: &str) -> Result<u64> {
         let label = table.table.label.as_str();
         let statements = match table.step {
@@ -148,11 +148,11 @@ impl<'a> DuckdbPublication<'a> {
         for statement in table.put_collected() {
             self.run("changing", label, &statement)?;
         }
-        // Where the file is as we left it, the warehouse's count is the exact one.
+        // If the file is unchanged since our last publication, the warehouse's count is exact.
         Ok(if is_delta { (staged.counts.inserted, staged.counts.updated) } else { counts })
     }
 
-    /// Makes the indexes of others again, in the schema that their statements are written for.
+    /// Creates the indexes of others again, in the schema that their statements are written for.
     fn restore_indexes(&self, table: &DuckdbTable) -> Result<()> {
         if table.their_indexes.is_empty() {
             return Ok(());
@@ -301,13 +301,13 @@ impl Applying for DuckdbPublication<'_> {
 
     fn commit(&mut self) -> Result<Answer> {
         self.run("committing", None, "commit")?;
-        // The rows are safe; what is not checkpointed now is when the file is opened next.
+        // The rows are safe: DuckDB checkpoints the rest when the file is opened next.
         let _ = (self.engine)(&format!("checkpoint {CATALOG}"));
         Ok(Answer::Committed)
     }
 
     fn roll_back(&mut self, error: Error) -> Error {
-        // Refused where there is no transaction, which is what was wanted.
+        // Fails if no transaction is open, which is the wanted state.
         let _ = (self.engine)("rollback");
         error
     }
@@ -324,7 +324,7 @@ impl Applying for DuckdbPublication<'_> {
 
 impl Drop for DuckdbPublication<'_> {
     fn drop(&mut self) {
-        // Refused where there is no transaction, which is what was wanted.
+        // Fails if no transaction is open, which is the wanted state.
         let _ = (self.engine)("rollback");
         let _ = (self.engine)(&format!("detach {CATALOG}"));
     }

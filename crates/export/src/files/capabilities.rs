@@ -1,4 +1,4 @@
-//! What a folder of files can do as a target, by the format of the files.
+//! The capabilities of a folder of files as a target, by the format of the files.
 //!
 //! Values only.
 

@@ -1,4 +1,4 @@
-//! Puts a folder into the place of another at one instant, and repairs what a run that died between left.
+//! Replaces a folder with another one in one instant, and repairs the state that a killed run left.
 //!
 //! Knows paths only.
 
@@ -8,11 +8,11 @@ use std::path::{Path, PathBuf};
 
 use super::temporary::TEMPORARY_START;
 
-/// Ends the name of a folder that stands aside while another takes its place.
+/// Ends the name of a folder that is moved aside while another one replaces it.
 const ASIDE_END: &str = ".old";
 
-/// Puts `new` where `place` is; what was there stands at `new` afterwards. Where the file system can exchange two names,
-/// a reader always finds one of both.
+/// Puts `new` where `place` is; what was there stands at `new` afterwards. Where the file system can exchange two
+/// names, a reader always finds one of both.
 pub fn exchange(new: &Path, place: &Path) -> io::Result<()> {
     if fs::symlink_metadata(place).is_err() {
         return fs::rename(new, place);
@@ -23,7 +23,7 @@ pub fn exchange(new: &Path, place: &Path) -> io::Result<()> {
     in_two_steps(new, place)
 }
 
-/// False where the file system cannot.
+/// False if the file system cannot do this.
 #[cfg(any(target_os = "linux", target_vendor = "apple"))]
 fn exchange_names(new: &Path, place: &Path) -> io::Result<bool> {
     use rustix::fs::{CWD, RenameFlags, renameat_with};
@@ -41,7 +41,7 @@ fn exchange_names(_new: &Path, _place: &Path) -> io::Result<bool> {
     Ok(false)
 }
 
-/// For a moment nothing is there.
+/// For a moment the place is empty.
 fn in_two_steps(new: &Path, place: &Path) -> io::Result<()> {
     let aside = aside(place);
     fs::rename(place, &aside)?;
@@ -58,7 +58,7 @@ fn aside(place: &Path) -> PathBuf {
     place.with_file_name(format!("{TEMPORARY_START}{name}{ASIDE_END}"))
 }
 
-/// What stands aside in a folder is put back, or removed where its place was taken.
+/// Puts back the folders that were moved aside, or removes them if their places are in use.
 pub fn repair(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -115,7 +115,7 @@ mod tests {
         in_two_steps(&new, &place).expect("exchanged");
         check(&place, Some("1"));
         check(&new, Some("2"));
-        // Died after the first step, and after the second.
+        // Killed after the first step, and after the second.
         fs::rename(&place, aside(&place)).expect("moved");
         repair(root.path()).expect("repaired");
         check(&place, Some("1"));

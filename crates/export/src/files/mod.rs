@@ -1,9 +1,9 @@
-//! Publishes relations as files below one folder: Parquet, CSV or JSON lines, each relation one file or, partitioned, one
-//! folder.
+//! Publishes relations as files below one folder: Parquet, CSV or JSON lines, each relation one file or, partitioned,
+//! one folder.
 //!
-//! What is published is written beside its place and then takes it by name, so that each file or folder is whole whenever
-//! it is read; `publication.json`, written last, names the publication they belong to. Several files do not change at
-//! one instant. Removes nothing that it did not write. Knows no SQL: the warehouse writes the files.
+//! Each file or folder is written under a temporary name and then renamed, so that a reader always finds it complete.
+//! `publication.json` is written last and names the publication that the files belong to. Several files do not change
+//! in one instant. Removes nothing that it did not write. Knows no SQL: the warehouse writes the files.
 
 mod capabilities;
 mod exchange;

@@ -1,4 +1,4 @@
-//! Where the tables of a publication are in its folder, what may be there, and which names are of files on their way.
+//! The paths of a publication's tables in its folder, the files that may exist there, and the names of temporary files.
 //!
 //! Knows paths and tables; publishes nothing.
 
@@ -54,7 +54,8 @@ pub fn check_places(tables: &[Table], format: &FileFormat) -> Result<()> {
     Error::many(errors).map_or(Ok(()), Err)
 }
 
-/// A folder that no publication recorded is only replaced if it holds partitions alone: else it is somebody's.
+/// A folder that no publication recorded is replaced only if it contains nothing but partitions; else it belongs to
+/// somebody else.
 pub fn check_partitions(place: &Path, label: &str) -> Result<()> {
     let Ok(entries) = fs::read_dir(place) else { return Ok(()) };
     let is_ours = |name: &str| name.contains('=');

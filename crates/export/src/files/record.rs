@@ -1,6 +1,6 @@
 //! `publication.json`: which publication a folder's files belong to, and how each looked when it was published.
 //!
-//! Knows the file's form and how files are stamped; nothing of tables beyond their labels.
+//! Knows the file's format and how files are stamped. Of tables it knows only the labels.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -18,7 +18,7 @@ use crate::publication::Counts;
 use elt_base::error::Result;
 
 pub const RECORD: &str = "publication.json";
-/// What a publication is about to put in place: whoever finds it knows those files for ours.
+/// The files that a publication is about to put in place: the next run recognises them as ours.
 pub const INTENT: &str = "._elt_publishing.json";
 /// The form of the record. 1 had no `path`, `format` and `stamp`.
 const VERSION: u32 = 2;
@@ -32,7 +32,7 @@ pub struct Record {
     pub published_at: String,
     pub project: String,
     pub target: String,
-    /// The tables this folder holds, with the publication that wrote each last.
+    /// The tables in this folder, with the publication that wrote each last.
     pub tables: BTreeMap<String, RecordedFile>,
 }
 
@@ -55,7 +55,7 @@ pub struct RecordedFile {
     pub stamp: Option<Stamp>,
 }
 
-/// What tells whether somebody touched a published file, or any in a folder.
+/// The stamp that shows whether somebody changed a published file, or any file in a folder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stamp {
     pub files: u64,
@@ -74,7 +74,7 @@ impl Record {
         let record: Option<Self> = read_json(&path)?;
         match record {
             Some(record) if record.version > VERSION => {
-                let cause = format!("its version is {}, this program knows {VERSION}", record.version);
+                let cause = format!("its version is {}, but this program reads version {VERSION}", record.version);
                 Err(messages::export_record(&path, cause))
             }
             record => Ok(record),
@@ -104,7 +104,7 @@ fn read_json<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     serde_json::from_str(&text).map(Some).map_err(|error| messages::export_record(path, error.to_string()))
 }
 
-/// Written beside, synced, renamed, and the name synced.
+/// Writes the file under another name, syncs it, renames it, and syncs the name.
 fn write_json<T: Serialize>(folder: &Path, name: &str, value: &T) -> Result<()> {
     let path = folder.join(name);
     let temporary = folder.join(format!("{TEMPORARY_START}record{}", TEMPORARY_END));
@@ -120,7 +120,7 @@ fn write_json<T: Serialize>(folder: &Path, name: &str, value: &T) -> Result<()> 
     write().map_err(|error| messages::export_file("write", &path, &error))
 }
 
-/// The stamp of a file or of all files in a folder; None if nothing is there.
+/// The stamp of a file or of all files in a folder; None if it does not exist.
 pub fn stamp(path: &Path) -> Result<Option<Stamp>> {
     if fs::symlink_metadata(path).is_err() {
         return Ok(None);

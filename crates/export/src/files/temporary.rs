@@ -1,4 +1,4 @@
-//! The names of what is not yet published, or no longer.
+//! The names of files and folders that are not published yet, or no longer published.
 //!
 //! Knows names only.
 

@@ -1,4 +1,4 @@
-//! Writes the files of a publication, beside their places, and puts them in place.
+//! Writes the files of a publication under temporary names, and renames them to their places.
 //!
 //! Knows no SQL: the warehouse writes the files.
 
@@ -35,12 +35,12 @@ pub struct FilePublication {
     format: FileFormat,
     tables: Vec<Table>,
     record: Record,
-    /// What was staged and is not yet removed.
+    /// The staged files that are not removed yet.
     temporary: parking_lot::Mutex<Vec<PathBuf>>,
     _lock: File,
 }
 
-/// A file that was written beside its place.
+/// A file that was written under a temporary name.
 pub struct StagedFile {
     temporary: PathBuf,
     rows: u64,
@@ -67,7 +67,7 @@ impl PublicationLock for FolderLock<'_> {
     fn ask(&mut self) -> Result<Option<File>> {
         match self.file.as_ref().map(File::try_lock) {
             Some(Err(TryLockError::WouldBlock)) => Ok(None),
-            // A file system without locks has no two machines that share it, or nobody who could tell.
+            // The file system has no locks: either no two machines share it, or it cannot be checked.
             _ => Ok(self.file.take()),
         }
     }
@@ -82,8 +82,8 @@ impl PublicationLock for FolderLock<'_> {
 }
 
 impl FilePublication {
-    /// Makes the folder, waits for its lock and removes what runs that died left in it. Looks which of the published files
-    /// somebody touched.
+    /// Makes the folder, waits for its lock and removes what runs that died left in it. Looks which of the published
+    /// files somebody touched.
     pub fn open(folder: &Path, format: &FileFormat, opening: Opening<'_>) -> Result<OpenPublication<Self>> {
         let Opening { publication, policy, cancel, say, .. } = opening;
         check_places(&publication.tables, format)?;
@@ -107,7 +107,7 @@ impl FilePublication {
         Ok(OpenPublication::new(publication, cancel.clone(), opened, target))
     }
 
-    /// Compares the files there with what was published.
+    /// Compares the existing files with the record of the last publication.
     fn compare_with_record(&self, intent: &Intent, on_divergence: OnDivergence, opened: &mut Opened) -> Result<()> {
         let mut differences = Vec::new();
         for table in &self.tables {
@@ -121,7 +121,7 @@ impl FilePublication {
             }
             if let Some(old) = recorded_path.filter(|old| *old != place && old.exists()) {
                 opened.notes.push(format!(
-                    "`{}` stays as it was last published; `{}` is now published as `{}`, and removing the old one is yours",
+                    "`{}` stays as it was last published; `{}` is now published as `{}`; remove the old one yourself if nobody needs it",
                     shown(&old),
                     table.label,
                     shown(&place)
@@ -143,17 +143,17 @@ impl FilePublication {
                 continue;
             }
             opened.in_full.insert(table.label.clone());
-            // Put in place by a publication that died before it wrote its record.
+            // A publication put it in place, but was killed before it wrote its record.
             if found.is_some() && found.as_ref() == intent.get(&table.label) {
                 continue;
             }
-            let what = if found.is_none() { "is missing" } else { "was changed by somebody since it was published" };
+            let what = if found.is_none() { "is missing" } else { "was changed after it was published" };
             differences.push(format!("`{}` {what}", shown(&place)));
         }
         if on_divergence == OnDivergence::Fail && !differences.is_empty() {
             return Err(messages::export_files_differ(&differences));
         }
-        opened.notes.extend(differences.into_iter().map(|what| format!("{what}; it is written anew")));
+        opened.notes.extend(differences.into_iter().map(|what| format!("{what}; it is written again")));
         Ok(())
     }
 
@@ -164,7 +164,7 @@ impl FilePublication {
     fn fill(&self, table: &Table, temporary: &Path, changes: &mut dyn Changes) -> Result<StagedFile> {
         let rows = changes.write_file(temporary, &self.format)?;
         if !table.partition_by.is_empty() {
-            // Without a row there is no partition, and no folder.
+            // Without rows no partition exists, and no folder.
             fs::create_dir_all(temporary).map_err(|error| messages::export_file("create folder", temporary, &error))?;
         }
         sync(temporary)?;
@@ -173,7 +173,7 @@ impl FilePublication {
     }
 }
 
-/// Removes what a run that died left, and puts back what it had set aside.
+/// Removes the temporary files that a killed run left, and puts back the folders that it had moved aside.
 fn clean(folder: &Path) -> Result<()> {
     exchange::repair(folder).map_err(|error| messages::export_file("repair", folder, &error))?;
     let entries = fs::read_dir(folder).map_err(|error| messages::export_file("read folder", folder, &error))?;
@@ -230,7 +230,7 @@ impl Staging for FilePublication {
 }
 
 impl Applying for FilePublication {
-    /// Writes down which files are about to be put in place.
+    /// Records which files are about to be put in place.
     fn begin(&mut self, work: &mut [Work<StagedFile>]) -> Result<()> {
         let staged = work.iter().filter_map(|work| Some((work.index, work.staged.as_ref()?)));
         let intent: Intent =
@@ -291,15 +291,15 @@ impl Applying for FilePublication {
         Ok(())
     }
 
-    /// The record that is in place is what counts.
+    /// The record in the folder decides.
     fn commit(&mut self) -> Result<Answer> {
         self.record.write(&self.folder)?;
-        // What cannot be removed now, the next publication removes.
+        // The next publication removes files that cannot be removed now.
         let _ = fs::remove_file(self.folder.join(INTENT));
         Ok(Answer::Committed)
     }
 
-    /// What is in place stays: the next publication recognises it by what `begin` wrote down.
+    /// Files that are in place stay: the next publication recognises them by the record that `begin` wrote.
     fn roll_back(&mut self, error: Error) -> Error {
         error
     }
@@ -316,7 +316,7 @@ impl Applying for FilePublication {
 impl Drop for FilePublication {
     fn drop(&mut self) {
         for temporary in self.temporary.get_mut().iter() {
-            // What cannot be removed now, the next publication removes.
+            // The next publication removes files that cannot be removed now.
             let _ = exchange::remove(temporary);
         }
     }

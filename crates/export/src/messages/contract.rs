@@ -1,50 +1,49 @@
-//! What is said of contracts that changed.
+//! The messages about changed contracts.
 
 use elt_base::error::Error;
 
-/// `steps` bring the table to its contract, one line each.
+/// `steps`: the steps that make the table match its contract, one line each.
 pub(crate) fn export_contract_changed(table: &str, steps: &[String]) -> Error {
     let mut error =
-        Error::failed(format!("table `{table}` is not what its contract says, and `on_schema_change` is `fail`"));
+        Error::failed(format!("table `{table}` differs from its contract, and `on_schema_change` is `fail`"));
     for step in steps {
         error = error.because(step);
     }
-    error.hint("nothing was published; `elt plan` shows all steps, `elt apply` takes them")
+    error.hint("nothing was published; run `elt plan` to see all steps, and `elt apply` to run them")
 }
 
 /// `columns`: a line for each, with the views that read it.
 pub(crate) fn export_views_in_the_way(table: &str, columns: &[String]) -> Error {
-    let mut error = Error::failed(format!("table `{table}` cannot become what its contract says"));
+    let mut error = Error::failed(format!("table `{table}` cannot be altered to match its contract"));
     for column in columns {
         error = error.because(column);
     }
-    error.hint("nothing was published; views are never dropped here: drop and make them again around `elt apply`, or keep the type by a cast in the model's SQL")
+    error.hint("nothing was published, and elt never drops views; drop these views before `elt apply` and create them again after it, or keep the type with a cast in the model's SQL")
 }
 
-/// `step` adds the constraint; `count` rows do not hold to it.
+/// `step` adds the constraint; `count` rows violate it.
 pub(crate) fn export_constraint_broken(table: &str, step: &str, count: i64) -> Error {
-    let rows = if count == 1 { "1 row does".to_owned() } else { format!("{count} rows do") };
-    Error::failed(format!("{rows} not hold to what the contract of `{table}` adds"))
+    let rows = if count == 1 { "1 row violates".to_owned() } else { format!("{count} rows violate") };
+    Error::failed(format!("{rows} a constraint that the contract of `{table}` adds"))
         .because(step)
-        .hint("nothing was published; a data test on the model shows the rows")
+        .hint("nothing was published; add a data test to the model to see the rows")
 }
 
-/// `lines`: a constraint each, with how many rows it does not hold for.
+/// `lines`: one line for each constraint, with the number of rows that violate it.
 pub(crate) fn export_rows_break(table: &str, lines: &[String]) -> Error {
-    let mut error = Error::failed(format!("rows of `{table}` do not hold to its contract"));
+    let mut error = Error::failed(format!("rows of `{table}` violate its contract"));
     for line in lines {
         error = error.because(line);
     }
-    error.hint("nothing was published; a data test on the model shows the rows")
+    error.hint("nothing was published; add a data test to the model to see the rows")
 }
 
 pub(crate) fn export_no_ddl(called: &str) -> Error {
     Error::usage(format!("`--ddl` prints nothing for a {called} target"))
-        .hint("it is for the type `postgres`; other targets make their tables when they are published to")
+        .hint("use it with a target of type `postgres`; a publication to any other target creates the tables itself")
 }
 
 pub(crate) fn export_no_plan(called: &str) -> Error {
-    Error::usage(format!("there is nothing to plan for a {called} target")).hint(
-        "`plan` and `apply` are for the type `postgres`; other targets follow the models when they are published to",
-    )
+    Error::usage(format!("`plan` and `apply` do not work with a {called} target"))
+        .hint("use them with a target of type `postgres`; any other target follows the models at each publication")
 }

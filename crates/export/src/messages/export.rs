@@ -6,32 +6,33 @@ use std::time::Duration;
 use elt_base::error::Error;
 
 pub(crate) fn export_name_taken(name: &str, model: &str, other: &str) -> Error {
-    Error::usage(format!("`{name}` is published by `{model}` and `{other}`"))
-        .hint("a table's name is unique without regard to case; `alias` in one model's config gives it another")
+    Error::usage(format!("`{name}` is published by `{model}` and `{other}`")).hint(
+        "a table's name must be unique, ignoring case; set `alias` in the config of one model to rename its table",
+    )
 }
 
 /// `what` names the thing: "table `t`", "column `c` of `t`".
 pub(crate) fn export_name_too_long(what: &str, bytes: usize) -> Error {
-    Error::failed(format!("{what} has {bytes} bytes, Postgres keeps only 63")).hint("a shorter name fits")
+    Error::failed(format!("{what} has {bytes} bytes, but Postgres allows at most 63")).hint("use a shorter name")
 }
 
 pub(crate) fn export_check_without_expression(table: &str) -> Error {
     Error::usage(format!("a check constraint of `{table}` has no expression"))
-        .hint("`expression: \"amount > 0\"` says what holds, in Postgres' SQL")
+        .hint("add an expression in Postgres SQL, such as `expression: \"amount > 0\"`")
 }
 
 pub(crate) fn export_column_count(table: &str, columns: usize, max: usize) -> Error {
-    Error::failed(format!("`{table}` has {columns} columns, Postgres takes from 1 to {max}"))
+    Error::failed(format!("`{table}` has {columns} columns, but Postgres allows 1 to {max}"))
 }
 
 pub(crate) fn export_no_postgres_type(table: &str, column: &str, duckdb_type: &str) -> Error {
     Error::failed(format!("column `{column}` of `{table}` is {duckdb_type}, which has no type in Postgres"))
-        .hint("a cast in the model's SQL, to VARCHAR for example, gives it one")
+        .hint("cast the column in the model's SQL, for example to VARCHAR")
 }
 
 pub(crate) fn export_two_primary_keys(table: &str) -> Error {
     Error::usage(format!("`{table}` has more than one primary key"))
-        .hint("a key of several columns is one constraint on the model, with `columns:`")
+        .hint("write a key of several columns as one constraint on the model, with `columns:`")
 }
 
 pub(crate) fn export_no_such_column(table: &str, column: &str, nearest: Option<&str>) -> Error {
@@ -40,8 +41,8 @@ pub(crate) fn export_no_such_column(table: &str, column: &str, nearest: Option<&
 }
 
 pub(crate) fn export_foreign_key_nowhere(table: &str) -> Error {
-    Error::usage(format!("a foreign key of `{table}` does not say where it points"))
-        .hint("`to: ref('model')` and `to_columns: [column]` say it")
+    Error::usage(format!("a foreign key of `{table}` does not name the model and columns that it references"))
+        .hint("add `to: ref('model')` and `to_columns: [column]` to the constraint")
 }
 
 pub(crate) fn export_foreign_key_width(table: &str, to: &str, columns: usize, to_columns: usize) -> Error {
@@ -53,28 +54,30 @@ pub(crate) fn export_foreign_key_not_unique(table: &str, to: &str, columns: &[St
         "a foreign key of `{table}` points to `{to}` ({}), which is neither its primary key nor unique",
         ticked(columns)
     ))
-    .hint(format!("a `primary_key` or `unique` constraint on `{to}` allows it"))
+    .hint(format!("add a `primary_key` or `unique` constraint to `{to}`"))
 }
 
-/// `place` is what the lock is of (``schema `shop` ``); `holder` names who has it.
+/// `place` is the place that the lock protects (``schema `shop` ``); `holder` names who has the lock.
 pub(crate) fn export_locked(place: &str, waited: Duration, holder: Option<&str>) -> Error {
     let holder = holder.map(|holder| format!(": {holder}")).unwrap_or_default();
     Error::failed(format!("another publication to {place} is under way (waited {} s){holder}", waited.as_secs()))
-        .hint("it holds the lock until it ends; the next run publishes then")
+        .hint("that publication holds the lock until it ends; run the command again after that")
 }
 
 pub(crate) fn export_no_own_schema(cause: impl Into<String>) -> Error {
-    Error::failed("cannot create schema `_elt`, which holds the record of publications").because(cause).hint(
-        "`grant create on database … to …` allows it, or an administrator runs `create schema _elt authorization …`",
+    Error::failed("cannot create schema `_elt`, which stores the record of publications").because(cause).hint(
+        "run `grant create on database … to …`, or ask an administrator to run `create schema _elt authorization …`",
     )
 }
 
-/// A target schema that is not there and that this role may not create.
+/// The target schema does not exist, and this role is not allowed to create it.
 pub(crate) fn export_no_schema(schema: &str, role: &str, database: &str) -> Error {
-    Error::failed(format!("schema `{schema}` is not there, and role `{role}` may not create it")).hint(format!(
-        "`grant create on database \"{database}\" to \"{role}\"` allows it, or an administrator runs \
+    Error::failed(format!("schema `{schema}` does not exist, and role `{role}` is not allowed to create it")).hint(
+        format!(
+            "run `grant create on database \"{database}\" to \"{role}\"`, or ask an administrator to run \
          `create schema \"{schema}\" authorization \"{role}\"`"
-    ))
+        ),
+    )
 }
 
 /// Every difference of one table that does not fit, column by column. `is_ours`: a publication made it.
@@ -84,51 +87,55 @@ pub(crate) fn export_table_does_not_fit(schema: &str, table: &str, is_ours: bool
         error = error.because(difference);
     }
     error.hint(if is_ours {
-        "nothing was changed; `elt plan` shows all steps, and `elt apply --allow-destructive` takes those too that may lose data"
+        "nothing was changed; run `elt plan` to see all steps, and `elt apply --allow-destructive` to run also the steps that may lose data"
     } else {
-        "nothing was changed; either side can be adapted: a cast in the model's SQL, or `alter table`"
+        "nothing was changed; add a cast to the model's SQL, or run `alter table` in the target"
     })
 }
 
 pub(crate) fn export_batch_type(table: &str, column: &str, arrow: &str, postgres: &str) -> Error {
-    Error::failed(format!("column `{column}` of `{table}` came as {arrow}, which is not {postgres}"))
+    Error::failed(format!("column `{column}` of `{table}` arrived as {arrow}, which is not {postgres}"))
 }
 
-/// `called` is the target; `hazards`: one line for each column and what it has, with its count and a few keys.
+/// `called` is the target's name; `hazards`: one line for each column and hazard, with the count and a few keys.
 pub(crate) fn export_hazards(table: &str, called: &str, can_quarantine: bool, hazards: &[String]) -> Error {
-    let mut error = Error::failed(format!("`{table}` holds values that {called} cannot hold"));
+    let mut error = Error::failed(format!("`{table}` contains values that {called} cannot store"));
     for hazard in hazards {
         error = error.because(hazard);
     }
     let policies = if can_quarantine { "`on_hazard: replace` or `quarantine`" } else { "`on_hazard: replace`" };
-    error.hint(format!("nothing was published; the model's SQL can mend them, or {policies} on the column")).of_values()
+    error
+        .hint(format!("nothing was published; correct the values in the model's SQL, or set {policies} on the column"))
+        .of_values()
 }
 
-/// A column's policy that the target `called` so does not have.
+/// The column's policy is `quarantine`, and the target with the name `called` does not support it.
 pub(crate) fn export_no_quarantine(table: &str, column: &str, called: &str) -> Error {
-    Error::usage(format!("column `{column}` of `{table}` asks for `quarantine`, which a {called} target does not have"))
-        .hint("`on_hazard` can be `fail` or `replace` there")
+    Error::usage(format!(
+        "column `{column}` of `{table}` has `on_hazard: quarantine`, which a {called} target does not support"
+    ))
+    .hint("set `on_hazard` to `fail` or `replace`")
 }
 
-/// `during` says what was done: `staging`, `merging`, `adding a foreign key`; `cause` holds no row's values.
+/// `during` names the step: `staging`, `merging`, `adding a foreign key`; `cause` contains no row values.
 pub(crate) fn export_postgres(during: &str, table: Option<&str>, cause: impl Into<String>) -> Error {
     let on = table.map(|table| format!(" `{table}`")).unwrap_or_default();
     Error::failed(format!("Postgres failed while {during}{on}"))
         .because(cause)
-        .hint("nothing was published; the target is as it was")
+        .hint("nothing was published, and the target did not change")
 }
 
 pub(crate) fn export_outcome_unknown(called: &str, server: &str, id: &str, cause: impl Into<String>) -> Error {
     Error::failed(format!("the connection to {called} at `{server}` was lost during the commit of publication `{id}`"))
         .because(cause)
-        .hint("whether it was published is unknown; the next run finds out by its id and goes on from there")
+        .hint("it is unknown whether it was published; run the command again: it looks for this id in the target and continues from there")
 }
 
 pub(crate) fn export_not_planned(table: &str) -> Error {
-    Error::failed(format!("`{table}` is no table of this publication"))
+    Error::failed(format!("`{table}` is not a table of this publication"))
 }
 
-/// A publication is all tables or none: one that failed to be staged keeps the others back.
+/// A publication is all tables or none: if one table cannot be staged, no table is published.
 pub(crate) fn export_incomplete() -> Error {
     Error::failed("nothing was published because a table could not be staged")
 }
@@ -140,12 +147,12 @@ pub(crate) fn export_file(doing: &str, path: &Path, cause: &std::io::Error) -> E
 pub(crate) fn export_record(path: &Path, cause: impl Into<String>) -> Error {
     Error::failed(format!("cannot read the record of the last publication, `{}`", path.display()))
         .because(cause)
-        .hint("without the file everything is published anew")
+        .hint("delete the file to publish everything again")
 }
 
 pub(crate) fn export_file_name(table: &str) -> Error {
-    Error::usage(format!("`{table}` cannot be the name of a file"))
-        .hint("`alias` in the model's config gives the relation another name")
+    Error::usage(format!("`{table}` cannot be a file name"))
+        .hint("set `alias` in the model's config to rename the relation")
 }
 
 fn ticked(names: &[String]) -> String {

@@ -1,4 +1,4 @@
-//! The messages of this crate: every error that it raises, as a function each.
+//! The messages of this crate: one function for each error that it raises.
 //!
 //! Knows words only: no type of a stage and no I/O.
 

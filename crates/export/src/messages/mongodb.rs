@@ -1,4 +1,4 @@
-//! What is said of publications to MongoDB.
+//! The messages of publications to MongoDB.
 
 use elt_base::error::Error;
 
@@ -11,7 +11,7 @@ pub(crate) fn export_mongodb_unreachable(place: &str) -> Error {
         .hint("nothing was published; `serverSelectionTimeoutMS` in the URI sets how long to try")
 }
 
-/// `during` says what was done: `writing to`.
+/// `during` names the step: `writing to`.
 pub(crate) fn export_mongodb(during: &str, place: &str, cause: String) -> Error {
     Error::failed(format!("MongoDB failed while {during} `{place}`")).because(cause)
 }
@@ -19,7 +19,7 @@ pub(crate) fn export_mongodb(during: &str, place: &str, cause: String) -> Error 
 pub(crate) fn export_no_bson_type(table: &str, column: &str, written: &str, words: &[&str]) -> Error {
     let words: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
     Error::usage(format!("column `{column}` of `{table}` cannot be published as `{written}`"))
-        .hint(format!("MongoDB's types are {}", words.join(", ")))
+        .hint(format!("use one of MongoDB's types: {}", words.join(", ")))
 }
 
 pub(crate) fn export_spill(cause: &std::io::Error) -> Error {

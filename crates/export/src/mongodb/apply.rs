@@ -1,6 +1,6 @@
-//! Sends what is staged: in one transaction where that is possible, else between a pending mark and the record.
+//! Sends the staged documents: in one transaction if possible, else between a pending mark and the record.
 //!
-//! Deletes go children first, then upserts parents first.
+//! It first deletes documents, children before parents, and then upserts documents, parents before children.
 
 use ::mongodb::ClientSession;
 use bson::{DateTime, Document, RawDocumentBuf, doc};
@@ -15,7 +15,7 @@ use crate::publication::Coverage;
 use crate::target::{Answer, Applying, PublicationRecord, TOOL, Work};
 use elt_base::error::{Error, Result};
 
-/// What a transaction may hold: the server ends one that takes longer than a minute, or whose log grows too large.
+/// The limits of a transaction: the server ends one that runs longer than a minute, or whose log grows too large.
 const TRANSACTION_DOCUMENTS_MAX: u64 = 1_000;
 const TRANSACTION_BYTES_MAX: u64 = 4 * 1024 * 1024;
 
@@ -25,7 +25,7 @@ impl MongodbPublication {
         Ok(hello.contains_key("setName"))
     }
 
-    /// Deletes by `_id`; returns how many there were.
+    /// Deletes by `_id`; returns how many documents were deleted.
     fn delete_documents(
         &self,
         collection: &Collection,
@@ -43,8 +43,8 @@ impl MongodbPublication {
         Ok(deleted)
     }
 
-    /// Puts documents in the place of those with their `_id`; in a collection that others made, sets their fields. Returns
-    /// how many were new, and how many changed.
+    /// Puts documents in the place of those with their `_id`; in a collection that others made, sets their fields.
+    /// Returns how many were new, and how many changed.
     fn upsert(
         &self,
         collection: &Collection,
@@ -75,7 +75,7 @@ impl MongodbPublication {
         Ok((inserted, updated))
     }
 
-    /// Writes a whole collection beside its place and renames it: readers see the old one or the new.
+    /// Writes a whole collection under another name and renames it: readers see the old one or the new one.
     fn write_beside(&self, index: usize, collection: &Collection, documents: &mut Documents) -> Result<()> {
         let beside = format!("_elt_new_{index}");
         self.server.run("dropping what is left in", doc! { "drop": &beside }, None).or_else(absent)?;
@@ -123,8 +123,8 @@ impl MongodbPublication {
         })
     }
 
-    /// Makes the indexes that the contract asks for, and drops those of ours that it no longer does. Of collections that
-    /// others made none are touched.
+    /// Makes the indexes that the contract asks for, and drops those of ours that it no longer does. Of collections
+    /// that others made none are touched.
     fn index(&self, collection: &Collection) -> Result<()> {
         if collection.exists && collection.indexes.is_none() {
             return Ok(());
@@ -152,7 +152,7 @@ impl MongodbPublication {
             }
             declared.insert(name.join("_"), index);
         }
-        // A collection that was written anew has lost its own.
+        // A collection that was written again has lost its indexes.
         let none = std::collections::BTreeSet::new();
         let kept = if collection.id.is_empty() { &none } else { collection.indexes.as_ref().unwrap_or(&none) };
         let missing: Vec<Document> = declared
@@ -190,10 +190,10 @@ impl MongodbPublication {
         self.server.run("recording the publication in", command, session).map(drop)
     }
 
-    /// What an error left, where there was no transaction.
+    /// Handles the state after an error, if there was no transaction.
     fn explained(&self, error: Error) -> Error {
         match self.is_begun {
-            true => error.hint("a part may have been published; the next run compares in full and completes it"),
+            true => error.hint("a part may have been published; run the command again: it compares in full and completes the publication"),
             false => error,
         }
     }
@@ -208,7 +208,7 @@ impl Applying for MongodbPublication {
         let documents: u64 = staged().map(|(_, staged)| staged.documents.count + staged.gone.count).sum();
         let bytes: u64 = staged().map(|(_, staged)| staged.documents.bytes).sum();
         let fits = is_small && documents <= TRANSACTION_DOCUMENTS_MAX && bytes <= TRANSACTION_BYTES_MAX;
-        // What is made within a transaction must exist before it, on older servers.
+        // On older servers, a collection must exist before the transaction that uses it.
         let has_record = self.existing.contains(PUBLICATIONS);
         if fits && has_record && self.is_replica_set()? {
             self.session = Some(self.server.transaction()?);
@@ -313,7 +313,7 @@ impl Applying for MongodbPublication {
     }
 }
 
-/// A command that was to remove what is not there.
+/// The error of a command that removes an object that does not exist.
 fn absent(error: Error) -> Result<Document> {
     let is_absent = error.iter().any(|error| {
         error

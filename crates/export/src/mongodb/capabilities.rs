@@ -1,4 +1,4 @@
-//! What MongoDB can do as a target.
+//! The capabilities of a MongoDB target.
 //!
 //! A value.
 

@@ -1,6 +1,6 @@
-//! A table as MongoDB has it, and what is staged of it.
+//! A table as MongoDB stores it, and its staged documents.
 //!
-//! Knows the contract's tables; no server.
+//! Knows the contract's tables, but no server.
 
 use std::collections::BTreeSet;
 
@@ -15,7 +15,7 @@ use elt_base::error::{Error, Result};
 /// A table of the publication as a collection.
 pub struct Collection {
     pub table: Table,
-    /// The table's name, with its schema before it where the contract has one.
+    /// The table's name, with its schema before it if the contract sets one.
     pub name: String,
     pub fields: Vec<DocumentField>,
     /// The key's columns.
@@ -25,13 +25,13 @@ pub struct Collection {
     pub indexes: Option<BTreeSet<String>>,
 }
 
-/// What waits to be published of one collection.
+/// The documents and deletes of one collection that wait to be published.
 pub struct StagedCollection {
     pub coverage: Coverage,
     pub documents: Documents,
     /// `_id`s alone.
     pub gone: Documents,
-    /// Documents for the collection beside.
+    /// Documents for the quarantine collection.
     pub quarantine: Documents,
     pub notes: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! Compares staged documents with those that a collection has, by their bytes.
+//! Compares staged documents with the documents of a collection, by their bytes.
 //!
 //! Reads the collection once, and remembers 32 bytes for each staged document.
 
@@ -13,7 +13,7 @@ use super::server::Server;
 use crate::difference::Difference;
 use elt_base::error::Result;
 
-/// What is to be done to bring a collection to what is staged.
+/// The changes that make a collection equal to its staged documents.
 pub struct Compared {
     /// Documents that it lacks.
     pub missing: u64,
@@ -25,7 +25,7 @@ pub struct Compared {
     pub unknown: Documents,
 }
 
-/// Compares what is staged of a collection in full with the collection.
+/// Compares a collection with its documents, which are staged in full.
 pub fn compare(server: &Server, collection: &Collection, staged: &mut StagedCollection) -> Result<Compared> {
     // By a hash of its `_id`: a hash of the document, and whether the collection has it as it is.
     let mut known: HashMap<u128, (u128, bool)> = HashMap::new();
@@ -68,7 +68,7 @@ pub fn difference(server: &Server, collection: &Collection, staged: &mut StagedC
         return Ok(Difference { table, missing: staged.documents.count, ..Difference::default() });
     }
     if collection.id.is_empty() {
-        // Its `_id`s are the server's, and tell nothing.
+        // The server assigned its `_id`s, which identify no row.
         return Ok(Difference { table, ..Difference::default() });
     }
     let compared = compare(server, collection, staged)?;

@@ -1,6 +1,6 @@
-//! Documents that wait to be published: in memory while they are few, then in a temporary file.
+//! Stores documents until they are published: a few in memory, more in a temporary file.
 //!
-//! BSON documents tell their own length, and so follow each other without anything between. Knows no server.
+//! A BSON document contains its own length, so documents are stored without separators. Knows no server.
 
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 
@@ -11,7 +11,7 @@ use elt_base::error::Result;
 
 const MEMORY_BYTES: usize = 8 * 1024 * 1024;
 
-/// What one request may hold: a server takes 100,000 operations and 48 MB.
+/// The limits of one request: a server accepts 100,000 operations and 48 MB.
 pub const BATCH_DOCUMENTS: usize = 5_000;
 pub const BATCH_BYTES: usize = 12 * 1024 * 1024;
 
@@ -33,7 +33,7 @@ impl Documents {
         Ok(())
     }
 
-    /// Gives all documents, in batches as large as one request takes.
+    /// Passes on all documents, in batches as large as one request allows.
     pub fn batches(&mut self, mut each: impl FnMut(&[Vec<u8>]) -> Result<()>) -> Result<()> {
         let failed = |error: io::Error| messages::export_spill(&error);
         self.file.seek(SeekFrom::Start(0)).map_err(failed)?;

@@ -16,12 +16,12 @@ use bson::{Bson, Decimal128};
 
 use crate::target::{Hazard, Replacement};
 
-/// What a document may take (`maxBsonObjectSize`).
+/// The maximum size of a document (`maxBsonObjectSize`).
 pub const DOCUMENT_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// What a server takes of nesting.
+/// The maximum nesting that a server accepts.
 const DEPTH_MAX: usize = 100;
 
-/// What becomes of a column: MongoDB's `$type` aliases, from its contract.
+/// The BSON type of a column: MongoDB's `$type` aliases, from its contract.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BsonType {
     /// As the relation's type says.
@@ -41,7 +41,7 @@ pub enum BsonType {
 }
 
 impl BsonType {
-    /// By the contract's word, or the relation's own type. None: there is no such type.
+    /// From the contract's type, or the relation's own type. None: the type does not exist.
     pub fn of(written: Option<&str>, duckdb_type: &str) -> Option<Self> {
         Some(match written {
             None => match duckdb_type.to_uppercase().as_str() {

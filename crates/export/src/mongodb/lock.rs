@@ -1,7 +1,7 @@
-//! The lock of a database's publications: a document in `_elt_locks` with an expiry that its holder pushes on.
+//! The lock of a database's publications: a document in `_elt_locks` with an expiry time that its holder extends.
 //!
-//! MongoDB has no lock that ends with a connection: one whose holder died is taken over at once on the same machine, and
-//! elsewhere when it has expired.
+//! MongoDB has no lock that ends with a connection. If the holder died, a publication on the same machine acquires the
+//! lock at once, and one on another machine acquires it after it has expired.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -98,12 +98,12 @@ impl Drop for HeldLock {
             "delete": COLLECTION,
             "deletes": [{ "q": { "_id": "publication", "owner": &self.owner }, "limit": 1 }],
         };
-        // What cannot be deleted now, expires.
+        // A lock that cannot be deleted now expires.
         let _ = self.server.run("giving back the lock of", command, None);
     }
 }
 
-/// The owner that a lock names, if it was a process of this machine that is no more.
+/// The owner of a lock, if it was a process of this machine that has ended.
 fn dead_owner(held: &Document) -> Option<&str> {
     let pid = rustix::process::Pid::from_raw(held.get_i32("pid").ok()?)?;
     let is_here = held.get_str("host").is_ok_and(|host| host == this_host());

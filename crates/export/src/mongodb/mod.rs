@@ -1,10 +1,10 @@
 //! Publishes to MongoDB: a relation's rows become documents, its key their `_id`.
 //!
-//! Documents are encoded and checked before anything is sent. A small change of existing collections goes in one
-//! transaction, where the server is a replica set; anything else goes collection by collection, parents first, between
-//! a pending mark and the record in `_elt_publications`, so that a publication that was cut off is known, and repeated
-//! in full. A new collection, or one without key, is written beside and renamed. With `extract/mongodb` and
-//! `generate/mongodb` this folder alone names the driver.
+//! Documents are encoded and checked before anything is sent. A small change of existing collections is one transaction
+//! if the server is a replica set. Any other change is sent collection by collection, parents first, between a pending
+//! mark and the record in `_elt_publications`. Therefore the next run recognises an interrupted publication, and
+//! repeats it in full. A new collection, or one without a key, is written under another name and renamed. With
+//! `extract/mongodb` and `generate/mongodb` this folder alone names the driver.
 
 mod apply;
 mod capabilities;

@@ -1,6 +1,6 @@
 //! One MongoDB database to publish to: commands, and errors without values or secrets.
 //!
-//! Knows the driver; nothing of publications.
+//! Knows the driver, but no publication.
 
 use std::future::IntoFuture;
 
@@ -127,7 +127,7 @@ impl Server {
     }
 
     pub fn abort(&self, session: &mut ClientSession) {
-        // The server drops it with the session, if it cannot be told now.
+        // If the server cannot be reached now, it aborts the transaction with the session.
         let _ = self.runtime.block_on(session.abort_transaction().into_future());
     }
 
@@ -143,10 +143,10 @@ impl Server {
     }
 }
 
-/// What a server says of an error, without the values that some messages quote.
+/// A server's message of an error, without the values that some messages quote.
 fn without_values(code: i32, message: &str) -> String {
     let text = match code {
-        // Behind it stand the index' fields with the document's values.
+        // The text after it contains the index' fields with the document's values.
         11000 => message.split(" dup key").next().unwrap_or(message),
         121 => "document failed validation",
         _ => message,

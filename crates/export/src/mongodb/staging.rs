@@ -1,6 +1,6 @@
-//! Encodes the rows of a publication as documents that wait to be sent.
+//! Encodes the rows of a publication as documents, which are sent later.
 //!
-//! Opens the database and takes its lock; writes nothing there.
+//! Opens the database and acquires its lock; writes nothing else there.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -38,7 +38,7 @@ pub struct MongodbPublication {
     pub(super) cancel: Cancel,
     /// In the publication's order.
     pub(super) collections: Vec<Collection>,
-    /// The names of all collections there.
+    /// The names of all existing collections.
     pub(super) existing: BTreeSet<String>,
     /// Of a small publication, where the server has transactions.
     pub(super) session: Option<ClientSession>,

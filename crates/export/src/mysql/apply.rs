@@ -1,9 +1,9 @@
-//! What is made before the transaction, the one transaction that applies a publication, and the look back when the
-//! answer of its commit was lost.
+//! Applies a publication: creates tables before the transaction, runs the one transaction, and looks for the
+//! publication in the target if the answer to the commit was lost.
 //!
-//! InnoDB checks a foreign key row by row and cannot defer it. The transaction runs without these checks and looks for
-//! rows that point nowhere before it commits, so that any order and cycles pass; only where a table of others has a
-//! foreign key that acts (`cascade`, `set null`) the server's checks stay on.
+//! InnoDB checks a foreign key row by row and cannot defer the check. Therefore the transaction runs without these
+//! checks, so that tables can have any order and cycles. Before it commits, it looks for rows that reference missing
+//! rows. The server's checks stay on only if a table of others has a foreign key that acts (`cascade`, `set null`).
 
 use mysql::Conn;
 use mysql::prelude::Queryable;
@@ -17,7 +17,7 @@ use elt_base::error::{Error, Result};
 use elt_connect::mysql::Statements as _;
 use elt_connect::mysql::{describe, is_lost};
 
-/// A foreign key that exists, or was just added: from, columns, to, columns there; each table a position or a place.
+/// An existing or just added foreign key: from, columns, to, referenced columns; each table is a position or a place.
 struct Pointer {
     from: (String, String),
     columns: Vec<String>,
@@ -26,7 +26,7 @@ struct Pointer {
 }
 
 impl MysqlPublication {
-    /// Makes and alters tables; each statement is committed by itself.
+    /// Creates and alters tables; each statement is committed by itself.
     fn define(&self, main: &mut Conn, work: &[Work<MysqlStaged>], made: &mut Vec<usize>) -> Result<()> {
         let tables = place(&self.server.database, "_elt_tables");
         for work in work {
@@ -34,7 +34,7 @@ impl MysqlPublication {
             let table = &self.tables[work.index];
             match &self.plans[work.index].fit {
                 None if work.staged.is_some() => {
-                    // Known as ours first: a run that dies here leaves an empty table that the next one fills.
+                    // It is recorded as ours first: if this run is killed here, the next run fills the empty table.
                     main.exec_drop(
                         format!("replace into {tables} (database_name, name, publication) values (?, ?, ?)"),
                         (&table.database, &table.name, &self.id),
@@ -75,7 +75,7 @@ impl MysqlPublication {
         Ok(())
     }
 
-    /// Takes back the tables that were made for nothing.
+    /// Drops the tables that were created but not filled.
     fn unmake(&self, main: &mut Conn) {
         for table in self.made.iter().map(|index| &self.tables[*index]) {
             let _ = main.run(format!("drop table if exists {}", place(&table.database, &table.name)));
@@ -114,7 +114,7 @@ impl MysqlPublication {
         Ok(main.affected_rows())
     }
 
-    /// Looks for rows that point nowhere: among those that came, and among those that point to what went.
+    /// Looks for rows that reference missing rows: among the new rows, and among the rows that referenced deleted rows.
     fn verify(&self, main: &mut Conn, work: &[Work<MysqlStaged>]) -> Result<()> {
         let named = |name: &(String, String)| work.iter().find(|work| self.name(work.index) == *name);
         let mut pointers: Vec<Pointer> = Vec::new();

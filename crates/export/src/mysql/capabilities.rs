@@ -1,4 +1,4 @@
-//! What MySQL can do as a target.
+//! The capabilities of a MySQL target.
 //!
 //! A value.
 
@@ -8,7 +8,7 @@ use crate::changes::Shape;
 pub const CAPABILITIES: Capabilities = Capabilities {
     shape: Shape::Json,
     can_compare: true,
-    // A schema of MySQL's is a database, which may not be ours to make.
+    // A schema of MySQL is a database, which this user may not be allowed to create.
     has_schemas: false,
     ..Capabilities::only_publishes("MySQL")
 };

@@ -1,6 +1,6 @@
-//! Reads what exists in the target's databases from `information_schema`.
+//! Reads the existing tables of the target's databases from `information_schema`.
 //!
-//! Knows the catalog's tables; judges nothing.
+//! Knows the catalog's tables; decides nothing.
 
 use std::collections::BTreeMap;
 
@@ -42,7 +42,7 @@ pub struct MysqlCatalog {
     pub foreign_keys: Vec<ExistingMysqlKey>,
 }
 
-/// What exists in `databases`, and the foreign keys from or to there.
+/// The tables in `databases`, and the foreign keys from or to them.
 pub fn read(connection: &mut Conn, own: &str, databases: &[String]) -> Result<MysqlCatalog, Error> {
     let list = databases.iter().map(|name| text(name)).collect::<Vec<_>>().join(", ");
     let mut catalog = MysqlCatalog::default();

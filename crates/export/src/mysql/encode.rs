@@ -1,4 +1,5 @@
-//! Arrow batches as the text of `load data` or of a multi-row `insert`, and what of them MySQL cannot hold.
+//! Encodes Arrow batches as the text of `load data` or of a multi-row `insert`, and finds values that MySQL cannot
+//! store.
 //!
 //! Every value is text that the server converts exactly. Knows no connection.
 
@@ -49,9 +50,9 @@ impl Hazard for MysqlHazard {
             Self::Infinite => "Infinity",
             Self::NotANumber => "NaN",
             Self::NotFiniteInJson => "NaN or Infinity, which JSON does not have",
-            Self::Year => "a year that the column does not reach",
+            Self::Year => "a year outside the range of the column",
             Self::Range => "beyond the range of the column's type",
-            Self::Length => "longer than the column takes",
+            Self::Length => "longer than the column allows",
             Self::LongText | Self::LongValue => "longer than the server's `max_allowed_packet`",
         }
     }
@@ -67,7 +68,7 @@ impl Hazard for MysqlHazard {
     }
 }
 
-/// A column whose Arrow type is not what its MySQL type is made from.
+/// A column whose Arrow type is not the one that its MySQL type is encoded from.
 pub struct TextMismatch {
     pub column: usize,
     pub arrow: String,
@@ -145,7 +146,7 @@ impl<'a> TextEncoder<'a> {
         out.extend_from_slice(if self.form == Form::Load { b"\\N" } else { b"NULL" });
     }
 
-    /// An error if there are faults that may not pass; else what became of the others, a line each.
+    /// An error if a fault is not allowed; else one line for each other fault, with how it was handled.
     pub fn judge(&self, table: &MysqlTable) -> Result<Vec<String>> {
         let columns = self.columns.iter().map(|column| FaultyColumn {
             name: &column.name,
@@ -185,7 +186,8 @@ fn escape(bytes: &[u8], out: &mut Vec<u8>) {
 
 type Faulty = Option<(MysqlHazard, Option<String>)>;
 
-/// Writes a value's text; Some with what is wrong with it, and the nearest value that fits. None: no such pair of types.
+/// Writes a value's text; Some with what is wrong with it, and the nearest value that fits. None: no such pair of
+/// types.
 fn write(
     array: &dyn Array,
     row: usize,

@@ -1,6 +1,6 @@
-//! Compares a table of a publication with the one that exists: what must be altered, or why it does not fit.
+//! Compares a table of a publication with the existing table: finds what to alter, or why the table does not fit.
 //!
-//! Pure. Knows no connection: `catalog` fills in what is there.
+//! Pure. Knows no connection: `catalog` reads the existing tables.
 
 use super::catalog::ExistingMysqlTable;
 use super::mysql_type::{LONG, MysqlType};
@@ -8,24 +8,24 @@ use super::statements::{define, names, tick};
 use super::table::{MysqlColumn, MysqlTable};
 use crate::target::{CheckedTable, ExistingColumn, Fitting, check};
 
-/// How a table that exists is published to.
+/// How the publication writes to an existing table.
 #[derive(Debug, Clone, Default)]
 pub struct MysqlFit {
-    /// What follows `alter table …`, one by one.
+    /// The clauses after `alter table …`, one by one.
     pub alterations: Vec<String>,
     /// A column is new: rows that did not change must be sent too.
     pub wants_everything: bool,
-    /// Columns there that nothing fills.
+    /// Existing columns that nothing fills.
     pub unfilled: Vec<String>,
 }
 
-/// Every difference that keeps the table from being published, or how it fits. Gives the table's columns the types
-/// that they have there, so that what does not fit is found before it is sent.
+/// Every difference that prevents the publication of the table, or how it fits. Sets the types of the table's columns
+/// to those in the target, so that a value that does not fit is found before it is sent.
 pub fn fit(table: &mut MysqlTable, there: &ExistingMysqlTable) -> Result<MysqlFit, Vec<String>> {
     match there.engine.as_deref() {
-        None => return Err(vec!["it is no table".into()]),
+        None => return Err(vec!["it is not a table".into()]),
         Some(engine) if !engine.eq_ignore_ascii_case("InnoDB") => {
-            return Err(vec![format!("its engine is {engine}, which has no transactions; InnoDB does")]);
+            return Err(vec![format!("its engine is {engine}, which does not support transactions; use InnoDB")]);
         }
         Some(_) => {}
     }
@@ -33,7 +33,7 @@ pub fn fit(table: &mut MysqlTable, there: &ExistingMysqlTable) -> Result<MysqlFi
         is_ours: there.is_ours,
         columns: &there.columns,
         unique: &there.unique,
-        // Column names do not tell case apart.
+        // Column names ignore case.
         ignores_case: true,
         key_remark: String::new(),
     };
@@ -138,9 +138,9 @@ mod tests {
             [theirs("double"), vec![column("must", "date", true, false)]].concat(),
             &["amount"],
             Err(&[
-                "column `id`: double there, bigint here",
-                "column `must`: not null without a default there, missing here",
-                "key: no primary key or unique index on `id` there",
+                "column `id`: double in the target, bigint in the model",
+                "column `must`: not null without a default in the target, missing in the model",
+                "key: no primary key or unique index on `id` in the target",
             ]),
         );
         check_fit(

@@ -1,6 +1,6 @@
 //! Sends the batches of one query into a staging table: `load data` fed from memory, or rows in `insert` statements.
 //!
-//! Knows one connection and one table; nothing of publications.
+//! Knows one connection and one table, but no publication.
 
 use std::io::{self, Write};
 
@@ -23,7 +23,7 @@ use elt_connect::mysql::{describe, without_values};
 const CHUNK_BYTES: usize = 1 << 20;
 const CHUNKS_WAITING_MAX: usize = 4;
 
-/// What the server takes.
+/// The ways of loading that the server accepts.
 #[derive(Debug, Clone, Copy)]
 pub struct Intake {
     /// `local_infile` is on.
@@ -31,7 +31,7 @@ pub struct Intake {
     pub packet_bytes_max: usize,
 }
 
-/// Where to and what.
+/// The target table and the query.
 pub struct Load<'a> {
     pub place: &'a str,
     pub table: &'a MysqlTable,
@@ -46,8 +46,8 @@ enum Chunk {
 }
 
 impl Load<'_> {
-    /// Sends all that `produce` yields; returns what was replaced, a line each. A value that may not be replaced makes it an
-    /// error, after all batches were seen, so that it says how many there are.
+    /// Sends all that `produce` yields; returns what was replaced, a line each. A value that may not be replaced makes
+    /// it an error, after all batches were seen, so that it says how many there are.
     pub fn run(&self, connection: &mut Conn, produce: impl FnOnce(&mut Sink<'_>) -> Result<()>) -> Result<Vec<String>> {
         // A row of escapes is twice as long, and a statement has words of its own.
         let value_bytes_max = self.intake.packet_bytes_max / 2;
@@ -96,12 +96,13 @@ impl Load<'_> {
             let produced = self.send(encoder, sender, produce);
             (produced, loading.join().unwrap_or_else(|_| Err(self.failed("the loading thread ended"))))
         });
-        // What the server said comes before what came of it here; what we stopped ourselves comes before both.
+        // The server's error takes precedence over an error that it caused here; our own stop takes precedence over
+        // both.
         match (produced, loaded) {
             (Ok(true), Ok(rows)) if rows == encoder.rows => Ok(()),
             (Ok(true), Ok(rows)) => Err(self.failed(&format!("{rows} of {} rows arrived", encoder.rows))),
             (Err(error), _) | (Ok(_), Err(error)) => Err(error),
-            (Ok(false), Ok(_)) => Err(self.failed("the server took no more rows")),
+            (Ok(false), Ok(_)) => Err(self.failed("the server accepted no more rows")),
         }
     }
 
@@ -122,7 +123,7 @@ impl Load<'_> {
                 let chunk = std::mem::replace(out, Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 8));
                 sender.send(Chunk::Rows(chunk)).map_err(|_| {
                     is_gone = true;
-                    self.failed("the server took no more rows")
+                    self.failed("the server accepted no more rows")
                 })
             })
         });
@@ -140,7 +141,7 @@ impl Load<'_> {
                 match receiver.recv() {
                     Ok(Chunk::Rows(bytes)) => writer.write_all(&bytes)?,
                     Ok(Chunk::End) => return Ok(()),
-                    // Stopped: the rows that arrived lie in a staging table.
+                    // Stopped: the rows that arrived are in a staging table.
                     Err(_) => return Err(io::Error::other("stopped")),
                 }
             }
@@ -150,7 +151,7 @@ impl Load<'_> {
         loaded.map_err(|error| self.failed(&describe(&error)))?;
         let (rows, warnings) = (connection.affected_rows(), connection.warnings());
         if warnings > 0 {
-            // With `local` the server bends what does not fit and only warns.
+            // With `local` the server changes values that do not fit, and only warns.
             let warnings: Vec<(String, u16, String)> =
                 connection.query("show warnings limit 1").map_err(|error| self.failed(&describe(&error)))?;
             if let Some((_, code, message)) = warnings.first() {
@@ -195,7 +196,7 @@ impl Load<'_> {
                 // The comma behind the last row.
                 out.pop();
                 let statement = std::mem::replace(out, head.clone().into_bytes());
-                let statement = String::from_utf8(statement).map_err(|_| self.failed("a row is no text"))?;
+                let statement = String::from_utf8(statement).map_err(|_| self.failed("a row is not text"))?;
                 connection.run(statement).map_err(|error| self.failed(&describe(&error)))?;
             }
             Ok(())

@@ -1,6 +1,6 @@
-//! The lock by name that keeps two publications to one database apart; it ends with its connection.
+//! The named lock that prevents two publications to one database at the same time. It ends with its connection.
 //!
-//! Knows one connection; nothing of tables.
+//! Knows one connection and no tables.
 
 use std::time::Duration;
 

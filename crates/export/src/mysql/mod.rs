@@ -1,10 +1,10 @@
 //! Publishes to MySQL and MariaDB: stages by `load data` from memory, applies all tables in one InnoDB transaction.
 //!
-//! The only module that names the `mysql` crate. Tables of ours in the target's database hold the record of publications
-//! (`_elt_publications`) and of what was made (`_elt_tables`); staging tables (`_elt_rows_<n>`, `_elt_gone_<n>`) exist
-//! beside them while a publication is under way. A lock by name keeps two publications apart; what a dead run left, the
-//! next one that holds the lock drops. MySQL commits before and after each change of a table's definition: tables and
-//! columns are made, empty, before the transaction.
+//! The only module that names the `mysql` crate. In the target's database `_elt_publications` records the publications,
+//! and `_elt_tables` records the tables that elt created. Staging tables (`_elt_rows_<n>`, `_elt_gone_<n>`) exist only
+//! while a publication is running. A named lock prevents two publications at the same time; the next publication that
+//! has the lock drops the staging tables that a killed run left. MySQL commits before and after each change of a
+//! table's definition. Therefore tables and columns are created, empty, before the transaction.
 
 mod apply;
 mod capabilities;

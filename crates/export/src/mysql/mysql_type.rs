@@ -1,4 +1,4 @@
-//! The MySQL types that relations are published in, and which of ours fit a column that someone else made.
+//! The MySQL types that relations are published in, and which of them fit a column that someone else created.
 //!
 //! Pure: names and rules only. Knows no connection and no driver.
 
@@ -6,7 +6,8 @@ use std::fmt;
 
 use crate::duck_type::DuckType;
 
-/// Characters of a text in a key or an index where the contract gives no other number: 1,020 of the 3,072 bytes of a key.
+/// Characters of a text in a key or an index where the contract gives no other number: 1,020 of the 3,072 bytes of a
+/// key.
 const KEY_CHARACTERS: u32 = 255;
 
 /// `Display` is its name in MySQL's SQL.
@@ -21,7 +22,7 @@ pub enum MysqlType {
     Double,
     Char(u32),
     Varchar(u32),
-    /// By the bytes it takes at most: `tinytext`, `text`, `mediumtext`, `longtext`.
+    /// By its maximum bytes: `tinytext`, `text`, `mediumtext`, `longtext`.
     Text(u64),
     Date,
     /// The three with digits of a second's fraction.
@@ -76,7 +77,7 @@ impl fmt::Display for MysqlType {
 }
 
 impl MysqlType {
-    /// What a DuckDB type becomes; `in_key`: in a key or an index, where a text needs a length.
+    /// The MySQL type of a DuckDB type; `in_key`: in a key or an index, where a text needs a length.
     pub fn of(duckdb: &DuckType, in_key: bool) -> Option<Self> {
         let text = if in_key { Varchar(KEY_CHARACTERS) } else { Text(LONG) };
         Some(match duckdb {
@@ -189,8 +190,8 @@ impl MysqlType {
         }
     }
 
-    /// Whether a column of type `theirs` takes every value of ours, or one that it does not take is found before it is
-    /// sent: what could round or cut a value silently does not fit.
+    /// Whether a column of type `theirs` accepts every value of this type, or each value that it does not accept is
+    /// found before it is sent. A type that could round or cut a value silently does not fit.
     pub fn fits(&self, theirs: &Self) -> bool {
         match (self, theirs) {
             (a, b) if a == b => true,

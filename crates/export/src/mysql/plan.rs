@@ -1,6 +1,6 @@
-//! What a publication is to do to each table, from what exists there.
+//! Plans what a publication does to each table, based on the existing tables.
 //!
-//! Pure. Knows no connection: `catalog` says what exists.
+//! Pure. Knows no connection: `catalog` reads the existing tables.
 
 use super::catalog::{MysqlCatalog, Name};
 use super::fit::{self, MysqlFit};
@@ -29,7 +29,7 @@ impl MysqlPlan {
     }
 }
 
-/// Compares all tables with what exists; all differences of all tables are one error.
+/// Compares all tables with the existing tables; all differences of all tables are one error.
 pub fn plan(
     tables: &mut [MysqlTable],
     catalog: &MysqlCatalog,
@@ -49,7 +49,7 @@ pub fn plan(
             }
         };
         if let Some(owner) = table.contract.owner.as_ref().filter(|_| there.is_none()) {
-            notes.push(format!("tables of MySQL have no owner: `{}` is not given to `{owner}`", table.name));
+            notes.push(format!("MySQL tables have no owner, so the owner of `{}` is not set to `{owner}`", table.name));
         }
         let mut steps = Vec::new();
         for fit in fit.iter() {
@@ -68,7 +68,7 @@ pub fn plan(
                     && there.to_columns == key.to_columns
             });
             match there {
-                // What others made keeps the constraints they gave it.
+                // A table that others created keeps its constraints.
                 Some(there) if !there.is_ours || exists => {}
                 _ if planned.contains(&to) || catalog.tables.contains_key(&to) => {
                     if there.is_some() {

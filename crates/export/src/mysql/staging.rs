@@ -1,6 +1,6 @@
 //! Opens a database and stages the rows of a publication there.
 //!
-//! Changes no table but our own.
+//! Changes only elt's own tables.
 
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row};
@@ -26,7 +26,7 @@ use elt_base::secret::Secret;
 use elt_connect::mysql::Statements as _;
 use elt_connect::mysql::{MysqlServer, describe};
 
-/// More connections than this help nobody.
+/// More connections than this make nothing faster.
 const CONNECTIONS_MAX: usize = 32;
 
 /// A database; its main connection holds the lock.
@@ -39,14 +39,14 @@ pub struct MysqlPublication {
     pub(super) catalog: MysqlCatalog,
     pub(super) cancel: Cancel,
     intake: Intake,
-    /// Holds the lock, and applies.
+    /// This connection holds the lock, and applies the publication.
     pub(super) main: Mutex<Conn>,
     connections: Connections<Conn>,
     /// The tables that were made before the transaction.
     pub(super) made: Vec<usize>,
 }
 
-/// What was staged of one table.
+/// The result of staging one table.
 pub struct MysqlStaged {
     pub coverage: Coverage,
     pub has_gone: bool,
@@ -156,7 +156,7 @@ impl MysqlPublication {
     }
 }
 
-/// Drops what publications have staged. Whoever holds the lock may: nobody else uses them.
+/// Drops the staging tables of publications. The holder of the lock may do this: nobody else uses them.
 fn drop_staging_tables(connection: &mut Conn) -> Result<(), mysql::Error> {
     let left: Vec<String> = connection.query(
         "select table_name from information_schema.tables where table_schema = database() \
@@ -204,7 +204,8 @@ impl Staging for MysqlPublication {
 
 impl Drop for MysqlPublication {
     fn drop(&mut self) {
-        // What cannot be dropped now, the next publication drops. A connection that stopped amid an answer is closed.
+        // The next publication drops tables that cannot be dropped now. A connection that stopped amid an answer is
+        // closed.
         self.connections.close();
         let _ = drop_staging_tables(self.main.get_mut());
     }

@@ -1,4 +1,4 @@
-//! The text of every statement that makes, fills and merges tables in MySQL.
+//! The text of every statement that creates, fills and merges tables in MySQL.
 //!
 //! Pure. Knows no connection.
 
@@ -55,7 +55,7 @@ pub fn define(column: &MysqlColumn) -> String {
     format!("{}{null}{default}{comment}", typed(column))
 }
 
-/// The table with its columns, keys, checks and indexes; foreign keys follow once all tables exist.
+/// The table with its columns, keys, checks and indexes; foreign keys are added after all tables exist.
 pub fn create_table(table: &MysqlTable) -> String {
     let contract = &table.contract;
     let mut parts: Vec<String> = table.columns.iter().map(define).collect();
@@ -106,7 +106,7 @@ pub fn grant(table: &MysqlTable, privilege: &str, role: &str) -> String {
     format!("grant {privilege} on {} to {role}", place(&table.database, &table.name))
 }
 
-/// A staging table of these columns; its primary key is what the merge looks rows up by.
+/// A staging table of these columns; the merge finds rows by its primary key.
 pub fn create_staging<'a>(place: &str, columns: impl Iterator<Item = &'a MysqlColumn>, key: &[String]) -> String {
     let null = |column: &MysqlColumn| if key.contains(&column.name) { "not null" } else { "null" };
     let mut parts: Vec<_> = columns.map(|column| format!("{} {}", typed(column), null(column))).collect();
@@ -154,13 +154,13 @@ impl Dialect for MysqlDialect {
     }
 }
 
-/// Merges what is staged for one table. `rows` and `gone` are qualified names.
+/// Merges the staged rows of one table. `rows` and `gone` are qualified names.
 pub fn merge(table: &MysqlTable, rows: String, gone: String) -> Merge<'static> {
     let columns = table.columns.iter().map(|column| MergeColumn {
         name: column.name.clone(),
         is_key: column.is_key,
         cast: String::new(),
-        // Byte for byte: a collation may take two texts for the same.
+        // Byte for byte, because a collation may treat two different texts as equal.
         compared: if column.mysql_type.is_text() { ("cast(", " as binary)") } else { ("", "") },
         exists: true,
     });
@@ -179,7 +179,7 @@ fn pairs(left: &str, left_columns: &[String], right: &str, right_columns: &[Stri
     parts.map(|(a, b)| format!("{left}.{} = {right}.{}", tick(a), tick(b))).collect::<Vec<_>>().join(" and ")
 }
 
-/// Finds a row of `from` (a table, or what is staged of it) that points nowhere.
+/// Finds a row of `from` (a table, or its staged rows) that references a missing row.
 pub fn orphan(from: &str, columns: &[String], to: &str, to_columns: &[String]) -> String {
     let given = columns.iter().map(|name| format!("c.{} is not null", tick(name))).collect::<Vec<_>>().join(" and ");
     let first = to_columns.first().map(|name| tick(name)).unwrap_or_default();

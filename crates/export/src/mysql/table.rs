@@ -1,4 +1,4 @@
-//! A table of the publication as MySQL will have it: every column with its type, every name checked.
+//! A table of the publication as MySQL stores it: every column has its type, and every name is checked.
 //!
 //! Pure. Knows no connection.
 
@@ -123,5 +123,5 @@ impl MysqlTable {
     }
 }
 
-/// What is told of a key with a text that has no length.
+/// The note about a key with a text that has no length.
 const LONGEST_TOLD: usize = 4_294_967_295;

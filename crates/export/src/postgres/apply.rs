@@ -1,6 +1,7 @@
 //! The one transaction that applies a publication, step by step.
 //!
-//! Deferrable constraints are checked at the end, so that cycles pass. Knows the staging tables, not how they were filled.
+//! Deferrable constraints are checked at the end, so that cycles pass. Knows the staging tables, not how they were
+//! filled.
 
 use postgres::Client;
 use uuid::Uuid;
@@ -22,7 +23,7 @@ use elt_base::error::{Error, Result};
 use elt_base::schema::quote;
 
 impl PostgresPublication {
-    /// Made in our own schema, to be moved.
+    /// It is created in elt's own schema, and moved later.
     fn is_new(&self, work: &Work<PostgresStaged>) -> bool {
         self.plans[work.index].fit.is_none() && work.staged.is_some()
     }
@@ -39,20 +40,20 @@ impl PostgresPublication {
         self.main.lock().execute(statement, &[]).map_err(|error| failed(during, Some(table), &error))
     }
 
-    /// How staged rows become those of a table that exists.
+    /// How staged rows are merged into an existing table.
     pub(super) fn merge(&self, index: usize) -> Option<Merge<'static>> {
         let fit = self.plans[index].fit.as_ref()?;
         let (rows, gone) = (self.staging_place("rows", index), self.staging_place("gone", index));
         Some(statements::merge(&self.tables[index], fit, rows, gone))
     }
 
-    /// Takes a table's steps of one time.
+    /// Runs a table's steps for one `When`.
     fn take(&self, client: &mut Client, index: usize, when: When) -> Result<()> {
         let mut steps = self.plans[index].steps.iter().filter(|step| step.when == when);
         steps.try_for_each(|step| self.alter(client, index, step))
     }
 
-    /// Takes a step. For a constraint that does not hold, the error has the count of rows.
+    /// Runs a step. If rows violate a constraint, the error has their count.
     fn alter(&self, client: &mut Client, index: usize, step: &MigrationStep) -> Result<()> {
         self.cancel.check()?;
         let table = &self.tables[index];
@@ -63,7 +64,7 @@ impl PostgresPublication {
             return client.batch_execute("release savepoint step").map_err(failed);
         };
         client.batch_execute("rollback to savepoint step").map_err(failed)?;
-        // Class 23: a constraint does not hold.
+        // Class 23: a constraint is violated.
         if !error.code().is_some_and(|code| code.code().starts_with("23")) {
             return Err(failed(error));
         }
@@ -71,7 +72,7 @@ impl PostgresPublication {
         Err(messages::export_constraint_broken(&format!("{}.{}", table.schema, table.name), &step.text, count))
     }
 
-    /// Moves a table that was made anew into the schema, with its own name, its keys' names and its default grants.
+    /// Moves a newly created table into the schema, with its own name, its keys' names and its default grants.
     fn move_in(&self, client: &mut Client, index: usize, staged: &PostgresStaged) -> Result<()> {
         let table = &self.tables[index];
         let name = &table.name;
@@ -80,7 +81,7 @@ impl PostgresPublication {
         let (schema, target_schema) = (quote(&table.schema), &table.schema);
         let table = quote(name);
         let staging = self.staging_name("new", index);
-        // The map of surrogate keys stays in our own schema.
+        // The map of surrogate keys stays in elt's own schema.
         if target_schema != OWN_SCHEMA {
             let staged = qualified(OWN_SCHEMA, &staging);
             client.batch_execute(&format!("alter table {staged} set schema {schema}")).map_err(failed)?;
@@ -92,7 +93,7 @@ impl PostgresPublication {
             if !is_taken.get::<_, bool>(0) {
                 let (from, to) = (quote(&key.staged), quote(&key.own));
                 client
-                    // Renames the constraint that an index stands for, too.
+                    // Also renames the constraint of an index.
                     .batch_execute(&format!("alter index {schema}.{from} rename to {to}"))
                     .map_err(failed)?;
             }
@@ -115,7 +116,7 @@ impl PostgresPublication {
         Ok(())
     }
 
-    /// What brings the table beside, of rows that were set aside, to where the publication is.
+    /// The statements that update the quarantine table to the state of the publication.
     fn set_aside(&self, work: &Work<PostgresStaged>) -> Vec<String> {
         let (table, plan) = (&self.tables[work.index], &self.plans[work.index]);
         let Some(staged) = &work.staged else { return Vec::new() };
@@ -142,7 +143,7 @@ impl PostgresPublication {
         statements
     }
 
-    /// Records what the table was made by: what the next contract is compared with.
+    /// Records the definition of the table, which the next contract is compared with.
     fn record_contract(&self, client: &mut Client, index: usize) -> Result<()> {
         let (table, plan) = (&self.tables[index], &self.plans[index]);
         let mut definition = Definition::of(table);
@@ -163,7 +164,7 @@ impl PostgresPublication {
     }
 }
 
-/// The map of surrogate keys: what it has given is never taken back.
+/// The map of surrogate keys: an assigned id is never removed.
 fn is_key_map(table: &PostgresTable) -> bool {
     table.schema == OWN_SCHEMA && table.name == "keys"
 }
@@ -174,7 +175,7 @@ impl Applying for PostgresPublication {
         for schema in &self.missing_schemas {
             self.run("creating schema", schema, &format!("create schema if not exists {}", quote(schema)))?;
         }
-        // In one order for everybody, so that nobody waits in a circle; readers are not held up.
+        // All publications use the same order, so that no deadlock occurs; readers do not wait.
         let existing: Vec<usize> =
             work.iter().filter(|work| self.touches_existing(work)).map(|work| work.index).collect();
         let mut locked: Vec<&PostgresTable> = existing.iter().map(|index| &self.tables[*index]).collect();
@@ -202,8 +203,8 @@ impl Applying for PostgresPublication {
                 (None, None) => {}
             }
         }
-        // Postgres' default price of a random page is that of a spinning disk, and makes it read all of a large table
-        // to change a few of its rows.
+        // Postgres' default cost of a random page is that of a spinning disk. With it, Postgres reads all of a large
+        // table to change a few of its rows.
         main.batch_execute("set constraints all deferred; set local random_page_cost = 1.1")
             .map_err(|error| failed("deferring constraints", None, &error))
     }
@@ -220,7 +221,7 @@ impl Applying for PostgresPublication {
     fn write(&mut self, work: &mut Work<PostgresStaged>) -> Result<(u64, u64)> {
         let table = &self.tables[work.index];
         let Some(merge) = self.merge(work.index) else {
-            // It was filled before it was moved.
+            // The table was filled before it was moved.
             return Ok((work.staged.as_ref().map_or(0, |staged| staged.rows), 0));
         };
         let mut updated = 0;
@@ -239,14 +240,14 @@ impl Applying for PostgresPublication {
             }
         }
         let mut main = self.main.lock();
-        // Adding a constraint is refused while checks of the same table are still due.
+        // Postgres does not add a constraint while checks of the same table are pending.
         main.batch_execute("set constraints all immediate")
             .map_err(|error| failed("checking constraints", None, &error))?;
         for work in work.iter().filter(|work| self.plans[work.index].fit.is_some() || self.is_new(work)) {
             let table = &self.tables[work.index];
             self.take(&mut main, work.index, When::After)?;
             for key in &self.plans[work.index].foreign_keys {
-                // Its table may be planned, but was not staged.
+                // The referenced table may be planned, but was not staged.
                 let target = qualified(&key.to_schema, &key.to_table);
                 let exists = main
                     .query_one("select to_regclass($1) is not null", &[&target])
@@ -272,7 +273,7 @@ impl Applying for PostgresPublication {
         Ok(())
     }
 
-    /// Records the publication and drops what it staged.
+    /// Records the publication and drops its staging tables.
     fn record(&mut self, record: &PublicationRecord<'_>) -> Result<()> {
         let (id, lock) = (self.uuid(), lock_key(&self.schema));
         let main = self.main.get_mut();
@@ -291,7 +292,7 @@ impl Applying for PostgresPublication {
             self.is_clean = true;
             return Ok(Answer::Committed);
         };
-        // A server that refuses says so; one that is shut down, or silent, may have committed.
+        // A server that rejects the commit reports it; a server that is shut down or silent may have committed.
         match error.as_db_error().is_some_and(|error| !error.code().code().starts_with("57")) {
             true => Err(failed("committing", None, &error)),
             false => Ok(Answer::Lost(describe(&error))),
@@ -320,7 +321,7 @@ impl Applying for PostgresPublication {
     }
 }
 
-/// An error if the target has given other ids to some of the staged keys.
+/// An error if the target has other ids for some of the staged keys.
 fn keep_given(client: &mut Client, merge: &Merge<'_>, table: &PostgresTable) -> Result<()> {
     let Some(differing) = merge.differing() else { return Ok(()) };
     let count = client

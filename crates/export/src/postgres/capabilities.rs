@@ -1,4 +1,4 @@
-//! What Postgres can do as a target.
+//! The capabilities of a Postgres target.
 //!
 //! A value.
 

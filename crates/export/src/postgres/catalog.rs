@@ -1,6 +1,6 @@
-//! Reads what exists in a target schema from Postgres' catalog.
+//! Reads the existing tables of a target schema from Postgres' catalog.
 //!
-//! Knows the catalog's tables; judges nothing.
+//! Knows the catalog's tables; decides nothing.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -14,7 +14,7 @@ use crate::target::ExistingColumn;
 /// Every table, view and the like of some schemas, by schema and name.
 pub type PostgresCatalog = BTreeMap<(String, String), ExistingPostgresTable>;
 
-/// Reads the schemas of these tables, and those that their foreign keys point to.
+/// Reads the schemas of these tables, and the schemas that their foreign keys reference.
 pub fn read_for(client: &mut Client, tables: &[PostgresTable]) -> Result<PostgresCatalog, Error> {
     let own = tables.iter().map(|table| &table.schema);
     let pointed_to = tables.iter().flat_map(|table| &table.foreign_keys).map(|key| &key.to_schema);
@@ -22,7 +22,7 @@ pub fn read_for(client: &mut Client, tables: &[PostgresTable]) -> Result<Postgre
     read(client, &schemas.into_iter().cloned().collect::<Vec<_>>())
 }
 
-/// Reads them. Without our own schema no table is ours.
+/// Reads them. If elt's own schema does not exist, elt created no table.
 fn read(client: &mut Client, schemas: &[String]) -> Result<PostgresCatalog, Error> {
     let mut tables = BTreeMap::new();
     let mut ours: BTreeMap<(String, String), Option<Definition>> = BTreeMap::new();
@@ -58,7 +58,7 @@ fn read(client: &mut Client, schemas: &[String]) -> Result<PostgresCatalog, Erro
         standing.kind = row.get(4);
         standing.partition_key = row.get(5);
         if row.get(3) {
-            standing.remarks.push("row security holds for this role".into());
+            standing.remarks.push("row security applies to this role".into());
         }
         for trigger in row.get::<_, Vec<String>>(6) {
             standing

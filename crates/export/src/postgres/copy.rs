@@ -1,6 +1,6 @@
-//! Sends the batches of one query into a table by binary COPY, and says what went wrong without a row's values.
+//! Sends the batches of one query to a table by binary COPY, and reports errors without a row's values.
 //!
-//! Knows one connection and one statement; nothing of publications.
+//! Knows one connection and one statement, but no publication.
 
 use std::io::Write;
 
@@ -19,20 +19,20 @@ use elt_base::cancel::Cancel;
 use elt_base::error::Result;
 use elt_connect::postgres::with_sources;
 
-/// What a query's rows became.
+/// The result of copying a query's rows.
 pub struct Copied {
-    /// Those that are in the table now.
+    /// The rows that are in the table now.
     pub rows: u64,
     pub set_aside: SetAside,
-    /// What was replaced or set aside, a line each.
+    /// The replaced or quarantined values, one line each.
     pub notes: Vec<String>,
 }
 
-/// Runs `statement` (a `copy … from stdin (format binary)`) with all batches that `produce` yields. `table` and its `key` are
-/// for messages.
+/// Runs `statement` (a `copy … from stdin (format binary)`) with all batches that `produce` yields. `table` and its
+/// `key` are for messages.
 ///
-/// A value that Postgres cannot hold, in a column whose policy is to fail, makes it an error, after all batches were
-/// seen so that it tells how many there are.
+/// A value that Postgres cannot store, in a column whose policy is to fail, results in an error. The error is raised
+/// after all batches were read, so that it contains the count of such values.
 pub fn copy(
     transaction: &mut Transaction<'_>,
     statement: &str,
@@ -93,7 +93,7 @@ pub fn copy(
     Ok(Copied { rows: encoder.rows(), set_aside, notes })
 }
 
-/// Copies what was gathered in batches, whose values are known to stand.
+/// Copies collected batches, whose values are known to be valid.
 pub fn copy_batches(
     transaction: &mut Transaction<'_>,
     statement: &str,
@@ -115,12 +115,12 @@ pub fn copy_batches(
     Ok(())
 }
 
-/// What Postgres says of an error, without its DETAIL and without quoted values: those are a row's.
+/// Postgres' message of an error, without its DETAIL and without quoted values, because those are a row's values.
 pub fn describe(error: &postgres::Error) -> String {
     let Some(error) = error.as_db_error() else { return with_sources(error) };
     let code = error.code().code();
     let mut text = without_values(code, error.message());
-    // COPY names the column in its context, behind which the value stands.
+    // COPY names the column in its context, before the value.
     let context = error.where_().unwrap_or_default();
     let copying = context.lines().find_map(|line| line.strip_prefix("COPY "));
     if let Some((_, rest)) = copying.and_then(|line| line.split_once(", column ")) {
@@ -130,7 +130,7 @@ pub fn describe(error: &postgres::Error) -> String {
     format!("{text} [{code}]")
 }
 
-/// Class 22 (data exception) quotes the value behind a colon; P0001 is whatever a trigger's author wrote.
+/// Class 22 (data exception) quotes the value after a colon; P0001 contains the text of a trigger's author.
 fn without_values(code: &str, message: &str) -> String {
     if code == "P0001" {
         return "a trigger or function raised an exception; the server's log has its text".into();

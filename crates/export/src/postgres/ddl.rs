@@ -1,4 +1,4 @@
-//! The SQL that makes all tables of a publication, for people to read and `psql` to run.
+//! The SQL that creates all tables of a publication, for people to read and `psql` to run.
 //!
 //! Pure. Knows no connection.
 
@@ -42,7 +42,7 @@ pub fn script(tables: &[PostgresTable]) -> String {
         let place = qualified(&table.schema, &table.name);
         for key in &table.foreign_keys {
             let is_made = tables.iter().any(|to| to.schema == key.to_schema && to.name == key.to_table);
-            let before = if is_made { "" } else { "-- once that table stands: " };
+            let before = if is_made { "" } else { "-- once that table exists: " };
             let name = quote(&foreign_key_name(table, key));
             last.push(format!("{before}alter table {place} add constraint {name} {};\n", foreign_key(key)));
         }

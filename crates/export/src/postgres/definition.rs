@@ -1,5 +1,5 @@
-//! What a contract wants of a table of ours beside its columns' types, as named pieces of SQL: the same text is made,
-//! recorded, compared and printed.
+//! The definition that a contract requires of a table, apart from column types, as named pieces of SQL. The same text
+//! is executed, recorded, compared and printed.
 //!
 //! Pure. Knows no connection.
 
@@ -12,14 +12,14 @@ use super::table::{PostgresForeignKey, PostgresTable};
 use elt_base::schema::{literal, quote};
 use elt_project::Index;
 
-/// Of one table; recorded in `_elt.tables` once it was applied.
+/// The definition of one table; recorded in `_elt.tables` after it was applied.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Definition {
     pub columns: BTreeMap<String, DefinedColumn>,
     /// By name: `primary key ("id")`, `unique ("a")`, `check (a > 0)`, `foreign key …`.
     pub constraints: BTreeMap<String, String>,
-    /// By name, what follows `create index … on t`; `unique` stands before.
+    /// By name, the text after `create index … on t`; `unique` is a separate field.
     pub indexes: BTreeMap<String, DefinedIndex>,
     pub comment: Option<String>,
     pub owner: Option<String>,
@@ -84,7 +84,7 @@ impl Definition {
             definition
                 .add_index(&joined(table, &index.columns), DefinedIndex { unique: index.unique, definition: sql });
         }
-        // Without one, Postgres reads the whole table for every row that is deleted where a foreign key points to.
+        // Without an index, Postgres reads the whole table for each deleted row that its foreign key may reference.
         for key in &table.foreign_keys {
             let leads = |columns: &[String]| columns.starts_with(&key.columns);
             let is_btree = |index: &&Index| index.method.as_deref().is_none_or(|method| method == "btree");
@@ -118,12 +118,12 @@ impl Definition {
         }
     }
 
-    /// Comments, owner and grants of a table that is new: all that is not made with it.
+    /// Comments, owner and grants of a new table: the parts that `create table` does not contain.
     pub fn finish(&self, place: &str) -> Vec<String> {
         Self::default().steps_to(self, place)
     }
 
-    /// The statements that bring comments, owner and grants from what they were to what they should be.
+    /// The statements that change comments, owner and grants from the recorded ones to those of the contract.
     pub fn steps_to(&self, new: &Self, place: &str) -> Vec<String> {
         let mut statements = Vec::new();
         let text = |comment: &Option<String>| comment.as_ref().map_or("null".into(), |comment| literal(comment));
@@ -149,7 +149,7 @@ impl Definition {
         for (privilege, role) in old.iter().filter(|pair| !definition.contains(pair)) {
             statements.push(format!("revoke {privilege} on {place} from {}", role_name(role)));
         }
-        // Last: after it, the table is another role's.
+        // The last statement: after it, another role owns the table.
         if let Some(owner) = new.owner.as_ref().filter(|owner| self.owner.as_ref() != Some(*owner)) {
             statements.push(format!("alter table {place} owner to {}", quote(owner)));
         }
@@ -166,7 +166,7 @@ fn role_name(role: &str) -> String {
     if role.eq_ignore_ascii_case("public") { "public".into() } else { quote(role) }
 }
 
-/// The constraint's own name, or Postgres' usual one, with a number where several keys have the same columns.
+/// The constraint's own name, or Postgres' usual name, with a number if several keys have the same columns.
 pub fn foreign_key_name(table: &PostgresTable, key: &PostgresForeignKey) -> String {
     key.name.clone().unwrap_or_else(|| {
         let twins = table.foreign_keys.iter().filter(|other| other.columns == key.columns && other.name.is_none());

@@ -1,6 +1,6 @@
-//! Numbers brought into columns that may be too narrow for them: exactly, or reported.
+//! Converts numbers to columns that may be too narrow for them: exactly, or else reports the number.
 //!
-//! Pure but for Arrow's arrays. Knows no connection.
+//! Pure, apart from Arrow's arrays. Knows no connection.
 
 use std::str::FromStr;
 
@@ -13,7 +13,7 @@ use super::hazard::PostgresHazard;
 use super::numeric::{put_decimal, put_digits};
 use super::put::{put_fixed, put_null};
 
-/// Numbers as they come.
+/// The numbers of the input.
 pub enum Number {
     Decimal {
         values: ScalarBuffer<i128>,
@@ -25,16 +25,16 @@ pub enum Number {
     Double(Float64Array),
 }
 
-/// What they become.
+/// The type of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exact {
     /// An integer of so many bytes.
     Integer(u32),
-    /// `numeric`, with precision and scale where they are given.
+    /// `numeric`, with precision and scale if the contract sets them.
     Numeric(Option<(u8, u8)>),
 }
 
-/// None: these are no numbers.
+/// None: the column does not contain numbers.
 pub fn numbers_of(array: &ArrayRef, is_text: bool) -> Option<Number> {
     let plain = |wanted: &DataType| {
         if array.data_type() == wanted { Some(array.clone()) } else { cast(array, wanted).ok() }
@@ -110,7 +110,7 @@ impl Exact {
     }
 }
 
-/// Appends an integer in so many bytes, or reports that it has no room.
+/// Appends an integer with this many bytes, or reports that it does not fit.
 pub fn put_integer(out: &mut Vec<u8>, value: i128, bytes: u32, fault: &mut impl FnMut(PostgresHazard)) {
     match bytes {
         2 if i16::try_from(value).is_ok() => put_fixed(out, (value as i16).to_be_bytes()),
@@ -127,8 +127,8 @@ fn power(digits: u8) -> u128 {
     10u128.checked_pow(u32::from(digits)).unwrap_or(u128::MAX)
 }
 
-/// The number with another count of decimal places: rounded half away from zero where digits are lost, which is reported.
-/// None if it has no room in 128 bits.
+/// The number with another count of decimal places: rounded half away from zero where digits are lost, which is
+/// reported. None if it has no room in 128 bits.
 fn rescale(value: i128, from: u8, to: u8, fault: &mut impl FnMut(PostgresHazard)) -> Option<i128> {
     if to >= from {
         return value.checked_mul(i128::try_from(power(to - from)).ok()?);

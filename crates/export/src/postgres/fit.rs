@@ -1,6 +1,7 @@
-//! Compares a table of a publication with the one that exists in the target: what must be altered, or why it does not fit.
+//! Compares a table of a publication with the existing table in the target: finds what to alter, or why the table does
+//! not fit.
 //!
-//! Pure. Knows no connection: `catalog` fills in what is there.
+//! Pure. Knows no connection: `catalog` reads the existing tables.
 
 use std::collections::BTreeSet;
 
@@ -13,7 +14,7 @@ use crate::target::{CheckedTable, ExistingColumn, Fitting, check};
 /// A table that exists in the target schema.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ExistingPostgresTable {
-    /// Made by an earlier publication, by our own account: we may add columns to it.
+    /// An earlier publication created it, according to our record: we may add columns to it.
     pub is_ours: bool,
     /// False for views, foreign tables and the like.
     pub is_table: bool,
@@ -28,30 +29,30 @@ pub struct ExistingPostgresTable {
     pub foreign_keys: Vec<ExistingPostgresKey>,
     /// The names of its constraints and indexes.
     pub object_names: BTreeSet<String>,
-    /// The contract that a publication applied last, where one was recorded.
+    /// The contract that a publication applied last, if one was recorded.
     pub contract: Option<Definition>,
-    /// Triggers of others, row security: what a publication will meet.
+    /// Triggers of others and row security, which affect a publication.
     pub remarks: Vec<String>,
 }
 
-/// A foreign key: its columns, the schema and table they point to, and the columns there.
+/// A foreign key: its columns, the referenced schema and table, and the referenced columns.
 pub type ExistingPostgresKey = (Vec<String>, (String, String), Vec<String>);
 
 impl ExistingPostgresTable {
-    /// The primary key that the recorded contract made, where it exists.
+    /// The primary key that the recorded contract created, if it exists.
     fn made_key(&self) -> Option<&str> {
         let contract = self.contract.as_ref()?;
         let mut made = contract.constraints.iter().filter(|(name, _)| self.object_names.contains(*name));
         made.find(|(_, definition)| definition.starts_with("primary key")).map(|(_, definition)| definition.as_str())
     }
 
-    /// Whether a publication made the column: it is in the recorded contract, or none was recorded yet.
+    /// Whether a publication created the column: it is in the recorded contract, or no contract is recorded yet.
     fn has_made(&self, column: &str) -> bool {
         self.contract.as_ref().is_none_or(|contract| contract.columns.contains_key(column))
     }
 }
 
-/// What the publication does to a standing table before it merges.
+/// The change that the publication makes to an existing table before it merges.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Alteration {
     AddColumn {
@@ -63,11 +64,11 @@ pub enum Alteration {
         name: String,
         postgres_type: PostgresType,
     },
-    /// A column of ours that the relation no longer fills.
+    /// A column that elt created, and that the relation no longer fills.
     DropNotNull {
         name: String,
     },
-    /// To a type that may not hold what is there.
+    /// To a type that may not be able to store the existing values.
     Change {
         name: String,
         postgres_type: PostgresType,
@@ -87,24 +88,24 @@ impl Alteration {
     }
 }
 
-/// How a table that exists is published to.
+/// How the publication writes to an existing table.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct PostgresFit {
     pub alterations: Vec<Alteration>,
-    /// For each column of ours the type it has there, where that is another one that must be named in a cast: enums.
+    /// For each published column, the type in the target, if a cast must name it because it differs: enums.
     pub casts: Vec<Option<String>>,
-    /// Whether each column of ours is compared as text: `json` has no equality.
+    /// Whether each published column is compared as text, because `json` has no equality.
     pub as_text: Vec<bool>,
-    /// Its key is another than it was: no row is kept.
+    /// Its key has changed: no row is kept.
     pub is_replaced: bool,
-    /// Columns there that nothing fills.
+    /// Existing columns that nothing fills.
     pub unfilled: Vec<String>,
 }
 
 impl PostgresFit {
     /// Whether rows that did not change must be sent too: a new column is empty in all of them.
     pub fn wants_everything(&self) -> bool {
-        // What became another type was cast, and its values are not what the relation's are.
+        // A column whose type changed was cast, so its values differ from the relation's values.
         let refills =
             |alteration: &Alteration| matches!(alteration, Alteration::AddColumn { .. } | Alteration::Change { .. });
         self.is_replaced || self.alterations.iter().any(refills)
@@ -115,7 +116,7 @@ fn key_definition(table: &PostgresTable) -> String {
     format!("primary key ({})", names(&table.key))
 }
 
-/// What keeps Postgres from altering columns: the views that read them, a line for each column.
+/// The views that prevent Postgres from altering the columns that they read, one line for each column.
 pub fn blocked(fit: &PostgresFit, there: &ExistingPostgresTable) -> Vec<String> {
     let mut lines = Vec::new();
     for alteration in &fit.alterations {
@@ -137,15 +138,15 @@ pub fn blocked(fit: &PostgresFit, there: &ExistingPostgresTable) -> Vec<String> 
     lines
 }
 
-/// Every difference that keeps the table from being published, or how it fits. `may_destroy`: a table of ours may lose data to
-/// become what its contract says.
+/// Every difference that prevents the publication of the table, or how the table fits. `may_destroy`: a table that elt
+/// created may lose data so that it matches its contract.
 pub fn fit(
     table: &PostgresTable,
     there: &ExistingPostgresTable,
     may_destroy: bool,
 ) -> Result<PostgresFit, Vec<String>> {
     if !there.is_table {
-        return Err(vec![format!("it is {}, and no table", there.kind)]);
+        return Err(vec![format!("it is {}, not a table", there.kind)]);
     }
     let partitioned = there.partition_key.as_ref();
     let checked = CheckedTable {
@@ -212,7 +213,7 @@ impl Fitting for PostgresFitting<'_> {
         self.fit.unfilled.push(name);
     }
 
-    /// The key comes once the rows are there, and none that exists now is known by it.
+    /// The key is created after the rows are merged, so no existing row can be matched by it.
     fn make_key(&mut self) -> bool {
         let changes_key = self.there.made_key().is_some_and(|made| made != key_definition(self.table));
         self.fit.is_replaced = changes_key || !self.there.has_primary_key;
@@ -220,7 +221,7 @@ impl Fitting for PostgresFitting<'_> {
     }
 }
 
-/// Whether a column of ours is to become another type than it is, and not a wider one.
+/// Whether the type of a column that elt created must change to a type that is not wider.
 fn is_changed(ours: &PostgresType, theirs: &ExistingColumn, there: &ExistingPostgresTable) -> bool {
     there.is_ours
         && match PostgresType::parse(&theirs.type_name) {
@@ -229,14 +230,14 @@ fn is_changed(ours: &PostgresType, theirs: &ExistingColumn, there: &ExistingPost
         }
 }
 
-/// A table of ours follows the relation: where the relation's type is wider, the column is widened rather than fed with
-/// values that may not fit.
+/// A table that elt created follows the relation: if the relation's type is wider, the column is widened, because
+/// values may not fit the old type.
 fn narrows_ours(ours: &PostgresType, theirs: &ExistingColumn, there: &ExistingPostgresTable) -> bool {
     there.is_ours
         && PostgresType::parse(&theirs.type_name).is_some_and(|theirs| theirs != *ours && theirs.widens_to(ours))
 }
 
-/// Whether a foreign key of ours is there already, under whatever name.
+/// Whether this foreign key exists already, under any name.
 pub fn has_foreign_key(there: &ExistingPostgresTable, key: &PostgresForeignKey) -> bool {
     let ours: BTreeSet<_> = key.columns.iter().zip(&key.to_columns).collect();
     there.foreign_keys.iter().any(|(columns, to_table, to_columns)| {
@@ -311,11 +312,11 @@ mod tests {
                 &[],
             ),
             Err(&[
-                "column `id`: uuid there, bigint here",
-                "column `amount`: missing there, numeric(38,2) here",
-                "column `mood`: missing there, text here (there is `Mood`)",
-                "column `must`: not null without a default there, missing here",
-                "key: no primary key or unique index on `id` there",
+                "column `id`: uuid in the target, bigint in the model",
+                "column `amount`: missing in the target, numeric(38,2) in the model",
+                "column `mood`: missing in the target, text in the model (there is `Mood`)",
+                "column `must`: not null without a default in the target, missing in the model",
+                "key: no primary key or unique index on `id` in the target",
             ]),
         );
     }

@@ -1,10 +1,10 @@
-//! What Postgres cannot hold, and how it is found in a JSON text.
+//! The hazards of Postgres (values that it cannot store), and how they are found in a JSON text.
 //!
 //! Pure. Knows no Arrow and no connection.
 
 use crate::target::{Hazard, Replacement};
 
-/// Why a value does not fit its column. Each is written as the nearest value that does: what `replace` publishes.
+/// Why a value does not fit its column. Each comment ends with the value that `replace` publishes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PostgresHazard {
     /// U+0000 in text or in a string of JSON. Without it.
@@ -15,7 +15,7 @@ pub enum PostgresHazard {
     NotFinite,
     /// Half of a UTF-16 surrogate pair, escaped in a string of JSON. U+FFFD.
     Surrogate,
-    /// More digits than `numeric`, or the column's precision, holds. NULL.
+    /// More digits than `numeric`, or the column's precision, allows. NULL.
     Digits,
     /// Digits behind the column's scale. Rounded.
     Scale,
@@ -25,15 +25,15 @@ pub enum PostgresHazard {
     TimeOfDay,
     /// Text that should be a UUID. NULL.
     NotUuid,
-    /// Printed in more characters than the column takes. NULL: half a number is another number.
+    /// Printed in more characters than the column allows. NULL: half a number is another number.
     Width,
     /// Text that should be a time with its zone. NULL.
     NotTime,
-    /// No label of the column's enum. NULL.
+    /// Not a label of the column's enum. NULL.
     NoLabel,
-    /// More characters than the column takes. Cut.
+    /// More characters than the column allows. Cut.
     Length,
-    /// JSON that is larger or deeper than `jsonb` holds. NULL.
+    /// JSON that is larger or deeper than `jsonb` allows. NULL.
     JsonLimit,
     /// A value or row of a gigabyte. NULL; a row has no nearest value.
     Size,
@@ -75,19 +75,20 @@ impl Hazard for PostgresHazard {
     }
 }
 
-/// `JENTRY_OFFLENMASK` in Postgres' `jsonb.h`: what a string, array or object may take.
+/// `JENTRY_OFFLENMASK` in Postgres' `jsonb.h`: the maximum bytes of a string, array or object.
 const JSON_BYTES_MAX: usize = 0x0fff_ffff;
-/// Postgres 15 takes 12,000 levels with its default `max_stack_depth` of 2 MB, and not 16,000: half of that.
+/// Postgres 15 accepts 12,000 levels with its default `max_stack_depth` of 2 MB, but not 16,000. This is half of
+/// 12,000.
 const JSON_DEPTH_MAX: usize = 6_000;
 /// `NUMERIC_WEIGHT_MAX` and `NUMERIC_DSCALE_MAX` in `numeric.c`: digits before and behind the point.
 const WHOLE_DIGITS_MAX: i64 = 131_072;
 const FRACTION_DIGITS_MAX: i64 = 16_383;
-/// What `jsonb` keeps of each value beside its bytes, and of a number without its digits.
+/// The bytes that `jsonb` stores for each value in addition to its own, and for a number in addition to its digits.
 const JSON_ENTRY_BYTES: usize = 4;
 const JSON_NUMBER_BYTES: usize = 8;
 
-/// What jsonb would refuse in a JSON text that DuckDB wrote: `\u0000` or half a surrogate pair in a string, NaN or
-/// Infinity outside of one, numbers beyond `numeric`, and what is too large or too deep. The first that is met.
+/// The first hazard for `jsonb` in a JSON text that DuckDB wrote: `\u0000` or half a surrogate pair in a string, NaN or
+/// Infinity outside of a string, a number beyond `numeric`, or JSON that is too large or too deep.
 ///
 /// One pass; strings, of which most texts consist, eight bytes at a time.
 pub fn json_hazard(text: &str) -> Option<PostgresHazard> {
@@ -179,7 +180,7 @@ fn number_end(bytes: &[u8], at: usize) -> usize {
     bytes[at..].iter().position(|byte| !is_part(byte)).map_or(bytes.len(), |length| at + length)
 }
 
-/// Whether a number of JSON, without its sign, is one that `numeric` holds.
+/// Whether `numeric` can store a number of JSON, given without its sign.
 fn is_numeric(number: &[u8]) -> bool {
     let exponent_at = number.iter().position(|byte| matches!(byte, b'e' | b'E'));
     let (mantissa, exponent) = number.split_at(exponent_at.unwrap_or(number.len()));
@@ -202,7 +203,7 @@ fn escaped_unit(text: &[u8]) -> Option<u16> {
     u16::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()
 }
 
-/// A JSON text that `jsonb` takes in place of one with half surrogates or escaped NULs; None where there is none.
+/// The JSON text that replaces one with half surrogates or escaped NULs, and that `jsonb` accepts; None if none exists.
 pub fn mend_json(text: &str, hazard: PostgresHazard) -> Option<String> {
     if !matches!(hazard, PostgresHazard::Nul | PostgresHazard::Surrogate) {
         return None;

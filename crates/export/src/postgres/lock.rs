@@ -1,6 +1,6 @@
-//! The advisory lock that keeps two publications to one schema apart; it ends with its connection.
+//! The advisory lock that prevents two publications to one schema at the same time. It ends with its connection.
 //!
-//! Knows one connection; nothing of tables.
+//! Knows one connection and no tables.
 
 use std::time::Duration;
 

@@ -1,6 +1,7 @@
-//! The steps that bring a table of ours from what it is to what its contract wants.
+//! The steps that alter a table that elt created so that it matches its contract.
 //!
-//! Pure. What the recorded contract did not make is left alone: a DBA's index or grant stays. Knows no connection.
+//! Pure. Objects that the recorded contract did not create are left alone: a DBA's index or grant stays. Knows no
+//! connection.
 
 use super::catalog::PostgresCatalog;
 use super::definition::{Definition, foreign_key, foreign_key_name};
@@ -10,14 +11,14 @@ use super::statements::alter;
 use super::table::{PostgresForeignKey, PostgresTable};
 use elt_base::schema::quote;
 
-/// When a step is taken, within the publication's transaction.
+/// When a step runs, within the publication's transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum When {
-    /// Before any table's other steps, children first: what goes.
+    /// Before any table's other steps, children first: drops.
     First,
     /// Before the rows are merged.
     Before,
-    /// After, for it holds for the rows as they are then.
+    /// After the rows are merged, because the step checks the merged rows.
     After,
 }
 
@@ -30,7 +31,7 @@ pub struct MigrationStep {
     /// The column whose values it loses.
     pub loses: Option<String>,
     pub when: When,
-    /// A query that counts the rows that a constraint does not hold for.
+    /// A query that counts the rows that violate a constraint.
     pub offenders: Option<String>,
 }
 
@@ -41,8 +42,8 @@ impl MigrationStep {
     }
 }
 
-/// All steps for a table that exists and is ours, in their order. `recorded` is the contract that was applied last; None
-/// for a table of an earlier version, whose constraints are known by what exists.
+/// All steps for an existing table that elt created, in their order. `recorded` is the contract that was applied last;
+/// None for a table of an earlier version, whose constraints are read from the catalog.
 pub fn steps(
     table: &PostgresTable,
     fit: &PostgresFit,
@@ -55,7 +56,7 @@ pub fn steps(
     let step = |sql: String, when: When| MigrationStep::new(&place, sql, when);
     let mut drops_key = false;
     let stands = |name: &str| there.object_names.contains(name);
-    // What goes, before what it might stand in the way of.
+    // Drops come first, because old objects might block new ones.
     for (name, old) in recorded.iter().flat_map(|recorded| &recorded.constraints) {
         if new.constraints.get(name) != Some(old) && stands(name) {
             drops_key |= old.starts_with("primary key");
@@ -96,7 +97,7 @@ pub fn steps(
         }
     }
     for (name, wanted) in &new.constraints {
-        // Foreign keys wait for the table they point to; a primary key that is not dropped is the one that is wanted.
+        // Foreign keys wait for the referenced table; a primary key that is not dropped is already the right one.
         let is_elsewhere = wanted.starts_with("foreign key")
             || wanted.starts_with("primary key") && there.has_primary_key && !drops_key;
         let is_same = recorded.is_none_or(|recorded| recorded.constraints.get(name) == Some(wanted));
@@ -135,7 +136,7 @@ pub fn steps(
     steps
 }
 
-/// The rows whose values in these columns others have too; a unique constraint does not look at nulls.
+/// The rows that have the same values in these columns as other rows; a unique constraint ignores nulls.
 pub fn twins(place: &str, columns: &[String]) -> String {
     let known: Vec<_> = columns.iter().map(|name| format!("{} is not null", quote(name))).collect();
     let (known, columns) = (known.join(" and "), names(columns));
@@ -145,21 +146,21 @@ pub fn twins(place: &str, columns: &[String]) -> String {
     )
 }
 
-/// The foreign keys to add to a table, and those that wait for the table they point to.
+/// The foreign keys to add to a table, and those that wait for the referenced table.
 pub fn foreign_keys(
     table: &PostgresTable,
     there: Option<&ExistingPostgresTable>,
     standing: &PostgresCatalog,
     tables: &[PostgresTable],
 ) -> (Vec<PostgresForeignKey>, Vec<PostgresForeignKey>) {
-    // What others made keeps the constraints they gave it.
+    // A table that others created keeps its constraints.
     if there.is_some_and(|there| !there.is_ours) {
         return Default::default();
     }
     let new = Definition::of(table);
     let is_wanted = |key: &&PostgresForeignKey| {
         let Some(there) = there else { return true };
-        // It stands under a name that the contract no longer gives it.
+        // The key exists under a name that is no longer in the contract.
         let is_renamed = there.contract.iter().flat_map(|recorded| &recorded.constraints).any(|(name, definition)| {
             *definition == foreign_key(key) && there.object_names.contains(name) && !new.constraints.contains_key(name)
         });
@@ -189,7 +190,7 @@ pub fn add_foreign_key(table: &PostgresTable, key: &PostgresForeignKey) -> Migra
     MigrationStep { offenders: Some(offenders), ..MigrationStep::new(&place, sql, When::After) }
 }
 
-/// What a table that is new will be, for people.
+/// The description of a new table, for people.
 pub fn creation(table: &PostgresTable) -> String {
     let key = if table.key.is_empty() { String::new() } else { format!(", key ({})", table.key.join(", ")) };
     format!("create table with {} columns{key}", table.columns.len())

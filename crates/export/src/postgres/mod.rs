@@ -1,9 +1,9 @@
 //! Publishes to Postgres: stages by binary COPY on parallel connections, applies all tables in one transaction.
 //!
-//! The only module that names the `postgres` crate. Our own schema `_elt` holds the record of publications and, while
-//! one is under way, its staging tables; an advisory lock per target schema keeps two publications apart, and what a
-//! dead run left is dropped by the next one that holds the lock. A table that does not exist yet is filled and indexed
-//! there, and only moves into the schema in the transaction.
+//! The only module that names the `postgres` crate. elt's own schema `_elt` stores the record of publications and,
+//! while a publication is running, its staging tables. An advisory lock per target schema prevents two publications at
+//! the same time. The next publication that has the lock drops the staging tables that a killed run left. A new table
+//! is filled and indexed in `_elt`, and moves into the target schema in the transaction.
 
 mod apply;
 mod capabilities;

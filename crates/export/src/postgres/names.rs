@@ -1,4 +1,4 @@
-//! How names are written in Postgres' SQL.
+//! Writes names in Postgres' SQL.
 //!
 //! Pure. Knows no table.
 

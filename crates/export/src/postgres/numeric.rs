@@ -4,7 +4,7 @@
 //! the point, digits. Knows no Arrow.
 
 const NEGATIVE: u16 = 0x4000;
-/// What `numeric` holds before the decimal point.
+/// The maximum digits of `numeric` before the decimal point.
 const DIGITS_MAX: usize = 131_072;
 
 /// Appends `value` / 10^`scale`, exactly, with its length.

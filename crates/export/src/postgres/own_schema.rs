@@ -1,6 +1,6 @@
-//! Our own schema `_elt` in a database, and what is staged there.
+//! elt's own schema `_elt` in a database, and the staging tables there.
 //!
-//! Knows one connection; nothing of a publication's tables.
+//! Knows one connection, but no table of a publication.
 
 use postgres::{Client, Transaction};
 
@@ -10,10 +10,10 @@ use super::statements::{OWN_OBJECTS, OWN_SCHEMA};
 use crate::messages;
 use elt_base::error::Result;
 
-/// The advisory lock (`elt` in ASCII) under which our own schema is made.
+/// The advisory lock (`elt` in ASCII) that is held while elt's own schema is created.
 const SETUP_LOCK: i64 = 0x65_6c_74;
 
-/// Makes what is missing of our own schema and its tables, and nothing that is there.
+/// Creates the missing parts of elt's own schema; does not change existing parts.
 pub fn make_own_schema(client: &mut Client) -> Result<(), postgres::Error> {
     let missing = |client: &mut Transaction<'_>| -> Result<Vec<&str>, postgres::Error> {
         let mut statements = Vec::new();
@@ -29,7 +29,7 @@ pub fn make_own_schema(client: &mut Client) -> Result<(), postgres::Error> {
         return transaction.commit();
     }
     transaction.execute("select pg_advisory_xact_lock($1)", &[&SETUP_LOCK])?;
-    // Again: another run may have made it meanwhile.
+    // Check again, because another run may have created it meanwhile.
     for statement in missing(&mut transaction)? {
         transaction.batch_execute(statement)?;
     }
@@ -52,7 +52,7 @@ pub fn schema_exists(client: &mut Client, schema: &str) -> Result<bool> {
     Ok(exists)
 }
 
-/// Drops what this schema's publications have staged. Whoever holds the lock may: nobody else uses them.
+/// Drops the staging tables of this schema's publications. The holder of the lock may do this: nobody else uses them.
 pub fn drop_staging_tables(client: &mut Client, lock: i64) -> Result<(), postgres::Error> {
     let mark = format!("^(new|rows|gone|bad)_{lock:016x}_[0-9]+$");
     let left = client.query(

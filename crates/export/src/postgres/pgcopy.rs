@@ -1,7 +1,7 @@
-//! Encodes Arrow batches as rows of Postgres' binary COPY, and sets aside what Postgres could not hold.
+//! Encodes Arrow batches as rows of Postgres' binary COPY, and sets aside rows that Postgres cannot store.
 //!
-//! Format: <https://www.postgresql.org/docs/current/sql-copy.html> ("Binary Format"). One growing buffer. Knows neither a
-//! connection nor a driver.
+//! Format: <https://www.postgresql.org/docs/current/sql-copy.html> ("Binary Format"). One growing buffer. Knows neither
+//! a connection nor a driver.
 
 use arrow::record_batch::RecordBatch;
 
@@ -18,7 +18,8 @@ const SEND_BYTES: usize = 256 * 1024;
 /// `MaxAllocSize` in Postgres' `memutils.h`: what a row, and each value of it, may take.
 const ROW_BYTES_MAX: usize = 0x3fff_ffff;
 
-/// A column whose batch has an Arrow type that cannot become the column's Postgres type: an error of ours, not of the data.
+/// A column whose batch has an Arrow type that cannot become the column's Postgres type: an error of ours, not of the
+/// data.
 #[derive(Debug, PartialEq, Eq)]
 pub struct BinaryMismatch {
     pub column: usize,

@@ -1,6 +1,6 @@
-//! What a publication is to do to each table, from what exists there.
+//! Plans what a publication does to each table, based on the existing tables.
 //!
-//! Pure. Knows no connection: `catalog` tells what exists.
+//! Pure. Knows no connection: `catalog` reads the existing tables.
 
 use super::catalog::PostgresCatalog;
 use super::definition::DefinedColumn;
@@ -39,7 +39,7 @@ impl PostgresPlan {
     }
 }
 
-/// Compares all tables with what exists; all differences of all tables are one error.
+/// Compares all tables with the existing tables; all differences of all tables are one error.
 pub fn plan(
     tables: &[PostgresTable],
     standing: &PostgresCatalog,

@@ -1,6 +1,6 @@
-//! Looks at what exists in the target without publishing: the steps that a publication would take, and its DDL.
+//! Reads the target without publishing: returns the steps that a publication would run, and the DDL.
 //!
-//! Changes nothing, and takes no lock.
+//! Changes nothing, and acquires no lock.
 
 use std::collections::BTreeSet;
 
@@ -23,14 +23,14 @@ use elt_project::{ExportPolicy, OnContractChange};
 /// Values are counted in tables up to this size: about a second.
 const COUNTED_BYTES_MAX: i64 = 256 << 20;
 
-/// The steps for each table, in the publication's order; none for a table that is as it should be.
+/// The steps for each table, in the publication's order; none for a table that matches its contract.
 pub fn plan(uri: &Secret, schema: &str, publication: &Publication, policy: ExportPolicy) -> Result<Vec<PlannedStep>> {
     let tables = PostgresTable::all_of(&publication.tables, schema)?;
     let server = PostgresServer::new(uri, &format!("elt {}/{}", publication.project, publication.target))?;
     let mut client = server.connect()?;
     let failed = |error: postgres::Error| messages::export_postgres("reading its catalog", None, describe(&error));
     let standing = catalog::read_for(&mut client, &tables).map_err(failed)?;
-    // All steps, those too that a build would refuse.
+    // All steps, including those that a build would reject.
     let policy = ExportPolicy { on_schema_change: OnContractChange::Apply, ..policy };
     let mut steps = Vec::new();
     let mut errors = Vec::new();
@@ -54,7 +54,7 @@ pub fn plan(uri: &Secret, schema: &str, publication: &Publication, policy: Expor
             steps.extend(keys.chain(waiting));
             continue;
         };
-        // What a publication takes without leave, and what it would take with it.
+        // The steps that a publication runs by default, and those that it would run with `--allow-destructive`.
         match fit(table, there, there.is_ours || policy.allow_destructive) {
             Ok(fit) if there.is_ours => {
                 let found = migration::steps(table, &fit, there, there.contract.as_ref());
@@ -84,7 +84,7 @@ pub fn plan(uri: &Secret, schema: &str, publication: &Publication, policy: Expor
     Error::many(errors).map_or(Ok(steps), Err)
 }
 
-/// How many values a column has that a step would lose; None for a table that takes long to count.
+/// How many values of a column a step would lose; None if the table is too large to count quickly.
 fn values(client: &mut Client, table: &PostgresTable, column: &str) -> Result<Option<u64>, postgres::Error> {
     let place = qualified(&table.schema, &table.name);
     let size: i64 = client.query_one("select pg_table_size($1::text::regclass)", &[&place])?.get(0);
@@ -95,7 +95,7 @@ fn values(client: &mut Client, table: &PostgresTable, column: &str) -> Result<Op
     Ok(u64::try_from(count).ok())
 }
 
-/// The surrogate keys that were published; None if the schema stands at publication `known`, or has none.
+/// The published surrogate keys; None if the schema's last publication is `known`, or if the schema has no keys.
 pub fn keys(uri: &Secret, schema: &str, known: Option<&str>) -> Result<Option<Vec<PublishedKey>>> {
     let server = PostgresServer::new(uri, "elt keys")?;
     let mut client = server.connect()?;

@@ -1,4 +1,4 @@
-//! The fields of a binary COPY's row: a length, and bytes.
+//! Writes the fields of a row of a binary COPY: a length, then bytes.
 //!
 //! Pure. Knows no type.
 

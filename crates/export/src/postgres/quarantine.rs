@@ -1,6 +1,6 @@
-//! The rows that are kept out of a table and stand in the one beside it: `<table>_quarantine`.
+//! The rows that are not published to a table but stored in its quarantine table, `<table>_quarantine`.
 //!
-//! Gathers them as batches, and writes the SQL of their table. Knows no connection.
+//! Collects the rows as batches, and writes the SQL of the quarantine table. Knows no connection.
 
 use std::sync::Arc;
 
@@ -17,12 +17,12 @@ use crate::target::Hazard;
 use elt_base::schema::{literal, quote};
 use elt_project::OnHazard;
 
-/// More rows than this are not set aside: something larger is wrong.
+/// More rows than this are not quarantined, because so many bad rows usually have one cause.
 pub const ROWS_MAX: usize = 100_000;
-/// How much of a row's text is kept; the warehouse has all of it.
+/// The maximum stored length of a row's text; the warehouse has the complete row.
 const ROW_TEXT_BYTES_MAX: usize = 1 << 20;
 
-/// What the table beside has after the key's columns.
+/// The columns of the quarantine table after the key's columns.
 const COLUMNS: [(&str, &str); 5] = [
     ("_elt_column", "text not null"),
     ("_elt_hazard", "text not null"),
@@ -31,12 +31,12 @@ const COLUMNS: [(&str, &str); 5] = [
     ("_elt_quarantined_at", "timestamptz not null default now()"),
 ];
 
-/// Rows that were set aside.
+/// The quarantined rows.
 #[derive(Default)]
 pub struct SetAside {
-    /// The key's columns with one row each (NULL where the key itself cannot stand), then column, hazard and row.
+    /// The key's columns, one row each (NULL if the key itself has a hazard), then column, hazard and row.
     batches: Vec<RecordBatch>,
-    /// The key's columns alone, of rows whose key can stand.
+    /// Only the key's columns, of rows whose key has no hazard.
     keys: Vec<RecordBatch>,
     pub rows: u64,
 }
@@ -78,18 +78,18 @@ impl SetAside {
         ));
     }
 
-    /// What goes into the staging table of `create_staging`.
+    /// The rows for the staging table of `create_staging`.
     pub fn batches(&self) -> &[RecordBatch] {
         &self.batches
     }
 
-    /// The keys that are no longer to be found in the table.
+    /// The keys that must not remain in the table.
     pub fn keys(&self) -> &[RecordBatch] {
         &self.keys
     }
 }
 
-/// A row as JSON: each value as a text that `jsonb` takes, however it came.
+/// A row as JSON: each value as a text that `jsonb` accepts.
 fn written(batch: &RecordBatch, row: usize) -> String {
     let options = FormatOptions::new();
     let mut object = serde_json::Map::new();
@@ -113,7 +113,7 @@ fn written(batch: &RecordBatch, row: usize) -> String {
     serde_json::Value::Object(object).to_string()
 }
 
-/// The name of the table beside.
+/// The name of the quarantine table.
 pub fn table_name(table: &str) -> String {
     cut(table, "_quarantine")
 }
@@ -122,7 +122,7 @@ fn place(table: &PostgresTable) -> String {
     qualified(&table.schema, &table_name(&table.name))
 }
 
-/// A staging table for rows that are set aside.
+/// A staging table for quarantined rows.
 pub fn create_staging(staging: &str, table: &PostgresTable) -> String {
     let keys = table.key_columns().map(|column| format!("{} {}, ", quote(&column.name), column.postgres_type));
     format!(
@@ -141,7 +141,7 @@ pub fn copy_staging(staging: &str, table: &PostgresTable) -> String {
     )
 }
 
-/// Makes the table beside.
+/// Creates the quarantine table.
 pub fn create(table: &PostgresTable) -> String {
     let keys = table.key_columns().map(|column| format!("{} {}", quote(&column.name), column.postgres_type));
     let ours = COLUMNS.iter().map(|(name, sql)| format!("{name} {sql}"));
@@ -159,7 +159,7 @@ pub fn forget(table: &PostgresTable, staged: Option<&str>) -> String {
     }
 }
 
-/// Enters what was set aside.
+/// Inserts the quarantined rows.
 pub fn enter(table: &PostgresTable, staging: &str, publication: &str) -> String {
     let keys = if table.key.is_empty() { String::new() } else { format!("{}, ", names(&table.key)) };
     format!(

@@ -1,6 +1,6 @@
 //! Opens a schema and stages the rows of a publication beside it.
 //!
-//! Changes nothing outside our own schema.
+//! Changes nothing outside elt's own schema.
 
 use std::collections::BTreeSet;
 
@@ -33,9 +33,9 @@ use elt_base::secret::Secret;
 use elt_connect::postgres::PostgresServer;
 use elt_project::ExportPolicy;
 
-/// More connections than this help nobody.
+/// More connections than this make nothing faster.
 const CONNECTIONS_MAX: usize = 32;
-/// Below this many staged rows Postgres' guesses are as good as statistics.
+/// Below this many staged rows Postgres' estimates are as good as statistics.
 const ANALYZE_ROWS_MIN: u64 = 1_000;
 
 /// A schema; its main connection holds the lock.
@@ -43,29 +43,29 @@ pub struct PostgresPublication {
     pub(super) server: PostgresServer,
     pub(super) schema: String,
     pub(super) id: String,
-    /// Those of the publication's that are to be made.
+    /// The tables of the publication that are to be created.
     pub(super) missing_schemas: Vec<String>,
     pub(super) policy: ExportPolicy,
     pub(super) tables: Vec<PostgresTable>,
     /// For each table.
     pub(super) plans: Vec<PostgresPlan>,
     pub(super) cancel: Cancel,
-    /// Holds the lock, and applies.
+    /// This connection holds the lock, and applies the publication.
     pub(super) main: Mutex<Client>,
     connections: Connections<Client>,
-    /// Set once the staging tables are gone.
+    /// Set after the staging tables were dropped.
     pub(super) is_clean: bool,
 }
 
-/// What was staged of one table.
+/// The result of staging one table.
 pub struct PostgresStaged {
     pub coverage: Coverage,
     pub rows: u64,
     pub has_deletes: bool,
-    /// How many rows go to the table beside.
+    /// How many rows are quarantined.
     pub set_aside: u64,
     notes: Vec<String>,
-    /// Of a table that was made anew.
+    /// Of a table that was created again.
     pub keys: Vec<KeyName>,
 }
 
@@ -93,7 +93,8 @@ impl PostgresPublication {
             Some(_) => messages::export_no_own_schema(describe(&error)),
             None => failed(error),
         })?;
-        // All schemas that it publishes to, in one order for everybody, so that no two wait for each other.
+        // Locks all schemas that it publishes to. All publications use the same order, so that no two wait for each
+        // other.
         let own = tables.iter().map(|table| table.schema.as_str());
         for schema in own.chain([schema]).collect::<BTreeSet<_>>() {
             wait_for(&mut AdvisoryLock { client: &mut main, schema }, cancel, say)?;
@@ -151,8 +152,8 @@ impl PostgresPublication {
         qualified(OWN_SCHEMA, &self.staging_name(kind, index))
     }
 
-    /// Makes the table that will be moved into the schema. Made, filled and frozen in one transaction: no other one
-    /// may see its rows before the move, and none needs to visit them again after.
+    /// Creates the table that will be moved into the schema. It is created, filled and frozen in one transaction: no
+    /// other transaction may see its rows before the move, and vacuum need not visit them afterwards.
     fn stage_new(&self, client: &mut Client, index: usize, changes: &mut dyn Changes) -> Result<PostgresStaged> {
         let table = &self.tables[index];
         let failed =
@@ -201,10 +202,10 @@ impl PostgresPublication {
         })
     }
 
-    /// Where rows of a new table break its contract: which constraints, and how many rows. Else the error as it is.
+    /// If rows of a new table violate its contract: the constraints, and how many rows. Else the unchanged error.
     fn refused(&self, client: &mut Client, index: usize, changes: &mut dyn Changes, error: Error) -> Error {
         let table = &self.tables[index];
-        // Class 23: a constraint does not hold.
+        // Class 23: a constraint is violated.
         if !error.causes().iter().any(|cause| cause.contains(" [23")) {
             return error;
         }
@@ -235,7 +236,7 @@ impl PostgresPublication {
         let rows = copied.rows;
         self.stage_aside(&mut transaction, index, &copied.set_aside)?;
         if rows >= ANALYZE_ROWS_MIN && !table.key.is_empty() {
-            // How many rows there are, and how their keys lie, is all that merging asks.
+            // The merge needs only the number of rows, and the distribution of their keys.
             let key = names(&table.key);
             transaction.batch_execute(&format!("analyze {place} ({key})")).map_err(failed)?;
         }
@@ -243,7 +244,7 @@ impl PostgresPublication {
         if has_deletes {
             let place = self.staging_place("gone", index);
             transaction.batch_execute(&statements::create_deletes(&place, table)).map_err(failed)?;
-            // In the table's order, as the query gives them.
+            // In the table's order, as the query returns them.
             let columns: Vec<_> = table.key_columns().collect();
             let statement = statements::copy_deletes(&place, table);
             copy::copy(&mut transaction, &statement, &table.name, &columns, &table.key, &self.cancel, |sink| {
@@ -265,7 +266,7 @@ impl PostgresPublication {
         })
     }
 
-    /// Stages the rows that go to the table beside.
+    /// Stages the rows that are quarantined.
     fn stage_aside(&self, transaction: &mut Transaction<'_>, index: usize, set_aside: &SetAside) -> Result<()> {
         let table = &self.tables[index];
         if set_aside.rows == 0 {
@@ -319,7 +320,7 @@ impl Staging for PostgresPublication {
             Ok(rows.collect())
         };
         let difference = merge.difference(named, &mut query)?;
-        // Natural keys are what the map is of, and may be a person's.
+        // The map contains natural keys, which may be personal data.
         Ok(match table.schema == OWN_SCHEMA {
             true => Difference { keys: Vec::new(), ..difference },
             false => difference,
@@ -330,7 +331,7 @@ impl Staging for PostgresPublication {
 impl Drop for PostgresPublication {
     fn drop(&mut self) {
         if !self.is_clean {
-            // What cannot be dropped now, the next publication drops.
+            // The next publication drops the tables that cannot be dropped now.
             let _ = drop_staging_tables(self.main.get_mut(), lock_key(&self.schema));
         }
     }

@@ -1,4 +1,4 @@
-//! The text of every statement that makes, fills and merges tables in Postgres.
+//! The text of every statement that creates, fills and merges tables in Postgres.
 //!
 //! Pure. Knows no connection.
 
@@ -11,15 +11,16 @@ use crate::postgres_type::PostgresType;
 use crate::target::{Dialect, Merge, MergeColumn};
 use elt_base::schema::{literal, quote};
 
-/// The schema that holds our record and what is staged.
+/// The schema that stores our record and the staging tables.
 pub const OWN_SCHEMA: &str = "_elt";
 
 /// How full the pages of a table are made whose rows will be updated by key: a new version that fits the page of the
 /// old one needs no new entry in the indexes, which saves a quarter of the log and of the time.
 const FILL_PERCENT: u32 = 95;
 
-/// Our own schema, its tables and what else is in it, each with a condition under which it is there, and what makes it. None says `if not exists`: Postgres asks for the right to create before it
-/// looks, and a role need not have that for what an administrator made.
+/// elt's own schema and all objects in it: for each, a condition that is true if it exists, and the statement that
+/// creates it. No statement uses `if not exists`, because Postgres checks the right to create first, and a role need
+/// not have that right if an administrator created the object.
 pub const OWN_OBJECTS: [(&str, &str); 7] = [
     ("to_regnamespace('_elt') is not null", "create schema _elt"),
     (
@@ -72,19 +73,19 @@ fn column_names(table: &PostgresTable) -> String {
     names(table.columns.iter().map(|column| &column.name))
 }
 
-/// A column as `create table` has it.
+/// A column as written in `create table`.
 pub fn column(column: &PostgresColumn) -> String {
     let default = column.default.as_ref().map(|default| format!(" default {default}")).unwrap_or_default();
     let not_null = if column.not_null { " not null" } else { "" };
     format!("{} {}{default}{not_null}", quote(&column.name), column.postgres_type)
 }
 
-/// What follows the columns of a table that is updated by key.
+/// The storage options after the columns of a table that is updated by key.
 pub fn storage(table: &PostgresTable) -> String {
     if table.key.is_empty() { String::new() } else { format!(" with (fillfactor = {FILL_PERCENT})") }
 }
 
-/// The table itself, with its types, defaults, not-nulls and checks; keys and indexes follow once it is filled.
+/// The table itself, with its types, defaults, not-nulls and checks. Keys and indexes are created after it is filled.
 pub fn create_table(place: &str, table: &PostgresTable, definition: &Definition) -> String {
     let mut parts: Vec<String> = table.columns.iter().map(column).collect();
     let checks = definition.constraints.iter().filter(|(_, definition)| definition.starts_with("check"));
@@ -120,14 +121,14 @@ pub struct KeyName {
     pub own: String,
 }
 
-/// A staging table for rows: our types, nothing else.
+/// A staging table for rows: the columns with our types, no constraints.
 pub fn create_rows(place: &str, table: &PostgresTable) -> String {
     let columns: Vec<_> =
         table.columns.iter().map(|column| format!("{} {}", quote(&column.name), column.postgres_type)).collect();
     format!("create unlogged table {place} ({})", columns.join(", "))
 }
 
-/// A staging table for the keys of rows that are gone.
+/// A staging table for the keys of removed rows.
 pub fn create_deletes(place: &str, table: &PostgresTable) -> String {
     let columns: Vec<_> =
         table.key_columns().map(|column| format!("{} {}", quote(&column.name), column.postgres_type)).collect();
@@ -165,7 +166,7 @@ pub struct PostgresDialect;
 
 impl Dialect for PostgresDialect {}
 
-/// Merges what is staged for one table that exists. `rows` and `gone` are qualified names.
+/// Merges the staged rows of one existing table. `rows` and `gone` are qualified names.
 pub fn merge(table: &PostgresTable, fit: &PostgresFit, rows: String, gone: String) -> Merge<'static> {
     let added = |name: &str| {
         fit.alterations
@@ -203,7 +204,7 @@ fn compared_as(postgres_type: &PostgresType, is_json: bool) -> &'static str {
     }
 }
 
-/// Grants to a table that moves into `schema` what it would have been granted, had it been made there.
+/// Grants, to a table that moves into `schema`, the default privileges of a table created in that schema.
 pub fn default_grants(schema: &str, table: &str) -> String {
     format!(
         "select format('grant %s on {} to %s%s', a.privilege_type, \

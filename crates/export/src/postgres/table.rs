@@ -1,4 +1,4 @@
-//! A table of the publication as Postgres will have it: every column with its Postgres type, every name checked.
+//! A table of the publication as Postgres stores it: every column has its Postgres type, and every name is checked.
 //!
 //! Pure. Knows no connection.
 
@@ -25,7 +25,7 @@ pub struct PostgresTable {
     pub columns: Vec<PostgresColumn>,
     /// Empty: the table is replaced whole whenever it changed.
     pub key: Vec<String>,
-    /// The name that the contract gives the primary key.
+    /// The name of the primary key in the contract.
     pub key_name: Option<String>,
     pub unique: Vec<Unique>,
     pub foreign_keys: Vec<PostgresForeignKey>,
@@ -42,7 +42,7 @@ pub struct PostgresColumn {
     pub postgres_type: PostgresType,
     /// Where the contract gives its type, if it does.
     pub type_place: Option<Place>,
-    /// Of a type that is an enum, once the database was asked.
+    /// The labels, if the type is an enum; read from the database.
     pub labels: Option<Labels>,
     pub not_null: bool,
     pub default: Option<String>,
@@ -61,7 +61,7 @@ pub struct PostgresForeignKey {
 
 impl PostgresTable {
     /// # Errors
-    /// What any of the tables cannot be in Postgres: all at once.
+    /// All properties of the tables that Postgres does not allow, at once.
     pub fn all_of(tables: &[contract::Table], default_schema: &str) -> Result<Vec<Self>> {
         let (mut all, mut errors) = (Vec::new(), Vec::new());
         for table in tables {
@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(
             messages,
             [
-                format!("column `{long}` of `t` has 64 bytes, Postgres keeps only 63"),
+                format!("column `{long}` of `t` has 64 bytes, but Postgres allows at most 63"),
                 "column `g` of `t` is GEOMETRY, which has no type in Postgres".into(),
             ]
         );

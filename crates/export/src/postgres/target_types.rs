@@ -1,7 +1,7 @@
-//! Brings the types that columns are encoded in to those that stand: narrower ones of tables that others made, and the
-//! labels of enums, so that what does not fit is found before it is sent.
+//! Sets the types that columns are encoded in to those of the existing tables: narrower types in tables that others
+//! created, and the labels of enums. Therefore a value that does not fit is found before it is sent.
 //!
-//! Asks the catalog for labels; knows nothing of rows.
+//! Reads labels from the catalog; knows no rows.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -16,10 +16,10 @@ use crate::messages;
 use crate::postgres_type::PostgresType;
 use elt_base::error::{Error, Result};
 
-/// Sets types and labels of all columns. `standing` holds the tables of its schemas.
+/// Sets types and labels of all columns. `standing` contains the existing tables of its schemas.
 ///
 /// # Errors
-/// A contract names a type that is no enum of the database's.
+/// A contract names a type that is not an enum of the database.
 pub fn set(client: &mut Client, tables: &mut [PostgresTable], standing: &PostgresCatalog) -> Result<()> {
     let mut errors = Vec::new();
     let mut known: BTreeMap<String, Option<Labels>> = BTreeMap::new();
@@ -43,7 +43,7 @@ pub fn set(client: &mut Client, tables: &mut [PostgresTable], standing: &Postgre
                 known.insert(name.clone(), ask(client, &name)?);
             }
             column.labels = known.get(&name).cloned().flatten();
-            // `citext` is an extension's: its own message says so where it is missing.
+            // `citext` is part of an extension: a missing `citext` has its own message.
             if column.labels.as_ref().is_none_or(|known| known.labels.is_none() && name != "citext") {
                 let error = messages::export_no_such_type(&table.name, &column.name, &name);
                 errors.push(error.at_maybe(column.type_place.clone()));
@@ -63,7 +63,7 @@ fn own_type(postgres_type: &PostgresType) -> Option<String> {
     }
 }
 
-/// None: there is no such type.
+/// None: the type does not exist.
 fn ask(client: &mut Client, name: &str) -> Result<Option<Labels>> {
     let row = client
         .query_opt(

@@ -8,7 +8,8 @@ use super::hazard::PostgresHazard;
 const EPOCH_DAYS: i32 = 10_957;
 const EPOCH_MICROS: i64 = 946_684_800_000_000;
 const DAY_MICROS: i64 = 86_400_000_000;
-/// What Postgres' `timestamp.h` takes, from its epoch: 4713-11-24 BC up to and without 5874898-06-03 and 294277-01-01.
+/// The limits in Postgres' `timestamp.h`, from its epoch: 4713-11-24 BC up to, excluding, 5874898-06-03 and
+/// 294277-01-01.
 const DATES: std::ops::Range<i32> = -2_451_545..2_145_031_949;
 const TIMESTAMPS: std::ops::Range<i64> = -211_813_488_000_000_000..9_223_371_331_200_000_000;
 

@@ -1,7 +1,8 @@
 //! The columns of an Arrow batch as fields of Postgres' binary COPY, each value in its column's type.
 //!
-//! Each type's bytes are those its `_recv` function reads. No allocation a value, but for one that cannot stand: it is
-//! reported, and the nearest value that can is written. Knows neither a connection nor a driver.
+//! Each type's bytes are those that its `_recv` function reads. Allocates nothing for a value, except for one that
+//! Postgres cannot store: that value is reported, and the nearest valid value is written. Knows no connection and no
+//! driver.
 
 use std::collections::HashSet;
 use std::sync::Arc;

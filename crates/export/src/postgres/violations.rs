@@ -1,6 +1,7 @@
-//! Says which of a contract's constraints the rows of a new table break, and how many rows each.
+//! Finds the constraints of a contract that the rows of a new table violate, and counts the rows for each.
 //!
-//! Only looks, after Postgres refused a row: it names the first, and the staging table it was to be in.
+//! Runs after Postgres rejected a row, because Postgres names only the first row's constraint and the staging table.
+//! Changes nothing.
 
 use postgres::Client;
 
@@ -13,7 +14,7 @@ use elt_base::cancel::Cancel;
 use elt_base::error::Result;
 use elt_base::schema::quote;
 
-/// A line for each constraint that does not hold, with its count. The rows are staged at `place` once more, without any
+/// A line for each violated constraint, with the count of rows. The rows are staged at `place` again, without any
 /// constraint, in a transaction that is rolled back.
 pub fn lines(
     client: &mut Client,
@@ -39,12 +40,12 @@ pub fn lines(
     Ok(lines)
 }
 
-/// What a contract wants of a table's own rows, and the query that counts those it does not hold for.
+/// The constraints of a contract on a table's own rows, each with the query that counts the rows that violate it.
 fn questions(table: &PostgresTable, place: &str) -> Vec<(String, String)> {
     let mut questions = Vec::new();
     for column in table.columns.iter().filter(|column| column.not_null) {
         let query = format!("select count(*) from {place} where {} is null", quote(&column.name));
-        questions.push((format!("column `{}` is null, and declared not null", column.name), query));
+        questions.push((format!("column `{}` contains NULL, but is declared not null", column.name), query));
     }
     for check in &table.checks {
         let what = match &check.name {

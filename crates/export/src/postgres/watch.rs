@@ -1,9 +1,9 @@
-//! Notices what others change in tables that publications made: a trigger notes it in `_elt.touched`.
+//! Detects changes by others to tables that publications created: a trigger records them in `_elt.touched`.
 //!
-//! The trigger fires once a statement, and only where the session does not carry a publication's id. The next
-//! publication compares a touched table in full. A table of ours whose trigger is gone, or was switched off for a while,
-//! or that was made anew by a restore, may have been changed too: it counts as touched. Tables that others made get no
-//! trigger, and neither do those that this role may not alter.
+//! The trigger fires once per statement, and only if the session does not have a publication's id. The next publication
+//! compares a touched table in full. A table that elt created also counts as touched if its trigger was removed or
+//! disabled for a while, or if a restore created the table again, because it may have been changed. Tables that others
+//! created get no trigger, nor do tables that this role is not allowed to alter.
 
 use std::collections::BTreeSet;
 
@@ -16,11 +16,11 @@ use elt_base::schema::literal;
 /// The trigger's name on each table.
 pub const TRIGGER: &str = "elt_touched";
 
-/// The function behind the triggers, for `make_own_schema`. It runs as its owner, for whoever may write a published table
-/// need not know of our schema.
+/// The trigger function, for `make_own_schema`. It runs as its owner, because a role that may write a published table
+/// need not have access to elt's schema.
 ///
-/// One line for a table is enough, but nobody waits for another's: two sessions that are first write two. A snapshot that
-/// is older than the statement may show a line that a publication has removed since, so it is not relied on.
+/// One line for a table is enough, but nobody waits for another's: two sessions that are first write two. A snapshot
+/// that is older than the statement may show a line that a publication has removed since, so it is not relied on.
 pub const FUNCTION: &str = "\
 create function _elt.touch() returns trigger language plpgsql security definer set search_path = pg_catalog as $$
 begin
@@ -33,17 +33,17 @@ begin
     return null;
 end $$";
 
-/// Tables of ours that stand and that this role may alter, with their trigger.
+/// Existing tables that elt created and that this role may alter, with their trigger.
 const WATCHABLE: &str = "\
 _elt.tables o join pg_class c on c.oid = to_regclass(format('%I.%I', o.schema, o.name))
 left join pg_trigger g on g.tgrelid = c.oid and g.tgname = 'elt_touched'
 where pg_has_role(c.relowner, 'USAGE')";
 
-/// `enable always` is what `disable trigger all` and `enable trigger all`, as a restore does it, do not give back. A
+/// `disable trigger all` and then `enable trigger all`, as a restore runs them, do not restore `enable always`. A
 /// restored table has another oid.
 const IS_WATCHED: &str = "(g.tgenabled is not distinct from 'A' and o.relation is not distinct from c.oid)";
 
-/// Reads which of the tables others touched, or may have: their labels.
+/// Reads the labels of the tables that others changed, or may have changed.
 pub fn read(client: &mut Client, tables: &[PostgresTable]) -> Result<BTreeSet<String>, Error> {
     let rows = client.query(
         &format!(
@@ -57,7 +57,7 @@ pub fn read(client: &mut Client, tables: &[PostgresTable]) -> Result<BTreeSet<St
     Ok(rows.iter().filter_map(|row| label(row.get(0), row.get(1))).collect())
 }
 
-/// Makes the trigger on a table of ours.
+/// Creates the trigger on a table that elt created.
 pub fn create(place: &str) -> String {
     format!(
         "create trigger {TRIGGER} after insert or update or delete or truncate on {place} \
@@ -70,18 +70,18 @@ fn enable(place: &str) -> String {
     format!("alter table {place} enable always trigger {TRIGGER}")
 }
 
-/// Makes sure that a table of ours that exists has its trigger.
+/// Ensures that an existing table that elt created has its trigger.
 pub fn again(client: &mut Client, table: &PostgresTable) -> Result<(), Error> {
     let unwatched =
         format!("select g.tgname is not null from {WATCHABLE} and not {IS_WATCHED} and o.schema = $1 and o.name = $2");
     let Some(row) = client.query_opt(&unwatched, &[&table.schema, &table.name])? else { return Ok(()) };
-    // Switched off, or of an earlier version's making, or restored without it.
+    // The trigger is disabled, an earlier version created the table, or the table was restored without the trigger.
     let place = qualified(&table.schema, &table.name);
     client.batch_execute(&if row.get(0) { enable(&place) } else { create(&place) })?;
     remember(client, table)
 }
 
-/// Records which relation it is that we watch.
+/// Records the relation that the trigger watches.
 pub fn remember(client: &mut Client, table: &PostgresTable) -> Result<(), Error> {
     client.execute(
         "update _elt.tables set relation = to_regclass($3) where schema = $1 and name = $2",
@@ -90,13 +90,13 @@ pub fn remember(client: &mut Client, table: &PostgresTable) -> Result<(), Error>
     Ok(())
 }
 
-/// Within the publication's client: what it changes is not noted.
+/// Marks the publication's transaction, so that its changes are not recorded.
 pub fn silence(client: &mut Client, id: &str) -> Result<(), Error> {
     client.batch_execute(&format!("set local elt.publication = {}", literal(id)))
 }
 
-/// Forgets what was touched in a table that is published in full. It is locked since before the rows were merged: whatever
-/// others changed until then is healed, and what they change later they cannot have noted yet.
+/// Forgets what was touched in a table that is published in full. It is locked since before the rows were merged:
+/// whatever others changed until then is healed, and what they change later they cannot have noted yet.
 pub fn forget(client: &mut Client, table: &PostgresTable) -> Result<(), Error> {
     client.execute("delete from _elt.touched where schema = $1 and name = $2", &[&table.schema, &table.name]).map(drop)
 }

@@ -1,4 +1,4 @@
-//! Connections for staging: opened when they are needed, at most so many at once.
+//! Connections for staging: opened when they are needed, up to a maximum number.
 //!
 //! Knows no driver.
 
@@ -23,8 +23,8 @@ impl<C> Connections<C> {
         Self { max, state: Mutex::new(State { idle: Vec::new(), in_use: 0 }), freed: Condvar::new() }
     }
 
-    /// Runs `work` on a connection of its own, an idle one that `is_usable` or else a new one; waits while all are in use.
-    /// A connection whose work failed is closed.
+    /// Runs `work` on a connection of its own, an idle one that `is_usable` or else a new one; waits while all are in
+    /// use. A connection whose work failed is closed.
     pub fn with<T>(
         &self,
         connect: impl FnOnce() -> Result<C>,
@@ -54,7 +54,7 @@ impl<C> Connections<C> {
     }
 }
 
-/// A connection in use: its place becomes free however the work ends.
+/// A connection in use: its place becomes free even if the work fails.
 struct Slot<'a, C>(&'a Connections<C>);
 
 impl<C> Drop for Slot<'_, C> {

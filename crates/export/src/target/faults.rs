@@ -1,6 +1,6 @@
-//! The account of values that a target cannot hold: counted by column and hazard, and judged by each column's policy.
+//! Counts the values that a target cannot store, by column and hazard, and applies each column's policy to them.
 //!
-//! A target says which hazards it has and finds them. Knows no target; shows keys, and no other value of a row.
+//! A target defines its hazards and finds them. Knows no target. Shows keys, and no other value of a row.
 
 use arrow::array::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -16,12 +16,12 @@ const KEY_CHARACTERS_MAX: usize = 100;
 
 /// Why a value does not fit its column.
 pub trait Hazard: Copy + Ord {
-    /// Precedes the count of values: `the character U+0000: 3 values`.
+    /// The text before the count of values: `the character U+0000: 3 values`.
     fn text(self) -> &'static str;
 
     fn replacement(self) -> Replacement;
 
-    /// Whether one column has it, and not the row as a whole.
+    /// Whether one column has it, not the whole row.
     fn is_of_column(self) -> bool {
         true
     }
@@ -33,7 +33,7 @@ pub enum Replacement {
     /// The nearest value, in words: `rounded values`.
     Nearest(&'static str),
     Null,
-    /// Nothing can be.
+    /// There is no replacement.
     None,
 }
 
@@ -56,7 +56,7 @@ pub struct Faults<H>(Vec<Fault<H>>);
 pub struct FaultyTable<'a> {
     pub capabilities: &'a Capabilities,
     pub name: &'a str,
-    /// The table beside, of rows that are set aside.
+    /// The quarantine table.
     pub beside: &'a str,
     /// The key's columns.
     pub key: &'a [String],
@@ -96,7 +96,7 @@ impl<H: Hazard> Faults<H> {
         &self.0
     }
 
-    /// An error if there are faults that may not pass; else what became of the others, a line each.
+    /// An error if a fault is not allowed; else one line for each other fault, with how it was handled.
     pub fn judge(&self, table: &FaultyTable<'_>) -> Result<Vec<String>> {
         let (mut refused, mut notes) = (Vec::new(), Vec::new());
         for fault in &self.0 {
@@ -111,7 +111,9 @@ impl<H: Hazard> Faults<H> {
                 (OnHazard::Replace, Replacement::Nearest(nearest)) => notes.push(replaced(nearest)),
                 (OnHazard::Replace, Replacement::Null) if may_be_null => notes.push(replaced("NULL")),
                 (OnHazard::Replace, Replacement::Null) => {
-                    refused.push(format!("{line}; the column does not take NULL, which would replace them"));
+                    refused.push(format!(
+                        "{line}; `on_hazard: replace` would store NULL, which the column does not accept"
+                    ));
                 }
                 _ => refused.push(line),
             }
@@ -142,7 +144,7 @@ impl<H: Hazard> Fault<H> {
     }
 }
 
-/// The key of a row as a person reads it: `17`, or `(17, a)`; without one the row's number, of which `seen` came before
+/// The key of a row for people: `17`, or `(17, a)`. For a table without a key, the row's number; `seen` rows precede
 /// this batch.
 pub fn key_text(batch: &RecordBatch, row: usize, key: impl Iterator<Item = usize>, seen: u64) -> String {
     let options = FormatOptions::new().with_null("NULL");
@@ -220,7 +222,7 @@ mod tests {
             OnHazard::Replace,
             false,
             Err(
-                "column `c`, not a number: 6 values (`id` 1, 2, 3, 4, 5, …); the column does not take NULL, which would replace them",
+                "column `c`, not a number: 6 values (`id` 1, 2, 3, 4, 5, …); `on_hazard: replace` would store NULL, which the column does not accept",
             ),
         );
         check(Odd::Whole, OnHazard::Replace, true, Err("a row that is too large: 6 values (`id` 1, 2, 3, 4, 5, …)"));

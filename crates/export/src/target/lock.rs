@@ -1,6 +1,6 @@
-//! How a publication waits for another one to the same place: the same for every target.
+//! Waits until another publication to the same place ends. All targets use this loop.
 //!
-//! Knows no driver: a target says how it asks for its lock.
+//! Knows no driver: each target implements how it asks for its lock.
 
 use std::time::{Duration, Instant};
 
@@ -11,22 +11,22 @@ use elt_base::error::{Error, Result};
 pub const LOCK_WAIT: Duration = Duration::from_secs(30);
 const LOCK_POLL: Duration = Duration::from_millis(200);
 
-/// The lock that keeps two publications to one place apart.
+/// The lock that prevents two publications to one place at the same time.
 pub trait PublicationLock {
-    /// What holds the lock, until it is dropped; `()` where a connection does.
+    /// The lock is released when this value is dropped; `()` if a connection holds the lock.
     type Held;
 
     /// Asks once, without waiting. None: somebody else has it.
     fn ask(&mut self) -> Result<Option<Self::Held>>;
 
-    /// What people are told while it waits: ``another publication to `shop` is under way``.
+    /// The reason for the wait, for the user: ``another publication to `shop` is under way``.
     fn obstacle(&self) -> String;
 
-    /// The error once it has waited long enough, which says who has the lock.
+    /// The error after the wait has taken too long; it names the holder of the lock.
     fn refusal(&mut self, waited: Duration) -> Error;
 }
 
-/// Waits until the lock is ours, and says so once.
+/// Waits until it has the lock, and reports the wait once.
 ///
 /// # Errors
 /// Somebody else has it for longer than `LOCK_WAIT`; a stop was asked for.

@@ -1,4 +1,4 @@
-//! Finds out what became of a commit whose answer was lost.
+//! Finds out whether a publication was committed when the answer to its commit was lost.
 //!
 //! Knows no driver.
 
@@ -13,8 +13,8 @@ use elt_base::error::Result;
 const TRIES: u32 = 5;
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// Ok if the publication `id` was committed, else an error with its cause. The target is asked under its lock, which a lost
-/// connection gives up only once its transaction has ended.
+/// Ok if the publication `id` was committed, else an error with its cause. The target is asked under its lock, because
+/// a lost connection releases the lock only after its transaction has ended.
 pub fn look_back<T: Applying>(target: &mut T, id: &str, cause: &str) -> Result<()> {
     let start = Instant::now();
     for attempt in 0..TRIES {

@@ -1,6 +1,7 @@
 //! The SQL that merges staged rows with a table that exists, and that compares them: the same for all SQL targets.
 //!
-//! In every statement `t` is the target's table and `s` what is staged. Pure. Knows no target: a `Dialect` has what differs.
+//! In every statement `t` is the target's table and `s` are the staged rows. Pure. Knows no target: a `Dialect`
+//! contains the differences between targets.
 
 use crate::changes::TextRows;
 use crate::difference::{Difference, KEYS_SHOWN};
@@ -8,7 +9,7 @@ use crate::publication::Coverage;
 use elt_base::error::Result;
 use elt_base::schema::quote;
 
-/// How one database writes what is not the same everywhere; the defaults are Postgres' way.
+/// The SQL that differs between databases; the defaults are Postgres' SQL.
 pub trait Dialect {
     fn quoted(&self, name: &str) -> String {
         quote(name)
@@ -55,12 +56,12 @@ pub trait Dialect {
     }
 }
 
-/// What is staged for one table, and where it goes. Places are qualified names.
+/// The staged rows of one table, and the table that they are merged into. Places are qualified names.
 pub struct Merge<'a> {
     pub dialect: &'a dyn Dialect,
     pub target: String,
     pub rows: String,
-    /// The keys of rows that are gone.
+    /// The keys of removed rows.
     pub gone: String,
     pub columns: Vec<MergeColumn>,
     /// No row is kept, whatever its key.
@@ -72,14 +73,14 @@ pub struct MergeColumn {
     pub is_key: bool,
     /// Follows a staged value in SQL: `::public.mood`.
     pub cast: String,
-    /// What is put around two values to compare them: `cast(` and ` as binary)`.
+    /// The text around two values when they are compared: `cast(` and ` as binary)`.
     pub compared: (&'static str, &'static str),
     /// False for a column that the publication will add.
     pub exists: bool,
 }
 
 impl Merge<'_> {
-    /// Removes the rows that are gone; None where none is known to be.
+    /// Deletes the removed rows; None if no row is known to be removed.
     pub fn delete(&self, coverage: Coverage, has_gone: bool) -> Option<String> {
         match coverage {
             Coverage::Everything => Some(self.delete_others()),
@@ -87,7 +88,7 @@ impl Merge<'_> {
         }
     }
 
-    /// Removes the rows whose keys are staged as gone.
+    /// Deletes the rows whose keys are staged as removed.
     pub fn delete_gone(&self) -> String {
         self.dialect.delete_matched(&self.target, &self.gone, &self.on())
     }
@@ -111,7 +112,7 @@ impl Merge<'_> {
         Some(self.dialect.update(&self.target, &self.rows, &self.on(), &set, &differ))
     }
 
-    /// Inserts the rows whose key is not there; all, without a key or into a table that is empty.
+    /// Inserts the rows whose key does not exist in the table; all rows, if there is no key or the table is empty.
     pub fn insert(&self, is_empty: bool) -> String {
         let names: Vec<_> = self.columns.iter().map(|column| self.name(column)).collect();
         let staged: Vec<_> = self.columns.iter().map(|column| self.staged(column)).collect();
@@ -128,7 +129,7 @@ impl Merge<'_> {
         )
     }
 
-    /// The keys of staged rows that the target lacks.
+    /// The keys of staged rows that are missing in the target.
     pub fn missing(&self) -> String {
         format!("select {} from {} as s where {}", self.key_of("s"), self.rows, self.none_in(&self.target, "t"))
     }
@@ -163,8 +164,8 @@ impl Merge<'_> {
         )
     }
 
-    /// How the table differs from what is staged of it in full; `named` has its name. `query` runs a query and returns all
-    /// rows as text.
+    /// The difference between the table and its rows, which are staged in full; `named` contains the table's name.
+    /// `query` runs a query and returns all rows as text.
     pub fn difference(&self, named: Difference, query: &mut dyn FnMut(&str) -> Result<TextRows>) -> Result<Difference> {
         let texts = |rows: TextRows| rows.into_iter().flatten().flatten();
         let mut count = |sql: &str| -> Result<u64> {

@@ -1,7 +1,7 @@
-//! What all targets share: each step of a publication, written once.
+//! The steps of a publication that all targets share, each written once.
 //!
-//! A target supplies what is really its own (types, catalog queries, statements, encoding, connection) by implementing
-//! `Staging` and `Applying`; `OpenPublication` makes an exporter of it. Names no target.
+//! A target implements `Staging` and `Applying` with its own types, catalog queries, statements, encoding and
+//! connection. `OpenPublication` turns these into an exporter. Names no target.
 
 mod connections;
 mod faults;

@@ -1,7 +1,7 @@
-//! An open publication on any target: which steps there are, and their order.
+//! An open publication on any target: runs the steps in their order.
 //!
-//! Deletes go children first, inserts and updates parents first; then comes what must hold for all rows, the record of
-//! the publication, and the commit. A target implements the steps. Knows no target and no SQL.
+//! It first deletes rows, children before parents, and then inserts and updates rows, parents before children. Then it
+//! checks all tables, records the publication and commits. A target implements the steps. Knows no target and no SQL.
 
 use super::look_back::look_back;
 use super::record::PublicationRecord;
@@ -99,7 +99,7 @@ impl<T: Applying> Exporter for OpenPublication<T> {
     }
 }
 
-/// Takes all steps but the commit; returns the counts of the staged tables.
+/// Runs all steps except the commit; returns the counts of the staged tables.
 fn apply<T: Applying>(
     target: &mut T,
     work: &mut [Work<T::Staged>],

@@ -1,4 +1,4 @@
-//! What every target that keeps a record writes there of a publication.
+//! The record of a publication that a target stores.
 //!
 //! Values only; each target has its own table, collection or file for them.
 

@@ -1,6 +1,6 @@
-//! What was staged of each table of a publication, by its position.
+//! The result of staging each table of a publication, by the table's position.
 //!
-//! Knows nothing of how tables are staged.
+//! Does not know how tables are staged.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,7 +23,7 @@ impl<S> Default for StagedTables<S> {
 }
 
 impl<S> StagedTables<S> {
-    /// Remembers what `stage` returns, or that it failed.
+    /// Stores the result of `stage`, or that it failed.
     pub fn add(&self, index: usize, stage: impl FnOnce() -> Result<S>) -> Result<()> {
         let staged = stage().inspect_err(|_| self.has_failed.store(true, Ordering::SeqCst))?;
         self.staged.lock().insert(index, staged);

@@ -1,6 +1,6 @@
 //! The steps that a target supplies, in their order: staging tables, and applying them in one transaction.
 //!
-//! Says what a step promises; `open_publication` takes them. Knows no target and no SQL.
+//! Documents what each step promises; `open_publication` runs them. Knows no target and no SQL.
 
 use std::collections::BTreeSet;
 
@@ -11,17 +11,17 @@ use crate::difference::Difference;
 use crate::publication::{Counts, Coverage};
 use elt_base::error::{Error, Result};
 
-/// What was staged of one table.
+/// The result of staging one table.
 pub trait Staged: Send {
     fn coverage(&self) -> Coverage;
 
-    /// What was replaced or set aside, a line each.
+    /// The replaced or quarantined values, one line each.
     fn notes(&self) -> &[String] {
         &[]
     }
 }
 
-/// What a target knows once it is open.
+/// The state of a target after it was opened.
 #[derive(Debug, Default)]
 pub struct Opened {
     /// The id of the last publication there.
@@ -47,23 +47,23 @@ pub trait Staging: Send + Sync {
     /// Stages the publication's table at `index`. Several threads may stage different tables at once.
     fn stage(&self, index: usize, coverage: Coverage, changes: &mut dyn Changes) -> Result<Self::Staged>;
 
-    /// How the table at `index` differs from what was staged of it in full.
+    /// The difference between the table at `index` and its rows, which are staged in full.
     fn difference(&self, index: usize, staged: &mut Self::Staged) -> Result<Difference>;
 }
 
-/// The steps of a publication's one transaction, in their order. Where a target has no transaction, `commit` is the step
-/// after which the publication counts.
+/// The steps of a publication's one transaction, in their order. Where a target has no transaction, `commit` is the
+/// step after which the publication counts.
 pub trait Applying: Staging {
-    /// Begins, and does what must precede the rows: makes and alters tables.
+    /// Begins, and does the work before the rows: creates and alters tables.
     fn begin(&mut self, work: &mut [Work<Self::Staged>]) -> Result<()>;
 
-    /// Deletes the rows of one table that are gone; returns how many there were. Children come before parents.
+    /// Deletes the removed rows of one table; returns their number. Children come before parents.
     fn delete(&mut self, work: &mut Work<Self::Staged>) -> Result<u64>;
 
     /// Inserts and updates rows of one table; returns the counts of both. Parents come before children.
     fn write(&mut self, work: &mut Work<Self::Staged>) -> Result<(u64, u64)>;
 
-    /// Does what must follow the rows: constraints, and checks of all tables.
+    /// Does the work after the rows: adds constraints, and checks all tables.
     fn finish(&mut self, work: &[Work<Self::Staged>]) -> Result<()>;
 
     /// Records the publication.
@@ -71,17 +71,17 @@ pub trait Applying: Staging {
 
     fn commit(&mut self) -> Result<Answer>;
 
-    /// Undoes what was done, after an error before `commit`; may add to the error.
+    /// Undoes all steps, after an error before `commit`; may add to the error.
     fn roll_back(&mut self, error: Error) -> Error;
 
-    /// Whether the target's record has the publication `id`, asked anew after a commit without an answer.
+    /// Whether the target's record has the publication `id`; asks again after a commit without an answer.
     fn is_recorded(&mut self, id: &str) -> Result<bool>;
 
-    /// The target's error; `during` says what was done.
+    /// The target's error; `during` names the step.
     fn failed(&self, during: &str, cause: &str) -> Error;
 }
 
-/// What a commit brought.
+/// The result of a commit.
 pub enum Answer {
     Committed,
     /// The connection was lost, and why.
