@@ -2,10 +2,8 @@
 //!
 //! All commands use one order: plan, extract, check, build with tests, publish, summarise.
 
-use serde_json::{Map, Value};
-
 use crate::messages;
-use crate::report::{Console, Stage, artifacts};
+use crate::report::{Console, Stage};
 use crate::run::changed::Changed;
 use crate::run::{
     Batches, Build, Extraction, LoadExtent, NodeResult, Plan, Publish, Results, RunHookStage, Scope, UnitTests, binder,
@@ -16,11 +14,11 @@ use elt_base::error::{Error, Exit, Result};
 use elt_base::failpoint::failpoint;
 use elt_base::numbers::counted;
 use elt_model::{BatchWindow, Graph, HookTime, Node, NodeId, NodeKind, Origin, SelectedNodes, parse_time};
-use elt_project::Target;
 use elt_warehouse::{Session, Warehouse};
 
+use super::run_results::{args, write_artifacts};
 use super::workspace::{self, Workspace};
-use super::{BuildOptions, Common, publication, unit_tests};
+use super::{BuildOptions, Common, publication, unit_test};
 
 pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Console, cancel: &Cancel) -> Result<bool> {
     let window = window(options)?;
@@ -44,7 +42,7 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
         && workspace.graph.run_hooks.is_empty()
         && selected.iter().all(|id| workspace.graph.node(id).kind == NodeKind::UnitTest)
     {
-        return unit_tests::run(&workspace, &selected, options, console, cancel, &results, &args);
+        return unit_test::run(&workspace, &selected, options, console, cancel, &results, &args);
     }
     let warehouse = results.stage("open", || workspace.warehouse())?;
     let session = warehouse.session()?;
@@ -342,27 +340,6 @@ impl StageRun<'_> {
             "nothing is published, because {cause}; `elt export` publishes the data that is now in the warehouse"
         ));
     }
-}
-
-/// The options of the run, under dbt's names. `retry` uses them again.
-pub(super) fn args(common: &Common, options: &BuildOptions, scope: Scope, target: &Target) -> Map<String, Value> {
-    let mut args = options.recorded();
-    args.insert("which".into(), scope.name.into());
-    args.insert("target".into(), target.name.clone().into());
-    let vars = workspace::vars(common.vars.as_deref()).unwrap_or_default();
-    args.insert("vars".into(), vars.into());
-    args
-}
-
-pub(super) fn write_artifacts(workspace: &Workspace, results: &Results, args: &Map<String, Value>) -> Result<()> {
-    if workspace.project.profiles.flags.get("write_json").is_some_and(|flag| flag == false) {
-        return Ok(());
-    }
-    let folder = workspace.artifacts();
-    let invocation = workspace.invocation();
-    workspace.write_manifest(&invocation, &results.compiled())?;
-    let results = results.artifact(artifacts::metadata("run-results/v6", &invocation), args);
-    artifacts::write(&folder.join("run_results.json"), &results)
 }
 
 fn names(graph: &Graph, ids: &[NodeId]) -> String {

@@ -22,10 +22,11 @@ mod publication;
 mod quarantine;
 mod retry;
 mod run_operation;
+mod run_results;
 mod schema;
 mod show;
 mod state;
-mod unit_tests;
+mod unit_test;
 mod workspace;
 
 pub use self::invocation::{

@@ -65,7 +65,7 @@ fn the_log_file_keeps_what_happened_without_values() {
 fn an_error_is_in_the_log_as_it_was_shown() {
     let project = project();
     project.write("models/marts/wrong.sql", "select nothing_like_it from {{ ref('colours') }}\n");
-    project.elt(&["build"]).exits(2).says("nothing_like_it");
+    project.elt(&["build"]).exits(1).says("nothing_like_it");
     assert!(log(&project).contains("nothing_like_it"));
     // Where there is no project, no folder appears.
     let empty = Project::empty();

@@ -11,7 +11,7 @@ use elt_base::error::Result;
 use elt_model::{KnownColumns, NodeId, SelectedNodes};
 
 use super::BuildOptions;
-use super::build::write_artifacts;
+use super::run_results::write_artifacts;
 use super::workspace::Workspace;
 
 pub fn run(
