@@ -50,10 +50,10 @@ fn a_view_over_a_table_stays_and_is_named_where_it_is_in_the_way() {
     database.client().batch_execute("create view shop.amounts as select amount from shop.orders").expect("a view");
     project.write("models/marts/orders.sql", WIDER);
     project.elt(&["run"]).ok();
-    let run = project.elt(&["plan"]).ok().says("views stand in the way");
+    let run = project.elt(&["plan"]).ok().says("views block these steps");
     assert!(run.stdout.contains("column `amount` cannot become bigint: view `shop.amounts` reads it"), "{run}");
     let said = "caused by: column `amount` cannot become bigint: view `shop.amounts` reads it";
-    project.elt(&["export"]).exits(1).says(said).says("views are never dropped here");
+    project.elt(&["export"]).exits(1).says(said).says("elt never drops views");
     project.elt(&["apply", "--allow-destructive"]).exits(1).says(said);
     assert_eq!(database.number("select sum(amount)::bigint from shop.amounts"), 6);
     // Columns that the view does not read may change.

@@ -294,7 +294,7 @@ fn tables_of_others_are_checked_and_used_as_they_are() {
         .says("column `amount`, beyond the range of the column's type: 1 value")
         .says("(`id` c)");
     project.write("models/marts/people.sql", &model.replace("3.5::decimal(10,2)", "3.5::double"));
-    project.elt(&["build"]).exits(1).says("column `amount`: decimal(6,2) there, double here");
+    project.elt(&["build"]).exits(1).says("column `amount`: decimal(6,2) in the target, double in the model");
     database.run("create table notes (id bigint primary key) engine = MyISAM");
     project.write("models/marts/people.sql", model);
     project.write(

@@ -133,7 +133,7 @@ fn a_divergence_is_refused_until_it_is_healed() {
     }
     // Without a difference, there is no error.
     execute(&database, diverged[0]);
-    shop.project.elt(&["export"]).ok().says("does not stand at our last publication");
+    shop.project.elt(&["export"]).ok().says("the target is not in the state of our last publication");
     assert_at(&mut database.client(), 1, "a record alone that is gone");
 }
 
