@@ -18,7 +18,7 @@ use tracing_subscriber::layer::{Context, Layer};
 
 use super::events::{DIAGNOSTIC, FINISHED, LogFormat, SAID, SUMMARY};
 use super::{Line, Stage, Status};
-use elt_base::diagnostic;
+use elt_base::diagnostic::{self, harmless, shortened};
 use elt_base::error::Error;
 use elt_base::numbers::{counted, thousands};
 
@@ -65,7 +65,7 @@ impl<S: Subscriber> Layer<S> for ScreenLayer {
         event.record(&mut fields);
         match target {
             FINISHED => screen.line(&fields.line()),
-            SAID => screen.say(fields.text("message")),
+            SAID => screen.say(&harmless(fields.text("message"))),
             SUMMARY => screen.summary(fields.text("message"), fields.object("totals")),
             _ => screen.detail(level, target, fields.0),
         }
@@ -182,7 +182,7 @@ impl Screen {
                 bar.set_style(style.with_key("so_far", so_far));
             }
             bar.set_prefix(stage.name());
-            bar.set_message(name.to_owned());
+            bar.set_message(harmless(name).into_owned());
             bar.enable_steady_tick(Duration::from_millis(100));
             bar
         })
@@ -229,10 +229,11 @@ impl Screen {
         };
         let room =
             if self.width.is_some_and(|width| width < NARROW) { NAME_AND_AMOUNT_NARROW } else { NAME_AND_AMOUNT };
+        let name = harmless(&line.name).replace('\n', "\\n");
         let text = |parts: &[&str]| {
             let note: Vec<&str> = parts.iter().copied().filter(|part| !part.is_empty()).collect();
-            let columns = name_and_amount(&line.name, &amount, room);
-            let text = format!("  {:<8} {columns} {:>7.2}s  {}", line.stage, line.seconds, note.join(", "));
+            let columns = name_and_amount(&name, &amount, room);
+            let text = format!("  {:<8} {columns} {:>7.2}s  {}", line.stage, line.seconds, harmless(&note.join(", ")));
             text.trim_end().to_owned()
         };
         let mut shown = text(&[&status, &rate, &line.note]);
@@ -270,7 +271,7 @@ impl Screen {
         for error in error.iter() {
             let mut object = Map::new();
             object.insert("event".into(), "diagnostic".into());
-            object.insert("message".into(), error.message().into());
+            object.insert("message".into(), shortened(error.message()).into());
             if let Some(place) = error.places().first() {
                 let before = &place.source.text[..place.span.start.min(place.source.text.len())];
                 let line_start = before.rfind('\n').map_or(0, |at| at + 1);
@@ -283,6 +284,7 @@ impl Screen {
             }
             for (name, texts) in [("caused_by", error.causes()), ("hints", error.hints())] {
                 if !texts.is_empty() {
+                    let texts: Vec<_> = texts.iter().map(|text| shortened(text).into_owned()).collect();
                     object.insert(name.into(), texts.into());
                 }
             }

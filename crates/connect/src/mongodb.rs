@@ -32,6 +32,7 @@ impl Connection {
     ///
     /// `uri_error` creates the error for a URI that the driver does not accept, from a cause without the password.
     pub fn open(uri: &Secret, uri_error: impl Fn(String) -> Error) -> Result<Self> {
+        uri.check_password().map_err(&uri_error)?;
         // A process has one default provider, and every part of the program chooses the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let runtime = runtime().map_err(|error| messages::mongodb_runtime(&error))?;
