@@ -27,6 +27,7 @@ pub mod command;
 mod messages;
 pub mod report;
 pub mod run;
+mod watchdog;
 
 use std::ffi::OsString;
 
@@ -52,7 +53,8 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     // Without a handler Ctrl-C ends the program at once. Every stage survives this, so a failure to set the handler is
     // not an error.
     let _ = ctrlc::set_handler(move || asked.request());
-    match log.and_then(|()| command::run(&invocation, &console, &cancel)) {
+    let watched = log.and_then(|()| watchdog::start(&cancel, &console));
+    match watched.and_then(|()| command::run(&invocation, &console, &cancel)) {
         Ok(true) => 0,
         Ok(false) => 1,
         Err(error) => {

@@ -5,10 +5,35 @@ use std::path::Path;
 use elt_base::error::{Error, nearest};
 use elt_base::numbers::counted;
 use elt_base::sql_error::{SqlError, our_manner, unknown_name};
+use elt_base::wait::Silence;
 
 /// stdout cannot be written.
 pub(crate) fn output(cause: &(dyn std::error::Error + 'static)) -> Error {
     Error::failed("cannot write the result").caused_by(cause)
+}
+
+/// A stop was requested, and something did not end by itself.
+pub(crate) fn stopped(silence: Option<&Silence>) -> Error {
+    let error = Error::failed("interrupted");
+    let error = match silence {
+        Some(Silence { server, step, time }) => {
+            error.because(format!("{server} has not answered for {:.1} s ({step})", time.as_secs_f32()))
+        }
+        None => error.because("a step did not end by itself"),
+    };
+    error.hint("committed work is kept; run the same command again to continue")
+}
+
+pub(crate) fn silent(silence: &Silence, variable: &str) -> Error {
+    let Silence { server, step, time } = silence;
+    Error::failed(format!("{server} has not answered for {:.0} s ({step})", time.as_secs_f32()))
+        .hint("committed work is kept; run the same command again to continue")
+        .hint(format!("`{variable}` in the environment sets how many seconds a server may be silent"))
+}
+
+pub(crate) fn answer_timeout(variable: &str, text: &str) -> Error {
+    Error::usage(format!("`{variable}` is `{text}`, which is not a number of seconds"))
+        .hint(format!("`{variable}=600` ends the program if a server is silent for 10 minutes"))
 }
 
 pub(crate) fn artifact(path: &Path, cause: &std::io::Error) -> Error {

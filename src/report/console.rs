@@ -16,6 +16,7 @@ use super::{Line, Stage};
 use elt_base::error::Error;
 
 /// Every part of a run reports to people through this value. Shared by all threads of a run.
+#[derive(Clone)]
 pub struct Console {
     screen: Arc<Screen>,
 }

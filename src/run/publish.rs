@@ -16,6 +16,7 @@ use elt_base::error::{Error, Result};
 use elt_base::failpoint::failpoint;
 use elt_base::numbers::counted;
 use elt_base::numbers::thousands;
+use elt_base::wait::Wait;
 use elt_export::delta::{Delta, FoundChanges};
 use elt_export::ledger::{Ledger, LedgerStore, Snapshots, StagedDelta};
 use elt_export::{Changes, Counts, Coverage, Exporter, Opening, Publication, Published, Queries, Sink, Table};
@@ -110,7 +111,10 @@ impl Publish<'_> {
             say: &|text| self.console.say(text),
             engine: &engine,
         };
-        let exporter = elt_export::target(&self.profile.place).open(opening)?;
+        let target = elt_export::target(&self.profile.place);
+        let wait = Wait::new(target.place(), "opening the publication");
+        let exporter = target.open(opening)?;
+        drop(wait);
         if self.verify && !exporter.capabilities().can_compare {
             return Err(messages::export_cannot_verify(exporter.capabilities().called));
         }
@@ -326,8 +330,10 @@ impl Publish<'_> {
         found.check(table)?;
         let staged = delta.staged(coverage, &found.counts);
         if let Some(staged) = staged {
+            let wait = Wait::new(exporter.capabilities().called, format!("staging `{}`", table.label));
+            let counts = found.counts;
             let mut changes =
-                WarehouseChanges { session: &session, delta, staged, counts: found.counts, activity: &activity };
+                WarehouseChanges { session: &session, delta, staged, counts, activity: &activity, wait: &wait };
             exporter.stage(&table.label, staged, &mut changes)?;
         }
         let (counts, staged) = (found.counts, staged.is_some());
@@ -394,6 +400,7 @@ struct WarehouseChanges<'a> {
     staged: Coverage,
     counts: Counts,
     activity: &'a Activity,
+    wait: &'a Wait,
 }
 
 impl Changes for WarehouseChanges<'_> {
@@ -404,6 +411,7 @@ impl Changes for WarehouseChanges<'_> {
     fn rows(&mut self, sink: &mut Sink<'_>) -> Result<()> {
         let mut counting = |batch: &arrow::record_batch::RecordBatch| {
             self.activity.advance(batch.num_rows() as u64);
+            self.wait.heard();
             sink(batch)
         };
         self.session.stream::<Error>(&self.delta.rows(self.staged), &mut counting).map(drop)

@@ -5,6 +5,7 @@
 //! - `reading`, `census`, `manifest`: the results of a load, and its record on disk.
 //! - `sql_error`: DuckDB's error for a statement that failed, parsed.
 //! - `sql_text`: SQL that is safe to log, without its literals.
+//! - `wait`: the servers that the program waits for.
 //! - `secret`, `cancel`, `digest`, `numbers`, `failpoint`: small values, each with one rule.
 //!
 //! Knows no stage, no driver, no DuckDB and no model.
@@ -24,3 +25,4 @@ pub mod schema;
 pub mod secret;
 pub mod sql_error;
 pub mod sql_text;
+pub mod wait;

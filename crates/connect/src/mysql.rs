@@ -5,6 +5,8 @@
 //! publications.
 
 use std::path::PathBuf;
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
@@ -14,6 +16,7 @@ use crate::messages;
 use elt_base::error::Result;
 use elt_base::secret::Secret;
 use elt_base::sql_text::masked;
+use elt_base::wait::Wait;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long to try again if a server does not answer.
@@ -34,6 +37,7 @@ pub struct MysqlServer {
 impl MysqlServer {
     /// Reads the URI. Does not connect.
     pub fn new(uri: &Secret) -> Result<Self> {
+        uri.check_password().map_err(messages::mysql_uri)?;
         let (base, query) = uri.reveal().split_once('?').unwrap_or((uri.reveal(), ""));
         let (mut mode, mut authority, mut kept) = ("preferred", None, Vec::new());
         for word in query.split('&').filter(|word| !word.is_empty()) {
@@ -57,8 +61,9 @@ impl MysqlServer {
             return Err(messages::mysql_ssl_mode(&mode));
         }
         let verifies = mode.starts_with("verify");
+        let limit = opts.get_tcp_connect_timeout().unwrap_or(CONNECT_TIMEOUT);
         let plain = OptsBuilder::from_opts(opts)
-            .tcp_connect_timeout(Some(CONNECT_TIMEOUT))
+            .tcp_connect_timeout(Some(limit))
             // A local socket may belong to another server than the one that the URI names.
             .prefer_socket(false);
         let ssl = SslOpts::default()
@@ -77,8 +82,18 @@ impl MysqlServer {
     /// Connects. Tries again for a few seconds if no server answers, but not if the server refuses the connection.
     pub fn connect(&self) -> Result<Conn> {
         let start = Instant::now();
+        let wait = Wait::new(format!("MySQL at `{}`", self.name()), "connecting");
         loop {
-            let error = match self.connect_once() {
+            wait.heard();
+            let Some(connected) = self.connect_in_time() else {
+                return Err(messages::server_silent(
+                    "MySQL",
+                    &self.name(),
+                    start.elapsed(),
+                    "`tcp_connect_timeout_ms` in the URI sets the limit",
+                ));
+            };
+            let error = match connected {
                 Ok(connection) => {
                     tracing::info!(server = self.name(), seconds = start.elapsed().as_secs_f64(), "connected to MySQL");
                     return Ok(connection);
@@ -93,41 +108,55 @@ impl MysqlServer {
                 return Err(messages::mysql_unreachable(&self.name(), start.elapsed(), cause));
             }
             tracing::warn!(server = self.name(), "MySQL does not answer; connects again");
-            std::thread::sleep(Duration::from_millis(500));
+            thread::sleep(Duration::from_millis(500));
         }
     }
 
-    fn connect_once(&self) -> Result<Conn, mysql::Error> {
-        let mut connection = match &self.tls {
-            None => Conn::new(self.plain.clone())?,
-            Some(tls) => match Conn::new(tls.clone()) {
-                Err(mysql::Error::DriverError(mysql::DriverError::TlsNotSupported)) if self.may_be_plain => {
-                    Conn::new(self.plain.clone())?
-                }
-                connection => connection?,
-            },
-        };
-        // The server's settings must not change stored values, nor how long the server waits for us.
-        connection
-            .query_drop(
-                "set session sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,\
+    /// None: the server accepted the connection, and was then silent. The driver's own limit ends with the acceptance,
+    /// so the attempt has a thread of its own, which is left alone in that case.
+    fn connect_in_time(&self) -> Option<Result<Conn, mysql::Error>> {
+        let (send, receive) = channel();
+        let (plain, tls) = (self.plain.clone(), self.tls.clone());
+        let limit = plain.get_tcp_connect_timeout().unwrap_or(CONNECT_TIMEOUT);
+        let may_be_plain = self.may_be_plain;
+        thread::spawn(move || {
+            // The receiver may no longer exist.
+            let _ = send.send(connect_once(&plain, tls.as_ref(), may_be_plain));
+        });
+        receive.recv_timeout(limit + Duration::from_millis(500)).ok()
+    }
+}
+
+fn connect_once(plain: &Opts, tls: Option<&Opts>, may_be_plain: bool) -> Result<Conn, mysql::Error> {
+    let mut connection = match tls {
+        None => Conn::new(plain.clone())?,
+        Some(tls) => match Conn::new(tls.clone()) {
+            Err(mysql::Error::DriverError(mysql::DriverError::TlsNotSupported)) if may_be_plain => {
+                Conn::new(plain.clone())?
+            }
+            connection => connection?,
+        },
+    };
+    // The server's settings must not change stored values, nor how long the server waits for us.
+    connection
+        .query_drop(
+            "set session sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,\
              NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', autocommit = 1, \
              wait_timeout = 28800, net_read_timeout = 3600, net_write_timeout = 3600, lock_wait_timeout = 30, \
              innodb_lock_wait_timeout = 30, transaction_isolation = 'READ-COMMITTED'",
-            )
-            .or_else(|error| match error {
-                // MariaDB before 11.1 has the older name.
-                mysql::Error::MySqlError(error) if error.code == 1193 => connection.query_drop(
-                    "set session sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,\
+        )
+        .or_else(|error| match error {
+            // MariaDB before 11.1 has the older name.
+            mysql::Error::MySqlError(error) if error.code == 1193 => connection.query_drop(
+                "set session sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,\
                  NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', autocommit = 1, \
                  wait_timeout = 28800, net_read_timeout = 3600, net_write_timeout = 3600, lock_wait_timeout = 30, \
                  innodb_lock_wait_timeout = 30, tx_isolation = 'READ-COMMITTED'",
-                ),
-                error => Err(error),
-            })?;
-        connection.query_drop("set names utf8mb4")?;
-        Ok(connection)
-    }
+            ),
+            error => Err(error),
+        })?;
+    connection.query_drop("set names utf8mb4")?;
+    Ok(connection)
 }
 
 /// The server's kind and version.

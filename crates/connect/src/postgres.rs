@@ -5,6 +5,8 @@
 use std::error::Error as _;
 use std::io;
 use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use postgres::config::{Host, SslMode};
@@ -22,8 +24,14 @@ use super::tls_options::{TlsMode, TlsOptions};
 use crate::messages;
 use elt_base::error::Result;
 use elt_base::secret::Secret;
+use elt_base::wait::Wait;
 
+/// The limit for a connection, from the first packet to the answer to the first statement, unless the URI sets another.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A network that loses packets without a word is noticed after about this time.
+const LOST_NETWORK: Duration = Duration::from_secs(60);
+const KEEPALIVE_EVERY: Duration = Duration::from_secs(10);
+const KEEPALIVES: u32 = 6;
 /// How long to try again if a server does not answer.
 const TRY_AGAIN_FOR: Duration = Duration::from_secs(5);
 
@@ -38,6 +46,7 @@ impl PostgresServer {
     /// Reads the URI (or `key=value` words). Does not connect. `application` is the name that the server shows for elt,
     /// unless the URI has its own.
     pub fn new(uri: &Secret, application: &str) -> Result<Self> {
+        uri.check_password().map_err(messages::export_uri)?;
         let (rest, options) = TlsOptions::split(uri.reveal())?;
         let mut config: Config =
             rest.parse().map_err(|error: postgres::Error| messages::export_uri(uri.redact(&with_sources(&error))))?;
@@ -46,6 +55,12 @@ impl PostgresServer {
         }
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(CONNECT_TIMEOUT);
+        }
+        if config.get_tcp_user_timeout().is_none() {
+            config.tcp_user_timeout(LOST_NETWORK);
+        }
+        if config.get_keepalives_interval().is_none() && config.get_keepalives_retries().is_none() {
+            config.keepalives_idle(LOST_NETWORK).keepalives_interval(KEEPALIVE_EVERY).keepalives_retries(KEEPALIVES);
         }
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err(messages::export_uri("the URI does not name a host"));
@@ -88,8 +103,18 @@ impl PostgresServer {
     /// Connects. Tries again for a few seconds if no server answers, but not if the server refuses the connection.
     pub fn connect(&self) -> Result<Client> {
         let start = Instant::now();
+        let wait = Wait::new(format!("Postgres at `{}`", self.name()), "connecting");
         loop {
-            let error = match self.connect_once() {
+            wait.heard();
+            let Some(connected) = self.connect_in_time() else {
+                return Err(messages::server_silent(
+                    "Postgres",
+                    &self.name(),
+                    start.elapsed(),
+                    "`connect_timeout` in the URI sets the limit, in seconds",
+                ));
+            };
+            let error = match connected {
                 Ok(client) => {
                     tracing::info!(
                         server = self.name(),
@@ -110,23 +135,37 @@ impl PostgresServer {
                 return Err(messages::export_unreachable(&self.name(), start.elapsed(), cause));
             }
             tracing::warn!(server = self.name(), "Postgres does not answer; connects again");
-            std::thread::sleep(Duration::from_millis(500));
+            thread::sleep(Duration::from_millis(500));
         }
     }
 
-    fn connect_once(&self) -> Result<Client, postgres::Error> {
-        let mut client = match &self.tls {
-            Some(tls) => self.config.connect(tls.clone())?,
-            None => self.config.connect(NoTls)?,
-        };
-        client.batch_execute(
-            "set timezone = 'UTC'; set statement_timeout = 0; set idle_in_transaction_session_timeout = 0; \
-             set jit = off; set client_min_messages = error; \
-             select set_config('lock_timeout', '30s', false) where current_setting('lock_timeout') = '0'; \
-             select set_config(name, '0', false) from pg_settings where name in ('idle_session_timeout', 'transaction_timeout')",
-        )?;
-        Ok(client)
+    /// None: the server accepted the connection, and was then silent. The driver's own limit ends with the acceptance,
+    /// so the attempt has a thread of its own, which is left alone in that case.
+    fn connect_in_time(&self) -> Option<Result<Client, postgres::Error>> {
+        let (send, receive) = channel();
+        let (config, tls) = (self.config.clone(), self.tls.clone());
+        let limit = config.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT);
+        let hosts = u32::try_from(config.get_hosts().len().max(1)).unwrap_or(1);
+        thread::spawn(move || {
+            // The receiver may no longer exist.
+            let _ = send.send(connect_once(&config, tls));
+        });
+        receive.recv_timeout(limit * hosts + Duration::from_millis(500)).ok()
     }
+}
+
+fn connect_once(config: &Config, tls: Option<MakeRustlsConnect>) -> Result<Client, postgres::Error> {
+    let mut client = match tls {
+        Some(tls) => config.connect(tls)?,
+        None => config.connect(NoTls)?,
+    };
+    client.batch_execute(
+        "set timezone = 'UTC'; set statement_timeout = 0; set idle_in_transaction_session_timeout = 0; \
+         set jit = off; set client_min_messages = error; set quote_all_identifiers = off; \
+         select set_config('lock_timeout', '30s', false) where current_setting('lock_timeout') = '0'; \
+         select set_config(name, '0', false) from pg_settings where name in ('idle_session_timeout', 'transaction_timeout')",
+    )?;
+    Ok(client)
 }
 
 /// Whether no server answered, or the server is still starting, so that another attempt may succeed.

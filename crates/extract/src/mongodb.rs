@@ -36,6 +36,7 @@ use elt_base::cancel::Cancel;
 use elt_base::error::{Error, Result};
 use elt_base::reading::{IdKind, Reading};
 use elt_base::secret::Secret;
+use elt_base::wait::Wait;
 use elt_connect::mongodb::{Connection, cause};
 
 use count_speed::CountSpeed;
@@ -77,7 +78,9 @@ impl Mongodb {
         cancel: &Cancel,
         each: &mut dyn FnMut(&[u8]) -> Result<(), Fault>,
     ) -> Result<(), Ended> {
-        feed::feed(&self.runtime, &self.client, &self.database, query, self.session_options(), cancel, each)
+        let wait = self.wait(format!("reading `{}`", query.collection));
+        let server = feed::Server { runtime: &self.runtime, client: &self.client, database: &self.database };
+        feed::feed(&server, query, self.session_options(), cancel, &wait, each)
     }
 
     /// With `snapshot`, every reading sees the state at the moment of the first reading.
@@ -94,6 +97,11 @@ impl Mongodb {
             pace: CountSpeed::default(),
             snapshot: snapshot.then(Mutex::default),
         })
+    }
+
+    /// For the program, which ends itself if the server is silent.
+    fn wait(&self, step: impl Into<String>) -> Wait {
+        Wait::new(format!("MongoDB at {}", self.hosts), step)
     }
 
     /// The message for an error. `other` is used for an error of neither the connection nor the password.
@@ -141,6 +149,7 @@ impl Mongodb {
         if time.is_some() {
             return Ok(());
         }
+        let _wait = self.wait(format!("reading `{collection}`"));
         let reading = self.runtime.block_on(async {
             let mut session = self.client.start_session().snapshot(true).await?;
             let collection = self.client.database(&self.database).collection::<RawDocumentBuf>(collection);
@@ -166,6 +175,7 @@ impl Mongodb {
     /// The collection's type in the server's catalog: `collection`, `view`, `timeseries`. None if it does not exist.
     fn type_of(&self, collection: &str) -> Result<Option<String>> {
         let started = Instant::now();
+        let _wait = self.wait("listing the collections");
         let listed = self.runtime.block_on(async {
             let database = self.client.database(&self.database);
             let command = doc! { "listCollections": 1, "filter": { "name": collection } };
@@ -193,6 +203,7 @@ fn is_transient(error: &DriverError) -> bool {
 impl Source for Mongodb {
     fn collections(&self) -> Result<Vec<String>> {
         let started = Instant::now();
+        let _wait = self.wait("listing the collections");
         let names = self.runtime.block_on(async { self.client.database(&self.database).list_collection_names().await });
         let mut names = names.map_err(|error| {
             self.failed(&error, started, |said| messages::mongodb_command(&self.name, "list the collections", said))
@@ -224,6 +235,7 @@ impl Source for Mongodb {
             return Ok(None);
         }
         let database = self.client.database(&self.database);
+        let _wait = self.wait(format!("counting `{collection}`"));
         let count = self.runtime.block_on(async {
             let collection = database.collection::<RawDocumentBuf>(collection);
             match mode {

@@ -22,6 +22,12 @@ pub(crate) fn export_unreachable(server: &str, tried: Duration, cause: impl Into
         .because(cause)
 }
 
+pub(crate) fn server_silent(kind: &str, server: &str, waited: Duration, limit: &str) -> Error {
+    let waited = waited.as_secs_f32();
+    Error::failed(format!("{kind} at `{server}` accepts connections, but has not answered for {waited:.1} s"))
+        .hint(format!("{limit}; another service, or a proxy without its server, may have this port"))
+}
+
 pub fn export_refused(server: &str, cause: impl Into<String>) -> Error {
     Error::failed(format!("cannot connect to Postgres at `{server}`")).because(cause)
 }

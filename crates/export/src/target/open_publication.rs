@@ -15,6 +15,7 @@ use crate::messages;
 use crate::publication::{Counts, Coverage, Publication, Published};
 use elt_base::cancel::Cancel;
 use elt_base::error::Result;
+use elt_base::wait::Wait;
 
 /// A target with an open publication.
 pub struct OpenPublication<T: Staging> {
@@ -88,8 +89,11 @@ impl<T: Applying> Exporter for OpenPublication<T> {
         let mut work: Vec<Work<T::Staged>> = (0..publication.tables.len())
             .map(|index| Work { index, staged: staged.remove(&index), counts: Counts::default() })
             .collect();
-        let applied = apply(&mut target, &mut work, &publication, &cancel);
+        let wait =
+            Wait::new(format!("{} at `{}`", target.capabilities().called, target.place()), "applying the changes");
+        let applied = apply(&mut target, &mut work, &publication, &cancel, &wait);
         let tables = applied.map_err(|error| target.roll_back(error))?;
+        wait.step("committing");
         tracing::debug!(publication = publication.id, "commits");
         if let Answer::Lost(cause) = target.commit()? {
             tracing::warn!(publication = publication.id, cause, "the answer to the commit was lost");
@@ -105,17 +109,22 @@ fn apply<T: Applying>(
     work: &mut [Work<T::Staged>],
     publication: &Publication,
     cancel: &Cancel,
+    wait: &Wait,
 ) -> Result<Vec<(String, Counts)>> {
+    let name = |index: usize| publication.tables.get(index).map_or("", |table| table.label.as_str());
     target.begin(work)?;
     for work in work.iter_mut().rev().filter(|work| work.staged.is_some()) {
         cancel.check()?;
+        wait.step(format!("deleting from `{}`", name(work.index)));
         work.counts.deleted = target.delete(work)?;
     }
     for work in work.iter_mut().filter(|work| work.staged.is_some()) {
         cancel.check()?;
+        wait.step(format!("writing `{}`", name(work.index)));
         (work.counts.inserted, work.counts.updated) = target.write(work)?;
     }
     cancel.check()?;
+    wait.step("checking constraints");
     target.finish(work)?;
     let staged = work.iter().filter(|work| work.staged.is_some());
     let tables: Vec<(String, Counts)> =

@@ -22,12 +22,20 @@ use crate::bson::{Fields, Malformed};
 use crate::decode::Fault;
 use elt_base::cancel::Cancel;
 use elt_base::error::Error;
+use elt_base::wait::Wait;
 
 /// The most server batches that wait between the network and the decoder.
 const BATCHES_WAITING: usize = 2;
 
 /// How often the reader checks for a requested stop while the server does not answer.
 const CANCEL_EVERY: Duration = Duration::from_millis(200);
+
+/// The database that answers.
+pub struct Server<'a> {
+    pub runtime: &'a Runtime,
+    pub client: &'a Client,
+    pub database: &'a str,
+}
 
 /// Why a feed ended early.
 #[derive(Debug)]
@@ -56,14 +64,14 @@ impl From<Error> for Ended {
 
 /// Passes each document of an answer to `each`, in order. `options` are those of a session, if the query needs one.
 pub fn feed(
-    runtime: &Runtime,
-    client: &Client,
-    database: &str,
+    server: &Server<'_>,
     query: ServerQuery,
     options: Option<SessionOptions>,
     cancel: &Cancel,
+    wait: &Wait,
     each: &mut dyn FnMut(&[u8]) -> Result<(), Fault>,
 ) -> Result<(), Ended> {
+    let Server { runtime, client, database } = *server;
     let (send, mut receive) = mpsc::channel(BATCHES_WAITING);
     let collection = client.database(database).collection::<RawDocumentBuf>(&query.collection);
     let client = client.clone();
@@ -87,7 +95,10 @@ pub fn feed(
             Err(_) => {}
             Ok(None) => return Ok(()),
             Ok(Some(Err(error))) => return Err(Ended::Driver(error)),
-            Ok(Some(Ok(batch))) => each_document(&batch, each)?,
+            Ok(Some(Ok(batch))) => {
+                each_document(&batch, each)?;
+                wait.heard();
+            }
         }
     }
 }

@@ -199,6 +199,7 @@ fn first(source: &Mongodb, question: &Question, path: &str, sort: Option<Documen
 /// The server's clock, in milliseconds since 1970. The local clock may differ.
 fn clock(source: &Mongodb) -> Result<i64> {
     let started = Instant::now();
+    let _wait = source.wait("asking for its clock");
     let hello =
         source.runtime.block_on(async { source.client.database("admin").run_command(doc! { "hello": 1 }).await });
     let hello: Document = hello.map_err(|error| {
