@@ -223,7 +223,8 @@ fn the_second_of_two_waits_or_says_who_publishes() {
         .elt(&["export"])
         .exits(1)
         .says("note: another publication to `shop` is under way; waiting for it to end")
-        .says("error: another publication to schema `shop` is under way (waited 30 s): process ")
+        .says("error: another publication to schema `shop` is under way (waited 3")
+        .says(" s): process ")
         .says(", `elt shop/dev`, from 127.0.0.1");
     assert_at(&mut database.client(), 0, "while both wait");
     let second = other.project.start(&["export"]);

@@ -64,6 +64,12 @@ pub(crate) fn export_locked(place: &str, waited: Duration, holder: Option<&str>)
         .hint("that publication holds the lock until it ends; run the command again after that")
 }
 
+pub(crate) fn export_lock_lost(cause: impl Into<String>) -> Error {
+    Error::failed("lost the connection that prevents a second publication at the same time; published nothing")
+        .because(cause)
+        .hint("run the command again")
+}
+
 pub(crate) fn export_no_own_schema(cause: impl Into<String>) -> Error {
     Error::failed("cannot create schema `_elt`, which stores the record of publications").because(cause).hint(
         "run `grant create on database … to …`, or ask an administrator to run `create schema _elt authorization …`",

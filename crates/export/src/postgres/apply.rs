@@ -4,11 +4,12 @@
 //! filled.
 
 use postgres::Client;
+use postgres::types::Type;
 use uuid::Uuid;
 
 use super::copy::describe;
 use super::definition::Definition;
-use super::lock::{AdvisoryLock, lock_key};
+use super::lock::{AdvisoryLock, apply_key, begin_holding, lock_key, still_held};
 use super::migration::{self, MigrationStep, When};
 use super::names::qualified;
 use super::own_schema::drop_staging_tables;
@@ -37,7 +38,7 @@ impl PostgresPublication {
     /// Runs a statement of the transaction; returns how many rows it changed.
     fn run(&self, during: &str, table: &str, statement: &str) -> Result<u64> {
         self.cancel.check()?;
-        self.main.lock().execute(statement, &[]).map_err(|error| failed(during, Some(table), &error))
+        self.main.lock().execute_typed(statement, &[]).map_err(|error| failed(during, Some(table), &error))
     }
 
     /// How staged rows are merged into an existing table.
@@ -68,7 +69,7 @@ impl PostgresPublication {
         if !error.code().is_some_and(|code| code.code().starts_with("23")) {
             return Err(failed(error));
         }
-        let count: i64 = client.query_one(offenders, &[]).map_err(failed)?.get(0);
+        let count: i64 = client.query_typed_one(offenders, &[]).map_err(failed)?.get(0);
         Err(messages::export_constraint_broken(&format!("{}.{}", table.schema, table.name), &step.text, count))
     }
 
@@ -89,7 +90,9 @@ impl PostgresPublication {
         client.batch_execute(&format!("alter table {schema}.{} rename to {table}", quote(&staging))).map_err(failed)?;
         for key in &staged.keys {
             let place = qualified(target_schema, &key.own);
-            let is_taken = client.query_one("select to_regclass($1) is not null", &[&place]).map_err(failed)?;
+            let is_taken = client
+                .query_typed_one("select to_regclass($1) is not null", &[(&place, Type::TEXT)])
+                .map_err(failed)?;
             if !is_taken.get::<_, bool>(0) {
                 let (from, to) = (quote(&key.staged), quote(&key.own));
                 client
@@ -98,7 +101,7 @@ impl PostgresPublication {
                     .map_err(failed)?;
             }
         }
-        let grants = client.query(&default_grants(target_schema, name), &[]).map_err(failed)?;
+        let grants = client.query_typed(&default_grants(target_schema, name), &[]).map_err(failed)?;
         for grant in grants {
             client.batch_execute(grant.get(0)).map_err(failed)?;
         }
@@ -107,10 +110,10 @@ impl PostgresPublication {
         }
         let id = self.uuid();
         client
-            .execute(
+            .execute_typed(
                 "insert into _elt.tables (schema, name, publication) values ($1, $2, $3) \
                  on conflict (schema, name) do update set publication = excluded.publication",
-                &[target_schema, name, &id],
+                &[(target_schema, Type::TEXT), (name, Type::TEXT), (&id, Type::UUID)],
             )
             .map_err(failed)?;
         Ok(())
@@ -150,10 +153,10 @@ impl PostgresPublication {
         definition.columns.extend(plan.left.clone());
         let contract = serde_json::to_string(&definition).unwrap_or_else(|_| "{}".into());
         client
-            .execute(
+            .execute_typed(
                 "update _elt.tables set contract = $3::text::jsonb where schema = $1 and name = $2 \
                  and contract is distinct from $3::text::jsonb",
-                &[&table.schema, &table.name, &contract],
+                &[(&table.schema, Type::TEXT), (&table.name, Type::TEXT), (&contract, Type::TEXT)],
             )
             .map(drop)
             .map_err(|error| failed("recording", Some(&table.name), &error))
@@ -171,7 +174,12 @@ fn is_key_map(table: &PostgresTable) -> bool {
 
 impl Applying for PostgresPublication {
     fn begin(&mut self, work: &mut [Work<PostgresStaged>]) -> Result<()> {
-        self.main.get_mut().batch_execute("begin").map_err(|error| failed("beginning", None, &error))?;
+        let begin = format!(
+            "begin; set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0; \
+             select pg_advisory_xact_lock({})",
+            apply_key(&self.schema)
+        );
+        self.main.get_mut().batch_execute(&begin).map_err(|error| failed("beginning", None, &error))?;
         for schema in &self.missing_schemas {
             self.run("creating schema", schema, &format!("create schema if not exists {}", quote(schema)))?;
         }
@@ -250,7 +258,7 @@ impl Applying for PostgresPublication {
                 // The referenced table may be planned, but was not staged.
                 let target = qualified(&key.to_schema, &key.to_table);
                 let exists = main
-                    .query_one("select to_regclass($1) is not null", &[&target])
+                    .query_typed_one("select to_regclass($1) is not null", &[(&target, Type::TEXT)])
                     .map_err(|error| failed("adding a foreign key to", Some(&table.name), &error))?;
                 if exists.get(0) {
                     self.alter(&mut main, work.index, &migration::add_foreign_key(table, key))?;
@@ -275,12 +283,20 @@ impl Applying for PostgresPublication {
 
     /// Records the publication and drops its staging tables.
     fn record(&mut self, record: &PublicationRecord<'_>) -> Result<()> {
+        still_held(self.holder.get_mut())?;
         let (id, lock) = (self.uuid(), lock_key(&self.schema));
         let main = self.main.get_mut();
-        main.execute(
+        main.execute_typed(
             "insert into _elt.publications (id, schema, project, target, tool, tables) \
              values ($1, $2, $3, $4, $5, $6::text::jsonb)",
-            &[&id, &self.schema, &record.project, &record.target, &TOOL, &record.tables_json()],
+            &[
+                (&id, Type::UUID),
+                (&self.schema, Type::TEXT),
+                (&record.project, Type::TEXT),
+                (&record.target, Type::TEXT),
+                (&TOOL, Type::TEXT),
+                (&record.tables_json(), Type::TEXT),
+            ],
         )
         .map(drop)
         .and_then(|()| drop_staging_tables(main, lock))
@@ -307,9 +323,16 @@ impl Applying for PostgresPublication {
 
     fn is_recorded(&mut self, _: &str) -> Result<bool> {
         let mut client = self.server.connect()?;
-        wait_for(&mut AdvisoryLock { client: &mut client, schema: &self.schema }, &self.cancel, &|_| ())?;
+        // The lost session may still be committing.
+        let mut waiting = self.server.connect()?;
+        begin_holding(&mut waiting)?;
+        let key = apply_key(&self.schema);
+        wait_for(&mut AdvisoryLock { client: &mut waiting, schema: &self.schema, key }, &self.cancel, &|_| ())?;
         let row = client
-            .query_one("select exists (select from _elt.publications where id = $1)", &[&self.uuid()])
+            .query_typed_one(
+                "select exists (select from _elt.publications where id = $1)",
+                &[(&self.uuid(), Type::UUID)],
+            )
             .map_err(|error| failed("reading the publication", None, &error))?;
         *self.main.get_mut() = client;
         self.is_clean = row.get(0);
@@ -325,7 +348,7 @@ impl Applying for PostgresPublication {
 fn keep_given(client: &mut Client, merge: &Merge<'_>, table: &PostgresTable) -> Result<()> {
     let Some(differing) = merge.differing() else { return Ok(()) };
     let count = client
-        .query_one(&format!("select count(*) from ({differing}) as d"), &[])
+        .query_typed_one(&format!("select count(*) from ({differing}) as d"), &[])
         .map_err(|error| failed("comparing", Some(&table.label), &error))?
         .get::<_, i64>(0);
     if count > 0 { Err(messages::keys_would_change(count)) } else { Ok(()) }

@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use postgres::types::Type;
 use postgres::{Client, Error, Row};
 
 use super::definition::Definition;
@@ -26,17 +27,17 @@ pub fn read_for(client: &mut Client, tables: &[PostgresTable]) -> Result<Postgre
 fn read(client: &mut Client, schemas: &[String]) -> Result<PostgresCatalog, Error> {
     let mut tables = BTreeMap::new();
     let mut ours: BTreeMap<(String, String), Option<Definition>> = BTreeMap::new();
-    if client.query_one("select to_regclass('_elt.tables') is not null", &[])?.get(0) {
+    if client.query_typed_one("select to_regclass('_elt.tables') is not null", &[])?.get(0) {
         // Of a version before contracts were recorded, it has no such column.
         let recorded =
             "select o.schema, o.name, to_jsonb(o) ->> 'contract' from _elt.tables o where o.schema = any($1)";
-        for row in client.query(recorded, &[&schemas])? {
+        for row in client.query_typed(recorded, &[(&schemas, Type::TEXT_ARRAY)])? {
             let contract: Option<String> = row.get(2);
             let contract = contract.and_then(|contract| serde_json::from_str(&contract).ok());
             ours.insert((row.get(0), row.get(1)), contract);
         }
     }
-    let relations = client.query(
+    let relations = client.query_typed(
         "select c.relname::text, c.relkind in ('r', 'p'), n.nspname::text, c.relrowsecurity and not pg_has_role(c.relowner, 'usage'), \
          case c.relkind when 'v' then 'a view' when 'm' then 'a materialized view' when 'f' then 'a foreign table' else 'a table' end, \
          case when c.relkind = 'p' then pg_get_partkeydef(c.oid) end, \
@@ -44,7 +45,7 @@ fn read(client: &mut Client, schemas: &[String]) -> Result<PostgresCatalog, Erro
          and t.tgenabled in ('O', 'A') and t.tgtype & 2 = 2 and t.tgtype & 28 <> 0 order by 1) \
          from pg_class c join pg_namespace n on n.oid = c.relnamespace \
          where n.nspname = any($1) and c.relkind in ('r', 'p', 'v', 'm', 'f')",
-        &[&schemas],
+        &[(&schemas, Type::TEXT_ARRAY)],
     )?;
     for row in relations {
         let place: (String, String) = (row.get(2), row.get(0));
@@ -75,7 +76,7 @@ fn read(client: &mut Client, schemas: &[String]) -> Result<PostgresCatalog, Erro
 }
 
 fn read_columns(client: &mut Client, schemas: &[String], tables: &mut PostgresCatalog) -> Result<(), Error> {
-    let columns = client.query(
+    let columns = client.query_typed(
         "select c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod), t.typtype = 'e', a.attnotnull, \
          a.atthasdef or a.attidentity <> '', a.attgenerated <> '' or a.attidentity = 'a', a.attidentity = 'a', \
          array(select distinct format('%s.%s', v.relnamespace::regnamespace, quote_ident(v.relname)) from pg_depend d \
@@ -86,7 +87,7 @@ fn read_columns(client: &mut Client, schemas: &[String], tables: &mut PostgresCa
          join pg_type t on t.oid = a.atttypid \
          where n.nspname = any($1) and a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p') \
          order by c.relname, a.attnum",
-        &[&schemas],
+        &[(&schemas, Type::TEXT_ARRAY)],
     )?;
     for row in columns {
         if let Some(table) = tables.get_mut(&place(&row)) {
@@ -107,13 +108,13 @@ fn read_columns(client: &mut Client, schemas: &[String], tables: &mut PostgresCa
 }
 
 fn read_unique(client: &mut Client, schemas: &[String], tables: &mut PostgresCatalog) -> Result<(), Error> {
-    let indexes = client.query(
+    let indexes = client.query_typed(
         "select c.relname::text, i.indisprimary, array(select a.attname::text from unnest(i.indkey[0:i.indnkeyatts - 1]) k \
          join pg_attribute a on a.attrelid = c.oid and a.attnum = k), n.nspname::text \
          from pg_index i join pg_class c on c.oid = i.indrelid join pg_namespace n on n.oid = c.relnamespace \
          where n.nspname = any($1) and i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null \
          and i.indexprs is null",
-        &[&schemas],
+        &[(&schemas, Type::TEXT_ARRAY)],
     )?;
     for row in indexes {
         if let Some(table) = tables.get_mut(&place(&row)) {
@@ -125,7 +126,7 @@ fn read_unique(client: &mut Client, schemas: &[String], tables: &mut PostgresCat
 }
 
 fn read_foreign_keys(client: &mut Client, schemas: &[String], tables: &mut PostgresCatalog) -> Result<(), Error> {
-    let keys = client.query(
+    let keys = client.query_typed(
         "select c.relname::text, \
          array(select a.attname::text from unnest(f.conkey) with ordinality k(n, o) join pg_attribute a \
          on a.attrelid = f.conrelid and a.attnum = k.n order by k.o), t.relname::text, \
@@ -134,7 +135,7 @@ fn read_foreign_keys(client: &mut Client, schemas: &[String], tables: &mut Postg
          from pg_constraint f join pg_class c on c.oid = f.conrelid join pg_class t on t.oid = f.confrelid \
          join pg_namespace n on n.oid = c.relnamespace join pg_namespace o on o.oid = t.relnamespace \
          where f.contype = 'f' and n.nspname = any($1)",
-        &[&schemas],
+        &[(&schemas, Type::TEXT_ARRAY)],
     )?;
     for row in keys {
         if let Some(table) = tables.get_mut(&place(&row)) {
@@ -146,12 +147,12 @@ fn read_foreign_keys(client: &mut Client, schemas: &[String], tables: &mut Postg
 
 /// Constraints and indexes by name, of each table.
 fn read_names(client: &mut Client, schemas: &[String], tables: &mut PostgresCatalog) -> Result<(), Error> {
-    let names = client.query(
+    let names = client.query_typed(
         "select c.relname::text, f.conname::text, n.nspname::text from pg_constraint f join pg_class c on c.oid = f.conrelid \
          join pg_namespace n on n.oid = c.relnamespace where n.nspname = any($1) \
          union select c.relname::text, x.relname::text, n.nspname::text from pg_index i join pg_class c on c.oid = i.indrelid \
          join pg_class x on x.oid = i.indexrelid join pg_namespace n on n.oid = c.relnamespace where n.nspname = any($1)",
-        &[&schemas],
+        &[(&schemas, Type::TEXT_ARRAY)],
     )?;
     for row in names {
         if let Some(table) = tables.get_mut(&place(&row)) {

@@ -1,35 +1,68 @@
-//! The advisory lock that prevents two publications to one schema at the same time. It ends with its connection.
+//! The advisory lock that prevents two publications to one schema at the same time.
 //!
-//! Knows one connection and no tables.
+//! It belongs to a transaction on a connection of its own, which stays open until the publication ends: a pooler
+//! (PgBouncer with `pool_mode = transaction`) keeps a server connection for a transaction, but not for a session. The
+//! transaction writes and reads nothing, so it does not hold back vacuum. Knows one connection and no tables.
 
 use std::time::Duration;
 
 use postgres::Client;
+use postgres::types::Type;
 
 use super::copy::describe;
 use crate::messages;
 use crate::target::PublicationLock;
 use elt_base::error::{Error, Result};
 
-/// FNV-1a of the schema's name: the same in every version of the tool.
+/// The key of the lock that a publication has from its begin to its end. The same in every version of the tool.
 pub fn lock_key(schema: &str) -> i64 {
-    let text = format!("elt publication {schema}");
+    key(&format!("elt publication {schema}"))
+}
+
+/// The key of the lock that the transaction has which applies a publication. While somebody has it, the outcome of the
+/// transaction is not known.
+pub fn apply_key(schema: &str) -> i64 {
+    key(&format!("elt applies to {schema}"))
+}
+
+/// FNV-1a.
+fn key(text: &str) -> i64 {
     let hash = text
         .bytes()
         .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3));
     hash as i64
 }
 
+/// Begins the transaction that will own the locks of a publication.
+///
+/// Limits of the role must not end it: it is idle while rows are staged.
+pub fn begin_holding(client: &mut Client) -> Result<()> {
+    client
+        .batch_execute(
+            "begin; set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0; \
+             select set_config(name, '0', true) from pg_settings where name in ('idle_session_timeout', 'transaction_timeout')",
+        )
+        .map_err(|error| messages::export_postgres("taking the publication lock", None, describe(&error)))
+}
+
+/// An error if the connection that owns the locks is lost, because then another publication may be under way.
+pub fn still_held(client: &mut Client) -> Result<()> {
+    client.batch_execute("select 1").map_err(|error| messages::export_lock_lost(describe(&error)))
+}
+
+/// A lock of the transaction that is open on `client`.
 pub struct AdvisoryLock<'a> {
     pub client: &'a mut Client,
     pub schema: &'a str,
+    /// `lock_key` or `apply_key` of the schema.
+    pub key: i64,
 }
 
 impl PublicationLock for AdvisoryLock<'_> {
     type Held = ();
 
     fn ask(&mut self) -> Result<Option<()>> {
-        let taken = self.client.query_one("select pg_try_advisory_lock($1)", &[&lock_key(self.schema)]);
+        let taken = self.client.query_typed_one("select pg_try_advisory_xact_lock($1)", &[(&self.key, Type::INT8)]);
         let taken =
             taken.map_err(|error| messages::export_postgres("taking the publication lock", None, describe(&error)))?;
         Ok(taken.get::<_, bool>(0).then_some(()))
@@ -40,14 +73,14 @@ impl PublicationLock for AdvisoryLock<'_> {
     }
 
     fn refusal(&mut self, waited: Duration) -> Error {
-        let holder = self.client.query_opt(
+        let holder = self.client.query_typed_opt(
             "select format('process %s, `%s`, from %s, since %s', a.pid, a.application_name, \
              coalesce(a.client_addr::text, 'a local socket'), date_trunc('second', a.backend_start)) \
              from pg_locks l join pg_stat_activity a on a.pid = l.pid \
              where l.locktype = 'advisory' and l.granted and l.objsubid = 1 \
              and l.database = (select oid from pg_database where datname = current_database()) \
              and (l.classid::bigint << 32) | l.objid::bigint = $1",
-            &[&lock_key(self.schema)],
+            &[(&self.key, Type::INT8)],
         );
         let holder = match holder {
             Ok(Some(row)) => row.get(0),

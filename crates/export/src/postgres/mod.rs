@@ -78,7 +78,7 @@ impl Target for PostgresTarget<'_> {
     fn probe(&self) -> Result<String> {
         let server = PostgresServer::new(self.uri, "elt debug")?;
         let mut client = server.connect()?;
-        let version: String = match client.query_one("show server_version", &[]) {
+        let version: String = match client.query_typed_one("show server_version", &[]) {
             Ok(row) => row.get(0),
             Err(error) => {
                 return Err(elt_connect::messages::export_refused(&server.name(), self.uri.redact(&describe(&error))));

@@ -2,6 +2,7 @@
 //!
 //! Knows one connection, but no table of a publication.
 
+use postgres::types::Type;
 use postgres::{Client, Transaction};
 
 use super::copy::describe;
@@ -18,7 +19,7 @@ pub fn make_own_schema(client: &mut Client) -> Result<(), postgres::Error> {
     let missing = |client: &mut Transaction<'_>| -> Result<Vec<&str>, postgres::Error> {
         let mut statements = Vec::new();
         for (is_there, create) in OWN_OBJECTS {
-            if !client.query_one(&format!("select {is_there}"), &[])?.get::<_, bool>(0) {
+            if !client.query_typed_one(&format!("select {is_there}"), &[])?.get::<_, bool>(0) {
                 statements.push(create);
             }
         }
@@ -28,7 +29,7 @@ pub fn make_own_schema(client: &mut Client) -> Result<(), postgres::Error> {
     if missing(&mut transaction)?.is_empty() {
         return transaction.commit();
     }
-    transaction.execute("select pg_advisory_xact_lock($1)", &[&SETUP_LOCK])?;
+    transaction.execute_typed("select pg_advisory_xact_lock($1)", &[(&SETUP_LOCK, Type::INT8)])?;
     // Check again, because another run may have created it meanwhile.
     for statement in missing(&mut transaction)? {
         transaction.batch_execute(statement)?;
@@ -39,10 +40,10 @@ pub fn make_own_schema(client: &mut Client) -> Result<(), postgres::Error> {
 /// Whether the schema exists; fails if it does not and this role may not create it.
 pub fn schema_exists(client: &mut Client, schema: &str) -> Result<bool> {
     let row = client
-        .query_one(
+        .query_typed_one(
             "select exists (select from pg_namespace where nspname = $1), \
              has_database_privilege(current_database(), 'CREATE'), current_user::text, current_database()::text",
-            &[&schema],
+            &[(&schema, Type::TEXT)],
         )
         .map_err(|error| messages::export_postgres("reading its catalog", None, describe(&error)))?;
     let (exists, may_create): (bool, bool) = (row.get(0), row.get(1));
@@ -55,9 +56,9 @@ pub fn schema_exists(client: &mut Client, schema: &str) -> Result<bool> {
 /// Drops the staging tables of this schema's publications. The holder of the lock may do this: nobody else uses them.
 pub fn drop_staging_tables(client: &mut Client, lock: i64) -> Result<(), postgres::Error> {
     let mark = format!("^(new|rows|gone|bad)_{lock:016x}_[0-9]+$");
-    let left = client.query(
+    let left = client.query_typed(
         "select relname::text from pg_class where relnamespace = '_elt'::regnamespace and relkind = 'r' and relname ~ $1",
-        &[&mark],
+        &[(&mark, Type::TEXT)],
     )?;
     let places: Vec<_> = left.iter().map(|row| qualified(OWN_SCHEMA, row.get(0))).collect();
     if places.is_empty() {

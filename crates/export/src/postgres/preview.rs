@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use postgres::Client;
+use postgres::types::Type;
 
 use super::copy::describe;
 use super::fit::{self, fit};
@@ -35,7 +36,8 @@ pub fn plan(uri: &Secret, schema: &str, publication: &Publication, policy: Expor
     let mut steps = Vec::new();
     let mut errors = Vec::new();
     for schema in tables.iter().map(|table| &table.schema).collect::<BTreeSet<_>>() {
-        let stands = client.query_one("select exists (select from pg_namespace where nspname = $1)", &[schema]);
+        let stands = client
+            .query_typed_one("select exists (select from pg_namespace where nspname = $1)", &[(schema, Type::TEXT)]);
         if !stands.map_err(failed)?.get::<_, bool>(0) {
             steps.push(PlannedStep::new(schema, "create schema".into()));
         }
@@ -87,11 +89,11 @@ pub fn plan(uri: &Secret, schema: &str, publication: &Publication, policy: Expor
 /// How many values of a column a step would lose; None if the table is too large to count quickly.
 fn values(client: &mut Client, table: &PostgresTable, column: &str) -> Result<Option<u64>, postgres::Error> {
     let place = qualified(&table.schema, &table.name);
-    let size: i64 = client.query_one("select pg_table_size($1::text::regclass)", &[&place])?.get(0);
+    let size: i64 = client.query_typed_one("select pg_table_size($1::text::regclass)", &[(&place, Type::TEXT)])?.get(0);
     if size > COUNTED_BYTES_MAX {
         return Ok(None);
     }
-    let count: i64 = client.query_one(&format!("select count({}) from {place}", quote(column)), &[])?.get(0);
+    let count: i64 = client.query_typed_one(&format!("select count({}) from {place}", quote(column)), &[])?.get(0);
     Ok(u64::try_from(count).ok())
 }
 
@@ -101,17 +103,21 @@ pub fn keys(uri: &Secret, schema: &str, known: Option<&str>) -> Result<Option<Ve
     let mut client = server.connect()?;
     let failed = |error: postgres::Error| messages::export_postgres("reading surrogate keys", None, describe(&error));
     let stands = "select to_regclass('_elt.publications') is not null and to_regclass('_elt.keys') is not null";
-    if !client.query_one(stands, &[]).map_err(failed)?.get::<_, bool>(0) {
+    if !client.query_typed_one(stands, &[]).map_err(failed)?.get::<_, bool>(0) {
         return Ok(None);
     }
     let last = client
-        .query_opt("select id::text from _elt.publications where schema = $1 order by number desc limit 1", &[&schema])
+        .query_typed_opt(
+            "select id::text from _elt.publications where schema = $1 order by number desc limit 1",
+            &[(&schema, Type::TEXT)],
+        )
         .map_err(failed)?
         .map(|row| row.get::<_, String>(0));
     if known.is_some() && last.as_deref() == known {
         return Ok(None);
     }
-    let rows = client.query("select map, natural_key, id::text, uuid::text from _elt.keys", &[]).map_err(failed)?;
+    let rows =
+        client.query_typed("select map, natural_key, id::text, uuid::text from _elt.keys", &[]).map_err(failed)?;
     let read = |row: &postgres::Row| PublishedKey {
         map: row.get(0),
         natural_key: row.get(1),

@@ -5,13 +5,14 @@
 use std::collections::BTreeSet;
 
 use parking_lot::Mutex;
+use postgres::types::Type;
 use postgres::{Client, SimpleQueryMessage, SimpleQueryRow, Transaction};
 
 use super::capabilities::CAPABILITIES;
 use super::copy::{self, describe};
 use super::definition::Definition;
 use super::field::CopyField;
-use super::lock::{AdvisoryLock, lock_key};
+use super::lock::{AdvisoryLock, begin_holding, lock_key};
 use super::names::{names, qualified};
 use super::own_schema::{drop_staging_tables, make_own_schema, schema_exists};
 use super::plan::{PostgresPlan, plan};
@@ -38,7 +39,7 @@ const CONNECTIONS_MAX: usize = 32;
 /// Below this many staged rows Postgres' estimates are as good as statistics.
 const ANALYZE_ROWS_MIN: u64 = 1_000;
 
-/// A schema; its main connection holds the lock.
+/// A schema, locked for this publication.
 pub struct PostgresPublication {
     pub(super) server: PostgresServer,
     pub(super) schema: String,
@@ -50,8 +51,10 @@ pub struct PostgresPublication {
     /// For each table.
     pub(super) plans: Vec<PostgresPlan>,
     pub(super) cancel: Cancel,
-    /// This connection holds the lock, and applies the publication.
+    /// This connection applies the publication.
     pub(super) main: Mutex<Client>,
+    /// This connection's transaction holds the lock.
+    pub(super) holder: Mutex<Client>,
     connections: Connections<Client>,
     /// Set after the staging tables were dropped.
     pub(super) is_clean: bool,
@@ -93,17 +96,19 @@ impl PostgresPublication {
             Some(_) => messages::export_no_own_schema(describe(&error)),
             None => failed(error),
         })?;
+        let mut holder = server.connect()?;
+        begin_holding(&mut holder)?;
         // Locks all schemas that it publishes to. All publications use the same order, so that no two wait for each
         // other.
         let own = tables.iter().map(|table| table.schema.as_str());
         for schema in own.chain([schema]).collect::<BTreeSet<_>>() {
-            wait_for(&mut AdvisoryLock { client: &mut main, schema }, cancel, say)?;
+            wait_for(&mut AdvisoryLock { client: &mut holder, schema, key: lock_key(schema) }, cancel, say)?;
         }
         drop_staging_tables(&mut main, lock_key(schema)).map_err(failed)?;
         let last = main
-            .query_opt(
+            .query_typed_opt(
                 "select id::text from _elt.publications where schema = $1 order by number desc limit 1",
-                &[&schema],
+                &[(&schema, Type::TEXT)],
             )
             .map_err(failed)?
             .map(|row| row.get(0));
@@ -138,6 +143,7 @@ impl PostgresPublication {
             plans,
             cancel: cancel.clone(),
             main: Mutex::new(main),
+            holder: Mutex::new(holder),
             connections: Connections::at_most(connections.clamp(1, CONNECTIONS_MAX)),
             is_clean: false,
         };

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use postgres::Client;
+use postgres::types::Type;
 
 use super::catalog::PostgresCatalog;
 use super::copy::describe;
@@ -66,11 +67,11 @@ fn own_type(postgres_type: &PostgresType) -> Option<String> {
 /// None: the type does not exist.
 fn ask(client: &mut Client, name: &str) -> Result<Option<Labels>> {
     let row = client
-        .query_opt(
+        .query_typed_opt(
             "select t.oid, t.typtype = 'e', \
              array(select e.enumlabel::text from pg_enum e where e.enumtypid = t.oid) \
              from pg_type t where t.oid = to_regtype($1)::oid",
-            &[&name],
+            &[(&name, Type::TEXT)],
         )
         .map_err(|error| messages::export_postgres("reading its catalog", None, describe(&error)))?;
     Ok(row.map(|row| {

@@ -32,7 +32,7 @@ pub fn lines(
     let mut lines = Vec::new();
     for (what, query) in questions(table, place) {
         cancel.check()?;
-        let count: i64 = transaction.query_one(&query, &[]).map_err(failed)?.get(0);
+        let count: i64 = transaction.query_typed_one(&query, &[]).map_err(failed)?.get(0);
         if count > 0 {
             lines.push(format!("{what}: {count} row{}", if count == 1 { "" } else { "s" }));
         }

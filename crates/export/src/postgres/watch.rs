@@ -7,6 +7,7 @@
 
 use std::collections::BTreeSet;
 
+use postgres::types::Type;
 use postgres::{Client, Error};
 
 use super::names::qualified;
@@ -45,7 +46,7 @@ const IS_WATCHED: &str = "(g.tgenabled is not distinct from 'A' and o.relation i
 
 /// Reads the labels of the tables that others changed, or may have changed.
 pub fn read(client: &mut Client, tables: &[PostgresTable]) -> Result<BTreeSet<String>, Error> {
-    let rows = client.query(
+    let rows = client.query_typed(
         &format!(
             "select schema, name from _elt.touched union select o.schema, o.name from {WATCHABLE} and not {IS_WATCHED}"
         ),
@@ -74,7 +75,10 @@ fn enable(place: &str) -> String {
 pub fn again(client: &mut Client, table: &PostgresTable) -> Result<(), Error> {
     let unwatched =
         format!("select g.tgname is not null from {WATCHABLE} and not {IS_WATCHED} and o.schema = $1 and o.name = $2");
-    let Some(row) = client.query_opt(&unwatched, &[&table.schema, &table.name])? else { return Ok(()) };
+    let Some(row) = client.query_typed_opt(&unwatched, &[(&table.schema, Type::TEXT), (&table.name, Type::TEXT)])?
+    else {
+        return Ok(());
+    };
     // The trigger is disabled, an earlier version created the table, or the table was restored without the trigger.
     let place = qualified(&table.schema, &table.name);
     client.batch_execute(&if row.get(0) { enable(&place) } else { create(&place) })?;
@@ -83,9 +87,9 @@ pub fn again(client: &mut Client, table: &PostgresTable) -> Result<(), Error> {
 
 /// Records the relation that the trigger watches.
 pub fn remember(client: &mut Client, table: &PostgresTable) -> Result<(), Error> {
-    client.execute(
+    client.execute_typed(
         "update _elt.tables set relation = to_regclass($3) where schema = $1 and name = $2",
-        &[&table.schema, &table.name, &qualified(&table.schema, &table.name)],
+        &[(&table.schema, Type::TEXT), (&table.name, Type::TEXT), (&qualified(&table.schema, &table.name), Type::TEXT)],
     )?;
     Ok(())
 }
@@ -98,5 +102,10 @@ pub fn silence(client: &mut Client, id: &str) -> Result<(), Error> {
 /// Forgets what was touched in a table that is published in full. It is locked since before the rows were merged:
 /// whatever others changed until then is healed, and what they change later they cannot have noted yet.
 pub fn forget(client: &mut Client, table: &PostgresTable) -> Result<(), Error> {
-    client.execute("delete from _elt.touched where schema = $1 and name = $2", &[&table.schema, &table.name]).map(drop)
+    client
+        .execute_typed(
+            "delete from _elt.touched where schema = $1 and name = $2",
+            &[(&table.schema, Type::TEXT), (&table.name, Type::TEXT)],
+        )
+        .map(drop)
 }
