@@ -22,7 +22,7 @@ pub(super) struct GenerateArgs {
     /// Write <collection>.bson files into this folder
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
-    /// Write to this MongoDB server
+    /// Write to this MongoDB server; '${MONGODB_URI}' in single quotes keeps the password out of the list of processes
     #[arg(long, value_name = "URI", requires = "database")]
     pub(super) mongodb: Option<String>,
     /// The database on this MongoDB server
@@ -51,8 +51,18 @@ pub(super) struct StateArgs {
     /// Only these collections, such as `loans.customers`
     #[arg(value_name = "COLLECTION")]
     pub(super) collections: Vec<String>,
+    /// Check that the files in the landing folder have the bytes that were written; exits with 1 if one is damaged
+    #[arg(long)]
+    pub(super) verify: bool,
     /// The format of the rows: `table`, `json` (one object per line), or `csv`
-    #[arg(long, value_name = "FORM", value_enum, default_value = "table", hide_possible_values = true)]
+    #[arg(
+        long,
+        value_name = "FORM",
+        value_enum,
+        default_value = "table",
+        hide_possible_values = true,
+        conflicts_with = "verify"
+    )]
     pub(super) output: OutputArg,
 }
 
@@ -114,6 +124,7 @@ pub(super) struct QuarantineArgs {
 impl From<StateArgs> for StateOptions {
     fn from(args: StateArgs) -> Self {
         match args.change {
+            None if args.verify => Self { collections: args.collections, action: StateAction::Verify },
             None => Self { collections: args.collections, action: StateAction::List(args.output.into()) },
             Some(StateSub::Set { collections, watermark, force }) => {
                 Self { collections, action: StateAction::Set { watermark, force } }

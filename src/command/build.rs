@@ -5,6 +5,7 @@
 use crate::messages;
 use crate::report::{Console, Stage};
 use crate::run::changed::Changed;
+use crate::run::intact;
 use crate::run::{
     Batches, Build, Extraction, LoadExtent, NodeResult, Plan, Publish, Results, RunHookStage, Scope, UnitTests, binder,
     create_schemas, impact, plan, summary,
@@ -13,6 +14,7 @@ use elt_base::cancel::Cancel;
 use elt_base::error::{Error, Exit, Result};
 use elt_base::failpoint::failpoint;
 use elt_base::numbers::counted;
+use elt_extract::land::Landing;
 use elt_model::{BatchWindow, Graph, HookTime, Node, NodeId, NodeKind, Origin, SelectedNodes, parse_time};
 use elt_warehouse::{Session, Warehouse};
 
@@ -172,6 +174,9 @@ impl StageRun<'_> {
             let is_begun = self.hooks(HookTime::Start)?;
             let catalog = session.catalog()?;
             self.all_loaded(plan, &catalog)?;
+            let read = plan.steps.iter().filter(|step| step.builds).map(|step| step.node);
+            let landing = Landing::new(&self.workspace.target().landing);
+            self.results.stage("landing", || intact::check(graph, read, &plan.loads, session, &landing))?;
             let now = binder::known(graph, session)?;
             if now != before {
                 let everything = graph.select(&[], &[])?;

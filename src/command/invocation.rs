@@ -181,6 +181,8 @@ pub struct StateOptions {
 #[derive(Debug, Clone)]
 pub enum StateAction {
     List(Output),
+    /// Compare the landed files with what was written.
+    Verify,
     /// Extended JSON, or a text. `force` accepts a value of another type.
     Set {
         watermark: String,

@@ -1,5 +1,7 @@
 //! `elt state`: shows the watermark of each collection, and changes it by hand. Reads no source.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, SecondsFormat};
 use serde_json::Value;
 
@@ -35,6 +37,7 @@ pub fn run(common: &Common, options: &StateOptions, console: &Console) -> Result
     let workspace = Workspace::open(common, console)?;
     match &options.action {
         StateAction::List(output) => list(&workspace, &options.collections, *output, console),
+        StateAction::Verify => verify(&workspace, &options.collections, console),
         StateAction::Set { watermark, force } => set(&workspace, &options.collections, watermark, *force, console),
         StateAction::Reset => reset(&workspace, &options.collections, console),
     }
@@ -55,6 +58,37 @@ fn list(workspace: &Workspace, names: &[String], output: Output, console: &Conso
         table::write_values(&mut table::stdout(), output, &COLUMNS, &rows)?;
     }
     Ok(true)
+}
+
+/// Reads every landed file, also of loads whose rows the raw table has copied.
+fn verify(workspace: &Workspace, names: &[String], console: &Console) -> Result<bool> {
+    let session = workspace.session_read_only()?;
+    let landing = Landing::new(&workspace.target().landing);
+    let all = collections::all(&workspace.graph, session.last_loads()?);
+    let mut is_intact = true;
+    for (one, last) in collections::loaded(all, names)? {
+        let (mut segments, mut bytes) = (0, 0);
+        let mut damaged = false;
+        let Some(loaded) = session.loaded(&last.source, &last.collection)? else { continue };
+        let mut manifests = landing.finished(&last.source, &last.collection, None)?;
+        manifests.retain(|manifest| manifest.load_id >= loaded.full_load_id);
+        let ids = manifests.iter().map(|manifest| manifest.load_id.clone());
+        for id in ids.chain([loaded.full_load_id.clone()]).collect::<BTreeSet<_>>() {
+            if let Some((path, what)) = landing.damaged(&last.source, &last.collection, &id)? {
+                console.error(&messages::damaged_segment(&one.name, &path, what));
+                damaged = true;
+            }
+        }
+        for segment in manifests.iter().flat_map(|manifest| &manifest.segments) {
+            (segments, bytes) = (segments + 1, bytes + segment.bytes);
+        }
+        is_intact &= !damaged;
+        if !damaged {
+            let megabytes = bytes as f64 / 1e6;
+            console.say(&format!("`{}`: {} intact ({megabytes:.1} MB)", one.name, counted(segments, "segments")));
+        }
+    }
+    Ok(is_intact)
 }
 
 fn row(session: &Session, landing: &Landing, one: &Named<'_>, last: &LastLoad) -> Result<Vec<Value>> {

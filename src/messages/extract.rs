@@ -1,5 +1,6 @@
 //! The messages of the `extract` stage.
 
+use std::path::Path;
 use std::time::Duration;
 
 use elt_base::error::Error;
@@ -45,4 +46,11 @@ pub(crate) fn source_lost(what: &str, attempts: u32, cause: Error) -> Error {
         error = error.because(text.to_owned());
     }
     error.hint("this load was not committed; the next run continues after the ranges that are already on disk")
+}
+
+/// `what` says how the file differs from what was written.
+pub(crate) fn damaged_segment(collection: &str, path: &Path, what: &str) -> Error {
+    Error::failed(format!("a landed segment of `{collection}` is damaged: `{}`", path.display()))
+        .because(what)
+        .hint(format!("`elt extract --full-refresh --select source:{collection}` loads the collection again"))
 }

@@ -18,7 +18,7 @@ use elt_extract::land::{Landing, Load, LoadPlan, Part};
 use elt_extract::window::{IdRange, Window};
 use elt_extract::{Question, ReadingPlan, Source, SurveyHints, watermark};
 use elt_model::Deletes;
-use elt_warehouse::{Applied, Intake, Loaded, Session};
+use elt_warehouse::{Applied, Intake, Loaded, RelationKind, Session};
 
 use super::collection::{CollectionLoad, LoadMode};
 use super::counting::Counting;
@@ -96,7 +96,15 @@ impl Loading<'_> {
         let Self { collection, session, landing, .. } = *self;
         let mut loaded = session.loaded(&collection.source, &collection.name)?;
         let incremental = matches!(collection.mode, LoadMode::Incremental { .. });
-        let anew = self.extent == LoadExtent::Anew;
+        let mut anew = self.extent == LoadExtent::Anew;
+        if incremental
+            && !anew
+            && let Some(loaded) = &loaded
+            && let Some(damage) = self.damaged(loaded)?
+        {
+            self.console.say(&format!("  note: {damage}; loading `{}` again in full", collection.shown()));
+            anew = true;
+        }
         if incremental && !anew && self.take_in_landed(loaded.as_ref())? {
             loaded = session.loaded(&collection.source, &collection.name)?;
         }
@@ -257,6 +265,16 @@ impl Loading<'_> {
         let counts = SourceCounts { start, end: Counting::end(self.source, collection) };
         let resumed = is_resumed.then_some((landed.len(), load_plan.ranges.len()));
         Ok(ReadLoad { load, parts, reading, counts, resumed })
+    }
+
+    /// What is wrong with the segments that the raw table consists of. None: nothing, or it has its own copy of the rows.
+    fn damaged(&self, loaded: &Loaded) -> Result<Option<String>> {
+        let Self { collection, landing, session, .. } = *self;
+        if session.catalog()?.get(&collection.schema, &collection.table) != Some(RelationKind::View) {
+            return Ok(None);
+        }
+        let damaged = landing.damaged(&collection.source, &collection.name, &loaded.full_load_id)?;
+        Ok(damaged.map(|(path, what)| format!("the landed segment `{}` is damaged: {what}", path.display())))
     }
 
     fn verify(&self, reconciliation: &Reconciliation) -> Result<()> {

@@ -12,6 +12,7 @@ mod extraction;
 mod freshness;
 mod host;
 pub mod impact;
+pub mod intact;
 pub mod keys;
 mod load;
 mod materialize;

@@ -12,6 +12,7 @@ mod contracts;
 mod export_types;
 mod extraction;
 mod incremental;
+mod landing;
 mod logs;
 mod main_job;
 mod mariadb;

@@ -65,6 +65,9 @@ pub struct Segment {
     pub file: String,
     pub rows: u64,
     pub bytes: u64,
+    /// The CRC-32 of the file's bytes. None: an earlier version wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub crc32: Option<u32>,
     /// The file's columns without `_id` and `_elt_rescued`. The load may have more columns, or wider ones.
     pub columns: Vec<Column>,
 }

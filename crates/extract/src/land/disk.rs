@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::messages;
 use elt_base::error::Result;
+use elt_base::private::create_folder;
 
 pub fn same_bytes(one: &Path, other: &Path) -> Result<bool> {
     let open =
@@ -79,7 +80,7 @@ pub fn create_folders(folder: &Path) -> Result<()> {
     if let Some(above) = above {
         create_folders(above)?;
     }
-    match fs::create_dir(folder) {
+    match create_folder(folder) {
         Ok(()) => above.map_or(Ok(()), sync_folder),
         // Another collection's load was faster.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),

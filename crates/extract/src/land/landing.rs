@@ -11,10 +11,12 @@ use super::disk::{create_folders, exists, same_bytes, subfolders, sync_folder};
 use super::folder;
 use super::load::Load;
 use super::load_plan::{self, LoadPlan};
+use super::segment;
 use super::written::{MANIFEST, begun, read_manifest};
 use crate::messages;
 use elt_base::error::Result;
 use elt_base::manifest::{LoadKind, Manifest};
+use elt_base::private::create_folder;
 
 /// The landing folder of one target.
 #[derive(Debug, Clone)]
@@ -47,7 +49,7 @@ impl Landing {
         if exists(&folder)? {
             return Err(messages::landing_exists(&folder));
         }
-        fs::create_dir(&folder).map_err(|error| messages::landing("create", &folder, &error))?;
+        create_folder(&folder).map_err(|error| messages::landing("create", &folder, &error))?;
         sync_folder(&parent)?;
         Ok(Load::new(begun(load_id, source, collection, mode, folder)))
     }
@@ -114,7 +116,7 @@ impl Landing {
         }
         for (old, new) in earlier.segments.iter().zip(&manifest.segments) {
             let (old_path, new_path) = (earlier.folder.join(&old.file), manifest.folder.join(&new.file));
-            if old.bytes != new.bytes || !same_bytes(&old_path, &new_path)? {
+            if old.bytes != new.bytes || !exists(&old_path)? || !same_bytes(&old_path, &new_path)? {
                 return Ok(false);
             }
         }
@@ -124,6 +126,21 @@ impl Landing {
             }
         }
         Ok(true)
+    }
+
+    /// The first file of a finished load that is not as it was written, and how it differs. None: the load is intact.
+    pub fn damaged(&self, source: &str, collection: &str, load_id: &str) -> Result<Option<(PathBuf, &'static str)>> {
+        let folder = self.collection(source, collection).join(folder::encode(load_id));
+        let Some(manifest) = read_manifest(folder.clone())? else {
+            return Ok(Some((folder, "the folder or its manifest does not exist")));
+        };
+        for segment in &manifest.segments {
+            let path = manifest.folder.join(&segment.file);
+            if let Some(what) = segment::damage(&path, segment)? {
+                return Ok(Some((path, what)));
+            }
+        }
+        Ok(None)
     }
 
     /// One finished load of a collection. None if it does not exist.

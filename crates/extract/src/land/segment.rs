@@ -5,11 +5,12 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File};
-use std::io::BufWriter;
+use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::DataType;
+use crc32fast::Hasher;
 use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
 use parquet::errors::ParquetError;
@@ -32,6 +33,9 @@ const ROW_GROUP_BYTES_MAX: usize = 48 * 1024 * 1024;
 const SEGMENT_ROWS_MAX: u64 = 1_000_000;
 const SEGMENT_BYTES_MAX: u64 = 256 * 1024 * 1024;
 
+/// How much of a file is read at once to check it.
+const READ_BYTES: usize = 1 << 20;
+
 /// The number of values that decide whether a column's texts repeat enough for a dictionary.
 const DICTIONARY_SAMPLE: usize = 1_024;
 
@@ -40,7 +44,7 @@ const DICTIONARY_BYTES_MAX: usize = 256 * 1024;
 
 #[derive(Debug)]
 pub struct SegmentWriter {
-    writer: Option<ArrowWriter<BufWriter<File>>>,
+    writer: Option<ArrowWriter<BufWriter<Summed>>>,
     temporary: PathBuf,
     folder: PathBuf,
     file: String,
@@ -53,7 +57,7 @@ impl SegmentWriter {
     pub fn create(folder: &Path, file: String, first: &Batch) -> Result<Self> {
         let temporary = folder.join(format!("{file}.tmp"));
         let output = File::create(&temporary).map_err(|error| messages::landing("create", &temporary, &error))?;
-        let output = BufWriter::with_capacity(1 << 20, output);
+        let output = BufWriter::with_capacity(1 << 20, Summed { file: output, sum: Hasher::new() });
         let mut segment =
             Self { writer: None, temporary, folder: folder.to_owned(), file, columns: first.columns.clone(), rows: 0 };
         let writer = ArrowWriter::try_new(output, first.data.schema(), Some(properties(first)))
@@ -87,14 +91,17 @@ impl SegmentWriter {
     /// Closes the file, makes it durable, and only then renames it. The name is durable when the folder is.
     pub fn finish(mut self) -> Result<Segment> {
         let path = self.folder.join(&self.file);
+        let mut crc32 = None;
         if let Some(writer) = self.writer.take() {
             let output = writer.into_inner().map_err(|error| self.failed(&error))?;
             let output = output.into_inner().map_err(|error| self.failed(error.error()))?;
-            output.sync_all().map_err(|error| self.failed(&error))?;
+            output.file.sync_all().map_err(|error| self.failed(&error))?;
+            crc32 = Some(output.sum.finalize());
         }
         let bytes = fs::metadata(&self.temporary).map_err(|error| self.failed(&error))?.len();
         fs::rename(&self.temporary, &path).map_err(|error| self.failed(&error))?;
-        Ok(Segment { file: self.file.clone(), rows: self.rows, bytes, columns: std::mem::take(&mut self.columns) })
+        let columns = std::mem::take(&mut self.columns);
+        Ok(Segment { file: self.file.clone(), rows: self.rows, bytes, crc32, columns })
     }
 
     fn failed(&self, cause: &(dyn std::error::Error + 'static)) -> Error {
@@ -108,6 +115,49 @@ impl SegmentWriter {
             _ => messages::landing("write", &path, cause),
         }
     }
+}
+
+/// A file and the checksum of what was written to it.
+#[derive(Debug)]
+struct Summed {
+    file: File,
+    sum: Hasher,
+}
+
+impl Write for Summed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.sum.update(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// How the file of a segment differs from what was written. None: it is intact.
+pub fn damage(path: &Path, segment: &Segment) -> Result<Option<&'static str>> {
+    let failed = |error: &io::Error| messages::landing("read", path, error);
+    let mut file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some("the file does not exist")),
+        Err(error) => return Err(failed(&error)),
+    };
+    let length = file.metadata().map_err(|error| failed(&error))?.len();
+    if length != segment.bytes {
+        return Ok(Some("the file has another length"));
+    }
+    let Some(expected) = segment.crc32 else { return Ok(None) };
+    let (mut sum, mut buffer) = (Hasher::new(), vec![0; READ_BYTES]);
+    loop {
+        let read = file.read(&mut buffer).map_err(|error| failed(&error))?;
+        if read == 0 {
+            break;
+        }
+        sum.update(&buffer[..read]);
+    }
+    Ok((sum.finalize() != expected).then_some("the file has other bytes than were written"))
 }
 
 impl Drop for SegmentWriter {
