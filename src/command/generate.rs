@@ -6,12 +6,14 @@ use crate::report::Console;
 use elt_base::error::Result;
 use elt_base::numbers::counted;
 use elt_base::numbers::thousands;
+use elt_base::secret::Secret;
 use elt_connect::mongodb::Connection;
+use elt_project::Environment;
 use elt_sample::{MongodbPlace, Plan};
 
-use super::GenerateOptions;
+use super::{Common, GenerateOptions};
 
-pub fn run(options: &GenerateOptions, console: &Console) -> Result<bool> {
+pub fn run(common: &Common, options: &GenerateOptions, console: &Console) -> Result<bool> {
     let plan = Plan {
         customers: options.customers,
         seed: options.seed,
@@ -22,6 +24,7 @@ pub fn run(options: &GenerateOptions, console: &Console) -> Result<bool> {
     let made = match (&options.out, &options.mongodb) {
         (Some(folder), _) => elt_sample::to_folder(&plan, folder)?,
         (None, Some((uri, database))) => {
+            let uri = &Secret::new(Environment::read(&common.project_dir)?.argument(uri.reveal())?);
             let connection = Connection::open(uri, |cause| elt_sample::messages::mongodb_generate(&cause))?;
             let database = connection.client.database(database);
             elt_sample::to_mongodb(&plan, MongodbPlace { database, runtime: &connection.runtime, uri })?

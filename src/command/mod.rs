@@ -53,7 +53,7 @@ pub fn run(invocation: &Invocation, console: &Console, cancel: &Cancel) -> Resul
     match &invocation.command {
         Command::Init { name } => init::run(common, name, console),
         Command::Debug => debug::run(common, console, cancel),
-        Command::Generate(options) => generate::run(options, console),
+        Command::Generate(options) => generate::run(common, options, console),
         Command::Extract(options) => stages("extract", options),
         Command::Run(options) => stages("run", options),
         Command::Seed(options) => stages("seed", options),

@@ -61,6 +61,11 @@ impl Environment {
         self.values.keys().map(String::as_str)
     }
 
+    /// The value of an argument, with every `${VAR}` and `${VAR:-default}` replaced.
+    pub fn argument(&self, text: &str) -> Result<String> {
+        self.fill(text).map_err(|unset| messages::unset_in_argument(&unset.written))
+    }
+
     /// `text` with every `${VAR}` and `${VAR:-default}` replaced. As in a shell, the default also replaces an empty
     /// value. Fails with the range of the first part that has no value, and its variable's name (empty if the braces
     /// contain no name).

@@ -25,6 +25,7 @@ use duckdb::{Config, Connection};
 use parking_lot::Mutex;
 
 use elt_base::error::{Error, Result};
+use elt_base::private;
 use elt_base::schema::{CATALOG, literal, quote};
 use elt_base::sql_error::SqlError;
 
@@ -112,8 +113,9 @@ impl Warehouse {
     /// Opens or creates the database file and the tool's own tables. Errors name the process that has the file open.
     pub fn open(path: &Path, options: &Options) -> Result<Self> {
         if let Some(folder) = path.parent() {
-            std::fs::create_dir_all(folder).map_err(|cause| messages::warehouse_folder(folder, &cause))?;
+            private::create_folders(folder).map_err(|cause| messages::warehouse_folder(folder, &cause))?;
         }
+        let is_new = !path.exists();
         let root = attach_for_writing(path, options)?;
         let root = Arc::new(Mutex::new(root));
         let (catalog, settings) = (options.catalog(), options.session_settings());
@@ -125,6 +127,11 @@ impl Warehouse {
             settings: settings.clone(),
         };
         state::prepare(&warehouse.session()?).map_err(|error| messages::warehouse_state(path, &error))?;
+        if is_new {
+            let wal = PathBuf::from(format!("{}.wal", path.to_string_lossy()));
+            let closed = private::close_file(path).and_then(|()| private::close_file(&wal));
+            closed.map_err(|cause| messages::warehouse_folder(path, &cause))?;
+        }
         warehouse.server = Server::start(path, move || {
             let connection = root.lock().try_clone().ok()?;
             Session::new(connection, Some(&catalog), &settings).ok()

@@ -197,3 +197,9 @@ fn lowercase_first(text: &str) -> String {
     let mut chars = text.chars();
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }
+
+/// `written` is the part of an argument that cannot be replaced, such as `${MONGODB_URI}`.
+pub(crate) fn unset_in_argument(written: &str) -> Error {
+    Error::usage(format!("`{written}` has no value"))
+        .hint("set the variable in the environment or in `.env`; `${NAME:-value}` has a default value")
+}
