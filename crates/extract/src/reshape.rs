@@ -247,12 +247,7 @@ impl Writer<'_> {
     }
 
     fn header(&mut self, kind: Kind, key: &[u8]) {
-        let tag = match kind {
-            Kind::MinKey => 0xff,
-            Kind::MaxKey => 0x7f,
-            _ => kind as u8,
-        };
-        self.out.push(tag);
+        self.out.push(kind.tag());
         self.out.extend_from_slice(key);
         self.out.push(0);
     }

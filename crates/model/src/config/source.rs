@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::value::ConfigReader;
-use crate::graph::{LoadKind, MaskWith, OnMalformed, OnMismatch, SourceConfig, Verify};
+use crate::graph::{LoadKind, MaskWith, OnMalformed, OnMismatch, OnTruncated, SourceConfig, Verify};
 use elt_base::secret::Secret;
 
 /// MongoDB's read concern levels.
@@ -42,6 +42,7 @@ impl SourceConfig {
             keep_bson: read.flag("keep_bson").unwrap_or(false),
             on_mismatch: read.choice("on_mismatch", OnMismatch::CHOICES).unwrap_or(OnMismatch::Rescue),
             on_malformed: read.choice("on_malformed", OnMalformed::CHOICES).unwrap_or(OnMalformed::Quarantine),
+            on_truncated: read.choice("on_truncated", OnTruncated::CHOICES).unwrap_or(OnTruncated::Fail),
             verify: read.choice("verify", Verify::CHOICES).unwrap_or(Verify::Warn),
             read_concern: read.choice("read_concern", &READ_CONCERNS).map(str::to_owned),
             batch_size: read.count("batch_size").map(|size| u32::try_from(size).unwrap_or(u32::MAX)),
