@@ -65,9 +65,15 @@ impl SourceConfig {
         };
         let masked = self.mask.iter().map(|(path, _)| ("mask", path));
         let changed: Vec<_> = masked.chain(self.exclude.iter().map(|path| ("exclude", path))).collect();
+        // A key that differs only in case from a hidden one is hidden too, but never the `_id`.
+        let lower = |text: &str| text.to_lowercase();
         for kept in std::iter::once("_id").chain(self.watermark.as_deref()) {
             for (key, path) in &changed {
-                if is_at_or_below(kept, path) || is_at_or_below(path, kept) {
+                let (one, other) = match kept {
+                    "_id" => (kept.to_owned(), (*path).clone()),
+                    kept => (lower(kept), lower(path)),
+                };
+                if is_at_or_below(&one, &other) || is_at_or_below(&other, &one) {
                     let what = if kept == "_id" { "it identifies a document" } else { "it is the watermark" };
                     read.refuse(key, format!("cannot contain `{path}`: {what}"));
                 }
