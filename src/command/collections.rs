@@ -16,6 +16,19 @@ pub struct Named<'g> {
     pub last: Option<LastLoad>,
 }
 
+impl Named<'_> {
+    /// The source and the collection's own name. None if the project no longer contains it.
+    pub fn collection(&self) -> Option<(&str, &str)> {
+        let node = self.node?;
+        Some((node.source_name.as_deref()?, node.collection.as_deref().unwrap_or(&node.name)))
+    }
+
+    /// A selector also names it.
+    pub fn is_called(&self, name: &str) -> bool {
+        name.strip_prefix("source:").unwrap_or(name) == self.name
+    }
+}
+
 /// All collections, by name.
 pub fn all<'g>(graph: &'g Graph, loads: Vec<LastLoad>) -> Vec<Named<'g>> {
     let mut found: Vec<Named<'g>> = Vec::new();
@@ -41,7 +54,7 @@ pub fn all<'g>(graph: &'g Graph, loads: Vec<LastLoad>) -> Vec<Named<'g>> {
 pub fn loaded<'g>(all: Vec<Named<'g>>, names: &[String]) -> Result<Vec<(Named<'g>, LastLoad)>> {
     let mut errors = Vec::new();
     for name in names {
-        match all.iter().find(|one| is_called(one, name)) {
+        match all.iter().find(|one| one.is_called(name)) {
             None => errors.push(messages::collection_unknown(name, all.iter().map(|one| one.name.as_str()))),
             Some(one) if one.last.is_none() => errors.push(messages::collection_never_loaded(&one.name)),
             Some(_) => {}
@@ -50,12 +63,7 @@ pub fn loaded<'g>(all: Vec<Named<'g>>, names: &[String]) -> Result<Vec<(Named<'g
     if let Some(error) = Error::many(errors) {
         return Err(error);
     }
-    let is_chosen = |one: &Named<'_>| names.is_empty() || names.iter().any(|name| is_called(one, name));
+    let is_chosen = |one: &Named<'_>| names.is_empty() || names.iter().any(|name| one.is_called(name));
     let chosen = all.into_iter().filter(is_chosen);
     Ok(chosen.filter_map(|mut one| one.last.take().map(|last| (one, last))).collect())
-}
-
-/// A selector also names it.
-fn is_called(one: &Named<'_>, name: &str) -> bool {
-    name.strip_prefix("source:").unwrap_or(name) == one.name
 }

@@ -13,7 +13,7 @@ use crate::run::{Extraction, LoadExtent, Results, quarantine, summary};
 use elt_base::cancel::Cancel;
 use elt_base::error::Result;
 use elt_base::numbers::counted;
-use elt_extract::land::{Landing, QuarantineEntry};
+use elt_extract::land::{self, Landing, QuarantineEntry};
 use elt_warehouse::Session;
 
 use super::collections::{self, Named};
@@ -33,19 +33,35 @@ pub fn run(common: &Common, options: &QuarantineOptions, console: &Console, canc
     }
 }
 
-/// The loaded collections, each with its quarantined documents.
+/// The loaded collections, each with its quarantined documents. A collection whose only load was refused is one of them.
 fn found<'g>(
     workspace: &'g Workspace,
     session: &Session,
     names: &[String],
 ) -> Result<Vec<(Named<'g>, Vec<QuarantineEntry>)>> {
     let landing = Landing::new(&workspace.target().landing);
-    let all = collections::all(&workspace.graph, session.last_loads()?);
-    let chosen = collections::loaded(all, names)?;
-    chosen
-        .into_iter()
-        .map(|(one, last)| Ok((one, quarantine::listed(session, &landing, &last.source, &last.collection)?)))
-        .collect()
+    let mut found = Vec::new();
+    let mut loaded = Vec::new();
+    for one in collections::all(&workspace.graph, session.last_loads()?) {
+        let refused = match one.collection().filter(|_| one.last.is_none()) {
+            Some((source, collection)) => landing.refused(source, collection)?,
+            None => None,
+        };
+        match refused {
+            Some(refused) => found.push((one, land::quarantined(&refused)?)),
+            None => loaded.push(one),
+        }
+    }
+    let is_refused = |name: &String| found.iter().any(|(one, _)| one.is_called(name));
+    let others: Vec<String> = names.iter().filter(|name| !is_refused(name)).cloned().collect();
+    if names.is_empty() || !others.is_empty() {
+        for (one, last) in collections::loaded(loaded, &others)? {
+            found.push((one, quarantine::listed(session, &landing, &last.source, &last.collection)?));
+        }
+    }
+    found.retain(|(one, _)| names.is_empty() || names.iter().any(|name| one.is_called(name)));
+    found.sort_by(|(one, _), (other, _)| one.name.cmp(&other.name));
+    Ok(found)
 }
 
 fn list(workspace: &Workspace, names: &[String], output: Output, console: &Console) -> Result<bool> {

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use elt_base::error::Error;
+use elt_base::numbers::counted;
 
 /// The consequence of a load whose counts do not agree.
 pub(crate) const STRICT: &str =
@@ -19,10 +20,19 @@ pub(crate) fn proof(name: &str, (least, most): (u64, u64), rows: u64, quarantine
     Error::failed(format!("the source has {at_source} documents in `{name}`, but the raw table has {rows}{aside}"))
 }
 
-/// No document of a load could be decoded.
-pub(crate) fn all_quarantined(name: &str, quarantined: u64) -> Error {
-    Error::failed(format!("no document of `{name}` can be decoded: {quarantined} were quarantined"))
-        .hint("this load was not committed, and the raw table is unchanged")
+/// No document of a load could be decoded. `reasons` are the first ones, with their lines.
+pub(crate) fn all_quarantined(name: &str, quarantined: u64, reasons: Vec<String>) -> Error {
+    let count = counted(quarantined, "documents");
+    let verb = if quarantined == 1 { "was" } else { "were" };
+    reasons
+        .into_iter()
+        .fold(
+            Error::failed(format!("no document of `{name}` can be decoded: {count} {verb} quarantined")),
+            Error::because,
+        )
+        .hint(format!(
+            "this load was not committed, and the raw table is unchanged; `elt quarantine {name}` lists the documents"
+        ))
 }
 
 /// The connection to a source was lost, and the source is read again.

@@ -128,7 +128,10 @@ impl Loading<'_> {
             self.read(&question, mode, counting, known, last)?;
         self.cancel.check()?;
         if reading.documents + reading.skipped == 0 && reading.quarantined > 0 {
-            return Err(messages::all_quarantined(&collection.shown(), reading.quarantined));
+            let quarantined = reading.quarantined;
+            let refused = load.refuse(parts, reading)?;
+            let name = format!("{}.{}", collection.source, collection.table);
+            return Err(messages::all_quarantined(&name, quarantined, quarantine::reasons(&refused)?));
         }
 
         let sweep = collection.deletes != Deletes::Keep && !full;

@@ -14,7 +14,7 @@ use elt_base::schema::Column;
 use elt_extract::{BATCH_SIZE, CollectionOptions, Mask, OnMismatch};
 use elt_model::{
     Gate, Graph, LoadKind, MaskWith, Materialized, Node, NodeId, NodeKind, OnMalformed, OnMismatch as ForMismatch,
-    Origin, SelectedNodes, Steps, Verify,
+    OnTruncated, Origin, SelectedNodes, Steps, Verify,
 };
 use elt_project::{ColumnProperties, SourceProfile, Target};
 use elt_warehouse::{Catalog, RelationKind};
@@ -345,6 +345,7 @@ fn options(node: &Node) -> CollectionOptions {
             ForMismatch::Rescue => OnMismatch::FailAt(columns),
         },
         fail_on_malformed: config.on_malformed == OnMalformed::Fail,
+        takes_truncated: config.on_truncated == OnTruncated::Quarantine,
         read_concern: config.read_concern.clone(),
         batch_size: config.batch_size.unwrap_or(BATCH_SIZE),
         range_size: config.range_size,

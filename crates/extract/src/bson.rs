@@ -90,6 +90,15 @@ impl Kind {
         }
     }
 
+    /// The tag of an element of this type.
+    pub fn tag(self) -> u8 {
+        match self {
+            MinKey => 0xff,
+            MaxKey => 0x7f,
+            _ => self as u8,
+        }
+    }
+
     /// The alias of MongoDB's `$type` operator.
     pub fn name(self) -> &'static str {
         match self {

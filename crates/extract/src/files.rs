@@ -6,13 +6,17 @@
 
 mod bson;
 mod csv;
+mod extended;
 mod filter;
 mod json;
 mod json_bson;
+mod moment;
 mod parquet;
 mod query;
 mod sample;
+mod shell;
 mod taker;
+mod typed;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -184,7 +188,13 @@ impl Source for FileSource {
             Window::Full => None,
             Window::Since { path, from } => Some((path.as_str(), Mark::parse(from)?)),
         };
-        let mut documents = Documents { decoder: Decoder::new(question, plan)?, since, query: filter(question)?, sink };
+        let mut documents = Documents {
+            decoder: Decoder::new(question, plan)?,
+            since,
+            query: filter(question)?,
+            takes_truncated: question.options.takes_truncated,
+            sink,
+        };
         file.documents(Some(plan), &mut documents)?;
         documents.decoder.finish(documents.sink)
     }
@@ -205,6 +215,8 @@ struct Documents<'r, 's> {
     decoder: Decoder<'r>,
     since: Option<(&'r str, Mark)>,
     query: Option<Query>,
+    /// Whether the documents before the end of an incomplete file are loaded.
+    takes_truncated: bool,
     sink: &'s mut Sink<'s>,
 }
 
@@ -231,6 +243,10 @@ impl Taker for Documents<'_, '_> {
             return self.skip(document);
         }
         self.decoder.push(document, self.sink)
+    }
+
+    fn cut_off(&mut self, broken: Broken<'_>, error: Error) -> Result<()> {
+        if self.takes_truncated { self.broken(broken, error) } else { Err(error) }
     }
 
     fn broken(&mut self, broken: Broken<'_>, error: Error) -> Result<()> {

@@ -25,6 +25,8 @@ pub struct CollectionOptions {
     pub on_mismatch: OnMismatch,
     /// Whether a document that cannot be decoded ends the load. Otherwise it is quarantined.
     pub fail_on_malformed: bool,
+    /// Whether the documents of an incomplete file are loaded. Otherwise it ends the load.
+    pub takes_truncated: bool,
     /// MongoDB's read concern: `local`, `majority`, `available`, `linearizable`, `snapshot`.
     pub read_concern: Option<String>,
     /// The most documents of a server batch.
@@ -61,6 +63,7 @@ impl Default for CollectionOptions {
             keep_bson: false,
             on_mismatch: OnMismatch::default(),
             fail_on_malformed: false,
+            takes_truncated: false,
             read_concern: None,
             batch_size: BATCH_SIZE,
             range_size: None,

@@ -2,8 +2,11 @@
 //!
 //! Fields are chosen as in MongoDB's projection (manual, "Project Fields to Return from Query"): by one list, of
 //! included or of excluded fields. A dotted path continues in each element of an array, also of nested arrays. Then
-//! masking applies to the fields that are left. Pure: knows nothing of sources or columns. Values are masked before any
-//! other code sees them.
+//! masking applies to the fields that are left.
+//!
+//! A value must not be seen because it has another kind than expected. So a path that is excluded or masked takes with it
+//! any value above it that is neither an object nor an array, and keys that differ from it only in case. Pure: knows
+//! nothing of sources or columns. Values are masked before any other code sees them.
 
 #[cfg(test)]
 mod property_tests;
@@ -108,6 +111,11 @@ impl Reshape {
     }
 }
 
+/// The mask of a value above the end of paths.
+fn whole_mask(tree: &PathTree<Mask>) -> Mask {
+    if tree.any(&|mask| mask == Mask::Null) { Mask::Null } else { Mask::Hash }
+}
+
 fn is_id(path: &str) -> bool {
     path.split('.').next() == Some("_id")
 }
@@ -125,6 +133,7 @@ enum Chosen<'t> {
     Nothing,
     /// Only these fields are kept. A value that is not an object or array is removed.
     Only(&'t PathTree<()>),
+    /// These fields are removed, and so is a value that is not an object, an array or null.
     Without(&'t PathTree<()>),
 }
 
@@ -138,13 +147,22 @@ impl<'t> Level<'t> {
                 Some(child) if child.is_end() => Chosen::All,
                 Some(child) => Chosen::Only(child),
             },
-            Chosen::Without(tree) => match tree.child(key) {
+            Chosen::Without(tree) => match tree.hidden_child(key) {
                 None => Chosen::All,
                 Some(child) if child.is_end() => Chosen::Nothing,
                 Some(child) => Chosen::Without(child),
             },
         };
-        Self { shape, mask: self.mask.and_then(|tree| tree.child(key)) }
+        Self { shape, mask: self.mask.and_then(|tree| tree.hidden_child(key)) }
+    }
+
+    /// The level of a document's `_id`, which is always kept whole.
+    fn of_id(self) -> Self {
+        let shape = match self.shape {
+            Chosen::Only(_) => self.below(b"_id").shape,
+            _ => Chosen::All,
+        };
+        Self { shape, mask: None }
     }
 
     fn is_untouched(self) -> bool {
@@ -165,7 +183,8 @@ impl Writer<'_> {
         // Adjacent elements without changes are copied together.
         let mut from = object.offset + 4;
         while let Some(element) = fields.next(&[])? {
-            let level = level.below(element.key);
+            let is_id = depth == 0 && element.key == b"_id";
+            let level = if is_id { level.of_id() } else { level.below(element.key) };
             if level.is_untouched() {
                 continue;
             }
@@ -193,10 +212,21 @@ impl Writer<'_> {
     /// Writes an element, if a part of it is left.
     fn element(&mut self, key: &[u8], value: Value<'_>, level: Level<'_>, depth: usize) -> Result<bool, Malformed> {
         let nests = matches!(value.kind, Kind::Object | Kind::Array);
-        if matches!(level.shape, Chosen::Nothing) || (matches!(level.shape, Chosen::Only(_)) && !nests) {
+        let is_left = match level.shape {
+            Chosen::All => true,
+            Chosen::Nothing => false,
+            Chosen::Only(_) => nests,
+            Chosen::Without(_) => nests || value.kind.is_null(),
+        };
+        if !is_left {
             return Ok(false);
         }
-        match (level.mask.and_then(PathTree::end), value.kind) {
+        let mask = match level.mask {
+            // An object is masked where the path ends, and any other value also above.
+            Some(tree) if value.kind != Kind::Object => tree.end().or(Some(whole_mask(tree))),
+            tree => tree.and_then(PathTree::end),
+        };
+        match (mask, value.kind) {
             (_, Kind::Array) => {
                 self.header(Kind::Array, key);
                 self.array(value, level, depth + 1)?;
@@ -247,12 +277,7 @@ impl Writer<'_> {
     }
 
     fn header(&mut self, kind: Kind, key: &[u8]) {
-        let tag = match kind {
-            Kind::MinKey => 0xff,
-            Kind::MaxKey => 0x7f,
-            _ => kind as u8,
-        };
-        self.out.push(tag);
+        self.out.push(kind.tag());
         self.out.extend_from_slice(key);
         self.out.push(0);
     }

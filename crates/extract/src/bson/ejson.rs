@@ -1,7 +1,8 @@
 //! Writes raw BSON values as MongoDB Extended JSON v2, canonical or relaxed, directly from their bytes.
 //!
-//! The format is the specification "MongoDB Extended JSON v2", with one addition: a string that is not UTF-8, which
-//! JSON cannot represent, becomes `{"$invalidUtf8": {"base64": …}}`. Knows nothing of columns.
+//! The format is the specification "MongoDB Extended JSON v2", with two additions. A string that is not UTF-8, which
+//! JSON cannot represent, becomes `{"$invalidUtf8": {"base64": …}}`. An object that would be read as a value of another
+//! type, because it begins with a key such as `$date`, becomes `{"$object": {…}}`. Knows nothing of columns.
 
 use std::fmt::Write;
 
@@ -30,6 +31,29 @@ pub fn canonical(value: Value<'_>) -> Result<String, Malformed> {
     Ok(out)
 }
 
+/// The keys with which the values of other types begin.
+const TYPES: [&[u8]; 19] = [
+    b"$binary",
+    b"$code",
+    b"$date",
+    b"$dbPointer",
+    b"$invalidUtf8",
+    b"$maxKey",
+    b"$minKey",
+    b"$numberDecimal",
+    b"$numberDouble",
+    b"$numberInt",
+    b"$numberLong",
+    b"$object",
+    b"$oid",
+    b"$regularExpression",
+    b"$scope",
+    b"$symbol",
+    b"$timestamp",
+    b"$undefined",
+    b"$uuid",
+];
+
 fn write_at(out: &mut String, value: Value<'_>, form: Form, depth: usize) -> Result<(), Malformed> {
     if depth > DEPTH_MAX {
         return Err(Malformed { offset: value.offset, what: "values are nested more than 250 levels deep" });
@@ -39,6 +63,13 @@ fn write_at(out: &mut String, value: Value<'_>, form: Form, depth: usize) -> Res
         Kind::String => write_string(out, value.text()),
         Kind::Object => {
             let mut fields = value.fields()?;
+            let is_like_a_type = fields
+                .clone()
+                .next(&[])?
+                .is_some_and(|first| first.key.starts_with(b"$") && TYPES.contains(&first.key));
+            if is_like_a_type {
+                out.push_str("{\"$object\":");
+            }
             out.push('{');
             let mut first = true;
             while let Some(element) = fields.next(&[])? {
@@ -49,7 +80,7 @@ fn write_at(out: &mut String, value: Value<'_>, form: Form, depth: usize) -> Res
                 out.push(':');
                 write_at(out, element.value, form, depth + 1)?;
             }
-            out.push('}');
+            out.push_str(if is_like_a_type { "}}" } else { "}" });
         }
         Kind::Array => {
             let mut fields = value.fields()?;
@@ -265,6 +296,14 @@ mod tests {
             &document,
             r#"{"a\"b":{"$numberInt":"1"},"l":{"$numberLong":"2"},"d":{"$numberDouble":"1.0"},"n":{"$numberDouble":"NaN"},"t":{"$date":{"$numberLong":"1500"}},"s":"é\n","x":[null,true]}"#,
         );
+    }
+
+    #[test]
+    fn objects_that_look_like_other_types_are_told_apart() {
+        check(Form::Canonical, &doc! { "v": { "$date": 1 } }, r#"{"v":{"$object":{"$date":{"$numberInt":"1"}}}}"#);
+        check(Form::Relaxed, &doc! { "v": { "$oid": "a", "x": [] } }, r#"{"v":{"$object":{"$oid":"a","x":[]}}}"#);
+        check(Form::Relaxed, &doc! { "v": { "$object": {} } }, r#"{"v":{"$object":{"$object":{}}}}"#);
+        check(Form::Relaxed, &doc! { "v": { "$ref": "c", "$date": 1 } }, r#"{"v":{"$ref":"c","$date":1}}"#);
     }
 
     #[test]

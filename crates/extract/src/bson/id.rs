@@ -240,7 +240,7 @@ mod tests {
         check(IdKind::Text, doc! { "a": 1_i64 }, "{\"$value\":{\"a\":{\"$numberLong\":\"1\"}}}");
         check(IdKind::Text, "{\"$numberInt\":\"7\"}", "{\"$value\":\"{\\\"$numberInt\\\":\\\"7\\\"}\"}");
         check(IdKind::Other, doc! { "a": 1_i64 }, "{\"a\":{\"$numberLong\":\"1\"}}");
-        check(IdKind::Other, doc! { "$oid": "x" }, "{\"$value\":{\"$oid\":\"x\"}}");
+        check(IdKind::Other, doc! { "$oid": "x" }, "{\"$value\":{\"$object\":{\"$oid\":\"x\"}}}");
         assert_eq!(of_number(7, IdKind::Text), "{\"$row\":7}");
         assert_eq!(of_number(7, IdKind::Other), "#7");
     }

@@ -1,6 +1,7 @@
 //! Reads mongodump's `.bson`: documents one after the other, passed on from a buffer without a copy.
 //!
-//! A broken document is quarantined, and reading continues with the next one. If the length of a document is wrong, the
+//! A broken document is quarantined, and reading continues with the next one. A file that ends inside a document is an
+//! error. If the length of a document is wrong, the
 //! reader searches for the next valid document byte by byte. A document that is the value of a field does not count,
 //! because it is not a document of the collection.
 
@@ -29,14 +30,27 @@ const KEY_BYTES_MAX: usize = 1024;
 const BROKEN_STEP: usize = 1 << 20;
 
 pub fn documents(path: &Path, input: Box<dyn Read>, taker: &mut dyn Taker) -> Result<()> {
-    let mut file =
-        Buffered { path, input, buffer: vec![0; BUFFER_BYTES], start: 0, end: 0, offset: 0, is_whole: false };
+    let mut file = Buffered {
+        path,
+        input,
+        buffer: vec![0; BUFFER_BYTES],
+        start: 0,
+        end: 0,
+        offset: 0,
+        is_whole: false,
+        is_cut: false,
+    };
     let mut documents = 0_u64;
     loop {
         let at = file.offset;
         let Some(prefix) = file.want(4)?.first_chunk::<4>().copied() else {
-            if !file.pending().is_empty() {
-                file.set_apart(file.pending().len(), messages::truncated_bson(path, at, documents), CUT_OFF, taker)?;
+            if !file.pending().is_empty() || file.is_cut {
+                let error = if file.pending().is_empty() {
+                    messages::truncated_gzip(path, documents)
+                } else {
+                    messages::truncated_bson(path, at, documents)
+                };
+                file.cut_off(error, taker)?;
             }
             return Ok(());
         };
@@ -81,6 +95,8 @@ struct Buffered<'p> {
     offset: u64,
     /// Whether the end of the file was reached.
     is_whole: bool,
+    /// Whether the compressed file is incomplete.
+    is_cut: bool,
 }
 
 impl Buffered<'_> {
@@ -106,7 +122,7 @@ impl Buffered<'_> {
                 Ok(read) => self.end += read,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 // The compressed dump is incomplete.
-                Err(error) if error.kind() == ErrorKind::UnexpectedEof => self.is_whole = true,
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => (self.is_whole, self.is_cut) = (true, true),
                 Err(error) => return Err(messages::source_file(self.path, &error)),
             }
         }
@@ -138,6 +154,17 @@ impl Buffered<'_> {
         Ok(())
     }
 
+    /// Passes the rest of a file that ends too early to the taker.
+    fn cut_off(&mut self, error: Error, taker: &mut dyn Taker) -> Result<()> {
+        let what = if self.is_cut { "the compressed file ends too early" } else { CUT_OFF };
+        let bytes = self.pending();
+        let length = bytes.len();
+        taker.cut_off(Broken { offset: self.offset, line: None, what: what.to_owned(), bytes }, error)?;
+        self.advance(length);
+        self.is_cut = false;
+        Ok(())
+    }
+
     /// Quarantines the bytes before the next valid document.
     fn skip_to_next(&mut self, documents: u64, what: &'static str, taker: &mut dyn Taker) -> Result<()> {
         let path = self.path;
@@ -164,7 +191,10 @@ impl Buffered<'_> {
             }
             if is_last {
                 let rest = self.pending().len();
-                return self.set_apart(rest, error(self.offset), what, taker);
+                return match what {
+                    CUT_OFF => self.cut_off(error(self.offset), taker),
+                    _ => self.set_apart(rest, error(self.offset), what, taker),
+                };
             }
             if skipped >= BROKEN_BYTES_MAX {
                 self.set_apart(skipped, error(self.offset), what, taker)?;
@@ -217,6 +247,11 @@ mod tests {
             self.0.push(format!("{} bytes at {}", broken.bytes.len(), broken.offset));
             Ok(())
         }
+
+        fn cut_off(&mut self, broken: Broken<'_>, _: Error) -> Result<()> {
+            self.0.push(format!("cut off: {} bytes at {}", broken.bytes.len(), broken.offset));
+            Ok(())
+        }
     }
 
     #[track_caller]
@@ -253,9 +288,9 @@ mod tests {
 
     #[test]
     fn what_is_cut_off_ends_the_file() {
-        check(&[sound(1), sound(2)[..9].to_vec()], &[r#"{ "_id": 1 }"#, "9 bytes at 14"]);
-        check(&[sound(1), vec![14, 0]], &[r#"{ "_id": 1 }"#, "2 bytes at 14"]);
-        check(&[nested(2)], &["79 bytes at 0"]);
+        check(&[sound(1), sound(2)[..9].to_vec()], &[r#"{ "_id": 1 }"#, "cut off: 9 bytes at 14"]);
+        check(&[sound(1), vec![14, 0]], &[r#"{ "_id": 1 }"#, "cut off: 2 bytes at 14"]);
+        check(&[nested(2)], &["cut off: 79 bytes at 0"]);
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! Reads Extended JSON v2, canonical or relaxed: one document on each line, documents one after the other, or one
-//! array.
+//! Reads Extended JSON, or what the MongoDB shells print: one document on each line, documents one after the other, or
+//! arrays of them, with or without commas between documents.
 //!
 //! The brackets show where a document begins and ends. So a file of any size is read in bounded memory, and an error
-//! names the line of its document. A malformed document is quarantined, and reading continues after it.
+//! names the line of its document. A malformed document is quarantined, and reading continues after it. A file that
+//! ends inside a document is an error.
 
 use std::borrow::Cow;
 use std::io::{ErrorKind, Read};
@@ -23,20 +24,31 @@ const TEXT_BYTES_MAX: usize = 4 * DOCUMENT_BYTES_MAX;
 pub fn documents(path: &Path, mut input: Box<dyn Read>, taker: &mut dyn Taker) -> Result<()> {
     let mut buffer = vec![0; BUFFER_BYTES];
     let mut texts = TextReader { path, cutter: Cutter::default(), bson: Vec::new(), taker };
+    let mut is_cut = false;
     loop {
         let read = match input.read(&mut buffer) {
             Ok(0) => break,
             Ok(read) => read,
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            // The compressed file is incomplete.
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                is_cut = true;
+                break;
+            }
             Err(error) => return Err(messages::source_file(path, &error)),
         };
         texts.take(buffer.get(..read).unwrap_or_default())?;
     }
-    texts.end()
+    texts.end(is_cut)
 }
 
 /// The error in a file with one document on each line.
 const CUT_LINE: &str = "the line ends inside a document";
+
+/// The errors of a file that ends too early.
+const IN_DOCUMENT: &str = "the file ends inside a document";
+const IN_ARRAY: &str = "the file ends inside its array";
+const IN_GZIP: &str = "the compressed file ends too early";
 
 /// Passes the documents of a file to the taker.
 struct TextReader<'t> {
@@ -74,19 +86,35 @@ impl TextReader<'_> {
         Ok(())
     }
 
-    fn end(&mut self) -> Result<()> {
+    /// `is_cut` means that the compressed file is incomplete.
+    fn end(&mut self, is_cut: bool) -> Result<()> {
+        let mut is_told = false;
         while let Err(what) = self.cutter.end() {
             let line = self.cutter.start_line;
-            match self.broken(line, what)? {
-                Some(again) => self.take(&again)?,
-                None if self.cutter.array == Array::Open => {
-                    // The elements of the array were read before the error.
-                    self.cutter.array = Array::Closed;
+            let is_lost = what != IN_DOCUMENT && what != IN_ARRAY;
+            if is_lost || (self.cutter.array == Array::None && cut_line(&self.cutter.text).is_some()) {
+                if let Some(again) = self.broken(line, what)? {
+                    self.take(&again)?;
                 }
-                None => {}
+                continue;
+            }
+            self.cut_off(line, what)?;
+            is_told = true;
+            if self.cutter.array == Array::Open {
+                // Its elements were read before the error.
+                self.cutter.array = Array::Closed;
             }
         }
-        Ok(())
+        if is_cut && !is_told { self.cut_off(self.cutter.line, IN_GZIP) } else { Ok(()) }
+    }
+
+    fn cut_off(&mut self, line: u64, what: &str) -> Result<()> {
+        let cutter = &mut self.cutter;
+        let text = std::mem::take(&mut cutter.text);
+        let start = if text.is_empty() { cutter.at } else { cutter.start };
+        cutter.restart();
+        let broken = Broken { offset: start, line: Some(line), what: what.to_owned(), bytes: &text };
+        self.taker.cut_off(broken, messages::truncated_json(self.path, line, what))
     }
 
     /// Converts the text of one document. Returns the text that must be read again.
@@ -95,7 +123,7 @@ impl TextReader<'_> {
         if let Err(invalid) = json_bson::convert(&self.cutter.text, &mut self.bson) {
             let before = self.cutter.text.get(..invalid.at).unwrap_or_default();
             let lines = before.iter().filter(|byte| **byte == b'\n').count() as u64;
-            return self.broken(self.cutter.start_line + lines, invalid.what);
+            return self.broken(self.cutter.start_line + lines, &invalid.reason());
         }
         match self.taker.document(&self.bson) {
             Ok(()) => {
@@ -127,7 +155,7 @@ impl TextReader<'_> {
             cutter.at -= again.len() as u64;
             cutter.line -= again.iter().filter(|byte| **byte == b'\n').count() as u64;
         }
-        (cutter.depth, cutter.in_string, cutter.escaped) = (0, false, false);
+        cutter.restart();
         Ok(again)
     }
 }
@@ -153,8 +181,14 @@ struct Cutter {
     text: Vec<u8>,
     /// The number of open brackets in the current document.
     depth: usize,
-    in_string: bool,
+    /// The quote of the string that is open: `"`, or a shell's `'`, a backtick, or the `/` of a regular expression. 0 if
+    /// none is.
+    quote: u8,
     escaped: bool,
+    /// Whether a class of a regular expression is open, in which a slash ends nothing.
+    in_class: bool,
+    /// The last byte outside strings that is not a space. A shell's string can only begin where a value can.
+    last: u8,
     array: Array,
     line: u64,
     /// The number of bytes that were fed so far.
@@ -180,8 +214,10 @@ impl Default for Cutter {
         Self {
             text: Vec::new(),
             depth: 0,
-            in_string: false,
+            quote: 0,
             escaped: false,
+            in_class: false,
+            last: b'{',
             array: Array::Unknown,
             line: 1,
             at: 0,
@@ -199,9 +235,9 @@ impl Cutter {
             let used = index + 1;
             self.at += 1;
             if let Some(what) = self.lost {
-                if byte == b'\n' {
+                if byte == b'\n' || (self.array == Array::Open && matches!(byte, b',' | b']')) {
                     self.lost = None;
-                    // The line is reported before its end is counted.
+                    // The text is reported before its end is counted.
                     let broken = Cut::Broken(what);
                     self.at -= 1;
                     return (index, broken);
@@ -226,7 +262,7 @@ impl Cutter {
     }
 
     fn within(&mut self, byte: u8) -> Option<&'static str> {
-        if self.in_string {
+        if self.quote != 0 {
             match byte {
                 b'\n' => {
                     self.line += 1;
@@ -234,19 +270,32 @@ impl Cutter {
                 }
                 _ if self.escaped => self.escaped = false,
                 b'\\' => self.escaped = true,
-                b'"' => self.in_string = false,
+                b'[' if self.quote == b'/' => self.in_class = true,
+                b']' if self.quote == b'/' => self.in_class = false,
+                _ if byte == self.quote && !self.in_class => (self.quote, self.last) = (0, byte),
                 _ => {}
             }
             return None;
         }
         match byte {
-            b'"' => self.in_string = true,
+            b'"' => self.quote = byte,
+            b'\'' | b'`' | b'/' if matches!(self.last, b'{' | b'[' | b'(' | b',' | b':' | b'+') => self.quote = byte,
             b'{' | b'[' => self.depth += 1,
             b'}' | b']' => self.depth -= 1,
-            b'\n' => self.line += 1,
+            b'\n' => {
+                self.line += 1;
+                return None;
+            }
+            b' ' | b'\t' | b'\r' => return None,
             _ => {}
         }
+        self.last = byte;
         None
+    }
+
+    /// Forgets the current document.
+    fn restart(&mut self) {
+        (self.depth, self.quote, self.escaped, self.in_class) = (0, 0, false, false);
     }
 
     fn between(&mut self, byte: u8) {
@@ -258,11 +307,12 @@ impl Cutter {
             (b' ' | b'\t' | b'\r', _) => return,
             // A byte order mark at the start of the file.
             (0xef | 0xbb | 0xbf, Array::Unknown) => return,
-            (b'[', Array::Unknown) => {
+            // Arrays may follow each other.
+            (b'[', Array::Unknown | Array::Closed) => {
                 self.array = Array::Open;
                 return;
             }
-            (b',', Array::Open) => return,
+            (b',', Array::Open | Array::Closed | Array::None) => return,
             (b']', Array::Open) => {
                 self.array = Array::Closed;
                 return;
@@ -278,7 +328,7 @@ impl Cutter {
             if self.array == Array::Unknown {
                 self.array = Array::None;
             }
-            self.depth = 1;
+            (self.depth, self.last) = (1, b'{');
         }
     }
 
@@ -287,8 +337,8 @@ impl Cutter {
             return Err(what);
         }
         match (self.depth > 0, self.array) {
-            (true, _) => Err("the file ends inside a document"),
-            (_, Array::Open) => Err("the file ends inside its array"),
+            (true, _) => Err(IN_DOCUMENT),
+            (_, Array::Open) => Err(IN_ARRAY),
             _ => Ok(()),
         }
     }
@@ -321,6 +371,10 @@ mod tests {
             let Broken { offset, line, what, bytes } = broken;
             self.broken.push(format!("{offset} {} {what}: {}", line.unwrap(), String::from_utf8_lossy(bytes)));
             if self.fails { Err(error) } else { Ok(()) }
+        }
+
+        fn cut_off(&mut self, broken: Broken<'_>, error: Error) -> Result<()> {
+            self.broken(broken, error)
         }
     }
 
@@ -364,8 +418,13 @@ mod tests {
             &two,
             &["9 2 the line ends inside a string: {\"a\": \"x\n"],
         );
-        check_broken("[{\"a\": 1}, {\"a\": }, {\"a\": 4}]", &two, &["11 1 expected value: {\"a\": }"]);
-        check_broken("[{\"a\": 1}, {\"a\": 4}", &two, &["11 1 the file ends inside its array: "]);
+        check_broken("[{\"a\": 1}, {\"a\": }, {\"a\": 4}]", &two, &["11 1 at `a`: expected value: {\"a\": }"]);
+        check_broken(
+            "[{\"a\": 1}, 7, {\"a\": 4}, x]",
+            &two,
+            &["11 1 a document must begin with `{`: 7", "24 1 a document must begin with `{`: x"],
+        );
+        check_broken("[{\"a\": 1}, {\"a\": 4}", &two, &["19 1 the file ends inside its array: "]);
         check_broken("{\"a\": 1}\n{\"a\": 4}\n{\"a\":", &two, &["18 3 the file ends inside a document: {\"a\":"]);
         check_broken("{\"a\": 1}\n{\"a\": 4}\nend", &two, &["18 3 a document must begin with `{`: end"]);
     }
@@ -376,13 +435,28 @@ mod tests {
         check("{\"a\": 1}\n\n{\"b\": \"}{\\\"\"}\n", Ok(two));
         check("[{\"a\": {\"$numberInt\": \"1\"}},\n {\"b\": \"}{\\\"\"}]", Ok(two));
         check("{\n  \"a\": 1\n}\n{\n  \"b\": \"}{\\\"\"\n}", Ok(two));
+        check("{\"a\": 1},\n{\"b\": \"}{\\\"\"},\n", Ok(two));
+        check("[{\"a\": 1}]\n[{\"b\": \"}{\\\"\"}]\n", Ok(two));
+        check("[{\"a\": 1}],\n[{\"b\": \"}{\\\"\"},]\n", Ok(two));
         check("", Ok(&[]));
         check("[]", Ok(&[]));
     }
 
     #[test]
+    fn finds_the_ends_of_shell_texts() {
+        check("{a: '}\\'{'}\n{a: 4}\n", Ok(&[r#"{ "a": "}'{" }"#, r#"{ "a": 4 }"#]));
+        check("[{a: `'}\"`}, {a: 4}]", Ok(&[r#"{ "a": "'}"" }"#, r#"{ "a": 4 }"#]));
+        check("{a: /}\\/[/}\"]/i}\n{a: 4}", Ok(&[r#"{ "a": /}\/[/}"]/i }"#, r#"{ "a": 4 }"#]));
+        // An apostrophe elsewhere begins no string.
+        check_broken("{\"a\": it's}\n{\"a\": 4}", &[r#"{ "a": 4 }"#], &["0 1 at `a`: expected value: {\"a\": it's}"]);
+    }
+
+    #[test]
     fn names_the_line() {
-        check("{\"a\": 1}\n{\"a\": }\n", Err("line 2 of `loans.json` is not valid Extended JSON: expected value"));
+        check(
+            "{\"a\": 1}\n{\"a\": }\n",
+            Err("line 2 of `loans.json` is not valid Extended JSON: at `a`: expected value"),
+        );
         check(
             "{\"a\": 1}\nnonsense\n",
             Err("line 2 of `loans.json` is not valid Extended JSON: a document must begin with `{`"),
@@ -402,7 +476,7 @@ mod tests {
         check(
             "{\"a\": {\"$oid\": \"zz\"}}",
             Err(
-                "line 1 of `loans.json` is not valid Extended JSON: the value of a `$` key does not have its type's form",
+                "line 1 of `loans.json` is not valid Extended JSON: at `a`: `$oid` must be a text of 24 hexadecimal digits",
             ),
         );
     }

@@ -12,6 +12,12 @@ pub trait Taker {
     /// Accepts bytes that should be a document. `error` is the message for a source that does not allow broken
     /// documents.
     fn broken(&mut self, broken: Broken<'_>, error: Error) -> Result<()>;
+
+    /// Accepts the bytes at the end of a file that ends too early. Nobody knows how many documents are missing, so this
+    /// is an error unless the taker allows it.
+    fn cut_off(&mut self, _broken: Broken<'_>, error: Error) -> Result<()> {
+        Err(error)
+    }
 }
 
 /// A part of a file that should be a document, but is not valid.

@@ -162,7 +162,7 @@ fn broken_files_name_the_place() {
         "loans.jsonl",
         b"{\"n\": 1}\n{\"n\": }\n",
         Window::Full,
-        Err("line 2 of `loans.jsonl` is not valid Extended JSON: expected value"),
+        Err("line 2 of `loans.jsonl` is not valid Extended JSON: at `n`: expected value"),
     );
     check(
         "loans.csv",

@@ -12,7 +12,7 @@ use super::folder;
 use super::load::Load;
 use super::load_plan::{self, LoadPlan};
 use super::segment;
-use super::written::{MANIFEST, begun, read_manifest};
+use super::written::{MANIFEST, begun, read_manifest, read_refused};
 use crate::messages;
 use elt_base::error::Result;
 use elt_base::manifest::{LoadKind, Manifest};
@@ -146,6 +146,15 @@ impl Landing {
     /// One finished load of a collection. None if it does not exist.
     pub fn load(&self, source: &str, collection: &str, load_id: &str) -> Result<Option<Manifest>> {
         read_manifest(self.collection(source, collection).join(folder::encode(load_id)))
+    }
+
+    /// The last load of a collection, if it was refused and no later load has begun.
+    pub fn refused(&self, source: &str, collection: &str) -> Result<Option<Manifest>> {
+        let mut last = None;
+        for folder in unfinished(&self.collection(source, collection))? {
+            last = read_refused(folder)?.or(last);
+        }
+        Ok(last)
     }
 
     /// Removes a finished load.

@@ -9,7 +9,7 @@ use std::path::Path;
 use super::disk::{subfiles, sync_folder, write_whole};
 use super::load_plan::{LoadPlan, PLAN};
 use super::part::{self, Part, PartWriter};
-use super::written::{MANIFEST, now};
+use super::written::{MANIFEST, REFUSED, now};
 use crate::messages;
 use elt_base::error::Result;
 use elt_base::manifest::Manifest;
@@ -74,7 +74,21 @@ impl Load {
 
     /// Writes the manifest, after all parts are finished. Then the load is durable. `reading` is the sum of the parts'
     /// readings.
-    pub fn finish(mut self, parts: Vec<Part>, reading: Reading) -> Result<Manifest> {
+    pub fn finish(self, parts: Vec<Part>, reading: Reading) -> Result<Manifest> {
+        self.close(parts, reading, MANIFEST)
+    }
+
+    /// Ends a load that is not applied, because none of its documents can be decoded. It is kept until the next load
+    /// begins, so that people see its documents, and is never resumed.
+    pub fn refuse(self, parts: Vec<Part>, reading: Reading) -> Result<Manifest> {
+        if self.is_ranged {
+            let plan = self.manifest.folder.join(PLAN);
+            fs::remove_file(&plan).map_err(|error| messages::landing("remove", &plan, &error))?;
+        }
+        self.close(parts, reading, REFUSED)
+    }
+
+    fn close(mut self, parts: Vec<Part>, reading: Reading, name: &str) -> Result<Manifest> {
         let mut all = std::mem::take(&mut self.landed);
         all.extend(parts);
         all.sort_by_key(|part| part.number);
@@ -86,7 +100,7 @@ impl Load {
         sync_folder(&self.manifest.folder)?;
         self.manifest.reading = reading;
         self.manifest.finished_at = now();
-        write_whole(&self.manifest.folder.join(MANIFEST), &self.manifest)?;
+        write_whole(&self.manifest.folder.join(name), &self.manifest)?;
         Ok(self.manifest)
     }
 }

@@ -15,6 +15,8 @@ use elt_base::reading::Reading;
 
 /// The manifest's name in a load's folder, and the format's version.
 pub const MANIFEST: &str = "manifest.json";
+/// The same file of a load that is not applied, because none of its documents can be decoded. It lists them.
+pub const REFUSED: &str = "refused.json";
 const VERSION: u32 = 1;
 
 /// The manifest of a load that starts now.
@@ -41,12 +43,21 @@ pub fn now() -> String {
 
 /// None if the load in the folder is not finished.
 pub fn read_manifest(folder: PathBuf) -> Result<Option<Manifest>> {
+    read(folder, MANIFEST)
+}
+
+/// None if the load in the folder was not refused.
+pub fn read_refused(folder: PathBuf) -> Result<Option<Manifest>> {
+    read(folder, REFUSED)
+}
+
+fn read(folder: PathBuf, name: &str) -> Result<Option<Manifest>> {
     /// Read first, so that the error names a newer format.
     #[derive(Deserialize)]
     struct Version {
         version: u32,
     }
-    let path = folder.join(MANIFEST);
+    let path = folder.join(name);
     let text = match fs::read(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),

@@ -74,12 +74,27 @@ pub(crate) fn ambiguous_collection(collection: &str, first: &Path, second: &Path
     .hint("a collection must be in one file; move one of the two files out of the folder")
 }
 
+/// The end of the compressed file is missing.
+pub(crate) fn truncated_gzip(path: &Path, documents: u64) -> Error {
+    Error::failed(format!("the compressed file `{}` ends too early, after {documents} complete documents", path.display()))
+        .hint("the dump is incomplete; run `mongodump` again, or set `on_truncated: quarantine` to load the documents that the file has")
+}
+
 pub(crate) fn truncated_bson(path: &Path, offset: u64, documents: u64) -> Error {
     Error::failed(format!(
         "`{}` ends in the middle of the document that begins at byte {offset}, after {documents} complete documents",
         path.display()
     ))
-    .hint("the dump is incomplete; run `mongodump` again")
+    .hint(
+        "the dump is incomplete; run `mongodump` again, or set `on_truncated: quarantine` to load the documents that the \
+         file has",
+    )
+}
+
+pub(crate) fn truncated_json(path: &Path, line: u64, what: &str) -> Error {
+    malformed_json(path, line, what).hint(
+        "the file is incomplete; export it again, or set `on_truncated: quarantine` to load the documents that it has",
+    )
 }
 
 pub(crate) fn malformed_bson(path: &Path, offset: u64, documents: u64, what: &str) -> Error {

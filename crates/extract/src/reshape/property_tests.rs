@@ -62,19 +62,23 @@ fn exclude(document: &mut Document, path: &str) {
     match path.split_once('.') {
         None => drop(document.remove(path)),
         Some((key, rest)) => {
-            if let Some(value) = document.get_mut(key) {
-                exclude_below(value, rest);
+            if let Some(value) = document.get_mut(key)
+                && !exclude_below(value, rest)
+            {
+                document.remove(key);
             }
         }
     }
 }
 
-fn exclude_below(value: &mut Bson, path: &str) {
+/// False if nothing is left, because the value is of another kind.
+fn exclude_below(value: &mut Bson, path: &str) -> bool {
     match value {
         Bson::Document(document) => exclude(document, path),
-        Bson::Array(items) => items.iter_mut().for_each(|item| exclude_below(item, path)),
-        _ => {}
+        Bson::Array(items) => items.retain_mut(|item| exclude_below(item, path)),
+        _ => return matches!(value, Bson::Null | Bson::Undefined),
     }
+    true
 }
 
 fn include(document: &Document, paths: &[&str]) -> Document {

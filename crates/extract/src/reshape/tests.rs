@@ -57,14 +57,16 @@ fn excludes() {
     check(&top, doc! { "_id": 1, "a": { "b": 1 } }, &doc! { "_id": 1, "a": { "b": 1 } });
     let deep = reshape(&[], &["a.b", "a.c.d"], &[]);
     check(&deep, doc! { "a": { "b": 1, "c": { "d": 1, "e": 2 }, "f": 3 } }, &doc! { "a": { "c": { "e": 2 }, "f": 3 } });
-    check(&deep, doc! { "a": 5 }, &doc! { "a": 5 });
+    check(&deep, doc! { "_id": 1, "a": 5 }, &doc! { "_id": 1 });
+    check(&deep, doc! { "a": { "b": 1, "c": "d is here", "f": 3 } }, &doc! { "a": { "f": 3 } });
+    check(&deep, doc! { "a": Bson::Null }, &doc! { "a": Bson::Null });
     check(
         &deep,
-        doc! { "a": [{ "b": 1, "x": 1 }, 7, [{ "b": 2 }], { "c": [{ "d": 1 }] }, {}] },
-        &doc! { "a": [{ "x": 1 }, 7, [{}], { "c": [{}] }, {}] },
+        doc! { "a": [{ "b": 1, "x": 1 }, 7, [{ "b": 2 }, "b"], { "c": [{ "d": 1 }] }, {}, Bson::Null] },
+        &doc! { "a": [{ "x": 1 }, [{}], { "c": [{}] }, {}, Bson::Null] },
     );
     // The steps of a path are keys, never indexes of an array.
-    check(&reshape(&[], &["a.0"], &[]), doc! { "a": [1, { "0": 2 }] }, &doc! { "a": [1, {}] });
+    check(&reshape(&[], &["a.0"], &[]), doc! { "a": [{ "1": 1 }, { "0": 2 }] }, &doc! { "a": [{ "1": 1 }, {}] });
 }
 
 #[test]
@@ -116,9 +118,51 @@ fn masks_go_through_arrays() {
     check(
         &deep,
         doc! { "a": [{ "b": "x", "c": 1 }, 5, [{ "b": ["y"] }], { "c": 2 }], "b": "z" },
-        &doc! { "a": [{ "b": hashed("x"), "c": 1 }, 5, [{ "b": [hashed("y")] }], { "c": 2 }], "b": "z" },
+        &doc! { "a": [{ "b": hashed("x"), "c": 1 }, hashed(r#"{"$numberInt":"5"}"#), [{ "b": [hashed("y")] }], { "c": 2 }], "b": "z" },
     );
-    check(&deep, doc! { "a": "x" }, &doc! { "a": "x" });
+}
+
+#[test]
+fn masks_hide_values_of_other_kinds_above() {
+    let deep = reshape(&[], &[], &[("a.b.c", Mask::Hash), ("n.x", Mask::Hash), ("n.y", Mask::Null)]);
+    check(&deep, doc! { "a": "x", "n": "y" }, &doc! { "a": hashed("x"), "n": Bson::Null });
+    check(&deep, doc! { "a": { "b": "x" } }, &doc! { "a": { "b": hashed("x") } });
+    check(&deep, doc! { "a": ["x", ["y"]] }, &doc! { "a": [hashed("x"), [hashed("y")]] });
+    check(&deep, doc! { "a": Bson::Null, "n": [] }, &doc! { "a": Bson::Null, "n": [] });
+    check(&deep, doc! { "a": { "b": {} }, "n": {} }, &doc! { "a": { "b": {} }, "n": {} });
+    let scope = bson::JavaScriptCodeWithScope { code: "f".into(), scope: doc! { "b": 1 } };
+    let text = r#"{"$code":"f","$scope":{"b":{"$numberInt":"1"}}}"#;
+    check(&deep, doc! { "a": Bson::JavaScriptCodeWithScope(scope) }, &doc! { "a": hashed(text) });
+}
+
+#[test]
+fn similar_keys_are_hidden_too() {
+    let all = reshape(&[], &["Secret", "o.p"], &[("email", Mask::Hash), ("größe.x", Mask::Null)]);
+    check(
+        &all,
+        doc! { "Email": "x", "EMAIL": "y", "e-mail": "z" },
+        &doc! {
+            "Email": hashed("x"), "EMAIL": hashed("y"), "e-mail": "z",
+        },
+    );
+    check(&all, doc! { "secret": 1, "SECRET": { "a": 1 }, "O": { "P": 1, "q": 2 } }, &doc! { "O": { "q": 2 } });
+    check(&all, doc! { "GRÖSSE": 1, "GRÖßE": { "X": 1 } }, &doc! { "GRÖSSE": 1, "GRÖßE": { "X": Bson::Null } });
+    check(
+        &all,
+        doc! { "o.p": 1, "O.P.q": 2, "o.x": 3, "email.home": "x" },
+        &doc! {
+            "o.x": 3, "email.home": hashed("x"),
+        },
+    );
+    // The `_id` is kept, whatever paths look like it.
+    check(&reshape(&[], &["_ID"], &[]), doc! { "_id": 1, "_Id": 2 }, &doc! { "_id": 1 });
+    check(
+        &reshape(&[], &[], &[("_ID.a", Mask::Null)]),
+        doc! { "_id": 1, "_Id": 2 },
+        &doc! { "_id": 1, "_Id": Bson::Null },
+    );
+    // What is read is named exactly.
+    check(&reshape(&["email"], &[], &[]), doc! { "_id": 1, "Email": "x" }, &doc! { "_id": 1 });
 }
 
 #[test]

@@ -9,13 +9,15 @@ pub struct PathTree<T> {
     mark: Option<T>,
     /// Sorted by key, ascending.
     children: Vec<(Box<[u8]>, PathTree<T>)>,
+    /// The keys of `children` in lowercase.
+    lower: Vec<String>,
 }
 
 /// Up to so many children are searched one by one. More children are searched by binary search.
 const SCANNED_MAX: usize = 8;
 
 impl<T: Copy> PathTree<T> {
-    const EMPTY: Self = Self { mark: None, children: Vec::new() };
+    const EMPTY: Self = Self { mark: None, children: Vec::new(), lower: Vec::new() };
 
     /// The error is a message that names the path.
     pub fn new<'p>(paths: impl IntoIterator<Item = (&'p str, T)>) -> Result<Self, String> {
@@ -58,6 +60,42 @@ impl<T: Copy> PathTree<T> {
         self.children.get(place).map(|(_, child)| child)
     }
 
+    /// The same for a tree of what must not be seen: a key that differs only in case is meant too, and so is a key that
+    /// contains the dots of a path.
+    pub fn hidden_child(&self, key: &[u8]) -> Option<&Self> {
+        self.child(key).or_else(|| self.similar_child(key)).or_else(|| self.dotted_child(key))
+    }
+
+    fn similar_child(&self, key: &[u8]) -> Option<&Self> {
+        let is_similar: &dyn Fn(&str) -> bool = if key.is_ascii() {
+            &|lower| lower.as_bytes().eq_ignore_ascii_case(key)
+        } else {
+            let key = String::from_utf8_lossy(key).to_lowercase();
+            &move |lower| lower == key
+        };
+        let place = self.lower.iter().position(|lower| is_similar(lower))?;
+        self.children.get(place).map(|(_, child)| child)
+    }
+
+    fn dotted_child(&self, key: &[u8]) -> Option<&Self> {
+        if !key.contains(&b'.') {
+            return None;
+        }
+        let mut node = self;
+        for step in key.split(|byte| *byte == b'.') {
+            node = node.child(step).or_else(|| node.similar_child(step))?;
+            if node.is_end() {
+                break;
+            }
+        }
+        Some(node)
+    }
+
+    /// Whether a path that ends here or below has a mark for which `is` is true.
+    pub fn any(&self, is: &impl Fn(T) -> bool) -> bool {
+        self.mark.is_some_and(is) || self.children.iter().any(|(_, child)| child.any(is))
+    }
+
     pub fn end(&self) -> Option<T> {
         self.mark
     }
@@ -72,6 +110,7 @@ impl<T: Copy> PathTree<T> {
             Ok(place) => place,
             Err(place) => {
                 self.children.insert(place, (key.into(), Self::EMPTY));
+                self.lower.insert(place, String::from_utf8_lossy(key).to_lowercase());
                 place
             }
         };

@@ -233,7 +233,7 @@ mod tests {
         check(Of::Source, json!({"load": "incremental", "watermark": "updated_at", "lookback": "1 hour"}), &[]);
         check(Of::Source, json!({"lookback": "soon"}), &["lookback cannot be `soon`"]);
         let all = json!({"filter": {"a": {"$gt": 1}}, "include": ["a", "b.c"], "mask": {"a": null, "b.c": "hash"},
-            "deletes": "mark", "on_mismatch": "fail", "on_malformed": "fail", "verify": "strict",
+            "deletes": "mark", "on_mismatch": "fail", "on_malformed": "fail", "on_truncated": "quarantine", "verify": "strict",
             "read_concern": "majority", "batch_size": 5, "range_size": 0, "keep_bson": true});
         check(Of::Source, all, &[]);
         check(

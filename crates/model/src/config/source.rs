@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::value::ConfigReader;
-use crate::graph::{LoadKind, MaskWith, OnMalformed, OnMismatch, SourceConfig, Verify};
+use crate::graph::{LoadKind, MaskWith, OnMalformed, OnMismatch, OnTruncated, SourceConfig, Verify};
 use elt_base::secret::Secret;
 
 /// MongoDB's read concern levels.
@@ -42,6 +42,7 @@ impl SourceConfig {
             keep_bson: read.flag("keep_bson").unwrap_or(false),
             on_mismatch: read.choice("on_mismatch", OnMismatch::CHOICES).unwrap_or(OnMismatch::Rescue),
             on_malformed: read.choice("on_malformed", OnMalformed::CHOICES).unwrap_or(OnMalformed::Quarantine),
+            on_truncated: read.choice("on_truncated", OnTruncated::CHOICES).unwrap_or(OnTruncated::Fail),
             verify: read.choice("verify", Verify::CHOICES).unwrap_or(Verify::Warn),
             read_concern: read.choice("read_concern", &READ_CONCERNS).map(str::to_owned),
             batch_size: read.count("batch_size").map(|size| u32::try_from(size).unwrap_or(u32::MAX)),
@@ -64,9 +65,15 @@ impl SourceConfig {
         };
         let masked = self.mask.iter().map(|(path, _)| ("mask", path));
         let changed: Vec<_> = masked.chain(self.exclude.iter().map(|path| ("exclude", path))).collect();
+        // A key that differs only in case from a hidden one is hidden too, but never the `_id`.
+        let lower = |text: &str| text.to_lowercase();
         for kept in std::iter::once("_id").chain(self.watermark.as_deref()) {
             for (key, path) in &changed {
-                if is_at_or_below(kept, path) || is_at_or_below(path, kept) {
+                let (one, other) = match kept {
+                    "_id" => (kept.to_owned(), (*path).clone()),
+                    kept => (lower(kept), lower(path)),
+                };
+                if is_at_or_below(&one, &other) || is_at_or_below(&other, &one) {
                     let what = if kept == "_id" { "it identifies a document" } else { "it is the watermark" };
                     read.refuse(key, format!("cannot contain `{path}`: {what}"));
                 }

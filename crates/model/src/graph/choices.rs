@@ -106,6 +106,14 @@ choices! {
 }
 
 choices! {
+    /// How a file that ends too early is handled.
+    OnTruncated {
+        Fail = "fail",
+        Quarantine = "quarantine",
+    }
+}
+
+choices! {
     /// How a load is handled whose row counts differ from the source's own count.
     Verify {
         Warn = "warn",

@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 
 use super::batch_size::BatchSize;
 use super::choices::{
-    Deletes, HardDeletes, LoadKind, MaskWith, Materialized, OnMalformed, OnMismatch, OnSchemaChange, Severity,
-    SnapshotStrategy, Strategy, Verify,
+    Deletes, HardDeletes, LoadKind, MaskWith, Materialized, OnMalformed, OnMismatch, OnSchemaChange, OnTruncated,
+    Severity, SnapshotStrategy, Strategy, Verify,
 };
 use elt_base::secret::Secret;
 use elt_project::TableContract;
@@ -137,6 +137,7 @@ pub struct SourceConfig {
     pub keep_bson: bool,
     pub on_mismatch: OnMismatch,
     pub on_malformed: OnMalformed,
+    pub on_truncated: OnTruncated,
     pub verify: Verify,
     pub read_concern: Option<String>,
     /// The maximum number of documents in a server batch.

@@ -23,8 +23,8 @@ pub use access::Access;
 pub use batch::{BatchWindow, TimeBatch, parse_time};
 pub use batch_size::BatchSize;
 pub use choices::{
-    Deletes, HardDeletes, LoadKind, MaskWith, Materialized, OnMalformed, OnMismatch, OnSchemaChange, Severity,
-    SnapshotStrategy, Strategy, Verify,
+    Deletes, HardDeletes, LoadKind, MaskWith, Materialized, OnMalformed, OnMismatch, OnSchemaChange, OnTruncated,
+    Severity, SnapshotStrategy, Strategy, Verify,
 };
 pub use config::{BatchConfig, CheckColumns, Config, MetaNames, SnapshotConfig, SourceConfig, TestConfig};
 pub use dag::Graph;
