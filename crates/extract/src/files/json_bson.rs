@@ -1,12 +1,12 @@
 //! Converts one document of Extended JSON v2, canonical or relaxed, to BSON bytes in one pass.
 //!
-//! Repeated keys are kept in order. Numbers keep all their digits: an integer of more than 64 bits becomes a decimal128
-//! if that can store it. Values of the rarer types use the conversion of the `bson` crate. Knows no files.
+//! Repeated keys are kept in order. Numbers keep all their digits (`json_number`). Values of the rarer types use the conversion of the `bson` crate. Knows no files.
 
 use bson::{Bson, doc};
 use chrono::DateTime;
 
 use crate::bson::{DEPTH_MAX, Kind};
+use crate::files::json_number::JsonNumber;
 
 /// The error, and its byte offset in the text.
 #[derive(Debug, PartialEq, Eq)]
@@ -216,19 +216,24 @@ impl<'t> Parser<'t> {
 
     fn number(&mut self) -> Parsed<u8> {
         let text = self.number_text()?;
-        let whole = !text.contains(['.', 'e', 'E']);
-        if whole && text != "-0" {
-            if let Ok(integer) = text.parse::<i64>() {
-                return Ok(self.integer(integer));
+        let kind = match JsonNumber::of(text).ok_or("invalid number")? {
+            JsonNumber::Integer(integer) => return Ok(self.integer(integer)),
+            JsonNumber::Double(double) => {
+                self.out.extend_from_slice(&double.to_le_bytes());
+                Kind::Double
             }
-            if let Ok(decimal) = text.parse::<bson::Decimal128>() {
-                self.out.extend_from_slice(&decimal.bytes());
-                return Ok(Kind::Decimal128 as u8);
+            JsonNumber::Decimal(bytes) => {
+                self.out.extend_from_slice(&bytes);
+                Kind::Decimal128
             }
-        }
-        let double: f64 = text.parse().map_err(|_| "invalid number")?;
-        self.out.extend_from_slice(&double.to_le_bytes());
-        Ok(Kind::Double as u8)
+            JsonNumber::Text => {
+                self.out.extend_from_slice(&(text.len() as i32 + 1).to_le_bytes());
+                self.out.extend_from_slice(text.as_bytes());
+                self.out.push(0);
+                Kind::String
+            }
+        };
+        Ok(kind as u8)
     }
 
     fn integer(&mut self, integer: i64) -> u8 {
@@ -464,7 +469,8 @@ mod tests {
             "{\"n\": 18446744073709551616}",
             Ok(doc! { "n": Bson::Decimal128("18446744073709551616".parse().unwrap()) }),
         );
-        check("{\"n\": 0.1234567890123456789}", Ok(doc! { "n": 0.123_456_789_012_345_68 }));
+        let exact: bson::Decimal128 = "0.1234567890123456789".parse().unwrap();
+        check("{\"n\": 0.1234567890123456789}", Ok(doc! { "n": Bson::Decimal128(exact) }));
     }
 
     #[test]
