@@ -11,10 +11,10 @@ use elt_base::error::{Error, Result};
 use elt_base::numbers::counted;
 use elt_base::path::path_of_key;
 use elt_base::schema::Column;
-use elt_extract::{BATCH_SIZE, CollectionOptions, Mask, OnMismatch};
+use elt_extract::{BATCH_SIZE, CollectionOptions, CsvOptions, Encoding, Mask, OnMismatch};
 use elt_model::{
-    Gate, Graph, LoadKind, MaskWith, Materialized, Node, NodeId, NodeKind, OnMalformed, OnMismatch as ForMismatch,
-    OnTruncated, Origin, SelectedNodes, Steps, Verify,
+    CsvConfig, Gate, Graph, LoadKind, MaskWith, Materialized, Node, NodeId, NodeKind, OnMalformed,
+    OnMismatch as ForMismatch, OnTruncated, Origin, SelectedNodes, Steps, TextEncoding, Verify,
 };
 use elt_project::{ColumnProperties, SourceProfile, Target};
 use elt_warehouse::{Catalog, RelationKind};
@@ -323,6 +323,24 @@ pub fn collection(node: &Node, target: &Target) -> Result<CollectionLoad> {
     })
 }
 
+fn csv(config: &CsvConfig) -> CsvOptions {
+    // Both characters are ASCII.
+    let byte = |letter: char| u8::try_from(letter).unwrap_or_default();
+    CsvOptions {
+        delimiter: config.delimiter.map(byte),
+        quote: config.quote.map(|quote| quote.map(byte)),
+        nulls: config.nulls.clone(),
+        encoding: config.encoding.map(|encoding| match encoding {
+            TextEncoding::Utf8 => Encoding::Utf8,
+            TextEncoding::Utf16 | TextEncoding::Utf16Le => Encoding::Utf16Le,
+            TextEncoding::Utf16Be => Encoding::Utf16Be,
+            TextEncoding::Latin1 => Encoding::Latin1,
+            TextEncoding::Windows1252 => Encoding::Windows1252,
+        }),
+        header: config.header,
+    }
+}
+
 /// The options for reading a source's table.
 fn options(node: &Node) -> CollectionOptions {
     let config = &node.config.source;
@@ -349,5 +367,6 @@ fn options(node: &Node) -> CollectionOptions {
         read_concern: config.read_concern.clone(),
         batch_size: config.batch_size.unwrap_or(BATCH_SIZE),
         range_size: config.range_size,
+        csv: csv(&config.csv),
     }
 }

@@ -12,6 +12,7 @@ use crate::bson::id;
 use crate::bson::{self, Fields, Malformed};
 use crate::column::builder::{ColumnBuilder, Columns};
 use crate::column::context::Context;
+use crate::column::from_text::TextForm;
 use crate::messages;
 use elt_base::error::{Error, Result};
 
@@ -112,7 +113,10 @@ impl<'r> Decoder<'r> {
             bytes: 0,
             quarantined: 0,
             skipped: 0,
-            tracker: question.watermark.as_deref().map(Tracker::new),
+            tracker: question
+                .watermark
+                .as_deref()
+                .map(|path| Tracker::new(path, plan.texts.as_ref().and_then(|texts| texts.watermark.clone()))),
             id_kind: plan.id_kind,
         };
         match &plan.sample {
@@ -130,6 +134,12 @@ impl<'r> Decoder<'r> {
         // A column of elt's own, such as the raw document, does not come from a field.
         let known: Vec<Column> = self.plan.known.iter().filter(|column| column.name != BSON).cloned().collect();
         self.columns = infer::columns(&known, &self.plan.pinned, id_kind, shape.unwrap_or(&none));
+        if self.plan.texts.is_some() {
+            for (name, column) in self.columns.named_mut() {
+                let is_pinned = self.plan.pinned.iter().any(|pin| pin.name.eq_ignore_ascii_case(name));
+                column.read_texts(if is_pinned { TextForm::Any } else { TextForm::Canonical });
+            }
+        }
     }
 
     /// The number of documents accepted so far.

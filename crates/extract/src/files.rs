@@ -1,7 +1,7 @@
 //! A folder as a source: each file is a collection. The collection's name is the file's name without its endings.
 //!
-//! `.bson` (as mongodump writes), `.json`, `.jsonl`, `.ndjson` (Extended JSON v2) and `.csv`, each also with `.gz`, and
-//! `.parquet`. mongodump's `*.metadata.json` and `prelude.json` are not collections. Files are streamed; no whole file
+//! `.bson` (as mongodump writes), `.json`, `.jsonl`, `.ndjson` (Extended JSON v2), `.csv` and `.tsv`, each also with
+//! `.gz`, and `.parquet`. mongodump's `*.metadata.json` and `prelude.json` are not collections. Files are streamed; no whole file
 //! is in memory. Knows no server.
 
 mod bson;
@@ -10,6 +10,7 @@ mod extended;
 mod filter;
 mod json;
 mod json_bson;
+mod json_number;
 mod moment;
 mod parquet;
 mod query;
@@ -30,15 +31,16 @@ use crate::batch::Quarantined;
 use crate::bson as raw;
 use crate::column::id_list::IdList;
 use crate::decode::{Decoder, Fault};
+use crate::files::csv::{CsvFile, CsvTable};
 use crate::files::filter::filter;
 use crate::files::query::Query;
 use crate::files::taker::{Broken, Taker};
 use crate::messages;
-use crate::options::CollectionOptions;
+use crate::options::{CollectionOptions, CsvOptions};
 use crate::question::{Question, ReadingPlan, SurveyHints};
 use crate::source::{CountMode, Sink, Source};
 use crate::survey::Survey;
-use crate::watermark::{self, Mark};
+use crate::watermark::{self, Mark, TextMark};
 use crate::window::IdRange;
 use crate::window::Window;
 use elt_base::error::{Error, Result, nearest};
@@ -63,6 +65,8 @@ enum Format {
     Bson,
     Json,
     Csv,
+    /// CSV with tabs.
+    Tsv,
     Parquet,
 }
 
@@ -138,6 +142,7 @@ fn classify(file: &str) -> Option<(String, Format, bool)> {
         "json" if name.ends_with(".metadata") || name == "prelude" => return None,
         "json" | "jsonl" | "ndjson" => Format::Json,
         "csv" => Format::Csv,
+        "tsv" => Format::Tsv,
         "parquet" if !gzip => Format::Parquet,
         _ => return None,
     };
@@ -150,14 +155,24 @@ impl CollectionFile {
         Ok(if self.gzip { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) })
     }
 
+    fn is_csv(&self) -> bool {
+        matches!(self.format, Format::Csv | Format::Tsv)
+    }
+
     /// Passes every document to the taker, as BSON.
-    fn documents(&self, plan: Option<&ReadingPlan>, taker: &mut dyn Taker) -> Result<()> {
+    fn documents(&self, taker: &mut dyn Taker) -> Result<()> {
         match self.format {
             Format::Bson => bson::documents(&self.path, self.reader()?, taker),
             Format::Json => json::documents(&self.path, self.reader()?, taker),
-            Format::Csv => csv::documents(&self.path, self.reader()?, plan, taker),
-            Format::Parquet => Ok(()),
+            Format::Csv | Format::Tsv | Format::Parquet => Ok(()),
         }
+    }
+
+    /// The first pass over a CSV file.
+    fn csv<'a>(&'a self, question: &'a Question, open: &'a dyn Fn() -> Result<Box<dyn Read>>) -> Result<CsvTable<'a>> {
+        let is_tab = self.format == Format::Tsv;
+        let file = CsvFile { path: &self.path, open, is_tab, options: &question.options.csv, cancel: &question.cancel };
+        file.survey()
     }
 }
 
@@ -182,20 +197,32 @@ impl Source for FileSource {
     fn read(&self, question: &Question, plan: &ReadingPlan, _range: &IdRange, sink: &mut Sink<'_>) -> Result<Reading> {
         let file = self.find(&question.collection)?;
         if file.format == Format::Parquet {
+            refuse_csv_options(question, &file)?;
             return parquet::read(&file.path, question, plan, sink);
         }
         let since = match &question.window {
             Window::Full => None,
             Window::Since { path, from } => Some((path.as_str(), Mark::parse(from)?)),
         };
-        let mut documents = Documents {
-            decoder: Decoder::new(question, plan)?,
-            since,
-            query: filter(question)?,
-            takes_truncated: question.options.takes_truncated,
-            sink,
-        };
-        file.documents(Some(plan), &mut documents)?;
+        let query = filter(question)?;
+        let takes_truncated = question.options.takes_truncated;
+        if !file.is_csv() {
+            refuse_csv_options(question, &file)?;
+            let decoder = Decoder::new(question, plan)?;
+            let mut documents = Documents { decoder, since, texts: None, query, takes_truncated, sink };
+            file.documents(&mut documents)?;
+            return documents.decoder.finish(documents.sink);
+        }
+        let open = || file.reader();
+        let table = file.csv(question, &open)?;
+        if let Some(watermark) = &question.watermark {
+            table.require("watermark", watermark)?;
+        }
+        let typed = table.typed(plan, false, question.watermark.as_deref());
+        let texts = typed.plan.texts.as_ref().and_then(|texts| texts.watermark.as_ref());
+        let decoder = Decoder::new(question, &typed.plan)?;
+        let mut documents = Documents { decoder, since, texts, query, takes_truncated, sink };
+        table.documents(Some(&typed), false, &mut documents)?;
         documents.decoder.finish(documents.sink)
     }
 
@@ -205,15 +232,33 @@ impl Source for FileSource {
             return parquet::ids(&file.path, &question.cancel, sink);
         }
         let mut listed = Listed { ids: IdList::new(id_kind), number: 0, query: filter(question)?, question, sink };
-        file.documents(None, &mut listed)?;
+        if file.is_csv() {
+            let open = || file.reader();
+            file.csv(question, &open)?.documents(None, false, &mut listed)?;
+        } else {
+            file.documents(&mut listed)?;
+        }
         listed.flush()
     }
+}
+
+/// The settings of CSV files have no effect on other formats.
+fn refuse_csv_options(question: &Question, file: &CollectionFile) -> Result<()> {
+    if question.options.csv == CsvOptions::default() {
+        return Ok(());
+    }
+    let name = file.path.file_name().unwrap_or_default().to_string_lossy();
+    let complaint =
+        format!("`delimiter`, `quote`, `null`, `encoding` and `header` are for CSV files, not for `{name}`");
+    Err(messages::source_options(&question.collection, &complaint))
 }
 
 /// Passes documents to the decoder.
 struct Documents<'r, 's> {
     decoder: Decoder<'r>,
     since: Option<(&'r str, Mark)>,
+    /// How the texts of a CSV file become watermarks.
+    texts: Option<&'r TextMark>,
     query: Option<Query>,
     /// Whether the documents before the end of an incomplete file are loaded.
     takes_truncated: bool,
@@ -238,7 +283,7 @@ impl Taker for Documents<'_, '_> {
             return self.skip(document);
         }
         if let Some((path, from)) = &self.since
-            && !watermark::is_since(document, path, from)?
+            && !watermark::is_since(document, path, from, self.texts)?
         {
             return self.skip(document);
         }

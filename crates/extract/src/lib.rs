@@ -23,7 +23,7 @@ pub mod window;
 
 pub use merge::merged;
 pub use open::open;
-pub use options::{BATCH_SIZE, CollectionOptions, Mask, OnMismatch, RANGE_SIZE};
+pub use options::{BATCH_SIZE, CollectionOptions, CsvOptions, Encoding, Mask, OnMismatch, RANGE_SIZE};
 pub use question::{Question, ReadingPlan, SurveyHints};
 pub use source::{CountMode, Sink, Source};
 pub use survey::Survey;

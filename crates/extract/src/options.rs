@@ -34,6 +34,30 @@ pub struct CollectionOptions {
     /// The approximate number of documents in a range of `_id`s that is read and landed separately. With 0, the
     /// collection is read as a whole. None means `RANGE_SIZE` for a large collection.
     pub range_size: Option<u64>,
+    pub csv: CsvOptions,
+}
+
+/// How a CSV file is written. The file itself shows what is not set.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CsvOptions {
+    pub delimiter: Option<u8>,
+    /// `Some(None)`: there are no quotes.
+    pub quote: Option<Option<u8>>,
+    /// The texts that are NULL in fields without quotes.
+    pub nulls: Option<Vec<String>>,
+    pub encoding: Option<Encoding>,
+    /// Whether the first line names the columns.
+    pub header: Option<bool>,
+}
+
+/// An encoding of a text file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    Utf8,
+    Utf16Le,
+    Utf16Be,
+    Latin1,
+    Windows1252,
 }
 
 /// The treatment of a value that does not fit its column.
@@ -67,6 +91,7 @@ impl Default for CollectionOptions {
             read_concern: None,
             batch_size: BATCH_SIZE,
             range_size: None,
+            csv: CsvOptions::default(),
         }
     }
 }
@@ -83,7 +108,16 @@ impl CollectionOptions {
         let salt = self.mask_salt.as_ref().map(|salt| sha256(salt.reveal()));
         let text = format!(
             "{:?}",
-            (&self.filter, &self.include, &self.exclude, &self.mask, salt, self.keep_bson, &self.on_mismatch)
+            (
+                &self.filter,
+                &self.include,
+                &self.exclude,
+                &self.mask,
+                salt,
+                self.keep_bson,
+                &self.on_mismatch,
+                &self.csv
+            )
         );
         sha256(&text)
     }

@@ -11,6 +11,7 @@ use crate::messages;
 use crate::options::CollectionOptions;
 use crate::reshape::Reshape;
 use crate::survey::Survey;
+use crate::watermark::TextMark;
 use crate::window::Window;
 use elt_base::cancel::Cancel;
 use elt_base::error::Result;
@@ -50,6 +51,15 @@ pub struct ReadingPlan {
     pub(super) sample: Option<Shape>,
     /// The decisions that all ranges of the load share.
     pub(super) shared_types: SharedTypes,
+    /// How texts become values, if the source has only texts.
+    pub(super) texts: Option<TextReading>,
+}
+
+/// The reading of a source whose values are all texts.
+#[derive(Debug, Default)]
+pub struct TextReading {
+    /// How a text becomes a watermark, if it does.
+    pub(super) watermark: Option<TextMark>,
 }
 
 impl Question {
@@ -64,6 +74,18 @@ impl Question {
 
 impl ReadingPlan {
     pub fn new(known: Vec<Column>, pinned: Vec<Column>, id_kind: Option<IdKind>, survey: Survey) -> Self {
-        Self { known, pinned, id_kind, sample: survey.sample, shared_types: SharedTypes::default() }
+        Self { known, pinned, id_kind, sample: survey.sample, shared_types: SharedTypes::default(), texts: None }
+    }
+
+    /// The plan for a source whose values are all texts: `known` has all columns, with their types.
+    pub(super) fn of_texts(known: Vec<Column>, pinned: Vec<Column>, id_kind: IdKind, mark: Option<TextMark>) -> Self {
+        Self {
+            known,
+            pinned,
+            id_kind: Some(id_kind),
+            sample: Some(Shape::default()),
+            shared_types: SharedTypes::default(),
+            texts: Some(TextReading { watermark: mark }),
+        }
     }
 }

@@ -12,9 +12,11 @@ use bson::{Bson, doc};
 use crate::bson::decimal::{Decimal, rescale};
 use crate::bson::ejson;
 use crate::bson::{self as raw, Kind, Malformed, Value};
+use crate::column::from_text::{self, TextForm};
 use crate::messages;
 use crate::window::Horizon;
 use elt_base::error::Result;
+use elt_base::schema::ColumnType;
 
 /// Types whose values can be compared with each other. The variants are in BSON's order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -221,22 +223,62 @@ pub fn shown(ejson: &str) -> String {
     }
 }
 
+/// How a text becomes a watermark, in a source whose values are all texts.
+#[derive(Debug, Clone)]
+pub struct TextMark {
+    column_type: ColumnType,
+    form: TextForm,
+}
+
+impl TextMark {
+    pub fn new(column_type: &ColumnType, form: TextForm) -> Self {
+        Self { column_type: column_type.clone(), form }
+    }
+
+    fn of_value(&self, value: Value<'_>) -> Option<Mark> {
+        self.mark(std::str::from_utf8(value.text()).ok()?)
+    }
+
+    /// The value of a text. A time is cut to milliseconds, so that no row is lost. None if the text is not a value of
+    /// the column's type, or has no exact value in BSON.
+    fn mark(&self, text: &str) -> Option<Mark> {
+        let date = |micros: i64| Bson::DateTime(bson::DateTime::from_millis(micros.div_euclid(1_000)));
+        let value = match &self.column_type {
+            ColumnType::Date => date(i64::from(from_text::day(text, self.form)?).checked_mul(86_400_000_000)?),
+            ColumnType::Timestamp => date(from_text::instant(text, false, self.form)?),
+            ColumnType::TimestampTz => date(from_text::instant(text, true, self.form)?),
+            column_type if column_type.sql() == ColumnType::Varchar.sql() => Bson::String(text.to_owned()),
+            _ => return None,
+        };
+        doc! { "v": value }.to_vec().ok().map(|document| Mark { document })
+    }
+}
+
 /// Keeps the greatest value at a path.
 #[derive(Debug)]
 pub struct Tracker {
     path: String,
+    texts: Option<TextMark>,
     best: Option<Mark>,
 }
 
 impl Tracker {
-    pub fn new(path: &str) -> Self {
-        Self { path: path.to_owned(), best: None }
+    pub fn new(path: &str, texts: Option<TextMark>) -> Self {
+        Self { path: path.to_owned(), texts, best: None }
     }
 
     pub fn see(&mut self, document: &[u8]) -> Result<(), Malformed> {
         let Some(value) = find(document, &self.path)?.filter(|value| MarkClass::of(value.kind).is_some()) else {
             return Ok(());
         };
+        let converted = match &self.texts {
+            Some(texts) if value.kind == Kind::String => match texts.of_value(value) {
+                Some(mark) => Some(mark),
+                None => return Ok(()),
+            },
+            _ => None,
+        };
+        let value = converted.as_ref().and_then(Mark::value).unwrap_or(value);
         let best = self.best.as_ref().and_then(Mark::value);
         if best.is_none_or(|best| is_greater(value, best)) {
             self.best = Some(Mark::of(value));
@@ -255,8 +297,16 @@ fn is_greater(a: Value<'_>, b: Value<'_>) -> bool {
 }
 
 /// Whether a document is in `Window::Since`: its value is at or after the mark, has another type, or is missing.
-pub fn is_since(document: &[u8], path: &str, from: &Mark) -> Result<bool, Malformed> {
+pub fn is_since(document: &[u8], path: &str, from: &Mark, texts: Option<&TextMark>) -> Result<bool, Malformed> {
     let value = find(document, path)?;
+    let converted = match (texts, value) {
+        (Some(texts), Some(value)) if value.kind == Kind::String => match texts.of_value(value) {
+            Some(mark) => Some(mark),
+            None => return Ok(true),
+        },
+        _ => None,
+    };
+    let value = converted.as_ref().and_then(Mark::value).or(value);
     Ok(match (value, from.value()) {
         (Some(value), Some(from)) => compare(value, from) != Some(Ordering::Less),
         _ => true,
@@ -324,7 +374,7 @@ mod tests {
 
     #[track_caller]
     fn check(path: &str, documents: &[Document], expected: Option<&str>) {
-        let mut tracker = Tracker::new(path);
+        let mut tracker = Tracker::new(path, None);
         for document in documents {
             tracker.see(&document.to_vec().unwrap()).unwrap();
         }
@@ -360,7 +410,7 @@ mod tests {
     #[test]
     fn windows_read_what_may_be_new() {
         let from = Mark::parse(r#"{"$date":{"$numberLong":"5"}}"#).unwrap();
-        let since = |document: Document| is_since(&document.to_vec().unwrap(), "at", &from).unwrap();
+        let since = |document: Document| is_since(&document.to_vec().unwrap(), "at", &from, None).unwrap();
         assert!(since(doc! { "at": date(5) }));
         assert!(!since(doc! { "at": date(4) }));
         assert!(since(doc! { "at": "old" }));

@@ -41,10 +41,11 @@ pub use compile::{Compile, Compiler};
 pub use config::{Age, Freshness};
 pub use describe::{CompiledSql, lineage};
 pub use graph::{
-    Access, BatchConfig, BatchSize, BatchWindow, CheckColumns, Config, DataTest, Deletes, GenericTest, GivenInput,
-    GivenRows, Graph, HardDeletes, Hook, HookTime, LoadKind, MaskWith, Materialized, MetaNames, Node, NodeId, NodeKind,
-    OnMalformed, OnMismatch, OnSchemaChange, OnTruncated, Origin, Relation, RunHooks, Severity, SnapshotConfig,
-    SnapshotStrategy, SourceConfig, Strategy, TestConfig, TimeBatch, UnitTest, Verify, parse_time,
+    Access, BatchConfig, BatchSize, BatchWindow, CheckColumns, Config, CsvConfig, DataTest, Deletes, GenericTest,
+    GivenInput, GivenRows, Graph, HardDeletes, Hook, HookTime, LoadKind, MaskWith, Materialized, MetaNames, Node,
+    NodeId, NodeKind, OnMalformed, OnMismatch, OnSchemaChange, OnTruncated, Origin, Relation, RunHooks, Severity,
+    SnapshotConfig, SnapshotStrategy, SourceConfig, Strategy, TestConfig, TextEncoding, TimeBatch, UnitTest, Verify,
+    parse_time,
 };
 pub use select::{BuildStep, EarlierArtifacts, Gate, Indirect, SelectedNodes, SelectionRequest, Steps};
 pub use sql::{

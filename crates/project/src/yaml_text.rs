@@ -52,7 +52,7 @@ fn raw_to_written(raw: Spanned<Raw>, source: &Arc<SourceText>) -> Written {
                 .into_iter()
                 .map(|(key, value)| Entry {
                     key_place: place_of(source, &key.referenced),
-                    key: key.value,
+                    key: key.value.unwrap_or_else(|| "null".to_owned()),
                     value: raw_to_written(value, source),
                 })
                 .collect(),
@@ -97,7 +97,8 @@ enum Raw {
     Number(Number),
     Text(String),
     List(Vec<Spanned<Raw>>),
-    Map(Vec<(Spanned<String>, Spanned<Raw>)>),
+    /// YAML reads the key `null` as no text.
+    Map(Vec<(Spanned<Option<String>>, Spanned<Raw>)>),
 }
 
 impl<'de> Deserialize<'de> for Raw {

@@ -37,6 +37,14 @@ impl Decimal {
     }
 }
 
+/// The bytes of `coefficient` × 10^-`scale`. None if a decimal128 has not so many digits.
+pub fn bytes(coefficient: i128, scale: u32) -> Option<[u8; 16]> {
+    let exponent = 6176_u32.checked_sub(scale)?;
+    let digits = coefficient.unsigned_abs();
+    (digits <= COEFFICIENT_MAX)
+        .then(|| (u128::from(coefficient < 0) << 127 | u128::from(exponent) << 113 | digits).to_le_bytes())
+}
+
 const POWERS: [i128; DIGITS_MAX as usize + 1] = {
     let mut powers = [1; DIGITS_MAX as usize + 1];
     let mut exponent = 1;
@@ -92,7 +100,7 @@ pub fn scale_needed(mut coefficient: i128, mut scale: i32, written_max: i32) -> 
 
 #[cfg(test)]
 mod tests {
-    use super::{Decimal, integer_digits, rescale, scale_needed};
+    use super::{Decimal, bytes, integer_digits, rescale, scale_needed};
 
     #[track_caller]
     fn check(text: &str, expected: Decimal) {
@@ -104,6 +112,10 @@ mod tests {
     fn decodes_exactly() {
         let finite = |coefficient, scale| Decimal::Finite { coefficient, scale };
         check("0", finite(0, 0));
+        for (coefficient, scale) in [(0, 0), (-150, 2), (10_i128.pow(34) - 1, 38)] {
+            assert_eq!(bytes(coefficient, scale).map(Decimal::from_bytes), Some(finite(coefficient, scale as i32)));
+        }
+        assert_eq!(bytes(10_i128.pow(34), 0), None);
         check("1.50", finite(150, 2));
         check("-1.50", finite(-150, 2));
         check("1E+3", finite(1, -3));

@@ -12,6 +12,7 @@ use arrow::error::ArrowError;
 use crate::bson::{Kind, Malformed, Value};
 use crate::column::bytes::Bytes;
 use crate::column::context::Context;
+use crate::column::from_text::{self, TextForm};
 use crate::column::types;
 use crate::column::values::{Slot, Stored, Values};
 use elt_base::schema::ColumnType;
@@ -47,6 +48,10 @@ impl Values for Blobs {
         }
         self.bytes.push(payload);
         Ok(Stored::Whole)
+    }
+
+    fn store_text(&mut self, text: &str, form: TextForm) -> bool {
+        from_text::bytes(text, form).map(|bytes| self.bytes.push(&bytes)).is_some()
     }
 
     /// The raw document.
@@ -91,6 +96,10 @@ impl Values for Uuids {
             }
             _ => Ok(Stored::Not),
         }
+    }
+
+    fn store_text(&mut self, text: &str, form: TextForm) -> bool {
+        from_text::uuid(text, form).map(|uuid| self.0.extend_from_slice(&uuid)).is_some()
     }
 
     fn nulls(&mut self, count: usize) {

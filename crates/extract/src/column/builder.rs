@@ -17,6 +17,7 @@ use crate::bson::{Kind, Malformed, Value};
 use crate::column::binary::{Blobs, Uuids};
 use crate::column::context::Context;
 use crate::column::counts::{Keys, TypeCounts};
+use crate::column::from_text::TextForm;
 use crate::column::keyed::Keyed;
 use crate::column::number::{Doubles, Numbers};
 use crate::column::odd_keys::OddKeys;
@@ -37,6 +38,8 @@ pub struct ColumnBuilder {
     valid: NullBufferBuilder,
     len: usize,
     counts: TypeCounts,
+    /// How texts become values of the type, if the source has only texts.
+    text_form: Option<TextForm>,
 }
 
 /// The columns of an object: of a STRUCT, or of the document itself.
@@ -87,6 +90,10 @@ macro_rules! kinds {
                 match self { $(Self::$kind(values) => values.store(value, place, cx),)* }
             }
 
+            fn store_text(&mut self, text: &str, form: TextForm) -> bool {
+                match self { $(Self::$kind(values) => values.store_text(text, form),)* }
+            }
+
             fn store_bytes(&mut self, bytes: &[u8]) -> bool {
                 match self { $(Self::$kind(values) => values.store_bytes(bytes),)* }
             }
@@ -131,6 +138,10 @@ kinds! {
 }
 
 impl ColumnKind {
+    fn is_text(&self) -> bool {
+        matches!(self, Self::Text(_) | Self::Id(_))
+    }
+
     /// No values yet, of that type.
     fn of_type(column_type: &ColumnType, is_pinned: bool) -> Self {
         match column_type {
@@ -162,7 +173,7 @@ impl ColumnKind {
 
 impl ColumnBuilder {
     fn new(values: ColumnKind) -> Self {
-        Self { values, valid: NullBufferBuilder::new(0), len: 0, counts: TypeCounts::default() }
+        Self { values, valid: NullBufferBuilder::new(0), len: 0, counts: TypeCounts::default(), text_form: None }
     }
 
     pub fn untyped() -> Self {
@@ -184,6 +195,11 @@ impl ColumnBuilder {
     /// An empty column of that type. If `is_pinned`, the type must not change in any way.
     pub fn of_type(column_type: &ColumnType, is_pinned: bool) -> Self {
         Self::new(ColumnKind::of_type(column_type, is_pinned))
+    }
+
+    /// From now on, texts that are values of the column's type are stored as such.
+    pub fn read_texts(&mut self, form: TextForm) {
+        self.text_form = Some(form);
     }
 
     pub fn len(&self) -> usize {
@@ -232,7 +248,13 @@ impl ColumnBuilder {
         if matches!(self.values, ColumnKind::Untyped(_)) {
             self.assume(value, path, cx)?;
         }
-        let stored = self.values.store(value, Slot { row, path }, cx)?;
+        let stored = match self.text_form {
+            Some(form) if value.kind == Kind::String && !self.values.is_text() => {
+                let text = std::str::from_utf8(value.text());
+                Stored::whole_if(text.is_ok_and(|text| self.values.store_text(text, form)))
+            }
+            _ => self.values.store(value, Slot { row, path }, cx)?,
+        };
         if stored != Stored::Not {
             self.valid.append_non_null();
             self.len += 1;

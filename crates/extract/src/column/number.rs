@@ -12,6 +12,7 @@ use arrow::error::ArrowError;
 use crate::bson::decimal::{Decimal, integer_digits, power, rescale, scale_needed};
 use crate::bson::{Kind, Malformed, Value};
 use crate::column::context::Context;
+use crate::column::from_text::{self, TextForm};
 use crate::column::types::SCALE_WRITTEN_MAX;
 use crate::column::values::{Slot, Stored, Values, taken};
 use elt_base::schema::{ColumnType, DECIMAL_PRECISION};
@@ -109,6 +110,20 @@ impl Values for Numbers {
         })
     }
 
+    fn store_text(&mut self, text: &str, form: TextForm) -> bool {
+        match &mut self.values {
+            ExactNumbers::Integers(integers) => match from_text::integer(text, form) {
+                Some(integer) => integers.push(integer),
+                None => return false,
+            },
+            ExactNumbers::Decimals(decimals) => match from_text::decimal(text, decimals.scale, form) {
+                Some(value) => return decimals.push(value, i32::from(decimals.scale), false),
+                None => return false,
+            },
+        }
+        true
+    }
+
     fn nulls(&mut self, count: usize) {
         match &mut self.values {
             ExactNumbers::Integers(integers) => integers.resize(integers.len() + count, 0),
@@ -195,6 +210,10 @@ impl Values for Doubles {
         let Some(double) = double else { return Ok(Stored::Not) };
         self.0.push(double);
         Ok(Stored::Whole)
+    }
+
+    fn store_text(&mut self, text: &str, form: TextForm) -> bool {
+        from_text::double(text, form).map(|double| self.0.push(double)).is_some()
     }
 
     fn nulls(&mut self, count: usize) {

@@ -11,6 +11,7 @@ use arrow::error::ArrowError;
 
 use crate::bson::{Kind, Malformed, Value};
 use crate::column::context::Context;
+use crate::column::from_text::{self, TextForm};
 use crate::column::values::{Slot, Stored, Values};
 use elt_base::schema::ColumnType;
 
@@ -63,6 +64,10 @@ impl Values for Booleans {
         }
         self.0.append(value.boolean());
         Ok(Stored::Whole)
+    }
+
+    fn store_text(&mut self, text: &str, form: TextForm) -> bool {
+        from_text::boolean(text, form).map(|boolean| self.0.append(boolean)).is_some()
     }
 
     fn nulls(&mut self, count: usize) {

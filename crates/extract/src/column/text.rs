@@ -12,6 +12,7 @@ use crate::bson::{Kind, Malformed, Value, id};
 use crate::column::bytes::Bytes;
 use crate::column::context::Context;
 use crate::column::counts::Keys;
+use crate::column::from_text::TextForm;
 use crate::column::types;
 use crate::column::values::{Slot, Stored, Values};
 use elt_base::reading::IdKind;
@@ -171,6 +172,15 @@ impl Values for JsonTexts {
         ejson::write(&mut text, value, Form::Relaxed)?;
         self.0.push(text.as_bytes());
         Ok(Stored::AsText)
+    }
+
+    /// The text as it is, if it is JSON.
+    fn store_text(&mut self, text: &str, _form: TextForm) -> bool {
+        let is_json = serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
+        if is_json {
+            self.0.push(text.as_bytes());
+        }
+        is_json
     }
 
     /// The object of rescued values.

@@ -2,7 +2,6 @@
 //!
 //! Knows no other column.
 
-use std::ops::Range;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Date32Array, Time64MicrosecondArray, TimestampMicrosecondArray};
@@ -12,11 +11,9 @@ use arrow::error::ArrowError;
 
 use crate::bson::{Kind, Malformed, Value};
 use crate::column::context::Context;
+use crate::column::from_text::{self, MICROS, TextForm};
 use crate::column::values::{Slot, Stored, Values, taken};
 use elt_base::schema::ColumnType;
-
-/// DuckDB's range of a TIMESTAMP in microseconds: from 290309-12-22 (BC) to just below its infinity.
-const MICROS: Range<i64> = -9_223_372_022_400_000_000..i64::MAX;
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;
 
@@ -60,6 +57,10 @@ impl Values for Instants {
         }
     }
 
+    fn store_text(&mut self, text: &str, form: TextForm) -> bool {
+        from_text::instant(text, self.zoned, form).map(|micros| self.micros.push(micros)).is_some()
+    }
+
     fn nulls(&mut self, count: usize) {
         self.micros.resize(self.micros.len() + count, 0);
     }
@@ -91,6 +92,10 @@ impl Values for Days {
         Ok(Stored::Whole)
     }
 
+    fn store_text(&mut self, text: &str, form: TextForm) -> bool {
+        from_text::day(text, form).map(|day| self.0.push(day)).is_some()
+    }
+
     fn nulls(&mut self, count: usize) {
         self.0.resize(self.0.len() + count, 0);
     }
@@ -100,7 +105,7 @@ impl Values for Days {
     }
 }
 
-/// Microseconds of a day. No BSON type is a time of day, so such a column comes from a Parquet file or from YAML.
+/// Microseconds of a day. No BSON type is a time of day, so such a column comes from a file or from YAML.
 #[derive(Debug, Default)]
 pub struct TimesOfDay(Vec<i64>);
 
@@ -115,6 +120,10 @@ impl Values for TimesOfDay {
 
     fn store(&mut self, _value: Value<'_>, _place: Slot<'_>, _cx: &mut Context<'_>) -> Result<Stored, Malformed> {
         Ok(Stored::Not)
+    }
+
+    fn store_text(&mut self, text: &str, form: TextForm) -> bool {
+        from_text::time_of_day(text, form).map(|micros| self.0.push(micros)).is_some()
     }
 
     fn nulls(&mut self, count: usize) {

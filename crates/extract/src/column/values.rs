@@ -10,6 +10,7 @@ use arrow::error::ArrowError;
 use crate::bson::{Malformed, Value};
 use crate::column::context::Context;
 use crate::column::counts::Keys;
+use crate::column::from_text::TextForm;
 use crate::column::value_path::ValuePath;
 use elt_base::census::Census;
 use elt_base::schema::ColumnType;
@@ -57,6 +58,12 @@ pub trait Values {
     /// Stores a value that is not null, if it fits. A value that fits only a wider type widens the column, where that
     /// is lossless and allowed.
     fn store(&mut self, value: Value<'_>, place: Slot<'_>, cx: &mut Context<'_>) -> Result<Stored, Malformed>;
+
+    /// Stores a text of a source whose values are all texts, if it is a value of the column's type. False if it is not,
+    /// or if no text is.
+    fn store_text(&mut self, _text: &str, _form: TextForm) -> bool {
+        false
+    }
 
     /// Stores bytes that `elt` created itself. False if this kind does not store such bytes.
     fn store_bytes(&mut self, _bytes: &[u8]) -> bool {

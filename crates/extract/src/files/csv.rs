@@ -1,222 +1,350 @@
-//! CSV with a header row: each row becomes a document of typed values.
+//! CSV, and `.tsv` with tabs: each line becomes a document of typed values, and no text is lost.
 //!
-//! A column has the type of the raw table's column. If there is none, it has the type of all its values in the first
-//! rows: integers, numbers, `true`/`false`, RFC 3339 times, or otherwise text. An empty field is NULL. Without an `_id`
-//! column the row's number is the `_id`.
+//! A file is read twice, so that memory stays bounded whatever its size. The first pass only cuts it into fields, finds
+//! the encoding, and keeps a few flags for each column (`column_texts`): a column gets a type only if each of its texts
+//! comes back from that type as it was written. The second pass passes the documents on. A column of the raw table keeps
+//! its type, and a pinned one has its own; a text that is no value of the type is rescued.
+//!
+//! A field without quotes that is empty is NULL, and `""` is an empty text. In a file with `\N` fields, these are NULL,
+//! and empty fields are empty texts. A line that is not a record of the header's width is quarantined. Empty lines
+//! between records of several fields are skipped. Without an `_id` column and without `key`, the line's record number is
+//! the `_id`. Knows neither what becomes of documents nor where they land.
+
+mod column_texts;
+mod dialect;
+mod encoding;
+mod records;
+mod row;
 
 use std::io::Read;
 use std::path::Path;
-use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, StringArray};
-use arrow::csv::ReaderBuilder;
-use arrow::csv::reader::Format;
-use arrow::datatypes::{DataType, Field, Schema};
-use arrow::record_batch::RecordBatch;
-use bson::{Bson, Document};
-use chrono::DateTime;
+use column_texts::ColumnTexts;
+use dialect::{Dialect, SAMPLE_BYTES};
+use encoding::{Utf8Count, decoded};
+use records::{Field, Piece, Records, text_of};
+use row::RowWriter;
 
+use crate::column::from_text::TextForm;
+use crate::column::names::FieldNames;
 use crate::decode::Fault;
-use crate::files::taker::Taker;
+use crate::files::taker::{Broken, Taker};
 use crate::messages;
+use crate::options::{CsvOptions, Encoding};
 use crate::question::ReadingPlan;
-use elt_base::error::Result;
-use elt_base::schema::{ColumnType, ID};
+use crate::watermark::TextMark;
+use elt_base::cancel::Cancel;
+use elt_base::error::{Result, nearest};
+use elt_base::reading::IdKind;
+use elt_base::schema::{Column, ColumnType, ID};
 
-/// The number of rows that are read at once. The first ones are the sample.
-const ROWS: usize = 2_000;
+/// The number of records between two checks for a stop.
+const CANCEL_EVERY: u64 = 4_096;
 
-/// The most bytes of the header row.
-const HEADER_BYTES_MAX: u64 = 1 << 20;
+/// The text of NULL in files of MySQL, and of Postgres' text format.
+const BACKSLASH_N: &[u8] = b"\\N";
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Type {
-    Integer,
-    Number,
-    Boolean,
-    Time,
-    Text,
+/// A CSV file before its first pass.
+pub struct CsvFile<'f> {
+    pub path: &'f Path,
+    /// Opens the file at its start, decompressed.
+    pub open: &'f dyn Fn() -> Result<Box<dyn Read>>,
+    /// Whether the file's name says that tabs are the delimiters.
+    pub is_tab: bool,
+    pub options: &'f CsvOptions,
+    pub cancel: &'f Cancel,
 }
 
-pub fn documents(
-    path: &Path,
-    mut input: Box<dyn Read>,
-    plan: Option<&ReadingPlan>,
-    taker: &mut dyn Taker,
-) -> Result<()> {
-    let mut header = Vec::new();
-    let mut byte = [0];
-    let mut quoted = false;
-    // The header is read first, because the reader below needs the names.
-    while input.read(&mut byte).map_err(|error| messages::source_file(path, &error))? == 1 {
-        header.push(byte[0]);
-        quoted ^= byte[0] == b'"';
-        if byte[0] == b'\n' && !quoted {
-            break;
-        }
-        if header.len() as u64 > HEADER_BYTES_MAX {
-            return Err(messages::malformed_csv(path, 1, "the header row is longer than 1 MiB"));
-        }
-    }
-    let header = header.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&header);
-    if header.iter().all(u8::is_ascii_whitespace) {
-        return Ok(());
-    }
-    let (schema, _) = Format::default()
-        .with_header(true)
-        .infer_schema(header, Some(0))
-        .map_err(|error| messages::malformed_csv(path, 1, &error.to_string()))?;
-    let names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
-    if let Some(twice) =
-        names.iter().enumerate().find(|(index, name)| names.iter().take(*index).any(|other| other == *name))
-    {
-        return Err(messages::malformed_csv(path, 1, &format!("two columns are named `{}`", twice.1)));
-    }
-    let fields: Vec<_> = names.iter().map(|name| Field::new(name, DataType::Utf8, true)).collect();
-    let reader = ReaderBuilder::new(Arc::new(Schema::new(fields)))
-        .with_header(false)
-        .with_batch_size(ROWS)
-        .build(input)
-        .map_err(|error| messages::malformed_csv(path, 1, &error.to_string()))?;
-    let mut types: Option<Vec<Type>> = None;
-    let mut row_number = 0_u64;
-    for batch in reader {
-        let batch = batch.map_err(|error| messages::malformed_csv(path, row_number + 2, &error.to_string()))?;
-        let types = types.get_or_insert_with(|| columns(&names, &batch, plan));
-        let columns: Vec<&StringArray> = batch.columns().iter().map(|array| array.as_string::<i32>()).collect();
-        for row in 0..batch.num_rows() {
-            row_number += 1;
-            let mut document = Document::new();
-            if !names.iter().any(|name| name == ID) {
-                document.insert(ID, row_number.to_string());
+/// A CSV file after its first pass.
+pub struct CsvTable<'f> {
+    file: CsvFile<'f>,
+    encoding: Encoding,
+    dialect: Dialect,
+    /// The texts of fields without quotes that are NULL.
+    nulls: Vec<Vec<u8>>,
+    names: Vec<String>,
+    columns: Vec<ColumnTexts>,
+}
+
+/// The type of each column of the file, and how its texts become values.
+pub struct TypedColumns {
+    pub plan: ReadingPlan,
+    forms: Vec<(ColumnType, TextForm)>,
+}
+
+impl<'f> CsvFile<'f> {
+    /// The first pass.
+    pub fn survey(self) -> Result<CsvTable<'f>> {
+        let failed = |error: std::io::Error| messages::source_file(self.path, &error);
+        let wanted = self.options.encoding;
+        let mut decoded = decoded((self.open)()?, wanted).map_err(failed)?;
+        let mut sample = Vec::new();
+        decoded.text.by_ref().take(SAMPLE_BYTES as u64).read_to_end(&mut sample).map_err(failed)?;
+        let is_whole = sample.len() < SAMPLE_BYTES;
+        let dialect = Dialect::of(&sample, is_whole, self.is_tab, self.options);
+        let text = Box::new(std::io::Cursor::new(sample).chain(decoded.text));
+        let mut records = Records::new(text, dialect.delimiter, dialect.quote, dialect.newline);
+        let mut pass = FirstPass::new(&self, dialect);
+        let mut fields = Vec::new();
+        loop {
+            let piece = records.next(&mut fields).map_err(failed)?;
+            pass.utf8.see(records.bytes());
+            match piece {
+                Piece::End => break,
+                Piece::Record => pass.record(records.bytes(), &fields)?,
+                Piece::Broken(what) if pass.names.is_none() && dialect.has_header => {
+                    return Err(messages::malformed_csv(self.path, records.line, what));
+                }
+                Piece::Broken(_) => {}
             }
-            for ((name, column), kind) in names.iter().zip(&columns).zip(types.iter()) {
-                if column.is_valid(row) && !column.value(row).is_empty() {
-                    document.insert(name, value(column.value(row), *kind));
+        }
+        let found = pass.utf8.encoding();
+        let is_undecoded = decoded.encoding == Encoding::Utf8 && !decoded.is_certain && found != Encoding::Utf8;
+        let encoding = if is_undecoded { found } else { decoded.encoding };
+        let nulls = match &self.options.nulls {
+            Some(nulls) => nulls.iter().map(|text| text.clone().into_bytes()).collect(),
+            None if pass.has_backslash_n => {
+                let empty = pass.columns.iter_mut().zip(&pass.has_empty).filter(|(_, has_empty)| **has_empty);
+                empty.for_each(|(column, _)| column.see(b""));
+                vec![BACKSLASH_N.to_vec()]
+            }
+            None => vec![Vec::new()],
+        };
+        let (columns, header) = (pass.columns, pass.names.unwrap_or_default());
+        let names = names(self.path, header, is_undecoded.then_some(found))?;
+        Ok(CsvTable { encoding, dialect, nulls, names, columns, file: self })
+    }
+}
+
+/// What the first pass finds.
+struct FirstPass<'p> {
+    file: &'p CsvFile<'p>,
+    dialect: Dialect,
+    /// The header's fields as they are in the file. None before the first record.
+    names: Option<Vec<Vec<u8>>>,
+    columns: Vec<ColumnTexts>,
+    has_empty: Vec<bool>,
+    has_backslash_n: bool,
+    utf8: Utf8Count,
+    room: Vec<u8>,
+    count: u64,
+}
+
+impl<'p> FirstPass<'p> {
+    fn new(file: &'p CsvFile<'p>, dialect: Dialect) -> Self {
+        Self {
+            file,
+            dialect,
+            names: None,
+            columns: Vec::new(),
+            has_empty: Vec::new(),
+            has_backslash_n: false,
+            utf8: Utf8Count::default(),
+            room: Vec::new(),
+            count: 0,
+        }
+    }
+
+    fn record(&mut self, bytes: &[u8], fields: &[Field]) -> Result<()> {
+        if self.count.is_multiple_of(CANCEL_EVERY) {
+            self.file.cancel.check()?;
+        }
+        self.count += 1;
+        if self.names.is_none() {
+            if bytes.is_empty() {
+                return Ok(());
+            }
+            self.columns.resize_with(fields.len(), ColumnTexts::default);
+            self.has_empty.resize(fields.len(), false);
+            let texts = fields.iter().map(|field| text_of(bytes, *field, self.dialect.quote, &mut self.room).to_vec());
+            let is_header = self.dialect.has_header;
+            let numbered = (1..=fields.len()).map(|number| format!("column{number}").into_bytes());
+            self.names = Some(if is_header { texts.collect() } else { numbered.collect() });
+            if is_header {
+                return Ok(());
+            }
+        }
+        if fields.len() != self.columns.len() {
+            return Ok(());
+        }
+        for (index, (field, column)) in fields.iter().zip(&mut self.columns).enumerate() {
+            let text = text_of(bytes, *field, self.dialect.quote, &mut self.room);
+            if !field.is_quoted {
+                match &self.file.options.nulls {
+                    Some(nulls) if nulls.iter().any(|null| null.as_bytes() == text) => continue,
+                    None if text.is_empty() => {
+                        self.has_empty[index] = true;
+                        continue;
+                    }
+                    None if text == BACKSLASH_N => {
+                        self.has_backslash_n = true;
+                        continue;
+                    }
+                    _ => {}
                 }
             }
-            let bson = document
-                .to_vec()
-                .map_err(|_| messages::malformed_csv(path, row_number + 1, "a column's name contains a zero byte"))?;
-            taker.document(&bson).map_err(|fault| match fault {
-                Fault::Malformed(malformed) => messages::malformed_csv(path, row_number + 1, malformed.what),
-                Fault::Stopped(error) => error,
-            })?;
+            column.see(text);
         }
+        Ok(())
     }
-    Ok(())
 }
 
-fn columns(names: &[String], sample: &RecordBatch, plan: Option<&ReadingPlan>) -> Vec<Type> {
-    let stored = |name: &str| {
-        let plan = plan?;
-        let mut columns = plan.pinned.iter().chain(&plan.known);
-        Some(match columns.find(|column| column.name.eq_ignore_ascii_case(name))?.column_type {
-            ColumnType::BigInt => Type::Integer,
-            ColumnType::Double => Type::Number,
-            ColumnType::Boolean => Type::Boolean,
-            ColumnType::TimestampTz | ColumnType::Timestamp | ColumnType::Date => Type::Time,
-            ColumnType::Null => return None,
-            _ => Type::Text,
-        })
-    };
-    let infer = |column: &StringArray| {
-        let mut found = None;
-        for text in column.iter().flatten().filter(|text| !text.is_empty()) {
-            let own = type_of(text);
-            found = Some(match (found, own) {
-                (None, own) => own,
-                (Some(found), own) if found == own => own,
-                (Some(Type::Integer | Type::Number), Type::Integer | Type::Number) => Type::Number,
-                _ => return Type::Text,
+/// The names of the columns, each one once. Several columns without a name are told apart by their numbers.
+/// `undecoded` is the encoding of the names, if the first pass did not decode the file.
+fn names(path: &Path, header: Vec<Vec<u8>>, undecoded: Option<Encoding>) -> Result<Vec<String>> {
+    let mut names: Vec<String> = Vec::with_capacity(header.len());
+    let mut taken = std::collections::HashSet::new();
+    for (index, name) in header.into_iter().enumerate() {
+        let mut text = Vec::new();
+        match undecoded {
+            None => text = name,
+            Some(_) => {
+                let name = Box::new(std::io::Cursor::new(name));
+                let read = decoded(name, undecoded).and_then(|mut name| name.text.read_to_end(&mut text));
+                read.map_err(|error| messages::source_file(path, &error))?;
+            }
+        }
+        let name = String::from_utf8(text).map_err(|_| messages::malformed_csv(path, 1, "the header is not UTF-8"))?;
+        if name.contains('\0') {
+            return Err(messages::malformed_csv(path, 1, "a column's name contains a zero byte"));
+        }
+        let is_unnamed = name.is_empty() && taken.contains("");
+        let name = if is_unnamed { format!("column{}", index + 1) } else { name };
+        if !taken.insert(name.clone()) {
+            return Err(messages::malformed_csv(path, 1, &format!("two columns are named `{name}`")));
+        }
+        names.push(name);
+    }
+    Ok(names)
+}
+
+impl CsvTable<'_> {
+    /// Fails if the file has no column of that name.
+    pub fn require(&self, what: &str, name: &str) -> Result<()> {
+        if self.names.is_empty() || self.names.iter().any(|have| have == name) {
+            return Ok(());
+        }
+        let near = nearest(name, self.names.iter().map(String::as_str));
+        Err(messages::file_column_missing(self.file.path, what, name, near))
+    }
+
+    /// The columns of the file beside those of the raw table, with their types. `has_key`: `_id` is a column like others.
+    pub fn typed(&self, plan: &ReadingPlan, has_key: bool, watermark: Option<&str>) -> TypedColumns {
+        let mut known = plan.known.clone();
+        let mut taken = FieldNames::of_document();
+        taken.take(ID);
+        for column in &known {
+            taken.take(&column.name);
+        }
+        let mut forms = Vec::with_capacity(self.names.len());
+        for (key, texts) in self.names.iter().zip(&self.columns) {
+            if key == ID && !has_key {
+                forms.push((ColumnType::Varchar, TextForm::Canonical));
+                continue;
+            }
+            let found = texts.column_type();
+            let column = match known.iter().position(|column| column.key() == key) {
+                Some(index) => &mut known[index],
+                None => {
+                    let name = taken.take_for(key);
+                    let column_key = (name != *key).then(|| key.clone());
+                    known.push(Column { name, key: column_key, column_type: ColumnType::Null });
+                    let last = known.len() - 1;
+                    &mut known[last]
+                }
+            };
+            let pin = plan.pinned.iter().find(|pin| pin.name.eq_ignore_ascii_case(&column.name));
+            match (pin, &column.column_type, &found) {
+                (Some(pin), ColumnType::Null, _) => column.column_type = pin.column_type.clone(),
+                // All texts come back from the wider type, too.
+                (None, ColumnType::Null, _) | (None, ColumnType::BigInt, ColumnType::Decimal { scale: 0 }) => {
+                    column.column_type = found;
+                }
+                _ => {}
+            }
+            forms.push(match pin {
+                Some(pin) => (pin.column_type.clone(), TextForm::Any),
+                None => (column.column_type.clone(), TextForm::Canonical),
             });
         }
-        found.unwrap_or(Type::Text)
-    };
-    let columns = names.iter().zip(sample.columns());
-    columns
-        .map(
-            |(name, array)| {
-                if name == ID { Type::Text } else { stored(name).unwrap_or_else(|| infer(array.as_string())) }
-            },
-        )
-        .collect()
-}
-
-fn type_of(text: &str) -> Type {
-    [Type::Integer, Type::Number, Type::Boolean, Type::Time]
-        .into_iter()
-        .find(|kind| !matches!(value(text, *kind), Bson::String(_)))
-        .unwrap_or(Type::Text)
-}
-
-/// The text as a value of that type, or as a text if it does not have the type's form.
-fn value(text: &str, kind: Type) -> Bson {
-    let text_value = || Bson::String(text.to_owned());
-    let digits = text.strip_prefix('-').unwrap_or(text);
-    // A text with a leading zero or plus sign is a code, not a number.
-    let numeric = digits.starts_with(|first: char| first.is_ascii_digit())
-        && !(digits.starts_with('0') && digits[1..].starts_with(|next: char| next.is_ascii_digit()));
-    match kind {
-        Type::Integer if numeric => text.parse().map_or_else(|_| text_value(), Bson::Int64),
-        Type::Number if numeric => {
-            text.parse().ok().filter(|number: &f64| number.is_finite()).map_or_else(text_value, Bson::Double)
+        let index = watermark.and_then(|name| self.names.iter().position(|have| have == name));
+        let mark =
+            index.and_then(|index| forms.get(index)).map(|(column_type, form)| TextMark::new(column_type, *form));
+        TypedColumns {
+            plan: ReadingPlan::of_texts(known, plan.pinned.clone(), plan.id_kind.unwrap_or(IdKind::Text), mark),
+            forms,
         }
-        Type::Boolean => text.parse().map_or_else(|_| text_value(), Bson::Boolean),
-        Type::Time => match DateTime::parse_from_rfc3339(text) {
-            // The time is more precise than the milliseconds of a date, so it stays a text.
-            Ok(time) if time.timestamp_subsec_nanos() % 1_000_000 == 0 => {
-                Bson::DateTime(bson::DateTime::from_millis(time.timestamp_millis()))
+    }
+
+    /// The second pass. Without types, all values are texts.
+    pub fn documents(&self, typed: Option<&TypedColumns>, has_key: bool, taker: &mut dyn Taker) -> Result<()> {
+        let path = self.file.path;
+        let failed = |error: std::io::Error| messages::source_file(path, &error);
+        let input = decoded((self.file.open)()?, Some(self.encoding)).map_err(failed)?.text;
+        let Dialect { delimiter, quote, newline, has_header } = self.dialect;
+        let mut records = Records::new(input, delimiter, quote, newline);
+        let mut row = RowWriter::new(&self.names, has_key);
+        for (index, texts) in self.columns.iter().enumerate() {
+            if let Some((column_type, form)) = typed.and_then(|typed| typed.forms.get(index)) {
+                row.set_type(index, column_type, *form, texts.is_in_millis());
             }
-            _ => text_value(),
-        },
-        _ => text_value(),
+        }
+        let (mut fields, mut room, mut number) = (Vec::new(), Vec::new(), 0_u64);
+        let mut is_header = has_header;
+        loop {
+            let piece = records.next(&mut fields).map_err(failed)?;
+            let what = match piece {
+                Piece::End => return Ok(()),
+                Piece::Record if records.bytes().is_empty() && (is_header || self.names.len() > 1) => continue,
+                Piece::Record if is_header => {
+                    is_header = false;
+                    continue;
+                }
+                Piece::Record => self.row(&records, &fields, number, &mut row, &mut room, taker)?,
+                Piece::Broken(what) => Some(what.to_owned()),
+            };
+            number += 1;
+            if let Some(what) = what {
+                let line = records.line;
+                let error = messages::malformed_csv(path, line, &what);
+                let broken = Broken { offset: records.offset, line: Some(line), what, bytes: records.bytes() };
+                taker.broken(broken, error)?;
+            }
+        }
+    }
+
+    /// Passes a record on as a document. Returns what is wrong with it.
+    fn row(
+        &self,
+        records: &Records,
+        fields: &[Field],
+        number: u64,
+        row: &mut RowWriter<'_>,
+        room: &mut Vec<u8>,
+        taker: &mut dyn Taker,
+    ) -> Result<Option<String>> {
+        let bytes = records.bytes();
+        if fields.len() != self.names.len() {
+            let plural = if fields.len() == 1 { "" } else { "s" };
+            return Ok(Some(format!("the line has {} field{plural}, not {}", fields.len(), self.names.len())));
+        }
+        if simdutf8::basic::from_utf8(bytes).is_err() {
+            return Ok(Some("the line is not UTF-8".to_owned()));
+        }
+        row.begin(number + 1);
+        for (index, field) in fields.iter().enumerate() {
+            let text = text_of(bytes, *field, self.dialect.quote, room);
+            if field.is_quoted || !self.nulls.iter().any(|null| null == text) {
+                row.push(index, text);
+            }
+        }
+        match taker.document(row.end()) {
+            Ok(()) => Ok(None),
+            Err(Fault::Malformed(malformed)) => Ok(Some(malformed.what.to_owned())),
+            Err(Fault::Stopped(error)) => Err(error),
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::path::Path;
-
-    use super::documents;
-    use crate::decode::Fault;
-    use crate::files::taker::{Broken, Taker};
-    use elt_base::error::{Error, Result};
-
-    struct Found(Vec<String>);
-
-    impl Taker for Found {
-        fn document(&mut self, document: &[u8]) -> Result<(), Fault> {
-            self.0.push(bson::Document::from_reader(document).unwrap().to_string());
-            Ok(())
-        }
-
-        fn broken(&mut self, _: Broken<'_>, error: Error) -> Result<()> {
-            Err(error)
-        }
-    }
-
-    #[track_caller]
-    fn check(text: &str, expected: &[&str]) {
-        let mut found = Found(Vec::new());
-        let input = Box::new(std::io::Cursor::new(text.as_bytes().to_vec()));
-        documents(Path::new("loans.csv"), input, None, &mut found).unwrap();
-        assert_eq!(found.0, expected);
-    }
-
-    #[test]
-    fn types_columns() {
-        check("_id,n,x\n7,1,007\n8,,1\n", &[r#"{ "_id": "7", "n": 1, "x": "007" }"#, r#"{ "_id": "8", "x": "1" }"#]);
-        check(
-            "n,b\n1,true\n1.5,false\n",
-            &[r#"{ "_id": "1", "n": 1, "b": true }"#, r#"{ "_id": "2", "n": 1.5, "b": false }"#],
-        );
-        check(
-            "\"a\nb\",c\n\"x,\ny\",z\n",
-            &[r#"{ "_id": "1", "a
-b": "x,
-y", "c": "z" }"#],
-        );
-        check("", &[]);
-    }
-}
+mod tests;

@@ -1,13 +1,13 @@
 //! Converts one document of Extended JSON, or as the MongoDB shells print it, to BSON bytes in one pass.
 //!
-//! Repeated keys are kept in order. Numbers keep all their digits: an integer of more than 64 bits becomes a decimal128
-//! if that can store it. An object with `$` keys becomes the value that they describe (`types`), and so does a shell's
-//! function (`words`). Knows no files.
+//! Repeated keys are kept in order. Numbers keep all their digits (`json_number`). An object with `$` keys becomes the
+//! value that they describe (`types`), and so does a shell's function (`words`). Knows no files.
 
 mod types;
 mod words;
 
 use crate::bson::{DEPTH_MAX, Kind};
+use crate::files::json_number::JsonNumber;
 use elt_base::path::push_key;
 
 /// The error, its byte offset in the text, and the path of its value.
@@ -249,19 +249,24 @@ impl<'t> Parser<'t> {
 
     fn number(&mut self) -> Parsed<u8> {
         let text = self.number_text()?;
-        let whole = !text.contains(['.', 'e', 'E']);
-        if whole && text != "-0" {
-            if let Ok(integer) = text.parse::<i64>() {
-                return Ok(self.integer(integer));
+        let kind = match JsonNumber::of(text).ok_or("invalid number")? {
+            JsonNumber::Integer(integer) => return Ok(self.integer(integer)),
+            JsonNumber::Double(double) => {
+                self.out.extend_from_slice(&double.to_le_bytes());
+                Kind::Double
             }
-            if let Ok(decimal) = text.parse::<bson::Decimal128>() {
-                self.out.extend_from_slice(&decimal.bytes());
-                return Ok(Kind::Decimal128 as u8);
+            JsonNumber::Decimal(bytes) => {
+                self.out.extend_from_slice(&bytes);
+                Kind::Decimal128
             }
-        }
-        let double: f64 = text.parse().map_err(|_| "invalid number")?;
-        self.out.extend_from_slice(&double.to_le_bytes());
-        Ok(Kind::Double as u8)
+            JsonNumber::Text => {
+                self.out.extend_from_slice(&(text.len() as i32 + 1).to_le_bytes());
+                self.out.extend_from_slice(text.as_bytes());
+                self.out.push(0);
+                Kind::String
+            }
+        };
+        Ok(kind as u8)
     }
 
     fn integer(&mut self, integer: i64) -> u8 {

@@ -112,6 +112,12 @@ pub(crate) fn malformed_csv(path: &Path, line: u64, what: &str) -> Error {
     Error::failed(format!("line {line} of `{}` is not valid CSV: {what}", path.display()))
 }
 
+/// `what` names the key of the source's table that names the column.
+pub(crate) fn file_column_missing(path: &Path, what: &str, column: &str, near: Option<&str>) -> Error {
+    Error::failed(format!("`{}` has no column `{column}`, which `{what}` of its table names", path.display()))
+        .hint_maybe(near.map(|near| format!("the most similar name is `{near}`")))
+}
+
 pub(crate) fn source_parquet(path: &Path, cause: &(dyn std::error::Error + 'static)) -> Error {
     Error::failed(format!("cannot read `{}` as Parquet", path.display())).caused_by(cause)
 }

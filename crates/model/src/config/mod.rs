@@ -3,6 +3,7 @@
 //! Knows maps and their places in files. Does not know templates or the inputs of a node.
 
 mod batch;
+mod csv;
 pub(crate) mod export;
 mod freshness;
 mod key_place;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::value::ConfigReader;
-use crate::graph::{LoadKind, MaskWith, OnMalformed, OnMismatch, OnTruncated, SourceConfig, Verify};
+use crate::graph::{CsvConfig, LoadKind, MaskWith, OnMalformed, OnMismatch, OnTruncated, SourceConfig, Verify};
 use elt_base::secret::Secret;
 
 /// MongoDB's read concern levels.
@@ -23,6 +23,9 @@ const READ_CONCERNS: [(&str, &str); 5] = [
 /// a MongoDB server allows (`transactionLifetimeLimitSeconds`), so that late writes are still read.
 const LOOKBACK: Duration = Duration::from_secs(60);
 
+/// The default of `sweep_limit`, in percent.
+const SWEEP_LIMIT: f64 = 50.0;
+
 impl SourceConfig {
     pub(crate) fn read(read: &mut ConfigReader<'_>) -> Self {
         let load = read.choice("load", LoadKind::CHOICES).unwrap_or(LoadKind::Full);
@@ -32,8 +35,10 @@ impl SourceConfig {
         }
         let config = Self {
             load,
+            key: read.names("key"),
             watermark,
             lookback: read.duration("lookback").unwrap_or(LOOKBACK),
+            sweep_limit: read.percent("sweep_limit").unwrap_or(SWEEP_LIMIT),
             filter: filter(read),
             include: read.names("include"),
             exclude: read.names("exclude"),
@@ -47,6 +52,7 @@ impl SourceConfig {
             read_concern: read.choice("read_concern", &READ_CONCERNS).map(str::to_owned),
             batch_size: read.count("batch_size").map(|size| u32::try_from(size).unwrap_or(u32::MAX)),
             range_size: read.count("range_size"),
+            csv: CsvConfig::read(read),
         };
         if config.batch_size == Some(0) {
             read.refuse("batch_size", "must be at least 1".into());
@@ -67,14 +73,16 @@ impl SourceConfig {
         let changed: Vec<_> = masked.chain(self.exclude.iter().map(|path| ("exclude", path))).collect();
         // A key that differs only in case from a hidden one is hidden too, but never the `_id`.
         let lower = |text: &str| text.to_lowercase();
-        for kept in std::iter::once("_id").chain(self.watermark.as_deref()) {
+        let is_key = |kept: &str| kept == "_id" || self.key.iter().any(|path| path == kept);
+        let key = self.key.iter().map(String::as_str);
+        for kept in std::iter::once("_id").chain(self.watermark.as_deref()).chain(key) {
             for (key, path) in &changed {
                 let (one, other) = match kept {
                     "_id" => (kept.to_owned(), (*path).clone()),
                     kept => (lower(kept), lower(path)),
                 };
                 if is_at_or_below(&one, &other) || is_at_or_below(&other, &one) {
-                    let what = if kept == "_id" { "it identifies a document" } else { "it is the watermark" };
+                    let what = if is_key(kept) { "it identifies a document" } else { "it is the watermark" };
                     read.refuse(key, format!("cannot contain `{path}`: {what}"));
                 }
             }

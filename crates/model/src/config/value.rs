@@ -205,11 +205,23 @@ impl<'a> ConfigReader<'a> {
         let mut chars = text.chars();
         match (chars.next(), chars.next()) {
             (Some(one), None) => Some(one),
+            _ if text == "\\t" => Some('\t'),
             _ => {
                 self.refuse(key, "must be one character".into());
                 None
             }
         }
+    }
+
+    /// `50`, `50%`, `0.5 %`: from 0 to 100.
+    pub fn percent(&mut self, key: &'static str) -> Option<f64> {
+        let text = self.text(key)?;
+        let number = text.trim().trim_end_matches('%').trim_end().parse::<f64>().ok();
+        let percent = number.filter(|percent| (0.0..=100.0).contains(percent));
+        if percent.is_none() {
+            self.refuse(key, format!("cannot be `{text}`: it is a share from `0%` to `100%`"));
+        }
+        percent
     }
 
     /// `90` (seconds), `15m`, `2 hours`, `3 days`.

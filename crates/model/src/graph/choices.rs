@@ -144,3 +144,16 @@ choices! {
         Warn = "warn",
     }
 }
+
+choices! {
+    /// The encoding of a source's text file.
+    TextEncoding {
+        Utf8 = "utf-8",
+        /// Little endian, unless a byte order mark says otherwise.
+        Utf16 = "utf-16",
+        Utf16Le = "utf-16le",
+        Utf16Be = "utf-16be",
+        Latin1 = "latin-1",
+        Windows1252 = "windows-1252",
+    }
+}

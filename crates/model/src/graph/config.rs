@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::batch_size::BatchSize;
 use super::choices::{
     Deletes, HardDeletes, LoadKind, MaskWith, Materialized, OnMalformed, OnMismatch, OnSchemaChange, OnTruncated,
-    Severity, SnapshotStrategy, Strategy, Verify,
+    Severity, SnapshotStrategy, Strategy, TextEncoding, Verify,
 };
 use elt_base::secret::Secret;
 use elt_project::TableContract;
@@ -124,10 +124,14 @@ pub struct MetaNames {
 #[derive(Debug, Clone, PartialEq)]
 pub struct SourceConfig {
     pub load: LoadKind,
+    /// The paths whose values identify a document of a file. Empty if `_id` does.
+    pub key: Vec<String>,
     /// The path whose greatest value marks the progress of a load.
     pub watermark: Option<String>,
     /// The distance below the watermark at which an incremental load begins.
     pub lookback: Duration,
+    /// The most rows, in percent, that a sweep may remove.
+    pub sweep_limit: f64,
     /// A MongoDB query in Extended JSON.
     pub filter: Option<String>,
     pub include: Vec<String>,
@@ -144,4 +148,19 @@ pub struct SourceConfig {
     pub batch_size: Option<u32>,
     /// The number of documents in a range that is read and landed separately; 0 disables ranges.
     pub range_size: Option<u64>,
+    pub csv: CsvConfig,
+}
+
+/// How the CSV file of a source's table is written. The file itself shows what is not set.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct CsvConfig {
+    /// ASCII, like `quote`.
+    pub delimiter: Option<char>,
+    /// `Some(None)`: there are no quotes.
+    pub quote: Option<Option<char>>,
+    /// The texts that are NULL in fields without quotes.
+    pub nulls: Option<Vec<String>>,
+    pub encoding: Option<TextEncoding>,
+    /// Whether the first line names the columns.
+    pub header: Option<bool>,
 }

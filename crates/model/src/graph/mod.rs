@@ -24,9 +24,9 @@ pub use batch::{BatchWindow, TimeBatch, parse_time};
 pub use batch_size::BatchSize;
 pub use choices::{
     Deletes, HardDeletes, LoadKind, MaskWith, Materialized, OnMalformed, OnMismatch, OnSchemaChange, OnTruncated,
-    Severity, SnapshotStrategy, Strategy, Verify,
+    Severity, SnapshotStrategy, Strategy, TextEncoding, Verify,
 };
-pub use config::{BatchConfig, CheckColumns, Config, MetaNames, SnapshotConfig, SourceConfig, TestConfig};
+pub use config::{BatchConfig, CheckColumns, Config, CsvConfig, MetaNames, SnapshotConfig, SourceConfig, TestConfig};
 pub use dag::Graph;
 pub use data_test::{DataTest, GenericTest};
 pub use hook::{Hook, HookTime, RunHooks};

@@ -22,7 +22,8 @@ fn converts_plain_json() {
         ),
     );
     check("{\"n\": 18446744073709551616}", Ok(doc! { "n": Bson::Decimal128("18446744073709551616".parse().unwrap()) }));
-    check("{\"n\": 0.1234567890123456789}", Ok(doc! { "n": 0.123_456_789_012_345_68 }));
+    let exact: bson::Decimal128 = "0.1234567890123456789".parse().unwrap();
+    check("{\"n\": 0.1234567890123456789}", Ok(doc! { "n": Bson::Decimal128(exact) }));
 }
 
 #[test]
