@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crate::report::Console;
-use crate::run::{SessionHost, binder};
+use crate::run::{SessionHost, binder, plan};
 use elt_base::error::{Error, Result};
 use elt_base::numbers::counted;
 use elt_model::{Checked, Compiler, Host, Node, NodeId, NodeKind, Origin};
-use elt_warehouse::Warehouse;
+use elt_warehouse::{Session, Warehouse};
 
 use super::workspace::Workspace;
-use super::{Common, Selection};
+use super::{Common, Selection, publication};
 
 pub fn run(common: &Common, options: &Selection, console: &Console) -> Result<bool> {
     let started = Instant::now();
@@ -24,7 +24,15 @@ pub fn run(common: &Common, options: &Selection, console: &Console) -> Result<bo
     let known = session.as_ref().map_or_else(|| Ok(Default::default()), |session| binder::known(graph, session))?;
     let host = session.as_ref().map(|session| SessionHost::reading(session, console));
     let host = host.as_ref().map(|host| -> &dyn Host { host });
-    let (_, checked, errors) = binder::examine(graph, &selected, known, host)?;
+    let (_, checked, mut errors) = binder::examine(graph, &selected, known, host)?;
+    let target = workspace.target();
+    if let Some(profile) = &target.export {
+        let stands = session.as_ref().map_or_else(|| Ok(Default::default()), Session::columns)?;
+        let exports = plan::exports(graph, &selected, target)?;
+        if let Err(error) = publication::check(graph, &exports, profile, &checked.columns, &stands) {
+            errors.extend(error.split());
+        }
+    }
     let open: BTreeSet<NodeId> = checked.unchecked.iter().copied().filter(|id| selected.contains(*id)).collect();
     for line in unchecked(graph, &open, &checked) {
         console.say(&line);

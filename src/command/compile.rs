@@ -46,7 +46,10 @@ pub fn run(common: &Common, options: &BuildOptions, console: &Console) -> Result
         return Err(error);
     }
     let known = session.as_ref().map_or_else(|| Ok(Default::default()), |session| binder::known(graph, session))?;
-    binder::check(graph, &selected, &known, session.as_ref().or(empty.as_ref()), console)?;
+    let (_, errors) = binder::check(graph, &selected, &known, session.as_ref().or(empty.as_ref()), console)?;
+    if let Some(error) = Error::many(errors) {
+        return Err(error);
+    }
     console.say(&format!("compiled {} to {}", counted(written, "queries"), short(&folder).display()));
     Ok(true)
 }

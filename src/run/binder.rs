@@ -93,19 +93,20 @@ fn declared(graph: &Compiler, known: &KnownColumns) -> Result<KnownColumns> {
 }
 
 /// Checks the selected nodes and everything that they read. A node that reads unknown columns is not checked. Templates
-/// query `warehouse`, or an empty database if no warehouse exists yet, and change nothing.
+/// query `warehouse`, or an empty database if no warehouse exists yet, and change nothing. Returns what could be bound,
+/// and the errors.
 pub fn check(
     graph: &Compiler,
     selection: &SelectedNodes,
     known: &KnownColumns,
     warehouse: Option<&Session>,
     console: &Console,
-) -> Result<()> {
+) -> Result<(Checked, Vec<Error>)> {
     let empty = if warehouse.is_none() { Some(in_memory(graph)?) } else { None };
     let asked = warehouse.or(empty.as_ref().map(|empty| &empty.session));
     let host = asked.map(|session| SessionHost::reading(session, console));
     let host = host.as_ref().map(|host| host as &dyn Host);
-    elt_model::check(graph, selection, known, &mut in_memory(graph)?, host).map(drop)
+    Ok(elt_model::bind(graph, selection, known, &mut in_memory(graph)?, host))
 }
 
 /// Like `check`, but also returns what was bound. A source that is not `known` has the columns of its YAML, unless a

@@ -5,6 +5,7 @@
 //! - `reading`, `census`, `manifest`: the results of a load, and its record on disk.
 //! - `sql_error`: DuckDB's error for a statement that failed, parsed.
 //! - `sql_text`: SQL that is safe to log, without its literals.
+//! - `names`: names that a database or a file system treats as one name.
 //! - `secret`, `cancel`, `digest`, `numbers`, `failpoint`: small values, each with one rule.
 //!
 //! Knows no stage, no driver, no DuckDB and no model.
@@ -17,6 +18,7 @@ pub mod error;
 pub mod failpoint;
 pub mod manifest;
 pub mod messages;
+pub mod names;
 pub mod numbers;
 pub mod path;
 pub mod reading;

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::messages;
 use elt_base::error::{Error, Place, Result, nearest};
+use elt_base::names::folded;
 use elt_project::{ColumnContract, Constraint, ConstraintKind, Index, OnHazard, TableContract};
 
 /// A relation as the warehouse and the project know it: the input of `resolve`.
@@ -156,7 +157,7 @@ pub fn resolve(relations: &[Relation], known: &[Table], on_hazard: OnHazard) -> 
     let mut tables = Vec::new();
     let mut names: BTreeMap<String, &Relation> = BTreeMap::new();
     for relation in relations {
-        if let Some(other) = names.insert(relation.label().to_lowercase(), relation) {
+        if let Some(other) = names.insert(folded(&relation.label()), relation) {
             errors.push(messages::export_name_taken(&relation.label(), &relation.model, &other.model));
         }
         match resolve_one(relation, relations, known, on_hazard) {

@@ -42,9 +42,9 @@ pub use config::{Age, Freshness};
 pub use describe::{CompiledSql, lineage};
 pub use graph::{
     Access, BatchConfig, BatchSize, BatchWindow, CheckColumns, Config, DataTest, Deletes, GenericTest, GivenInput,
-    GivenRows, Graph, HardDeletes, Hook, HookTime, LoadKind, MaskWith, Materialized, MetaNames, Node, NodeId, NodeKind,
-    OnMalformed, OnMismatch, OnSchemaChange, Origin, Relation, RunHooks, Severity, SnapshotConfig, SnapshotStrategy,
-    SourceConfig, Strategy, TestConfig, TimeBatch, UnitTest, Verify, parse_time,
+    GivenRows, Graph, HardDeletes, Hook, HookTime, KeyMapUse, LoadKind, MaskWith, Materialized, MetaNames, Node,
+    NodeId, NodeKind, OnMalformed, OnMismatch, OnSchemaChange, Origin, Relation, RunHooks, Severity, SnapshotConfig,
+    SnapshotStrategy, SourceConfig, Strategy, TestConfig, TimeBatch, UnitTest, Verify, parse_time,
 };
 pub use select::{BuildStep, EarlierArtifacts, Gate, Indirect, SelectedNodes, SelectionRequest, Steps};
 pub use sql::{

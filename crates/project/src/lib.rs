@@ -25,6 +25,7 @@ mod property_file;
 mod published;
 mod selectors;
 mod settings;
+mod target_part;
 mod toml_text;
 mod unit_test;
 mod unit_test_properties;
@@ -68,6 +69,7 @@ pub use unit_test_properties::{
 
 pub use folder_defaults::{Defaults, RunHook};
 pub use settings::{DefaultFolder, MAP_KEYS};
+pub use target_part::{MissingVariable, TargetPart};
 
 /// A project as it is stored on disk, read once. Nothing in it is rendered or resolved yet.
 #[derive(Debug, Clone)]

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value};
 
 use crate::config::{Freshness, Misspelt, Of, export, folder_defaults, key_in_sql, key_in_yaml, merge, unrendered};
-use crate::graph::{Call, Config, DataTest, Node, NodeId, NodeKind, Origin, Relation, first_line};
+use crate::graph::{Call, Config, DataTest, KeyMapUse, Node, NodeId, NodeKind, Origin, Relation, first_line};
 use crate::messages;
 use crate::template::jinja::Setting;
 use crate::template::{Invocation, TemplateText, Templates, node_value};
@@ -99,6 +99,7 @@ pub(crate) fn blank_node(kind: NodeKind, name: &str, source: &Arc<SourceText>, c
         constraints: Vec::new(),
         description: String::new(),
         parents: Vec::new(),
+        key_maps: Vec::new(),
         checksum: String::new(),
         test: None,
         unit_test: None,
@@ -220,6 +221,7 @@ impl ProjectParser<'_> {
             self.relation(&format!("{kind} `{}`", file.name), &file.name, &raw, shown, &place)
         };
         let mut calls = Vec::new();
+        let mut key_maps: Vec<KeyMapUse> = Vec::new();
         let mut said = Map::new();
         // Both branches of `{% if is_incremental() %}` are rendered, so that every reference is found.
         let renderings: &[bool] = if file.source.text.contains("is_incremental") { &[false, true] } else { &[false] };
@@ -238,6 +240,8 @@ impl ProjectParser<'_> {
             };
             match self.templates.render(owner, &TemplateText::File(file.source.clone()), setting, None) {
                 Ok(rendered) => {
+                    let uses = rendered.heard.keys.into_iter();
+                    key_maps.extend(uses.map(|key| KeyMapUse { map: key.map, fills: key.from.is_some() }));
                     calls.extend(
                         rendered
                             .heard
@@ -283,6 +287,7 @@ impl ProjectParser<'_> {
         raw.entry("materialized").or_insert_with(|| default.into());
         let mut node = self.file_node(kind, file, patch, config, raw);
         node.unrendered_config = written;
+        node.key_maps = key_maps;
         if !is_enabled {
             self.disabled.insert(file.name.clone());
             self.disabled_nodes.push(node);
