@@ -229,6 +229,15 @@ fn resolve_one(relation: &Relation, all: &[Relation], known: &[Table], on_hazard
             on_hazard: declared.on_hazard.unwrap_or(on_hazard),
         });
     }
+    for declared in &contract.columns {
+        let sets_something =
+            declared.target_type.is_some() || declared.default.is_some() || declared.on_hazard.is_some();
+        if sets_something && column_name(relation, &declared.name).is_none() {
+            let near = nearest(&declared.name, relation.columns.iter().map(|(name, _)| name.as_str()));
+            let error = messages::export_no_such_column(&relation.name, &declared.name, near);
+            errors.push(error.at_maybe(declared.place.clone()));
+        }
+    }
     // Those that are not named keep their order behind them.
     let position = |column: &Column| order.iter().position(|name| *name == column.name).unwrap_or(order.len());
     table.columns.sort_by_key(position);

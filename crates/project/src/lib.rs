@@ -94,7 +94,7 @@ pub struct Project {
     pub properties: Properties,
     /// `selectors.yml`, in its order.
     pub selectors: Vec<SelectorDefinition>,
-    /// The folders of the folder defaults in `dbt_project.yml`; none without that file.
+    /// The folders of the folder defaults in `dbt_project.yml` or in `[project]`.
     pub default_folders: Vec<DefaultFolder>,
     /// The doc blocks of all Markdown files there.
     pub docs: Vec<DocBlock>,
@@ -197,7 +197,7 @@ fn settings_of(root: &Path, wanted: &Wanted<'_>, environment: &Environment) -> R
     let toml = dbt_project::read_text(root, PROFILES_FILE)?;
     let Some(dbt) = DbtProject::read(root)? else {
         let Some(toml) = toml else { return Err(messages::profiles_missing(root)) };
-        return Ok((Profiles::of_toml(root, &toml, wanted.target, environment)?, Vec::new()));
+        return Profiles::of_toml(root, &toml, wanted.target, environment);
     };
     let untargeted = YamlTemplate::new(&wanted.vars, None, environment);
     let profile = match wanted.profile {

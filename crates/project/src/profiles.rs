@@ -29,11 +29,17 @@ impl Profiles {
     ///
     /// Fails, always with exit code 2 and if possible at the place in the file, if it is not TOML, a key or target is
     /// unknown, a value has the wrong type, or a variable is not set.
-    pub(super) fn of_toml(root: &Path, text: &str, target: Option<&str>, environment: &Environment) -> Result<Self> {
+    /// Also returns the entries of `[project]`.
+    pub(super) fn of_toml(
+        root: &Path,
+        text: &str,
+        target: Option<&str>,
+        environment: &Environment,
+    ) -> Result<(Self, Vec<Entry>)> {
         Self::parse(root.to_path_buf(), text, target, environment)
     }
 
-    fn parse(root: PathBuf, text: &str, target: Option<&str>, environment: &Environment) -> Result<Self> {
+    fn parse(root: PathBuf, text: &str, target: Option<&str>, environment: &Environment) -> Result<(Self, Vec<Entry>)> {
         let shown = SourceText::new(PROFILES_FILE, blot_passwords(text));
         let file = toml_text::parse(text, &shown)?;
         let top = file.table("profiles.toml")?;
@@ -52,7 +58,7 @@ impl Profiles {
         let profiles = settings::read(root, entries, "`[project]`", &project.place, target, &mut keep);
         keep.errors.sort_by_key(|error| error.places().first().map(|place| place.span.start));
         match (profiles, Error::many(keep.errors)) {
-            (Some(profiles), None) => Ok(profiles),
+            (Some(profiles), None) => Ok((profiles, entries.to_vec())),
             (_, Some(error)) => Err(error),
             (None, None) => Err(messages::no_targets(clamp(&shown, 0, 0))),
         }

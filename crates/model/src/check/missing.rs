@@ -64,7 +64,7 @@ fn returns_all(text: &str) -> bool {
         let is_count = before.ends_with('(') && text[at + 1..].trim_start().starts_with(')');
         let word = before.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or_default();
         let is_first = ["select", "distinct", "all"].iter().any(|first| word.eq_ignore_ascii_case(first));
-        !is_count && (is_first || before.ends_with([',', '.', '(']))
+        !is_count && !text[at + 1..].starts_with('/') && (is_first || before.ends_with([',', '.', '(']))
     };
     text.contains("star(") || text.match_indices('*').any(|(at, _)| is_all(at))
 }

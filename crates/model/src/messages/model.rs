@@ -153,15 +153,16 @@ pub(crate) fn bad_config(owner: &str, key: &str, complaint: &str, place: Option<
     Error::usage(format!("`{key}` of {owner} {complaint}")).at_maybe(place)
 }
 
-/// A warning. dbt accepts any key, so only likely misspellings are reported.
-pub(crate) fn misspelt_config(owner: &str, key: &str, near: &str) -> Error {
-    Error::usage(format!("`{key}` of {owner} has no effect")).hint(format!("did you mean `{near}`?"))
+/// A key that neither elt nor a macro reads.
+pub(crate) fn unread_config(owner: &str, key: &str, hint: Option<&str>) -> Error {
+    const OWN: &str = "keys of your own belong under `meta`";
+    let error = Error::usage(format!("{} of {owner} has no effect", unread_config_start(key)));
+    error.hint_maybe(hint.map(str::to_owned)).hint(OWN)
 }
 
-/// A warning about a key of `[project.models]` or `[project.seeds]`.
-pub(crate) fn misspelt_default(key: &str, near: &str) -> Error {
-    Error::usage(format!("`{key}` among the folder defaults of profiles.toml has no effect"))
-        .hint(format!("did you mean `{near}`?"))
+/// How the message about a key begins.
+pub(crate) fn unread_config_start(key: &str) -> String {
+    format!("`{key}`")
 }
 
 pub(crate) fn unknown_property<'a>(
