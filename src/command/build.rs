@@ -255,7 +255,8 @@ impl StageRun<'_> {
     fn checked(&self, plan: &Plan, session: &Session, known: &KnownColumns) -> Result<(Checked, Option<Error>, usize)> {
         let graph = &self.workspace.graph;
         self.results.stage("check", || {
-            let (checked, mut errors) = binder::check(graph, &plan.selection, known, Some(session), self.console)?;
+            let (checked, mut errors) =
+                binder::check(graph, &plan.selection, known, Some(session), None, self.console)?;
             if let Some(profile) = self.workspace.target().export.as_ref().filter(|_| !plan.exports.is_empty()) {
                 let stands = if self.options.full_refresh { Columns::default() } else { session.columns()? };
                 if let Err(error) = publication::check(graph, &plan.exports, profile, &checked.columns, &stands) {

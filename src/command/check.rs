@@ -19,12 +19,13 @@ pub fn run(common: &Common, options: &Selection, console: &Console) -> Result<bo
     let workspace = Workspace::open(common, console)?;
     let graph = &workspace.graph;
     let selected = workspace.select(options, console)?;
-    let warehouse = workspace.warehouse_read_only()?;
+    let reach = workspace.reach();
+    let warehouse = workspace.warehouse_within(&reach)?;
     let session = warehouse.as_ref().map(Warehouse::session).transpose()?;
     let known = session.as_ref().map_or_else(|| Ok(Default::default()), |session| binder::known(graph, session))?;
     let host = session.as_ref().map(|session| SessionHost::reading(session, console));
     let host = host.as_ref().map(|host| -> &dyn Host { host });
-    let (_, checked, mut errors) = binder::examine(graph, &selected, known, host)?;
+    let (_, checked, mut errors) = binder::examine(graph, &selected, known, host, Some(&reach))?;
     let target = workspace.target();
     if let Some(profile) = &target.export {
         let stands = session.as_ref().map_or_else(|| Ok(Default::default()), Session::columns)?;
@@ -108,6 +109,13 @@ fn unchecked(graph: &Compiler, open: &BTreeSet<NodeId>, checked: &Checked) -> Ve
         };
         let tables = short(tables, "tables").unwrap_or_default();
         lines.push(format!("not checked: {what}, because {tables} {verb} {missing}: {how}"));
+        told.extend(readers);
+    }
+    for id in checked.by_files.iter().filter(|id| open.contains(id)) {
+        let below = graph.descendants(*id).into_iter().chain([*id]);
+        let readers: BTreeSet<NodeId> = below.filter(|id| open.contains(id)).collect();
+        let what = spoken(graph, &readers);
+        lines.push(format!("not checked: {what}, because {} uses files that no source declares", name(id)));
         told.extend(readers);
     }
     let first: Vec<NodeId> = checked.by_hooks.iter().copied().filter(|id| !told.contains(id)).collect();

@@ -28,6 +28,8 @@ pub struct Checked {
     /// Those of them that name a relation that does not exist yet, or something that hooks may create before they are
     /// built.
     pub by_hooks: BTreeSet<NodeId>,
+    /// Those of them that read files which a command that only reads must not read.
+    pub by_files: BTreeSet<NodeId>,
     /// Collections whose documents may have the columns that failed queries miss. The warehouse knows them from an
     /// earlier load.
     pub missed: BTreeSet<NodeId>,
@@ -369,8 +371,11 @@ impl Checker<'_> {
         }
         match compiled {
             Ok(compiled) => Some(compiled),
-            Err(_) if self.by_data.contains(&node.id) => {
+            Err(error) if self.by_data.contains(&node.id) => {
                 self.checked.unchecked.insert(node.id);
+                if error.message().contains("a command that only reads") {
+                    self.checked.by_files.insert(node.id);
+                }
                 None
             }
             Err(error) => {
@@ -459,6 +464,11 @@ impl Checker<'_> {
     fn fail(&mut self, node: &Node, error: &SqlError, places: Vec<elt_base::error::Place>) {
         if self.by_data.contains(&node.id) {
             self.checked.unchecked.insert(node.id);
+            return;
+        }
+        if error.kind.eq_ignore_ascii_case("permission") {
+            self.checked.unchecked.insert(node.id);
+            self.checked.by_files.insert(node.id);
             return;
         }
         // The name of a model, written as a plain table name without `ref`.
