@@ -3,6 +3,7 @@
 //! `parse` returns a `command::Invocation`. The `--help` texts are the doc comments of the flags in these files.
 
 mod collections;
+mod keys;
 mod look;
 mod operation;
 mod selection;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use self::collections::{GenerateArgs, QuarantineArgs, StateArgs};
+use self::keys::KeysArgs;
 use self::look::{LineageArgs, LsArgs, SchemaArgs, ShowArgs, SourceSub};
 use self::operation::OperationArgs;
 use self::stages::{
@@ -125,6 +127,8 @@ enum Sub {
     State(StateArgs),
     /// List documents that could not be decoded, write their bytes to a file, or load them again
     Quarantine(QuarantineArgs),
+    /// List the maps of surrogate keys, or import existing ids into one
+    Keys(KeysArgs),
     /// Check the selected models and render their SQL to target/compiled
     Compile(CompileArgs),
     /// Run the last command again, only for the nodes that failed or were skipped
@@ -182,6 +186,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
         Sub::Show(args) => Command::Show(args.into()),
         Sub::State(args) => Command::State(args.into()),
         Sub::Quarantine(args) => Command::Quarantine(args.into()),
+        Sub::Keys(args) => Command::Keys(args.into()),
         Sub::Compile(args) => Command::Compile(args.into()),
         Sub::Clone(args) => Command::Clone(args.into()),
         Sub::Retry(args) => Command::Retry(args.into()),

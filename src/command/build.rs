@@ -15,8 +15,11 @@ use elt_base::error::{Error, Exit, Result};
 use elt_base::failpoint::failpoint;
 use elt_base::numbers::counted;
 use elt_extract::land::Landing;
-use elt_model::{BatchWindow, Graph, HookTime, Node, NodeId, NodeKind, Origin, SelectedNodes, parse_time};
-use elt_warehouse::{Session, Warehouse};
+use elt_model::{
+    BatchWindow, Checked, Graph, HookTime, KnownColumns, Node, NodeId, NodeKind, Origin, SelectedNodes, parse_time,
+};
+use elt_project::TargetPart;
+use elt_warehouse::{Columns, Session, Warehouse};
 
 use super::run_results::{args, write_artifacts};
 use super::workspace::{self, Workspace};
@@ -38,6 +41,7 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
     if options.dry_run {
         return dry_run(&workspace, selected, scope, options, console);
     }
+    required(&workspace, &selected, scope)?;
     let results = Results::default();
     let args = args(common, options, scope, workspace.target());
     if scope.tests
@@ -94,6 +98,29 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
     let ok = !results.any_failed();
     summary::show(console, &results, workspace.target(), ok);
     Ok(ok)
+}
+
+/// Checks that the variables of the parts of the target are set that the plan uses, before anything is opened.
+fn required(workspace: &Workspace, selected: &SelectedNodes, scope: Scope) -> Result<()> {
+    let target = workspace.target();
+    if target.missing.is_empty() {
+        return Ok(());
+    }
+    if scope.extract && scope.export {
+        // A build that works without a variable today may need it tomorrow, because its selection follows the graph.
+        let sources = target.sources.keys().map(|name| TargetPart::Source(name));
+        return target.require(&sources.chain([TargetPart::Export]).collect::<Vec<_>>());
+    }
+    let catalog = {
+        let warehouse = workspace.warehouse_read_only()?;
+        let session = warehouse.as_ref().map(Warehouse::session).transpose()?;
+        workspace::catalog(session.as_ref())?
+    };
+    let graph = &workspace.graph;
+    let plan = Plan::new(graph, selected.clone(), scope, &catalog, target)?;
+    let sources = plan.loads.iter().filter_map(|id| graph.node(*id).source_name.as_deref()).map(TargetPart::Source);
+    let export = (!plan.exports.is_empty()).then_some(TargetPart::Export);
+    target.require(&sources.chain(export).collect::<Vec<_>>())
 }
 
 /// The time range for microbatch models.
@@ -155,22 +182,23 @@ impl StageRun<'_> {
         let graph = &self.workspace.graph;
         // Errors that need no data are reported before the first read.
         let before = binder::known(graph, session)?;
-        self.results.stage("check", || binder::check(graph, &plan.selection, &before, Some(session), self.console))?;
+        let first = self.first_loads(plan, session, &before)?;
         let mut blocked = Vec::new();
-        if !plan.loads.is_empty() {
-            let failed = self.results.stage("extract", || self.extraction().run(&plan.loads))?;
-            self.cancel.check()?;
-            for id in failed {
-                let name = graph.node(id).display_name();
-                blocked.extend(graph.descendants(id).into_iter().map(|below| (below, name.clone())));
+        if !first.is_empty() {
+            blocked.extend(self.load(&first)?);
+            if blocked.is_empty() {
+                self.check(plan, session, &binder::known(graph, session)?)?;
             }
+        }
+        let rest: Vec<NodeId> = plan.loads.iter().copied().filter(|id| !first.contains(id)).collect();
+        if !rest.is_empty() {
+            blocked.extend(self.load(&rest)?);
         }
         let loose = graph.loose_tests(&plan.selection);
         if !plan.steps.is_empty() || !loose.is_empty() {
             create_schemas(graph, session, &plan.steps, &loose)?;
             let nodes = plan.steps.iter().filter(|step| step.builds).map(|step| step.node);
-            let export = self.workspace.target().export.as_ref();
-            publication::take_in_keys(graph, nodes, export, session, self.options.full_refresh)?;
+            publication::take_in_keys(graph, nodes, self.workspace.target(), session, self.options.full_refresh)?;
             let is_begun = self.hooks(HookTime::Start)?;
             let catalog = session.catalog()?;
             self.all_loaded(plan, &catalog)?;
@@ -186,8 +214,7 @@ impl StageRun<'_> {
             }
             if blocked.is_empty() && now != before {
                 // Check again, with the columns from the loads.
-                self.results
-                    .stage("check", || binder::check(graph, &plan.selection, &now, Some(session), self.console))?;
+                self.check(plan, session, &now)?;
             }
             let unit_tests: Vec<NodeId> = plan.steps.iter().flat_map(|step| step.unit_tests.clone()).collect();
             let unit_tests = (!unit_tests.is_empty())
@@ -222,6 +249,53 @@ impl StageRun<'_> {
             self.publish(plan, session)?;
         }
         Ok(())
+    }
+
+    /// Checks all queries and the contracts of what will be published.
+    fn check(&self, plan: &Plan, session: &Session, known: &KnownColumns) -> Result<()> {
+        self.checked(plan, session, known)?.1.map_or(Ok(()), Err)
+    }
+
+    /// The result of checking the queries, and all errors.
+    fn checked(&self, plan: &Plan, session: &Session, known: &KnownColumns) -> Result<(Checked, Option<Error>, usize)> {
+        let graph = &self.workspace.graph;
+        self.results.stage("check", || {
+            let (checked, mut errors) =
+                binder::check(graph, &plan.selection, known, Some(session), None, self.console)?;
+            if let Some(profile) = self.workspace.target().export.as_ref().filter(|_| !plan.exports.is_empty()) {
+                let stands = if self.options.full_refresh { Columns::default() } else { session.columns()? };
+                if let Err(error) = publication::check(graph, &plan.exports, profile, &checked.columns, &stands) {
+                    errors.extend(error.split());
+                }
+            }
+            let count = errors.len();
+            Ok((checked, Error::many(errors), count))
+        })
+    }
+
+    /// The first check, with the columns of earlier loads. Documents may have gained the fields that it misses. If
+    /// nothing else is wrong, returns the collections of these fields, which are loaded before the next check.
+    fn first_loads(&self, plan: &Plan, session: &Session, known: &KnownColumns) -> Result<Vec<NodeId>> {
+        let (checked, error, count) = self.checked(plan, session, known)?;
+        let Some(error) = error else { return Ok(Vec::new()) };
+        let first: Vec<NodeId> = plan.loads.iter().copied().filter(|id| checked.missed.contains(id)).collect();
+        if checked.mendable == count && !first.is_empty() {
+            return Ok(first);
+        }
+        Err(error)
+    }
+
+    /// Loads collections. Returns the nodes that cannot be built because one of them could not be loaded.
+    fn load(&self, loads: &[NodeId]) -> Result<Vec<(NodeId, String)>> {
+        let graph = &self.workspace.graph;
+        let failed = self.results.stage("extract", || self.extraction().run(loads))?;
+        self.cancel.check()?;
+        let mut blocked = Vec::new();
+        for id in failed {
+            let name = graph.node(id).display_name();
+            blocked.extend(graph.descendants(id).into_iter().map(|below| (below, name.clone())));
+        }
+        Ok(blocked)
     }
 
     /// Runs the hooks of one kind. Returns false if one of them failed.

@@ -5,26 +5,35 @@ use std::collections::BTreeSet;
 use std::time::Instant;
 
 use crate::report::Console;
-use crate::run::{SessionHost, binder};
+use crate::run::{SessionHost, binder, plan};
 use elt_base::error::{Error, Result};
 use elt_base::numbers::counted;
 use elt_model::{Checked, Compiler, Host, Node, NodeId, NodeKind, Origin};
-use elt_warehouse::Warehouse;
+use elt_warehouse::{Session, Warehouse};
 
 use super::workspace::Workspace;
-use super::{Common, Selection};
+use super::{Common, Selection, publication};
 
 pub fn run(common: &Common, options: &Selection, console: &Console) -> Result<bool> {
     let started = Instant::now();
     let workspace = Workspace::open(common, console)?;
     let graph = &workspace.graph;
     let selected = workspace.select(options, console)?;
-    let warehouse = workspace.warehouse_read_only()?;
+    let reach = workspace.reach();
+    let warehouse = workspace.warehouse_within(&reach)?;
     let session = warehouse.as_ref().map(Warehouse::session).transpose()?;
     let known = session.as_ref().map_or_else(|| Ok(Default::default()), |session| binder::known(graph, session))?;
     let host = session.as_ref().map(|session| SessionHost::reading(session, console));
     let host = host.as_ref().map(|host| -> &dyn Host { host });
-    let (_, checked, errors) = binder::examine(graph, &selected, known, host)?;
+    let (_, checked, mut errors) = binder::examine(graph, &selected, known, host, Some(&reach))?;
+    let target = workspace.target();
+    if let Some(profile) = &target.export {
+        let stands = session.as_ref().map_or_else(|| Ok(Default::default()), Session::columns)?;
+        let exports = plan::exports(graph, &selected, target)?;
+        if let Err(error) = publication::check(graph, &exports, profile, &checked.columns, &stands) {
+            errors.extend(error.split());
+        }
+    }
     let open: BTreeSet<NodeId> = checked.unchecked.iter().copied().filter(|id| selected.contains(*id)).collect();
     for line in unchecked(graph, &open, &checked) {
         console.say(&line);
@@ -100,6 +109,13 @@ fn unchecked(graph: &Compiler, open: &BTreeSet<NodeId>, checked: &Checked) -> Ve
         };
         let tables = short(tables, "tables").unwrap_or_default();
         lines.push(format!("not checked: {what}, because {tables} {verb} {missing}: {how}"));
+        told.extend(readers);
+    }
+    for id in checked.by_files.iter().filter(|id| open.contains(id)) {
+        let below = graph.descendants(*id).into_iter().chain([*id]);
+        let readers: BTreeSet<NodeId> = below.filter(|id| open.contains(id)).collect();
+        let what = spoken(graph, &readers);
+        lines.push(format!("not checked: {what}, because {} uses files that no source declares", name(id)));
         told.extend(readers);
     }
     let first: Vec<NodeId> = checked.by_hooks.iter().copied().filter(|id| !told.contains(id)).collect();

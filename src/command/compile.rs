@@ -15,12 +15,15 @@ pub fn run(common: &Common, options: &BuildOptions, console: &Console) -> Result
     let workspace = Workspace::open(common, console)?;
     let graph = &workspace.graph;
     let selected = workspace.select(&options.selection, console)?;
-    let warehouse = workspace.warehouse_read_only()?;
+    let reach = workspace.reach();
+    let warehouse = workspace.warehouse_within(&reach)?;
     let session = warehouse.as_ref().map(Warehouse::session).transpose()?;
     let catalog = workspace::catalog(session.as_ref())?;
     // If nothing has ever been built, templates query an empty database.
-    let empty =
-        if session.is_none() { Some(Warehouse::in_memory(&graph.root, &graph.database)?.session()?) } else { None };
+    let empty = match session {
+        None => Some(Warehouse::in_memory(&graph.root, &graph.database, Some(&reach))?.session()?),
+        Some(_) => None,
+    };
     let host = session.as_ref().or(empty.as_ref()).map(|session| SessionHost::reading(session, console));
     let host = host.as_ref().map(|host| host as &dyn Host);
     let folder = workspace.compiled();
@@ -46,7 +49,11 @@ pub fn run(common: &Common, options: &BuildOptions, console: &Console) -> Result
         return Err(error);
     }
     let known = session.as_ref().map_or_else(|| Ok(Default::default()), |session| binder::known(graph, session))?;
-    binder::check(graph, &selected, &known, session.as_ref().or(empty.as_ref()), console)?;
+    let asked = session.as_ref().or(empty.as_ref());
+    let (_, errors) = binder::check(graph, &selected, &known, asked, Some(&reach), console)?;
+    if let Some(error) = Error::many(errors) {
+        return Err(error);
+    }
     console.say(&format!("compiled {} to {}", counted(written, "queries"), short(&folder).display()));
     Ok(true)
 }

@@ -4,6 +4,7 @@ use crate::report::{Console, short};
 use elt_base::cancel::Cancel;
 use elt_base::error::Result;
 use elt_base::numbers::counted;
+use elt_project::TargetPart;
 use elt_warehouse::Warehouse;
 
 use super::Common;
@@ -26,11 +27,17 @@ pub fn run(common: &Common, console: &Console, cancel: &Cancel) -> Result<bool> 
     tell("warehouse", warehouse(&workspace));
     for (name, profile) in &target.sources {
         cancel.check()?;
-        let collections = elt_extract::open(name, profile).and_then(|source| source.collections());
+        let collections = target
+            .require(&[TargetPart::Source(name)])
+            .and_then(|()| elt_extract::open(name, profile))
+            .and_then(|source| source.collections());
         tell("source", collections.map(|found| format!("`{name}`: {}", counted(found.len() as u64, "collections"))));
     }
     match &target.export {
-        Some(profile) => tell("export", elt_export::target(&profile.place).probe()),
+        Some(profile) => {
+            let is_complete = target.require(&[TargetPart::Export]);
+            tell("export", is_complete.and_then(|()| elt_export::target(&profile.place).probe()));
+        }
         None => tell("export", Ok("none".into())),
     }
     Ok(ok)

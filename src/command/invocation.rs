@@ -63,6 +63,7 @@ pub enum Command {
     Show(ShowOptions),
     State(StateOptions),
     Quarantine(QuarantineOptions),
+    Keys(KeysOptions),
     Compile(BuildOptions),
     Clone(CloneOptions),
     Retry(RetryOptions),
@@ -189,6 +190,19 @@ pub enum StateAction {
         force: bool,
     },
     Reset,
+}
+
+/// Options of `keys`.
+#[derive(Debug, Clone)]
+pub enum KeysOptions {
+    List(Output),
+    Import {
+        map: String,
+        /// A CSV file.
+        file: PathBuf,
+        /// The file's column with the ids.
+        id: String,
+    },
 }
 
 /// The collections are `source.table`; empty means all.

@@ -28,6 +28,7 @@ pub fn run(common: &Common, options: &LineageOptions, console: &Console) -> Resu
     // A downstream column can also be computed from nodes that are not upstream of this node.
     let all: BTreeSet<NodeId> =
         around.iter().flat_map(|id| graph.ancestors(*id)).chain(around.iter().copied()).collect();
+    let reach = workspace.reach();
     let known = {
         let warehouse = workspace.warehouse_read_only()?;
         let session = warehouse.as_ref().map(Warehouse::session).transpose()?;
@@ -35,9 +36,9 @@ pub fn run(common: &Common, options: &LineageOptions, console: &Console) -> Resu
     };
     let mut selection = workspace.graph.select(&[], &[])?;
     selection.retain(|id| all.contains(&id) && !graph.node(id).kind.is_test());
-    let (mut columns, checked, _) = binder::examine(graph, &selection, known, None)?;
+    let (mut columns, checked, _) = binder::examine(graph, &selection, known, None, Some(&reach))?;
     columns.extend(checked.columns);
-    let lineage = binder::lineage(graph, around, &columns)?;
+    let lineage = binder::lineage(graph, around, &columns, Some(&reach))?;
     let exports = plan::exports(graph, &workspace.graph.select(&[], &[])?, workspace.target())?;
     let look = Look { lineage: &lineage, known: &columns, exports: &exports, conditions: options.conditions };
     let field = look.field(node, path)?;

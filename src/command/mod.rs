@@ -13,6 +13,7 @@ mod freshness;
 mod generate;
 mod init;
 mod invocation;
+mod keys;
 mod lineage;
 mod ls;
 mod options;
@@ -30,9 +31,9 @@ mod unit_test;
 mod workspace;
 
 pub use self::invocation::{
-    CloneOptions, Command, Common, FreshnessOptions, GenerateOptions, Invocation, LineageOptions, LsOptions, LsOutput,
-    OperationOptions, PlanOptions, QuarantineAction, QuarantineOptions, RetryOptions, SchemaOptions, SchemaOutput,
-    ShowOptions, StateAction, StateOptions,
+    CloneOptions, Command, Common, FreshnessOptions, GenerateOptions, Invocation, KeysOptions, LineageOptions,
+    LsOptions, LsOutput, OperationOptions, PlanOptions, QuarantineAction, QuarantineOptions, RetryOptions,
+    SchemaOptions, SchemaOutput, ShowOptions, StateAction, StateOptions,
 };
 pub use self::options::{BuildOptions, EventTimes, Selection};
 pub use self::workspace::log_folder;
@@ -73,6 +74,7 @@ pub fn run(invocation: &Invocation, console: &Console, cancel: &Cancel) -> Resul
         Command::Show(options) => show::run(common, options, console),
         Command::State(options) => state::run(common, options, console),
         Command::Quarantine(options) => quarantine::run(common, options, console, cancel),
+        Command::Keys(options) => keys::run(common, options, console),
         Command::Compile(options) => compile::run(common, options, console),
         Command::Clone(options) => clone::run(common, options, console, cancel),
         Command::RunOperation(options) => run_operation::run(common, options, console),

@@ -12,7 +12,7 @@ use elt_base::error::Result;
 use elt_base::numbers::counted;
 use elt_export::{PlannedStep, Publication, Table};
 use elt_model::NodeId;
-use elt_project::ExportProfile;
+use elt_project::{ExportProfile, TargetPart};
 
 use super::workspace::Workspace;
 use super::{BuildOptions, Common, PlanOptions, publication};
@@ -22,6 +22,7 @@ const COLUMNS: [&str; 6] = ["table", "step", "is_destructive", "values", "is_wai
 
 pub fn run(common: &Common, options: &PlanOptions, console: &Console) -> Result<bool> {
     let workspace = Workspace::open(common, console)?;
+    workspace.target().require(&[TargetPart::Export])?;
     let (profile, publication) = publication_of(&workspace, &options.build, console)?;
     let steps = elt_export::target(&profile.place).plan(&publication, profile.policy)?;
     if options.json {

@@ -1,15 +1,19 @@
 //! Which models are published as which tables: the graph's nodes, described for the export.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::messages;
 use crate::run::{PublishedTable, WarehouseLedger, keys, plan};
 use elt_base::error::{Error, Result};
+use elt_base::names::folded;
 use elt_export;
 use elt_export::ledger::Ledger;
-use elt_model::{Graph, Materialized, NodeId};
-use elt_project::{ExportPolicy, ExportProfile, OnContractChange, OnDivergence, OnHazard, TableContract};
-use elt_warehouse::Session;
+use elt_model::{Graph, KnownColumns, Materialized, Node, NodeId};
+use elt_project::{
+    ConstraintKind, ExportPolicy, ExportProfile, OnContractChange, OnDivergence, OnHazard, TableContract, Target,
+    TargetPart,
+};
+use elt_warehouse::{Columns, Session};
 
 use super::BuildOptions;
 
@@ -47,13 +51,9 @@ pub fn labels(graph: &Graph, profile: &ExportProfile) -> Result<BTreeSet<String>
 /// The table of surrogate keys, which is published with the models that use them; None while no key is assigned.
 fn keys(profile: &ExportProfile, session: &Session) -> Result<Option<PublishedTable>> {
     let failed = |error| messages::keys_failed("reading the map of surrogate keys", &error);
-    let stands = session
-        .count(
-            "select count(*) from duckdb_tables() where database_name = current_database() \
-             and schema_name = '_elt' and table_name = 'keys'",
-        )
-        .map_err(failed)?;
-    if stands == 0 || session.count("select count(*) from (select 1 from _elt.keys limit 1)").map_err(failed)? == 0 {
+    if !keys::exist(session)?
+        || session.count("select count(*) from (select 1 from _elt.keys limit 1)").map_err(failed)? == 0
+    {
         return Ok(None);
     }
     let has_schema = elt_export::target(&profile.place).capabilities().has_schemas;
@@ -84,14 +84,15 @@ fn keys(profile: &ExportProfile, session: &Session) -> Result<Option<PublishedTa
 pub fn take_in_keys(
     graph: &Graph,
     nodes: impl IntoIterator<Item = NodeId>,
-    profile: Option<&ExportProfile>,
+    target: &Target,
     session: &Session,
     is_rebuilt: bool,
 ) -> Result<()> {
-    let Some(profile) = profile else { return Ok(()) };
+    let Some(profile) = &target.export else { return Ok(()) };
     if !nodes.into_iter().any(|id| keys::asks(graph, graph.node(id))) {
         return Ok(());
     }
+    target.require(&[TargetPart::Export])?;
     keys::prepare(session)?;
     let store = WarehouseLedger(session);
     let ledger = Ledger::open(&store)?;
@@ -99,6 +100,68 @@ pub fn take_in_keys(
     match elt_export::target(&profile.place).keys(known)? {
         Some(there) => keys::take_in(session, &there, is_rebuilt),
         None => Ok(()),
+    }
+}
+
+/// Checks the models that will be published, before anything is read or built: their tables' names and, as far as the
+/// columns are known, their contracts. `columns` are those of the models' queries; `stands` of existing relations.
+///
+/// # Errors
+/// Everything that is wrong with names and contracts, at once.
+pub fn check(
+    graph: &Graph,
+    exports: &[NodeId],
+    profile: &ExportProfile,
+    columns: &KnownColumns,
+    stands: &Columns,
+) -> Result<()> {
+    let mut labels: BTreeMap<String, &Node> = BTreeMap::new();
+    let mut errors = Vec::new();
+    let mut relations = Vec::new();
+    for node in exports.iter().map(|id| graph.node(*id)) {
+        let label = elt_export::contract::label(&node.relation.identifier, &node.config.export);
+        if let Some(other) = labels.insert(folded(&label), node) {
+            errors.push(messages::published_twice(&label, (&node.name, node.place()), (&other.name, other.place())));
+        }
+        if let Some(columns) = published_columns(node, columns, stands) {
+            relations.push(relation(node, columns));
+        }
+    }
+    if let Some(error) = Error::many(errors) {
+        return Err(error);
+    }
+    if relations.len() < exports.len() {
+        // A key may point to a relation whose columns are not known yet.
+        for relation in &mut relations {
+            relation.constraints.retain(|constraint| constraint.kind != ConstraintKind::ForeignKey);
+        }
+    }
+    let tables = elt_export::contract::resolve(&relations, &[], profile.policy.on_hazard)?;
+    elt_export::target(&profile.place).check(&tables)
+}
+
+/// The columns that a relation will have, if its query decides them. A statement after the build may change them.
+fn published_columns(node: &Node, columns: &KnownColumns, stands: &Columns) -> Option<Vec<(String, String)>> {
+    let mut columns = columns.get(&node.id).filter(|_| node.config.post_hook.is_empty())?.clone();
+    if node.config.materialized == Materialized::Incremental {
+        // Its table keeps columns that the query no longer returns, and their types.
+        let key = (node.relation.schema.to_lowercase(), node.relation.identifier.to_lowercase());
+        let mut all = stands.get(&key).cloned().unwrap_or_default();
+        columns.retain(|(name, _)| !all.iter().any(|(known, _)| known.eq_ignore_ascii_case(name)));
+        all.extend(columns);
+        columns = all;
+    }
+    Some(columns)
+}
+
+fn relation(node: &Node, columns: Vec<(String, String)>) -> elt_export::Relation {
+    elt_export::Relation {
+        model: node.unique_id.clone(),
+        name: node.relation.identifier.clone(),
+        columns,
+        constraints: node.constraints.clone(),
+        unique_key: node.config.unique_key.clone(),
+        contract: node.table_contract(),
     }
 }
 
@@ -120,14 +183,7 @@ pub fn tables(
         }
         let columns =
             session.describe(&node.relation.to_string()).map_err(|error| messages::model_failed(&node.name, &error))?;
-        relations.push(elt_export::Relation {
-            model: node.unique_id.clone(),
-            name: node.relation.identifier.clone(),
-            columns,
-            constraints: node.constraints.clone(),
-            unique_key: node.config.unique_key.clone(),
-            contract: node.table_contract(),
-        });
+        relations.push(relation(node, columns));
     }
     if let Some(error) = Error::many(errors) {
         return Err(error);

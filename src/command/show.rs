@@ -40,7 +40,13 @@ pub fn run(common: &Common, options: &ShowOptions, console: &Console) -> Result<
     let [node] = shown.as_slice() else {
         return Err(messages::show_one(&shown.iter().map(|node| node.name.as_str()).collect::<Vec<_>>()));
     };
-    let warehouse = match workspace.warehouse_read_only()? {
+    // The models' own queries read what they read in a build.
+    let is_free = options.inline.is_none();
+    let opened = match is_free {
+        true => workspace.warehouse_read_only()?,
+        false => workspace.warehouse_within(&workspace.reach())?,
+    };
+    let warehouse = match opened {
         Some(warehouse) => warehouse,
         None => return Err(messages::no_warehouse(&workspace.target().warehouse)),
     };
@@ -67,6 +73,12 @@ pub fn run(common: &Common, options: &ShowOptions, console: &Console) -> Result<
         return Err(messages::never_built(&format!("{prefix}{}", node.display_name())));
     }
     let shown_as = node.described();
+    // A text can close the brackets that enclose it, so the whole statement is checked.
+    let only_reads = |text: &str| match is_free {
+        true => Ok(()),
+        false => session.only_reads(text).map_err(|error| messages::show_failed(&shown_as, &error).at(node.place())),
+    };
+    only_reads(&format!("from (\n{}\n)", query.sql))?;
     let limit = if options.limit == 0 { String::new() } else { format!("\nlimit {}", options.limit) };
     let statement = match options.output {
         Output::Json => query.within(
@@ -79,7 +91,9 @@ pub fn run(common: &Common, options: &ShowOptions, console: &Console) -> Result<
             query.within(&format!("select {} from (\n", shown_columns(&columns)), &format!("\n){limit}"))
         }
     };
+    only_reads(&statement.sql)?;
     if let Some(header) = &query.header {
+        only_reads(header)?;
         session.execute(header).map_err(|error| messages::header_failed(&node.name, &error).at(node.place()))?;
     }
     let (schema, batches) = session

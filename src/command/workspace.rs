@@ -10,9 +10,9 @@ use serde_json::{Map, Value};
 use crate::messages;
 use crate::report::{Console, artifacts};
 use elt_base::error::Result;
-use elt_model::{CompiledSql, Compiler, EarlierArtifacts, Invocation, SelectedNodes, SelectionRequest};
+use elt_model::{CompiledSql, Compiler, EarlierArtifacts, Invocation, Origin, SelectedNodes, SelectionRequest};
 use elt_project::{DBT_PROJECT_FILE, Environment, PROFILES_FILE, Paths, Project, ProjectFile, Target, Wanted};
-use elt_warehouse::{Catalog, Options, Session, Warehouse};
+use elt_warehouse::{Catalog, Options, Reach, Session, Warehouse};
 
 use super::{Common, Selection};
 
@@ -107,6 +107,7 @@ impl Workspace {
             database,
             settings: target.settings.clone(),
             folder: Some(self.project.profiles.root.clone()),
+            reach: None,
         }
     }
 
@@ -121,6 +122,38 @@ impl Workspace {
     /// Opens the warehouse for reading; None if it does not exist yet.
     pub fn warehouse_read_only(&self) -> Result<Option<Warehouse>> {
         Warehouse::open_read_only(&self.target().warehouse, &self.options())
+    }
+
+    /// Like `warehouse_read_only`, but SQL reads only these files, and writes none.
+    pub fn warehouse_within(&self, reach: &Reach) -> Result<Option<Warehouse>> {
+        let options = Options { reach: Some(reach.clone()), ..self.options() };
+        Warehouse::open_read_only(&self.target().warehouse, &options)
+    }
+
+    /// The files that a command that only reads may read: the landing, because raw tables can be views over its
+    /// segments, and the files that sources name.
+    pub fn reach(&self) -> Reach {
+        let root = &self.project.profiles.root;
+        let mut reach = Reach { folders: vec![self.target().landing.clone()], files: Vec::new() };
+        let locations = self.graph.nodes().filter_map(|node| match &node.origin {
+            Origin::External(sql) => Some(sql),
+            _ => None,
+        });
+        // The texts in quotes, of which one or several are paths.
+        for path in locations.flat_map(|sql| sql.split('\'').skip(1).step_by(2)).filter(|path| !path.is_empty()) {
+            let is_remote = path.contains("://");
+            let whole = if is_remote { PathBuf::from(path) } else { root.join(path) };
+            match path.find(['*', '?', '[']) {
+                Some(glob) => match path[..glob].rfind('/').map(|slash| &path[..slash]) {
+                    Some(fixed) if is_remote => reach.folders.push(fixed.into()),
+                    Some(fixed) if !fixed.is_empty() => reach.folders.push(root.join(fixed)),
+                    // The project's own folder has more files, such as `.env`.
+                    _ => reach.files.extend(files_ending_as(root, path)),
+                },
+                None => reach.files.push(whole),
+            }
+        }
+        reach
     }
 
     /// Opens the warehouse for writing. Fails if it does not exist yet.
@@ -145,6 +178,13 @@ impl Workspace {
     pub fn compiled(&self) -> PathBuf {
         self.artifacts().join("compiled").join(&self.project.profiles.name)
     }
+}
+
+/// The files directly in a folder whose names end as a pattern does.
+fn files_ending_as(folder: &std::path::Path, pattern: &str) -> Vec<PathBuf> {
+    let ending = pattern.rsplit('.').next().unwrap_or_default();
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.filter(|path| path.extension().is_some_and(|own| own == ending)).collect()
 }
 
 /// The folders of a project that may have errors: its own folders if they can be read, otherwise the default ones.

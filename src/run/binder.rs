@@ -9,19 +9,21 @@ use elt_base::schema::{ID, LOAD_ID, LOADED_AT, RESCUED, literal};
 use elt_base::sql_error::SqlError;
 use elt_model::lineage::Lineage;
 use elt_model::{Binder, Checked, Compiler, Host, KnownColumns, NodeId, NodeKind, Origin, SelectedNodes};
-use elt_warehouse::{Session, Warehouse};
+use elt_warehouse::{Reach, Session, Warehouse};
 
 use super::pinned::pinned_columns;
 
 pub(super) struct InMemory {
     session: Session,
+    /// Whether SQL of the project may only read.
+    only_reads: bool,
     // Keeps the database alive as long as its session.
     database: Warehouse,
 }
 
 impl InMemory {
     pub fn new(database: Warehouse, session: Session) -> Self {
-        Self { session, database }
+        Self { session, only_reads: false, database }
     }
 
     /// The database with the bound relations, and its session.
@@ -32,10 +34,18 @@ impl InMemory {
 
 impl Binder for InMemory {
     fn create(&mut self, statement: &str) -> Result<(), SqlError> {
+        if self.only_reads && !statement.starts_with("create table ") {
+            // The query of a view is the project's, and so is any other statement.
+            let query = statement.strip_prefix("create view ").and_then(|view| view.split_once(" as "));
+            self.session.only_reads(query.map_or(statement, |(_, query)| query))?;
+        }
         self.session.execute(statement)
     }
 
     fn describe(&mut self, statement: &str) -> Result<Vec<(String, String)>, SqlError> {
+        if self.only_reads {
+            self.session.only_reads(statement)?;
+        }
         self.session.described(statement)
     }
 
@@ -45,12 +55,12 @@ impl Binder for InMemory {
     }
 }
 
-/// An empty database to bind queries in.
-fn in_memory(graph: &Compiler) -> Result<InMemory> {
-    let database = Warehouse::in_memory(&graph.root, &graph.database)?;
+/// An empty database to bind queries in. `reach`: the files that queries may read, in a command that only reads.
+fn in_memory(graph: &Compiler, reach: Option<&Reach>) -> Result<InMemory> {
+    let database = Warehouse::in_memory(&graph.root, &graph.database, reach)?;
     let session = database.session()?;
     super::keys::prepare(&session)?;
-    Ok(InMemory::new(database, session))
+    Ok(InMemory { only_reads: reach.is_some(), ..InMemory::new(database, session) })
 }
 
 /// The columns of raw tables and seeds in the warehouse. Tables that have never been loaded are absent.
@@ -93,19 +103,21 @@ fn declared(graph: &Compiler, known: &KnownColumns) -> Result<KnownColumns> {
 }
 
 /// Checks the selected nodes and everything that they read. A node that reads unknown columns is not checked. Templates
-/// query `warehouse`, or an empty database if no warehouse exists yet, and change nothing.
+/// query `warehouse`, or an empty database if no warehouse exists yet, and change nothing. Returns what could be bound,
+/// and the errors.
 pub fn check(
     graph: &Compiler,
     selection: &SelectedNodes,
     known: &KnownColumns,
     warehouse: Option<&Session>,
+    reach: Option<&Reach>,
     console: &Console,
-) -> Result<()> {
-    let empty = if warehouse.is_none() { Some(in_memory(graph)?) } else { None };
+) -> Result<(Checked, Vec<Error>)> {
+    let empty = if warehouse.is_none() { Some(in_memory(graph, reach)?) } else { None };
     let asked = warehouse.or(empty.as_ref().map(|empty| &empty.session));
     let host = asked.map(|session| SessionHost::reading(session, console));
     let host = host.as_ref().map(|host| host as &dyn Host);
-    elt_model::check(graph, selection, known, &mut in_memory(graph)?, host).map(drop)
+    Ok(elt_model::bind(graph, selection, known, &mut in_memory(graph, reach)?, host))
 }
 
 /// Like `check`, but also returns what was bound. A source that is not `known` has the columns of its YAML, unless a
@@ -115,12 +127,13 @@ pub fn examine(
     selection: &SelectedNodes,
     known: KnownColumns,
     host: Option<&dyn Host>,
+    reach: Option<&Reach>,
 ) -> Result<(KnownColumns, Checked, Vec<Error>)> {
     let declared = declared(graph, &known)?;
     if !declared.is_empty() {
         let mut all = known.clone();
         all.extend(declared);
-        let (checked, errors) = elt_model::bind(graph, selection, &all, &mut in_memory(graph)?, host);
+        let (checked, errors) = elt_model::bind(graph, selection, &all, &mut in_memory(graph, reach)?, host);
         let is_partial = |error: &Error| {
             let message = error.message();
             message.contains("not found in FROM clause") || message.contains("does not have a column")
@@ -129,7 +142,7 @@ pub fn examine(
             return Ok((all, checked, errors));
         }
     }
-    let (checked, errors) = elt_model::bind(graph, selection, &known, &mut in_memory(graph)?, host);
+    let (checked, errors) = elt_model::bind(graph, selection, &known, &mut in_memory(graph, reach)?, host);
     Ok((known, checked, errors))
 }
 
@@ -138,6 +151,7 @@ pub fn lineage<'g>(
     graph: &'g Compiler,
     models: impl IntoIterator<Item = NodeId>,
     known: &KnownColumns,
+    reach: Option<&Reach>,
 ) -> Result<Lineage<'g>> {
-    Ok(Lineage::new(graph, models, known, &mut in_memory(graph)?))
+    Ok(Lineage::new(graph, models, known, &mut in_memory(graph, reach)?))
 }

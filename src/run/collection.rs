@@ -17,6 +17,8 @@ pub struct CollectionLoad {
     pub source: String,
     /// The collection's own name.
     pub name: String,
+    /// The name of the source's table in YAML: `source.table`.
+    pub label: String,
     /// The raw table: DuckDB schema and name.
     pub schema: String,
     pub table: String,

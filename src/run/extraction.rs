@@ -16,7 +16,7 @@ use elt_base::numbers::counted;
 use elt_extract::Source;
 use elt_extract::land::Landing;
 use elt_model::{Graph, NodeId};
-use elt_project::Target;
+use elt_project::{Target, TargetPart};
 use elt_warehouse::{Session, Warehouse};
 
 use super::collection::{CollectionLoad, LoadMode};
@@ -43,6 +43,8 @@ pub struct Extraction<'a> {
 impl Extraction<'_> {
     /// Loads the collections, and returns the nodes of those that failed. An error means that nothing was read.
     pub fn run(&self, loads: &[NodeId]) -> Result<Vec<NodeId>> {
+        let sources = loads.iter().filter_map(|id| self.graph.node(*id).source_name.as_deref());
+        self.target.require(&sources.map(TargetPart::Source).collect::<Vec<_>>())?;
         let mut collections = Vec::new();
         let mut errors = Vec::new();
         for id in loads {
@@ -153,7 +155,7 @@ impl Extraction<'_> {
         spare: &SpareThreads,
         counting: Option<Counting>,
     ) -> bool {
-        let name = format!("{}.{}", collection.source, collection.table);
+        let name = collection.label.clone();
         let unique_id = format!("load.{}.{name}", self.graph.project);
         // The number of documents of an incremental load is not known in advance.
         let whole = self.extent != LoadExtent::Usual || collection.mode == LoadMode::Full;

@@ -44,6 +44,7 @@ impl Host for SessionHost<'_> {
         if !self.reads_only {
             return answer(self.session, sql);
         }
+        self.session.only_reads(sql)?;
         self.session.begin_reading()?;
         let answer = answer(self.session, sql);
         self.session.rollback();

@@ -23,9 +23,9 @@ pub fn lineage<'g>(
     let below: BTreeSet<NodeId> = sources.iter().flat_map(|id| graph.descendants(*id)).collect();
     let mut selection = everything.clone();
     selection.retain(|id| below.contains(&id) && graph.node(id).kind == NodeKind::Model);
-    let (mut columns, checked, _) = binder::examine(graph, &selection, known.clone(), None)?;
+    let (mut columns, checked, _) = binder::examine(graph, &selection, known.clone(), None, None)?;
     columns.extend(checked.columns);
-    binder::lineage(graph, below, &columns)
+    binder::lineage(graph, below, &columns, None)
 }
 
 /// `reaches customers.city, exported`; None if nothing reads it.

@@ -23,6 +23,14 @@ pub fn prepare(session: &Session) -> Result<()> {
     session.execute(TABLE).map_err(|error| messages::keys_failed("creating the map of surrogate keys", &error))
 }
 
+/// Whether the warehouse has the key map.
+pub fn exist(session: &Session) -> Result<bool> {
+    let count = "select count(*) from duckdb_tables() where database_name = current_database() \
+                 and schema_name = '_elt' and table_name = 'keys'";
+    let failed = |error| messages::keys_failed("reading the map of surrogate keys", &error);
+    Ok(session.count(count).map_err(failed)? > 0)
+}
+
 /// Whether a node can use surrogate keys.
 pub fn asks(graph: &Graph, node: &Node) -> bool {
     graph.has_word(node, "surrogate_key")
@@ -73,6 +81,12 @@ pub fn take_in(session: &Session, keys: &[PublishedKey], is_rebuilt: bool) -> Re
     if wrong.is_empty() || is_rebuilt { Ok(()) } else { Err(messages::keys_gave_way(&wrong)) }
 }
 
+/// The number of ids in a map.
+fn count(session: &Session, map: &str) -> Result<u64> {
+    let count = format!("select count(*) from _elt.keys where _elt_map = {}", literal(map));
+    session.count(&count).map_err(|error| messages::keys_failed("reading the map of surrogate keys", &error))
+}
+
 /// Assigns ids to the keys of all relations that a node's query names with `from`.
 pub fn give(graph: &Compiler, warehouse: &Warehouse, console: &Console, node: &Node) -> Result<()> {
     if !asks(graph, node) {
@@ -86,6 +100,11 @@ pub fn give(graph: &Compiler, warehouse: &Warehouse, console: &Console, node: &N
     }
     let _one_at_a_time = GIVING.lock();
     for key in &query.keys {
+        let is_filled = || graph.nodes().any(|node| node.key_maps.iter().any(|used| used.map == key.map && used.fills));
+        if key.from.is_none() && !is_filled() && count(&session, &key.map)? == 0 {
+            let filled = graph.nodes().flat_map(|node| &node.key_maps).filter(|used| used.fills);
+            return Err(messages::key_map_empty(&key.map, filled.map(|used| used.map.as_str())).at(node.place()));
+        }
         let failed = |error| {
             messages::keys_failed(&format!("assigning ids to the keys of `{}`", key.map), &error).at(node.place())
         };

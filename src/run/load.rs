@@ -96,7 +96,10 @@ impl Loading<'_> {
         let Self { collection, session, landing, .. } = *self;
         let mut loaded = session.loaded(&collection.source, &collection.name)?;
         let incremental = matches!(collection.mode, LoadMode::Incremental { .. });
-        let mut anew = self.extent == LoadExtent::Anew;
+        // Without its own raw table, nothing of the earlier loads can be used.
+        let is_held = loaded.is_none()
+            || session.holds(&collection.schema, &collection.table, &collection.source, &collection.name)?;
+        let mut anew = self.extent == LoadExtent::Anew || !is_held;
         if incremental
             && !anew
             && let Some(loaded) = &loaded
@@ -164,7 +167,6 @@ impl Loading<'_> {
         if let Some(loaded) = &loaded
             && collection.mode == LoadMode::Full
             && !anew
-            && session.catalog()?.get(&collection.schema, &collection.table).is_some()
             && landing.repeats(&manifest, &loaded.load_id)?
         {
             outcome.is_repeated = true;

@@ -311,6 +311,7 @@ pub fn collection(node: &Node, target: &Target) -> Result<CollectionLoad> {
     Ok(CollectionLoad {
         source,
         name: node.collection.clone().unwrap_or_else(|| node.name.clone()),
+        label: node.display_name(),
         schema: node.relation.schema.clone(),
         table: node.relation.identifier.clone(),
         mode,

@@ -5,6 +5,7 @@
 //! - `reading`, `census`, `manifest`: the results of a load, and its record on disk.
 //! - `sql_error`: DuckDB's error for a statement that failed, parsed.
 //! - `sql_text`: SQL that is safe to log, without its literals.
+//! - `names`: names that a database or a file system treats as one name.
 //! - `private`: files and folders that others cannot read.
 //! - `wait`: the servers that the program waits for.
 //! - `secret`, `cancel`, `digest`, `numbers`, `failpoint`: small values, each with one rule.
@@ -19,6 +20,7 @@ pub mod error;
 pub mod failpoint;
 pub mod manifest;
 pub mod messages;
+pub mod names;
 pub mod numbers;
 pub mod path;
 pub mod private;

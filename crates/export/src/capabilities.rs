@@ -23,7 +23,7 @@ pub struct Capabilities {
     pub can_notice_changes: bool,
     /// Its rows can be compared with the warehouse's (`--verify`).
     pub can_compare: bool,
-    /// Its tables are in schemas that a publication may create.
+    /// A publication may create the schema `_elt` for the table of surrogate keys.
     pub has_schemas: bool,
 }
 

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::messages;
 use elt_base::error::{Error, Place, Result, nearest};
+use elt_base::names::folded;
 use elt_project::{ColumnContract, Constraint, ConstraintKind, Index, OnHazard, TableContract};
 
 /// A relation as the warehouse and the project know it: the input of `resolve`.
@@ -156,7 +157,7 @@ pub fn resolve(relations: &[Relation], known: &[Table], on_hazard: OnHazard) -> 
     let mut tables = Vec::new();
     let mut names: BTreeMap<String, &Relation> = BTreeMap::new();
     for relation in relations {
-        if let Some(other) = names.insert(relation.label().to_lowercase(), relation) {
+        if let Some(other) = names.insert(folded(&relation.label()), relation) {
             errors.push(messages::export_name_taken(&relation.label(), &relation.model, &other.model));
         }
         match resolve_one(relation, relations, known, on_hazard) {
@@ -227,6 +228,15 @@ fn resolve_one(relation: &Relation, all: &[Relation], known: &[Table], on_hazard
             comment: declared.comment.clone(),
             on_hazard: declared.on_hazard.unwrap_or(on_hazard),
         });
+    }
+    for declared in &contract.columns {
+        let sets_something =
+            declared.target_type.is_some() || declared.default.is_some() || declared.on_hazard.is_some();
+        if sets_something && column_name(relation, &declared.name).is_none() {
+            let near = nearest(&declared.name, relation.columns.iter().map(|(name, _)| name.as_str()));
+            let error = messages::export_no_such_column(&relation.name, &declared.name, near);
+            errors.push(error.at_maybe(declared.place.clone()));
+        }
     }
     // Those that are not named keep their order behind them.
     let position = |column: &Column| order.iter().position(|name| *name == column.name).unwrap_or(order.len());

@@ -33,6 +33,14 @@ pub trait Target {
     /// The name of the published table with this label, for people: `table `shop.orders``. None: it does not exist.
     fn place_of(&self, label: &str) -> Option<String>;
 
+    /// Checks everything about the tables that needs no connection, before their rows are computed.
+    ///
+    /// # Errors
+    /// Names that the target cannot store or does not tell apart, types that it does not have: all at once.
+    fn check(&self, _tables: &[Table]) -> Result<()> {
+        Ok(())
+    }
+
     /// Connects and begins a publication.
     ///
     /// # Errors

@@ -42,8 +42,8 @@ pub use config::{Age, Freshness};
 pub use describe::{CompiledSql, lineage};
 pub use graph::{
     Access, BatchConfig, BatchSize, BatchWindow, CheckColumns, Config, CsvConfig, DataTest, Deletes, GenericTest,
-    GivenInput, GivenRows, Graph, HardDeletes, Hook, HookTime, LoadKind, MaskWith, Materialized, MetaNames, Node,
-    NodeId, NodeKind, OnMalformed, OnMismatch, OnSchemaChange, OnTruncated, Origin, Relation, RunHooks, Severity,
+    GivenInput, GivenRows, Graph, HardDeletes, Hook, HookTime, KeyMapUse, LoadKind, MaskWith, Materialized, MetaNames,
+    Node, NodeId, NodeKind, OnMalformed, OnMismatch, OnSchemaChange, OnTruncated, Origin, Relation, RunHooks, Severity,
     SnapshotConfig, SnapshotStrategy, SourceConfig, Strategy, TestConfig, TextEncoding, TimeBatch, UnitTest, Verify,
     parse_time,
 };

@@ -43,6 +43,7 @@ pub(super) fn project(files: &[(&str, &str)]) -> Project {
                 export: None,
                 database: "elt_warehouse".into(),
                 settings: Vec::new(),
+                missing: Vec::new(),
             },
         },
         models: Vec::new(),

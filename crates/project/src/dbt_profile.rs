@@ -156,6 +156,7 @@ fn default_target(root: &Path, asked: Option<&str>) -> Target {
         export: None,
         database: DATABASE.to_owned(),
         settings: Vec::new(),
+        missing: Vec::new(),
     }
 }
 

@@ -25,6 +25,7 @@ mod property_file;
 mod published;
 mod selectors;
 mod settings;
+mod target_part;
 mod toml_text;
 mod unit_test;
 mod unit_test_properties;
@@ -68,6 +69,7 @@ pub use unit_test_properties::{
 
 pub use folder_defaults::{Defaults, RunHook};
 pub use settings::{DefaultFolder, MAP_KEYS};
+pub use target_part::{MissingVariable, TargetPart};
 
 /// A project as it is stored on disk, read once. Nothing in it is rendered or resolved yet.
 #[derive(Debug, Clone)]
@@ -92,7 +94,7 @@ pub struct Project {
     pub properties: Properties,
     /// `selectors.yml`, in its order.
     pub selectors: Vec<SelectorDefinition>,
-    /// The folders of the folder defaults in `dbt_project.yml`; none without that file.
+    /// The folders of the folder defaults in `dbt_project.yml` or in `[project]`.
     pub default_folders: Vec<DefaultFolder>,
     /// The doc blocks of all Markdown files there.
     pub docs: Vec<DocBlock>,
@@ -195,7 +197,7 @@ fn settings_of(root: &Path, wanted: &Wanted<'_>, environment: &Environment) -> R
     let toml = dbt_project::read_text(root, PROFILES_FILE)?;
     let Some(dbt) = DbtProject::read(root)? else {
         let Some(toml) = toml else { return Err(messages::profiles_missing(root)) };
-        return Ok((Profiles::of_toml(root, &toml, wanted.target, environment)?, Vec::new()));
+        return Profiles::of_toml(root, &toml, wanted.target, environment);
     };
     let untargeted = YamlTemplate::new(&wanted.vars, None, environment);
     let profile = match wanted.profile {

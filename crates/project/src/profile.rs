@@ -10,6 +10,7 @@ use serde_json::{Map, Value};
 use super::export_profile::ExportProfile;
 use super::folder_defaults::{Defaults, RunHook};
 use super::paths::Paths;
+use super::target_part::MissingVariable;
 use elt_base::digest::sha256;
 use elt_base::secret::Secret;
 
@@ -80,6 +81,8 @@ pub struct Target {
     pub database: String,
     /// `settings:` of an output of `profiles.yml`: DuckDB's settings in every session.
     pub settings: Vec<(String, String)>,
+    /// Environment variables of sources and of the export that are not set. Their text is unchanged in the values.
+    pub missing: Vec<MissingVariable>,
 }
 
 /// The place of a source's collections.

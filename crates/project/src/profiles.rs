@@ -10,8 +10,9 @@ use super::export_profile::{self, ExportPlace, ExportProfile};
 use super::paths::Paths;
 use super::profile::{Profiles, SourceProfile, Target};
 use super::settings;
+use super::target_part::MissingVariable;
 use super::toml_text;
-use super::written::{Entry, Kept, Written, clamp, find, together, unknown_keys};
+use super::written::{Entry, Kept, Written, WrittenValue, clamp, find, together, unknown_keys};
 use crate::messages;
 use elt_base::error::{Error, Place, Result, SourceText};
 use elt_base::secret::Secret;
@@ -28,11 +29,17 @@ impl Profiles {
     ///
     /// Fails, always with exit code 2 and if possible at the place in the file, if it is not TOML, a key or target is
     /// unknown, a value has the wrong type, or a variable is not set.
-    pub(super) fn of_toml(root: &Path, text: &str, target: Option<&str>, environment: &Environment) -> Result<Self> {
+    /// Also returns the entries of `[project]`.
+    pub(super) fn of_toml(
+        root: &Path,
+        text: &str,
+        target: Option<&str>,
+        environment: &Environment,
+    ) -> Result<(Self, Vec<Entry>)> {
         Self::parse(root.to_path_buf(), text, target, environment)
     }
 
-    fn parse(root: PathBuf, text: &str, target: Option<&str>, environment: &Environment) -> Result<Self> {
+    fn parse(root: PathBuf, text: &str, target: Option<&str>, environment: &Environment) -> Result<(Self, Vec<Entry>)> {
         let shown = SourceText::new(PROFILES_FILE, blot_passwords(text));
         let file = toml_text::parse(text, &shown)?;
         let top = file.table("profiles.toml")?;
@@ -51,7 +58,7 @@ impl Profiles {
         let profiles = settings::read(root, entries, "`[project]`", &project.place, target, &mut keep);
         keep.errors.sort_by_key(|error| error.places().first().map(|place| place.span.start));
         match (profiles, Error::many(keep.errors)) {
-            (Some(profiles), None) => Ok(profiles),
+            (Some(profiles), None) => Ok((profiles, entries.to_vec())),
             (_, Some(error)) => Err(error),
             (None, None) => Err(messages::no_targets(clamp(&shown, 0, 0))),
         }
@@ -125,7 +132,7 @@ fn chosen<'a>(
 
 fn read_target(root: &Path, name: &str, written: &Written, environment: &Environment) -> Result<Target> {
     let mut written = written.clone();
-    let mut errors = fill(&mut written, environment);
+    let (missing, mut errors) = fill_parts(&mut written, environment);
     let of = format!("`[target.{name}]`");
     let entries = written.table(name)?;
     errors.extend(unknown_keys(entries, TARGET_KEYS, &of));
@@ -144,7 +151,9 @@ fn read_target(root: &Path, name: &str, written: &Written, environment: &Environ
     let mut sources = BTreeMap::new();
     if let Some(written) = find(entries, "sources") {
         for source in keep.keep(written.table("sources")).unwrap_or_default() {
-            if let Some(profile) = keep.keep(read_source(root, &of, source)) {
+            let profile = read_source(root, &of, source);
+            let profile = or_missing(profile, &missing, Some(&source.key));
+            if let Some(profile) = keep.keep(profile) {
                 sources.insert(source.key.clone(), profile);
             }
         }
@@ -155,10 +164,11 @@ fn read_target(root: &Path, name: &str, written: &Written, environment: &Environ
             ExportPlace::Duckdb { path, .. } => *path == warehouse,
             _ => false,
         };
-        keep.keep(export.and_then(|export| match is_warehouse(&export) {
+        let export = export.and_then(|export| match is_warehouse(&export) {
             true => Err(messages::export_duckdb_is_warehouse(&warehouse).at(written.place.clone())),
             false => Ok(export),
-        }))
+        });
+        keep.keep(or_missing(export, &missing, None))
     });
     match Error::many(keep.errors) {
         Some(error) => Err(error),
@@ -173,6 +183,7 @@ fn read_target(root: &Path, name: &str, written: &Written, environment: &Environ
             export,
             database: DATABASE.to_owned(),
             settings: Vec::new(),
+            missing,
         }),
     }
 }
@@ -212,9 +223,59 @@ fn refuse_unknown(entries: &[Entry], known: &[&str], of: &str) -> Result<()> {
     Error::many(unknown_keys(entries, known, of)).map_or(Ok(()), Err)
 }
 
+/// Replaces variables in a target. Those of its sources and its export may be missing, because not every command needs
+/// them. Returns them, and an error for each other variable that is not set.
+fn fill_parts(target: &mut Written, environment: &Environment) -> (Vec<MissingVariable>, Vec<Error>) {
+    let mut missing = Vec::new();
+    let mut errors = Vec::new();
+    let mut part = |written: &mut Written, source: Option<&str>| {
+        for (name, place) in unfilled(written, environment) {
+            if name.is_empty() {
+                errors.push(messages::bad_variable(place));
+                continue;
+            }
+            let (source, known) = (source.map(str::to_owned), environment.names().map(str::to_owned).collect());
+            missing.push(MissingVariable { source, name, place, known });
+        }
+    };
+    let mut others = Vec::new();
+    if let WrittenValue::Table(entries) = &mut target.value {
+        for entry in entries {
+            match (entry.key.as_str(), &mut entry.value.value) {
+                ("sources", WrittenValue::Table(sources)) => {
+                    sources.iter_mut().for_each(|source| part(&mut source.value, Some(&source.key)));
+                }
+                ("export", _) => part(&mut entry.value, None),
+                _ => others.extend(fill(&mut entry.value, environment)),
+            }
+        }
+    }
+    errors.extend(others);
+    (missing, errors)
+}
+
+/// A part that was read. If it cannot be read without its missing variables, they are the error.
+fn or_missing<T>(read: Result<T>, missing: &[MissingVariable], source: Option<&str>) -> Result<T> {
+    let is_its = |missing: &&MissingVariable| missing.source.as_deref() == source;
+    match (read, Error::many(missing.iter().filter(is_its).map(MissingVariable::error).collect())) {
+        (Err(_), Some(error)) => Err(error),
+        (read, _) => read,
+    }
+}
+
 /// Replaces variables in every text of `written`. Returns an error for each variable that is not set.
 fn fill(written: &mut Written, environment: &Environment) -> Vec<Error> {
-    let mut errors = Vec::new();
+    let error = |(name, place): (String, Place)| match name.is_empty() {
+        true => messages::bad_variable(place),
+        false => messages::unset_variable(&name, environment.names(), place),
+    };
+    unfilled(written, environment).into_iter().map(error).collect()
+}
+
+/// Replaces variables in every text of `written`. Returns those that are not set, with their places; without a name if
+/// it is no variable.
+fn unfilled(written: &mut Written, environment: &Environment) -> Vec<(String, Place)> {
+    let mut found = Vec::new();
     written.each_text(&mut |text, place| match environment.fill(text) {
         Ok(filled) => *text = filled,
         Err(unset) => {
@@ -227,14 +288,10 @@ fn fill(written: &mut Written, environment: &Environment) -> Vec<Error> {
                 }
                 None => place.clone(),
             };
-            errors.push(if unset.name.is_empty() {
-                messages::bad_variable(place)
-            } else {
-                messages::unset_variable(&unset.name, environment.names(), place)
-            });
+            found.push((unset.name, place));
         }
     });
-    errors
+    found
 }
 
 /// `text` with stars instead of the literal part of every URI's password, for errors. The length in bytes is unchanged.

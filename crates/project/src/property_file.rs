@@ -29,8 +29,6 @@ const TOP_KEYS: &[&str] = &[
     "exposures",
     "groups",
 ];
-/// Keys that describe resources that are not needed for a build.
-const TOP_IGNORED: &[&str] = &["tests"];
 /// Keys for other tools. They have no effect here.
 const TOP_UNUSED: &[&str] = &["metrics", "saved_queries", "semantic_models"];
 const TOP_UNSUPPORTED: &[&str] = &["functions"];
@@ -107,7 +105,8 @@ pub(super) fn read(
             "analyses" => properties.analyses.extend(file.nodes(key, value, "an analysis")),
             "macros" => properties.macros.extend(file.macros(value)),
             "snapshots" => properties.snapshots.extend(file.nodes(key, value, "a snapshot")),
-            "data_tests" => properties.tests.extend(file.nodes(key, value, "a data test")),
+            // `tests` is the name from before dbt 1.8.
+            "data_tests" | "tests" => properties.tests.extend(file.nodes(key, value, "a data test")),
             "unit_tests" => properties.unit_tests.extend(file.unit_tests(value)),
             "sources" => {
                 for item in file.keep(value.list(key)).unwrap_or_default() {
@@ -130,7 +129,6 @@ pub(super) fn read(
             _ if TOP_UNSUPPORTED.contains(&key) => {
                 file.errors.push(messages::not_supported_yet(key, entry.key_place.clone()));
             }
-            _ if TOP_IGNORED.contains(&key) => {}
             _ => file.errors.push(messages::unknown_key(key, "a properties file", TOP_KEYS, entry.key_place.clone())),
         }
     }

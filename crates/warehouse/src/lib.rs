@@ -10,6 +10,7 @@ mod clone;
 mod history;
 mod messages;
 mod raw;
+mod reach;
 mod reader;
 mod segments;
 mod session;
@@ -33,6 +34,7 @@ pub use built::Built;
 pub use catalog::{Catalog, Columns, RelationKind};
 pub use history::{LastLoad, WatermarkChange};
 pub use raw::{Applied, Intake};
+pub use reach::Reach;
 pub use session::{Interrupter, Session};
 
 pub use state::Loaded;
@@ -80,6 +82,8 @@ pub struct Options {
     pub settings: Vec<(String, String)>,
     /// The folder for relative paths in SQL to files that are not in the current folder.
     pub folder: Option<PathBuf>,
+    /// The files that SQL may read. None allows all, and writing.
+    pub reach: Option<Reach>,
 }
 
 impl Options {
@@ -164,14 +168,16 @@ impl Warehouse {
         }))
     }
 
-    /// An empty database of this name in memory. Relative paths in SQL begin at `folder`.
-    pub fn in_memory(folder: &Path, database: &str) -> Result<Self> {
+    /// An empty database of this name in memory. Relative paths in SQL begin at `folder`. `reach`: the files that SQL
+    /// may read; None allows all.
+    pub fn in_memory(folder: &Path, database: &str, reach: Option<&Reach>) -> Result<Self> {
         let database = Some(database.to_owned()).filter(|name| !name.is_empty());
         let options = Options { threads: Some(1), folder: Some(folder.to_owned()), database, ..Options::default() };
         let root = config(&options).and_then(|config| {
             Connection::open_in_memory_with_flags(config).map_err(|error| cannot_open(Path::new(":memory:"), error))
         })?;
-        root.execute_batch(&format!("attach ':memory:' as {}", quote(&options.catalog())))
+        let limit = reach.map(|reach| format!("; {}", reach.limit())).unwrap_or_default();
+        root.execute_batch(&format!("attach ':memory:' as {}{limit}", quote(&options.catalog())))
             .map_err(|error| cannot_open(Path::new(":memory:"), error))?;
         Ok(Self {
             path: None,
@@ -229,8 +235,9 @@ fn attach(path: &Path, options: &Options, how: &str) -> Result<Connection> {
     // started.
     let spill = format!("{}.tmp", path.to_string_lossy());
     let file = literal(&path.to_string_lossy());
+    let limit = options.reach.as_ref().map(|reach| format!("; {}", reach.limit())).unwrap_or_default();
     root.execute_batch(&format!(
-        "set temp_directory = {}; attach {file} as {}{how}",
+        "set temp_directory = {}; attach {file} as {}{how}{limit}",
         literal(&spill),
         quote(&options.catalog())
     ))

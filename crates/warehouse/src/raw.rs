@@ -184,6 +184,10 @@ impl Session {
             rows,
         })
         .map_err(failed)?;
+        if loaded.is_none() {
+            self.record_raw_table(intake.schema, intake.table, &manifest.source, &manifest.collection)
+                .map_err(failed)?;
+        }
         Ok(applied)
     }
 
@@ -200,8 +204,14 @@ impl Session {
         if self.catalog()?.get(intake.schema, intake.table) != Some(RelationKind::View) {
             return Ok(());
         }
-        let copy = format!("{}.{}", quote(intake.schema), quote(&format!("_elt_{}", intake.table)));
-        self.execute(&format!("create or replace table {copy} as from {table}; drop view {table}"))?;
+        // A collection of any other name may exist in the same schema.
+        let mut name = format!("_elt_{}", intake.table);
+        let catalog = self.catalog()?;
+        while catalog.get(intake.schema, &name).is_some() {
+            name.push('_');
+        }
+        let copy = format!("{}.{}", quote(intake.schema), quote(&name));
+        self.execute(&format!("create table {copy} as from {table}; drop view {table}"))?;
         self.execute(&format!("alter table {copy} rename to {}", quote(intake.table)))
     }
 

@@ -52,6 +52,11 @@ impl Session {
         Self { link: Link::Asked(reader) }
     }
 
+    /// Whether another process answers the queries.
+    pub(super) fn is_asking(&self) -> bool {
+        matches!(self.link, Link::Asked(_))
+    }
+
     /// The connection, if it is this process's own.
     fn connection(&self) -> Result<&Connection, SqlError> {
         match &self.link {
@@ -205,7 +210,12 @@ impl Drop for Session {
 }
 
 fn sql_error(error: duckdb::Error) -> SqlError {
-    SqlError::parse(&error.to_string())
+    const REFUSED: &str = "file system operations are disabled by configuration";
+    let mut error = SqlError::parse(&error.to_string());
+    if error.message.contains(REFUSED) {
+        error.message = error.message.replace(REFUSED, "a command that only reads can read only the files of sources");
+    }
+    error
 }
 
 /// Appends a batch's rows as texts, in the format of DuckDB's client.

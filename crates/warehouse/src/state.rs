@@ -35,6 +35,10 @@ insert into _elt.meta select 'version', '2' where not exists (from _elt.meta whe
 commit;
 ";
 
+/// The collection that filled each raw table last. The names are compared as DuckDB compares them.
+const RAW_TABLES: &str = "create table if not exists _elt.raw_tables (
+    schema_name varchar not null, table_name varchar not null, source varchar not null, collection varchar not null)";
+
 /// The upgrade from version 1.
 const UPGRADE: &str = "
 begin transaction;
@@ -66,9 +70,10 @@ pub(super) fn prepare(session: &Session) -> Result<(), SqlError> {
     let script = match version(session) {
         Err(_) => TABLES,
         Ok(Some(version)) if version == "1" => UPGRADE,
-        Ok(_) => return Ok(()),
+        Ok(_) => return session.execute(RAW_TABLES),
     };
-    session.execute(script).inspect_err(|_| session.rollback())
+    session.execute(script).inspect_err(|_| session.rollback())?;
+    session.execute(RAW_TABLES)
 }
 
 /// Whether elt ever wrote to the database. A database that only dbt wrote does not have elt's tables.
@@ -147,6 +152,45 @@ impl Session {
             .transpose()
             .map_err(|cause| Error::failed("`_elt.collections` contains an unknown `id_kind`").caused_by(&cause))?;
         Ok(Some(Loaded { load_id, full_load_id, watermark, watermark_path, columns, id_kind }))
+    }
+
+    /// Whether the raw table exists and holds the documents of this collection. It may hold those of another collection
+    /// if both names were one to DuckDB, or if a collection of such a name left the project.
+    pub fn holds(&self, schema: &str, table: &str, source: &str, collection: &str) -> Result<bool> {
+        if self.catalog()?.get(schema, table).is_none() {
+            return Ok(false);
+        }
+        let rows = self
+            .rows(&format!("select source, collection from _elt.raw_tables where {}", is_raw_table(schema, table)))?;
+        if let Some(row) = rows.first() {
+            return Ok(row.iter().map(Option::as_deref).eq([Some(source), Some(collection)]));
+        }
+        // Nothing was recorded when collections still shared their raw tables.
+        let others = format!(
+            "select count(*) from _elt.collections where lower(source) = lower({0}) and lower(collection) = lower({1}) \
+             and not (source = {0} and collection = {1})",
+            literal(source),
+            literal(collection)
+        );
+        Ok(self.count(&others)? == 0)
+    }
+
+    /// Records which collection the raw table holds, in the transaction that changed it.
+    pub(super) fn record_raw_table(
+        &self,
+        schema: &str,
+        table: &str,
+        source: &str,
+        collection: &str,
+    ) -> Result<(), SqlError> {
+        self.execute(&format!(
+            "delete from _elt.raw_tables where {}; insert into _elt.raw_tables values ({}, {}, {}, {})",
+            is_raw_table(schema, table),
+            literal(schema),
+            literal(table),
+            literal(source),
+            literal(collection)
+        ))
     }
 
     /// Records a load and its census, in the transaction that changed the raw table.
@@ -232,6 +276,11 @@ pub(super) struct LoadRecord<'a> {
     pub counts: (Option<u64>, Option<u64>),
     /// The rows of the raw table after the load.
     pub rows: u64,
+}
+
+/// The condition that selects a raw table of `_elt.raw_tables`.
+fn is_raw_table(schema: &str, table: &str) -> String {
+    format!("lower(schema_name) = lower({}) and lower(table_name) = lower({})", literal(schema), literal(table))
 }
 
 fn number(number: Option<u64>) -> String {

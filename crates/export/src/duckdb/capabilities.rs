@@ -4,4 +4,9 @@
 
 use crate::capabilities::Capabilities;
 
-pub const CAPABILITIES: Capabilities = Capabilities { can_compare: true, ..Capabilities::only_publishes("DuckDB") };
+pub const CAPABILITIES: Capabilities = Capabilities {
+    can_compare: true,
+    // The schema `_elt` of the file holds the record of publications, so surrogate keys need another place.
+    has_schemas: false,
+    ..Capabilities::only_publishes("DuckDB")
+};

@@ -15,9 +15,11 @@ mod writing;
 use std::path::Path;
 
 pub use self::capabilities::capabilities_of;
+use self::places::check_places;
 use self::record::Record;
 use self::writing::FilePublication;
 use super::capabilities::Capabilities;
+use super::contract::Table;
 use super::exporter::{Exporter, Opening, Target};
 use elt_base::error::Result;
 use elt_project::FileFormat;
@@ -42,6 +44,10 @@ impl Target for FileTarget<'_> {
         let record = Record::read(self.folder).ok()??;
         let path = self.folder.join(record.tables.get(label)?.path.as_ref()?);
         path.exists().then(|| format!("`{}`", path.display()))
+    }
+
+    fn check(&self, tables: &[Table]) -> Result<()> {
+        check_places(tables, self.format)
     }
 
     fn open<'a>(&self, opening: Opening<'a>) -> Result<Box<dyn Exporter + 'a>> {

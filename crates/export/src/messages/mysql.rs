@@ -15,6 +15,17 @@ pub(crate) fn mysql_name_too_long(what: &str, characters: usize) -> Error {
     Error::failed(format!("{what} has {characters} characters, but MySQL allows at most 64")).hint("use a shorter name")
 }
 
+pub(crate) fn mysql_name_ends_with_blank(what: &str) -> Error {
+    Error::failed(format!("{what} ends with a blank, which MySQL does not allow")).hint("use a name without it")
+}
+
+pub(crate) fn mysql_columns_alike(table: &str, one: &str, other: &str) -> Error {
+    Error::failed(format!(
+        "columns `{one}` and `{other}` of `{table}` are one name to MySQL, which ignores letter case and accents"
+    ))
+    .hint("rename one of them in the model's SQL")
+}
+
 pub(crate) fn mysql_column_count(table: &str, columns: usize, max: usize) -> Error {
     Error::failed(format!("`{table}` has {columns} columns, but InnoDB allows 1 to {max}"))
 }

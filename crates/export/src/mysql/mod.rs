@@ -14,6 +14,7 @@ mod fit;
 mod load;
 mod lock;
 mod mysql_type;
+mod names;
 mod plan;
 mod staging;
 mod statements;
@@ -22,6 +23,7 @@ mod table;
 use self::capabilities::CAPABILITIES;
 use self::staging::MysqlPublication;
 use super::capabilities::Capabilities;
+use super::contract::Table;
 use super::exporter::{Exporter, Opening, Target};
 use elt_base::error::Result;
 use elt_base::secret::Secret;
@@ -44,6 +46,10 @@ impl Target for MysqlTarget<'_> {
 
     fn place_of(&self, label: &str) -> Option<String> {
         Some(format!("table `{label}`"))
+    }
+
+    fn check(&self, tables: &[Table]) -> Result<()> {
+        names::check(tables)
     }
 
     fn open<'a>(&self, opening: Opening<'a>) -> Result<Box<dyn Exporter + 'a>> {

@@ -11,7 +11,7 @@ use elt_base::error::{Error, Result};
 use elt_connect::mysql::Flavour;
 use elt_project::OnHazard;
 
-const IDENTIFIER_CHARACTERS_MAX: usize = 64;
+pub const IDENTIFIER_CHARACTERS_MAX: usize = 64;
 /// InnoDB's own limit of columns in a table.
 const COLUMNS_MAX: usize = 1_017;
 const KEY_BYTES_MAX: usize = 3_072;

@@ -37,6 +37,7 @@ mod watch;
 use self::capabilities::CAPABILITIES;
 use self::copy::describe;
 use self::staging::PostgresPublication;
+use self::table::PostgresTable;
 use super::capabilities::Capabilities;
 use super::contract::Table;
 use super::exporter::{Exporter, Opening, Target};
@@ -69,6 +70,10 @@ impl Target for PostgresTarget<'_> {
             true => format!("table `{label}`"),
             false => format!("table `{}.{label}`", self.schema),
         })
+    }
+
+    fn check(&self, tables: &[Table]) -> Result<()> {
+        PostgresTable::all_of(tables, self.schema).map(drop)
     }
 
     fn open<'a>(&self, opening: Opening<'a>) -> Result<Box<dyn Exporter + 'a>> {

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use chrono::{DateTime, TimeDelta, Utc};
+use parking_lot::Mutex;
 
 use super::disk::{create_folders, exists, same_bytes, subfolders, sync_folder};
 use super::folder;
@@ -17,6 +18,8 @@ use crate::messages;
 use elt_base::error::Result;
 use elt_base::manifest::{LoadKind, Manifest};
 use elt_base::private::create_folder;
+
+static CHOOSING: Mutex<()> = Mutex::new(());
 
 /// The landing folder of one target.
 #[derive(Debug, Clone)]
@@ -33,15 +36,20 @@ impl Landing {
         &self.root
     }
 
-    /// The folder of a collection's loads.
-    fn collection(&self, source: &str, collection: &str) -> PathBuf {
-        self.root.join(folder::encode(source)).join(folder::encode(collection))
+    /// The folder of a collection's loads. It exists if the collection was ever loaded.
+    fn collection(&self, source: &str, collection: &str) -> Result<PathBuf> {
+        folder::own(&folder::own(&self.root, source)?, collection)
     }
 
     /// Starts a load, and removes the unfinished loads of this collection.
     pub fn begin(&self, source: &str, collection: &str, load_id: &str, mode: LoadKind) -> Result<Load> {
-        let parent = self.collection(source, collection);
-        create_folders(&parent)?;
+        let parent = {
+            // Two collections whose names a file system treats as one choose their folders one after the other.
+            let _one_at_a_time = CHOOSING.lock();
+            let parent = self.collection(source, collection)?;
+            create_folders(&parent)?;
+            parent
+        };
         for folder in unfinished(&parent)? {
             remove_unfinished(&folder)?;
         }
@@ -63,7 +71,7 @@ impl Landing {
         fingerprint: &str,
         age_max: TimeDelta,
     ) -> Result<Option<(LoadPlan, Load)>> {
-        for folder in unfinished(&self.collection(source, collection))? {
+        for folder in unfinished(&self.collection(source, collection)?)? {
             let Some(plan) = load_plan::read(&folder)? else { continue };
             let started = DateTime::parse_from_rfc3339(&plan.started_at);
             let young = started.is_ok_and(|started| Utc::now().signed_duration_since(started) <= age_max);
@@ -82,7 +90,7 @@ impl Landing {
     pub fn finished(&self, source: &str, collection: &str, after: Option<&str>) -> Result<Vec<Manifest>> {
         let after = after.map(folder::encode);
         let mut manifests = Vec::new();
-        for folder in subfolders(&self.collection(source, collection))? {
+        for folder in subfolders(&self.collection(source, collection)?)? {
             let is_older = |after: &String| folder.file_name().is_some_and(|name| name <= after.as_str());
             if !after.as_ref().is_some_and(is_older) {
                 manifests.extend(read_manifest(folder)?);
@@ -104,7 +112,7 @@ impl Landing {
 
     /// Whether a finished load has exactly the bytes of an earlier one: the same documents, order and columns.
     pub fn repeats(&self, manifest: &Manifest, earlier: &str) -> Result<bool> {
-        let folder = self.collection(&manifest.source, &manifest.collection).join(folder::encode(earlier));
+        let folder = self.collection(&manifest.source, &manifest.collection)?.join(folder::encode(earlier));
         let Some(earlier) = read_manifest(folder)? else { return Ok(false) };
         let is_alike = earlier.reading.columns == manifest.reading.columns
             && earlier.reading.id_kind == manifest.reading.id_kind
@@ -145,7 +153,7 @@ impl Landing {
 
     /// One finished load of a collection. None if it does not exist.
     pub fn load(&self, source: &str, collection: &str, load_id: &str) -> Result<Option<Manifest>> {
-        read_manifest(self.collection(source, collection).join(folder::encode(load_id)))
+        read_manifest(self.collection(source, collection)?.join(folder::encode(load_id)))
     }
 
     /// The last load of a collection, if it was refused and no later load has begun.

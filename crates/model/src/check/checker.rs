@@ -28,6 +28,13 @@ pub struct Checked {
     /// Those of them that name a relation that does not exist yet, or something that hooks may create before they are
     /// built.
     pub by_hooks: BTreeSet<NodeId>,
+    /// Those of them that read files which a command that only reads must not read.
+    pub by_files: BTreeSet<NodeId>,
+    /// Collections whose documents may have the columns that failed queries miss. The warehouse knows them from an
+    /// earlier load.
+    pub missed: BTreeSet<NodeId>,
+    /// The number of errors that a load of these collections may mend.
+    pub mendable: usize,
 }
 
 /// Binds the selected models, all nodes that they read, and the selected tests. Templates may query `host`, which
@@ -85,17 +92,17 @@ fn sample_batch(node: &Node) -> Option<TimeBatch> {
     node.config.batch.as_ref().map(|config| TimeBatch { start: config.begin, end: config.begin })
 }
 
-struct Checker<'a> {
-    graph: &'a Compiler,
+pub(super) struct Checker<'a> {
+    pub(super) graph: &'a Compiler,
     binder: &'a mut dyn Binder,
     host: Option<&'a dyn Host>,
     /// The node's SQL depends on the present content of the warehouse, or on such a node.
     by_data: BTreeSet<NodeId>,
     schemas: BTreeSet<String>,
     /// The node failed, or depends on a failed node. The failure is reported once.
-    broken: BTreeSet<NodeId>,
-    errors: Vec<Error>,
-    checked: Checked,
+    pub(super) broken: BTreeSet<NodeId>,
+    pub(super) errors: Vec<Error>,
+    pub(super) checked: Checked,
 }
 
 impl Checker<'_> {
@@ -324,12 +331,10 @@ impl Checker<'_> {
         let names: Vec<String> = columns.iter().map(|(name, _)| name.clone()).collect();
         if let Err(error) = Key::of(&node.name, &node.config, &names) {
             let place = key_in_sql(&node.source, "unique_key").unwrap_or_else(|| node.place());
-            self.errors.push(error.at(place));
-            self.broken.insert(node.id);
+            self.missing(node, error.at(place));
         }
         if let Err(error) = self.contract(node, columns) {
-            self.errors.push(error);
-            self.broken.insert(node.id);
+            self.missing(node, error);
         }
     }
 
@@ -366,8 +371,11 @@ impl Checker<'_> {
         }
         match compiled {
             Ok(compiled) => Some(compiled),
-            Err(_) if self.by_data.contains(&node.id) => {
+            Err(error) if self.by_data.contains(&node.id) => {
                 self.checked.unchecked.insert(node.id);
+                if error.message().contains("a command that only reads") {
+                    self.checked.by_files.insert(node.id);
+                }
                 None
             }
             Err(error) => {
@@ -458,6 +466,11 @@ impl Checker<'_> {
             self.checked.unchecked.insert(node.id);
             return;
         }
+        if error.kind.eq_ignore_ascii_case("permission") {
+            self.checked.unchecked.insert(node.id);
+            self.checked.by_files.insert(node.id);
+            return;
+        }
         // The name of a model, written as a plain table name without `ref`.
         let bare = error.message.strip_prefix("Table with name ").and_then(|rest| rest.split(' ').next());
         let bare = bare.filter(|name| self.graph.by_name(name).is_some());
@@ -468,10 +481,20 @@ impl Checker<'_> {
         }
         let owner = format!("{} `{}`", node.kind, node.display_name());
         let read = error.candidates.is_empty().then(|| self.column_read(node, &error.message)).flatten();
-        let candidates = read.map_or_else(|| error.candidates.clone(), |near| vec![near]);
+        let candidates = match read {
+            Some(near) => vec![near],
+            // The columns that every raw table has are no candidates.
+            None if self.reads_empty(node) => Vec::new(),
+            None => error.candidates.clone(),
+        };
         let said = messages::sql(&owner, &error.message, &candidates, places);
         let hint = bare.map(|name| format!("`{name}` is a node of this project: write `{{{{ ref('{name}') }}}}`"));
-        self.errors.push(said.hint_maybe(hint));
+        let said = said.hint_maybe(hint);
+        // A name or type that does not fit. A parser's error does not depend on columns.
+        if error.kind.eq_ignore_ascii_case("binder") {
+            return self.missing(node, said);
+        }
+        self.errors.push(said);
         self.broken.insert(node.id);
     }
 }

@@ -3,5 +3,6 @@
 //! Knows a database only as the trait `Binder`.
 
 mod checker;
+mod missing;
 
 pub use checker::{Checked, bind, bound_ephemeral, check};

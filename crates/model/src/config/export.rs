@@ -5,23 +5,16 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::value::{BadConfig, ConfigReader};
 use crate::graph::Node;
-use elt_base::error::nearest;
 use elt_project::{ColumnContract, ColumnProperties, Index, OnHazard, TableContract};
-
-const TABLE_KEYS: [&str; 6] = ["schema", "table", "owner", "columns", "partition_by", "on_hazard"];
-const COLUMN_KEYS: [&str; 3] = ["type", "default", "on_hazard"];
 
 /// The part that a node's own configuration contains, without columns and comments.
 pub(crate) fn read(read: &mut ConfigReader<'_>) -> TableContract {
     let mut contract = TableContract::default();
     let export = read.map("export");
-    for (key, complaint, hint) in unknown(&export, &TABLE_KEYS) {
-        read.refuse_with(&key, complaint, &hint);
-    }
     let mut own = ConfigReader::new(&export);
     contract.schema = own.text("schema");
     contract.table = own.text("table");
@@ -29,24 +22,12 @@ pub(crate) fn read(read: &mut ConfigReader<'_>) -> TableContract {
     contract.column_order = own.names("columns");
     contract.partition_by = own.names("partition_by");
     contract.on_hazard = own.choice("on_hazard", OnHazard::CHOICES);
-    for bad in own.finish().0 {
-        read.refuse_with(&bad.key, bad.complaint, bad.hint.as_deref().unwrap_or_default());
+    for bad in own.finish_closed("`export`") {
+        read.refuse_as(bad);
     }
     contract.grants = grants(read);
     contract.indexes = indexes(read);
     contract
-}
-
-fn unknown(map: &Map<String, Value>, known: &[&'static str]) -> Vec<(String, String, String)> {
-    map.keys()
-        .filter(|key| !known.contains(&key.as_str()))
-        .map(|key| {
-            let names = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
-            let near = nearest(key, known.iter().copied());
-            let near = near.map(|near| format!("did you mean `{near}`? ")).unwrap_or_default();
-            (key.clone(), "is not a key of `export`".to_owned(), format!("{near}it accepts {names}"))
-        })
-        .collect()
 }
 
 fn grants(read: &mut ConfigReader<'_>) -> BTreeMap<String, Vec<String>> {
@@ -87,8 +68,8 @@ fn indexes(read: &mut ConfigReader<'_>) -> Vec<Index> {
             unique: own.flag("unique").unwrap_or(false),
             method: own.text("type").map(|method| method.to_lowercase()),
         };
-        for bad in own.finish().0 {
-            read.refuse("indexes", format!("has an entry whose `{}` {}", bad.key, bad.complaint));
+        for bad in own.finish_closed("an entry of `indexes`") {
+            read.refuse_as(bad);
         }
         if index.columns.is_empty() {
             read.refuse("indexes", "has an entry without `columns`".into());
@@ -105,16 +86,25 @@ pub(crate) fn column(column: &ColumnProperties) -> (ColumnContract, Vec<BadConfi
         ColumnContract { name: column.name.clone(), place: Some(column.place.clone()), ..ColumnContract::default() };
     let mut of_column = ConfigReader::new(&column.config);
     let export = of_column.map("export");
-    for (key, complaint, hint) in unknown(&export, &COLUMN_KEYS) {
-        of_column.refuse_with(&key, complaint, &hint);
-    }
     let mut own = ConfigReader::new(&export);
     contract.target_type = own.text("type");
     contract.default = own.text("default");
     contract.on_hazard = own.choice("on_hazard", OnHazard::CHOICES);
-    let mut bad = of_column.finish().0;
-    bad.extend(own.finish().0);
+    for key in ["meta", "quote", "tags"] {
+        of_column.value(key);
+    }
+    let mut bad = of_column.finish_closed("a column's `config`");
+    bad.extend(own.finish_closed("a column's `export`"));
     (contract, bad)
+}
+
+/// The faults in the configuration of a source's column.
+pub(crate) fn source_column(column: &ColumnProperties) -> Vec<BadConfig> {
+    let mut own = ConfigReader::new(&column.config);
+    for key in ["meta", "on_mismatch", "quote", "tags"] {
+        own.value(key);
+    }
+    own.finish_closed("the `config` of a source's column")
 }
 
 impl Node {

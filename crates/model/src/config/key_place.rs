@@ -2,6 +2,7 @@
 //!
 //! Reads texts only.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::value::canonical;
@@ -18,6 +19,17 @@ pub(crate) fn key_in_sql(source: &Arc<SourceText>, key: &str) -> Option<Place> {
         let found = regex::Regex::new(&pattern).ok()?.find_at(text, from)?;
         Some(Place::new(source, found.range()))
     })
+}
+
+/// A key within `{…}` on one line.
+fn key_in_braces(line: &str, key: &str) -> Option<Range<usize>> {
+    let is_key = |at: &usize| {
+        let before = line[..*at].trim_end_matches([' ', '\'', '"', '+']);
+        let after = line[*at + key.len()..].trim_start_matches(['\'', '"']).trim_start();
+        before.ends_with(['{', ',']) && after.starts_with(':')
+    };
+    let at = line.match_indices(key).map(|(at, _)| at).find(is_key)?;
+    Some(at..at + key.len())
 }
 
 /// The `key:` line below an entry. The entry itself if the key is not found, and None if the entry has no text.
@@ -46,7 +58,32 @@ pub(crate) fn key_in_yaml(entry: &Place, key: &str) -> Option<Place> {
         if body.contains(':') && canonical(name) == key {
             return Some(Place::new(&entry.source, at + indent..at + line.trim_end().len()));
         }
+        if let Some(found) = is_content.then(|| key_in_braces(line, key)).flatten() {
+            return Some(Place::new(&entry.source, at + found.start..at + found.end));
+        }
         at += line.len();
     }
     Some(entry.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Place, key_in_yaml};
+    use elt_base::error::SourceText;
+
+    #[test]
+    fn keys_below_an_entry() {
+        let text =
+            "models:\n  - name: a\n    config: {tags: [x], export: {tabel: \"limit: 5\"}}\n  - name: b\n    limit: 5\n";
+        let source = SourceText::new("m.yml", text);
+        #[track_caller]
+        fn check(source: &std::sync::Arc<SourceText>, line: usize, key: &str, expected: &str) {
+            let found = key_in_yaml(&Place::line(source, line), key).expect("a place");
+            assert_eq!(&source.text[found.span], expected);
+        }
+        check(&source, 2, "tabel", "tabel");
+        check(&source, 2, "tags", "tags");
+        check(&source, 2, "limit", "- name: a");
+        check(&source, 4, "limit", "limit: 5");
+    }
 }

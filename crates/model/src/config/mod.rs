@@ -19,4 +19,4 @@ pub use freshness::{Age, Freshness};
 pub(crate) use key_place::{key_in_sql, key_in_yaml};
 pub(crate) use node::Of;
 pub(crate) use unrendered::unrendered;
-pub(crate) use value::{Misspelt, canonical, folder_defaults, merge, texts};
+pub(crate) use value::{BadConfig, UnreadKey, canonical, folder_defaults, merge, texts};

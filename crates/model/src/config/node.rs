@@ -5,7 +5,7 @@
 use serde_json::{Map, Value};
 
 use super::export;
-use super::value::{BadConfig, ConfigReader, Misspelt};
+use super::value::{BadConfig, ConfigReader, UnreadKey};
 use crate::graph::{
     BatchConfig, Config, Deletes, Materialized, OnSchemaChange, Severity, SnapshotConfig, SourceConfig, Strategy,
     TestConfig,
@@ -27,10 +27,41 @@ pub(crate) enum Of {
     Other,
 }
 
+/// Keys that only some kinds of nodes have, and the words for these kinds.
+const OF_SOME: [(&[&str], &str, &[Of]); 5] = [
+    (
+        &["severity", "warn_if", "error_if", "fail_calc", "limit", "where", "store_failures", "store_failures_as"],
+        "data tests",
+        &[Of::Test],
+    ),
+    (&["delimiter", "quote_columns", "column_types"], "seeds", &[Of::Seed]),
+    (
+        &[
+            "incremental_strategy",
+            "on_schema_change",
+            "contract",
+            "parent_key",
+            "incremental_predicates",
+            "merge_update_columns",
+            "merge_exclude_columns",
+            "merge_update_condition",
+            "merge_insert_condition",
+        ],
+        "models",
+        &[Of::Model],
+    ),
+    (
+        &["unique_key", "pre_hook", "post_hook", "full_refresh"],
+        "models, seeds and snapshots",
+        &[Of::Model, Of::Seed, Of::Snapshot],
+    ),
+    (&["deletes"], "models and sources", &[Of::Model, Of::Source]),
+];
+
 impl Config {
-    /// Reads a merged map. Reports all wrong values and uses the default for each. Also reports keys that look
-    /// misspelt.
-    pub(crate) fn read(map: &Map<String, Value>, of: Of) -> (Self, Vec<BadConfig>, Vec<Misspelt>) {
+    /// Reads a merged map. Reports all wrong values and uses the default for each. Also reports the keys that nothing
+    /// reads for this kind of node.
+    pub(crate) fn read(map: &Map<String, Value>, of: Of) -> (Self, Vec<BadConfig>, Vec<UnreadKey>) {
         let mut read = ConfigReader::new(map);
         let none = Map::new();
         let mut nothing = ConfigReader::new(&none);
@@ -144,8 +175,15 @@ impl Config {
         if !config.merge_update_columns.is_empty() && !config.merge_exclude_columns.is_empty() {
             read.refuse("merge_exclude_columns", "conflicts with `merge_update_columns`; keep only one of them".into());
         }
-        let (bad, misspelt) = read.finish();
-        (config, bad, misspelt)
+        let (bad, mut unread) = read.finish();
+        let is_of_others =
+            |key: &&String| OF_SOME.iter().any(|(keys, _, whose)| keys.contains(&key.as_str()) && !whose.contains(&of));
+        for key in map.keys().filter(is_of_others) {
+            let others = OF_SOME.iter().find(|(keys, _, _)| keys.contains(&key.as_str()));
+            let hint = others.map(|(_, kinds, _)| format!("it configures {kinds}"));
+            unread.push(UnreadKey { key: key.clone(), hint, is_misspelt: false });
+        }
+        (config, bad, unread)
     }
 }
 

@@ -18,18 +18,41 @@ pub(crate) struct BadConfig {
     pub hint: Option<String>,
 }
 
-/// A key that is not read, and the key that was probably meant.
+/// A key that is not read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Misspelt {
+pub(crate) struct UnreadKey {
     pub key: String,
-    pub near: &'static str,
+    /// The key that was probably meant, or a sentence about the nodes that have the key.
+    pub hint: Option<String>,
+    /// Whether a typing error separates it from a known key.
+    pub is_misspelt: bool,
 }
 
-/// dbt's keys that have no effect here. They never count as misspellings, however similar they are to a known key.
-const NOT_READ: [&str; 18] = [
+/// The maps with a fixed set of keys, and these keys. `contract`: dbt's
+/// <https://docs.getdbt.com/reference/resource-configs/contract>; `docs`: <https://docs.getdbt.com/reference/resource-configs/docs>.
+const KEYS_WITHIN: [(&str, &[&str]); 3] = [
+    ("contract", &["enforced", "alias_types", "checksum"]),
+    ("persist_docs", &["relation", "columns"]),
+    ("docs", &["show", "node_color"]),
+];
+
+/// Keys that other parts of the program read, and keys of dbt that have no effect here.
+const READ_ELSEWHERE: [&str; 30] = [
     "access",
     "batch_size",
     "begin",
+    "dbt_valid_to_current",
+    "description",
+    "external_location",
+    "formatter",
+    "loader",
+    "lookback",
+    "packages",
+    "plugin",
+    "quote",
+    "static_analysis",
+    "target_database",
+    "target_schema",
     "concurrent_batches",
     "database",
     "docs",
@@ -60,20 +83,51 @@ impl<'a> ConfigReader<'a> {
         Self { map, bad: Vec::new(), known: Vec::new() }
     }
 
-    /// Returns the wrong values, and the keys that look like misspellings of the keys that were read. Any other key is
-    /// the analyst's own, as in dbt.
-    pub fn finish(self) -> (Vec<BadConfig>, Vec<Misspelt>) {
-        let own = |key: &&String| !self.known.contains(&key.as_str()) && !NOT_READ.contains(&key.as_str());
-        let misspelt = self.map.keys().filter(own).filter_map(|key| {
-            let near = misspelling_of(key, &self.known)?;
-            Some(Misspelt { key: key.clone(), near })
+    /// Returns the wrong values, and the keys that were not read. Some of these may be the analyst's own, as in dbt.
+    pub fn finish(mut self) -> (Vec<BadConfig>, Vec<UnreadKey>) {
+        for (key, known) in KEYS_WITHIN {
+            let Some(Value::Object(map)) = self.map.get(key) else { continue };
+            for inner in map.keys().filter(|inner| !known.contains(&inner.trim_start_matches('+'))) {
+                let hint = accepted(inner, known);
+                let complaint = format!("is not a key of `{key}`");
+                self.bad.push(BadConfig { key: inner.clone(), complaint, hint: Some(hint) });
+            }
+        }
+        let is_own = |key: &&String| !self.known.contains(&key.as_str()) && !READ_ELSEWHERE.contains(&key.as_str());
+        let unread = self.map.keys().filter(is_own).map(|key| {
+            let near = misspelling_of(key, &self.known);
+            let nearest = near.or_else(|| {
+                nearest(key, self.known.iter().copied())
+                    .and_then(|near| Some(*self.known.iter().find(|known| **known == near)?))
+            });
+            let hint = nearest.map(|near| format!("did you mean `{near}`?"));
+            UnreadKey { key: key.clone(), hint, is_misspelt: near.is_some() }
         });
-        let misspelt = misspelt.collect();
-        (self.bad, misspelt)
+        let unread = unread.collect();
+        (self.bad, unread)
+    }
+
+    /// As above, for a map with a fixed set of keys: every other key is refused. `of` names the map: "`export`".
+    pub fn finish_closed(self, of: &str) -> Vec<BadConfig> {
+        let known = self.known.clone();
+        let unread = self.map.keys().filter(|key| !known.contains(&key.as_str()));
+        let refused: Vec<BadConfig> = unread
+            .map(|key| BadConfig {
+                key: key.clone(),
+                complaint: format!("is not a key of {of}"),
+                hint: Some(accepted(key, &known)),
+            })
+            .collect();
+        refused.into_iter().chain(self.bad).collect()
     }
 
     pub fn refuse(&mut self, key: &str, complaint: String) {
         self.bad.push(BadConfig { key: key.into(), complaint, hint: None });
+    }
+
+    /// Adds a wrong value of a map within this one.
+    pub fn refuse_as(&mut self, bad: BadConfig) {
+        self.bad.push(bad);
     }
 
     fn get(&mut self, key: &'static str) -> Option<&'a Value> {
@@ -168,6 +222,14 @@ impl<'a> ConfigReader<'a> {
         };
         let mut statements = Vec::new();
         for item in items {
+            let strange = item.as_object().into_iter().flat_map(Map::keys);
+            for other in strange.filter(|other| !["sql", "transaction"].contains(&other.as_str())) {
+                self.refuse_with(
+                    key,
+                    format!("has the unknown key `{other}`"),
+                    "a hook accepts `sql` and `transaction`",
+                );
+            }
             match item.get("sql").and_then(Value::as_str).or_else(|| item.as_str()) {
                 Some(sql) if sql.trim().is_empty() => {}
                 Some(sql) => statements.push(sql.to_owned()),
@@ -239,6 +301,13 @@ impl<'a> ConfigReader<'a> {
         }
         duration
     }
+}
+
+/// A hint with the nearest key and all keys that a map accepts.
+fn accepted(key: &str, known: &[&str]) -> String {
+    let names = known.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+    let near = nearest(key, known.iter().copied()).map(|near| format!("did you mean `{near}`? "));
+    format!("{}it accepts {names}", near.unwrap_or_default())
 }
 
 /// The known key that was probably meant: at most one typing error away, or two for a long key.

@@ -13,6 +13,7 @@ use super::access::Access;
 use super::config::Config;
 use super::data_test::DataTest;
 use super::id::NodeId;
+use super::key_map::KeyMapUse;
 use super::origin::Origin;
 use super::relation::Relation;
 use super::snapshot_block::{body, first_line};
@@ -117,6 +118,8 @@ pub struct Node {
     pub description: String,
     /// Its inputs, each once, in order of first mention.
     pub parents: Vec<NodeId>,
+    /// The maps of surrogate keys that its template uses.
+    pub key_maps: Vec<KeyMapUse>,
     /// SHA-256 of the raw text, hex.
     pub checksum: String,
     /// For a test: its subject.

@@ -58,10 +58,41 @@ pub(crate) fn duplicate_test(name: &str, place: Place, other: Place) -> Error {
     Error::usage(format!("test `{name}` is declared twice")).at(place).at(other.label("first declared here"))
 }
 
-pub(crate) fn duplicate_relation(relation: &str, name: &str, other: &str, place: Place) -> Error {
+/// `relation`: the relation's name in SQL. The names are those that messages show.
+pub(crate) fn duplicate_relation(
+    relation: &str,
+    (name, place): (&str, Place),
+    (other, other_place): (&str, Place),
+) -> Error {
     Error::usage(format!("`{name}` and `{other}` would both be built as the relation {relation}"))
+        .because("DuckDB or a file system treats names as equal that differ only in letter case or Unicode form")
         .at(place)
+        .at(other_place.label("the other one"))
         .hint("set a different `alias` or `schema` for one of them")
+}
+
+/// Two singular tests, by name, whose failing rows would be stored in one relation.
+pub(crate) fn duplicate_test_file(name: &str, other: &str, place: Place, other_place: Place) -> Error {
+    Error::usage(format!("the names of the tests `{name}` and `{other}` differ only in letter case or Unicode form"))
+        .because("DuckDB or a file system treats such names as equal")
+        .at(place)
+        .at(other_place.label("the other one"))
+        .hint("rename one of the files")
+}
+
+/// Two tables of a source that name the same collection.
+pub(crate) fn collection_of_two_tables(collection: &str, place: Place, other: Place) -> Error {
+    Error::usage(format!("two tables of YAML read the collection `{collection}`, which has only one raw table"))
+        .at(place)
+        .at(other.label("first declared here"))
+        .hint("keep one of the two entries; models can read it any number of times")
+}
+
+/// `owner`: ``model `x` ``.
+pub(crate) fn reserved_schema(owner: &str, schema: &str, place: Place) -> Error {
+    Error::usage(format!("{owner} cannot be in the schema `{schema}`, which elt uses itself"))
+        .at(place)
+        .hint("set another `schema`")
 }
 
 /// `owner`: ``model `x` ``.
@@ -122,15 +153,16 @@ pub(crate) fn bad_config(owner: &str, key: &str, complaint: &str, place: Option<
     Error::usage(format!("`{key}` of {owner} {complaint}")).at_maybe(place)
 }
 
-/// A warning. dbt accepts any key, so only likely misspellings are reported.
-pub(crate) fn misspelt_config(owner: &str, key: &str, near: &str) -> Error {
-    Error::usage(format!("`{key}` of {owner} has no effect")).hint(format!("did you mean `{near}`?"))
+/// A key that neither elt nor a macro reads.
+pub(crate) fn unread_config(owner: &str, key: &str, hint: Option<&str>) -> Error {
+    const OWN: &str = "keys of your own belong under `meta`";
+    let error = Error::usage(format!("{} of {owner} has no effect", unread_config_start(key)));
+    error.hint_maybe(hint.map(str::to_owned)).hint(OWN)
 }
 
-/// A warning about a key of `[project.models]` or `[project.seeds]`.
-pub(crate) fn misspelt_default(key: &str, near: &str) -> Error {
-    Error::usage(format!("`{key}` among the folder defaults of profiles.toml has no effect"))
-        .hint(format!("did you mean `{near}`?"))
+/// How the message about a key begins.
+pub(crate) fn unread_config_start(key: &str) -> String {
+    format!("`{key}`")
 }
 
 pub(crate) fn unknown_property<'a>(
@@ -384,4 +416,12 @@ pub(crate) fn sql_said(message: &str, candidates: &[String]) -> (String, Option<
         (None, _) => None,
     };
     (message, hint)
+}
+
+/// A hint for an error about a column.
+pub(crate) fn collection_is_empty(collection: &str) -> String {
+    format!(
+        "`{collection}` is empty: no document has been loaded from it, so none of its fields is known; \
+         add the columns with a `data_type` to its YAML, or build again when it holds documents"
+    )
 }

@@ -14,5 +14,6 @@ mod source_location;
 #[cfg(test)]
 mod tests;
 mod unit_test;
+mod unread_key;
 
 pub(crate) use parser::{CallSite, Draft, ProjectParser};

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value};
 
-use crate::config::{Freshness, Misspelt, Of, export, folder_defaults, key_in_sql, key_in_yaml, merge, unrendered};
-use crate::graph::{Call, Config, DataTest, Node, NodeId, NodeKind, Origin, Relation, first_line};
+use crate::config::{BadConfig, Freshness, Of, export, folder_defaults, key_in_sql, key_in_yaml, merge, unrendered};
+use crate::graph::{Call, Config, DataTest, KeyMapUse, Node, NodeId, NodeKind, Origin, Relation, first_line};
 use crate::messages;
 use crate::template::jinja::Setting;
 use crate::template::{Invocation, TemplateText, Templates, node_value};
 use elt_base::digest::sha256;
 use elt_base::error::{Error, Place, SourceText};
-use elt_project::{NodeProperties, Project, ProjectFile};
+use elt_project::{ColumnProperties, NodeProperties, Project, ProjectFile};
 
 /// A node before it is in the graph, with the calls of its template.
 pub(crate) struct Draft {
@@ -99,6 +99,7 @@ pub(crate) fn blank_node(kind: NodeKind, name: &str, source: &Arc<SourceText>, c
         constraints: Vec::new(),
         description: String::new(),
         parents: Vec::new(),
+        key_maps: Vec::new(),
         checksum: String::new(),
         test: None,
         unit_test: None,
@@ -148,6 +149,9 @@ impl ProjectParser<'_> {
                 node.raw_config.remove("mask_salt");
                 node.unrendered_config = node.raw_config.clone();
                 node.columns = table.columns.clone();
+                for column in &table.columns {
+                    self.bad_column(column, &owner, export::source_column(column));
+                }
                 node.description = table.description.clone();
                 self.drafts.push(Draft { node, calls: Vec::new() });
             }
@@ -220,6 +224,7 @@ impl ProjectParser<'_> {
             self.relation(&format!("{kind} `{}`", file.name), &file.name, &raw, shown, &place)
         };
         let mut calls = Vec::new();
+        let mut key_maps: Vec<KeyMapUse> = Vec::new();
         let mut said = Map::new();
         // Both branches of `{% if is_incremental() %}` are rendered, so that every reference is found.
         let renderings: &[bool] = if file.source.text.contains("is_incremental") { &[false, true] } else { &[false] };
@@ -238,6 +243,8 @@ impl ProjectParser<'_> {
             };
             match self.templates.render(owner, &TemplateText::File(file.source.clone()), setting, None) {
                 Ok(rendered) => {
+                    let uses = rendered.heard.keys.into_iter();
+                    key_maps.extend(uses.map(|key| KeyMapUse { map: key.map, fills: key.from.is_some() }));
                     calls.extend(
                         rendered
                             .heard
@@ -283,6 +290,7 @@ impl ProjectParser<'_> {
         raw.entry("materialized").or_insert_with(|| default.into());
         let mut node = self.file_node(kind, file, patch, config, raw);
         node.unrendered_config = written;
+        node.key_maps = key_maps;
         if !is_enabled {
             self.disabled.insert(file.name.clone());
             self.disabled_nodes.push(node);
@@ -363,11 +371,7 @@ impl ProjectParser<'_> {
             node.constraints.extend(patch.columns.iter().flat_map(|column| column.constraints.iter().cloned()));
             node.description = patch.description.clone();
             for column in &patch.columns {
-                for bad in export::column(column).1 {
-                    let owner = format!("column `{}` of `{}`", column.name, file.name);
-                    let error = messages::bad_config(&owner, &bad.key, &bad.complaint, Some(column.place.clone()));
-                    self.errors.push(error.hint_maybe(bad.hint));
-                }
+                self.bad_column(column, &format!("`{}`", file.name), export::column(column).1);
             }
         }
         // For a test, the relation stores its failing rows, if they are stored.
@@ -375,6 +379,15 @@ impl ProjectParser<'_> {
             node.relation = self.relation_of(&node, None);
         }
         node
+    }
+
+    /// Reports the faults in a column's configuration. `of` is the column's node in messages.
+    fn bad_column(&mut self, column: &ColumnProperties, of: &str, faults: Vec<BadConfig>) {
+        for bad in faults {
+            let owner = format!("column `{}` of {of}", column.name);
+            let place = key_in_yaml(&column.place, &bad.key);
+            self.errors.push(messages::bad_config(&owner, &bad.key, &bad.complaint, place).hint_maybe(bad.hint));
+        }
     }
 
     /// Reads a configuration. Reports wrong values and uses their defaults.
@@ -386,7 +399,7 @@ impl ProjectParser<'_> {
         yaml: &Place,
         sql: Option<(&Arc<SourceText>, &HashSet<String>)>,
     ) -> Config {
-        let (config, bad, misspelt) = Config::read(raw, of);
+        let (config, bad, unread) = Config::read(raw, of);
         self.own_database(raw, of, owner, yaml, sql);
         for bad in bad {
             let place = match sql {
@@ -406,25 +419,8 @@ impl ProjectParser<'_> {
                 self.errors.push(error.hint_maybe(bad.hint));
             }
         }
-        for Misspelt { key, near } in misspelt {
-            let warning = match sql {
-                Some((source, said)) if said.contains(&key) => {
-                    messages::misspelt_config(owner, &key, near).at_maybe(key_in_sql(source, &key))
-                }
-                // An entry without the key inherits it from the folder defaults. They are reported once for all nodes
-                // below.
-                _ => match key_in_yaml(yaml, &key).filter(|place| place != yaml) {
-                    Some(place) => messages::misspelt_config(owner, &key, near).at(place),
-                    None => messages::misspelt_default(&key, near),
-                },
-            };
-            let is_said = self
-                .warnings
-                .iter()
-                .any(|known| known.message() == warning.message() && known.places() == warning.places());
-            if !is_said {
-                self.warnings.push(warning);
-            }
+        for key in unread {
+            self.unread_key(&key, raw, of, owner, yaml, sql);
         }
         config
     }

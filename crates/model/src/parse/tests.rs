@@ -51,6 +51,8 @@ fn precedence() {
     #[track_caller]
     fn check(folder: Value, yaml: Value, sql: &str, key: &str, expected: Value) {
         let mut sample = project(&[("models/marts/m.sql", &format!("{sql} select 1"))]);
+        // Of a project of its own, `n` would be an error.
+        sample.profiles.is_dbt = true;
         sample.profiles.defaults.models = map(folder);
         sample.properties.models.push(properties("m", yaml));
         let found = graph(&sample);
@@ -293,26 +295,37 @@ fn a_thousand_models_parse_quickly() {
 }
 
 #[test]
-fn misspelt_configuration_warns_at_its_place() {
+fn unread_configuration_is_told_at_its_place() {
     let mut sample = project(&[
-        ("models/a.sql", "{{ config(materialised='table', owner='x') }}\nselect 1"),
+        (
+            "models/a.sql",
+            "{{ config(materialised='table', owner='x', mine=1, severity='warn') }}\nselect {{ config.get('mine') }}",
+        ),
         ("models/b.sql", "select 1"),
         ("models/x.sql", "select 1"),
     ]);
-    sample.profiles.defaults.models = map(json!({"+materialzed": "table"}));
-    let mut entry = properties("x", json!({"materialised": "table"}));
+    let mut entry = properties("x", json!({"materialised": "table", "meta": {"anything": 1}}));
     let yaml = SourceText::new("models/x.yml", "models:\n  - name: x\n    config:\n      materialised: table\n");
     entry.place = Place::line(&yaml, 2);
     sample.properties.models.push(entry);
-    let found: Vec<String> = graph(&sample).warnings.iter().flat_map(errors).collect();
-    assert_eq!(
-        found,
-        [
-            "`materialzed` among the folder defaults of profiles.toml has no effect | did you mean `materialized`?",
+    let own = "keys of your own belong under `meta`";
+    let said = [
+        format!(
             "models/a.sql:1:11 [materialised='table'] `materialised` of model `a` has no effect | did you mean \
-             `materialized`?",
+             `materialized`? | {own}"
+        ),
+        format!("models/a.sql:1:33 [owner='x'] `owner` of model `a` has no effect | {own}"),
+        format!(
+            "models/a.sql:1:52 [severity='warn'] `severity` of model `a` has no effect | it configures data tests | {own}"
+        ),
+        format!(
             "models/x.yml:4:7 [materialised: table] `materialised` of model `x` has no effect | did you mean \
-             `materialized`?",
-        ]
-    );
+             `materialized`? | {own}"
+        ),
+    ];
+    check_errors(&sample, &said.iter().map(String::as_str).collect::<Vec<_>>());
+    sample.profiles.is_dbt = true;
+    let mut found: Vec<String> = graph(&sample).warnings.iter().flat_map(errors).collect();
+    found.sort();
+    assert_eq!(found, said);
 }

@@ -9,6 +9,7 @@ use std::collections::{BinaryHeap, HashMap, HashSet};
 use petgraph::algo::tarjan_scc;
 use petgraph::graph::{DiGraph, NodeIndex};
 
+use super::key_maps;
 use crate::graph::{Call, Graph, Materialized, Node, NodeId, NodeKind, Origin, RunHooks, cte_name};
 use crate::messages;
 use crate::parse::{CallSite, Draft, ProjectParser};
@@ -36,6 +37,8 @@ impl ProjectParser<'_> {
         let targets = self.targets();
         self.unit_test_inputs(&targets);
         self.made_by_seeds();
+        self.collections_of_two_tables();
+        self.distinct_raw_tables();
         self.doubled_relations();
         for number in 0..self.drafts.len() {
             let (parents, errors) = self.parents(&self.drafts[number], &targets);
@@ -47,6 +50,7 @@ impl ProjectParser<'_> {
             }
             self.errors.extend(errors);
         }
+        self.key_map_edges();
         let unknown = self.hook_calls.iter().filter(|(_, _, call)| !targets.contains_key(call));
         let unknown: Vec<Error> =
             unknown.map(|(owner, place, call)| self.unresolved_call(owner, call, Some(place.clone()))).collect();
@@ -160,49 +164,6 @@ impl ProjectParser<'_> {
         targets
     }
 
-    /// Finds sources over tables that seeds of this project build. dbt's own example projects seed their raw data.
-    fn made_by_seeds(&mut self) {
-        let key = |node: &Node| (node.relation.schema.to_lowercase(), node.relation.identifier.to_lowercase());
-        let seeds: HashMap<(String, String), NodeId> = self
-            .drafts
-            .iter()
-            .filter(|draft| draft.node.kind == NodeKind::Seed)
-            .map(|draft| (key(&draft.node), draft.node.id))
-            .collect();
-        for draft in self.drafts.iter_mut().filter(|draft| draft.node.origin == Origin::Standing) {
-            draft.node.made_by = seeds.get(&key(&draft.node)).copied();
-        }
-    }
-
-    fn doubled_relations(&mut self) {
-        let mut seen: HashMap<(String, String), &Node> = HashMap::new();
-        let mut errors = Vec::new();
-        for draft in &self.drafts {
-            let node = &draft.node;
-            // A table that already exists may have two names, and files have no name in the warehouse.
-            let is_loaded = node.kind == NodeKind::Source && node.origin == Origin::Loaded;
-            let has_relation = node.kind.is_referable() || is_loaded;
-            if !has_relation || node.config.materialized == Materialized::Ephemeral {
-                continue;
-            }
-            // DuckDB compares names without letter case.
-            let key = (node.relation.schema.to_lowercase(), node.relation.identifier.to_lowercase());
-            if let Some(other) = seen.insert(key, node)
-                && (other.name != node.name || other.kind != node.kind)
-                // A table that this project does not write may have several names.
-                && (other.kind, node.kind) != (NodeKind::Source, NodeKind::Source)
-            {
-                errors.push(messages::duplicate_relation(
-                    &node.relation.to_string(),
-                    &node.display_name(),
-                    &other.display_name(),
-                    node.place(),
-                ));
-            }
-        }
-        self.errors.extend(errors);
-    }
-
     fn parents(&self, draft: &Draft, targets: &HashMap<Call, NodeId>) -> (Vec<NodeId>, Vec<Error>) {
         let mut parents = Vec::new();
         let mut errors = Vec::new();
@@ -291,8 +252,10 @@ impl ProjectParser<'_> {
                 .filter_map(|pair| {
                     let (from, to) = (&self.drafts[pair[0].index()], &self.drafts[pair[1].index()]);
                     let call = Call::Ref(to.node.name.clone());
-                    let heard = from.calls.iter().find(|heard| heard.call == call)?;
-                    self.call_place(from, heard)
+                    match from.calls.iter().find(|heard| heard.call == call) {
+                        Some(heard) => self.call_place(from, heard),
+                        None => key_maps::place(from),
+                    }
                 })
                 .collect();
             errors.push(messages::cycle(&names, places));

@@ -4,4 +4,6 @@
 
 mod access;
 mod graph;
+mod key_maps;
+mod relations;
 mod unit_test;

@@ -41,7 +41,7 @@ pub enum Gate {
 }
 
 impl Graph {
-    /// The steps of a selection. A test with several parents runs with its owner, which then waits for the other
+    /// The steps of a selection. A node comes after the nodes that its foreign keys reference. A test with several parents runs with its owner, which then waits for the other
     /// parents. If the other parents depend on the owner, the test runs with the last of them. With `Gate::Children`,
     /// each test is a separate step. Selected sources are steps, too. Tests that read no node of the graph have no step
     /// (see `loose_tests`).
@@ -71,6 +71,7 @@ impl Graph {
         }
         let mut waits: BTreeMap<NodeId, BTreeSet<NodeId>> =
             steps.keys().map(|id| (*id, self.nearest_steps(*id, &steps))).collect();
+        self.referenced_first(&steps, &mut waits);
         for test in tests {
             let node = self.node(test);
             let Some(owner) = node.test.as_ref().and_then(|test| test.owner) else { continue };
@@ -101,6 +102,24 @@ impl Graph {
             }
         }
         self.sorted(steps, &waits)
+    }
+
+    /// A node whose foreign keys or relationships in YAML reference another node waits for that node, unless the other
+    /// node waits for it. Otherwise the first build could find no row that it references.
+    fn referenced_first(&self, steps: &BTreeMap<NodeId, BuildStep>, waits: &mut BTreeMap<NodeId, BTreeSet<NodeId>>) {
+        for id in steps.iter().filter(|(_, step)| step.builds).map(|(id, _)| *id) {
+            let foreign_keys = self.node(id).constraints.iter().filter_map(|constraint| constraint.to.as_deref());
+            let relationships = self.tests_of(id).filter_map(|node| node.test.as_ref()?.generic.as_ref());
+            let relationships = relationships
+                .filter(|test| test.test == "relationships")
+                .filter_map(|test| test.arguments.get("to").and_then(serde_json::Value::as_str));
+            for other in foreign_keys.chain(relationships).filter_map(|to| Some(self.referred(to)?.id)) {
+                let is_built = steps.get(&other).is_some_and(|step| step.builds);
+                if is_built && other != id && !reaches(waits, other, id) {
+                    waits.entry(id).or_default().insert(other);
+                }
+            }
+        }
     }
 
     /// Each test is a step after its inputs. Nodes that have all of its parents among their ancestors come after it.

@@ -64,7 +64,7 @@ impl KeyUse {
 
 /// A natural key as text: a JSON array of its parts, each cast to VARCHAR. Therefore 1 is the same key as BIGINT, as
 /// INTEGER and as text. NULL if a part is NULL.
-fn natural(columns: &[String]) -> String {
+pub fn natural(columns: &[String]) -> String {
     let nulls: Vec<String> = columns.iter().map(|column| format!("{column} is null")).collect();
     let parts: Vec<String> = columns.iter().map(|column| format!("({column})::varchar")).collect();
     format!("case when {} then null else to_json([{}])::varchar end", nulls.join(" or "), parts.join(", "))

@@ -32,6 +32,7 @@ uri = "postgres://${USER}:hush@db/x"
 
 fn read(text: &str, target: Option<&str>, pairs: &[(&str, &str)]) -> Result<Profiles> {
     Profiles::parse(PathBuf::from("/p"), text, target, &Environment::of(pairs.iter().copied()))
+        .map(|(profiles, _)| profiles)
 }
 
 /// Each error as `line:column message`, and the source line of the first.

@@ -1,0 +1,1 @@
+select 'C1' as code, * from {{ ref('accounts') }}

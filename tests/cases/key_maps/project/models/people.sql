@@ -1,0 +1,1 @@
+select * from (values ('C1'), ('C2'), ('C3'), ('C4')) as t(code)

@@ -1,0 +1,1 @@
+{{ config(materialized='table', unique_key='_id') }} select _id, name from {{ source('s', 'customers') }}

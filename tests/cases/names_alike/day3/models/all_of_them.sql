@@ -1,0 +1,2 @@
+{{ config(materialized='table') }}
+select 's.Order' as source, n from {{ source('s', 'Order') }}

@@ -1,0 +1,2 @@
+{{ config(export={'table': 'ORDERS'}) }}
+select 1 as id

@@ -1,0 +1,1 @@
+select 1 as id, 2 as a_column_whose_name_has_sixty_four_bytes_and_postgres_cuts_one_off_

@@ -1,0 +1,1 @@
+select load as copy from {{ source('s', 'orders') }}

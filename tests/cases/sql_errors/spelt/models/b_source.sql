@@ -1,0 +1,3 @@
+{{ config(materialized='table') }}
+
+select 'x' as full_name

@@ -1,0 +1,1 @@
+{% macro reads() %}{{ config.get('read_by_a_macro') }}{% endmacro %}

@@ -1,0 +1,1 @@
+select _id from {{ source('s', 'orders') }}
