@@ -16,6 +16,7 @@ mod logs;
 mod main_job;
 mod mariadb;
 mod mysql;
+mod object_names;
 mod own_postgres;
 mod project;
 mod properties;
