@@ -28,6 +28,17 @@ pub(crate) fn snapshot_null_keys(name: &str, key: &[String], rows: u64) -> Error
     .hint("filter these rows out in the query, or choose a key that is never NULL")
 }
 
+pub(crate) fn variant_stored(model: &str, columns: &[String]) -> Error {
+    let (are, them) = if columns.len() == 1 { ("is", "it") } else { ("are", "them") };
+    Error::failed(format!(
+        "{} of `{model}` {are} VARIANT, which a table of the warehouse cannot store",
+        listed(columns)
+    ))
+    .hint(format!(
+        "cast {them} to JSON in the model's SQL (`…::json`), or set `materialized: view`: views publish a VARIANT"
+    ))
+}
+
 pub(crate) fn state_unreadable(path: &std::path::Path, reason: &str) -> Error {
     Error::usage(format!("cannot read the state in `{}`: {reason}", path.display()))
 }

@@ -4,7 +4,7 @@
 
 use crate::messages;
 use crate::report::Console;
-use elt_base::error::Result;
+use elt_base::error::{Error, Result};
 use elt_base::schema::{literal, quote};
 use elt_base::sql_error::SqlError;
 use elt_model::{
@@ -116,7 +116,7 @@ pub(super) fn incremental(
     let batch = how.batch;
     let staged = Incremental::staged(&node.relation);
     let stage = Incremental::stage(&staged, query);
-    execute(session, node, &stage)?;
+    execute(session, node, &stage).map_err(|error| with_variants(session, node, query, error))?;
     let columns = &[];
     let parents =
         Incremental { target: &node.relation, staged: &staged, config: &node.config, columns, batch }.clear_parents();
@@ -167,7 +167,8 @@ pub(super) fn create(session: &Session, graph: &Compiler, node: &Node, query: &C
     let children = children_only(&node.config, query);
     let query = children.as_ref().unwrap_or(query);
     let Some(enforced) = Contract::of(node) else {
-        return execute(session, node, &create_table(&node.relation, query));
+        let created = execute(session, node, &create_table(&node.relation, query));
+        return created.map_err(|error| with_variants(session, node, query, error));
     };
     contract(session, node, query)?;
     session.execute(&enforced.create()).map_err(|error| {
@@ -176,6 +177,19 @@ pub(super) fn create(session: &Session, graph: &Compiler, node: &Node, query: &C
     })?;
     execute(session, node, &enforced.fill(query))?;
     references(session, graph, node)
+}
+
+/// The error of a table with VARIANT columns, which the warehouse's file cannot store: with the names of the columns.
+fn with_variants(session: &Session, node: &Node, query: &Compiled, error: Error) -> Error {
+    if !error.iter().any(|error| error.message().contains("VARIANT columns are not supported")) {
+        return error;
+    }
+    // The error ended the transaction, so that nothing could be asked in it.
+    session.rollback();
+    let columns = session.describe(&query.within("(\n", "\n)").sql).unwrap_or_default();
+    let columns: Vec<String> =
+        columns.into_iter().filter(|(_, sql_type)| sql_type.contains("VARIANT")).map(|(name, _)| name).collect();
+    messages::variant_stored(&node.name, &columns).at(node.place())
 }
 
 /// Checks the contract again, with the current types of the query. Before the first load it could not be checked.

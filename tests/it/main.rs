@@ -17,6 +17,7 @@ mod logs;
 mod main_job;
 mod mariadb;
 mod mysql;
+mod object_names;
 mod own_postgres;
 mod pooler;
 mod project;

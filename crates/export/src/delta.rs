@@ -18,7 +18,7 @@ use elt_project::FileFormat;
 use elt_project::OnHazard;
 
 /// The version of the row hash; a snapshot with another version is not comparable.
-pub const HASH_VERSION: u32 = 2;
+pub const HASH_VERSION: u32 = 3;
 
 const FINGERPRINT: &str = "concat_ws(' ', count(*), sum(_elt_hash), bit_xor(_elt_hash))";
 
@@ -339,7 +339,7 @@ mod tests {
         );
         check(
             delta.signature(),
-            "2; v1.5.6; key (\"a\", \"b\"\"\"); \"a\" BIGINT, \"b\"\"\" UUID, \"c\" STRUCT(x BIGINT)[]",
+            "3; v1.5.6; key (\"a\", \"b\"\"\"); \"a\" BIGINT, \"b\"\"\" UUID, \"c\" STRUCT(x BIGINT)[]",
         );
     }
 

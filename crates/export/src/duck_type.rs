@@ -5,6 +5,7 @@
 
 use super::changes::Shape;
 use super::postgres_type::PostgresType;
+use super::type_text::{fields, list_suffix, split};
 use elt_base::schema::quote;
 
 /// The shape of a DuckDB type: what export needs to know of it.
@@ -17,8 +18,10 @@ pub enum DuckType {
         scale: u8,
     },
     Enum,
-    /// STRUCT, MAP, UNION: published as JSON.
-    Nested,
+    /// The fields with their names, which are empty for a STRUCT without names.
+    Struct(Vec<(String, DuckType)>),
+    Map(Box<DuckType>, Box<DuckType>),
+    Union(Vec<(String, DuckType)>),
     /// A list, or an array of fixed length.
     List(Box<DuckType>),
 }
@@ -34,23 +37,40 @@ impl DuckType {
         if let Some(open) = list_suffix(text) {
             return Self::List(Box::new(Self::parse(&text[..open])));
         }
-        let upper = text.to_ascii_uppercase();
-        let (name, parameters) = match upper.find('(') {
-            Some(open) => (upper[..open].trim(), upper[open + 1..].trim_end_matches(')')),
-            None => (upper.as_str(), ""),
+        let (name, inner) = match text.split_once('(') {
+            Some((name, rest)) => (name.trim(), rest.rsplit_once(')').map_or(rest, |(inner, _)| inner)),
+            None => (text, ""),
         };
-        match name {
-            "STRUCT" | "ROW" | "MAP" | "UNION" => Self::Nested,
+        let name = name.to_ascii_uppercase();
+        let of_fields = || fields(inner).map(|(name, text)| (name, Self::parse(text))).collect();
+        match name.as_str() {
+            "STRUCT" | "ROW" => Self::Struct(of_fields()),
+            "UNION" => Self::Union(of_fields()),
+            "MAP" => {
+                let mut parts = split(inner).map(|part| Box::new(Self::parse(part)));
+                let mut part = || parts.next().unwrap_or_else(|| Box::new(Self::Plain("VARCHAR".into())));
+                Self::Map(part(), part())
+            }
             "ENUM" => Self::Enum,
             "DECIMAL" | "NUMERIC" => {
-                let mut digits = parameters.split(',').map(|digit| digit.trim().parse::<u8>().ok());
+                let mut digits = inner.split(',').map(|digit| digit.trim().parse::<u8>().ok());
                 Self::Decimal {
                     precision: digits.next().flatten().unwrap_or(18),
-                    scale: digits.next().flatten().unwrap_or(if parameters.is_empty() { 3 } else { 0 }),
+                    scale: digits.next().flatten().unwrap_or(if inner.is_empty() { 3 } else { 0 }),
                 }
             }
-            _ => Self::Plain(canonical(name).to_owned()),
+            name => Self::Plain(canonical(name).to_owned()),
         }
+    }
+
+    /// STRUCT, MAP, UNION and LIST.
+    pub fn is_nested(&self) -> bool {
+        matches!(self, Self::Struct(_) | Self::Map(..) | Self::Union(_) | Self::List(_))
+    }
+
+    /// Whether it has no parts, and this name.
+    pub fn is_plain(&self, name: &str) -> bool {
+        matches!(self, Self::Plain(own) if own == name)
     }
 
     /// The Postgres type of the design's table; None where there is none.
@@ -59,7 +79,7 @@ impl DuckType {
         Some(match self {
             Self::Decimal { precision, scale } => Numeric(Some((*precision, *scale))),
             Self::Enum => Text,
-            Self::Nested => Jsonb,
+            Self::Struct(_) | Self::Map(..) | Self::Union(_) => Jsonb,
             Self::List(element) => match element.postgres()? {
                 Jsonb | Array(_) => Jsonb,
                 scalar => Array(Box::new(scalar)),
@@ -87,48 +107,55 @@ impl DuckType {
         })
     }
 
-    /// The expression that selects a column for Postgres. After it only these Arrow types arrive: Boolean, Int16,
-    /// Int32, Int64, Float32, Float64, Decimal128, Utf8, Binary, Date32, Time64(µs), Timestamp(µs, with or without
-    /// zone), Interval(MonthDayNano), and List of those. UUID, integers beyond 64 bits and JSON arrive as text.
+    /// The expression that selects a column. After it only these Arrow types arrive: Boolean, Int16, Int32, Int64,
+    /// Float32, Float64, Decimal128, Utf8, Binary, Date32, Time64(µs or ns), Timestamp(any unit, with or without zone),
+    /// Interval(MonthDayNano), and List of those. UUID, integers beyond 64 bits and JSON arrive as text.
     ///
-    /// With `Shape::Nested` STRUCT, MAP, UNION and LIST arrive as they are, and what is in them.
+    /// With `Shape::Nested` STRUCT, MAP, UNION and LIST arrive as such, with parts of those types; the parts that Arrow
+    /// has no type for arrive as text.
     pub fn select(&self, column: &str, shape: Shape) -> String {
         let quoted = quote(column);
-        let is_kept = shape == Shape::Nested && matches!(self, Self::Nested | Self::List(_));
+        if shape == Shape::Nested && self.is_nested() {
+            return self.rebuilt(&quoted, &|part, value| part.as_nested_text(value)).unwrap_or(quoted);
+        }
         match (self.cast(), self.postgres()) {
-            _ if is_kept => quoted,
-            (_, Some(PostgresType::Array(_))) if shape == Shape::Json => self.json(&quoted),
+            (_, Some(PostgresType::Array(_))) if shape == Shape::Json => self.json_text(&quoted),
             (_, Some(PostgresType::Interval)) if shape == Shape::Json => format!("{quoted}::VARCHAR"),
-            (_, Some(PostgresType::Jsonb)) => self.json(&quoted),
+            (_, Some(PostgresType::Jsonb)) => self.json_text(&quoted),
             (Some(cast), _) => format!("{quoted}::{cast}"),
             (None, _) => quoted,
         }
     }
 
-    /// A value as JSON text. (`to_json` of a VARIANT would turn all scalars into strings.)
-    fn json(&self, quoted: &str) -> String {
+    /// A part of a nested value as text, if Arrow cannot hold it as it is.
+    fn as_nested_text(&self, value: &str) -> Option<String> {
         match self {
-            Self::Plain(name) if name == "JSON" => format!("{quoted}::VARCHAR"),
-            Self::Plain(_) => format!("{quoted}::JSON::VARCHAR"),
-            _ => format!("to_json({quoted})::VARCHAR"),
+            Self::Plain(name) => match name.as_str() {
+                "VARIANT" => Some(self.json_text(value)),
+                "HUGEINT" | "UHUGEINT" | "BIGNUM" | "BIT" | "TIME WITH TIME ZONE" => Some(format!("{value}::VARCHAR")),
+                _ => None,
+            },
+            _ => None,
         }
     }
 
-    /// The expression whose hash tells whether a column changed. DuckDB's `hash` cannot tell `NULL` from `[]` or
+    /// The expressions whose hash tells whether a column changed. DuckDB's `hash` cannot tell `NULL` from `[]` or
     /// `[NULL]`, nor `[[1], [2]]` from `[[1, 2]]`, nor 1 month from 30 days, nor a 128-bit integer whose halves are
-    /// equal from 0 (which -1 is: -0.01 and 0.00 of a wide decimal), and hashes an enum by its position: those are
-    /// hashed as text.
+    /// equal from 0 (which -1 is: -0.01 and 0.00 of a wide decimal), nor -0.0 from 0.0, and hashes an enum by its
+    /// position: those are hashed as text, or with their sign.
     pub fn hashed(&self, column: &str) -> String {
         let quoted = quote(column);
         match self {
-            Self::Nested | Self::List(_) => self.json(&quoted),
             Self::Enum => format!("{quoted}::VARCHAR"),
             Self::Decimal { precision, .. } if *precision > INT64_DIGITS => format!("{quoted}::VARCHAR"),
-            Self::Plain(name) if matches!(name.as_str(), "HUGEINT" | "UHUGEINT" | "INTERVAL") => {
-                format!("{quoted}::VARCHAR")
-            }
-            Self::Plain(name) if name == "VARIANT" => self.json(&quoted),
-            _ => quoted,
+            Self::Decimal { .. } => quoted,
+            Self::Plain(name) => match name.as_str() {
+                "HUGEINT" | "UHUGEINT" | "INTERVAL" => format!("{quoted}::VARCHAR"),
+                "FLOAT" | "DOUBLE" => format!("{quoted}, signbit({quoted})"),
+                "VARIANT" => self.json_text(&quoted),
+                _ => quoted,
+            },
+            _ => self.json_text(&quoted),
         }
     }
 
@@ -138,7 +165,7 @@ impl DuckType {
         Some(
             match self {
                 Self::Enum => "VARCHAR",
-                Self::Decimal { .. } | Self::Nested => return None,
+                Self::Decimal { .. } | Self::Struct(_) | Self::Map(..) | Self::Union(_) => return None,
                 // Always cast: an array of fixed length becomes a list.
                 Self::List(element) => return Some(format!("{}[]", element.cast().unwrap_or_else(|| element.sql()))),
                 Self::Plain(name) => match name.as_str() {
@@ -154,8 +181,6 @@ impl DuckType {
                     | "TIME WITH TIME ZONE"
                     | "NULL"
                     | "JSON" => "VARCHAR",
-                    "TIME_NS" => "TIME",
-                    "TIMESTAMP_S" | "TIMESTAMP_MS" | "TIMESTAMP_NS" => "TIMESTAMP",
                     _ => return None,
                 },
             }
@@ -163,21 +188,15 @@ impl DuckType {
         )
     }
 
+    /// Its name in SQL, as far as lists that are no JSON have it.
     fn sql(&self) -> String {
         match self {
             Self::Plain(name) => name.clone(),
             Self::Decimal { precision, scale } => format!("DECIMAL({precision},{scale})"),
-            Self::Enum | Self::Nested => "VARCHAR".into(),
+            Self::Enum | Self::Struct(_) | Self::Map(..) | Self::Union(_) => "VARCHAR".into(),
             Self::List(element) => format!("{}[]", element.sql()),
         }
     }
-}
-
-/// Where the `[]` or `[n]` at the end of a list type begins.
-fn list_suffix(text: &str) -> Option<usize> {
-    let inner = text.strip_suffix(']')?;
-    let open = inner.rfind('[')?;
-    inner[open + 1..].bytes().all(|byte| byte.is_ascii_digit()).then_some(open)
 }
 
 /// One name for the spellings that DuckDB accepts and prints.
@@ -221,7 +240,7 @@ mod tests {
         check("HUGEINT", Some("numeric"), "\"c\"::VARCHAR");
         check("DECIMAL(38,2)", Some("numeric(38,2)"), "\"c\"");
         check("TIMESTAMP WITH TIME ZONE", Some("timestamp with time zone"), "\"c\"");
-        check("TIMESTAMP_NS", Some("timestamp without time zone"), "\"c\"::TIMESTAMP");
+        check("TIMESTAMP_NS", Some("timestamp without time zone"), "\"c\"");
         check("ENUM('a', 'b''c[]')", Some("text"), "\"c\"::VARCHAR");
         check("STRUCT(\"a b\"\"c\" INTEGER, d DECIMAL(2,1)[])", Some("jsonb"), "to_json(\"c\")::VARCHAR");
         check("STRUCT(a INTEGER)[]", Some("jsonb"), "to_json(\"c\")::VARCHAR");
@@ -231,7 +250,6 @@ mod tests {
         check("UUID[]", Some("uuid[]"), "\"c\"::VARCHAR[]");
         check("INTEGER[][]", Some("jsonb"), "to_json(\"c\")::VARCHAR");
         check("JSON", Some("jsonb"), "\"c\"::VARCHAR");
-        check("VARIANT", Some("jsonb"), "\"c\"::JSON::VARCHAR");
         check("\"NULL\"", Some("text"), "\"c\"::VARCHAR");
         check("GEOMETRY", None, "\"c\"");
     }
@@ -246,5 +264,44 @@ mod tests {
         hashed("HUGEINT", "\"c\"::VARCHAR");
         hashed("INTERVAL", "\"c\"::VARCHAR");
         hashed("INTEGER[]", "to_json(\"c\")::VARCHAR");
+        hashed("DOUBLE", "\"c\", signbit(\"c\")");
+    }
+
+    #[test]
+    fn reads_the_parts_of_nested_types() {
+        let plain = |name: &str| DuckType::Plain(name.into());
+        let field = |name: &str, part: DuckType| (name.to_owned(), part);
+        assert_eq!(
+            DuckType::parse("STRUCT(\"a b\"\"c)\" INTEGER, d MAP(VARCHAR, DECIMAL(2,1))[3], e ENUM('x, (', 'y'))"),
+            DuckType::Struct(vec![
+                field("a b\"c)", plain("INTEGER")),
+                field(
+                    "d",
+                    DuckType::List(Box::new(DuckType::Map(
+                        Box::new(plain("VARCHAR")),
+                        Box::new(DuckType::Decimal { precision: 2, scale: 1 })
+                    )))
+                ),
+                field("e", DuckType::Enum),
+            ])
+        );
+        assert_eq!(
+            DuckType::parse("UNION(at TIMESTAMP WITH TIME ZONE, n BIGINT)"),
+            DuckType::Union(vec![field("at", plain("TIMESTAMP WITH TIME ZONE")), field("n", plain("BIGINT"))])
+        );
+        let nameless = vec![field("", plain("INTEGER")), field("", plain("VARCHAR"))];
+        assert_eq!(DuckType::parse("STRUCT(INTEGER, VARCHAR)"), DuckType::Struct(nameless));
+    }
+
+    #[test]
+    fn parts_that_arrow_lacks_arrive_as_text() {
+        let nested = |duckdb: &str| DuckType::parse(duckdb).select("c", Shape::Nested);
+        assert_eq!(nested("STRUCT(u UUID, n INTEGER[])"), "\"c\"");
+        assert_eq!(
+            nested("STRUCT(b BIT, n INTEGER)"),
+            "case when \"c\" is not null then struct_pack(\"b\" := struct_extract(\"c\", 'b')::VARCHAR, \
+             \"n\" := struct_extract(\"c\", 'n')) end"
+        );
+        assert_eq!(nested("BIT[]"), "list_transform(\"c\", lambda _elt_e0: _elt_e0::VARCHAR)");
     }
 }

@@ -1,13 +1,16 @@
 //! The COPY statement that writes a relation as Parquet, CSV or JSON lines, in one file or in a folder of partitions.
 //!
 //! Pure text; the run executes it. A value that a format cannot store is converted without loss to one that it can
-//! store. In Parquet a HUGEINT would become a DOUBLE, and an INTERVAL would lose microseconds. CSV has no nested
-//! values, and JSON has no NaN. Knows no connection.
+//! store. In Parquet a HUGEINT would become a DOUBLE, and an INTERVAL would lose microseconds; an array of fixed length
+//! with a null is written in a form that only DuckDB reads. CSV has no nested values, and JSON has no NaN. Knows no
+//! connection.
 
 use std::path::Path;
 
 use super::contract::{Column, Table};
 use super::duck_type::DuckType;
+use super::exact_json::{JsonValue, decimal_text, object};
+use super::type_text::{has_word, list_suffix, quoted_parts, without_variant};
 use elt_base::schema::{literal, quote};
 use elt_project::{CsvFormat, FileFormat};
 
@@ -19,15 +22,13 @@ const LINE: &str = "_elt_line";
 /// The statement that writes all rows of `relation` (as SQL names it) to a new file or folder at `path`, by key if
 /// `is_ordered`.
 pub fn copy(table: &Table, relation: &str, path: &Path, format: &FileFormat, is_ordered: bool) -> String {
-    // DuckDB's writer of JSON knows no partitions; it is one of CSV with a single unquoted column.
-    let is_lines = matches!(format, FileFormat::Json { .. }) && !table.partition_by.is_empty();
     let is_partition = |column: &&Column| table.partition_by.contains(&column.name);
-    let selected: Vec<String> = if is_lines {
+    let selected: Vec<String> = if is_lines(table, format) {
         let fields = table.columns.iter().filter(|column| !is_partition(column));
-        let fields: Vec<_> =
-            fields.map(|column| format!("{} := {}", quote(&column.name), expression(table, column, format))).collect();
+        let fields: Vec<_> = fields.map(|column| (column.name.as_str(), json_value(table, column))).collect();
         let partitions = table.columns.iter().filter(is_partition);
-        std::iter::once(format!("to_json(struct_pack({}))::VARCHAR as {LINE}", fields.join(", ")))
+        // JSON has line breaks only between its tokens.
+        std::iter::once(format!("translate({}, chr(10) || chr(13), '  ') as {LINE}", object(&fields)))
             .chain(partitions.map(|column| format!("{} as {}", partition(table, column), quote(&column.name))))
             .collect()
     } else {
@@ -59,12 +60,23 @@ pub fn copy(table: &Table, relation: &str, path: &Path, format: &FileFormat, is_
     )
 }
 
+/// Whether JSON lines are written as CSV with a single unquoted column: DuckDB's writer of JSON knows no partitions, and
+/// reads the numbers of JSON values as doubles.
+fn is_lines(table: &Table, format: &FileFormat) -> bool {
+    let is_exact = |column: &Column| {
+        let duck = DuckType::parse(&column.duckdb_type);
+        // A nested value with floats is written as JSON, too, because DuckDB would write NaN into it.
+        duck.is_exact_in_json() && !(duck.is_nested() && has_float(&column.duckdb_type))
+    };
+    matches!(format, FileFormat::Json { .. }) && (!table.partition_by.is_empty() || !table.columns.iter().all(is_exact))
+}
+
 /// The options of the COPY: files that were written with the same are read the same.
 pub fn options(table: &Table, format: &FileFormat) -> String {
     let mut options = match format {
         FileFormat::Parquet => "format parquet, compression zstd".to_owned(),
         FileFormat::Csv(csv) => csv_options(csv),
-        FileFormat::Json { compression } if table.partition_by.is_empty() => {
+        FileFormat::Json { compression } if !is_lines(table, format) => {
             format!("format json, compression {compression}")
         }
         FileFormat::Json { compression } => format!(
@@ -99,33 +111,51 @@ fn expression(table: &Table, column: &Column, format: &FileFormat) -> String {
     let text = column.duckdb_type.as_str();
     let duck = DuckType::parse(text);
     match (format, &duck) {
-        (FileFormat::Parquet, _) if has_word(text, "UNION") => format!("to_json({name})"),
+        (FileFormat::Parquet, _) if has_word(text, "UNION") => format!("({})::JSON", duck.json_text(&name)),
         // Few readers know Parquet's own.
-        (FileFormat::Parquet, DuckType::Plain(plain)) if plain == "VARIANT" => format!("{name}::JSON"),
+        (FileFormat::Parquet, _) if has_word(text, "VARIANT") => {
+            let json = |part: &DuckType, value: &str| {
+                part.is_plain("VARIANT").then(|| format!("({})::JSON", part.json_text(value)))
+            };
+            let rebuilt = duck.rebuilt(&name, &json).unwrap_or(name);
+            parquet_type(&without_variant(text)).map_or(rebuilt.clone(), |cast| format!("({rebuilt})::{cast}"))
+        }
         (FileFormat::Parquet, _) => match parquet_type(text) {
             Some(cast) => format!("{name}::{cast}"),
             None => quote(&column.name),
         },
-        (FileFormat::Csv(_), DuckType::Nested | DuckType::List(_)) => json_text(table, column, &name),
-        (FileFormat::Csv(_), DuckType::Plain(plain)) if plain == "VARIANT" => format!("{name}::JSON::VARCHAR"),
-        (FileFormat::Json { .. }, DuckType::Nested | DuckType::List(_)) if has_float(text) => {
-            format!("{}::JSON", json_text(table, column, &name))
-        }
-        (FileFormat::Json { .. }, DuckType::Plain(plain)) => match plain.as_str() {
-            "VARIANT" => format!("{name}::JSON"),
-            // As Postgres writes them: "nan" and "inf" are texts in JSON.
-            "FLOAT" | "DOUBLE" => {
-                format!("case when isfinite({name}) then to_json({name}) else to_json({name}::VARCHAR) end")
-            }
-            _ => quote(&column.name),
-        },
+        (FileFormat::Csv(_), _) if duck.is_nested() => json_text(table, column, &duck, &name),
+        (FileFormat::Csv(_), _) if duck.is_plain("VARIANT") => duck.json_text(&name),
+        // DuckDB writes `.5`, which few readers take for a number.
+        (FileFormat::Csv(_), DuckType::Decimal { precision, scale }) if precision == scale => decimal_text(&name),
+        (FileFormat::Json { .. }, _) if is_float(&duck) => float(&name),
         _ => quote(&column.name),
     }
 }
 
+fn is_float(duck: &DuckType) -> bool {
+    duck.is_plain("FLOAT") || duck.is_plain("DOUBLE")
+}
+
+/// As Postgres writes them: "nan" and "inf" are texts in JSON.
+fn float(name: &str) -> String {
+    format!("case when isfinite({name}) then to_json({name}) else to_json({name}::VARCHAR) end")
+}
+
+/// A column as a field of a JSON line.
+fn json_value(table: &Table, column: &Column) -> JsonValue {
+    let duck = DuckType::parse(&column.duckdb_type);
+    let name = format!("_elt_row.{}", quote(&column.name));
+    match &duck {
+        _ if is_float(&duck) => JsonValue::Exact(float(&name)),
+        _ if has_float(&column.duckdb_type) => JsonValue::Text(json_text(table, column, &duck, &name)),
+        _ => JsonValue::of(&duck, name),
+    }
+}
+
 /// A nested value as JSON text. DuckDB writes NaN and Infinity bare, which no reader of JSON takes: that is refused.
-fn json_text(table: &Table, column: &Column, name: &str) -> String {
-    let json = format!("to_json({name})::VARCHAR");
+fn json_text(table: &Table, column: &Column, duck: &DuckType, name: &str) -> String {
+    let json = duck.json_text(name);
     if !has_float(&column.duckdb_type) {
         return json;
     }
@@ -135,7 +165,10 @@ fn json_text(table: &Table, column: &Column, name: &str) -> String {
     );
     // Without the texts in it.
     let bare = format!(r#"regexp_replace({json}, '"(\\.|[^"\\])*"', '', 'g')"#);
-    format!("case when regexp_matches({bare}, 'NaN|Infinity') then error({}) else {json} end", literal(&complaint))
+    format!(
+        "case when regexp_matches({json}, '(?i)nan|inf') and regexp_matches({bare}, '(?i)nan|inf') then error({}) else {json} end",
+        literal(&complaint)
+    )
 }
 
 /// A column that names folders. Texts that readers take for a null there are refused: the value would be lost.
@@ -160,19 +193,30 @@ fn partition(table: &Table, column: &Column) -> String {
     )
 }
 
-/// The type a column is cast to for Parquet; None: its own is held without loss.
+/// The type a column is cast to for Parquet; None: its own is held without loss. An infinite timestamp in seconds
+/// cannot be written, and one in milliseconds cannot be read by others.
 fn parquet_type(text: &str) -> Option<String> {
-    const CASTS: [(&str, &str); 4] = [
+    const CASTS: [(&str, &str); 6] = [
         ("UHUGEINT", "DECIMAL(38,0)"),
         ("HUGEINT", "DECIMAL(38,0)"),
         ("INTERVAL", "VARCHAR"),
         ("TIME WITH TIME ZONE", "VARCHAR"),
+        ("TIMESTAMP_S", "TIMESTAMP"),
+        ("TIMESTAMP_MS", "TIMESTAMP"),
     ];
     let mut cast = String::with_capacity(text.len());
     let mut is_changed = false;
-    for (part, is_quoted) in parts(text) {
+    for (part, is_quoted) in quoted_parts(text) {
         let mut rest = part;
         while let Some(character) = rest.chars().next() {
+            // A list of any length.
+            let length = rest.find(']').filter(|end| !is_quoted && character == '[' && *end > 1);
+            if let Some(end) = length.filter(|end| list_suffix(&rest[..=*end]).is_some()) {
+                cast.push_str("[]");
+                rest = &rest[end + 1..];
+                is_changed = true;
+                continue;
+            }
             let is_start = is_quoted || !cast.ends_with(|last: char| last.is_ascii_alphanumeric() || last == '_');
             let found = CASTS.iter().find(|(word, _)| {
                 !is_quoted
@@ -197,38 +241,9 @@ fn parquet_type(text: &str) -> Option<String> {
     is_changed.then_some(cast)
 }
 
-/// Whether a type's text has a word outside of quotes.
-fn has_word(text: &str, word: &str) -> bool {
-    parts(text).iter().filter(|(_, is_quoted)| !is_quoted).any(|(part, _)| {
-        part.split(|character: char| !(character.is_ascii_alphanumeric() || character == '_'))
-            .any(|found| found == word)
-    })
-}
-
+/// Whether a value may contain NaN or Infinity.
 fn has_float(text: &str) -> bool {
-    ["FLOAT", "DOUBLE", "VARIANT"].iter().any(|word| has_word(text, word))
-}
-
-/// A type's text cut at its quotes, each part with whether it is quoted: names of fields, values of an ENUM.
-fn parts(text: &str) -> Vec<(&str, bool)> {
-    let mut parts = Vec::new();
-    let (mut start, mut open) = (0, None);
-    for (at, character) in text.char_indices() {
-        match open {
-            None if character == '"' || character == '\'' => {
-                parts.push((&text[start..at], false));
-                (start, open) = (at, Some(character));
-            }
-            // A doubled quote closes and opens again.
-            Some(mark) if character == mark => {
-                parts.push((&text[start..=at], true));
-                (start, open) = (at + 1, None);
-            }
-            _ => {}
-        }
-    }
-    parts.push((&text[start..], open.is_some()));
-    parts
+    ["FLOAT", "DOUBLE", "VARIANT", "JSON"].iter().any(|word| has_word(text, word))
 }
 
 #[cfg(test)]
@@ -271,8 +286,8 @@ mod tests {
             &[("id", "BIGINT"), ("x", "DOUBLE"), ("day", "DATE")],
             &["day"],
             &FileFormat::Json { compression: "none".into() },
-            "copy (select to_json(struct_pack(\"id\" := \"id\", \"x\" := case when isfinite(_elt_row.\"x\") then \
-             to_json(_elt_row.\"x\") else to_json(_elt_row.\"x\"::VARCHAR) end))::VARCHAR as _elt_line, \"day\" as \"day\" \
+            "copy (select translate(to_json(struct_pack(\"id\" := _elt_row.\"id\", \"x\" := case when isfinite(_elt_row.\"x\") then \
+             to_json(_elt_row.\"x\") else to_json(_elt_row.\"x\"::VARCHAR) end))::VARCHAR, chr(10) || chr(13), '  ') as _elt_line, \"day\" as \"day\" \
              from main.t as _elt_row order by _elt_row.\"day\", _elt_row.\"id\") to '/x' (format csv, header false, \
              quote '', escape '', delimiter '\n', nullstr '', compression none, partition_by (\"day\"), \
              filename_pattern 'data_{i}', file_extension 'jsonl')",
@@ -280,12 +295,16 @@ mod tests {
     }
 
     #[test]
-    fn finds_words_outside_of_quotes() {
-        assert!(has_word("STRUCT(a UNION(k INTEGER))", "UNION"));
-        assert!(!has_word("ENUM('UNION', 'it''s')", "UNION"));
+    fn casts_what_parquet_has_not() {
         assert_eq!(parquet_type("ENUM('INTERVAL', 'HUGEINT')"), None);
         assert_eq!(parquet_type("TIMESTAMP WITH TIME ZONE"), None);
         assert_eq!(parquet_type("UHUGEINT[]").as_deref(), Some("DECIMAL(38,0)[]"));
+        assert_eq!(
+            parquet_type("STRUCT(a INTEGER[3][], \"b[2]\" INTEGER)[2]").as_deref(),
+            Some("STRUCT(a INTEGER[][], \"b[2]\" INTEGER)[]")
+        );
+        assert_eq!(parquet_type("INTEGER[]"), None);
+        assert_eq!(parquet_type("TIMESTAMP_S[]").as_deref(), Some("TIMESTAMP[]"));
         assert_eq!(parquet_type("MAP(VARCHAR, TIME WITH TIME ZONE)").as_deref(), Some("MAP(VARCHAR, VARCHAR)"));
     }
 }

@@ -22,6 +22,7 @@ pub mod delta;
 mod difference;
 mod duck_type;
 mod duckdb;
+mod exact_json;
 mod exporter;
 mod file_format;
 mod files;
@@ -35,6 +36,7 @@ mod postgres_type;
 mod publication;
 mod registry;
 mod target;
+mod type_text;
 
 pub use capabilities::Capabilities;
 pub use changes::{Changes, Queries, Shape, Sink};

@@ -4,7 +4,9 @@
 //! rows in half the time, and loads rows on all threads if the table has no index.
 
 use super::table::{CATALOG, DuckdbTable};
+use crate::duck_type::DuckType;
 use crate::target::{Dialect, Merge, MergeColumn};
+use crate::type_text::has_word;
 use elt_base::schema::{literal, quote};
 use elt_project::OnHazard;
 
@@ -33,6 +35,16 @@ fn each<'a>(names: impl IntoIterator<Item = &'a String>, between: &str, of: impl
 
 fn named(constraint: Option<&String>) -> String {
     constraint.map(|name| format!("constraint {} ", quote(name))).unwrap_or_default()
+}
+
+/// A value with JSON in the place of each VARIANT; None if it has none.
+fn as_json(duckdb_type: &str, value: &str) -> Option<String> {
+    has_word(duckdb_type, "VARIANT").then(|| {
+        let json = |part: &DuckType, value: &str| {
+            part.is_plain("VARIANT").then(|| format!("({})::JSON", part.json_text(value)))
+        };
+        DuckType::parse(duckdb_type).rebuilt(value, &json)
+    })?
 }
 
 /// Keys are compared as DuckDB's other columns are.
@@ -93,11 +105,17 @@ impl DuckdbTable {
             statements.push(format!("alter table {} add primary key ({})", self.sql(), names(&self.table.key)));
         }
         for index in self.table.indexes.iter().filter(|index| !index.unique) {
-            let name = format!("{}_{}_idx", self.name, index.columns.join("_"));
+            let usual = || self.usual_index_name(&index.columns);
+            let name = self.index_names.get(&index.columns).cloned().unwrap_or_else(usual);
             statements.push(format!("create index {} on {} ({})", quote(&name), self.sql(), names(&index.columns)));
         }
         statements.dedup();
         statements
+    }
+
+    /// The name of an index, if no other table's index has it.
+    pub fn usual_index_name(&self, columns: &[String]) -> String {
+        format!("{}_{}_idx", self.name, columns.join("_"))
     }
 
     pub fn comments(&self) -> Vec<String> {
@@ -118,6 +136,7 @@ impl DuckdbTable {
     fn rows(&self, query: &str) -> String {
         let columns = self.table.columns.iter().zip(&self.columns).map(|(column, (name, sql_type))| {
             let value = format!("_elt_row.{}", quote(&column.name));
+            let value = as_json(&column.duckdb_type, &value).unwrap_or(value);
             let value = match (column.duckdb_type == *sql_type, column.on_hazard) {
                 (true, _) => value,
                 (false, OnHazard::Replace) => format!("try_cast({value} as {sql_type})"),
@@ -197,11 +216,12 @@ impl DuckdbTable {
     /// Compares the table with a query of all rows.
     pub fn comparison(&self, rows: &str) -> Merge<'static> {
         let key = self.key();
-        let columns = self.columns.iter().map(|(name, _)| MergeColumn {
+        let columns = self.columns.iter().map(|(name, sql_type)| MergeColumn {
             name: name.clone(),
             is_key: key.contains(name),
             cast: String::new(),
-            compared: ("", ""),
+            // 0 equals -0.
+            compared: ("", if matches!(sql_type.as_str(), "FLOAT" | "DOUBLE") { "::VARCHAR" } else { "" }),
             exists: true,
         });
         Merge {
@@ -218,9 +238,17 @@ impl DuckdbTable {
     /// that differ from the target's.
     pub fn collect(&self, rows: &str, is_compared: bool) -> String {
         let differs = if is_compared {
-            let columns = self.columns.iter().map(|(name, _)| name);
-            let any = each(columns, " or ", |name| format!("new.{name} is distinct from old.{name}"));
-            format!(" where old._elt_is_there is null or {any}")
+            let differs = |(name, sql_type): &(String, String)| {
+                let name = quote(name);
+                let differs = format!("new.{name} is distinct from old.{name}");
+                // 0 equals -0, in lists as well.
+                match has_word(sql_type, "FLOAT") || has_word(sql_type, "DOUBLE") {
+                    true => format!("{differs} or new.{name}::VARCHAR is distinct from old.{name}::VARCHAR"),
+                    false => differs,
+                }
+            };
+            let any: Vec<_> = self.columns.iter().map(differs).collect();
+            format!(" where old._elt_is_there is null or {}", any.join(" or "))
         } else {
             String::new()
         };

@@ -2,13 +2,15 @@
 //!
 //! Reads the file's catalog through the engine; changes nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::changes::Engine;
 use crate::contract::Table;
 use crate::messages;
+use crate::target::hash_tag;
+use crate::type_text::{has_word, without_variant};
 use elt_base::error::{Error, Result};
-use elt_base::schema::literal;
+use elt_base::schema::{literal, quote};
 use elt_project::{ExportPolicy, OnContractChange};
 
 /// The name that the file is attached as.
@@ -31,6 +33,8 @@ pub struct DuckdbTable {
     pub is_known: bool,
     pub is_ours: bool,
     pub has_new_comments: bool,
+    /// The names of indexes by their columns.
+    pub index_names: BTreeMap<Vec<String>, String>,
     /// The statements that the contract gives, as they are recorded: they change with it.
     pub definition: String,
     pub comments_text: String,
@@ -63,13 +67,17 @@ struct RecordedDuckdbTable {
     comments: String,
 }
 
-/// Compares one table with the file. Notes are for people.
+/// The names of the file's indexes: schema, index and table.
+pub type IndexNames = BTreeMap<(String, String), String>;
+
+/// Compares one table with the file. Notes are for people. `indexes` gets the names of the table's own.
 pub fn resolve(
     table: &Table,
     default_schema: &str,
     engine: &Engine<'_>,
     has_record: bool,
     policy: ExportPolicy,
+    indexes: &mut IndexNames,
     notes: &mut Vec<String>,
 ) -> Result<DuckdbTable> {
     let schema = table.schema.clone().unwrap_or_else(|| default_schema.to_owned());
@@ -84,10 +92,13 @@ pub fn resolve(
         is_known: false,
         is_ours: true,
         has_new_comments: false,
+        index_names: BTreeMap::new(),
         definition: String::new(),
         comments_text: String::new(),
         their_indexes: Vec::new(),
     };
+    let recorded = if has_record { recorded(&target, engine)? } else { None };
+    name_indexes(&mut target, recorded.as_ref(), indexes);
     target.definition = target.define();
     target.comments_text = target.comments().join(";\n");
     let at = format!("database_name = '{CATALOG}' and lower(schema_name) = lower({})", literal(&target.schema));
@@ -111,7 +122,6 @@ pub fn resolve(
     if there.is_empty() {
         return Ok(target);
     }
-    let recorded = if has_record { recorded(&target, engine)? } else { None };
     target.others = there
         .iter()
         .filter(|there| !target.columns.iter().any(|(name, _)| name.eq_ignore_ascii_case(&there.name)))
@@ -152,6 +162,24 @@ pub fn resolve(
         }
     }
     Ok(target)
+}
+
+/// Names the indexes: as they are recorded, else as usual, else, where another table's index has that name, with a hash.
+fn name_indexes(target: &mut DuckdbTable, recorded: Option<&RecordedDuckdbTable>, indexes: &mut IndexNames) {
+    for index in target.table.indexes.iter().filter(|index| !index.unique) {
+        let usual = target.usual_index_name(&index.columns);
+        let tag = hash_tag(&format!("{}\n{}\n{}", target.schema, target.name, index.columns.join("\n")));
+        let hashed = format!("{}_{tag}_idx", usual.trim_end_matches("_idx"));
+        let place = |name: &str| (target.schema.to_lowercase(), name.to_lowercase());
+        let is_recorded = |name: &String| {
+            recorded.is_some_and(|recorded| recorded.definition.contains(&format!("create index {} on ", quote(name))))
+        };
+        let is_free = indexes.get(&place(&usual)).is_none_or(|table| *table == target.name);
+        let remembered = [&usual, &hashed].into_iter().find(|name| is_recorded(name) && (**name == hashed || is_free));
+        let name = remembered.cloned().unwrap_or(if is_free { usual } else { hashed });
+        indexes.insert(place(&name), target.name.clone());
+        target.index_names.insert(index.columns.clone(), name);
+    }
 }
 
 /// Decides what a table that elt created keeps, if it may be created again.
@@ -251,7 +279,7 @@ fn types(table: &Table, engine: &Engine<'_>) -> Result<Vec<(String, String)>> {
         let sql_type = match &column.target_type {
             None if column.duckdb_type.trim_matches('"') == "NULL" => "VARCHAR".to_owned(),
             // A file that every DuckDB since 1.0 reads has no VARIANT.
-            None if column.duckdb_type == "VARIANT" => "JSON".to_owned(),
+            None if has_word(&column.duckdb_type, "VARIANT") => without_variant(&column.duckdb_type),
             None => column.duckdb_type.clone(),
             Some((written, place)) => match engine(&format!("select typeof(null::{written})")) {
                 Ok(rows) => rows.into_iter().flatten().flatten().next().unwrap_or_default(),

@@ -7,7 +7,7 @@ use serde_json::json;
 use super::attach::attach;
 use super::capabilities::CAPABILITIES;
 use super::statements::OWN;
-use super::table::{self, CATALOG, DuckdbTable, TableStep};
+use super::table::{self, CATALOG, DuckdbTable, IndexNames, TableStep};
 use crate::capabilities::Capabilities;
 use crate::changes::{Changes, Engine, Queries, TextRows};
 use crate::difference::Difference;
@@ -79,8 +79,17 @@ impl<'a> DuckdbPublication<'a> {
                 target.run("reading the last publication", None, &sql)?.into_iter().flatten().flatten().next();
         }
         let mut errors = Vec::new();
+        let sql = format!(
+            "select schema_name, index_name, table_name from duckdb_indexes() where database_name = '{CATALOG}'"
+        );
+        let mut indexes = IndexNames::new();
+        for row in target.run("reading its catalog", None, &sql)? {
+            if let [Some(schema), Some(index), Some(table)] = row.as_slice() {
+                indexes.insert((schema.to_lowercase(), index.to_lowercase()), table.clone());
+            }
+        }
         for table in &publication.tables {
-            match table::resolve(table, schema, engine, has("tables"), policy, &mut opened.notes) {
+            match table::resolve(table, schema, engine, has("tables"), policy, &mut indexes, &mut opened.notes) {
                 Ok(table) => target.tables.push(table),
                 Err(error) => errors.extend(error.split()),
             }

@@ -46,7 +46,7 @@ pub fn check_places(tables: &[Table], format: &FileFormat) -> Result<()> {
             errors.push(messages::export_only_partitions(&table.label));
         }
         for column in table.partition_by.iter().filter_map(|name| table.column(name)) {
-            if matches!(DuckType::parse(&column.duckdb_type), DuckType::Nested | DuckType::List(_)) {
+            if DuckType::parse(&column.duckdb_type).is_nested() {
                 errors.push(messages::export_nested_partition(&table.label, &column.name, &column.duckdb_type));
             }
         }

@@ -5,14 +5,14 @@
 use ::mongodb::ClientSession;
 use bson::{DateTime, Document, RawDocumentBuf, doc};
 
+use super::bytes::joined;
 use super::collection::{Collection, StagedCollection};
 use super::compare::compare;
 use super::documents::Documents;
-use super::encode::joined;
 use super::staging::{MongodbPublication, PUBLICATIONS, TABLES};
 use crate::messages;
 use crate::publication::Coverage;
-use crate::target::{Answer, Applying, PublicationRecord, TOOL, Work};
+use crate::target::{Answer, Applying, PublicationRecord, TOOL, Work, hash_tag};
 use elt_base::error::{Error, Result};
 
 /// The limits of a transaction: the server ends one that runs longer than a minute, or whose log grows too large.
@@ -98,7 +98,7 @@ impl MongodbPublication {
 
     /// The rows that were set aside, in the collection beside; entries of rows that are clean or gone go.
     fn set_aside(&self, collection: &Collection, staged: &mut StagedCollection) -> Result<()> {
-        let beside = collection.beside();
+        let beside = collection.beside.clone();
         if self.existing.contains(&beside) {
             if staged.coverage == Coverage::Everything || collection.id.is_empty() {
                 let command = doc! { "delete": &beside, "deletes": [{ "q": {}, "limit": 0 }] };
@@ -150,7 +150,13 @@ impl MongodbPublication {
                     columns.iter().map(|column| (column.clone(), doc! { "$type": types.as_slice() }.into())).collect();
                 index.insert("partialFilterExpression", present);
             }
-            declared.insert(name.join("_"), index);
+            let mut name = name.join("_");
+            // `a_1_b_1` is the index of `a` and `b`, and that of `a_1_b`.
+            let is_other = |other: &Document| other.get("key") != index.get("key");
+            if declared.get(&name).is_some_and(is_other) {
+                name = format!("{name}_{}", hash_tag(&columns.join("\n")));
+            }
+            declared.insert(name, index);
         }
         // A collection that was written again has lost its indexes.
         let none = std::collections::BTreeSet::new();

@@ -4,12 +4,14 @@
 
 use std::collections::BTreeSet;
 
+use super::bson_type::{BsonShape, BsonType};
 use super::documents::Documents;
-use super::encode::{BsonType, DocumentField};
+use super::encode::DocumentField;
 use crate::contract::Table;
+use crate::duck_type::DuckType;
 use crate::messages;
 use crate::publication::Coverage;
-use crate::target::Staged;
+use crate::target::{Staged, hash_tag};
 use elt_base::error::{Error, Result};
 
 /// A table of the publication as a collection.
@@ -20,6 +22,8 @@ pub struct Collection {
     pub fields: Vec<DocumentField>,
     /// The key's columns.
     pub id: Vec<usize>,
+    /// The collection of quarantined rows.
+    pub beside: String,
     pub exists: bool,
     /// An earlier publication made it; None: it does not exist, or others made it. Its indexes by name.
     pub indexes: Option<BTreeSet<String>>,
@@ -59,11 +63,6 @@ impl StagedCollection {
 }
 
 impl Collection {
-    /// The collection of quarantined rows.
-    pub fn beside(&self) -> String {
-        format!("{}_quarantine", self.name)
-    }
-
     /// The tables as collections; all types that cannot be are one error.
     pub fn all_of(tables: &[Table]) -> Result<Vec<Self>> {
         let (mut collections, mut errors) = (Vec::new(), Vec::new());
@@ -74,8 +73,8 @@ impl Collection {
                     Some((written, place)) => (Some(written.as_str()), place.clone()),
                     None => (None, None),
                 };
-                match BsonType::of(written, &column.duckdb_type) {
-                    Some(bson_type) => fields.push(DocumentField { name: column.name.clone(), bson_type }),
+                match BsonShape::of(written, &DuckType::parse(&column.duckdb_type)) {
+                    Some(shape) => fields.push(DocumentField { name: column.name.clone(), shape }),
                     None => {
                         let error = messages::export_no_bson_type(
                             &table.name,
@@ -93,10 +92,20 @@ impl Collection {
                 table: table.clone(),
                 fields,
                 id,
+                beside: beside(table, tables),
                 exists: false,
                 indexes: None,
             });
         }
         Error::many(errors).map_or(Ok(collections), Err)
+    }
+}
+
+/// The name of a table's quarantine: with a hash where another table has it.
+fn beside(table: &Table, tables: &[Table]) -> String {
+    let usual = format!("{}_quarantine", table.label);
+    match tables.iter().any(|other| other.label == usual) {
+        true => format!("{}_{}_quarantine", table.label, hash_tag(&table.label)),
+        false => usual,
     }
 }

@@ -1,132 +1,32 @@
 //! Encodes rows of an Arrow batch as BSON documents: STRUCT as sub-document, LIST as array, MAP as sub-document.
 //!
-//! Format: <https://bsonspec.org/spec.html>. Writes bytes, no document maps. Knows no server.
+//! Writes bytes, no document maps. Knows no server.
 
-use std::str::FromStr;
-
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, AsArray, RecordBatch, UnionArray};
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type,
     IntervalMonthDayNanoType, Time64MicrosecondType, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
     TimestampNanosecondType, TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow::util::display::{ArrayFormatter, FormatOptions};
+use bson::Decimal128;
 use bson::oid::ObjectId;
-use bson::{Bson, Decimal128};
 
-use crate::target::{Hazard, Replacement};
+use super::bson_type::{BsonShape, BsonType};
+use super::bytes::{binary, document, double, head, int, long, string};
+use super::hazard::{BsonHazard, Report};
+use super::json::{DEPTH_MAX, put_json};
+use super::numbers::DecimalNumber;
 
 /// The maximum size of a document (`maxBsonObjectSize`).
 pub const DOCUMENT_BYTES_MAX: usize = 16 * 1024 * 1024;
-/// The maximum nesting that a server accepts.
-const DEPTH_MAX: usize = 100;
-
-/// The BSON type of a column: MongoDB's `$type` aliases, from its contract.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BsonType {
-    /// As the relation's type says.
-    Natural,
-    /// A JSON text, as the value it spells (canonical Extended JSON is understood).
-    Json,
-    Uuid,
-    ObjectId,
-    Decimal,
-    Date,
-    String,
-    Int,
-    Long,
-    Double,
-    Bool,
-    BinData,
-}
-
-impl BsonType {
-    /// From the contract's type, or the relation's own type. None: the type does not exist.
-    pub fn of(written: Option<&str>, duckdb_type: &str) -> Option<Self> {
-        Some(match written {
-            None => match duckdb_type.to_uppercase().as_str() {
-                "JSON" => Self::Json,
-                "UUID" => Self::Uuid,
-                "HUGEINT" | "UHUGEINT" | "UBIGINT" => Self::Decimal,
-                _ => Self::Natural,
-            },
-            Some(written) => match written.to_lowercase().as_str() {
-                "objectid" => Self::ObjectId,
-                "decimal" | "decimal128" => Self::Decimal,
-                "date" => Self::Date,
-                "string" => Self::String,
-                "int" => Self::Int,
-                "long" => Self::Long,
-                "double" => Self::Double,
-                "bool" => Self::Bool,
-                "bindata" => Self::BinData,
-                "uuid" => Self::Uuid,
-                "object" | "array" | "json" => Self::Json,
-                _ => return None,
-            },
-        })
-    }
-
-    /// The words of `of`, for messages.
-    pub const WORDS: [&str; 12] = [
-        "objectId", "decimal", "date", "string", "int", "long", "double", "bool", "binData", "uuid", "object", "array",
-    ];
-}
-
-/// Why a value cannot be published as it is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum BsonHazard {
-    /// It does not convert to the contract's type. NULL in its place.
-    Conversion,
-    /// More than 34 digits. NULL.
-    Digits,
-    /// Finer than a millisecond. Cut.
-    Precision,
-    /// Beyond the dates that 64 bits of milliseconds hold, or infinite. NULL.
-    YearRange,
-    /// A name with U+0000 in it. The field is left out.
-    FieldName,
-    /// Deeper than 100 levels. NULL.
-    Depth,
-    /// A document over 16 MB, which has no nearest one.
-    Size,
-}
-
-impl Hazard for BsonHazard {
-    fn text(self) -> &'static str {
-        match self {
-            Self::Conversion => "not of the column's type",
-            Self::Digits => "more than 34 digits",
-            Self::Precision => "finer than a millisecond",
-            Self::YearRange => "a date that BSON does not reach",
-            Self::FieldName => "a field's name with U+0000",
-            Self::Depth => "deeper than 100 levels",
-            Self::Size => "documents over 16 MB",
-        }
-    }
-
-    fn replacement(self) -> Replacement {
-        match self {
-            Self::Precision => Replacement::Nearest("whole milliseconds"),
-            Self::FieldName => Replacement::Nearest("nothing"),
-            Self::Size => Replacement::None,
-            _ => Replacement::Null,
-        }
-    }
-
-    fn is_of_column(self) -> bool {
-        self != Self::Size
-    }
-}
 
 /// One field of the documents.
 #[derive(Debug, Clone)]
 pub struct DocumentField {
     pub name: String,
-    pub bson_type: BsonType,
+    pub shape: BsonShape,
 }
-
-type Report<'a> = dyn FnMut(BsonHazard) + 'a;
 
 /// Appends a document with some of a batch's columns, given with their indexes. Its `_id`, if any, is put first.
 pub fn put_row(
@@ -142,7 +42,7 @@ pub fn put_row(
         put_id(out, batch, row, id, all, fault);
         for (index, field) in fields {
             let mut fault = |hazard| fault(*index, hazard);
-            element(out, &field.name, batch.column(*index), row, field.bson_type, 1, &mut fault);
+            element(out, &field.name, batch.column(*index), row, &field.shape, 1, &mut fault);
         }
     });
 }
@@ -160,40 +60,18 @@ fn put_id(
         [] => {}
         [one] => {
             let mut fault = |hazard| fault(*one, hazard);
-            element(out, "_id", batch.column(*one), row, all[*one].bson_type, 1, &mut fault);
+            element(out, "_id", batch.column(*one), row, &all[*one].shape, 1, &mut fault);
         }
         several => {
             head(out, 0x03, "_id");
             document(out, |out| {
                 for index in several {
                     let mut fault = |hazard| fault(*index, hazard);
-                    element(out, &all[*index].name, batch.column(*index), row, all[*index].bson_type, 2, &mut fault);
+                    element(out, &all[*index].name, batch.column(*index), row, &all[*index].shape, 2, &mut fault);
                 }
             });
         }
     }
-}
-
-/// Length, elements, and the zero byte at the end.
-fn document(out: &mut Vec<u8>, elements: impl FnOnce(&mut Vec<u8>)) {
-    let start = out.len();
-    out.extend_from_slice(&[0; 4]);
-    elements(out);
-    out.push(0);
-    let length = (out.len() - start) as i32;
-    out[start..start + 4].copy_from_slice(&length.to_le_bytes());
-}
-
-fn head(out: &mut Vec<u8>, kind: u8, name: &str) {
-    out.push(kind);
-    out.extend_from_slice(name.as_bytes());
-    out.push(0);
-}
-
-fn string(out: &mut Vec<u8>, text: &str) {
-    out.extend_from_slice(&(text.len() as i32 + 1).to_le_bytes());
-    out.extend_from_slice(text.as_bytes());
-    out.push(0);
 }
 
 /// One element: a name and the value that an array has at a row.
@@ -202,7 +80,7 @@ fn element(
     name: &str,
     array: &dyn Array,
     row: usize,
-    bson_type: BsonType,
+    shape: &BsonShape,
     depth: usize,
     fault: &mut Report<'_>,
 ) {
@@ -216,30 +94,28 @@ fn element(
         fault(BsonHazard::Depth);
         return head(out, 0x0a, name);
     }
-    if bson_type != BsonType::Natural {
-        return converted(out, name, array, row, bson_type, fault);
+    if shape.own != BsonType::Natural {
+        return converted(out, name, array, row, shape.own, depth, fault);
     }
-    let int = |out: &mut Vec<u8>, value: i32| {
-        head(out, 0x10, name);
-        out.extend_from_slice(&value.to_le_bytes());
-    };
     match array.data_type() {
         DataType::Boolean => {
             head(out, 0x08, name);
             out.push(u8::from(array.as_boolean().value(row)));
         }
-        DataType::Int8 => int(out, array.as_primitive::<Int8Type>().value(row).into()),
-        DataType::Int16 => int(out, array.as_primitive::<Int16Type>().value(row).into()),
-        DataType::Int32 => int(out, array.as_primitive::<Int32Type>().value(row)),
-        DataType::UInt8 => int(out, array.as_primitive::<UInt8Type>().value(row).into()),
-        DataType::UInt16 => int(out, array.as_primitive::<UInt16Type>().value(row).into()),
+        DataType::Int8 => int(out, name, array.as_primitive::<Int8Type>().value(row).into()),
+        DataType::Int16 => int(out, name, array.as_primitive::<Int16Type>().value(row).into()),
+        DataType::Int32 => int(out, name, array.as_primitive::<Int32Type>().value(row)),
+        DataType::UInt8 => int(out, name, array.as_primitive::<UInt8Type>().value(row).into()),
+        DataType::UInt16 => int(out, name, array.as_primitive::<UInt16Type>().value(row).into()),
         DataType::UInt32 => long(out, name, array.as_primitive::<UInt32Type>().value(row).into()),
         DataType::Int64 => long(out, name, array.as_primitive::<Int64Type>().value(row)),
-        DataType::UInt64 => decimal(out, name, &array.as_primitive::<UInt64Type>().value(row).to_string(), fault),
+        DataType::UInt64 => {
+            let _ = decimal(out, name, &array.as_primitive::<UInt64Type>().value(row).to_string(), fault);
+        }
         DataType::Float32 => double(out, name, array.as_primitive::<Float32Type>().value(row).into()),
         DataType::Float64 => double(out, name, array.as_primitive::<Float64Type>().value(row)),
         DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) => {
-            decimal(out, name, &shown(array, row), fault);
+            let _ = decimal(out, name, &shown(array, row), fault);
         }
         DataType::Utf8 => {
             head(out, 0x02, name);
@@ -262,8 +138,8 @@ fn element(
             let values = array.as_struct();
             head(out, 0x03, name);
             document(out, |out| {
-                for (field, column) in fields.iter().zip(values.columns()) {
-                    element(out, field.name(), column, row, BsonType::Natural, depth + 1, fault);
+                for (index, (field, column)) in fields.iter().zip(values.columns()).enumerate() {
+                    element(out, field.name(), column, row, shape.part(index), depth + 1, fault);
                 }
             });
         }
@@ -273,14 +149,22 @@ fn element(
             document(out, |out| {
                 for entry in 0..entries.len() {
                     let key = shown(entries.column(0), entry);
-                    element(out, &key, entries.column(1), entry, BsonType::Natural, depth + 1, fault);
+                    element(out, &key, entries.column(1), entry, shape.part(0), depth + 1, fault);
                 }
             });
         }
-        DataType::List(_) => list(out, name, array.as_list::<i32>().value(row).as_ref(), depth, fault),
-        DataType::LargeList(_) => list(out, name, array.as_list::<i64>().value(row).as_ref(), depth, fault),
-        DataType::FixedSizeList(..) => list(out, name, array.as_fixed_size_list().value(row).as_ref(), depth, fault),
-        // Times, intervals, enums, unions: as DuckDB's text.
+        DataType::List(_) => list(out, name, array.as_list::<i32>().value(row).as_ref(), shape.part(0), depth, fault),
+        DataType::LargeList(_) => {
+            list(out, name, array.as_list::<i64>().value(row).as_ref(), shape.part(0), depth, fault)
+        }
+        DataType::FixedSizeList(..) => {
+            list(out, name, array.as_fixed_size_list().value(row).as_ref(), shape.part(0), depth, fault)
+        }
+        DataType::Union(..) => match array.as_any().downcast_ref::<UnionArray>() {
+            Some(union) => member(out, name, union, row, shape, depth, fault),
+            None => head(out, 0x0a, name),
+        },
+        // Times, intervals, enums: as DuckDB's text.
         _ => {
             head(out, 0x02, name);
             string(out, &shown(array, row));
@@ -288,45 +172,72 @@ fn element(
     }
 }
 
-fn list(out: &mut Vec<u8>, name: &str, values: &dyn Array, depth: usize, fault: &mut Report<'_>) {
+/// A UNION: a sub-document with the one member that it has.
+fn member(
+    out: &mut Vec<u8>,
+    name: &str,
+    union: &UnionArray,
+    row: usize,
+    shape: &BsonShape,
+    depth: usize,
+    fault: &mut Report<'_>,
+) {
+    let (tag, at) = (union.type_id(row), union.value_offset(row));
+    let (DataType::Union(fields, _), values) = (union.data_type(), union.child(tag)) else {
+        return head(out, 0x0a, name);
+    };
+    let found = fields.iter().enumerate().find(|(_, (of, _))| *of == tag);
+    let Some((index, (_, field))) = found.filter(|_| !values.is_null(at)) else { return head(out, 0x0a, name) };
+    head(out, 0x03, name);
+    document(out, |out| element(out, field.name(), values, at, shape.part(index), depth + 1, fault));
+}
+
+fn list(out: &mut Vec<u8>, name: &str, values: &dyn Array, shape: &BsonShape, depth: usize, fault: &mut Report<'_>) {
     head(out, 0x04, name);
     document(out, |out| {
         for index in 0..values.len() {
-            element(out, &index.to_string(), values, index, BsonType::Natural, depth + 1, fault);
+            element(out, &index.to_string(), values, index, shape, depth + 1, fault);
         }
     });
 }
 
-fn long(out: &mut Vec<u8>, name: &str, value: i64) {
-    head(out, 0x12, name);
-    out.extend_from_slice(&value.to_le_bytes());
-}
-
-fn double(out: &mut Vec<u8>, name: &str, value: f64) {
-    head(out, 0x01, name);
-    out.extend_from_slice(&value.to_le_bytes());
-}
-
-fn binary(out: &mut Vec<u8>, name: &str, subtype: u8, bytes: &[u8]) {
-    head(out, 0x05, name);
-    out.extend_from_slice(&(bytes.len() as i32).to_le_bytes());
-    out.push(subtype);
-    out.extend_from_slice(bytes);
-}
-
-fn decimal(out: &mut Vec<u8>, name: &str, text: &str, fault: &mut Report<'_>) {
-    let figures = text.bytes().filter(u8::is_ascii_digit).skip_while(|digit| *digit == b'0');
-    let digits = figures.count();
-    match Decimal128::from_str(text) {
-        Ok(value) if digits <= 34 => {
-            head(out, 0x13, name);
-            out.extend_from_slice(&value.bytes());
-        }
-        _ => {
+/// A number's text as a decimal. None: it is no number.
+fn decimal(out: &mut Vec<u8>, name: &str, text: &str, fault: &mut Report<'_>) -> Option<()> {
+    let value = match DecimalNumber::parse(text) {
+        Some(number) => number.as_decimal(text),
+        // NaN and Infinity, which a decimal has.
+        None => match text.parse::<f64>() {
+            Ok(value) if !value.is_finite() => infinite(value),
+            _ => return None,
+        },
+    };
+    match value {
+        Some(value) => super::bytes::decimal(out, name, value),
+        None => {
             fault(BsonHazard::Digits);
             head(out, 0x0a, name);
         }
     }
+    Some(())
+}
+
+fn infinite(value: f64) -> Option<Decimal128> {
+    let text = match (value.is_nan(), value.is_sign_negative()) {
+        (true, _) => "NaN",
+        (_, true) => "-Infinity",
+        (_, false) => "Infinity",
+    };
+    text.parse().ok()
+}
+
+/// A number's text as a double. None: it is no number.
+fn double_of(out: &mut Vec<u8>, name: &str, text: &str, fault: &mut Report<'_>) -> Option<()> {
+    let value: f64 = text.parse().ok()?;
+    if DecimalNumber::parse(text).is_some_and(|number| number.as_double(text).is_none()) {
+        fault(BsonHazard::DoubleDigits);
+    }
+    double(out, name, value);
+    Some(())
 }
 
 /// Milliseconds from 1970, UTC.
@@ -366,8 +277,10 @@ fn converted(
     array: &dyn Array,
     row: usize,
     bson_type: BsonType,
+    depth: usize,
     fault: &mut Report<'_>,
 ) {
+    let start = out.len();
     let text = || shown(array, row);
     let is_date = matches!(array.data_type(), DataType::Date32 | DataType::Timestamp(..));
     let done = match bson_type {
@@ -382,10 +295,7 @@ fn converted(
             Some(())
         }
         BsonType::Date => None,
-        BsonType::Decimal => {
-            decimal(out, name, &text(), fault);
-            Some(())
-        }
+        BsonType::Decimal => decimal(out, name, &text(), fault),
         BsonType::ObjectId => ObjectId::parse_str(text()).ok().map(|id| {
             head(out, 0x07, name);
             out.extend_from_slice(&id.bytes());
@@ -397,12 +307,9 @@ fn converted(
             }
             _ => uuid::Uuid::try_parse(&text()).ok().map(|uuid| binary(out, name, 4, uuid.as_bytes())),
         },
-        BsonType::Int => text().parse::<i32>().ok().map(|value| {
-            head(out, 0x10, name);
-            out.extend_from_slice(&value.to_le_bytes());
-        }),
+        BsonType::Int => text().parse::<i32>().ok().map(|value| int(out, name, value)),
         BsonType::Long => text().parse::<i64>().ok().map(|value| long(out, name, value)),
-        BsonType::Double => text().parse::<f64>().ok().map(|value| double(out, name, value)),
+        BsonType::Double => double_of(out, name, &text(), fault),
         BsonType::Bool => text().parse::<bool>().ok().map(|value| {
             head(out, 0x08, name);
             out.push(u8::from(value));
@@ -415,14 +322,11 @@ fn converted(
             }
             Some(())
         }
-        BsonType::Json => serde_json::from_str::<serde_json::Value>(&text())
-            .ok()
-            .and_then(|value| Bson::try_from(value).ok())
-            .and_then(|value| bson::serialize_to_vec(&bson::doc! { name: value }).ok())
-            // The element alone, without the document around it.
-            .map(|bytes| out.extend_from_slice(&bytes[4..bytes.len() - 1])),
+        BsonType::Json => put_json(out, name, &text(), depth, fault),
     };
     if done.is_none() {
+        // Without the part of it that was read.
+        out.truncate(start);
         fault(BsonHazard::Conversion);
         head(out, 0x0a, name);
     }
@@ -468,17 +372,6 @@ fn decimal_text(value: i128, scale: i8) -> String {
     let digits = format!("{:0>width$}", value.unsigned_abs(), width = scale + 1);
     let (whole, fraction) = digits.split_at(digits.len() - scale);
     format!("{}{whole}.{fraction}", if value < 0 { "-" } else { "" })
-}
-
-/// A document with more elements behind its own.
-pub fn joined(document: &[u8], more: &bson::Document) -> Vec<u8> {
-    let more = bson::serialize_to_vec(more).unwrap_or_default();
-    let tail = more.get(4..).unwrap_or(&[0]);
-    let mut joined = document[..document.len() - 1].to_vec();
-    joined.extend_from_slice(tail);
-    let length = (joined.len() as i32).to_le_bytes();
-    joined[..4].copy_from_slice(&length);
-    joined
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use super::*;
 fn encode(columns: Vec<(&str, ArrayRef, BsonType)>) -> (Vec<Document>, Vec<(usize, BsonHazard)>) {
     let fields: Vec<DocumentField> = columns
         .iter()
-        .map(|(name, _, bson_type)| DocumentField { name: (*name).into(), bson_type: *bson_type })
+        .map(|(name, _, bson_type)| DocumentField { name: (*name).into(), shape: (*bson_type).into() })
         .collect();
     let batch =
         RecordBatch::try_from_iter_with_nullable(columns.into_iter().map(|(name, array, _)| (name, array, true)))
@@ -82,4 +82,40 @@ fn tells_hazards() {
     assert_eq!(faults, [(1, BsonHazard::Precision), (2, BsonHazard::Conversion), (3, BsonHazard::YearRange)]);
     assert_eq!(documents[0].get_datetime("at").expect("a date").timestamp_millis(), -1);
     assert!(documents[0].get("oid").is_some_and(|value| value.as_null().is_some()));
+}
+
+#[test]
+fn texts_that_are_no_numbers_are_found() {
+    let texts = StringArray::from(vec!["", ".", "e100", "++1", "12.50"]);
+    let ids = Int64Array::from(vec![1, 2, 3, 4, 5]);
+    let (documents, faults) =
+        encode(vec![("id", Arc::new(ids), BsonType::Natural), ("n", Arc::new(texts), BsonType::Decimal)]);
+    assert_eq!(faults, [(1, BsonHazard::Conversion); 4]);
+    assert_eq!(documents[4].get("n").map(ToString::to_string).as_deref(), Some("12.50"));
+}
+
+#[test]
+fn parts_of_nested_values_have_their_types() {
+    let duck = crate::duck_type::DuckType::parse("STRUCT(u UUID, j JSON, h HUGEINT)");
+    let field = |name: &str| Arc::new(arrow::datatypes::Field::new(name, DataType::Utf8, true));
+    let text = |text: &str| Arc::new(StringArray::from(vec![text])) as ArrayRef;
+    let values: ArrayRef = Arc::new(StructArray::from(vec![
+        (field("u"), text("00000000-0000-0000-0000-00000000000a")),
+        (field("j"), text(r#"{"a": 12345678901234567.89}"#)),
+        (field("h"), text("18446744073709551617")),
+    ]));
+    let fields = [
+        DocumentField { name: "id".into(), shape: BsonType::Natural.into() },
+        DocumentField { name: "v".into(), shape: BsonShape::of(None, &duck).expect("a shape") },
+    ];
+    let id = Arc::new(Int64Array::from(vec![1])) as ArrayRef;
+    let batch = RecordBatch::try_from_iter([("id", id), ("v", values)]).expect("a batch");
+    let mut out = Vec::new();
+    put_row(&mut out, &batch, 0, &[0], &[(1, &fields[1])], &fields, &mut |_, hazard| panic!("{hazard:?}"));
+    let document: Document = bson::deserialize_from_slice(&out).expect("a document");
+    let decimal = |text: &str| text.parse::<bson::Decimal128>().expect("a decimal");
+    let uuid = bson::Binary { subtype: bson::spec::BinarySubtype::Uuid, bytes: [vec![0; 15], vec![10]].concat() };
+    let nested =
+        doc! { "u": uuid, "j": { "a": decimal("12345678901234567.89") }, "h": decimal("18446744073709551617") };
+    assert_eq!(document, doc! { "_id": 1_i64, "v": nested });
 }

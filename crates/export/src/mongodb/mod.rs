@@ -7,12 +7,17 @@
 //! `extract/mongodb` and `generate/mongodb` this folder alone names the driver.
 
 mod apply;
+mod bson_type;
+mod bytes;
 mod capabilities;
 mod collection;
 mod compare;
 mod documents;
 mod encode;
+mod hazard;
+mod json;
 mod lock;
+mod numbers;
 mod server;
 mod staging;
 

@@ -9,9 +9,11 @@ use ::mongodb::ClientSession;
 use arrow::record_batch::RecordBatch;
 use bson::{Document, doc};
 
+use super::bytes::joined;
 use super::capabilities::CAPABILITIES;
 use super::collection::{Collection, StagedCollection};
-use super::encode::{BsonHazard, DOCUMENT_BYTES_MAX, DocumentField, joined, put_row};
+use super::encode::{DOCUMENT_BYTES_MAX, DocumentField, put_row};
+use super::hazard::BsonHazard;
 use super::lock::{DatabaseLock, HeldLock};
 use super::server::Server;
 use crate::capabilities::Capabilities;
@@ -187,7 +189,7 @@ fn judge(collection: &Collection, faults: &Faults<BsonHazard>) -> Result<Vec<Str
     faults.judge(&FaultyTable {
         capabilities: &CAPABILITIES,
         name: &collection.name,
-        beside: &collection.beside(),
+        beside: &collection.beside,
         key: &collection.table.key,
         columns: columns.collect(),
     })

@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{
     DataType, Date32Type, Decimal128Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type,
-    Time64MicrosecondType, TimeUnit, TimestampMicrosecondType,
+    Time64MicrosecondType, Time64NanosecondType, TimeUnit, TimestampMicrosecondType, TimestampMillisecondType,
+    TimestampNanosecondType, TimestampSecondType,
 };
 use arrow::record_batch::RecordBatch;
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta};
@@ -36,6 +37,8 @@ pub enum MysqlHazard {
     NotANumber,
     NotFiniteInJson,
     Year,
+    /// Of a time: more digits of a second than the column has.
+    Precision,
     Range,
     Length,
     /// Of a text, which can be cut.
@@ -51,6 +54,7 @@ impl Hazard for MysqlHazard {
             Self::NotANumber => "NaN",
             Self::NotFiniteInJson => "NaN or Infinity, which JSON does not have",
             Self::Year => "a year outside the range of the column",
+            Self::Precision => "more digits of a second than the column holds",
             Self::Range => "beyond the range of the column's type",
             Self::Length => "longer than the column allows",
             Self::LongText | Self::LongValue => "longer than the server's `max_allowed_packet`",
@@ -61,9 +65,11 @@ impl Hazard for MysqlHazard {
         match self {
             Self::Infinite | Self::Range => Replacement::Nearest("the nearest number"),
             Self::Year => Replacement::Nearest("the nearest date"),
+            Self::Precision => Replacement::Nearest("rounded values"),
+            Self::NotFiniteInJson => Replacement::Nearest("`null` in its place"),
             Self::Length => Replacement::Nearest("the value cut off"),
             Self::LongText => Replacement::Nearest("the text cut off"),
-            Self::NotANumber | Self::NotFiniteInJson | Self::LongValue => Replacement::Null,
+            Self::NotANumber | Self::LongValue => Replacement::Null,
         }
     }
 }
@@ -249,30 +255,90 @@ fn write(
                 }
             }
         }
-        DataType::Time64(TimeUnit::Microsecond) => {
-            let micros = array.as_primitive::<Time64MicrosecondType>().value(row);
-            let (seconds, fraction) = (micros / 1_000_000, micros % 1_000_000);
-            let _ = write!(out, "{:02}:{:02}:{:02}.{fraction:06}", seconds / 3600, seconds / 60 % 60, seconds % 60);
-            Some(None)
-        }
-        DataType::Timestamp(TimeUnit::Microsecond, _) => {
-            let micros = array.as_primitive::<TimestampMicrosecondType>().value(row);
-            let (least, most) = match target {
-                MysqlType::Timestamp(_) => ("1970-01-01 00:00:01.000000", "2038-01-19 03:14:07.999999"),
-                _ => ("1000-01-01 00:00:00.000000", "9999-12-31 23:59:59.999999"),
-            };
-            let written = DateTime::from_timestamp_micros(micros)
-                .filter(|time| (1000..=9999).contains(&time.year()))
-                .map(|time| time.format("%Y-%m-%d %H:%M:%S%.6f").to_string());
-            match written {
-                Some(written) if written.as_str() >= least && written.as_str() <= most => {
-                    out.push_str(&written);
-                    Some(None)
-                }
-                _ => Some(Some((MysqlHazard::Year, Some(if micros <= 0 { least } else { most }.into())))),
+        DataType::Time64(_) | DataType::Timestamp(..) => {
+            let Nanos { nanos, end } = nanos_of(array, row)?;
+            match array.data_type() {
+                DataType::Time64(_) => Some(time_of_day(nanos, target, out)),
+                _ => Some(moment(nanos, end, target, out)),
             }
         }
         _ => None,
+    }
+}
+
+/// A time in nanoseconds.
+struct Nanos {
+    nanos: i128,
+    /// It is infinite: before all times (-1) or behind them (1).
+    end: i8,
+}
+
+fn nanos_of(array: &dyn Array, row: usize) -> Option<Nanos> {
+    let (value, unit) = match array.data_type() {
+        DataType::Time64(TimeUnit::Microsecond) => (array.as_primitive::<Time64MicrosecondType>().value(row), 1_000),
+        DataType::Time64(_) => (array.as_primitive::<Time64NanosecondType>().value(row), 1),
+        DataType::Timestamp(TimeUnit::Second, _) => {
+            (array.as_primitive::<TimestampSecondType>().value(row), 1_000_000_000)
+        }
+        DataType::Timestamp(TimeUnit::Millisecond, _) => {
+            (array.as_primitive::<TimestampMillisecondType>().value(row), 1_000_000)
+        }
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            (array.as_primitive::<TimestampMicrosecondType>().value(row), 1_000)
+        }
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => (array.as_primitive::<TimestampNanosecondType>().value(row), 1),
+        _ => return None,
+    };
+    // DuckDB's infinities are the ends of the range.
+    let end = i8::from(value == i64::MAX) - i8::from(value <= -i64::MAX);
+    Some(Nanos { nanos: i128::from(value) * unit, end })
+}
+
+/// Rounds to the digits of a second that the column has, half away from zero; true if nothing was lost.
+fn rounded(nanos: i128, target: &MysqlType) -> (i128, u32, bool) {
+    let digits = match target {
+        MysqlType::Time(digits) | MysqlType::Datetime(digits) | MysqlType::Timestamp(digits) => {
+            u32::from(*digits).min(6)
+        }
+        _ => 6,
+    };
+    let unit = 10i128.pow(9 - digits);
+    let rest = nanos % unit;
+    let down = nanos - rest;
+    let near = if rest.abs() * 2 >= unit { down + unit * rest.signum() } else { down };
+    (near, digits, rest == 0)
+}
+
+fn time_of_day(nanos: i128, target: &MysqlType, out: &mut String) -> Faulty {
+    let (near, _, is_exact) = rounded(nanos, target);
+    let (seconds, fraction) = (near / 1_000_000_000, near % 1_000_000_000 / 1_000);
+    let _ = write!(out, "{:02}:{:02}:{:02}.{fraction:06}", seconds / 3600, seconds / 60 % 60, seconds % 60);
+    (!is_exact).then(|| (MysqlHazard::Precision, Some(out.clone())))
+}
+
+fn moment(nanos: i128, end: i8, target: &MysqlType, out: &mut String) -> Faulty {
+    let (near, digits, is_exact) = rounded(nanos, target);
+    let (least, most) = match target {
+        MysqlType::Timestamp(_) => ("1970-01-01 00:00:01.000000", "2038-01-19 03:14:07.999999"),
+        _ => ("1000-01-01 00:00:00.000000", "9999-12-31 23:59:59.999999"),
+    };
+    let written = i64::try_from(near / 1_000)
+        .ok()
+        .filter(|_| end == 0)
+        .and_then(DateTime::from_timestamp_micros)
+        .filter(|time| (1000..=9999).contains(&time.year()))
+        .map(|time| time.format("%Y-%m-%d %H:%M:%S%.6f").to_string());
+    match written.filter(|written| written.as_str() >= least && written.as_str() <= most) {
+        Some(written) => {
+            out.push_str(&written);
+            (!is_exact).then_some((MysqlHazard::Precision, Some(written)))
+        }
+        // The last one that the column's digits can write.
+        None => {
+            let nearest = if nanos <= 0 { least } else { most };
+            let length = if digits == 0 { 19 } else { 20 + digits as usize };
+            Some((MysqlHazard::Year, Some(nearest[..length].to_owned())))
+        }
     }
 }
 
@@ -356,7 +422,9 @@ fn text(value: &str, target: &MysqlType, packet_bytes_max: usize, out: &mut Stri
         MysqlType::Text(max) if value.len() as u64 > *max => {
             return Some((MysqlHazard::Length, Some(cut(*max as usize))));
         }
-        MysqlType::Json if has_no_json_number(value) => return Some((MysqlHazard::NotFiniteInJson, None)),
+        MysqlType::Json if has_no_json_number(value) => {
+            return Some((MysqlHazard::NotFiniteInJson, Some(without_odd_numbers(value))));
+        }
         _ => {}
     }
     out.push_str(value);
@@ -380,9 +448,50 @@ fn has_no_json_number(text: &str) -> bool {
     false
 }
 
+/// JSON text with `null` for each NaN and Infinity.
+fn without_odd_numbers(text: &str) -> String {
+    let bytes = text.as_bytes();
+    let mut mended = String::with_capacity(text.len());
+    let (mut at, mut copied, mut in_string) = (0, 0, false);
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'\\' if in_string => at += 1,
+            b'"' => in_string = !in_string,
+            b'-' | b'a'..=b'z' | b'A'..=b'Z' if !in_string => {
+                let rest = &bytes[at..];
+                let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'+' | b'-');
+                let end = at + rest.iter().position(|byte| !is_part(byte)).unwrap_or(rest.len());
+                let token = &text[at..end];
+                let is_number = token.as_bytes().get(1).is_some_and(u8::is_ascii_digit);
+                if !is_number && !matches!(token, "null" | "true" | "false") {
+                    mended.push_str(&text[copied..at]);
+                    mended.push_str("null");
+                    copied = end;
+                }
+                at = end;
+                continue;
+            }
+            // `1e5` has a letter that begins no word.
+            b'0'..=b'9' if !in_string => {
+                let rest = &bytes[at..];
+                let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'+' | b'-');
+                at += rest.iter().position(|byte| !is_part(byte)).unwrap_or(rest.len());
+                continue;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    mended.push_str(&text[copied..]);
+    mended
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Faulty, MysqlHazard, MysqlType, decimal, digits, escape, float, has_no_json_number, text};
+    use super::{
+        Faulty, MysqlHazard, MysqlType, decimal, digits, escape, float, has_no_json_number, moment, text, time_of_day,
+        without_odd_numbers,
+    };
 
     #[track_caller]
     fn check(found: (String, Faulty), expected: &str, hazard: Option<MysqlHazard>) {
@@ -414,6 +523,27 @@ mod tests {
         check(written(|out| text("äöü", &MysqlType::Varchar(3), 99, out)), "äöü", None);
         assert!(has_no_json_number("[1, nan]") && has_no_json_number("{\"a\": -inf}"));
         assert!(!has_no_json_number("{\"NaN\\\"I\": null, \"b\": [true, 1e5]}"));
+    }
+
+    #[test]
+    fn rounds_times_to_the_columns_digits() {
+        let at = |nanos, digits| written(|out| moment(nanos, 0, &MysqlType::Datetime(digits), out));
+        check(at(1_500_000_000, 0), "1970-01-01 00:00:02.000000", Some(MysqlHazard::Precision));
+        check(at(2_000_000_000, 0), "1970-01-01 00:00:02.000000", None);
+        check(at(123_456_000, 6), "1970-01-01 00:00:00.123456", None);
+        check(at(123_456_500, 6), "1970-01-01 00:00:00.123457", Some(MysqlHazard::Precision));
+        let infinite = written(|out| moment(i128::from(i64::MAX) * 1_000, 1, &MysqlType::Datetime(3), out));
+        check(infinite, "9999-12-31 23:59:59.999", Some(MysqlHazard::Year));
+        let day = |nanos| written(|out| time_of_day(nanos, &MysqlType::Time(6), out));
+        check(day(86_399_999_999_999), "24:00:00.000000", Some(MysqlHazard::Precision));
+    }
+
+    #[test]
+    fn replaces_odd_numbers_alone() {
+        assert_eq!(
+            without_odd_numbers(r#"{"a": [NaN, -1, 1e5, -inf], "b\"": "NaN \" -Infinity", "c": true, "d": null}"#),
+            r#"{"a": [null, -1, 1e5, null], "b\"": "NaN \" -Infinity", "c": true, "d": null}"#
+        );
     }
 
     #[test]

@@ -84,7 +84,7 @@ impl MysqlType {
             DuckType::Decimal { scale, .. } if *scale > 30 => return None,
             DuckType::Decimal { precision, scale } => Decimal(*precision, *scale),
             DuckType::Enum => text,
-            DuckType::Nested | DuckType::List(_) => Json,
+            DuckType::Struct(_) | DuckType::Map(..) | DuckType::Union(_) | DuckType::List(_) => Json,
             DuckType::Plain(name) => match name.as_str() {
                 "BOOLEAN" => Bool,
                 "TINYINT" => Int(1, false),
@@ -204,7 +204,9 @@ impl MysqlType {
             (Char(36), Uuid) => true,
             (Char(_) | Varchar(_) | Text(_), Char(_) | Varchar(_) | Text(_) | Enum(_)) => true,
             (Date, Datetime(_)) => true,
-            (Datetime(6), Timestamp(6)) => true,
+            // What they have too few digits for is rounded, and found.
+            (Datetime(_), Datetime(_) | Timestamp(_)) => true,
+            (Time(_), Time(_)) => true,
             (Blob(_) | Varbinary(_), Blob(_) | Varbinary(_)) => true,
             // MariaDB's `json` is a longtext with a check.
             (Json, Text(LONG)) => true,
@@ -227,6 +229,7 @@ impl MysqlType {
             (Varbinary(a), Varbinary(b)) => a < b,
             (Varbinary(_), Blob(LONG)) => true,
             (Date, Datetime(_)) => true,
+            (Datetime(a), Datetime(b)) | (Time(a), Time(b)) => a < b,
             _ => false,
         }
     }
@@ -251,8 +254,10 @@ mod tests {
         check("decimal(38,4)", "decimal(12,2)", false, true);
         check("longtext", "varchar(20)", true, true);
         check("longtext", "enum('a','b')", true, false);
-        check("datetime(6)", "datetime", false, false);
+        check("datetime(6)", "datetime", true, true);
         check("datetime(6)", "timestamp(6)", true, false);
+        check("datetime(6)", "timestamp", true, false);
+        check("time(6)", "time", true, true);
         check("json", "longtext", true, false);
         check("char(36)", "uuid", true, false);
         check("tinyint(1)", "tinyint(4)", true, false);

@@ -2,6 +2,7 @@
 //!
 //! Pure. Knows no connection.
 
+use super::mysql_type::MysqlType;
 use super::table::{MysqlColumn, MysqlTable};
 use crate::contract::ForeignKey;
 use crate::target::{Dialect, Merge, MergeColumn};
@@ -160,8 +161,7 @@ pub fn merge(table: &MysqlTable, rows: String, gone: String) -> Merge<'static> {
         name: column.name.clone(),
         is_key: column.is_key,
         cast: String::new(),
-        // Byte for byte, because a collation may treat two different texts as equal.
-        compared: if column.mysql_type.is_text() { ("cast(", " as binary)") } else { ("", "") },
+        compared: compared_as(&column.mysql_type),
         exists: true,
     });
     Merge {
@@ -171,6 +171,16 @@ pub fn merge(table: &MysqlTable, rows: String, gone: String) -> Merge<'static> {
         gone,
         columns: columns.collect(),
         is_replaced: false,
+    }
+}
+
+/// The text around two values under which they are equal only if they are the same: byte for byte, because a collation
+/// may treat two different texts as equal, and with their sign, because 0 equals -0.
+fn compared_as(mysql_type: &MysqlType) -> (&'static str, &'static str) {
+    match mysql_type {
+        text if text.is_text() => ("cast(", " as binary)"),
+        MysqlType::Float | MysqlType::Double => ("concat(1e0 * ", ", '')"),
+        _ => ("", ""),
     }
 }
 

@@ -89,17 +89,9 @@ impl PostgresPublication {
         }
         client.batch_execute(&format!("alter table {schema}.{} rename to {table}", quote(&staging))).map_err(failed)?;
         for key in &staged.keys {
-            let place = qualified(target_schema, &key.own);
-            let is_taken = client
-                .query_typed_one("select to_regclass($1) is not null", &[(&place, Type::TEXT)])
-                .map_err(failed)?;
-            if !is_taken.get::<_, bool>(0) {
-                let (from, to) = (quote(&key.staged), quote(&key.own));
-                client
-                    // Also renames the constraint of an index.
-                    .batch_execute(&format!("alter index {schema}.{from} rename to {to}"))
-                    .map_err(failed)?;
-            }
+            let (from, to) = (quote(&key.staged), quote(&key.own));
+            // Also renames the constraint of an index.
+            client.batch_execute(&format!("alter index {schema}.{from} rename to {to}")).map_err(failed)?;
         }
         let grants = client.query_typed(&default_grants(target_schema, name), &[]).map_err(failed)?;
         for grant in grants {
@@ -124,6 +116,9 @@ impl PostgresPublication {
         let (table, plan) = (&self.tables[work.index], &self.plans[work.index]);
         let Some(staged) = &work.staged else { return Vec::new() };
         let mut statements = Vec::new();
+        if let (Some(shared), Coverage::Everything) = (&plan.shared_quarantine, staged.coverage) {
+            statements.push(format!("drop table if exists {}", qualified(&table.schema, shared)));
+        }
         if staged.set_aside > 0 && !plan.has_quarantine {
             statements.push(quarantine::create(table));
         }

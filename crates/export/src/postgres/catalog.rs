@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use postgres::types::Type;
 use postgres::{Client, Error, Row};
 
-use super::definition::Definition;
-use super::fit::ExistingPostgresTable;
+use super::definition::{DefinedIndex, Definition, object_text};
+use super::fit::{ExistingPostgresTable, StrayName};
+use super::names::{is_stray, names};
 use super::table::PostgresTable;
 use crate::target::ExistingColumn;
 
@@ -158,6 +159,38 @@ fn read_names(client: &mut Client, schemas: &[String], tables: &mut PostgresCata
         if let Some(table) = tables.get_mut(&place(&row)) {
             table.object_names.insert(row.get(1));
         }
+    }
+    if tables.values().any(|table| table.is_ours && table.object_names.iter().any(|name| is_stray(name))) {
+        read_strays(client, schemas, tables)?;
+    }
+    Ok(())
+}
+
+/// Keys and indexes that have the name of a staging table.
+fn read_strays(client: &mut Client, schemas: &[String], tables: &mut PostgresCatalog) -> Result<(), Error> {
+    let strays = client.query(
+        "select c.relname::text, x.relname::text, i.indisprimary, exists (select from pg_constraint o where o.conindid = x.oid \
+         and o.contype in ('p', 'u')), i.indisunique, m.amname::text, \
+         array(select a.attname::text from unnest(i.indkey[0:i.indnkeyatts - 1]) with ordinality k(n, o) \
+         join pg_attribute a on a.attrelid = c.oid and a.attnum = k.n order by k.o), n.nspname::text \
+         from pg_index i join pg_class c on c.oid = i.indrelid join pg_class x on x.oid = i.indexrelid \
+         join pg_am m on m.oid = x.relam join pg_namespace n on n.oid = c.relnamespace \
+         where n.nspname = any($1) and x.relname ~ '^new_[0-9a-f]{16}_[0-9]+_[0-9]+$'",
+        &[&schemas],
+    )?;
+    for row in strays {
+        let Some(table) = tables.get_mut(&place(&row)) else { continue };
+        let columns = names(&row.get::<_, Vec<String>>(6));
+        let (is_primary, is_constraint): (bool, bool) = (row.get(2), row.get(3));
+        let text = match (is_primary, is_constraint) {
+            (true, _) => format!("primary key ({columns})"),
+            (false, true) => format!("unique ({columns})"),
+            (false, false) => object_text(&DefinedIndex {
+                unique: row.get(4),
+                definition: format!("using {} ({columns})", row.get::<_, String>(5)),
+            }),
+        };
+        table.strays.push(StrayName { name: row.get(1), is_constraint, text });
     }
     Ok(())
 }

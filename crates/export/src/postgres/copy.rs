@@ -11,7 +11,7 @@ use super::capabilities::CAPABILITIES;
 use super::field::CopyField;
 use super::pgcopy::BinaryEncoder;
 use super::quarantine::{self, SetAside};
-use super::table::PostgresColumn;
+use super::table::{PostgresColumn, PostgresTable};
 use crate::changes::Sink;
 use crate::messages;
 use crate::target::{FaultyColumn, FaultyTable};
@@ -28,20 +28,20 @@ pub struct Copied {
     pub notes: Vec<String>,
 }
 
-/// Runs `statement` (a `copy … from stdin (format binary)`) with all batches that `produce` yields. `table` and its
-/// `key` are for messages.
+/// Runs `statement` (a `copy … from stdin (format binary)`) with all batches that `produce` yields, of these columns of
+/// the table.
 ///
 /// A value that Postgres cannot store, in a column whose policy is to fail, results in an error. The error is raised
 /// after all batches were read, so that it contains the count of such values.
 pub fn copy(
     transaction: &mut Transaction<'_>,
     statement: &str,
-    table: &str,
+    of: &PostgresTable,
     columns: &[&PostgresColumn],
-    key: &[String],
     cancel: &Cancel,
     produce: impl FnOnce(&mut Sink<'_>) -> Result<()>,
 ) -> Result<Copied> {
+    let (table, key) = (of.name.as_str(), of.key.as_slice());
     let failed = |error: &postgres::Error| messages::export_postgres("staging", Some(table), describe(error));
     let mut writer = transaction.copy_in(statement).map_err(|error| failed(&error))?;
     let fields = columns.iter().map(|column| CopyField {
@@ -71,7 +71,7 @@ pub fn copy(
     let notes = encoder.faults().judge(&FaultyTable {
         capabilities: &CAPABILITIES,
         name: table,
-        beside: &quarantine::table_name(table),
+        beside: &of.beside,
         key,
         columns: columns
             .iter()

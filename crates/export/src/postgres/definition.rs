@@ -43,6 +43,11 @@ pub struct DefinedIndex {
     pub definition: String,
 }
 
+/// The text of an index, by which its name is remembered.
+pub fn object_text(index: &DefinedIndex) -> String {
+    format!("{}index {}", if index.unique { "unique " } else { "" }, index.definition)
+}
+
 impl Definition {
     pub fn of(table: &PostgresTable) -> Self {
         let mut definition = Self {
@@ -62,14 +67,17 @@ impl Definition {
                 },
             );
         }
+        let named = |text: &str| table.object_names.get(text).cloned();
         if !table.key.is_empty() {
-            let name = table.key_name.clone().unwrap_or_else(|| cut(&table.name, "_pkey"));
-            definition.constraints.insert(name, format!("primary key ({})", names(&table.key)));
+            let text = format!("primary key ({})", names(&table.key));
+            let name = table.key_name.clone().or_else(|| named(&text));
+            definition.constraints.insert(name.unwrap_or_else(|| cut(&table.name, "_pkey")), text);
         }
         for unique in &table.unique {
-            let name = unique.name.clone();
+            let text = format!("unique ({})", names(&unique.columns));
+            let name = unique.name.clone().or_else(|| named(&text));
             let name = name.unwrap_or_else(|| definition.free(&joined(table, &unique.columns), "_key"));
-            definition.constraints.insert(name, format!("unique ({})", names(&unique.columns)));
+            definition.constraints.insert(name, text);
         }
         for check in &table.checks {
             let name = check.name.clone().unwrap_or_else(|| definition.free(&table.name, "_check"));
@@ -81,8 +89,7 @@ impl Definition {
         for index in &table.indexes {
             let method = index.method.as_deref().unwrap_or("btree");
             let sql = format!("using {method} ({})", names(&index.columns));
-            definition
-                .add_index(&joined(table, &index.columns), DefinedIndex { unique: index.unique, definition: sql });
+            definition.add_index(table, &index.columns, DefinedIndex { unique: index.unique, definition: sql });
         }
         // Without an index, Postgres reads the whole table for each deleted row that its foreign key may reference.
         for key in &table.foreign_keys {
@@ -93,16 +100,29 @@ impl Definition {
                 || table.indexes.iter().filter(is_btree).any(|index| leads(&index.columns));
             if !is_led {
                 let sql = format!("using btree ({})", names(&key.columns));
-                definition.add_index(&joined(table, &key.columns), DefinedIndex { unique: false, definition: sql });
+                definition.add_index(table, &key.columns, DefinedIndex { unique: false, definition: sql });
             }
         }
         definition
     }
 
-    fn add_index(&mut self, base: &str, index: DefinedIndex) {
+    fn add_index(&mut self, table: &PostgresTable, columns: &[String], index: DefinedIndex) {
         if !self.indexes.values().any(|other| *other == index) {
-            self.indexes.insert(self.free(base, "_idx"), index);
+            let name = table.object_names.get(&object_text(&index)).cloned();
+            self.indexes.insert(name.unwrap_or_else(|| self.free(&joined(table, columns), "_idx")), index);
         }
+    }
+
+    /// Whether a constraint or index has this name.
+    pub fn has_object(&self, name: &str) -> bool {
+        self.constraints.contains_key(name) || self.indexes.contains_key(name)
+    }
+
+    /// The names of the constraints and indexes with this text.
+    pub fn names_of(&self, text: &str) -> impl Iterator<Item = &String> {
+        let constraints = self.constraints.iter().filter(move |(_, definition)| *definition == text);
+        let indexes = self.indexes.iter().filter(move |(_, index)| object_text(index) == text);
+        constraints.map(|(name, _)| name).chain(indexes.map(|(name, _)| name))
     }
 
     /// A name that neither a constraint nor an index of the table has, as Postgres would make it up.

@@ -29,10 +29,21 @@ pub struct ExistingPostgresTable {
     pub foreign_keys: Vec<ExistingPostgresKey>,
     /// The names of its constraints and indexes.
     pub object_names: BTreeSet<String>,
+    /// Keys and indexes that have the name of a staging table.
+    pub strays: Vec<StrayName>,
     /// The contract that a publication applied last, if one was recorded.
     pub contract: Option<Definition>,
     /// Triggers of others and row security, which affect a publication.
     pub remarks: Vec<String>,
+}
+
+/// A key or index that an earlier version left under the name that it had while its table was staged.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StrayName {
+    pub name: String,
+    pub is_constraint: bool,
+    /// The text of its definition.
+    pub text: String,
 }
 
 /// A foreign key: its columns, the referenced schema and table, and the referenced columns.

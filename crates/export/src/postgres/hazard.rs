@@ -11,12 +11,16 @@ pub enum PostgresHazard {
     Nul,
     /// A date or timestamp before 4713 BC or beyond Postgres' last year. `-infinity`, `infinity`.
     YearRange,
-    /// NaN or Infinity in JSON or `numeric`. NULL.
+    /// NaN or Infinity in `numeric`. NULL.
     NotFinite,
+    /// NaN or Infinity within JSON. `null` in its place.
+    NotFiniteInJson,
     /// Half of a UTF-16 surrogate pair, escaped in a string of JSON. U+FFFD.
     Surrogate,
     /// More digits than `numeric`, or the column's precision, allows. NULL.
     Digits,
+    /// A number within JSON that is beyond `numeric`. `null` in its place.
+    DigitsInJson,
     /// Digits behind the column's scale. Rounded.
     Scale,
     /// Beyond the column's integers. NULL.
@@ -44,9 +48,10 @@ impl Hazard for PostgresHazard {
         match self {
             Self::Nul => "the character U+0000",
             Self::YearRange => "a year that Postgres does not reach",
-            Self::NotFinite => "NaN or Infinity",
+            Self::NotFinite | Self::NotFiniteInJson => "NaN or Infinity",
             Self::Surrogate => "half of a surrogate pair",
             Self::Digits => "more digits than the column holds",
+            Self::DigitsInJson => "a number beyond `numeric`",
             Self::Scale => "more decimal places than the column holds",
             Self::IntegerRange => "beyond the range of the column's type",
             Self::TimeOfDay => "a time of day, which the column does not hold",
@@ -65,6 +70,7 @@ impl Hazard for PostgresHazard {
             Self::Nul => Replacement::Nearest("the text without it"),
             Self::YearRange => Replacement::Nearest("`infinity` or `-infinity`"),
             Self::Surrogate => Replacement::Nearest("U+FFFD in its place"),
+            Self::NotFiniteInJson | Self::DigitsInJson => Replacement::Nearest("`null` in its place"),
             Self::Scale => Replacement::Nearest("rounded values"),
             Self::TimeOfDay => Replacement::Nearest("the date alone"),
             Self::Length => Replacement::Nearest("the text cut off"),
@@ -116,14 +122,20 @@ pub fn json_hazard(text: &str) -> Option<PostgresHazard> {
             b'0'..=b'9' => {
                 let end = number_end(bytes, at);
                 if end - at > 5 && !is_numeric(&bytes[at..end]) {
-                    return Some(PostgresHazard::Digits);
+                    return Some(PostgresHazard::DigitsInJson);
                 }
                 size += JSON_ENTRY_BYTES + JSON_NUMBER_BYTES + (end - at) / 2;
                 at = end;
                 continue;
             }
-            b't' | b'f' | b'n' => size += JSON_ENTRY_BYTES,
-            b'N' | b'I' => return Some(PostgresHazard::NotFinite),
+            // As DuckDB writes them in a value, and as its JSON takes them.
+            b'N' | b'I' | b'i' => return Some(PostgresHazard::NotFiniteInJson),
+            b'n' if bytes.get(at + 1) == Some(&b'a') => return Some(PostgresHazard::NotFiniteInJson),
+            b't' | b'f' | b'n' => {
+                size += JSON_ENTRY_BYTES;
+                // The rest of the word.
+                at += 3;
+            }
             _ => {}
         }
         at += 1;
@@ -203,39 +215,84 @@ fn escaped_unit(text: &[u8]) -> Option<u16> {
     u16::from_str_radix(std::str::from_utf8(hex).ok()?, 16).ok()
 }
 
-/// The JSON text that replaces one with half surrogates or escaped NULs, and that `jsonb` accepts; None if none exists.
-pub fn mend_json(text: &str, hazard: PostgresHazard) -> Option<String> {
-    if !matches!(hazard, PostgresHazard::Nul | PostgresHazard::Surrogate) {
-        return None;
-    }
+/// The JSON text that replaces one with hazards, and that `jsonb` accepts: without escaped NULs, with U+FFFD for halves
+/// of surrogate pairs, and `null` for numbers that it cannot store. Reports what it replaced. None if there is no such
+/// text.
+pub fn mend_json(text: &str, fault: &mut impl FnMut(PostgresHazard)) -> Option<String> {
+    let bytes = text.as_bytes();
     let mut mended = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('\\') {
-        let (before, escape) = rest.split_at(at);
-        mended.push_str(before);
-        let tail = &escape[1..];
-        let unit = escaped_unit(tail.as_bytes());
-        let low = |tail: &str| tail.as_bytes().get(5..)?.strip_prefix(b"\\").and_then(escaped_unit);
-        let length = match unit {
-            Some(0) => 6,
-            Some(0xd800..=0xdbff) if matches!(low(tail), Some(0xdc00..=0xdfff)) => {
-                mended.push_str(&escape[..12]);
-                12
+    let (mut at, mut copied) = (0, 0);
+    let mut found: Vec<PostgresHazard> = Vec::new();
+    let mut in_string = false;
+    while let Some(byte) = bytes.get(at) {
+        let (length, replacement, hazard) = match byte {
+            b'"' => {
+                in_string = !in_string;
+                at += 1;
+                continue;
             }
-            Some(0xd800..=0xdfff) => {
-                mended.push('\u{fffd}');
-                6
+            b'\\' if in_string => {
+                let tail = bytes.get(at + 1..).unwrap_or_default();
+                let low = || tail.get(5..)?.strip_prefix(b"\\").and_then(escaped_unit);
+                match escaped_unit(tail) {
+                    Some(0) => (6, "", PostgresHazard::Nul),
+                    Some(0xd800..=0xdbff) if matches!(low(), Some(0xdc00..=0xdfff)) => {
+                        at += 12;
+                        continue;
+                    }
+                    Some(0xd800..=0xdfff) => (6, "\u{fffd}", PostgresHazard::Surrogate),
+                    Some(_) => {
+                        at += 6;
+                        continue;
+                    }
+                    None => {
+                        at += 2;
+                        continue;
+                    }
+                }
+            }
+            b'-' | b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' if !in_string => {
+                let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'+' | b'-');
+                let length = bytes[at..].iter().position(|byte| !is_part(byte)).unwrap_or(bytes.len() - at);
+                let token = &text[at..at + length];
+                let unsigned = token.strip_prefix('-').unwrap_or(token);
+                match unsigned.as_bytes().first() {
+                    Some(b'0'..=b'9') if is_numeric(unsigned.as_bytes()) => {
+                        at += length;
+                        continue;
+                    }
+                    Some(b'0'..=b'9') => (length, "null", PostgresHazard::DigitsInJson),
+                    _ if matches!(token, "null" | "true" | "false") => {
+                        at += length;
+                        continue;
+                    }
+                    _ => (length, "null", PostgresHazard::NotFiniteInJson),
+                }
             }
             _ => {
-                let length = 1 + tail.chars().next().map_or(0, char::len_utf8);
-                mended.push_str(&escape[..length]);
-                length
+                at += 1;
+                continue;
             }
         };
-        rest = &escape[length..];
+        mended.push_str(&text[copied..at]);
+        mended.push_str(replacement);
+        at += length;
+        copied = at;
+        if !found.contains(&hazard) {
+            found.push(hazard);
+        }
     }
-    mended.push_str(rest);
-    json_hazard(&mended).is_none().then_some(mended)
+    mended.push_str(&text[copied..]);
+    match json_hazard(&mended) {
+        None => {
+            found.into_iter().for_each(fault);
+            Some(mended)
+        }
+        Some(hazard) => {
+            fault(hazard);
+            None
+        }
+    }
 }
 
 #[cfg(test)]
@@ -245,12 +302,21 @@ mod tests {
     #[test]
     fn mends_strings() {
         let check = |text: &str, expected: &str| {
-            let hazard = json_hazard(text).expect("a hazard");
-            assert_eq!(mend_json(text, hazard).as_deref(), Some(expected), "{text}");
+            assert!(json_hazard(text).is_some());
+            assert_eq!(mend_json(text, &mut |_| ()).as_deref(), Some(expected), "{text}");
         };
         check(r#"{"a\u0000\u0000":1}"#.replace("\\\\", "\\").as_str(), r#"{"a":1}"#);
         check(r#"["\ud83d x","\ud83d\ude00"]"#.replace("\\\\", "\\").as_str(), "[\"\u{fffd} x\",\"\\ud83d\\ude00\"]");
-        assert_eq!(mend_json("[NaN]", PostgresHazard::NotFinite), None);
+        check(
+            r#"{"a": [NaN, 1, -Infinity, {"b": -inf}], "NaN": "-Infinity \" NaN", "c": 1e200000, "d": nan, "t": true}"#,
+            r#"{"a": [null, 1, null, {"b": null}], "NaN": "-Infinity \" NaN", "c": null, "d": null, "t": true}"#,
+        );
+        let mut found = Vec::new();
+        let mended = mend_json("[\"\\u0000\", NaN, Infinity]", &mut |hazard| found.push(hazard));
+        assert_eq!(mended.as_deref(), Some("[\"\", null, null]"));
+        assert_eq!(found, [PostgresHazard::Nul, PostgresHazard::NotFiniteInJson]);
+        let deep = "[".repeat(JSON_DEPTH_MAX + 1);
+        assert_eq!(mend_json(&deep, &mut |_| ()), None);
     }
 
     #[test]
@@ -270,9 +336,9 @@ mod tests {
             ("\"1e200000\"", true),
         ] {
             let found = json_hazard(&format!("{{\"a\": [{number}]}}"));
-            assert_eq!(found, (!is_held).then_some(PostgresHazard::Digits), "{number}");
+            assert_eq!(found, (!is_held).then_some(PostgresHazard::DigitsInJson), "{number}");
         }
-        assert_eq!(json_hazard(&"1".repeat(131_073)), Some(PostgresHazard::Digits));
+        assert_eq!(json_hazard(&"1".repeat(131_073)), Some(PostgresHazard::DigitsInJson));
         assert_eq!(json_hazard(&format!("[{}]", "1,".repeat(JSON_BYTES_MAX / 12))), Some(PostgresHazard::JsonLimit));
     }
 
@@ -281,8 +347,11 @@ mod tests {
         for length in 0..20 {
             let plain = "x".repeat(length);
             assert_eq!(json_hazard(&format!("[\"{plain}\", \"NaN\"]")), None);
-            assert_eq!(json_hazard(&format!("[\"{plain}\", NaN]")), Some(PostgresHazard::NotFinite));
-            assert_eq!(json_hazard(&format!("[\"{plain}\\\"NaN\\\\\", -Infinity]")), Some(PostgresHazard::NotFinite));
+            assert_eq!(json_hazard(&format!("[\"{plain}\", NaN]")), Some(PostgresHazard::NotFiniteInJson));
+            assert_eq!(
+                json_hazard(&format!("[\"{plain}\\\"NaN\\\\\", -Infinity]")),
+                Some(PostgresHazard::NotFiniteInJson)
+            );
             assert_eq!(json_hazard(&format!("[\"{plain}\\u0000\"]")), Some(PostgresHazard::Nul));
             assert_eq!(json_hazard(&format!("[\"{plain}é\\\\u0000\"]")), None);
         }

@@ -55,8 +55,21 @@ pub fn steps(
     let mut steps = Vec::new();
     let step = |sql: String, when: When| MigrationStep::new(&place, sql, when);
     let mut drops_key = false;
-    let stands = |name: &str| there.object_names.contains(name);
+    let renamed = renames(table, there, recorded, &new);
+    let gets_name = |name: &str| renamed.iter().any(|(_, new)| new.as_deref() == Some(name));
+    let loses_name = |name: &str| renamed.iter().any(|(old, _)| old == name);
+    let stands = |name: &str| gets_name(name) || there.object_names.contains(name) && !loses_name(name);
     // Drops come first, because old objects might block new ones.
+    for (name, new_name) in &renamed {
+        let sql = match new_name {
+            Some(new_name) => format!("alter index {} rename to {}", qualified(&table.schema, name), quote(new_name)),
+            None if there.strays.iter().any(|stray| stray.name == *name && stray.is_constraint) => {
+                format!("alter table {place} drop constraint {}", quote(name))
+            }
+            None => format!("drop index {}", qualified(&table.schema, name)),
+        };
+        steps.push(step(sql, When::First));
+    }
     for (name, old) in recorded.iter().flat_map(|recorded| &recorded.constraints) {
         if new.constraints.get(name) != Some(old) && stands(name) {
             drops_key |= old.starts_with("primary key");
@@ -101,7 +114,7 @@ pub fn steps(
         let is_elsewhere = wanted.starts_with("foreign key")
             || wanted.starts_with("primary key") && there.has_primary_key && !drops_key;
         let is_same = recorded.is_none_or(|recorded| recorded.constraints.get(name) == Some(wanted));
-        let is_done = is_elsewhere || stands(name) && is_same;
+        let is_done = is_elsewhere || gets_name(name) || stands(name) && is_same;
         if !is_done {
             let offenders = if let Some(expression) = wanted.strip_prefix("check ") {
                 Some(format!("select count(*) from {place} where not {expression}"))
@@ -118,7 +131,7 @@ pub fn steps(
     }
     for (name, wanted) in &new.indexes {
         let is_same = recorded.is_none_or(|recorded| recorded.indexes.get(name) == Some(wanted));
-        if !(stands(name) && is_same) {
+        if !(gets_name(name) || stands(name) && is_same) {
             let unique = if wanted.unique { "unique " } else { "" };
             let is_this =
                 |index: &&elt_project::Index| wanted.definition.ends_with(&format!(" ({})", names(&index.columns)));
@@ -134,6 +147,31 @@ pub fn steps(
     }
     steps.sort_by_key(|step| step.when);
     steps
+}
+
+/// The keys and indexes that only change their names, and those that an earlier version left and nothing needs: the old
+/// name, and the new one if there is one. An object is renamed where its name is taken by now, or was never its own.
+fn renames(
+    table: &PostgresTable,
+    there: &ExistingPostgresTable,
+    recorded: Option<&Definition>,
+    new: &Definition,
+) -> Vec<(String, Option<String>)> {
+    let mut renames: Vec<(String, Option<String>)> = Vec::new();
+    let is_missing = |name: &&String| !there.object_names.contains(*name);
+    for stray in &there.strays {
+        let is_free = |name: &&String| !renames.iter().any(|(_, taken)| taken.as_ref() == Some(*name));
+        let wanted = new.names_of(&stray.text).filter(is_missing).find(is_free).cloned();
+        renames.push((stray.name.clone(), wanted));
+    }
+    for (text, name) in &table.object_names {
+        let old = recorded.and_then(|recorded| recorded.names_of(text).find(|old| there.object_names.contains(*old)));
+        let is_done = renames.iter().any(|(_, new)| new.as_ref() == Some(name));
+        if let Some(old) = old.filter(|old| *old != name && is_missing(&name) && !is_done && !new.has_object(old)) {
+            renames.push((old.clone(), Some(name.clone())));
+        }
+    }
+    renames
 }
 
 /// The rows that have the same values in these columns as other rows; a unique constraint ignores nulls.

@@ -19,6 +19,7 @@ mod lock;
 mod migration;
 mod names;
 mod numeric;
+mod object_names;
 mod own_schema;
 mod pgcopy;
 mod plan;
@@ -97,7 +98,9 @@ impl Target for PostgresTarget<'_> {
     }
 
     fn ddl(&self, tables: &[Table]) -> Result<String> {
-        Ok(ddl::script(&table::PostgresTable::all_of(tables, self.schema)?))
+        let mut tables = table::PostgresTable::all_of(tables, self.schema)?;
+        object_names::resolve(&mut tables, &catalog::PostgresCatalog::new());
+        Ok(ddl::script(&tables))
     }
 
     fn keys(&self, known: Option<&str>) -> Result<Option<Vec<PublishedKey>>> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use arrow::array::{
     Array, ArrayRef, BinaryArray, BooleanArray, Date32Array, Decimal128Array, Float64Array, Int32Array, Int64Array,
     IntervalMonthDayNanoArray, LargeStringArray, ListArray, StringArray, TimestampMicrosecondArray,
+    TimestampNanosecondArray, TimestampSecondArray,
 };
 use arrow::datatypes::{Int32Type, IntervalMonthDayNano};
 
@@ -100,7 +101,7 @@ fn hazards_are_counted() {
             r#"["\uDE00", "\\ud83d"]"#,
         ]),
         PostgresType::Jsonb,
-        &[(PostgresHazard::Nul, 1), (PostgresHazard::NotFinite, 2), (PostgresHazard::Surrogate, 2)],
+        &[(PostgresHazard::Nul, 1), (PostgresHazard::NotFiniteInJson, 2), (PostgresHazard::Surrogate, 2)],
     );
     check_hazard(Date32Array::from(vec![-2_500_000, 0]), PostgresType::Date, &[(PostgresHazard::YearRange, 1)]);
     check_hazard(
@@ -178,6 +179,10 @@ fn contracts_take_other_times_and_print_numbers() {
     check_hazard(stamps(1_234_567), precise(PostgresType::TimestampTz, 3), &[(PostgresHazard::Scale, 1)]);
     check(stamps(86_400_000_000), PostgresType::Date, "00000004 00000001");
     check_hazard(stamps(1), PostgresType::Date, &[(PostgresHazard::TimeOfDay, 1)]);
+    let nanos = TimestampNanosecondArray::from(vec![1_000, 1_001, i64::MAX, -i64::MAX]);
+    check_hazard(nanos, PostgresType::Timestamp, &[(PostgresHazard::Scale, 1)]);
+    let seconds = TimestampSecondArray::from(vec![i64::MAX, i64::MAX - 1, 0]);
+    check_hazard(seconds, PostgresType::Timestamp, &[(PostgresHazard::YearRange, 1)]);
     check(Date32Array::from(vec![10_958]), PostgresType::Timestamp, "00000008 000000141dd76000");
     check(Date32Array::from(vec![i32::MAX]), PostgresType::TimestampTz, "00000008 7fffffffffffffff");
     check_hazard(Date32Array::from(vec![i32::MAX - 1]), PostgresType::Timestamp, &[(PostgresHazard::YearRange, 1)]);

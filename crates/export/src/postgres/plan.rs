@@ -6,7 +6,7 @@ use super::catalog::PostgresCatalog;
 use super::definition::DefinedColumn;
 use super::fit::{self, PostgresFit};
 use super::migration::{self, MigrationStep};
-use super::quarantine;
+use super::object_names::shared_quarantine;
 use super::table::{PostgresForeignKey, PostgresTable};
 use crate::messages;
 use elt_base::error::{Error, Result};
@@ -20,6 +20,8 @@ pub struct PostgresPlan {
     pub is_ours: bool,
     /// The table beside it, for rows that were set aside, stands.
     pub has_quarantine: bool,
+    /// A quarantine table that an earlier version shared among tables.
+    pub shared_quarantine: Option<String>,
     /// To be added in the transaction.
     pub foreign_keys: Vec<PostgresForeignKey>,
     /// What brings a table of ours to its contract.
@@ -101,7 +103,8 @@ pub fn plan(
             left,
             fit,
             is_ours: ours.is_some(),
-            has_quarantine: standing.contains_key(&(table.schema.clone(), quarantine::table_name(&table.name))),
+            has_quarantine: standing.contains_key(&(table.schema.clone(), table.beside.clone())),
+            shared_quarantine: shared_quarantine(table, standing),
             foreign_keys,
             steps,
         });

@@ -11,7 +11,7 @@ use super::copy::describe;
 use super::fit::{self, fit};
 use super::names::qualified;
 use super::table::PostgresTable;
-use super::{catalog, migration};
+use super::{catalog, migration, object_names};
 use crate::messages;
 use crate::plan::PlannedStep;
 use crate::publication::{Publication, PublishedKey};
@@ -26,11 +26,12 @@ const COUNTED_BYTES_MAX: i64 = 256 << 20;
 
 /// The steps for each table, in the publication's order; none for a table that matches its contract.
 pub fn plan(uri: &Secret, schema: &str, publication: &Publication, policy: ExportPolicy) -> Result<Vec<PlannedStep>> {
-    let tables = PostgresTable::all_of(&publication.tables, schema)?;
+    let mut tables = PostgresTable::all_of(&publication.tables, schema)?;
     let server = PostgresServer::new(uri, &format!("elt {}/{}", publication.project, publication.target))?;
     let mut client = server.connect()?;
     let failed = |error: postgres::Error| messages::export_postgres("reading its catalog", None, describe(&error));
     let standing = catalog::read_for(&mut client, &tables).map_err(failed)?;
+    object_names::resolve(&mut tables, &standing);
     // All steps, including those that a build would reject.
     let policy = ExportPolicy { on_schema_change: OnContractChange::Apply, ..policy };
     let mut steps = Vec::new();

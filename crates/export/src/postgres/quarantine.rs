@@ -11,7 +11,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::field::CopyField;
 use super::hazard::PostgresHazard;
-use super::names::{cut, names, qualified};
+use super::names::{names, qualified};
 use super::table::PostgresTable;
 use crate::target::Hazard;
 use elt_base::schema::{literal, quote};
@@ -113,13 +113,8 @@ fn written(batch: &RecordBatch, row: usize) -> String {
     serde_json::Value::Object(object).to_string()
 }
 
-/// The name of the quarantine table.
-pub fn table_name(table: &str) -> String {
-    cut(table, "_quarantine")
-}
-
 fn place(table: &PostgresTable) -> String {
-    qualified(&table.schema, &table_name(&table.name))
+    qualified(&table.schema, &table.beside)
 }
 
 /// A staging table for quarantined rows.

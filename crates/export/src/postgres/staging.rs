@@ -19,7 +19,7 @@ use super::plan::{PostgresPlan, plan};
 use super::quarantine::{self, SetAside};
 use super::statements::{self, KeyName, OWN_SCHEMA};
 use super::table::{IDENTIFIER_BYTES_MAX, PostgresTable};
-use super::{catalog, target_types, violations, watch};
+use super::{catalog, object_names, target_types, violations, watch};
 use crate::capabilities::Capabilities;
 use crate::changes::{Changes, TextRows};
 use crate::difference::Difference;
@@ -123,6 +123,7 @@ impl PostgresPublication {
             }
         }
         let catalog = catalog::read_for(&mut main, &tables).map_err(failed)?;
+        object_names::resolve(&mut tables, &catalog);
         let (plans, notes) = plan(&tables, &catalog, policy)?;
         target_types::set(&mut main, &mut tables, &catalog)?;
         let in_full = tables.iter().zip(&plans).filter(|(_, plan)| plan.wants_everything());
@@ -169,10 +170,7 @@ impl PostgresPublication {
         transaction.batch_execute(&statements::create_table(&place, table, &definition)).map_err(failed)?;
         let columns: Vec<_> = table.columns.iter().collect();
         let statement = statements::copy_rows(&place, table, true);
-        let copied =
-            copy::copy(&mut transaction, &statement, &table.name, &columns, &table.key, &self.cancel, |sink| {
-                changes.rows(sink)
-            });
+        let copied = copy::copy(&mut transaction, &statement, table, &columns, &self.cancel, |sink| changes.rows(sink));
         let copied = match copied {
             Ok(copied) => copied,
             Err(error) => {
@@ -236,9 +234,7 @@ impl PostgresPublication {
         let columns: Vec<_> = table.columns.iter().collect();
         let statement = statements::copy_rows(&place, table, true);
         let copied =
-            copy::copy(&mut transaction, &statement, &table.name, &columns, &table.key, &self.cancel, |sink| {
-                changes.rows(sink)
-            })?;
+            copy::copy(&mut transaction, &statement, table, &columns, &self.cancel, |sink| changes.rows(sink))?;
         let rows = copied.rows;
         self.stage_aside(&mut transaction, index, &copied.set_aside)?;
         if rows >= ANALYZE_ROWS_MIN && !table.key.is_empty() {
@@ -253,9 +249,7 @@ impl PostgresPublication {
             // In the table's order, as the query returns them.
             let columns: Vec<_> = table.key_columns().collect();
             let statement = statements::copy_deletes(&place, table);
-            copy::copy(&mut transaction, &statement, &table.name, &columns, &table.key, &self.cancel, |sink| {
-                changes.deletes(sink)
-            })?;
+            copy::copy(&mut transaction, &statement, table, &columns, &self.cancel, |sink| changes.deletes(sink))?;
             if !copied.set_aside.keys().is_empty() {
                 let fields = columns.iter().map(|column| CopyField::plain(column.postgres_type.clone())).collect();
                 copy::copy_batches(&mut transaction, &statement, &table.name, fields, copied.set_aside.keys())?;

@@ -191,17 +191,21 @@ pub fn merge(table: &PostgresTable, fit: &PostgresFit, rows: String, gone: Strin
 }
 
 /// The cast under which two values of a column are equal only if they are the same: `json` has no equality, `citext`
-/// does not tell case apart, and a month equals 30 days.
+/// does not tell case apart, a month equals 30 days, and 0 equals -0.
 fn compared_as(postgres_type: &PostgresType, is_json: bool) -> &'static str {
     match postgres_type {
         _ if is_json => "::text::jsonb",
         PostgresType::Json => "::text::jsonb",
-        PostgresType::Citext | PostgresType::Interval => "::text",
-        PostgresType::Array(element) if matches!(**element, PostgresType::Citext | PostgresType::Interval) => {
-            "::text[]"
-        }
+        PostgresType::Array(element) if has_equals(element) => "::text[]",
+        own if has_equals(own) => "::text",
         _ => "",
     }
+}
+
+/// Whether values that are not the same may be equal.
+fn has_equals(postgres_type: &PostgresType) -> bool {
+    use PostgresType::{Citext, Float4, Float8, Interval};
+    matches!(postgres_type, Citext | Interval | Float4 | Float8)
 }
 
 /// Grants, to a table that moves into `schema`, the default privileges of a table created in that schema.

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 
+use super::names::{NAME_BYTES_MAX, cut};
 use super::values::Labels;
 use crate::contract::{self, Check, Unique};
 use crate::duck_type::DuckType;
@@ -12,8 +13,7 @@ use crate::postgres_type::PostgresType;
 use elt_base::error::{Error, Place, Result};
 use elt_project::{Index, OnHazard};
 
-/// Postgres cuts longer names off (`NAMEDATALEN` - 1).
-pub const IDENTIFIER_BYTES_MAX: usize = 63;
+pub const IDENTIFIER_BYTES_MAX: usize = NAME_BYTES_MAX;
 /// Postgres' own limit of columns in a table.
 const COLUMNS_MAX: usize = 1_600;
 
@@ -34,6 +34,10 @@ pub struct PostgresTable {
     pub comment: Option<String>,
     pub owner: Option<String>,
     pub grants: BTreeMap<String, Vec<String>>,
+    /// The names of keys and indexes, by the text of their definition, where they are not the usual ones.
+    pub object_names: BTreeMap<String, String>,
+    /// The name of its quarantine table.
+    pub beside: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,6 +153,8 @@ impl PostgresTable {
             comment: table.comment.clone(),
             owner: table.owner.clone(),
             grants: table.grants.clone(),
+            object_names: BTreeMap::new(),
+            beside: cut(&table.name, "_quarantine"),
         };
         Error::many(errors).map_or(Ok(table), Err)
     }

@@ -11,11 +11,12 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, BooleanArray, FixedSizeBinaryArray, Int16Array, Int32Array, Int64Array,
     StringArray,
 };
-use arrow::buffer::{NullBuffer, OffsetBuffer, ScalarBuffer};
+use arrow::buffer::{BooleanBuffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::compute::cast;
 use arrow::datatypes::{
     DataType, Date32Type, Float32Type, Float64Type, Int16Type, Int32Type, Int64Type, IntervalMonthDayNano,
-    IntervalMonthDayNanoType, IntervalUnit, Time64MicrosecondType, TimeUnit, TimestampMicrosecondType,
+    IntervalMonthDayNanoType, IntervalUnit, Time64MicrosecondType, Time64NanosecondType, TimeUnit,
+    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
 };
 
 use super::exact::{Exact, Number, numbers_of, put_integer};
@@ -39,6 +40,8 @@ pub type Labels = Arc<KnownType>;
 /// One column of one batch, ready to be read by row.
 pub struct Values {
     nulls: Option<NullBuffer>,
+    /// The times that are no microseconds, if the column has other units, and what is wrong with them.
+    odd: Option<(BooleanBuffer, PostgresHazard)>,
     kind: Kind,
 }
 
@@ -175,10 +178,15 @@ impl Values {
             PostgresType::Date => {
                 Kind::Date(plain(array, &DataType::Date32)?.as_primitive::<Date32Type>().values().clone())
             }
-            PostgresType::Time => {
-                let array = plain(array, &DataType::Time64(TimeUnit::Microsecond))?;
-                Kind::Time(array.as_primitive::<Time64MicrosecondType>().values().clone())
-            }
+            PostgresType::Time => match array.data_type() {
+                DataType::Time64(TimeUnit::Nanosecond) => {
+                    Kind::Time(of_nanos(array.as_primitive::<Time64NanosecondType>().values()))
+                }
+                _ => {
+                    let array = plain(array, &DataType::Time64(TimeUnit::Microsecond))?;
+                    Kind::Time(array.as_primitive::<Time64MicrosecondType>().values().clone())
+                }
+            },
             PostgresType::TimeTz => Kind::TimeTz(text()?),
             PostgresType::Timestamp | PostgresType::TimestampTz if *array.data_type() == DataType::Date32 => {
                 Kind::Midnight(array.as_primitive::<Date32Type>().values().clone())
@@ -212,7 +220,7 @@ impl Values {
                 }
             }
         };
-        Some(Self { nulls: array.logical_nulls(), kind })
+        Some(Self { nulls: array.logical_nulls(), odd: odd(array), kind })
     }
 
     /// Appends a value with its length, or the length -1 of a null.
@@ -220,6 +228,9 @@ impl Values {
     pub fn put(&self, row: usize, out: &mut Vec<u8>, fault: &mut impl FnMut(PostgresHazard)) {
         if self.nulls.as_ref().is_some_and(|nulls| nulls.is_null(row)) {
             return put_null(out);
+        }
+        if let Some((_, hazard)) = self.odd.as_ref().filter(|(odd, _)| odd.value(row)) {
+            fault(*hazard);
         }
         match &self.kind {
             Kind::Bool(values) => out.extend_from_slice(&[0, 0, 0, 1, u8::from(values.value(row))]),
@@ -259,13 +270,10 @@ impl Values {
                 let text = values.value(row);
                 match json_hazard(text) {
                     None => put_json(out, text, *is_binary),
-                    Some(hazard) => {
-                        fault(hazard);
-                        match mend_json(text, hazard) {
-                            Some(mended) => put_json(out, &mended, *is_binary),
-                            None => put_null(out),
-                        }
-                    }
+                    Some(_) => match mend_json(text, fault) {
+                        Some(mended) => put_json(out, &mended, *is_binary),
+                        None => put_null(out),
+                    },
                 }
             }
             Kind::NarrowInt(values, bytes) => put_integer(out, i128::from(values.value(row)), *bytes, fault),
@@ -415,12 +423,58 @@ fn printed(array: &ArrayRef) -> Option<StringArray> {
     Some(plain(array, &DataType::Utf8)?.as_string::<i32>().clone())
 }
 
-/// Timestamps in microseconds from 1970. An instant is the same in every zone.
+/// Timestamps in microseconds from 1970. An instant is the same in every zone; what is beyond the range is infinite.
 fn micros(array: &ArrayRef) -> Option<ScalarBuffer<i64>> {
+    let wider = |values: &ScalarBuffer<i64>, unit: i64| -> ScalarBuffer<i64> {
+        let wider = |value: &i64| value.checked_mul(unit).unwrap_or(i64::MAX * value.signum());
+        values.iter().map(wider).collect()
+    };
+    Some(match array.data_type() {
+        DataType::Timestamp(TimeUnit::Second, _) => {
+            wider(array.as_primitive::<TimestampSecondType>().values(), 1_000_000)
+        }
+        DataType::Timestamp(TimeUnit::Millisecond, _) => {
+            wider(array.as_primitive::<TimestampMillisecondType>().values(), 1_000)
+        }
+        DataType::Timestamp(TimeUnit::Microsecond, _) => {
+            array.as_primitive::<TimestampMicrosecondType>().values().clone()
+        }
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => {
+            of_nanos(array.as_primitive::<TimestampNanosecondType>().values())
+        }
+        _ => return None,
+    })
+}
+
+/// The nearest microseconds; the ends of the range are infinite.
+fn of_nanos(values: &ScalarBuffer<i64>) -> ScalarBuffer<i64> {
+    let nearest = |nanos: i64| match nanos {
+        i64::MAX => i64::MAX,
+        nanos if nanos <= -i64::MAX => -i64::MAX,
+        nanos => nanos.div_euclid(1_000) + i64::from(nanos.rem_euclid(1_000) >= 500),
+    };
+    values.iter().map(|nanos| nearest(*nanos)).collect()
+}
+
+/// The times that are finer than a microsecond, or beyond those that 64 bits of microseconds hold.
+fn odd(array: &ArrayRef) -> Option<(BooleanBuffer, PostgresHazard)> {
+    let is_infinite = |value: i64| value == i64::MAX || value <= -i64::MAX;
+    let finer = |values: &ScalarBuffer<i64>| {
+        let odd = values.iter().map(|nanos| nanos % 1_000 != 0 && !is_infinite(*nanos)).collect();
+        Some((odd, PostgresHazard::Scale))
+    };
+    let beyond = |values: &ScalarBuffer<i64>, unit: i64| {
+        let odd = values.iter().map(|value| value.checked_mul(unit).is_none() && !is_infinite(*value)).collect();
+        Some((odd, PostgresHazard::YearRange))
+    };
     match array.data_type() {
-        DataType::Timestamp(_, zone) => {
-            let array = plain(array, &DataType::Timestamp(TimeUnit::Microsecond, zone.clone()))?;
-            Some(array.as_primitive::<TimestampMicrosecondType>().values().clone())
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => finer(array.as_primitive::<TimestampNanosecondType>().values()),
+        DataType::Time64(TimeUnit::Nanosecond) => finer(array.as_primitive::<Time64NanosecondType>().values()),
+        DataType::Timestamp(TimeUnit::Second, _) => {
+            beyond(array.as_primitive::<TimestampSecondType>().values(), 1_000_000)
+        }
+        DataType::Timestamp(TimeUnit::Millisecond, _) => {
+            beyond(array.as_primitive::<TimestampMillisecondType>().values(), 1_000)
         }
         _ => None,
     }

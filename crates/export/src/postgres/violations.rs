@@ -28,7 +28,7 @@ pub fn lines(
     transaction.batch_execute(&statements::create_rows(place, table)).map_err(failed)?;
     let columns: Vec<_> = table.columns.iter().collect();
     let statement = statements::copy_rows(place, table, false);
-    copy::copy(&mut transaction, &statement, &table.name, &columns, &table.key, cancel, |sink| changes.rows(sink))?;
+    copy::copy(&mut transaction, &statement, table, &columns, cancel, |sink| changes.rows(sink))?;
     let mut lines = Vec::new();
     for (what, query) in questions(table, place) {
         cancel.check()?;

@@ -6,6 +6,7 @@
 mod connections;
 mod faults;
 mod fit;
+mod hash_tag;
 mod lock;
 mod look_back;
 mod merge;
@@ -17,6 +18,7 @@ mod steps;
 pub use connections::Connections;
 pub use faults::{Faults, FaultyColumn, FaultyTable, Hazard, Replacement, key_text};
 pub use fit::{CheckedTable, ExistingColumn, Fitting, check};
+pub use hash_tag::hash_tag;
 pub use lock::{PublicationLock, wait_for};
 pub use merge::{Dialect, Merge, MergeColumn};
 pub use open_publication::OpenPublication;

@@ -1,0 +1,1 @@
+select i as _id, i * 10 as items_id from range(3) t(i)

@@ -1,0 +1,1 @@
+select 1 as k, 'a' || chr(0) as name
