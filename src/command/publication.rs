@@ -8,7 +8,7 @@ use elt_base::error::{Error, Result};
 use elt_export;
 use elt_export::ledger::Ledger;
 use elt_model::{Graph, Materialized, NodeId};
-use elt_project::{ExportPolicy, ExportProfile, OnContractChange, OnDivergence, OnHazard, TableContract};
+use elt_project::{ExportPolicy, ExportProfile, OnContractChange, OnDivergence, OnHazard, RowsOf, TableContract};
 use elt_warehouse::Session;
 
 use super::BuildOptions;
@@ -64,7 +64,11 @@ fn keys(profile: &ExportProfile, session: &Session) -> Result<Option<PublishedTa
         columns: columns.map(|(name, sql)| (name.to_owned(), sql.to_owned())).into(),
         constraints: Vec::new(),
         unique_key: vec!["map".into(), "natural_key".into()],
-        contract: TableContract { schema: has_schema.then(|| "_elt".into()), ..TableContract::default() },
+        contract: TableContract {
+            schema: has_schema.then(|| "_elt".into()),
+            rows: Some(RowsOf::All),
+            ..TableContract::default()
+        },
     };
     let mut tables = elt_export::contract::resolve(&[relation], &[], OnHazard::Fail)?;
     let table = tables.pop().map(|mut table| {
@@ -120,13 +124,18 @@ pub fn tables(
         }
         let columns =
             session.describe(&node.relation.to_string()).map_err(|error| messages::model_failed(&node.name, &error))?;
+        let contract = node.table_contract();
         relations.push(elt_export::Relation {
             model: node.unique_id.clone(),
             name: node.relation.identifier.clone(),
             columns,
             constraints: node.constraints.clone(),
             unique_key: node.config.unique_key.clone(),
-            contract: node.table_contract(),
+            contract: TableContract {
+                rows: contract.rows.or(profile.policy.rows),
+                on_conflict: contract.on_conflict.or(Some(profile.policy.on_conflict)),
+                ..contract
+            },
         });
     }
     if let Some(error) = Error::many(errors) {

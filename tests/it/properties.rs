@@ -265,7 +265,9 @@ fn publish(session: &Session, case: &Case, state: usize) -> Result<(), TestCaseE
             }
         }
         let fingerprint = match coverage {
-            Coverage::Everything => session.value(&delta.fingerprint_computed()).expect("a fingerprint"),
+            Coverage::Everything | Coverage::Own => {
+                session.value(&delta.fingerprint_computed()).expect("a fingerprint")
+            }
             Coverage::Delta => fingerprint,
         };
         let staged = StagedDelta { delta: &delta, coverage, fingerprint };

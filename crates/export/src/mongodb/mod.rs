@@ -13,6 +13,7 @@ mod compare;
 mod documents;
 mod encode;
 mod lock;
+mod others;
 mod server;
 mod staging;
 

@@ -10,7 +10,7 @@ use crate::duck_type::DuckType;
 use crate::messages;
 use crate::postgres_type::PostgresType;
 use elt_base::error::{Error, Place, Result};
-use elt_project::{Index, OnHazard};
+use elt_project::{Index, OnConflict, OnHazard, RowsOf};
 
 /// Postgres cuts longer names off (`NAMEDATALEN` - 1).
 pub const IDENTIFIER_BYTES_MAX: usize = 63;
@@ -34,6 +34,9 @@ pub struct PostgresTable {
     pub comment: Option<String>,
     pub owner: Option<String>,
     pub grants: BTreeMap<String, Vec<String>>,
+    /// Which rows of an existing table are the model's.
+    pub rows: Option<RowsOf>,
+    pub on_conflict: OnConflict,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,6 +152,8 @@ impl PostgresTable {
             comment: table.comment.clone(),
             owner: table.owner.clone(),
             grants: table.grants.clone(),
+            rows: table.rows,
+            on_conflict: table.on_conflict,
         };
         Error::many(errors).map_or(Ok(table), Err)
     }

@@ -10,9 +10,10 @@ use serde_json::{Map, Value};
 use super::value::{BadConfig, ConfigReader};
 use crate::graph::Node;
 use elt_base::error::nearest;
-use elt_project::{ColumnContract, ColumnProperties, Index, OnHazard, TableContract};
+use elt_project::{ColumnContract, ColumnProperties, Index, OnConflict, OnHazard, RowsOf, TableContract};
 
-const TABLE_KEYS: [&str; 6] = ["schema", "table", "owner", "columns", "partition_by", "on_hazard"];
+const TABLE_KEYS: [&str; 8] =
+    ["schema", "table", "owner", "columns", "partition_by", "on_hazard", "rows", "on_conflict"];
 const COLUMN_KEYS: [&str; 3] = ["type", "default", "on_hazard"];
 
 /// The part that a node's own configuration contains, without columns and comments.
@@ -29,6 +30,8 @@ pub(crate) fn read(read: &mut ConfigReader<'_>) -> TableContract {
     contract.column_order = own.names("columns");
     contract.partition_by = own.names("partition_by");
     contract.on_hazard = own.choice("on_hazard", OnHazard::CHOICES);
+    contract.rows = own.choice("rows", RowsOf::CHOICES);
+    contract.on_conflict = own.choice("on_conflict", OnConflict::CHOICES);
     for bad in own.finish().0 {
         read.refuse_with(&bad.key, bad.complaint, bad.hint.as_deref().unwrap_or_default());
     }
@@ -156,7 +159,7 @@ mod tests {
     fn reads_what_a_table_is_to_be() {
         check(
             json!({
-                "export": {"schema": "sales", "table": "Customer", "columns": ["b", "a"], "on_hazard": "quarantine"},
+                "export": {"schema": "sales", "table": "Customer", "columns": ["b", "a"], "on_hazard": "quarantine", "rows": "all", "on_conflict": "keep"},
                 "grants": {"select": ["reporting", "audit"], "+insert": "loader"},
                 "indexes": [{"columns": ["a"], "unique": true}, {"columns": "b", "type": "GIN"}],
             }),
@@ -165,6 +168,8 @@ mod tests {
                 table: Some("Customer".into()),
                 column_order: vec!["b".into(), "a".into()],
                 on_hazard: Some(OnHazard::Quarantine),
+                rows: Some(RowsOf::All),
+                on_conflict: Some(OnConflict::Keep),
                 grants: BTreeMap::from([
                     ("select".into(), vec!["reporting".into(), "audit".into()]),
                     ("insert".into(), vec!["loader".into()]),
