@@ -101,8 +101,11 @@ pub(super) struct ExportArgs {
     /// `fail`
     #[arg(long, conflicts_with = "verify")]
     pub(super) heal: bool,
+    /// Update rows of others that have keys of the models, whatever `on_conflict` says; they belong to elt from then on
+    #[arg(long, conflicts_with = "verify")]
+    pub(super) adopt: bool,
     /// Print the SQL that creates the tables, and change nothing
-    #[arg(long, conflicts_with_all = ["dry_run", "verify", "heal"])]
+    #[arg(long, conflicts_with_all = ["dry_run", "verify", "heal", "adopt"])]
     pub(super) ddl: bool,
     /// Allow changes to published tables that lose columns or values, if their contracts require them
     #[arg(long, conflicts_with_all = ["verify", "ddl"])]
@@ -254,8 +257,8 @@ impl From<TestArgs> for BuildOptions {
 
 impl From<ExportArgs> for BuildOptions {
     fn from(args: ExportArgs) -> Self {
-        let ExportArgs { selection, dry_run, verify, heal, ddl: _, allow_destructive } = args;
-        Self { selection: selection.into(), dry_run, verify, heal, allow_destructive, ..Self::default() }
+        let ExportArgs { selection, dry_run, verify, heal, adopt, ddl: _, allow_destructive } = args;
+        Self { selection: selection.into(), dry_run, verify, heal, adopt, allow_destructive, ..Self::default() }
     }
 }
 

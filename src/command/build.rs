@@ -18,7 +18,7 @@ use elt_extract::land::Landing;
 use elt_model::{
     BatchWindow, Checked, Graph, HookTime, KnownColumns, Node, NodeId, NodeKind, Origin, SelectedNodes, parse_time,
 };
-use elt_project::TargetPart;
+use elt_project::{OnConflict, TargetPart};
 use elt_warehouse::{Columns, Session, Warehouse};
 
 use super::run_results::{args, write_artifacts};
@@ -38,7 +38,10 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
     // Without sources in the selection, collections are not built.
     let extract = scope.extract && (kinds.is_empty() || kinds.contains(&NodeKind::Source));
     let scope = Scope { extract, ..scope };
-    if options.dry_run {
+    // A publication alone can be counted, because its rows exist.
+    let is_counted =
+        scope.name == "export" && workspace.target().export.is_some() && workspace.warehouse_read_only()?.is_some();
+    if options.dry_run && !is_counted {
         return dry_run(&workspace, selected, scope, options, console);
     }
     required(&workspace, &selected, scope)?;
@@ -70,6 +73,10 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
     let batches = Batches { window, previous };
     let command =
         StageRun { batches, workspace: &workspace, options, console, cancel, results: &results, warehouse: &warehouse };
+    if options.dry_run {
+        console.say(&format!("plan for target `{}`, nothing is executed:", workspace.target().name));
+        return command.publish(&plan, &session).map(|()| true);
+    }
     let outcome = command.stages(&plan, &session);
     if outcome.is_err() {
         results.cut_short();
@@ -392,15 +399,21 @@ impl StageRun<'_> {
             return Ok(());
         }
         let Some(profile) = &self.workspace.target().export else { return Ok(()) };
+        let mut tables = publication::tables(graph, &plan.exports, profile, session)?;
+        if self.options.adopt {
+            tables.iter_mut().for_each(|published| published.table.on_conflict = OnConflict::Update);
+        }
         let publish = Publish {
             warehouse: self.warehouse,
             profile,
             policy: self.options.policy(profile.policy),
             verify: self.options.verify,
             heal: self.options.heal,
+            adopt: self.options.adopt,
+            preview: self.options.dry_run,
             project: &self.workspace.project.profiles.name,
             target: &self.workspace.target().name,
-            tables: publication::tables(graph, &plan.exports, profile, session)?,
+            tables,
             stay: publication::labels(graph, profile)?,
             threads: self.workspace.target().threads,
             has_memory_limit: {

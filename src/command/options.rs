@@ -60,6 +60,8 @@ pub struct BuildOptions {
     pub verify: bool,
     /// Make a target that others changed equal to the warehouse, even if the profile says otherwise.
     pub heal: bool,
+    /// Take over rows of others that have keys of the models.
+    pub adopt: bool,
     /// Execute the steps to the tables' contracts, even if the profile says otherwise.
     pub apply: bool,
     /// Also execute steps that lose data.
@@ -170,6 +172,7 @@ mod tests {
             changed: true,
             verify: true,
             heal: true,
+            adopt: true,
             apply: true,
             allow_destructive: true,
             retries: None,

@@ -10,8 +10,8 @@ use elt_export;
 use elt_export::ledger::Ledger;
 use elt_model::{Graph, KnownColumns, Materialized, Node, NodeId};
 use elt_project::{
-    ConstraintKind, ExportPolicy, ExportProfile, OnContractChange, OnDivergence, OnHazard, TableContract, Target,
-    TargetPart,
+    ConstraintKind, ExportPolicy, ExportProfile, OnContractChange, OnDivergence, OnHazard, RowsOf, TableContract,
+    Target, TargetPart,
 };
 use elt_warehouse::{Columns, Session};
 
@@ -64,7 +64,11 @@ fn keys(profile: &ExportProfile, session: &Session) -> Result<Option<PublishedTa
         columns: columns.map(|(name, sql)| (name.to_owned(), sql.to_owned())).into(),
         constraints: Vec::new(),
         unique_key: vec!["map".into(), "natural_key".into()],
-        contract: TableContract { schema: has_schema.then(|| "_elt".into()), ..TableContract::default() },
+        contract: TableContract {
+            schema: has_schema.then(|| "_elt".into()),
+            rows: Some(RowsOf::All),
+            ..TableContract::default()
+        },
     };
     let mut tables = elt_export::contract::resolve(&[relation], &[], OnHazard::Fail)?;
     let table = tables.pop().map(|mut table| {
@@ -183,7 +187,15 @@ pub fn tables(
         }
         let columns =
             session.describe(&node.relation.to_string()).map_err(|error| messages::model_failed(&node.name, &error))?;
-        relations.push(relation(node, columns));
+        let contract = node.table_contract();
+        relations.push(elt_export::Relation {
+            contract: TableContract {
+                rows: contract.rows.or(profile.policy.rows),
+                on_conflict: contract.on_conflict.or(Some(profile.policy.on_conflict)),
+                ..contract
+            },
+            ..relation(node, columns)
+        });
     }
     if let Some(error) = Error::many(errors) {
         return Err(error);

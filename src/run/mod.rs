@@ -18,6 +18,7 @@ pub mod keys;
 mod load;
 mod materialize;
 mod microbatch;
+mod others;
 mod pinned;
 pub mod plan;
 mod previous;

@@ -19,7 +19,9 @@ use elt_base::numbers::thousands;
 use elt_base::wait::Wait;
 use elt_export::delta::{Delta, FoundChanges};
 use elt_export::ledger::{Ledger, LedgerStore, Snapshots, StagedDelta};
-use elt_export::{Changes, Counts, Coverage, Exporter, Opening, Publication, Published, Queries, Sink, Table};
+use elt_export::{
+    Changes, Counts, Coverage, Difference, Exporter, Opening, Publication, Published, Queries, Sink, Table,
+};
 use elt_project::{ExportPolicy, ExportProfile, FileFormat, OnDivergence};
 use elt_warehouse::{Session, Warehouse};
 
@@ -51,6 +53,10 @@ pub struct Publish<'a> {
     pub verify: bool,
     /// Compare in full even if the ids match, and set the target back to the warehouse's data.
     pub heal: bool,
+    /// Take over the rows of others that have keys of the models.
+    pub adopt: bool,
+    /// Only count the rows that a publication would change, and change nothing.
+    pub preview: bool,
     /// The names of all tables that are still published, whether this time or not.
     pub stay: BTreeSet<String>,
     pub threads: usize,
@@ -73,10 +79,10 @@ pub struct PublishedTable {
 }
 
 /// The result of staging one table.
-struct Staged {
-    counts: Counts,
-    coverage: Coverage,
-    staged: bool,
+pub(super) struct Staged {
+    pub(super) counts: Counts,
+    pub(super) coverage: Coverage,
+    pub(super) staged: bool,
     /// The relation's fingerprint, if it was computed.
     fingerprint: Option<String>,
     seconds: f64,
@@ -136,10 +142,15 @@ impl Publish<'_> {
         let staged = staged?;
         failpoint("export.staged");
         self.cancel.check()?;
+        let others = exporter.others()?;
+        if self.preview {
+            return self.show_preview(exporter.as_ref(), &staged, &others);
+        }
         self.look_for_differences(exporter.as_ref(), reconciled.snapshots())?;
         if self.verify {
             return Ok(());
         }
+        let of_others = self.mind_others(&session, &deltas, &others)?;
         let (sent, kept): (Vec<_>, Vec<_>) = deltas.iter().zip(&staged).partition(|(_, staged)| staged.staged);
         // An earlier version made their snapshots.
         let unrecorded: Vec<_> = kept
@@ -156,7 +167,7 @@ impl Publish<'_> {
             })
             .collect();
         let pending = reconciled.begin(&id, &sent)?;
-        for note in exporter.notes() {
+        for note in exporter.notes().into_iter().chain(of_others) {
             self.console.say(&format!("  note: {note}"));
         }
         failpoint("export.before_commit");
@@ -236,7 +247,13 @@ impl Publish<'_> {
                 "the target is not in the state of our last publication".to_owned()
             ]));
         }
-        let differences = exporter.differences(&suspects)?;
+        let mut differences = exporter.differences(&suspects)?;
+        if !self.verify {
+            // The policy on conflicts decides about these.
+            differences.iter_mut().for_each(Difference::drop_conflicts);
+            differences.retain(|difference| !difference.is_zero());
+        }
+        let has_conflicts = differences.iter().any(|difference| difference.conflicts > 0);
         let lines: Vec<String> = differences.iter().map(ToString::to_string).collect();
         if self.verify {
             return match lines.is_empty() {
@@ -245,7 +262,7 @@ impl Publish<'_> {
                         .say(&format!("the target has the same data as the warehouse, in {}", tables(suspects.len())));
                     Ok(())
                 }
-                false => Err(messages::export_differs(&lines)),
+                false => Err(messages::export_differs(&lines, has_conflicts)),
             };
         }
         if self.policy.on_divergence == OnDivergence::Fail && !lines.is_empty() {
@@ -311,7 +328,12 @@ impl Publish<'_> {
         let session = self.warehouse.session()?;
         let interrupter = session.interrupter();
         self.cancel.on_request(move || interrupter.interrupt());
-        let coverage = snapshots.coverage(delta, exporter.wants_everything(&table.label));
+        let keeps_others = exporter.keeps_others(&table.label) && !table.key.is_empty();
+        let wants_everything = exporter.wants_everything(&table.label) || self.adopt && keeps_others;
+        let coverage = match snapshots.coverage(delta, wants_everything) {
+            Coverage::Everything if keeps_others => Coverage::Own,
+            coverage => coverage,
+        };
         let mut fingerprint = None;
         if coverage == Coverage::Delta && published.is_stored {
             fingerprint = session.value(&delta.fingerprint())?;
@@ -320,10 +342,14 @@ impl Publish<'_> {
                 return Ok(Staged { counts, coverage, staged: false, fingerprint, seconds });
             }
         }
-        for statement in delta.compute(coverage) {
+        let statements = match coverage {
+            Coverage::Own => delta.compute_own(&snapshot_columns(&session, delta)?),
+            _ => delta.compute(coverage),
+        };
+        for statement in statements {
             session.execute(&statement)?;
         }
-        if coverage == Coverage::Everything {
+        if coverage.is_full() {
             fingerprint = session.value(&delta.fingerprint_computed())?;
         }
         let found = FoundChanges::read(&session.rows(&delta.counts(coverage))?);
@@ -364,6 +390,11 @@ impl Publish<'_> {
         self.console.line(&result.line());
         self.results.push(result);
     }
+}
+
+/// The columns of a table's snapshot; none if it was never published.
+pub(super) fn snapshot_columns(session: &Session, delta: &Delta<'_>) -> Result<Vec<String>> {
+    Ok(session.rows(&delta.snapshot_columns())?.into_iter().flatten().flatten().collect())
 }
 
 fn tables(count: usize) -> String {
@@ -415,6 +446,14 @@ impl Changes for WarehouseChanges<'_> {
             sink(batch)
         };
         self.session.stream::<Error>(&self.delta.rows(self.staged), &mut counting).map(drop)
+    }
+
+    fn marked_rows(&mut self, sink: &mut Sink<'_>) -> Result<()> {
+        let mut counting = |batch: &arrow::record_batch::RecordBatch| {
+            self.activity.advance(batch.num_rows() as u64);
+            sink(batch)
+        };
+        self.session.stream::<Error>(&self.delta.marked_rows(), &mut counting).map(drop)
     }
 
     fn deletes(&mut self, sink: &mut Sink<'_>) -> Result<()> {

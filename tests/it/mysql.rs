@@ -283,6 +283,8 @@ fn tables_of_others_are_checked_and_used_as_they_are() {
         "{{ config(materialized='table') }}\nselect 'b' as id, 3.5::decimal(10,2) as amount union all select 'c', 4\n";
     let yaml = "version: 2\nmodels:\n- name: people\n  constraints:\n    - {type: primary_key, columns: [id]}\n";
     let project = project(&database, &[("models/marts/people.sql", model), ("models/marts/people.yml", yaml)]);
+    project.elt(&["build"]).exits(1).says("`people`: 1 row (`id` b); 1 more row of others would stay");
+    project.write("models/marts/people.yml", &format!("{yaml}  config: {{export: {{rows: all}}}}\n"));
     project.elt(&["build"]).ok().says("1 inserted, 1 updated, 1 deleted");
     let rows = database.rows::<String>("select concat_ws(' ', id, amount, doubled, note) from people order by id");
     assert_eq!(rows, ["b 3.50 7.00 theirs", "c 4.00 8.00 theirs"]);

@@ -143,7 +143,9 @@ fn fields_of_others_stay() {
     let mongo = Mongo::shared().database();
     mongo.insert("customers", vec![doc! { "_id": 5_i64, "note": "theirs" }]);
     let project = project(&mongo);
-    project.elt(&["build"]).ok();
+    project.elt(&["build"]).exits(1).says("customers`: 1 row (`customer_id` 5)");
+    assert_eq!(mongo.count("customers"), 1);
+    project.elt(&["export", "--adopt"]).ok();
     let found = mongo.documents("customers").into_iter().find(|found| found.get_i64("_id").is_ok_and(|id| id == 5));
     let found = found.expect("a document");
     assert_eq!((found.get_str("note").expect("theirs"), found.get_str("title").expect("ours")), ("theirs", "day 1"));

@@ -25,6 +25,9 @@ pub enum Shape {
 /// Receives the batches of a query one by one; its error ends the query.
 pub type Sink<'a> = dyn FnMut(&RecordBatch) -> Result<()> + 'a;
 
+/// The column of staged rows that numbers fresh rows.
+pub const FRESH: &str = "_elt_fresh";
+
 /// A table's changes, as the warehouse stores them.
 pub trait Changes {
     /// The result of `Delta::counts`.
@@ -34,7 +37,11 @@ pub trait Changes {
     /// names for the exporter's shape.
     fn rows(&mut self, sink: &mut Sink<'_>) -> Result<()>;
 
-    /// The keys of `Delta::deletes`: the key's columns in its order. Asked for only with `Coverage::Delta`.
+    /// The same rows, with one more column: `FRESH`, a BIGINT that numbers the rows whose key was not published before,
+    /// and is NULL for all others. Asked for only if the coverage `is_marked`.
+    fn marked_rows(&mut self, sink: &mut Sink<'_>) -> Result<()>;
+
+    /// The keys of `Delta::deletes`: the key's columns in its order. Asked for only if the coverage `is_marked`.
     fn deletes(&mut self, sink: &mut Sink<'_>) -> Result<()>;
 
     /// Writes all rows of the relation (`Delta::file_query`) to a new file, or, for a table with `partition_by`, into a
@@ -49,8 +56,10 @@ pub trait Changes {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queries {
     pub rows: String,
-    /// The key's columns of removed rows; None with `Coverage::Everything`.
+    /// The key's columns of removed rows; None if the coverage is not marked.
     pub deletes: Option<String>,
+    /// The key's columns of fresh rows, and `FRESH`; None if the coverage is not marked.
+    pub fresh: Option<String>,
 }
 
 /// The rows of a query, each value as text.

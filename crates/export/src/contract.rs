@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::messages;
 use elt_base::error::{Error, Place, Result, nearest};
 use elt_base::names::folded;
-use elt_project::{ColumnContract, Constraint, ConstraintKind, Index, OnHazard, TableContract};
+use elt_project::{ColumnContract, Constraint, ConstraintKind, Index, OnConflict, OnHazard, RowsOf, TableContract};
 
 /// A relation as the warehouse and the project know it: the input of `resolve`.
 #[derive(Debug, Clone)]
@@ -53,6 +53,10 @@ pub struct Table {
     pub grants: BTreeMap<String, Vec<String>>,
     /// For files: the columns that name folders.
     pub partition_by: Vec<String>,
+    /// Which rows of an existing table are the model's; None: all, if elt made the table, else those that it published.
+    pub rows: Option<RowsOf>,
+    /// How a row is handled whose key exists in a row of others.
+    pub on_conflict: OnConflict,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -213,6 +217,8 @@ fn resolve_one(relation: &Relation, all: &[Relation], known: &[Table], on_hazard
         owner: contract.owner.clone(),
         grants: contract.grants.clone(),
         partition_by,
+        rows: contract.rows,
+        on_conflict: contract.on_conflict.unwrap_or_default(),
     };
     let on_hazard = contract.on_hazard.unwrap_or(on_hazard);
     for (name, duckdb_type) in &relation.columns {

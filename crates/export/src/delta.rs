@@ -2,20 +2,21 @@
 //!
 //! Pure text: the run executes it. The warehouse has two tables for each relation. `_elt_published.<table>` is the
 //! snapshot of the target's rows: key and row hash, or, for a table without a key, one row with its fingerprint.
-//! `<table>:pending` contains the changes of this publication. Knows no driver and no target.
+//! `<table>:pending` contains the changes of this publication: `i`, `u` and `d` for rows to insert, update and delete,
+//! `k` for a row that is not published, because others have a row with its key. Knows no driver and no target.
 
 use std::path::Path;
 
-use super::changes::{Queries, Shape};
+use super::changes::{FRESH, Queries, Shape};
 use super::contract::{Column, Table};
 use super::duck_type::DuckType;
 use super::file_format;
 use super::publication::{Counts, Coverage};
 use crate::messages;
 use elt_base::error::Result;
-use elt_base::schema::quote;
+use elt_base::schema::{literal, quote};
 use elt_project::FileFormat;
-use elt_project::OnHazard;
+use elt_project::{OnConflict, OnHazard};
 
 /// The version of the row hash; a snapshot with another version is not comparable.
 pub const HASH_VERSION: u32 = 3;
@@ -84,7 +85,14 @@ impl<'a> Delta<'a> {
             format!("{} {}{wanted}{hazards}", quote(&column.name), column.duckdb_type)
         };
         let columns: Vec<_> = self.table.columns.iter().map(column).collect();
-        format!("{HASH_VERSION}; {}; key ({}); {}", self.duckdb_version, names(&self.table.key), columns.join(", "))
+        // Rows that were kept back may be published under another policy.
+        let kept = if self.table.on_conflict == OnConflict::Keep { "; kept" } else { "" };
+        format!(
+            "{HASH_VERSION}; {}; key ({}); {}{kept}",
+            self.duckdb_version,
+            names(&self.table.key),
+            columns.join(", ")
+        )
     }
 
     /// One VARCHAR that is the same as long as the relation holds the same rows, in whatever order: their count, and
@@ -97,8 +105,60 @@ impl<'a> Delta<'a> {
     pub fn fingerprint_computed(&self) -> String {
         match self.table.key.is_empty() {
             true => format!("select _elt_hash from {}", self.pending()),
-            false => format!("select {FINGERPRINT} from {}", self.pending()),
+            false => format!("select {FINGERPRINT} from {} where _elt_change <> 'd'", self.pending()),
         }
+    }
+
+    /// The names of the snapshot's columns, a row each; none if the table was never published.
+    pub fn snapshot_columns(&self) -> String {
+        format!(
+            "select column_name from duckdb_columns() where database_name = current_database() \
+             and schema_name = '_elt_published' and table_name = {}",
+            literal(&self.table.label)
+        )
+    }
+
+    /// How many rows of a table without a key were published; only if the snapshot has the column `_elt_rows`.
+    pub fn published_rows(&self) -> String {
+        format!("select _elt_rows::bigint from {}", self.published())
+    }
+
+    /// Finds the changes for `Coverage::Own`: all rows, each with its change, and the removed rows. `columns` are the
+    /// snapshot's; a snapshot with another key identifies no row.
+    pub fn compute_own(&self, columns: &[String]) -> Vec<String> {
+        let (pending, relation, hash) = (self.pending(), &self.relation, self.hash());
+        let keys = names(&self.table.key);
+        let is_known =
+            columns.len() == self.table.key.len() + 1 && self.table.key.iter().all(|name| columns.contains(name));
+        let known = match is_known {
+            true => {
+                // The column may have had another type.
+                let typed = self.table.key_columns().map(|column| {
+                    let (name, sql_type) = (quote(&column.name), &column.duckdb_type);
+                    if sql_type.contains("NULL") { name } else { format!("try_cast({name} as {sql_type}) as {name}") }
+                });
+                format!("select {} from {}", typed.collect::<Vec<_>>().join(", "), self.published())
+            }
+            false => format!("select {keys} from {relation} limit 0"),
+        };
+        let merged = self.each_key(", ", |key| format!("coalesce(new.{key}, old.{key}) as {key}"));
+        let on = self.each_key(" and ", |key| format!("new.{key} is not distinct from old.{key}"));
+        vec![format!(
+            "create or replace table {pending} as select {merged}, new._elt_hash, \
+             case when old._elt_is_known is null then 'i' when new._elt_hash is null then 'd' else 'u' end as _elt_change \
+             from (select {keys}, {hash} as _elt_hash from {relation}) new \
+             full join (select *, true as _elt_is_known from ({known})) old on {on}"
+        )]
+    }
+
+    /// Marks rows that are not published, because others have rows with their keys; `numbers` are those of `FRESH`.
+    pub fn keep(&self, numbers: &[i64]) -> Vec<String> {
+        // A statement of at most about a megabyte.
+        let statement = |numbers: &[i64]| {
+            let list = numbers.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+            format!("update {} set _elt_change = 'k' where rowid in ({list})", self.pending())
+        };
+        numbers.chunks(100_000).map(statement).collect()
     }
 
     /// Finds the changes: one pass over the relation and its snapshot.
@@ -113,6 +173,7 @@ impl<'a> Delta<'a> {
         }
         let keys = names(&self.table.key);
         vec![match coverage {
+            Coverage::Own => return self.compute_own(&[]),
             Coverage::Everything => format!(
                 "create or replace table {pending} as select {keys}, {hash} as _elt_hash, 'i' as _elt_change from {relation}"
             ),
@@ -130,13 +191,33 @@ impl<'a> Delta<'a> {
         }]
     }
 
+    /// The statements that make the keys of this publication known, although its outcome is not: it was cut off in a
+    /// target without transactions, and some of its rows may be there.
+    pub fn claim(&self, coverage: Coverage) -> Vec<String> {
+        if self.table.key.is_empty() || !coverage.is_marked() {
+            return Vec::new();
+        }
+        let (pending, published, keys) = (self.pending(), self.published(), names(&self.table.key));
+        let on = self.each_key(" and ", |key| format!("old.{key} is not distinct from new.{key}"));
+        vec![match coverage.is_full() {
+            true => format!(
+                "create or replace table {published} as select {keys}, coalesce(_elt_hash, 0)::ubigint as _elt_hash \
+                 from {pending} where _elt_change <> 'k'"
+            ),
+            false => format!(
+                "insert into {published} select {keys}, _elt_hash from {pending} as new \
+                 where _elt_change = 'i' and not exists (select 1 from {published} as old where {on})"
+            ),
+        }]
+    }
+
     /// One row of five BIGINTs: inserted, updated, deleted, rows with a null key, duplicate rows (see `FoundChanges`).
     /// With `Coverage::Everything` all rows count as inserted, because only the target knows which rows are new.
     pub fn counts(&self, coverage: Coverage) -> String {
         let (pending, published, relation) = (self.pending(), self.published(), &self.relation);
         if self.table.key.is_empty() {
             return match coverage {
-                Coverage::Everything => {
+                Coverage::Everything | Coverage::Own => {
                     format!("select _elt_rows::bigint, 0::bigint, 0::bigint, 0::bigint, 0::bigint from {pending}")
                 }
                 Coverage::Delta => format!(
@@ -170,7 +251,7 @@ impl<'a> Delta<'a> {
     /// How the table is staged, given what `counts` found; None: nothing changed, it is not staged.
     pub fn staged(&self, coverage: Coverage, counts: &Counts) -> Option<Coverage> {
         match coverage {
-            Coverage::Everything => Some(Coverage::Everything),
+            Coverage::Everything | Coverage::Own => Some(coverage),
             Coverage::Delta if counts.is_zero() => None,
             Coverage::Delta if self.table.key.is_empty() => Some(Coverage::Everything),
             Coverage::Delta => Some(Coverage::Delta),
@@ -180,19 +261,32 @@ impl<'a> Delta<'a> {
     /// The rows to stage, cast so that only plain Arrow types arrive. `staged` is the result of the function with that
     /// name.
     pub fn rows(&self, staged: Coverage) -> String {
-        let selected: Vec<_> = self
-            .table
-            .columns
-            .iter()
-            .map(|column| {
-                let expression = DuckType::parse(&column.duckdb_type).select(&column.name, self.shape);
-                format!("{expression} as {}", quote(&column.name))
-            })
-            .collect();
-        format!("select {} from {}", selected.join(", "), self.from(staged))
+        format!("select {} from {}", self.selected(), self.from(staged))
     }
 
-    /// The keys of removed rows; only for `Coverage::Delta`.
+    fn selected(&self) -> String {
+        let selected = self.table.columns.iter().map(|column| {
+            let expression = DuckType::parse(&column.duckdb_type).select(&column.name, self.shape);
+            format!("{expression} as {}", quote(&column.name))
+        });
+        selected.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The same rows with the column `FRESH`; only for a marked coverage.
+    pub fn marked_rows(&self) -> String {
+        let on = self.each_key(" and ", |key| format!("_elt_row.{key} is not distinct from _elt_new.{key}"));
+        format!(
+            "select {}, {FRESH} from (select _elt_row.*, _elt_new.{FRESH} from {} as _elt_row join \
+             (select {}, if(_elt_change = 'i', rowid, null)::bigint as {FRESH} from {} where _elt_change <> 'd') \
+             as _elt_new on {on})",
+            self.selected(),
+            self.relation,
+            names(&self.table.key),
+            self.pending()
+        )
+    }
+
+    /// The keys of removed rows; only for a marked coverage.
     pub fn deletes(&self) -> String {
         let selected: Vec<_> = self
             .table
@@ -208,10 +302,12 @@ impl<'a> Delta<'a> {
     /// The queries behind `rows` and `deletes` with DuckDB's own types.
     pub fn queries(&self, staged: Coverage) -> Queries {
         let columns = self.table.columns.iter().map(|column| quote(&column.name)).collect::<Vec<_>>().join(", ");
+        let is_marked = staged.is_marked() && !self.table.key.is_empty();
+        let (keys, pending) = (names(&self.table.key), self.pending());
         Queries {
             rows: format!("select {columns} from {}", self.from(staged)),
-            deletes: (staged == Coverage::Delta && !self.table.key.is_empty())
-                .then(|| format!("select {} from {} where _elt_change = 'd'", names(&self.table.key), self.pending())),
+            deletes: is_marked.then(|| format!("select {keys} from {pending} where _elt_change = 'd'")),
+            fresh: is_marked.then(|| format!("select {keys}, rowid as {FRESH} from {pending} where _elt_change = 'i'")),
         }
     }
 
@@ -233,7 +329,18 @@ impl<'a> Delta<'a> {
     /// Makes the snapshot current after the target has received the changes.
     pub fn promote(&self, coverage: Coverage) -> Vec<String> {
         let (pending, published) = (self.pending(), self.published());
-        if coverage == Coverage::Everything || self.table.key.is_empty() {
+        if coverage.is_full() || self.table.key.is_empty() {
+            if coverage == Coverage::Own && !self.table.key.is_empty() {
+                // DuckDB cannot rename a table in the transaction that deletes rows of it.
+                return vec![
+                    format!(
+                        "create or replace table {published} as select {}, _elt_hash from {pending} \
+                         where _elt_change not in ('d', 'k')",
+                        names(&self.table.key)
+                    ),
+                    format!("drop table {pending}"),
+                ];
+            }
             // By its name, not by a copy: it may be as long as the relation.
             let mut statements = vec![
                 drop_snapshot(&self.table.label),
@@ -248,14 +355,16 @@ impl<'a> Delta<'a> {
         let on = self.each_key(" and ", |key| format!("old.{key} is not distinct from new.{key}"));
         vec![
             format!("delete from {published} as old using {pending} as new where {on}"),
-            format!("insert into {published} select {keys}, _elt_hash from {pending} where _elt_change <> 'd'"),
+            format!(
+                "insert into {published} select {keys}, _elt_hash from {pending} where _elt_change not in ('d', 'k')"
+            ),
             format!("drop table {pending}"),
         ]
     }
 
     fn from(&self, staged: Coverage) -> String {
         let relation = &self.relation;
-        if staged == Coverage::Everything || self.table.key.is_empty() {
+        if staged.is_full() || self.table.key.is_empty() {
             return relation.clone();
         }
         let on = self.each_key(" and ", |key| format!("_elt_row.{key} is not distinct from _elt_new.{key}"));

@@ -16,8 +16,10 @@ pub struct Difference {
     pub missing: u64,
     /// Rows with other values in the target.
     pub differing: u64,
-    /// Rows in the target that the warehouse does not have.
+    /// Rows in the target that the warehouse does not have. Rows of others that may be there are not counted.
     pub unknown: u64,
+    /// Rows of others with a key that the model yields, unless they are kept.
+    pub conflicts: u64,
     /// The keys of some of them, at most `KEYS_SHOWN`: `17`, or `(17, a)`.
     pub keys: Vec<String>,
     /// The key's columns.
@@ -25,8 +27,14 @@ pub struct Difference {
 }
 
 impl Difference {
+    /// Leaves out the rows of others with keys of the model, and their keys, which are the last.
+    pub fn drop_conflicts(&mut self) {
+        self.conflicts = 0;
+        self.keys.truncate((self.missing + self.differing + self.unknown) as usize);
+    }
+
     pub fn is_zero(&self) -> bool {
-        self.missing == 0 && self.differing == 0 && self.unknown == 0
+        self.missing == 0 && self.differing == 0 && self.unknown == 0 && self.conflicts == 0
     }
 }
 
@@ -44,14 +52,21 @@ impl fmt::Display for Difference {
         if self.unknown > 0 {
             parts.push(format!("{} in the target that the warehouse does not have", rows(self.unknown)));
         }
-        write!(f, "`{}`: {}", self.table, parts.join(", "))?;
-        if !self.keys.is_empty() {
-            let total = self.missing + self.differing + self.unknown;
-            let more = if total > self.keys.len() as u64 { ", …" } else { "" };
-            write!(f, " (`{}` {}{more})", self.key.join("`, `"), self.keys.join(", "))?;
+        if self.conflicts > 0 {
+            parts.push(format!("{} of others with keys of the model", rows(self.conflicts)));
         }
-        Ok(())
+        let total = self.missing + self.differing + self.unknown + self.conflicts;
+        write!(f, "`{}`: {}{}", self.table, parts.join(", "), shown_keys(&self.key, &self.keys, total))
     }
+}
+
+/// `` (`id` 17, 45, …)``, of `total` keys; nothing if no key is known.
+pub fn shown_keys(key: &[String], keys: &[String], total: u64) -> String {
+    if keys.is_empty() {
+        return String::new();
+    }
+    let more = if total > keys.len() as u64 { ", …" } else { "" };
+    format!(" (`{}` {}{more})", key.join("`, `"), keys.join(", "))
 }
 
 #[cfg(test)]
@@ -65,6 +80,7 @@ mod tests {
             missing: 1,
             differing: 3,
             unknown: 0,
+            conflicts: 0,
             keys: vec!["17".into(), "45".into()],
             key: vec!["customer_id".into()],
         };

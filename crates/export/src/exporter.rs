@@ -6,6 +6,7 @@ use super::capabilities::Capabilities;
 use super::changes::{Changes, Engine};
 use super::contract::Table;
 use super::difference::Difference;
+use super::others::Others;
 use super::plan::PlannedStep;
 use super::publication::{Coverage, Publication, Published, PublishedKey};
 use crate::messages;
@@ -89,6 +90,13 @@ pub trait Exporter: Send + Sync {
     /// The differences between existing tables and their rows, which are staged in full, for these labels. Tables that
     /// do not differ are left out. Changes nothing. For targets that can `compare`.
     fn differences(&self, labels: &[String]) -> Result<Vec<Difference>>;
+
+    /// Whether this table (by label) has rows of others, which stay: only rows that elt published are updated and
+    /// deleted. Without a key, the table may be published only if it has no other rows.
+    fn keeps_others(&self, table: &str) -> bool;
+
+    /// The rows of others in each staged table that `keeps_others`, by label. Changes nothing.
+    fn others(&self) -> Result<Vec<(String, Others)>>;
 
     /// Notes for the user: columns left alone, foreign keys that wait for their table. Without row values.
     fn notes(&self) -> Vec<String>;

@@ -136,12 +136,25 @@ impl<'a> Ledger<'a> {
     pub fn reconcile(mut self, target: Option<&str>, is_distrusted: bool) -> Result<Reconciled<'a>> {
         let is_committed = target.is_some() && target == self.pending.as_deref() && target != self.current.as_deref();
         if let (true, Some(id)) = (is_committed, self.pending.take()) {
-            let promotions = self.store.rows("select statement from _elt.publication_pending order by position")?;
+            let promotions = self
+                .store
+                .rows("select statement from _elt.publication_pending where position >= 0 order by position")?;
             let mut statements: Vec<String> =
                 promotions.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect();
             statements.extend(set_state(Some(&id), None));
             self.store.transact(&statements)?;
             self.current = Some(id);
+        }
+        let is_cut_off =
+            target.zip(self.pending.as_deref()).is_some_and(|(target, pending)| target == cut_off(pending));
+        if is_cut_off {
+            let claims = "select statement from _elt.publication_pending where position < 0 order by position desc";
+            let claims = self.store.rows(claims)?;
+            let mut statements: Vec<String> =
+                claims.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect();
+            statements.extend(set_state(self.current.as_deref(), None));
+            self.store.transact(&statements)?;
+            self.pending = None;
         }
         let is_same = target == self.current.as_deref();
         let mut recorded = BTreeMap::new();
@@ -209,9 +222,14 @@ impl<'a> Reconciled<'a> {
             current = None;
         }
         let promotions: Vec<String> = staged.iter().flat_map(promotion).collect();
+        let claims: Vec<String> = staged.iter().flat_map(|staged| staged.delta.claim(staged.coverage)).collect();
         statements.extend(set_state(current.as_deref(), Some(id)));
         statements.extend(promotions.iter().enumerate().map(|(position, statement)| {
             format!("insert into _elt.publication_pending values ({position}, {})", literal(statement))
+        }));
+        // Below zero: they run only if the publication is cut off.
+        statements.extend(claims.iter().enumerate().map(|(position, statement)| {
+            format!("insert into _elt.publication_pending values (-{}, {})", position + 1, literal(statement))
         }));
         store.transact(&statements)?;
         Ok(Pending { store, id: id.to_owned(), current, promotions })
@@ -241,6 +259,11 @@ fn promotion(staged: &StagedDelta<'_>) -> Vec<String> {
         fingerprint.as_deref().map_or("null".into(), literal)
     ));
     statements
+}
+
+/// The last publication of a target without transactions that was cut off: it has neither the old rows nor the new.
+pub(crate) fn cut_off(id: &str) -> String {
+    format!("{id}, cut off")
 }
 
 fn set_state(current: Option<&str>, pending: Option<&str>) -> Vec<String> {

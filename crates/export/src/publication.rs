@@ -39,8 +39,23 @@ impl Publication {
 pub enum Coverage {
     /// All rows of the relation: the target's other rows are deleted.
     Everything,
+    /// All rows of the relation, and the keys of removed rows: the target's other rows belong to others, and stay.
+    Own,
     /// New or changed rows since the last publication, and the keys of removed rows.
     Delta,
+}
+
+impl Coverage {
+    /// All rows of the relation are staged.
+    pub fn is_full(self) -> bool {
+        self != Self::Delta
+    }
+
+    /// The keys of removed rows are staged, and each row is known as fresh or as published before. For tables with a
+    /// key.
+    pub fn is_marked(self) -> bool {
+        self != Self::Everything
+    }
 }
 
 /// How many rows a publication changes in one table.

@@ -5,7 +5,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::published::OnHazard;
+use super::published::{OnConflict, OnHazard, RowsOf};
 use super::written::{Entry, Kept, Written, find, unknown_keys};
 use crate::messages;
 use elt_base::error::{Error, Result};
@@ -34,6 +34,11 @@ pub struct ExportPolicy {
     pub on_divergence: OnDivergence,
     /// `on_hazard`: how values are handled that the target cannot store, if neither model nor column configures it.
     pub on_hazard: OnHazard,
+    /// `rows`: which rows are the model's, if the model does not configure it. None: all rows of a table that elt made,
+    /// and only published rows of a table that others made.
+    pub rows: Option<RowsOf>,
+    /// `on_conflict`: how a row is handled whose key exists in a row of others, if the model does not configure it.
+    pub on_conflict: OnConflict,
     /// `watch = false` of `postgres`: no trigger records the changes of others.
     pub is_unwatched: bool,
     /// Steps that lose data may run. Only a flag sets this, never a file.
@@ -152,10 +157,10 @@ pub(super) fn read(
         "parquet" => &["path"],
         "csv" => &["path", "delimiter", "header", "null", "quote", "compression"],
         "json" => &["path", "compression"],
-        "duckdb" => &["path", "schema"],
-        "postgres" => &["uri", "schema", "connections", "watch"],
-        "mysql" => &["uri"],
-        "mongodb" => &["uri", "database"],
+        "duckdb" => &["path", "schema", "rows", "on_conflict"],
+        "postgres" => &["uri", "schema", "connections", "watch", "rows", "on_conflict"],
+        "mysql" => &["uri", "rows", "on_conflict"],
+        "mongodb" => &["uri", "database", "rows", "on_conflict"],
         other => {
             let at = find(entries, "type").map_or(place, |written| &written.place);
             return Err(messages::unknown_kind_of(other, "export", &KINDS, at.clone()));
@@ -178,6 +183,8 @@ pub(super) fn read(
             &[("heal", OnDivergence::Heal), ("fail", OnDivergence::Fail)],
         ),
         on_hazard: choice(&mut keep, entries, "on_hazard", OnHazard::CHOICES),
+        rows: optional(&mut keep, entries, "rows", RowsOf::CHOICES),
+        on_conflict: choice(&mut keep, entries, "on_conflict", OnConflict::CHOICES),
         is_unwatched: find(entries, "watch").and_then(|written| keep.keep(written.flag("watch"))) == Some(false),
         allow_destructive: false,
     };
@@ -223,16 +230,18 @@ fn required<'a>(entries: &'a [Entry], key: &str, of: &str, written: &Written) ->
 }
 
 fn choice<T: Copy + Default>(keep: &mut Kept, entries: &[Entry], key: &str, choices: &[(&str, T)]) -> T {
-    let Some(written) = find(entries, key) else { return T::default() };
-    let Some(text) = keep.keep(written.text(key)) else { return T::default() };
-    match choices.iter().find(|(name, _)| *name == text) {
-        Some((_, choice)) => *choice,
-        None => {
-            let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-            keep.errors.push(messages::unknown_kind_of(text, &format!("`{key}`"), &names, written.place.clone()));
-            T::default()
-        }
+    optional(keep, entries, key, choices).unwrap_or_default()
+}
+
+fn optional<T: Copy>(keep: &mut Kept, entries: &[Entry], key: &str, choices: &[(&str, T)]) -> Option<T> {
+    let written = find(entries, key)?;
+    let text = keep.keep(written.text(key))?;
+    let chosen = choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice);
+    if chosen.is_none() {
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+        keep.errors.push(messages::unknown_kind_of(text, &format!("`{key}`"), &names, written.place.clone()));
     }
+    chosen
 }
 
 fn compression(keep: &mut Kept, entries: &[Entry]) -> String {

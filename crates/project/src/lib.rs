@@ -61,7 +61,7 @@ pub use properties::{
     ColumnProperties, Constraint, ConstraintKind, MacroArgument, MacroProperties, NodeProperties, Properties,
     SourceProperties, TableProperties, TestProperties,
 };
-pub use published::{ColumnContract, Index, OnHazard, TableContract};
+pub use published::{ColumnContract, Index, OnConflict, OnHazard, RowsOf, TableContract};
 pub use selectors::{Criterion, Definition, SelectorDefinition};
 pub use unit_test_properties::{
     FixtureCell, FixtureProperties, FixtureRow, FixtureRows, GivenProperties, OverrideProperties, UnitTestProperties,

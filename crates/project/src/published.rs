@@ -28,6 +28,10 @@ pub struct TableContract {
     pub partition_by: Vec<String>,
     /// `export.on_hazard`. None: the profile's value.
     pub on_hazard: Option<OnHazard>,
+    /// `export.rows`. None: the profile's value.
+    pub rows: Option<RowsOf>,
+    /// `export.on_conflict`. None: the profile's value.
+    pub on_conflict: Option<OnConflict>,
     pub columns: Vec<ColumnContract>,
 }
 
@@ -70,4 +74,34 @@ pub enum OnHazard {
 impl OnHazard {
     pub const CHOICES: &'static [(&'static str, Self)] =
         &[("fail", Self::Fail), ("replace", Self::Replace), ("quarantine", Self::Quarantine)];
+}
+
+/// Which rows of a published table are the model's, and may therefore be updated and deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowsOf {
+    /// Only the rows that elt published: the default for a table that others made.
+    Own,
+    /// All rows: the default for a table that elt made.
+    All,
+}
+
+impl RowsOf {
+    pub const CHOICES: &'static [(&'static str, Self)] = &[("own", Self::Own), ("all", Self::All)];
+}
+
+/// How a row is handled whose key the target's table has already, in a row that elt did not publish.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum OnConflict {
+    /// Nothing is published.
+    #[default]
+    Fail,
+    /// The row there is updated, and is elt's from then on.
+    Update,
+    /// The row there stays as it is, and the model's row is not published.
+    Keep,
+}
+
+impl OnConflict {
+    pub const CHOICES: &'static [(&'static str, Self)] =
+        &[("fail", Self::Fail), ("update", Self::Update), ("keep", Self::Keep)];
 }

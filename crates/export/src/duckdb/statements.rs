@@ -4,7 +4,9 @@
 //! rows in half the time, and loads rows on all threads if the table has no index.
 
 use super::table::{CATALOG, DuckdbTable};
+use crate::changes::{FRESH, Queries};
 use crate::duck_type::DuckType;
+use crate::publication::Coverage;
 use crate::target::{Dialect, Merge, MergeColumn};
 use crate::type_text::has_word;
 use elt_base::schema::{literal, quote};
@@ -213,8 +215,29 @@ impl DuckdbTable {
         )
     }
 
-    /// Compares the table with a query of all rows.
-    pub fn comparison(&self, rows: &str) -> Merge<'static> {
+    /// The rows of a query with the mark of those that are fresh.
+    fn marked(&self, rows: &str, fresh: &str) -> String {
+        format!(
+            "(select _elt_all.*, _elt_new.{FRESH} from ({}) as _elt_all left join ({fresh}) as _elt_new on {})",
+            self.rows(rows),
+            self.on_key("_elt_all", "_elt_new")
+        )
+    }
+
+    /// Takes out of the collected rows those that are fresh, and whose keys others have.
+    pub fn drop_conflicts(&self, fresh: &str) -> String {
+        format!(
+            "delete from {CHANGES} as _elt_old using ({fresh}) as _elt_new where not _elt_old._elt_is_new and {}",
+            self.on_key("_elt_old", "_elt_new")
+        )
+    }
+
+    /// Compares the table with staged rows.
+    pub fn comparison(&self, queries: &Queries, coverage: Coverage) -> Merge<'static> {
+        let rows = match &queries.fresh {
+            Some(fresh) => self.marked(&queries.rows, fresh),
+            None => format!("({})", self.rows(&queries.rows)),
+        };
         let key = self.key();
         let columns = self.columns.iter().map(|(name, sql_type)| MergeColumn {
             name: name.clone(),
@@ -222,15 +245,17 @@ impl DuckdbTable {
             cast: String::new(),
             // 0 equals -0.
             compared: ("", if matches!(sql_type.as_str(), "FLOAT" | "DOUBLE") { "::VARCHAR" } else { "" }),
+            spelled: None,
             exists: true,
         });
         Merge {
             dialect: &DuckdbDialect,
             target: self.sql(),
-            rows: format!("({})", self.rows(rows)),
-            gone: String::new(),
+            rows,
+            gone: queries.deletes.as_ref().map(|keys| format!("({keys})")).unwrap_or_default(),
             columns: columns.collect(),
             is_replaced: false,
+            coverage,
         }
     }
 

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::changes::Engine;
 use crate::contract::Table;
 use crate::messages;
-use crate::target::hash_tag;
+use crate::target::{hash_tag, keeps_others};
 use crate::type_text::{has_word, without_variant};
 use elt_base::error::{Error, Result};
 use elt_base::schema::{literal, quote};
@@ -40,6 +40,8 @@ pub struct DuckdbTable {
     pub comments_text: String,
     /// The statements of indexes that others created, for a table that is created again.
     pub their_indexes: Vec<String>,
+    /// Rows of others stay.
+    pub keeps_others: bool,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -96,6 +98,7 @@ pub fn resolve(
         definition: String::new(),
         comments_text: String::new(),
         their_indexes: Vec::new(),
+        keeps_others: false,
     };
     let recorded = if has_record { recorded(&target, engine)? } else { None };
     name_indexes(&mut target, recorded.as_ref(), indexes);
@@ -128,6 +131,7 @@ pub fn resolve(
         .cloned()
         .collect();
     target.is_ours = recorded.as_ref().is_some_and(|recorded| recorded.is_ours);
+    target.keeps_others = keeps_others(table.rows, Some(target.is_ours));
     match recorded {
         Some(recorded) if recorded.is_ours => {
             let differences = differences(&target, &there, false);
@@ -198,6 +202,9 @@ fn rebuild(
     }
     if steps.is_empty() {
         steps.push("its keys, checks, defaults or indexes changed".into());
+    }
+    if target.keeps_others {
+        return Err(messages::export_own_made_again(&shown, &steps));
     }
     if policy.on_schema_change == OnContractChange::Fail {
         return Err(messages::export_duckdb_contract_changed(&target.schema, &target.name, &steps));

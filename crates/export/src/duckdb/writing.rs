@@ -13,11 +13,13 @@ use crate::changes::{Changes, Engine, Queries, TextRows};
 use crate::difference::Difference;
 use crate::exporter::Opening;
 use crate::messages;
+use crate::others::Others;
 use crate::publication::{Counts, Coverage};
 use crate::target::{Answer, Applying, OpenPublication, Opened, PublicationRecord, Staged, Staging, TOOL, Work};
 use elt_base::cancel::Cancel;
 use elt_base::error::{Error, Result};
 use elt_base::schema::{literal, quote};
+use elt_project::OnConflict;
 
 /// An attached file, until it is dropped.
 pub struct DuckdbPublication<'a> {
@@ -101,6 +103,8 @@ impl<'a> DuckdbPublication<'a> {
             return Err(error);
         }
         let in_full = target.tables.iter().filter(|table| !table.is_known);
+        let keeping = target.tables.iter().filter(|table| table.keeps_others);
+        opened.keeping = keeping.map(|table| table.table.label.clone()).collect();
         opened.in_full = in_full.map(|table| table.table.label.clone()).collect();
         opened.has_alterations = target.tables.iter().any(|table| table.has_new_comments);
         Ok(OpenPublication::new(publication, cancel.clone(), opened, target))
@@ -151,6 +155,10 @@ impl<'a> DuckdbPublication<'a> {
         let label = Some(table.table.label.as_str());
         let is_delta = staged.coverage == Coverage::Delta;
         self.run("comparing", label, &table.collect(&staged.queries.rows, !is_delta))?;
+        let is_kept = table.keeps_others && table.table.on_conflict == OnConflict::Keep;
+        if let Some(fresh) = staged.queries.fresh.as_ref().filter(|_| is_kept) {
+            self.run("keeping rows of others in", label, &table.drop_conflicts(fresh))?;
+        }
         let found = self.run("comparing", label, &table.count_collected())?;
         let mut found = found.into_iter().flatten().flatten().map(|text| text.parse().unwrap_or(0));
         let counts = (found.next().unwrap_or(0), found.next().unwrap_or(0));
@@ -158,7 +166,7 @@ impl<'a> DuckdbPublication<'a> {
             self.run("changing", label, &statement)?;
         }
         // If the file is unchanged since our last publication, the warehouse's count is exact.
-        Ok(if is_delta { (staged.counts.inserted, staged.counts.updated) } else { counts })
+        Ok(if is_delta && !table.keeps_others { (staged.counts.inserted, staged.counts.updated) } else { counts })
     }
 
     /// Creates the indexes of others again, in the schema that their statements are written for.
@@ -238,7 +246,16 @@ impl Staging for DuckdbPublication<'_> {
             let missing = self.count("comparing", label, &format!("select count(*) from ({rows})"))?;
             return Ok(Difference { missing, ..named });
         }
-        table.comparison(rows).difference(named, &mut |sql| self.run("comparing", Some(label), sql))
+        let merge = table.comparison(&staged.queries, staged.coverage);
+        merge.difference(named, table.table.on_conflict, &mut |sql| self.run("comparing", Some(label), sql))
+    }
+
+    fn others(&self, index: usize, staged: &mut StagedQueries) -> Result<Others> {
+        let table = &self.tables[index];
+        let (label, fresh) = (table.table.label.as_str(), staged.counts.inserted);
+        let place = format!("{}.{}", table.schema, table.name);
+        let merge = table.comparison(&staged.queries, staged.coverage);
+        merge.others(place, fresh, table.table.on_conflict, &mut |sql| self.run("comparing", Some(label), sql))
     }
 }
 
@@ -262,7 +279,8 @@ impl Applying for DuckdbPublication<'_> {
                 self.count("deleting from", label, &table.delete_keys(keys))?;
                 Ok(staged.counts.deleted)
             }
-            _ => self.count("deleting from", label, &table.delete_others(&staged.queries.rows)),
+            Some(keys) => self.count("deleting from", label, &table.delete_keys(keys)),
+            None => self.count("deleting from", label, &table.delete_others(&staged.queries.rows)),
         }
     }
 

@@ -17,11 +17,14 @@ impl Changes for Rows {
     fn rows(&mut self, _: &mut Sink<'_>) -> Result<()> {
         Err(elt_base::messages::interrupted())
     }
+    fn marked_rows(&mut self, _: &mut Sink<'_>) -> Result<()> {
+        Err(elt_base::messages::interrupted())
+    }
     fn deletes(&mut self, _: &mut Sink<'_>) -> Result<()> {
         Err(elt_base::messages::interrupted())
     }
     fn queries(&self) -> Queries {
-        Queries { rows: String::new(), deletes: None }
+        Queries { rows: String::new(), deletes: None, fresh: None }
     }
     fn write_file(&mut self, path: &Path, _: &FileFormat) -> Result<u64> {
         let written = match path.to_string_lossy().ends_with(".parquet.tmp") {

@@ -10,6 +10,7 @@ mod keys;
 mod mongodb;
 mod mysql;
 mod relation_key;
+mod rows;
 
 pub(crate) use contract::*;
 pub(crate) use export::*;
@@ -19,3 +20,4 @@ pub(crate) use keys::*;
 pub(crate) use mongodb::*;
 pub(crate) use mysql::*;
 pub(crate) use relation_key::*;
+pub(crate) use rows::*;

@@ -9,6 +9,7 @@ use super::bytes::joined;
 use super::collection::{Collection, StagedCollection};
 use super::compare::compare;
 use super::documents::Documents;
+use super::server::number;
 use super::staging::{MongodbPublication, PUBLICATIONS, TABLES};
 use crate::messages;
 use crate::publication::Coverage;
@@ -100,7 +101,7 @@ impl MongodbPublication {
     fn set_aside(&self, collection: &Collection, staged: &mut StagedCollection) -> Result<()> {
         let beside = collection.beside.clone();
         if self.existing.contains(&beside) {
-            if staged.coverage == Coverage::Everything || collection.id.is_empty() {
+            if staged.coverage.is_full() || collection.id.is_empty() {
                 let command = doc! { "delete": &beside, "deletes": [{ "q": {}, "limit": 0 }] };
                 self.server.run("deleting from", command, None)?;
             } else {
@@ -225,7 +226,7 @@ impl Applying for MongodbPublication {
         for work in work {
             let (collection, Some(staged)) = (&self.collections[work.index], &mut work.staged) else { continue };
             // The documents that differ are all that must be sent; those that are unknown are deleted.
-            if staged.coverage == Coverage::Everything && collection.exists && !collection.id.is_empty() {
+            if staged.coverage.is_full() && collection.exists && !collection.id.is_empty() {
                 let compared = compare(&self.server, collection, staged)?;
                 staged.documents = compared.to_send;
                 staged.gone = compared.unknown;
@@ -247,7 +248,14 @@ impl Applying for MongodbPublication {
         let mut session = self.session.take();
         let collection = &self.collections[work.index];
         let written = if collection.exists && !collection.id.is_empty() {
-            self.upsert(collection, &mut staged.documents, session.as_mut())
+            self.upsert(collection, &mut staged.documents, session.as_mut()).and_then(|(inserted, updated)| {
+                // All others of them met a document that they do not belong to.
+                let fresh = staged.fresh.count - staged.conflicting.len() as u64;
+                match collection.keeps_others && inserted < fresh {
+                    true => Err(messages::export_changed_meanwhile(&collection.name)),
+                    false => Ok((inserted, updated)),
+                }
+            })
         } else {
             self.write_beside(work.index, collection, &mut staged.documents).map(|()| (staged.documents.count, 0))
         };
@@ -371,11 +379,4 @@ fn command(
     bytes[..4].copy_from_slice(&length);
     RawDocumentBuf::from_bytes(bytes)
         .map_err(|error| messages::export_mongodb("encoding for", collection, error.to_string()))
-}
-
-fn number(answer: &Document, key: &str) -> u64 {
-    let value = answer.get(key);
-    let value =
-        value.and_then(|value| value.as_i64().or(value.as_i32().map(i64::from)).or(value.as_f64().map(|n| n as i64)));
-    value.unwrap_or(0).unsigned_abs()
 }

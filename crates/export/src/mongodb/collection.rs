@@ -2,7 +2,7 @@
 //!
 //! Knows the contract's tables, but no server.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::bson_type::{BsonShape, BsonType};
 use super::documents::Documents;
@@ -27,6 +27,8 @@ pub struct Collection {
     pub exists: bool,
     /// An earlier publication made it; None: it does not exist, or others made it. Its indexes by name.
     pub indexes: Option<BTreeSet<String>>,
+    /// Documents of others stay.
+    pub keeps_others: bool,
 }
 
 /// The documents and deletes of one collection that wait to be published.
@@ -35,6 +37,12 @@ pub struct StagedCollection {
     pub documents: Documents,
     /// `_id`s alone.
     pub gone: Documents,
+    /// The `_id`s alone of documents that were not published before, and their numbers; only where documents of others
+    /// stay.
+    pub fresh: Documents,
+    pub numbers: Vec<i64>,
+    /// Hashes of those of them that others have.
+    pub conflicting: HashSet<u128>,
     /// Documents for the quarantine collection.
     pub quarantine: Documents,
     pub notes: Vec<String>,
@@ -56,6 +64,9 @@ impl StagedCollection {
             coverage,
             documents: Documents::new(),
             gone: Documents::new(),
+            fresh: Documents::new(),
+            numbers: Vec::new(),
+            conflicting: HashSet::new(),
             quarantine: Documents::new(),
             notes: Vec::new(),
         }
@@ -95,6 +106,7 @@ impl Collection {
                 beside: beside(table, tables),
                 exists: false,
                 indexes: None,
+                keeps_others: false,
             });
         }
         Error::many(errors).map_or(Ok(collections), Err)

@@ -2,16 +2,18 @@
 //!
 //! Reads the collection once, and remembers 32 bytes for each staged document.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use bson::RawDocument;
+use bson::raw::CString;
+use bson::{RawDocument, RawDocumentBuf};
 
 use super::collection::{Collection, StagedCollection};
 use super::documents::Documents;
 use super::server::Server;
 use crate::difference::Difference;
 use elt_base::error::Result;
+use elt_project::OnConflict;
 
 /// The changes that make a collection equal to its staged documents.
 pub struct Compared {
@@ -21,28 +23,47 @@ pub struct Compared {
     pub differing: u64,
     /// The documents of both, and nothing else.
     pub to_send: Documents,
-    /// `_id`s that were not staged.
+    /// `_id`s that were not staged; where documents of others stay, those that are to be removed.
     pub unknown: Documents,
+    /// Documents of others that stay, and that nothing is published to.
+    pub left: u64,
 }
 
 /// Compares a collection with its documents, which are staged in full.
 pub fn compare(server: &Server, collection: &Collection, staged: &mut StagedCollection) -> Result<Compared> {
     // By a hash of its `_id`: a hash of the document, and whether the collection has it as it is.
     let mut known: HashMap<u128, (u128, bool)> = HashMap::new();
+    let is_ours = collection.indexes.is_some();
+    let id = |document: &[u8]| if is_ours { hash(id_of(document)) } else { equal_id(document) };
     staged.documents.batches(|batch| {
         for document in batch {
-            known.insert(hash(id_of(document)), (hash(document), false));
+            // In a collection of others, an equal `_id` of another type stays as it is.
+            let compared = if is_ours { document } else { behind_id(document) };
+            known.insert(id(document), (hash(compared), false));
         }
         Ok(())
     })?;
-    let mut unknown = Documents::new();
+    let mut removed = HashSet::new();
+    if staged.coverage.is_marked() {
+        staged.gone.batches(|batch| {
+            removed.extend(batch.iter().map(|gone| id(gone)));
+            Ok(())
+        })?;
+    }
+    let is_own = staged.coverage.is_marked();
+    let (mut unknown, mut left) = (Documents::new(), 0);
     let mut met = 0;
     server.documents(&collection.name, |document| {
         let bytes = document.as_bytes();
-        match known.get_mut(&hash(id_of(bytes))) {
+        match known.get_mut(&id(bytes)) {
             Some((staged_hash, is_same)) => {
                 met += 1;
-                *is_same = *staged_hash == hash(bytes);
+                *is_same = *staged_hash
+                    == if is_ours { hash(bytes) } else { hash(behind_id(&of_fields(document, collection))) };
+                Ok(())
+            }
+            None if is_own && !removed.contains(&id(bytes)) => {
+                left += 1;
                 Ok(())
             }
             None => unknown.push(&id_alone(bytes)),
@@ -51,14 +72,14 @@ pub fn compare(server: &Server, collection: &Collection, staged: &mut StagedColl
     let mut to_send = Documents::new();
     staged.documents.batches(|batch| {
         for document in batch {
-            if !known.get(&hash(id_of(document))).is_some_and(|(_, is_same)| *is_same) {
+            if !known.get(&id(document)).is_some_and(|(_, is_same)| *is_same) {
                 to_send.push(document)?;
             }
         }
         Ok(())
     })?;
     let missing = staged.documents.count - met;
-    Ok(Compared { missing, differing: to_send.count - missing, to_send, unknown })
+    Ok(Compared { missing, differing: to_send.count - missing, to_send, unknown, left })
 }
 
 /// The same, counted.
@@ -75,14 +96,33 @@ pub fn difference(server: &Server, collection: &Collection, staged: &mut StagedC
     Ok(Difference {
         table,
         missing: compared.missing,
-        differing: compared.differing,
+        differing: match collection.table.on_conflict {
+            OnConflict::Update => compared.differing.saturating_sub(staged.conflicting.len() as u64),
+            _ => compared.differing,
+        },
         unknown: compared.unknown.count,
+        conflicts: match collection.table.on_conflict {
+            OnConflict::Keep => 0,
+            _ => staged.conflicting.len() as u64,
+        },
         ..Difference::default()
     })
 }
 
+/// A document of others with our fields alone, in our order.
+fn of_fields(document: &RawDocument, collection: &Collection) -> Vec<u8> {
+    let mut ours = RawDocumentBuf::new();
+    let fields = collection.fields.iter().map(|field| field.name.as_str()).filter(|name| *name != "_id");
+    for name in fields {
+        if let (Ok(Some(value)), Ok(name)) = (document.get(name), CString::try_from(name)) {
+            ours.append(name, value);
+        }
+    }
+    ours.into_bytes()
+}
+
 /// The bytes of a document's `_id`, its type before them; none where it has none.
-fn id_of(document: &[u8]) -> &[u8] {
+pub fn id_of(document: &[u8]) -> &[u8] {
     let raw = RawDocument::from_bytes(document).ok();
     let first = raw.and_then(|raw| raw.iter_elements().find_map(|element| element.ok().filter(|e| e.key() == "_id")));
     match (first, raw) {
@@ -102,8 +142,33 @@ fn id_of(document: &[u8]) -> &[u8] {
     }
 }
 
+/// A hash that two `_id`s share if the server holds them equal: numbers of all types are compared by value.
+pub fn equal_id(document: &[u8]) -> u128 {
+    let id = id_of(document);
+    // The type, the name with its end, and the value.
+    let (kind, value) = (id.first().copied(), id.get(5..).unwrap_or_default());
+    let number = match kind {
+        Some(0x10) => value.try_into().ok().map(|bytes| i64::from(i32::from_le_bytes(bytes))),
+        Some(0x12) => value.try_into().ok().map(i64::from_le_bytes),
+        Some(0x01) => value.try_into().ok().map(f64::from_le_bytes).and_then(|number| {
+            let whole = number as i64;
+            (whole as f64 == number && whole != i64::MAX).then_some(whole)
+        }),
+        _ => None,
+    };
+    match number {
+        Some(number) => hash(&number.to_le_bytes()),
+        None => hash(id),
+    }
+}
+
+/// The elements of a document after its `_id`.
+fn behind_id(document: &[u8]) -> &[u8] {
+    document.get(4 + id_of(document).len()..).unwrap_or_default()
+}
+
 /// A document of the `_id` alone.
-fn id_alone(document: &[u8]) -> Vec<u8> {
+pub fn id_alone(document: &[u8]) -> Vec<u8> {
     let id = id_of(document);
     let mut alone = ((id.len() + 5) as i32).to_le_bytes().to_vec();
     alone.extend_from_slice(id);
@@ -111,7 +176,7 @@ fn id_alone(document: &[u8]) -> Vec<u8> {
     alone
 }
 
-fn hash(bytes: &[u8]) -> u128 {
+pub fn hash(bytes: &[u8]) -> u128 {
     let half = |seed: u8| {
         let mut hasher = DefaultHasher::new();
         (seed, bytes).hash(&mut hasher);

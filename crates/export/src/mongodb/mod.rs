@@ -18,6 +18,7 @@ mod hazard;
 mod json;
 mod lock;
 mod numbers;
+mod others;
 mod server;
 mod staging;
 

@@ -143,6 +143,14 @@ impl Server {
     }
 }
 
+/// A number of an answer, whatever its type.
+pub fn number(answer: &Document, key: &str) -> u64 {
+    let value = answer.get(key);
+    let value =
+        value.and_then(|value| value.as_i64().or(value.as_i32().map(i64::from)).or(value.as_f64().map(|n| n as i64)));
+    value.unwrap_or(0).unsigned_abs()
+}
+
 /// A server's message of an error, without the values that some messages quote.
 fn without_values(code: i32, message: &str) -> String {
     let text = match code {

@@ -6,23 +6,31 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ::mongodb::ClientSession;
+use arrow::array::{Array, AsArray};
+use arrow::datatypes::Int64Type;
 use arrow::record_batch::RecordBatch;
 use bson::{Document, doc};
 
 use super::bytes::joined;
 use super::capabilities::CAPABILITIES;
 use super::collection::{Collection, StagedCollection};
+use super::compare::id_alone;
 use super::encode::{DOCUMENT_BYTES_MAX, DocumentField, put_row};
 use super::hazard::BsonHazard;
 use super::lock::{DatabaseLock, HeldLock};
+use super::others::others;
 use super::server::Server;
 use crate::capabilities::Capabilities;
-use crate::changes::Changes;
+use crate::changes::{Changes, FRESH};
 use crate::difference::Difference;
 use crate::exporter::Opening;
+use crate::ledger::cut_off;
 use crate::messages;
+use crate::others::Others;
 use crate::publication::Coverage;
-use crate::target::{Faults, FaultyColumn, FaultyTable, Hazard, OpenPublication, Opened, Staging, key_text, wait_for};
+use crate::target::{
+    Faults, FaultyColumn, FaultyTable, Hazard, OpenPublication, Opened, Staging, keeps_others, key_text, wait_for,
+};
 use elt_base::cancel::Cancel;
 use elt_base::error::Result;
 use elt_base::secret::Secret;
@@ -72,6 +80,11 @@ impl MongodbPublication {
                 let note = format!("`{}`: MongoDB has no owner, grants or comments of a collection", collection.name);
                 opened.notes.push(note);
             }
+            let is_ours = collection.exists.then_some(collection.indexes.is_some());
+            collection.keeps_others = keeps_others(table.rows, is_ours);
+            if collection.keeps_others {
+                opened.keeping.insert(table.label.clone());
+            }
             if !collection.exists {
                 opened.in_full.insert(table.label.clone());
             }
@@ -81,7 +94,7 @@ impl MongodbPublication {
         opened.last = last.and_then(|last| {
             let id = last.get_str("_id").ok()?.to_owned();
             // One that was cut off left neither the old state nor the new.
-            Some(if last.get_str("state").is_ok_and(|state| state == "done") { id } else { format!("{id}, cut off") })
+            Some(if last.get_str("state").is_ok_and(|state| state == "done") { id } else { cut_off(&id) })
         });
         let target = Self {
             server,
@@ -108,8 +121,12 @@ impl MongodbPublication {
         let mut seen = 0;
         let others: Vec<(usize, &DocumentField)> =
             collection.fields.iter().enumerate().filter(|(_, field)| field.name != "_id").collect();
-        changes.rows(&mut |batch: &RecordBatch| {
+        let is_marked = coverage.is_marked() && !collection.id.is_empty();
+        let mut sink = |batch: &RecordBatch| {
             self.cancel.check()?;
+            let fresh = (is_marked && collection.keeps_others)
+                .then(|| batch.column_by_name(FRESH)?.as_primitive_opt::<Int64Type>())
+                .flatten();
             let mut document = Vec::new();
             let mut found: Vec<(usize, BsonHazard)> = Vec::new();
             for row in 0..batch.num_rows() {
@@ -120,6 +137,10 @@ impl MongodbPublication {
                 if document.len() > DOCUMENT_BYTES_MAX {
                     // No column is at fault alone.
                     found.push((0, BsonHazard::Size));
+                }
+                if let Some(fresh) = fresh.filter(|fresh| fresh.is_valid(row)) {
+                    staged.fresh.push(&id_alone(&document))?;
+                    staged.numbers.push(fresh.value(row));
                 }
                 if found.is_empty() {
                     staged.documents.push(&document)?;
@@ -140,7 +161,7 @@ impl MongodbPublication {
                 // Its key, and why; the warehouse has the row.
                 let mut entry = Vec::new();
                 put_row(&mut entry, batch, row, &collection.id, &[], &collection.fields, &mut |_, _| {});
-                if coverage == Coverage::Delta && !collection.id.is_empty() {
+                if is_marked {
                     staged.gone.push(&entry)?;
                 }
                 let (index, hazard) = found[0];
@@ -154,8 +175,12 @@ impl MongodbPublication {
             }
             seen += batch.num_rows() as u64;
             Ok(())
-        })?;
-        if coverage == Coverage::Delta && !collection.id.is_empty() {
+        };
+        match is_marked {
+            true => changes.marked_rows(&mut sink)?,
+            false => changes.rows(&mut sink)?,
+        }
+        if is_marked {
             changes.deletes(&mut |batch: &RecordBatch| {
                 self.cancel.check()?;
                 // The key's columns alone, in the table's order.
@@ -212,5 +237,9 @@ impl Staging for MongodbPublication {
 
     fn difference(&self, index: usize, staged: &mut StagedCollection) -> Result<Difference> {
         super::compare::difference(&self.server, &self.collections[index], staged)
+    }
+
+    fn others(&self, index: usize, staged: &mut StagedCollection) -> Result<Others> {
+        others(&self.server, &self.collections[index], staged)
     }
 }

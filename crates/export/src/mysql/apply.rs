@@ -8,11 +8,16 @@
 use mysql::Conn;
 use mysql::prelude::Queryable;
 
+use super::capabilities::CAPABILITIES;
 use super::lock::NamedLock;
-use super::staging::{MysqlPublication, MysqlStaged};
+use super::staging::{MysqlPublication, MysqlStaged, text_rows};
 use super::statements::{self, place};
+use crate::changes::TextRows;
 use crate::messages;
-use crate::target::{Answer, Applying, Merge, PublicationRecord, TOOL, Work, wait_for};
+use crate::publication::Coverage;
+use crate::target::{
+    Account, Answer, Applying, Merge, PublicationRecord, SqlTransaction, StagedRows, TOOL, Work, wait_for,
+};
 use elt_base::error::{Error, Result};
 use elt_connect::mysql::Statements as _;
 use elt_connect::mysql::{describe, is_lost};
@@ -90,9 +95,23 @@ impl MysqlPublication {
     }
 
     /// How staged rows become the table's.
-    pub(super) fn merge(&self, index: usize) -> Merge<'static> {
+    pub(super) fn merge(&self, index: usize, coverage: Coverage) -> Merge<'static> {
         let (rows, gone) = (self.staging_table("rows", index), self.staging_table("gone", index));
-        statements::merge(&self.tables[index], rows, gone)
+        statements::merge(&self.tables[index], rows, gone, coverage)
+    }
+
+    fn account<'a>(&'a self, index: usize, merge: &'a Merge<'a>, staged: &'a StagedRows) -> Account<'a> {
+        let (table, plan) = (&self.tables[index], &self.plans[index]);
+        Account {
+            called: CAPABILITIES.called,
+            table: &table.name,
+            merge,
+            staged,
+            keeps_others: plan.keeps_others,
+            on_conflict: table.contract.on_conflict,
+            hands: &plan.hands,
+            hides_rows: false,
+        }
     }
 
     /// Whether a table of others has a foreign key that acts on ours.
@@ -153,7 +172,7 @@ impl MysqlPublication {
             }
             if let Some(parent) = parent.filter(|_| !is_added) {
                 let is_key = to_columns.iter().all(|name| self.tables[parent.index].key.contains(name));
-                let has_gone = parent.staged.as_ref().is_some_and(|staged| staged.has_gone);
+                let has_gone = parent.staged.as_ref().is_some_and(|staged| staged.coverage.is_marked());
                 let went = parent.counts.deleted > 0;
                 if went && is_key && has_gone && to_columns.len() == self.tables[parent.index].key.len() {
                     let gone = self.staging_table("gone", parent.index);
@@ -175,6 +194,24 @@ impl MysqlPublication {
     }
 }
 
+/// One table's statements of the transaction.
+struct MysqlTableTransaction<'a> {
+    publication: &'a MysqlPublication,
+    index: usize,
+}
+
+impl SqlTransaction for MysqlTableTransaction<'_> {
+    fn change(&mut self, during: &str, sql: &str) -> Result<u64> {
+        self.publication.run(during, self.index, sql)
+    }
+
+    fn ask(&mut self, sql: &str) -> Result<TextRows> {
+        self.publication.cancel.check()?;
+        let table = &self.publication.tables[self.index].name;
+        text_rows(&mut self.publication.main.lock(), sql).map_err(failed("checking", Some(table)))
+    }
+}
+
 impl Applying for MysqlPublication {
     fn begin(&mut self, work: &mut [Work<MysqlStaged>]) -> Result<()> {
         let mut made = Vec::new();
@@ -189,20 +226,17 @@ impl Applying for MysqlPublication {
 
     fn delete(&mut self, work: &mut Work<MysqlStaged>) -> Result<u64> {
         let (Some(_), Some(staged)) = (&self.plans[work.index].fit, &work.staged) else { return Ok(0) };
-        match self.merge(work.index).delete(staged.coverage, staged.has_gone) {
-            Some(statement) => self.run("deleting from", work.index, &statement),
-            None => Ok(0),
-        }
+        let merge = self.merge(work.index, staged.coverage);
+        let mut transaction = MysqlTableTransaction { publication: self, index: work.index };
+        self.account(work.index, &merge, &staged.staged).delete(&mut transaction)
     }
 
     fn write(&mut self, work: &mut Work<MysqlStaged>) -> Result<(u64, u64)> {
+        let Some(staged) = &work.staged else { return Ok((0, 0)) };
         let is_new = self.plans[work.index].fit.is_none();
-        let merge = self.merge(work.index);
-        let updated = match merge.update().filter(|_| !is_new) {
-            Some(update) => self.run("updating", work.index, &update)?,
-            None => 0,
-        };
-        Ok((self.run("inserting into", work.index, &merge.insert(is_new))?, updated))
+        let merge = self.merge(work.index, staged.coverage);
+        let mut transaction = MysqlTableTransaction { publication: self, index: work.index };
+        self.account(work.index, &merge, &staged.staged).write(is_new, &mut transaction)
     }
 
     fn finish(&mut self, work: &[Work<MysqlStaged>]) -> Result<()> {

@@ -23,6 +23,8 @@ pub struct ExistingMysqlTable {
     pub columns: Vec<ExistingColumn>,
     pub has_primary_key: bool,
     pub unique: Vec<Vec<String>>,
+    /// Triggers: elt makes none.
+    pub hands: Vec<String>,
 }
 
 /// A foreign key, wherever it exists.
@@ -76,6 +78,15 @@ pub fn read(connection: &mut Conn, own: &str, databases: &[String]) -> Result<My
                 is_generated: extra.contains("virtual") || extra.contains("stored"),
                 ..ExistingColumn::default()
             });
+        }
+    }
+    let triggers: Vec<(String, String, String)> = connection.query(format!(
+        "select event_object_schema, event_object_table, trigger_name from information_schema.triggers \
+         where event_object_schema in ({list}) order by 1, 2, 3"
+    ))?;
+    for (database, table, trigger) in triggers {
+        if let Some(table) = catalog.tables.get_mut(&(database, table)) {
+            table.hands.push(format!("trigger `{trigger}` of others runs when rows are written"));
         }
     }
     let unique: Vec<(String, String, String, String)> = connection.query(format!(

@@ -40,15 +40,22 @@ pub struct Load<'a> {
     pub cancel: &'a Cancel,
 }
 
+/// The result of loading a query's rows.
+pub struct Loaded {
+    pub rows: u64,
+    /// The replaced values, one line each.
+    pub notes: Vec<String>,
+}
+
 enum Chunk {
     Rows(Vec<u8>),
     End,
 }
 
 impl Load<'_> {
-    /// Sends all that `produce` yields; returns what was replaced, a line each. A value that may not be replaced makes
+    /// Sends all that `produce` yields; returns how many rows, and what was replaced, a line each. A value that may not be replaced makes
     /// it an error, after all batches were seen, so that it says how many there are.
-    pub fn run(&self, connection: &mut Conn, produce: impl FnOnce(&mut Sink<'_>) -> Result<()>) -> Result<Vec<String>> {
+    pub fn run(&self, connection: &mut Conn, produce: impl FnOnce(&mut Sink<'_>) -> Result<()>) -> Result<Loaded> {
         // A row of escapes is twice as long, and a statement has words of its own.
         let value_bytes_max = self.intake.packet_bytes_max / 2;
         let form = if self.intake.by_load { Form::Load } else { Form::Insert };
@@ -57,7 +64,7 @@ impl Load<'_> {
             Form::Load => self.load(connection, &mut encoder, produce)?,
             Form::Insert => self.insert(connection, &mut encoder, produce)?,
         }
-        encoder.judge(self.table)
+        Ok(Loaded { notes: encoder.judge(self.table)?, rows: encoder.rows })
     }
 
     fn put(

@@ -7,6 +7,7 @@ use super::fit::{self, MysqlFit};
 use super::table::MysqlTable;
 use crate::contract::ForeignKey;
 use crate::messages;
+use crate::target::keeps_others;
 use elt_base::error::{Error, Result};
 use elt_project::OnContractChange;
 
@@ -16,6 +17,10 @@ pub struct MysqlPlan {
     pub fit: Option<MysqlFit>,
     /// To be added before the transaction.
     pub foreign_keys: Vec<ForeignKey>,
+    /// Rows of others stay.
+    pub keeps_others: bool,
+    /// The triggers of others, which may change rows as they are written.
+    pub hands: Vec<String>,
 }
 
 impl MysqlPlan {
@@ -85,7 +90,12 @@ pub fn plan(
         if may == OnContractChange::Fail && !steps.is_empty() {
             errors.push(messages::mysql_contract_changed(&table.name, &steps));
         }
-        plans.push(MysqlPlan { fit, foreign_keys });
+        plans.push(MysqlPlan {
+            fit,
+            foreign_keys,
+            keeps_others: keeps_others(table.contract.rows, there.map(|there| there.is_ours)),
+            hands: there.map(|there| there.hands.clone()).unwrap_or_default(),
+        });
     }
     Error::many(errors).map_or(Ok((plans, notes)), Err)
 }

@@ -18,8 +18,9 @@ use crate::changes::{Changes, TextRows};
 use crate::difference::Difference;
 use crate::exporter::Opening;
 use crate::messages;
+use crate::others::Others;
 use crate::publication::Coverage;
-use crate::target::{Connections, OpenPublication, Opened, Staged, Staging, wait_for};
+use crate::target::{Connections, OpenPublication, Opened, Staged, StagedRows, Staging, wait_for};
 use elt_base::cancel::Cancel;
 use elt_base::error::{Error, Result};
 use elt_base::secret::Secret;
@@ -49,7 +50,7 @@ pub struct MysqlPublication {
 /// The result of staging one table.
 pub struct MysqlStaged {
     pub coverage: Coverage,
-    pub has_gone: bool,
+    pub staged: StagedRows,
     notes: Vec<String>,
 }
 
@@ -107,6 +108,8 @@ impl MysqlPublication {
         opened.notes = notes;
         opened.has_alterations = plans.iter().any(MysqlPlan::alters);
         let in_full = tables.iter().zip(&plans).filter(|(_, plan)| plan.wants_everything());
+        let keeping = tables.iter().zip(&plans).filter(|(_, plan)| plan.keeps_others);
+        opened.keeping = keeping.map(|(table, _)| table.label.clone()).collect();
         opened.in_full = in_full.map(|(table, _)| table.label.clone()).collect();
         let target = Self {
             server,
@@ -142,18 +145,34 @@ impl MysqlPublication {
         };
         let load = |place, columns| Load { place, table, columns, intake: self.intake, cancel: &self.cancel };
         let rows = self.staging_table("rows", index);
-        let columns: Vec<&MysqlColumn> = table.columns.iter().collect();
+        let is_marked = coverage.is_marked() && !table.key.is_empty();
+        let mark = statements::mark();
+        let columns: Vec<&MysqlColumn> = table.columns.iter().chain(is_marked.then_some(&mark)).collect();
         make(connection, &rows, &columns)?;
-        let notes = load(&rows, columns).run(connection, |sink| changes.rows(sink))?;
-        let has_gone = coverage == Coverage::Delta && !table.key.is_empty();
-        if has_gone {
+        let loaded = load(&rows, columns)
+            .run(connection, |sink| if is_marked { changes.marked_rows(sink) } else { changes.rows(sink) })?;
+        let mut staged = StagedRows { rows: loaded.rows, ..StagedRows::default() };
+        if is_marked {
+            staged.fresh = changes.counts().inserted;
             let gone = self.staging_table("gone", index);
             let keys: Vec<&MysqlColumn> = table.key.iter().filter_map(|name| table.column(name)).collect();
             make(connection, &gone, &keys)?;
-            load(&gone, keys).run(connection, |sink| changes.deletes(sink))?;
+            staged.gone = load(&gone, keys).run(connection, |sink| changes.deletes(sink))?.rows;
         }
-        Ok(MysqlStaged { coverage, has_gone, notes })
+        Ok(MysqlStaged { coverage, staged, notes: loaded.notes })
     }
+
+    fn compare(&self, table: &MysqlTable, sql: &str) -> Result<TextRows> {
+        text_rows(&mut self.main.lock(), sql)
+            .map_err(|error| messages::mysql("comparing", Some(&table.name), describe(&error)))
+    }
+}
+
+/// All rows of a query, as text.
+pub fn text_rows(connection: &mut Conn, sql: &str) -> Result<TextRows, mysql::Error> {
+    let rows: Vec<Row> = connection.query(sql)?;
+    let text = |row: &Row, index: usize| row.get_opt::<Option<String>, _>(index)?.ok()?;
+    Ok(rows.iter().map(|row| (0..row.len()).map(|index| text(row, index)).collect()).collect())
 }
 
 /// Drops the staging tables of publications. The holder of the lock may do this: nobody else uses them.
@@ -184,21 +203,26 @@ impl Staging for MysqlPublication {
         self.connections.with(|| self.server.connect(), |_| true, stage)
     }
 
-    fn difference(&self, index: usize, _: &mut MysqlStaged) -> Result<Difference> {
-        // A column that is to come has nothing to be compared with.
-        if self.plans[index].fit.as_ref().is_none_or(|fit| !fit.alterations.is_empty()) {
-            return Ok(Difference::default());
-        }
+    fn difference(&self, index: usize, staged: &mut MysqlStaged) -> Result<Difference> {
         let table = &self.tables[index];
         let named = Difference { table: table.label.clone(), ..Difference::default() };
-        let mut main = self.main.lock();
-        let mut query = |sql: &str| -> Result<TextRows> {
-            let rows: Result<Vec<Row>, mysql::Error> = main.query(sql);
-            let rows = rows.map_err(|error| messages::mysql("comparing", Some(&table.name), describe(&error)))?;
-            let text = |row: &Row, index: usize| row.get_opt::<Option<String>, _>(index)?.ok()?;
-            Ok(rows.iter().map(|row| (0..row.len()).map(|index| text(row, index)).collect()).collect())
-        };
-        self.merge(index).difference(named, &mut query)
+        match &self.plans[index].fit {
+            None => return Ok(Difference { missing: staged.staged.rows, ..named }),
+            // A column that is to come has nothing to be compared with.
+            Some(fit) if !fit.alterations.is_empty() => return Ok(Difference::default()),
+            Some(_) => {}
+        }
+        let merge = self.merge(index, staged.coverage);
+        merge.difference(named, table.contract.on_conflict, &mut |sql| self.compare(table, sql))
+    }
+
+    fn others(&self, index: usize, staged: &mut MysqlStaged) -> Result<Others> {
+        let table = &self.tables[index];
+        let (fresh, on_conflict) = (staged.staged.fresh, table.contract.on_conflict);
+        let merge = self.merge(index, staged.coverage);
+        let others = merge.others(table.label.clone(), fresh, on_conflict, &mut |sql| self.compare(table, sql))?;
+        staged.staged.note(&others, merge.is_marked());
+        Ok(others)
     }
 }
 

@@ -4,8 +4,11 @@
 
 use super::mysql_type::MysqlType;
 use super::table::{MysqlColumn, MysqlTable};
+use crate::changes::FRESH;
 use crate::contract::ForeignKey;
+use crate::publication::Coverage;
 use crate::target::{Dialect, Merge, MergeColumn};
+use elt_project::OnHazard;
 
 /// Our own tables, in the URI's database.
 pub const OWN_TABLES: [&str; 2] = [
@@ -107,12 +110,33 @@ pub fn grant(table: &MysqlTable, privilege: &str, role: &str) -> String {
     format!("grant {privilege} on {} to {role}", place(&table.database, &table.name))
 }
 
-/// A staging table of these columns; the merge finds rows by its primary key.
+/// The column of staged rows that numbers fresh rows.
+pub fn mark() -> MysqlColumn {
+    MysqlColumn {
+        name: FRESH.to_owned(),
+        mysql_type: MysqlType::Int(8, false),
+        collation: None,
+        not_null: false,
+        is_key: false,
+        default: None,
+        comment: None,
+        on_hazard: OnHazard::Fail,
+    }
+}
+
+/// A staging table of these columns; the merge finds rows by its primary key. A key that the target holds equal to
+/// another may come twice, so that the rows are counted, not refused.
 pub fn create_staging<'a>(place: &str, columns: impl Iterator<Item = &'a MysqlColumn>, key: &[String]) -> String {
     let null = |column: &MysqlColumn| if key.contains(&column.name) { "not null" } else { "null" };
-    let mut parts: Vec<_> = columns.map(|column| format!("{} {}", typed(column), null(column))).collect();
+    let mut is_loose = false;
+    let mut parts = Vec::new();
+    for column in columns {
+        is_loose |= key.contains(&column.name) && column.is_loose();
+        parts.push(format!("{} {}", typed(column), null(column)));
+    }
     if !key.is_empty() {
-        parts.push(format!("primary key ({})", names(key)));
+        let kind = if is_loose { "key" } else { "primary key" };
+        parts.push(format!("{kind} ({})", names(key)));
     }
     format!("create table {place} ({}) engine = InnoDB character set utf8mb4 row_format = dynamic", parts.join(", "))
 }
@@ -137,9 +161,17 @@ impl Dialect for MysqlDialect {
         format!("delete t from {target} as t left join {staged} as s on {on} where s.{key} is null")
     }
 
-    fn update(&self, target: &str, staged: &str, on: &str, set: &[(String, String)], differ: &str) -> String {
+    fn delete_staged(&self, target: &str, staged: &str, on: &str, condition: &str) -> String {
+        format!("delete s from {staged} as s straight_join {target} as t on {on} where {condition}")
+    }
+
+    fn update(&self, target: &str, staged: &str, on: &str, set: &[(String, String)], condition: &str) -> String {
         let set: Vec<_> = set.iter().map(|(name, value)| format!("t.{name} = {value}")).collect();
-        format!("update {staged} as s straight_join {target} as t on {on} set {} where {differ}", set.join(", "))
+        format!("update {staged} as s straight_join {target} as t on {on} set {} where {condition}", set.join(", "))
+    }
+
+    fn bytes(&self, text: &str) -> String {
+        format!("({text}) collate utf8mb4_bin")
     }
 
     fn join(&self) -> &'static str {
@@ -156,12 +188,13 @@ impl Dialect for MysqlDialect {
 }
 
 /// Merges the staged rows of one table. `rows` and `gone` are qualified names.
-pub fn merge(table: &MysqlTable, rows: String, gone: String) -> Merge<'static> {
+pub fn merge(table: &MysqlTable, rows: String, gone: String, coverage: Coverage) -> Merge<'static> {
     let columns = table.columns.iter().map(|column| MergeColumn {
         name: column.name.clone(),
         is_key: column.is_key,
         cast: String::new(),
         compared: compared_as(&column.mysql_type),
+        spelled: (column.is_key && column.is_loose()).then_some(("cast(", " as binary)")),
         exists: true,
     });
     Merge {
@@ -171,6 +204,7 @@ pub fn merge(table: &MysqlTable, rows: String, gone: String) -> Merge<'static> {
         gone,
         columns: columns.collect(),
         is_replaced: false,
+        coverage,
     }
 }
 

@@ -41,6 +41,16 @@ pub struct MysqlColumn {
     pub on_hazard: OnHazard,
 }
 
+impl MysqlColumn {
+    /// Whether the column may hold two different texts equal: by case, accents, or blanks at the end.
+    pub fn is_loose(&self) -> bool {
+        let is_exact = |collation: &String| {
+            collation.ends_with("nopad_bin") || collation.ends_with("0900_bin") || collation == "binary"
+        };
+        self.mysql_type.is_text() && !self.collation.as_ref().is_some_and(is_exact)
+    }
+}
+
 impl MysqlTable {
     /// # Errors
     /// Names too long, too many columns, keys too long, columns without a type: all at once.

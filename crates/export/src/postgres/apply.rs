@@ -7,19 +7,23 @@ use postgres::Client;
 use postgres::types::Type;
 use uuid::Uuid;
 
+use super::capabilities::CAPABILITIES;
 use super::copy::describe;
 use super::definition::Definition;
 use super::lock::{AdvisoryLock, apply_key, begin_holding, lock_key, still_held};
 use super::migration::{self, MigrationStep, When};
 use super::names::qualified;
 use super::own_schema::drop_staging_tables;
-use super::staging::{PostgresPublication, PostgresStaged};
+use super::staging::{PostgresPublication, PostgresStaged, text_rows};
 use super::statements::{OWN_SCHEMA, default_grants};
 use super::table::PostgresTable;
 use super::{quarantine, statements, watch};
+use crate::changes::TextRows;
 use crate::messages;
 use crate::publication::Coverage;
-use crate::target::{Answer, Applying, Merge, PublicationRecord, TOOL, Work, wait_for};
+use crate::target::{
+    Account, Answer, Applying, Merge, PublicationRecord, SqlTransaction, StagedRows, TOOL, Which, Work, wait_for,
+};
 use elt_base::error::{Error, Result};
 use elt_base::schema::quote;
 
@@ -42,10 +46,24 @@ impl PostgresPublication {
     }
 
     /// How staged rows are merged into an existing table.
-    pub(super) fn merge(&self, index: usize) -> Option<Merge<'static>> {
+    pub(super) fn merge(&self, index: usize, coverage: Coverage) -> Option<Merge<'static>> {
         let fit = self.plans[index].fit.as_ref()?;
         let (rows, gone) = (self.staging_place("rows", index), self.staging_place("gone", index));
-        Some(statements::merge(&self.tables[index], fit, rows, gone))
+        Some(statements::merge(&self.tables[index], fit, rows, gone, coverage))
+    }
+
+    fn account<'a>(&'a self, index: usize, merge: &'a Merge<'a>, staged: &'a StagedRows) -> Account<'a> {
+        let (table, plan) = (&self.tables[index], &self.plans[index]);
+        Account {
+            called: CAPABILITIES.called,
+            table: &table.name,
+            merge,
+            staged,
+            keeps_others: plan.keeps_others,
+            on_conflict: table.on_conflict,
+            hands: &plan.hands,
+            hides_rows: plan.hides_rows,
+        }
     }
 
     /// Runs a table's steps for one `When`.
@@ -124,9 +142,9 @@ impl PostgresPublication {
         }
         if plan.has_quarantine {
             match staged.coverage {
-                Coverage::Everything => statements.push(quarantine::forget(table, None)),
+                Coverage::Everything | Coverage::Own => statements.push(quarantine::forget(table, None)),
                 Coverage::Delta => {
-                    let places = [("rows", true), ("gone", staged.has_deletes)];
+                    let places = [("rows", true), ("gone", !table.key.is_empty())];
                     let staged = places.iter().filter(|(_, is_staged)| *is_staged);
                     statements.extend(
                         staged.map(|(kind, _)| quarantine::forget(table, Some(&self.staging_place(kind, work.index)))),
@@ -159,6 +177,23 @@ impl PostgresPublication {
 
     fn uuid(&self) -> Uuid {
         Uuid::try_parse(&self.id).unwrap_or_default()
+    }
+}
+
+/// One table's statements of the transaction.
+struct PostgresTableTransaction<'a> {
+    publication: &'a PostgresPublication,
+    table: &'a str,
+}
+
+impl SqlTransaction for PostgresTableTransaction<'_> {
+    fn change(&mut self, during: &str, sql: &str) -> Result<u64> {
+        self.publication.run(during, self.table, sql)
+    }
+
+    fn ask(&mut self, sql: &str) -> Result<TextRows> {
+        self.publication.cancel.check()?;
+        text_rows(&mut self.publication.main.lock(), sql).map_err(|error| failed("checking", Some(self.table), &error))
     }
 }
 
@@ -214,26 +249,25 @@ impl Applying for PostgresPublication {
 
     fn delete(&mut self, work: &mut Work<PostgresStaged>) -> Result<u64> {
         let table = &self.tables[work.index];
-        let (Some(merge), Some(staged)) = (self.merge(work.index), &work.staged) else { return Ok(0) };
-        match merge.delete(staged.coverage, staged.has_deletes).filter(|_| !is_key_map(table)) {
-            Some(statement) => self.run("deleting from", &table.name, &statement),
-            None => Ok(0),
-        }
+        let Some(staged) = work.staged.as_ref().filter(|_| !is_key_map(table)) else { return Ok(0) };
+        let Some(merge) = self.merge(work.index, staged.coverage) else { return Ok(0) };
+        let mut transaction = PostgresTableTransaction { publication: self, table: &table.name };
+        self.account(work.index, &merge, &staged.staged).delete(&mut transaction)
     }
 
     fn write(&mut self, work: &mut Work<PostgresStaged>) -> Result<(u64, u64)> {
         let table = &self.tables[work.index];
-        let Some(merge) = self.merge(work.index) else {
+        let Some(staged) = &work.staged else { return Ok((0, 0)) };
+        let Some(merge) = self.merge(work.index, staged.coverage) else {
             // The table was filled before it was moved.
-            return Ok((work.staged.as_ref().map_or(0, |staged| staged.rows), 0));
+            return Ok((staged.staged.rows, 0));
         };
-        let mut updated = 0;
         if is_key_map(table) {
             keep_given(&mut self.main.lock(), &merge, table)?;
-        } else if let Some(update) = merge.update() {
-            updated = self.run("updating", &table.name, &update)?;
+            return Ok((self.run("inserting into", &table.name, &merge.insert(false))?, 0));
         }
-        Ok((self.run("inserting into", &table.name, &merge.insert(false))?, updated))
+        let mut transaction = PostgresTableTransaction { publication: self, table: &table.name };
+        self.account(work.index, &merge, &staged.staged).write(false, &mut transaction)
     }
 
     fn finish(&mut self, work: &[Work<PostgresStaged>]) -> Result<()> {
@@ -263,7 +297,7 @@ impl Applying for PostgresPublication {
         for work in work {
             let table = &self.tables[work.index];
             let failed = |error: postgres::Error| failed("recording", Some(&table.name), &error);
-            if work.staged.as_ref().is_some_and(|staged| staged.coverage == Coverage::Everything) {
+            if work.staged.as_ref().is_some_and(|staged| staged.coverage.is_full()) {
                 watch::forget(&mut main, table).map_err(failed)?;
                 if self.is_new(work) {
                     watch::remember(&mut main, table).map_err(failed)?;
@@ -341,7 +375,7 @@ impl Applying for PostgresPublication {
 
 /// An error if the target has other ids for some of the staged keys.
 fn keep_given(client: &mut Client, merge: &Merge<'_>, table: &PostgresTable) -> Result<()> {
-    let Some(differing) = merge.differing() else { return Ok(()) };
+    let Some(differing) = merge.differing(Which::All) else { return Ok(()) };
     let count = client
         .query_typed_one(&format!("select count(*) from ({differing}) as d"), &[])
         .map_err(|error| failed("comparing", Some(&table.label), &error))?

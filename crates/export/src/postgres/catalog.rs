@@ -39,11 +39,17 @@ fn read(client: &mut Client, schemas: &[String]) -> Result<PostgresCatalog, Erro
         }
     }
     let relations = client.query_typed(
-        "select c.relname::text, c.relkind in ('r', 'p'), n.nspname::text, c.relrowsecurity and not pg_has_role(c.relowner, 'usage'), \
+        "select c.relname::text, c.relkind in ('r', 'p'), n.nspname::text, row_security_active(c.oid), \
          case c.relkind when 'v' then 'a view' when 'm' then 'a materialized view' when 'f' then 'a foreign table' else 'a table' end, \
          case when c.relkind = 'p' then pg_get_partkeydef(c.oid) end, \
          array(select t.tgname::text from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal \
-         and t.tgenabled in ('O', 'A') and t.tgtype & 2 = 2 and t.tgtype & 28 <> 0 order by 1) \
+         and t.tgenabled in ('O', 'A') and t.tgtype & 2 = 2 and t.tgtype & 28 <> 0 order by 1), \
+         array(select distinct format('trigger `%s` of others runs when rows are written', t.tgname) from pg_trigger t \
+         where not t.tgisinternal and t.tgenabled in ('O', 'A') and t.tgname <> 'elt_touched' and (t.tgrelid = c.oid \
+         or c.relkind = 'p' and t.tgrelid in (select p.relid from pg_partition_tree(c.oid) p)) \
+         union select format('rule `%s` of others replaces statements', r.rulename) from pg_rewrite r \
+         where r.ev_class = c.oid and r.ev_type <> '1' and r.ev_enabled in ('O', 'A') and c.relkind in ('r', 'p') \
+         order by 1) \
          from pg_class c join pg_namespace n on n.oid = c.relnamespace \
          where n.nspname = any($1) and c.relkind in ('r', 'p', 'v', 'm', 'f')",
         &[(&schemas, Type::TEXT_ARRAY)],
@@ -59,8 +65,12 @@ fn read(client: &mut Client, schemas: &[String]) -> Result<PostgresCatalog, Erro
         standing.contract = contract.flatten();
         standing.kind = row.get(4);
         standing.partition_key = row.get(5);
-        if row.get(3) {
-            standing.remarks.push("row security applies to this role".into());
+        standing.hands = row.get(7);
+        standing.hides_rows = row.get(3);
+        if standing.hides_rows {
+            let remark = "row security applies to this role";
+            standing.remarks.push(remark.into());
+            standing.hands.push(format!("{remark}, and may hide rows"));
         }
         for trigger in row.get::<_, Vec<String>>(6) {
             standing
@@ -83,7 +93,9 @@ fn read_columns(client: &mut Client, schemas: &[String], tables: &mut PostgresCa
          array(select distinct format('%s.%s', v.relnamespace::regnamespace, quote_ident(v.relname)) from pg_depend d \
          join pg_rewrite r on r.oid = d.objid join pg_class v on v.oid = r.ev_class \
          where d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_class'::regclass and d.refobjid = c.oid \
-         and d.refobjsubid = a.attnum and v.oid <> c.oid order by 1), n.nspname::text \
+         and d.refobjsubid = a.attnum and v.oid <> c.oid order by 1), \
+         (select format('%I.%I', x.nspname, o.collname) from pg_collation o join pg_namespace x on x.oid = o.collnamespace \
+         where o.oid = a.attcollation and (to_jsonb(o) ->> 'collisdeterministic')::bool is false), n.nspname::text \
          from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace \
          join pg_type t on t.oid = a.atttypid \
          where n.nspname = any($1) and a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p') \
@@ -101,7 +113,7 @@ fn read_columns(client: &mut Client, schemas: &[String], tables: &mut PostgresCa
                 is_generated: row.get(6),
                 is_identity: row.get(7),
                 views: row.get(8),
-                collation: None,
+                collation: row.get(9),
             });
         }
     }

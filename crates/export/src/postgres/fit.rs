@@ -35,6 +35,10 @@ pub struct ExistingPostgresTable {
     pub contract: Option<Definition>,
     /// Triggers of others and row security, which affect a publication.
     pub remarks: Vec<String>,
+    /// All triggers and rules of others, and row security: they may change rows as these are written.
+    pub hands: Vec<String>,
+    /// Row security applies to this role.
+    pub hides_rows: bool,
 }
 
 /// A key or index that an earlier version left under the name that it had while its table was staged.
@@ -107,6 +111,8 @@ pub struct PostgresFit {
     pub casts: Vec<Option<String>>,
     /// Whether each published column is compared as text, because `json` has no equality.
     pub as_text: Vec<bool>,
+    /// For each published column, the collation in the target if it holds different texts equal, as SQL.
+    pub collations: Vec<Option<String>>,
     /// Its key has changed: no row is kept.
     pub is_replaced: bool,
     /// Existing columns that nothing fills.
@@ -171,8 +177,12 @@ pub fn fit(
     };
     let columns: Vec<_> =
         table.columns.iter().map(|column| (column.name.as_str(), column.postgres_type.to_string())).collect();
-    let none =
-        PostgresFit { casts: vec![None; columns.len()], as_text: vec![false; columns.len()], ..PostgresFit::default() };
+    let none = PostgresFit {
+        casts: vec![None; columns.len()],
+        as_text: vec![false; columns.len()],
+        collations: vec![None; columns.len()],
+        ..PostgresFit::default()
+    };
     let mut fitting = PostgresFitting { table, there, may_destroy, fit: none };
     let differences = check(&columns, &table.key, &checked, &mut fitting);
     if differences.is_empty() { Ok(fitting.fit) } else { Err(differences) }
@@ -195,6 +205,7 @@ impl Fitting for PostgresFitting<'_> {
         } else if ours.fits(&theirs.type_name, theirs.is_enum) && !narrows_ours(&ours, theirs, self.there) {
             self.fit.casts[index] = theirs.is_enum.then(|| theirs.type_name.clone());
             self.fit.as_text[index] = theirs.type_name == "json";
+            self.fit.collations[index] = theirs.collation.clone();
         } else if self.there.is_ours && widens {
             self.fit.alterations.push(Alteration::Widen { name, postgres_type: ours });
         } else {

@@ -9,6 +9,7 @@ use super::migration::{self, MigrationStep};
 use super::object_names::shared_quarantine;
 use super::table::{PostgresForeignKey, PostgresTable};
 use crate::messages;
+use crate::target::keeps_others;
 use elt_base::error::{Error, Result};
 use elt_project::{ExportPolicy, OnContractChange};
 
@@ -28,6 +29,12 @@ pub struct PostgresPlan {
     pub steps: Vec<MigrationStep>,
     /// Columns that contracts made and models no longer have: they stay ours to drop.
     pub left: Vec<(String, DefinedColumn)>,
+    /// Rows of others stay.
+    pub keeps_others: bool,
+    /// What others have put on the table and may change rows as they are written.
+    pub hands: Vec<String>,
+    /// Row security applies to this role.
+    pub hides_rows: bool,
 }
 
 impl PostgresPlan {
@@ -99,8 +106,16 @@ pub fn plan(
             let left = contract.columns.iter().filter(|(name, _)| is_left(name));
             left.map(|(name, column)| (name.clone(), column.clone())).collect()
         });
+        let keeps_others = keeps_others(table.rows, there.map(|there| there.is_ours));
+        if keeps_others && fit.as_ref().is_some_and(|fit| fit.is_replaced) {
+            errors.push(messages::export_own_key_changed(&place));
+            continue;
+        }
         plans.push(PostgresPlan {
             left,
+            keeps_others,
+            hands: there.map(|there| there.hands.clone()).unwrap_or_default(),
+            hides_rows: there.is_some_and(|there| there.hides_rows),
             fit,
             is_ours: ours.is_some(),
             has_quarantine: standing.contains_key(&(table.schema.clone(), table.beside.clone())),

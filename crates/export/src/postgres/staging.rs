@@ -21,15 +21,17 @@ use super::statements::{self, KeyName, OWN_SCHEMA};
 use super::table::{IDENTIFIER_BYTES_MAX, PostgresTable};
 use super::{catalog, object_names, target_types, violations, watch};
 use crate::capabilities::Capabilities;
-use crate::changes::{Changes, TextRows};
+use crate::changes::{Changes, FRESH, TextRows};
 use crate::difference::Difference;
 use crate::exporter::Opening;
 use crate::messages;
+use crate::others::Others;
 use crate::postgres_type::PostgresType;
 use crate::publication::Coverage;
-use crate::target::{Connections, OpenPublication, Opened, Staged, Staging, wait_for};
+use crate::target::{Connections, OpenPublication, Opened, Staged, StagedRows, Staging, wait_for};
 use elt_base::cancel::Cancel;
 use elt_base::error::{Error, Result};
+use elt_base::schema::quote;
 use elt_base::secret::Secret;
 use elt_connect::postgres::PostgresServer;
 use elt_project::ExportPolicy;
@@ -63,8 +65,7 @@ pub struct PostgresPublication {
 /// The result of staging one table.
 pub struct PostgresStaged {
     pub coverage: Coverage,
-    pub rows: u64,
-    pub has_deletes: bool,
+    pub staged: StagedRows,
     /// How many rows are quarantined.
     pub set_aside: u64,
     notes: Vec<String>,
@@ -127,8 +128,10 @@ impl PostgresPublication {
         let (plans, notes) = plan(&tables, &catalog, policy)?;
         target_types::set(&mut main, &mut tables, &catalog)?;
         let in_full = tables.iter().zip(&plans).filter(|(_, plan)| plan.wants_everything());
+        let keeping = tables.iter().zip(&plans).filter(|(_, plan)| plan.keeps_others);
         let opened = Opened {
             last,
+            keeping: keeping.map(|(table, _)| table.label.clone()).collect(),
             in_full: in_full.map(|(table, _)| table.label.clone()).collect(),
             touched,
             notes,
@@ -198,8 +201,7 @@ impl PostgresPublication {
         transaction.commit().map_err(failed)?;
         Ok(PostgresStaged {
             coverage: Coverage::Everything,
-            rows,
-            has_deletes: false,
+            staged: StagedRows { rows, ..StagedRows::default() },
             set_aside: copied.set_aside.rows,
             notes: copied.notes,
             keys,
@@ -229,41 +231,54 @@ impl PostgresPublication {
         let table = &self.tables[index];
         let failed = |error: postgres::Error| messages::export_postgres("staging", Some(&table.name), describe(&error));
         let place = self.staging_place("rows", index);
+        let is_marked = coverage.is_marked() && !table.key.is_empty();
         let mut transaction = client.transaction().map_err(failed)?;
-        transaction.batch_execute(&statements::create_rows(&place, table)).map_err(failed)?;
-        let columns: Vec<_> = table.columns.iter().collect();
-        let statement = statements::copy_rows(&place, table, true);
-        let copied =
-            copy::copy(&mut transaction, &statement, table, &columns, &self.cancel, |sink| changes.rows(sink))?;
-        let rows = copied.rows;
+        transaction.batch_execute(&statements::create_staged(&place, table, is_marked)).map_err(failed)?;
+        let mark = statements::mark();
+        let columns: Vec<_> = table.columns.iter().chain(is_marked.then_some(&mark)).collect();
+        let statement = statements::copy_columns(&place, &columns, true);
+        let copied = copy::copy(&mut transaction, &statement, table, &columns, &self.cancel, |sink| {
+            if is_marked { changes.marked_rows(sink) } else { changes.rows(sink) }
+        })?;
+        let mut staged = StagedRows { rows: copied.rows, ..StagedRows::default() };
         self.stage_aside(&mut transaction, index, &copied.set_aside)?;
-        if rows >= ANALYZE_ROWS_MIN && !table.key.is_empty() {
+        if staged.rows >= ANALYZE_ROWS_MIN && !table.key.is_empty() {
             // The merge needs only the number of rows, and the distribution of their keys.
             let key = names(&table.key);
             transaction.batch_execute(&format!("analyze {place} ({key})")).map_err(failed)?;
         }
-        let has_deletes = coverage == Coverage::Delta && !table.key.is_empty();
-        if has_deletes {
+        if is_marked {
+            let meant = changes.counts();
+            staged.fresh = match staged.rows == meant.inserted + meant.updated {
+                true => meant.inserted,
+                // Rows were set aside.
+                false => {
+                    let query = format!("select count({}) from {place}", quote(FRESH));
+                    let count: i64 = transaction.query_one(&query, &[]).map_err(failed)?.get(0);
+                    count.unsigned_abs()
+                }
+            };
             let place = self.staging_place("gone", index);
             transaction.batch_execute(&statements::create_deletes(&place, table)).map_err(failed)?;
             // In the table's order, as the query returns them.
             let columns: Vec<_> = table.key_columns().collect();
             let statement = statements::copy_deletes(&place, table);
-            copy::copy(&mut transaction, &statement, table, &columns, &self.cancel, |sink| changes.deletes(sink))?;
+            let gone =
+                copy::copy(&mut transaction, &statement, table, &columns, &self.cancel, |sink| changes.deletes(sink))?;
+            staged.gone = gone.rows;
             if !copied.set_aside.keys().is_empty() {
                 let fields = columns.iter().map(|column| CopyField::plain(column.postgres_type.clone())).collect();
                 copy::copy_batches(&mut transaction, &statement, &table.name, fields, copied.set_aside.keys())?;
+                staged.gone += copied.set_aside.keys().iter().map(|keys| keys.num_rows() as u64).sum::<u64>();
             }
         }
         transaction.commit().map_err(failed)?;
-        Ok(PostgresStaged {
-            coverage,
-            rows,
-            has_deletes,
-            set_aside: copied.set_aside.rows,
-            notes: copied.notes,
-            keys: Vec::new(),
-        })
+        Ok(PostgresStaged { coverage, staged, set_aside: copied.set_aside.rows, notes: copied.notes, keys: Vec::new() })
+    }
+
+    fn compare(&self, table: &PostgresTable, sql: &str) -> Result<TextRows> {
+        text_rows(&mut self.main.lock(), sql)
+            .map_err(|error| messages::export_postgres("comparing", Some(&table.name), describe(&error)))
     }
 
     /// Stages the rows that are quarantined.
@@ -306,26 +321,36 @@ impl Staging for PostgresPublication {
     fn difference(&self, index: usize, staged: &mut PostgresStaged) -> Result<Difference> {
         let table = &self.tables[index];
         let named = Difference { table: format!("{}.{}", table.schema, table.name), ..Difference::default() };
-        let Some(merge) = self.merge(index) else { return Ok(Difference { missing: staged.rows, ..named }) };
-        let mut main = self.main.lock();
-        let mut query = |sql: &str| -> Result<TextRows> {
-            let found = main.simple_query(sql);
-            let found =
-                found.map_err(|error| messages::export_postgres("comparing", Some(&table.name), describe(&error)))?;
-            let texts = |row: SimpleQueryRow| (0..row.len()).map(|index| row.get(index).map(str::to_owned)).collect();
-            let rows = found.into_iter().filter_map(|message| match message {
-                SimpleQueryMessage::Row(row) => Some(texts(row)),
-                _ => None,
-            });
-            Ok(rows.collect())
+        let Some(merge) = self.merge(index, staged.coverage) else {
+            return Ok(Difference { missing: staged.staged.rows, ..named });
         };
-        let difference = merge.difference(named, &mut query)?;
+        let difference = merge.difference(named, table.on_conflict, &mut |sql| self.compare(table, sql))?;
         // The map contains natural keys, which may be personal data.
         Ok(match table.schema == OWN_SCHEMA {
             true => Difference { keys: Vec::new(), ..difference },
             false => difference,
         })
     }
+
+    fn others(&self, index: usize, staged: &mut PostgresStaged) -> Result<Others> {
+        let table = &self.tables[index];
+        let place = format!("{}.{}", table.schema, table.name);
+        let Some(merge) = self.merge(index, staged.coverage) else { return Ok(Others::default()) };
+        let fresh = staged.staged.fresh;
+        let others = merge.others(place, fresh, table.on_conflict, &mut |sql| self.compare(table, sql))?;
+        staged.staged.note(&others, merge.is_marked());
+        Ok(others)
+    }
+}
+
+/// All rows of a query, as text.
+pub fn text_rows(client: &mut Client, sql: &str) -> Result<TextRows, postgres::Error> {
+    let texts = |row: SimpleQueryRow| (0..row.len()).map(|index| row.get(index).map(str::to_owned)).collect();
+    let rows = client.simple_query(sql)?.into_iter().filter_map(|message| match message {
+        SimpleQueryMessage::Row(row) => Some(texts(row)),
+        _ => None,
+    });
+    Ok(rows.collect())
 }
 
 impl Drop for PostgresPublication {

@@ -7,9 +7,12 @@ use super::fit::{Alteration, PostgresFit};
 use super::names::{names, qualified};
 use super::table::{PostgresColumn, PostgresTable};
 use super::watch;
+use crate::changes::FRESH;
 use crate::postgres_type::PostgresType;
+use crate::publication::Coverage;
 use crate::target::{Dialect, Merge, MergeColumn};
 use elt_base::schema::{literal, quote};
+use elt_project::OnHazard;
 
 /// The schema that stores our record and the staging tables.
 pub const OWN_SCHEMA: &str = "_elt";
@@ -128,6 +131,33 @@ pub fn create_rows(place: &str, table: &PostgresTable) -> String {
     format!("create unlogged table {place} ({})", columns.join(", "))
 }
 
+/// The column of staged rows that numbers fresh rows.
+pub fn mark() -> PostgresColumn {
+    PostgresColumn {
+        name: FRESH.to_owned(),
+        postgres_type: PostgresType::Int8,
+        type_place: None,
+        labels: None,
+        not_null: false,
+        default: None,
+        comment: None,
+        on_hazard: OnHazard::Fail,
+    }
+}
+
+/// A staging table for rows to merge: the columns with our types, and the mark of fresh rows. A key of `char` is a text,
+/// which keeps blanks at its end.
+pub fn create_staged(place: &str, table: &PostgresTable, is_marked: bool) -> String {
+    let typed = |column: &PostgresColumn| {
+        let is_char = matches!(column.postgres_type, PostgresType::Char(_)) && table.key.contains(&column.name);
+        let postgres_type = if is_char { PostgresType::Text } else { column.postgres_type.clone() };
+        format!("{} {postgres_type}", quote(&column.name))
+    };
+    let mark = is_marked.then(mark);
+    let columns: Vec<_> = table.columns.iter().chain(&mark).map(typed).collect();
+    format!("create unlogged table {place} ({})", columns.join(", "))
+}
+
 /// A staging table for the keys of removed rows.
 pub fn create_deletes(place: &str, table: &PostgresTable) -> String {
     let columns: Vec<_> =
@@ -138,6 +168,13 @@ pub fn create_deletes(place: &str, table: &PostgresTable) -> String {
 pub fn copy_rows(place: &str, table: &PostgresTable, freeze: bool) -> String {
     let freeze = if freeze { ", freeze" } else { "" };
     format!("copy {place} ({}) from stdin (format binary{freeze})", column_names(table))
+}
+
+/// The same for these columns.
+pub fn copy_columns(place: &str, columns: &[&PostgresColumn], freeze: bool) -> String {
+    let freeze = if freeze { ", freeze" } else { "" };
+    let names = names(columns.iter().map(|column| &column.name));
+    format!("copy {place} ({names}) from stdin (format binary{freeze})")
 }
 
 pub fn copy_deletes(place: &str, table: &PostgresTable) -> String {
@@ -167,7 +204,13 @@ pub struct PostgresDialect;
 impl Dialect for PostgresDialect {}
 
 /// Merges the staged rows of one existing table. `rows` and `gone` are qualified names.
-pub fn merge(table: &PostgresTable, fit: &PostgresFit, rows: String, gone: String) -> Merge<'static> {
+pub fn merge(
+    table: &PostgresTable,
+    fit: &PostgresFit,
+    rows: String,
+    gone: String,
+    coverage: Coverage,
+) -> Merge<'static> {
     let added = |name: &str| {
         fit.alterations
             .iter()
@@ -176,7 +219,9 @@ pub fn merge(table: &PostgresTable, fit: &PostgresFit, rows: String, gone: Strin
     let columns = table.columns.iter().enumerate().map(|(index, column)| MergeColumn {
         name: column.name.clone(),
         is_key: table.key.contains(&column.name),
-        cast: fit.casts.get(index).and_then(Option::as_ref).map(|cast| format!("::{cast}")).unwrap_or_default(),
+        cast: cast(table, fit, index),
+        spelled: (table.key.contains(&column.name) && is_loose(column, fit.collations.get(index)))
+            .then_some(("", "::text collate \"C\"")),
         compared: ("", compared_as(&column.postgres_type, fit.as_text.get(index) == Some(&true))),
         exists: !added(&column.name),
     });
@@ -187,7 +232,27 @@ pub fn merge(table: &PostgresTable, fit: &PostgresFit, rows: String, gone: Strin
         gone,
         columns: columns.collect(),
         is_replaced: fit.is_replaced,
+        coverage,
     }
+}
+
+/// What follows a staged value so that it has the type and the equality of the target's column.
+fn cast(table: &PostgresTable, fit: &PostgresFit, index: usize) -> String {
+    let at = |texts: &[Option<String>]| texts.get(index).cloned().flatten();
+    let column = &table.columns[index];
+    match (at(&fit.casts), at(&fit.collations), &column.postgres_type) {
+        (Some(cast), ..) => format!("::{cast}"),
+        // Keys of `char` are staged as text.
+        (_, _, PostgresType::Char(_)) if table.key.contains(&column.name) => format!("::{}", column.postgres_type),
+        (_, Some(collation), _) if table.key.contains(&column.name) => format!(" collate {collation}"),
+        _ => String::new(),
+    }
+}
+
+/// Whether two different texts may be equal in a column: blanks at the end, case, whatever a collation ignores.
+fn is_loose(column: &PostgresColumn, collation: Option<&Option<String>>) -> bool {
+    matches!(column.postgres_type, PostgresType::Citext | PostgresType::Char(_))
+        || collation.is_some_and(|collation| collation.is_some())
 }
 
 /// The cast under which two values of a column are equal only if they are the same: `json` has no equality, `citext`

@@ -4,6 +4,7 @@ use super::super::names::cut;
 use super::super::table::PostgresForeignKey;
 use super::*;
 use crate::contract;
+use crate::target::Which;
 
 fn table(key: &[&str]) -> PostgresTable {
     let mut table = contract::Table::plain("t", &[("id", "BIGINT"), ("mood", "VARCHAR"), ("doc", "JSON")], key);
@@ -59,9 +60,9 @@ fn merges_by_key_with_the_types_that_stand() {
         as_text: vec![false, false, true],
         ..PostgresFit::default()
     };
-    let merge = merge(&table, &fit, "_elt.r".into(), "_elt.g".into());
+    let merge = merge(&table, &fit, "_elt.r".into(), "_elt.g".into(), Coverage::Everything);
     check(
-        merge.update().unwrap_or_default(),
+        merge.update(Which::All).unwrap_or_default(),
         "update \"public\".\"t\" as t set \"mood\" = s.\"mood\"::public.feeling, \"doc\" = s.\"doc\" from _elt.r as s \
          where t.\"id\" = s.\"id\" and (t.\"mood\" is distinct from s.\"mood\"::public.feeling \
          or t.\"doc\"::text::jsonb is distinct from s.\"doc\"::text::jsonb)",
@@ -82,8 +83,8 @@ fn merges_by_key_with_the_types_that_stand() {
 fn replaces_a_table_without_key() {
     let table = table(&[]);
     let fit = PostgresFit::default();
-    let merge = merge(&table, &fit, "_elt.r".into(), "_elt.g".into());
-    assert_eq!(merge.update(), None);
+    let merge = merge(&table, &fit, "_elt.r".into(), "_elt.g".into(), Coverage::Everything);
+    assert_eq!(merge.update(Which::All), None);
     check(merge.delete_others(), "delete from \"public\".\"t\"");
     check(
         merge.insert(false),

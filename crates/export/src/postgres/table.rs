@@ -11,7 +11,7 @@ use crate::duck_type::DuckType;
 use crate::messages;
 use crate::postgres_type::PostgresType;
 use elt_base::error::{Error, Place, Result};
-use elt_project::{Index, OnHazard};
+use elt_project::{Index, OnConflict, OnHazard, RowsOf};
 
 pub const IDENTIFIER_BYTES_MAX: usize = NAME_BYTES_MAX;
 /// Postgres' own limit of columns in a table.
@@ -38,6 +38,9 @@ pub struct PostgresTable {
     pub object_names: BTreeMap<String, String>,
     /// The name of its quarantine table.
     pub beside: String,
+    /// Which rows of an existing table are the model's.
+    pub rows: Option<RowsOf>,
+    pub on_conflict: OnConflict,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -155,6 +158,8 @@ impl PostgresTable {
             grants: table.grants.clone(),
             object_names: BTreeMap::new(),
             beside: cut(&table.name, "_quarantine"),
+            rows: table.rows,
+            on_conflict: table.on_conflict,
         };
         Error::many(errors).map_or(Ok(table), Err)
     }

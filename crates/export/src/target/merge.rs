@@ -3,11 +3,13 @@
 //! In every statement `t` is the target's table and `s` are the staged rows. Pure. Knows no target: a `Dialect`
 //! contains the differences between targets.
 
-use crate::changes::TextRows;
+use crate::changes::{FRESH, TextRows};
 use crate::difference::{Difference, KEYS_SHOWN};
+use crate::others::Others;
 use crate::publication::Coverage;
 use elt_base::error::Result;
 use elt_base::schema::quote;
+use elt_project::OnConflict;
 
 /// The SQL that differs between databases; the defaults are Postgres' SQL.
 pub trait Dialect {
@@ -35,15 +37,25 @@ pub trait Dialect {
         format!("delete from {target} as t where not exists (select 1 from {staged} as s where {on})")
     }
 
-    /// Sets the columns of the rows that have a row in `staged` and differ from it.
-    fn update(&self, target: &str, staged: &str, on: &str, set: &[(String, String)], differ: &str) -> String {
+    /// Deletes the rows of `staged` that have a row in `target` and meet a condition.
+    fn delete_staged(&self, target: &str, staged: &str, on: &str, condition: &str) -> String {
+        format!("delete from {staged} as s using {target} as t where {on} and {condition}")
+    }
+
+    /// Sets the columns of the rows that have a row in `staged` and meet a condition.
+    fn update(&self, target: &str, staged: &str, on: &str, set: &[(String, String)], condition: &str) -> String {
         let set: Vec<_> = set.iter().map(|(name, value)| format!("{name} = {value}")).collect();
-        format!("update {target} as t set {} from {staged} as s where {on} and ({differ})", set.join(", "))
+        format!("update {target} as t set {} from {staged} as s where {on} and {condition}", set.join(", "))
     }
 
     /// Joins the staged rows, which come first, with the target's.
     fn join(&self) -> &'static str {
         "join"
+    }
+
+    /// A text that is ordered by its bytes.
+    fn bytes(&self, text: &str) -> String {
+        format!("({text}) collate \"C\"")
     }
 
     /// A key as one text: `17`, or `(17, a)`.
@@ -66,6 +78,18 @@ pub struct Merge<'a> {
     pub columns: Vec<MergeColumn>,
     /// No row is kept, whatever its key.
     pub is_replaced: bool,
+    /// Of the staged rows. If it is marked, they have the column `FRESH`.
+    pub coverage: Coverage,
+}
+
+/// Which staged rows a statement is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Which {
+    All,
+    /// Published before; only of a marked coverage.
+    Known,
+    /// Not published before; only of a marked coverage.
+    Fresh,
 }
 
 pub struct MergeColumn {
@@ -75,17 +99,16 @@ pub struct MergeColumn {
     pub cast: String,
     /// The text around two values when they are compared: `cast(` and ` as binary)`.
     pub compared: (&'static str, &'static str),
+    /// Of a key: the text around a value that makes two values equal only if they have the same letters, if the
+    /// target's own equality does not: case, accents, trailing blanks.
+    pub spelled: Option<(&'static str, &'static str)>,
     /// False for a column that the publication will add.
     pub exists: bool,
 }
 
 impl Merge<'_> {
-    /// Deletes the removed rows; None if no row is known to be removed.
-    pub fn delete(&self, coverage: Coverage, has_gone: bool) -> Option<String> {
-        match coverage {
-            Coverage::Everything => Some(self.delete_others()),
-            Coverage::Delta => has_gone.then(|| self.delete_gone()),
-        }
+    pub fn is_marked(&self) -> bool {
+        self.coverage.is_marked() && self.is_by_key()
     }
 
     /// Deletes the rows whose keys are staged as removed.
@@ -101,15 +124,22 @@ impl Merge<'_> {
         }
     }
 
-    /// Updates the rows that differ; None if there is nothing beside the key, or no key.
-    pub fn update(&self) -> Option<String> {
-        let others: Vec<&MergeColumn> = self.columns.iter().filter(|column| !column.is_key).collect();
+    /// Updates the rows that differ; None if there is nothing beside the key, or no key. A key that has other letters
+    /// than its staged row gets those.
+    pub fn update(&self, which: Which) -> Option<String> {
+        let others = self.columns.iter().filter(|column| !column.is_key || column.spelled.is_some());
+        let others: Vec<&MergeColumn> = others.collect();
         if others.is_empty() || !self.is_by_key() {
             return None;
         }
         let set: Vec<_> = others.iter().map(|column| (self.name(column), self.staged(column))).collect();
-        let differ = self.differ(others.into_iter());
-        Some(self.dialect.update(&self.target, &self.rows, &self.on(), &set, &differ))
+        let condition = self.of(which, &format!("({})", self.differ(others.into_iter())));
+        Some(self.dialect.update(&self.target, &self.rows, &self.on(), &set, &condition))
+    }
+
+    /// Takes the fresh rows whose key exists in the target out of the staged rows.
+    pub fn drop_conflicts(&self) -> String {
+        self.dialect.delete_staged(&self.target, &self.rows, &self.on(), &self.of(Which::Fresh, "true"))
     }
 
     /// Inserts the rows whose key does not exist in the table; all rows, if there is no key or the table is empty.
@@ -134,24 +164,90 @@ impl Merge<'_> {
         format!("select {} from {} as s where {}", self.key_of("s"), self.rows, self.none_in(&self.target, "t"))
     }
 
-    /// The keys of the target's rows that were not staged.
+    /// The keys of the target's rows that were not staged; with a marked coverage, of those that are to be removed.
     pub fn unknown(&self) -> String {
-        format!("select {} from {} as t where {}", self.key_of("t"), self.target, self.none_in(&self.rows, "s"))
+        match self.is_marked() {
+            true => format!("select {} {}", self.key_of("t"), self.joined(&self.gone)),
+            false => {
+                format!("select {} from {} as t where {}", self.key_of("t"), self.target, self.none_in(&self.rows, "s"))
+            }
+        }
+    }
+
+    /// The keys of rows of others that nothing is published to; only if all rows of a marked coverage are staged.
+    fn left(&self) -> String {
+        let (rows, gone) = (self.none_in(&self.rows, "s"), self.none_in(&self.gone, "s"));
+        format!("select {} from {} as t where {rows} and {gone}", self.key_of("t"), self.target)
+    }
+
+    /// The keys of fresh rows whose key exists in the target, and their numbers; only of a marked coverage.
+    pub fn conflicts(&self) -> String {
+        let fresh = self.dialect.quoted(FRESH);
+        let condition = self.of(Which::Fresh, "true");
+        format!("select {}, s.{fresh} {} where {condition}", self.key_of("s"), self.joined(&self.rows))
     }
 
     /// The keys of rows whose values differ. None if nothing can differ.
-    pub fn differing(&self) -> Option<String> {
-        let mut others = self.columns.iter().filter(|column| !column.is_key && column.exists).peekable();
+    pub fn differing(&self, which: Which) -> Option<String> {
+        let of_values = |column: &&MergeColumn| (!column.is_key || column.spelled.is_some()) && column.exists;
+        let mut others = self.columns.iter().filter(of_values).peekable();
         others.peek()?;
-        Some(format!(
-            "select {} from {} as s {} {} as t on {} where {}",
-            self.key_of("s"),
+        let condition = self.of(which, &format!("({})", self.differ(others)));
+        Some(format!("select {} {} where {condition}", self.key_of("s"), self.joined(&self.rows)))
+    }
+
+    /// Whether the target holds keys equal that are not the same.
+    pub fn has_loose_key(&self) -> bool {
+        self.is_by_key() && self.keys().any(|column| column.spelled.is_some())
+    }
+
+    /// The first and the last text of each key that several staged rows have, by the target's equality.
+    pub fn twins(&self) -> String {
+        let key: Vec<_> = self.keys().map(|column| format!("s.{}", self.name(column))).collect();
+        let text = self.dialect.bytes(&self.dialect.key_text(&key));
+        let by: Vec<_> = self.keys().map(|column| self.staged(column)).collect();
+        format!(
+            "select min({text}), max({text}) from {} as s group by {} having count(*) > 1",
             self.rows,
-            self.dialect.join(),
-            self.target,
-            self.on(),
-            self.differ(others)
-        ))
+            by.join(", ")
+        )
+    }
+
+    /// The keys of staged rows, and the keys in the target that are equal to them, but not the same. The target may cut
+    /// off blanks of a key that was published before, so such a key is compared as the target stores it.
+    pub fn respelled(&self) -> String {
+        let text = |of: &str| {
+            let key: Vec<_> = self.keys().map(|column| format!("{of}.{}", self.name(column))).collect();
+            self.dialect.key_text(&key)
+        };
+        let fresh = self.dialect.quoted(FRESH);
+        let differ = self.keys().filter_map(|column| {
+            let (before, behind) = column.spelled?;
+            let (name, staged) = (self.name(column), self.staged(column));
+            let there = format!("{before}t.{name}{behind}");
+            let raw = self.dialect.differ(&there, &format!("{before}s.{name}{behind}"));
+            let cast = self.dialect.differ(&there, &format!("{before}{staged}{behind}"));
+            Some(format!("(s.{fresh} is not null and {raw} or {cast})"))
+        });
+        let differ = differ.collect::<Vec<_>>().join(" or ");
+        format!("select {}, {} {} where {differ}", text("s"), text("t"), self.joined(&self.rows))
+    }
+
+    /// How many rows the target has.
+    pub fn count(&self) -> String {
+        format!("select count(*) from {}", self.target)
+    }
+
+    /// The texts of some of the keys that a query returns, in order.
+    pub fn key_texts(&self, keys: &str, count: usize) -> String {
+        let key: Vec<_> = self.keys().map(|column| format!("d.{}", self.name(column))).collect();
+        let (text, order) = (self.dialect.key_text(&key), key.join(", "));
+        format!("select {text} from ({keys}) as d order by {order} limit {count}")
+    }
+
+    /// The names of the key's columns.
+    pub fn key_names(&self) -> Vec<String> {
+        self.keys().map(|column| column.name.clone()).collect()
     }
 
     /// All rows of the target and all that were staged, with comparable columns.
@@ -166,45 +262,76 @@ impl Merge<'_> {
 
     /// The difference between the table and its rows, which are staged in full; `named` contains the table's name.
     /// `query` runs a query and returns all rows as text.
-    pub fn difference(&self, named: Difference, query: &mut dyn FnMut(&str) -> Result<TextRows>) -> Result<Difference> {
-        let texts = |rows: TextRows| rows.into_iter().flatten().flatten();
-        let mut count = |sql: &str| -> Result<u64> {
-            let found = texts(query(&format!("select count(*) from ({sql}) as d"))?).next();
-            Ok(found.and_then(|text| text.parse().ok()).unwrap_or(0))
-        };
+    pub fn difference(
+        &self,
+        named: Difference,
+        on_conflict: OnConflict,
+        query: &mut dyn FnMut(&str) -> Result<TextRows>,
+    ) -> Result<Difference> {
         if self.keys().next().is_none() {
             let (there, here) = self.both();
             return Ok(Difference {
-                missing: count(&format!("({here}) except all ({there})"))?,
-                unknown: count(&format!("({there}) except all ({here})"))?,
+                missing: count(query, &format!("({here}) except all ({there})"))?,
+                unknown: count(query, &format!("({there}) except all ({here})"))?,
                 ..named
             });
         }
-        let queries = [Some(self.missing()), self.differing(), Some(self.unknown())];
-        let mut counts = [0; 3];
+        // Rows of others are no differences; but in a conflict, the publication updates them or fails.
+        let which = if self.is_marked() { Which::Known } else { Which::All };
+        let conflicts = (self.is_marked() && on_conflict != OnConflict::Keep).then(|| self.conflicts());
+        let queries = [Some(self.missing()), self.differing(which), Some(self.unknown()), conflicts];
+        let mut counts = [0; 4];
         for (sql, counted) in queries.iter().zip(&mut counts) {
-            *counted = sql.as_deref().map_or(Ok(0), &mut count)?;
+            *counted = sql.as_deref().map_or(Ok(0), |sql| count(query, sql))?;
         }
-        let [missing, differing, unknown] = counts;
-        let key: Vec<_> = self.keys().map(|column| format!("d.{}", self.name(column))).collect();
-        let text = self.dialect.key_text(&key);
+        let [missing, differing, unknown, conflicts] = counts;
         let mut keys = Vec::new();
         for sql in queries.iter().zip(counts).filter(|(_, count)| *count > 0).filter_map(|(sql, _)| sql.as_ref()) {
             let room = KEYS_SHOWN - keys.len();
             if room > 0 {
-                let order = key.join(", ");
-                keys.extend(texts(query(&format!("select {text} from ({sql}) as d order by {order} limit {room}"))?));
+                keys.extend(texts(query(&self.key_texts(sql, room))?));
             }
         }
-        let key = self.keys().map(|column| column.name.clone()).collect();
-        Ok(Difference { missing, differing, unknown, keys, key, ..named })
+        Ok(Difference { missing, differing, unknown, conflicts, keys, key: self.key_names(), ..named })
+    }
+
+    /// The rows of others in the table; `fresh` is the number of staged rows that are.
+    pub fn others(
+        &self,
+        table: String,
+        fresh: u64,
+        on_conflict: OnConflict,
+        query: &mut dyn FnMut(&str) -> Result<TextRows>,
+    ) -> Result<Others> {
+        let mut others = Others { table, key: self.key_names(), ..Others::default() };
+        if self.coverage.is_full() {
+            others.there = count(query, &format!("select 1 from {}", self.target))?;
+        }
+        if !self.is_marked() || (others.there == 0 && self.coverage.is_full()) {
+            return Ok(others);
+        }
+        let conflicts = self.conflicts();
+        if fresh > 0 {
+            others.conflicts = count(query, &conflicts)?;
+        }
+        if others.conflicts > 0 {
+            others.keys = texts(query(&self.key_texts(&conflicts, KEYS_SHOWN))?).collect();
+        }
+        if others.conflicts > 0 && on_conflict == OnConflict::Keep {
+            let numbers = format!("select d.{} from ({conflicts}) as d", self.dialect.quoted(FRESH));
+            others.numbers = texts(query(&numbers)?).filter_map(|number| number.parse().ok()).collect();
+        }
+        if self.coverage.is_full() {
+            others.left = count(query, &self.left())?;
+        }
+        Ok(others)
     }
 
     fn keys(&self) -> impl Iterator<Item = &MergeColumn> {
         self.columns.iter().filter(|column| column.is_key)
     }
 
-    fn is_by_key(&self) -> bool {
+    pub fn is_by_key(&self) -> bool {
         !self.is_replaced && self.keys().next().is_some()
     }
 
@@ -223,7 +350,7 @@ impl Merge<'_> {
 
     /// The target's value and the staged one, as they are compared.
     fn comparable(&self, column: &MergeColumn) -> (String, String) {
-        let (before, behind) = column.compared;
+        let (before, behind) = column.spelled.unwrap_or(column.compared);
         (format!("{before}t.{}{behind}", self.name(column)), format!("{before}{}{behind}", self.staged(column)))
     }
 
@@ -235,6 +362,20 @@ impl Merge<'_> {
         differ.collect::<Vec<_>>().join(" or ")
     }
 
+    /// The staged rows (or keys) with their rows in the target.
+    fn joined(&self, staged: &str) -> String {
+        format!("from {staged} as s {} {} as t on {}", self.dialect.join(), self.target, self.on())
+    }
+
+    fn of(&self, which: Which, condition: &str) -> String {
+        let fresh = self.dialect.quoted(FRESH);
+        match which {
+            Which::All => condition.to_owned(),
+            Which::Known => format!("{condition} and s.{fresh} is null"),
+            Which::Fresh => format!("{condition} and s.{fresh} is not null"),
+        }
+    }
+
     fn none_in(&self, place: &str, alias: &str) -> String {
         format!("not exists (select 1 from {place} as {alias} where {})", self.on())
     }
@@ -244,4 +385,14 @@ impl Merge<'_> {
             self.keys().map(|column| self.dialect.same_key(&format!("t.{}", self.name(column)), &self.staged(column)));
         parts.collect::<Vec<_>>().join(" and ")
     }
+}
+
+/// How many rows a query returns.
+pub fn count(query: &mut dyn FnMut(&str) -> Result<TextRows>, sql: &str) -> Result<u64> {
+    let found = texts(query(&format!("select count(*) from ({sql}) as d"))?).next();
+    Ok(found.and_then(|text| text.parse().ok()).unwrap_or(0))
+}
+
+pub fn texts(rows: TextRows) -> impl Iterator<Item = String> {
+    rows.into_iter().flatten().flatten()
 }

@@ -3,6 +3,7 @@
 //! A target implements `Staging` and `Applying` with its own types, catalog queries, statements, encoding and
 //! connection. `OpenPublication` turns these into an exporter. Names no target.
 
+mod account;
 mod connections;
 mod faults;
 mod fit;
@@ -11,16 +12,19 @@ mod lock;
 mod look_back;
 mod merge;
 mod open_publication;
+mod owned;
 mod record;
 mod staged_tables;
 mod steps;
 
+pub use account::{Account, SqlTransaction, StagedRows};
 pub use connections::Connections;
 pub use faults::{Faults, FaultyColumn, FaultyTable, Hazard, Replacement, key_text};
 pub use fit::{CheckedTable, ExistingColumn, Fitting, check};
 pub use hash_tag::hash_tag;
 pub use lock::{PublicationLock, wait_for};
-pub use merge::{Dialect, Merge, MergeColumn};
+pub use merge::{Dialect, Merge, MergeColumn, Which};
 pub use open_publication::OpenPublication;
+pub use owned::keeps_others;
 pub use record::{PublicationRecord, TOOL};
 pub use steps::{Answer, Applying, Opened, Staged, Staging, Work};

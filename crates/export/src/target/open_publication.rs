@@ -12,6 +12,7 @@ use crate::changes::Changes;
 use crate::difference::Difference;
 use crate::exporter::Exporter;
 use crate::messages;
+use crate::others::Others;
 use crate::publication::{Counts, Coverage, Publication, Published};
 use elt_base::cancel::Cancel;
 use elt_base::error::Result;
@@ -56,13 +57,29 @@ impl<T: Applying> Exporter for OpenPublication<T> {
         }
         for (index, staged) in self.staged.locked().iter_mut() {
             let is_asked = self.publication.tables.get(*index).is_some_and(|table| labels.contains(&table.label));
-            if is_asked && staged.coverage() == Coverage::Everything {
+            if is_asked && staged.coverage().is_full() {
                 self.cancel.check()?;
                 let difference = self.target.difference(*index, staged)?;
                 differences.extend((!difference.is_zero()).then_some(difference));
             }
         }
         Ok(differences)
+    }
+
+    fn keeps_others(&self, table: &str) -> bool {
+        self.opened.keeping.contains(table)
+    }
+
+    fn others(&self) -> Result<Vec<(String, Others)>> {
+        let mut all = Vec::new();
+        for (index, staged) in self.staged.locked().iter_mut() {
+            let label = self.publication.tables.get(*index).map(|table| table.label.clone());
+            if let Some(label) = label.filter(|label| self.opened.keeping.contains(label)) {
+                self.cancel.check()?;
+                all.push((label, self.target.others(*index, staged)?));
+            }
+        }
+        Ok(all)
     }
 
     fn notes(&self) -> Vec<String> {

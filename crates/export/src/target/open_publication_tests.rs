@@ -101,6 +101,9 @@ impl Changes for NoRows {
     fn rows(&mut self, _: &mut Sink<'_>) -> Result<()> {
         Ok(())
     }
+    fn marked_rows(&mut self, _: &mut Sink<'_>) -> Result<()> {
+        Ok(())
+    }
     fn deletes(&mut self, _: &mut Sink<'_>) -> Result<()> {
         Ok(())
     }
@@ -108,7 +111,7 @@ impl Changes for NoRows {
         Ok(0)
     }
     fn queries(&self) -> Queries {
-        Queries { rows: String::new(), deletes: None }
+        Queries { rows: String::new(), deletes: None, fresh: None }
     }
 }
 

@@ -8,6 +8,7 @@ use super::record::PublicationRecord;
 use crate::capabilities::Capabilities;
 use crate::changes::Changes;
 use crate::difference::Difference;
+use crate::others::Others;
 use crate::publication::{Counts, Coverage};
 use elt_base::error::{Error, Result};
 
@@ -30,6 +31,8 @@ pub struct Opened {
     pub in_full: BTreeSet<String>,
     /// The tables, by label, that others changed, or may have.
     pub touched: BTreeSet<String>,
+    /// The tables, by label, in which only rows that elt published may be updated and deleted.
+    pub keeping: BTreeSet<String>,
     pub notes: Vec<String>,
     /// There is something to alter even if no row changed.
     pub has_alterations: bool,
@@ -49,6 +52,12 @@ pub trait Staging: Send + Sync {
 
     /// The difference between the table at `index` and its rows, which are staged in full.
     fn difference(&self, index: usize, staged: &mut Self::Staged) -> Result<Difference>;
+
+    /// The rows of others in the table at `index`, which is staged. Asked for only for tables that keep them. What the
+    /// numbers and the keys are needed for, the target knows by the table's `on_conflict`.
+    fn others(&self, _index: usize, _staged: &mut Self::Staged) -> Result<Others> {
+        Ok(Others::default())
+    }
 }
 
 /// The steps of a publication's one transaction, in their order. Where a target has no transaction, `commit` is the

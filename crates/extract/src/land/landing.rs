@@ -138,7 +138,7 @@ impl Landing {
 
     /// The first file of a finished load that is not as it was written, and how it differs. None: the load is intact.
     pub fn damaged(&self, source: &str, collection: &str, load_id: &str) -> Result<Option<(PathBuf, &'static str)>> {
-        let folder = self.collection(source, collection).join(folder::encode(load_id));
+        let folder = self.collection(source, collection)?.join(folder::encode(load_id));
         let Some(manifest) = read_manifest(folder.clone())? else {
             return Ok(Some((folder, "the folder or its manifest does not exist")));
         };
@@ -159,7 +159,7 @@ impl Landing {
     /// The last load of a collection, if it was refused and no later load has begun.
     pub fn refused(&self, source: &str, collection: &str) -> Result<Option<Manifest>> {
         let mut last = None;
-        for folder in unfinished(&self.collection(source, collection))? {
+        for folder in unfinished(&self.collection(source, collection)?)? {
             last = read_refused(folder)?.or(last);
         }
         Ok(last)

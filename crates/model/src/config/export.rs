@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::value::{BadConfig, ConfigReader};
 use crate::graph::Node;
-use elt_project::{ColumnContract, ColumnProperties, Index, OnHazard, TableContract};
+use elt_project::{ColumnContract, ColumnProperties, Index, OnConflict, OnHazard, RowsOf, TableContract};
 
 /// The part that a node's own configuration contains, without columns and comments.
 pub(crate) fn read(read: &mut ConfigReader<'_>) -> TableContract {
@@ -22,6 +22,8 @@ pub(crate) fn read(read: &mut ConfigReader<'_>) -> TableContract {
     contract.column_order = own.names("columns");
     contract.partition_by = own.names("partition_by");
     contract.on_hazard = own.choice("on_hazard", OnHazard::CHOICES);
+    contract.rows = own.choice("rows", RowsOf::CHOICES);
+    contract.on_conflict = own.choice("on_conflict", OnConflict::CHOICES);
     for bad in own.finish_closed("`export`") {
         read.refuse_as(bad);
     }
@@ -146,7 +148,7 @@ mod tests {
     fn reads_what_a_table_is_to_be() {
         check(
             json!({
-                "export": {"schema": "sales", "table": "Customer", "columns": ["b", "a"], "on_hazard": "quarantine"},
+                "export": {"schema": "sales", "table": "Customer", "columns": ["b", "a"], "on_hazard": "quarantine", "rows": "all", "on_conflict": "keep"},
                 "grants": {"select": ["reporting", "audit"], "+insert": "loader"},
                 "indexes": [{"columns": ["a"], "unique": true}, {"columns": "b", "type": "GIN"}],
             }),
@@ -155,6 +157,8 @@ mod tests {
                 table: Some("Customer".into()),
                 column_order: vec!["b".into(), "a".into()],
                 on_hazard: Some(OnHazard::Quarantine),
+                rows: Some(RowsOf::All),
+                on_conflict: Some(OnConflict::Keep),
                 grants: BTreeMap::from([
                     ("select".into(), vec!["reporting".into(), "audit".into()]),
                     ("insert".into(), vec!["loader".into()]),

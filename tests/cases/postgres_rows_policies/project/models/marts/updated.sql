@@ -1,0 +1,3 @@
+{{ config(materialized='table', unique_key='id', export={'rows': 'own'}) }}
+
+select id, name from {{ ref('people') }}
