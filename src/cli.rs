@@ -57,6 +57,9 @@ struct CommonArgs {
     /// The number of models, collections and tables to process at once; by default the target's `threads`
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     threads: Option<u16>,
+    /// Quote values of rows in messages, where a database does. Without it they are masked
+    #[arg(long, global = true)]
+    show_values: bool,
     /// The format of stderr: `text`, with progress bars on a terminal and plain lines in a pipe, or `json`, one
     /// object per line
     #[arg(long, global = true, value_name = "FORMAT", default_value = "text", value_enum, hide_possible_values = true)]
@@ -154,6 +157,7 @@ pub fn parse(args: impl IntoIterator<Item = OsString>) -> Result<Invocation, cla
         target: cli.common.target,
         vars: cli.common.vars,
         threads: cli.common.threads.map(usize::from),
+        show_values: cli.common.show_values,
         log: LogOptions {
             format: match cli.common.log_format {
                 LogFormatArg::Text => LogFormat::Text,

@@ -44,6 +44,9 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
             return u8::try_from(text.exit_code()).unwrap_or(2);
         }
     };
+    if invocation.common.show_values {
+        elt_base::values::show();
+    }
     let (console, log) = log::start(&invocation.common.log, command::log_folder(&invocation.common).as_deref());
     let command = tracing::info_span!("command", name = invocation.common.which, pid = std::process::id());
     let _in_command = command.enter();

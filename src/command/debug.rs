@@ -1,6 +1,7 @@
 //! `elt debug`: checks profiles.toml, the project, the warehouse, and the connections of the target. Changes nothing.
 
 use crate::report::{Console, short};
+use crate::run::plan;
 use elt_base::cancel::Cancel;
 use elt_base::error::Result;
 use elt_base::numbers::counted;
@@ -36,11 +37,36 @@ pub fn run(common: &Common, console: &Console, cancel: &Cancel) -> Result<bool> 
     match &target.export {
         Some(profile) => {
             let is_complete = target.require(&[TargetPart::Export]);
-            tell("export", is_complete.and_then(|()| elt_export::target(&profile.place).probe()));
+            let place = elt_export::target(&profile.place);
+            tell(
+                "export",
+                is_complete
+                    .and_then(|()| place.probe())
+                    .and_then(|found| may_publish(&workspace, &*place).map(|()| found)),
+            );
         }
         None => tell("export", Ok("none".into())),
     }
     Ok(ok)
+}
+
+/// An error that lists the rights which a publication needs and the target's user lacks.
+fn may_publish(workspace: &Workspace, place: &dyn elt_export::Target) -> Result<()> {
+    let graph = &workspace.graph;
+    let everything = graph.select(&[], &[])?;
+    let exports = plan::exports(graph, &everything, workspace.target()).unwrap_or_default();
+    let label = |id: elt_model::NodeId| {
+        let node = graph.node(id);
+        let contract = node.table_contract();
+        let name = contract.table.unwrap_or_else(|| node.relation.identifier.clone());
+        contract.schema.map_or(name.clone(), |schema| format!("{schema}.{name}"))
+    };
+    let labels: Vec<String> = exports.into_iter().map(label).collect();
+    let missing = place.missing_rights(&labels)?;
+    match missing.is_empty() {
+        true => Ok(()),
+        false => Err(elt_export::messages::export_missing_rights(&place.place(), &missing)),
+    }
 }
 
 fn warehouse(workspace: &Workspace) -> Result<String> {

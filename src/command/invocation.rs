@@ -29,6 +29,8 @@ pub struct Common {
     pub vars: Option<String>,
     pub threads: Option<usize>,
     pub log: LogOptions,
+    /// Whether messages may quote values of rows.
+    pub show_values: bool,
     /// dbt's name of the command, for `flags.WHICH`.
     pub which: String,
     /// `--full-refresh`, for `flags.FULL_REFRESH`.

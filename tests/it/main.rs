@@ -28,6 +28,7 @@ mod publication_readers;
 mod published_documents;
 mod published_files;
 mod relay;
+mod rights;
 mod roundtrip;
 mod security;
 mod servers;

@@ -7,6 +7,7 @@
 //! - `sql_text`: SQL that is safe to log, without its literals.
 //! - `names`: names that a database or a file system treats as one name.
 //! - `private`: files and folders that others cannot read.
+//! - `values`: whether messages may quote values of rows.
 //! - `wait`: the servers that the program waits for.
 //! - `secret`, `cancel`, `digest`, `numbers`, `failpoint`: small values, each with one rule.
 //!
@@ -29,4 +30,5 @@ pub mod schema;
 pub mod secret;
 pub mod sql_error;
 pub mod sql_text;
+pub mod values;
 pub mod wait;

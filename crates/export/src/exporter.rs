@@ -6,6 +6,7 @@ use super::capabilities::Capabilities;
 use super::changes::{Changes, Engine};
 use super::contract::Table;
 use super::difference::Difference;
+use super::missing_right::MissingRight;
 use super::others::Others;
 use super::plan::PlannedStep;
 use super::publication::{Coverage, Publication, Published, PublishedKey};
@@ -50,6 +51,12 @@ pub trait Target {
 
     /// Checks whether the target can be reached; returns one line for people. Changes nothing in the target.
     fn probe(&self) -> Result<String>;
+
+    /// The rights that a publication of these tables (by label) needs, and that the profile's user lacks. Changes
+    /// nothing. Empty for targets that know no rights.
+    fn missing_rights(&self, _tables: &[String]) -> Result<Vec<MissingRight>> {
+        Ok(Vec::new())
+    }
 
     /// The steps that a publication would run so that the target's tables match their contracts. Changes nothing. For
     /// targets that can `plan`.

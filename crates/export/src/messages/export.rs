@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use crate::missing_right::MissingRight;
 use elt_base::error::Error;
 
 pub(crate) fn export_name_taken(name: &str, model: &str, other: &str) -> Error {
@@ -70,10 +71,22 @@ pub(crate) fn export_lock_lost(cause: impl Into<String>) -> Error {
         .hint("run the command again")
 }
 
+/// The user of the target may not do what a publication does. Each right has its statement.
+pub fn export_missing_rights(place: &str, missing: &[MissingRight]) -> Error {
+    let mut error = Error::failed(format!("the target's user lacks rights that a publication to {place} needs"));
+    for right in missing {
+        error = error.because(right.what.clone());
+    }
+    for right in missing.iter().filter(|right| !right.grant.is_empty()) {
+        error = error.hint(format!("an administrator can run `{}`", right.grant));
+    }
+    error
+}
+
 pub(crate) fn export_no_own_schema(cause: impl Into<String>) -> Error {
-    Error::failed("cannot create schema `_elt`, which stores the record of publications").because(cause).hint(
-        "run `grant create on database … to …`, or ask an administrator to run `create schema _elt authorization …`",
-    )
+    Error::failed("cannot create schema `_elt`, which stores the record of publications")
+        .because(cause)
+        .hint("`elt debug` lists the rights that are missing, with the statements that grant them")
 }
 
 /// The target schema does not exist, and this role is not allowed to create it.

@@ -13,7 +13,7 @@ mod relation_key;
 mod rows;
 
 pub(crate) use contract::*;
-pub(crate) use export::*;
+pub use export::*;
 pub(crate) use file::*;
 pub(crate) use hazards::*;
 pub(crate) use keys::*;

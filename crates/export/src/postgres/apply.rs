@@ -8,12 +8,12 @@ use postgres::types::Type;
 use uuid::Uuid;
 
 use super::capabilities::CAPABILITIES;
-use super::copy::describe;
 use super::definition::Definition;
 use super::lock::{AdvisoryLock, apply_key, begin_holding, lock_key, still_held};
 use super::migration::{self, MigrationStep, When};
 use super::names::qualified;
 use super::own_schema::drop_staging_tables;
+use super::said::describe;
 use super::staging::{PostgresPublication, PostgresStaged, text_rows};
 use super::statements::{OWN_SCHEMA, default_grants};
 use super::table::PostgresTable;

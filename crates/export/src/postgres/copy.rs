@@ -11,13 +11,13 @@ use super::capabilities::CAPABILITIES;
 use super::field::CopyField;
 use super::pgcopy::BinaryEncoder;
 use super::quarantine::{self, SetAside};
+use super::said::describe;
 use super::table::{PostgresColumn, PostgresTable};
 use crate::changes::Sink;
 use crate::messages;
 use crate::target::{FaultyColumn, FaultyTable};
 use elt_base::cancel::Cancel;
 use elt_base::error::Result;
-use elt_connect::postgres::with_sources;
 
 /// The result of copying a query's rows.
 pub struct Copied {
@@ -113,52 +113,4 @@ pub fn copy_batches(
     writer.write_all(encoder.finish()).map_err(|error| failed(error.to_string()))?;
     writer.finish().map_err(|error| failed(describe(&error)))?;
     Ok(())
-}
-
-/// Postgres' message of an error, without its DETAIL and without quoted values, because those are a row's values.
-pub fn describe(error: &postgres::Error) -> String {
-    let Some(error) = error.as_db_error() else { return with_sources(error) };
-    let code = error.code().code();
-    let mut text = without_values(code, error.message());
-    // COPY names the column in its context, before the value.
-    let context = error.where_().unwrap_or_default();
-    let copying = context.lines().find_map(|line| line.strip_prefix("COPY "));
-    if let Some((_, rest)) = copying.and_then(|line| line.split_once(", column ")) {
-        let column = rest.split(':').next().unwrap_or(rest);
-        text = format!("{text} (column `{column}`)");
-    }
-    format!("{text} [{code}]")
-}
-
-/// Class 22 (data exception) quotes the value after a colon; P0001 contains the text of a trigger's author.
-fn without_values(code: &str, message: &str) -> String {
-    if code == "P0001" {
-        return "a trigger or function raised an exception; the server's log has its text".into();
-    }
-    let cut = if code.starts_with("22") { message.find(": \"") } else { None };
-    match cut.and_then(|cut| message.get(..cut)) {
-        Some(start) => start.to_owned(),
-        None => message.to_owned(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::without_values;
-
-    #[track_caller]
-    fn check(code: &str, message: &str, expected: &str) {
-        assert_eq!(without_values(code, message), expected);
-    }
-
-    #[test]
-    fn drops_values() {
-        check("22P02", "invalid input value for enum mood: \"hush\"", "invalid input value for enum mood");
-        check(
-            "23505",
-            "duplicate key value violates unique constraint \"t_pkey\"",
-            "duplicate key value violates unique constraint \"t_pkey\"",
-        );
-        check("P0001", "bad hush", "a trigger or function raised an exception; the server's log has its text");
-    }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use postgres::Client;
 use postgres::types::Type;
 
-use super::copy::describe;
+use super::said::describe;
 use crate::messages;
 use crate::target::PublicationLock;
 use elt_base::error::{Error, Result};

@@ -26,6 +26,8 @@ mod plan;
 mod preview;
 mod put;
 mod quarantine;
+mod rights;
+mod said;
 mod staging;
 mod statements;
 mod table;
@@ -36,14 +38,16 @@ mod violations;
 mod watch;
 
 use self::capabilities::CAPABILITIES;
-use self::copy::describe;
+use self::said::describe;
 use self::staging::PostgresPublication;
 use self::table::PostgresTable;
 use super::capabilities::Capabilities;
 use super::contract::Table;
 use super::exporter::{Exporter, Opening, Target};
+use super::missing_right::MissingRight;
 use super::plan::PlannedStep;
 use super::publication::{Publication, PublishedKey};
+use crate::messages;
 use elt_base::error::Result;
 use elt_base::secret::Secret;
 use elt_connect::postgres::PostgresServer;
@@ -91,6 +95,19 @@ impl Target for PostgresTarget<'_> {
             }
         };
         Ok(format!("Postgres {version} at `{}`, schema `{}`", server.name(), self.schema))
+    }
+
+    fn missing_rights(&self, tables: &[String]) -> Result<Vec<MissingRight>> {
+        let server = PostgresServer::new(self.uri, "elt debug")?;
+        let places: Vec<_> = tables
+            .iter()
+            .map(|label| match label.split_once('.') {
+                Some((schema, name)) => (schema.to_owned(), name.to_owned()),
+                None => (self.schema.to_owned(), label.clone()),
+            })
+            .collect();
+        let found = rights::missing(&mut server.connect()?, self.schema, &places);
+        found.map_err(|error| messages::export_postgres("asking for its rights", None, describe(&error)))
     }
 
     fn plan(&self, publication: &Publication, policy: ExportPolicy) -> Result<Vec<PlannedStep>> {

@@ -5,8 +5,8 @@
 use postgres::types::Type;
 use postgres::{Client, Transaction};
 
-use super::copy::describe;
 use super::names::qualified;
+use super::said::describe;
 use super::statements::{OWN_OBJECTS, OWN_SCHEMA};
 use crate::messages;
 use elt_base::error::Result;
@@ -16,25 +16,33 @@ const SETUP_LOCK: i64 = 0x65_6c_74;
 
 /// Creates the missing parts of elt's own schema; does not change existing parts.
 pub fn make_own_schema(client: &mut Client) -> Result<(), postgres::Error> {
-    let missing = |client: &mut Transaction<'_>| -> Result<Vec<&str>, postgres::Error> {
-        let mut statements = Vec::new();
-        for (is_there, create) in OWN_OBJECTS {
-            if !client.query_typed_one(&format!("select {is_there}"), &[])?.get::<_, bool>(0) {
-                statements.push(create);
-            }
-        }
-        Ok(statements)
-    };
     let mut transaction = client.transaction()?;
-    if missing(&mut transaction)?.is_empty() {
+    if missing_objects(&mut transaction)?.is_empty() {
         return transaction.commit();
     }
     transaction.execute_typed("select pg_advisory_xact_lock($1)", &[(&SETUP_LOCK, Type::INT8)])?;
     // Check again, because another run may have created it meanwhile.
-    for statement in missing(&mut transaction)? {
+    make_own_schema_in(&mut transaction)?;
+    transaction.commit()
+}
+
+/// The same, in an open transaction.
+pub fn make_own_schema_in(transaction: &mut Transaction<'_>) -> Result<(), postgres::Error> {
+    for statement in missing_objects(transaction)? {
         transaction.batch_execute(statement)?;
     }
-    transaction.commit()
+    Ok(())
+}
+
+/// The statements that create what is missing.
+fn missing_objects(transaction: &mut Transaction<'_>) -> Result<Vec<&'static str>, postgres::Error> {
+    let mut statements = Vec::new();
+    for (is_there, create) in OWN_OBJECTS {
+        if !transaction.query_typed_one(&format!("select {is_there}"), &[])?.get::<_, bool>(0) {
+            statements.push(create);
+        }
+    }
+    Ok(statements)
 }
 
 /// Whether the schema exists; fails if it does not and this role may not create it.

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 use postgres::Client;
 use postgres::types::Type;
 
-use super::copy::describe;
 use super::fit::{self, fit};
 use super::names::qualified;
+use super::said::describe;
 use super::table::PostgresTable;
 use super::{catalog, migration, object_names};
 use crate::messages;

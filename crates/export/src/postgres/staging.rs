@@ -9,7 +9,7 @@ use postgres::types::Type;
 use postgres::{Client, SimpleQueryMessage, SimpleQueryRow, Transaction};
 
 use super::capabilities::CAPABILITIES;
-use super::copy::{self, describe};
+use super::copy;
 use super::definition::Definition;
 use super::field::CopyField;
 use super::lock::{AdvisoryLock, begin_holding, lock_key};
@@ -17,9 +17,10 @@ use super::names::{names, qualified};
 use super::own_schema::{drop_staging_tables, make_own_schema, schema_exists};
 use super::plan::{PostgresPlan, plan};
 use super::quarantine::{self, SetAside};
+use super::said::describe;
 use super::statements::{self, KeyName, OWN_SCHEMA};
 use super::table::{IDENTIFIER_BYTES_MAX, PostgresTable};
-use super::{catalog, object_names, target_types, violations, watch};
+use super::{catalog, object_names, rights, target_types, violations, watch};
 use crate::capabilities::Capabilities;
 use crate::changes::{Changes, FRESH, TextRows};
 use crate::difference::Difference;
@@ -93,10 +94,17 @@ impl PostgresPublication {
         let server = PostgresServer::new(uri, &format!("elt {}/{}", publication.project, publication.target))?;
         let mut main = server.connect()?;
         let failed = |error: postgres::Error| messages::export_postgres("reading its catalog", None, describe(&error));
-        make_own_schema(&mut main).map_err(|error| match error.as_db_error() {
-            Some(_) => messages::export_no_own_schema(describe(&error)),
-            None => failed(error),
-        })?;
+        if let Err(error) = make_own_schema(&mut main) {
+            let existing: Vec<_> = tables.iter().map(|table| (table.schema.clone(), table.name.clone())).collect();
+            let missing = rights::missing(&mut main, schema, &existing).unwrap_or_default();
+            return Err(match error.as_db_error() {
+                Some(_) if !missing.is_empty() => {
+                    messages::export_missing_rights(&format!("Postgres schema `{schema}`"), &missing)
+                }
+                Some(_) => messages::export_no_own_schema(describe(&error)),
+                None => failed(error),
+            });
+        }
         let mut holder = server.connect()?;
         begin_holding(&mut holder)?;
         // Locks all schemas that it publishes to. All publications use the same order, so that no two wait for each

@@ -10,7 +10,7 @@ use postgres::Client;
 use postgres::types::Type;
 
 use super::catalog::PostgresCatalog;
-use super::copy::describe;
+use super::said::describe;
 use super::table::PostgresTable;
 use super::values::{KnownType, Labels};
 use crate::messages;

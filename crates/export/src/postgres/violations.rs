@@ -5,7 +5,8 @@
 
 use postgres::Client;
 
-use super::copy::{self, describe};
+use super::copy;
+use super::said::describe;
 use super::statements;
 use super::table::PostgresTable;
 use crate::changes::Changes;
