@@ -31,3 +31,4 @@ mod servers;
 mod shop;
 mod tidy;
 mod wire;
+mod written_rows;

@@ -28,6 +28,7 @@ mod quarantine;
 mod staging;
 mod statements;
 mod table;
+mod table_transaction;
 mod target_types;
 mod times;
 mod values;
