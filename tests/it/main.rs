@@ -36,3 +36,4 @@ mod shop;
 mod silence;
 mod tidy;
 mod wire;
+mod written_rows;

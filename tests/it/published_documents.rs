@@ -7,6 +7,7 @@ use mongodb::bson::{Bson, Document, doc};
 
 use crate::project::Project;
 use crate::servers::{Mongo, MongoDatabase};
+use crate::wire::{Fate, Side, Wire};
 
 const PROFILES: &str = "[project]\nname = \"shop\"\n[project.vars]\nday = 1\n[target.dev]\nthreads = 2\n\
     [target.dev.export]\ntype = \"mongodb\"\nuri = \"${MONGODB_URI}\"\ndatabase = \"${MONGODB_DATABASE}\"\n";
@@ -149,4 +150,27 @@ fn fields_of_others_stay() {
     let found = mongo.documents("customers").into_iter().find(|found| found.get_i64("_id").is_ok_and(|id| id == 5));
     let found = found.expect("a document");
     assert_eq!((found.get_str("note").expect("theirs"), found.get_str("title").expect("ours")), ("theirs", "day 1"));
+}
+
+/// A publication into a collection of others that was cut off amid its documents: the next run knows which are its own.
+#[test]
+fn documents_of_a_publication_that_was_cut_off_are_known() {
+    let mongo = Mongo::shared().database();
+    mongo.insert("customers", vec![doc! { "_id": "theirs" }]);
+    let wire = Wire::before(&mongo.uri);
+    let mut project = project(&mongo);
+    project.set("MONGODB_URI", &wire.uri);
+    for number in [1, 20] {
+        // The record comes last.
+        let is_record = |text: &str| text.contains("_elt_publications") && text.contains("done");
+        wire.judge(move |message| match message.from == Side::Client && is_record(&message.text) {
+            true => Fate::CutBefore,
+            false => Fate::Pass,
+        });
+        project.elt(&["build", "--vars", &day(number)]).exits(1);
+        wire.judge(|_| Fate::Pass);
+        project.elt(&["export"]).ok();
+        assert_eq!(mongo.count("customers"), 301);
+    }
+    project.elt(&["export", "--verify"]).ok();
 }

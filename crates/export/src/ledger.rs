@@ -135,6 +135,8 @@ impl<'a> Ledger<'a> {
     /// tables in full, even if the ids match.
     pub fn reconcile(mut self, target: Option<&str>, is_distrusted: bool) -> Result<Reconciled<'a>> {
         let is_committed = target.is_some() && target == self.pending.as_deref() && target != self.current.as_deref();
+        let is_cut_off =
+            target.zip(self.pending.as_deref()).is_some_and(|(target, pending)| target == cut_off(pending));
         if let (true, Some(id)) = (is_committed, self.pending.take()) {
             let promotions = self
                 .store
@@ -145,8 +147,6 @@ impl<'a> Ledger<'a> {
             self.store.transact(&statements)?;
             self.current = Some(id);
         }
-        let is_cut_off =
-            target.zip(self.pending.as_deref()).is_some_and(|(target, pending)| target == cut_off(pending));
         if is_cut_off {
             let claims = "select statement from _elt.publication_pending where position < 0 order by position desc";
             let claims = self.store.rows(claims)?;
@@ -154,7 +154,6 @@ impl<'a> Ledger<'a> {
                 claims.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect();
             statements.extend(set_state(self.current.as_deref(), None));
             self.store.transact(&statements)?;
-            self.pending = None;
         }
         let is_same = target == self.current.as_deref();
         let mut recorded = BTreeMap::new();

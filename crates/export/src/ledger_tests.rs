@@ -68,6 +68,20 @@ fn compares_itself_with_the_target() {
 }
 
 #[test]
+fn knows_the_keys_of_a_publication_that_was_cut_off() {
+    let run = |target: &str| {
+        let store = Remembered::at(Some("a"), Some("b"));
+        Ledger::open(&store).and_then(|ledger| ledger.reconcile(Some(target), false)).expect("a ledger");
+        store.last()
+    };
+    assert_eq!(
+        run("b, cut off").last().map(String::as_str),
+        Some("insert into _elt.publication_state values ('a', null)")
+    );
+    assert_eq!(run("c, cut off"), Vec::<String>::new());
+}
+
+#[test]
 fn compares_only_what_is_comparable() {
     let table = table();
     let delta = Delta::new(&table, "t", "v1.5.6", Shape::Flat);

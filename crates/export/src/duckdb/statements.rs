@@ -56,6 +56,11 @@ impl Dialect for DuckdbDialect {
     fn same_key(&self, there: &str, here: &str) -> String {
         format!("{there} is not distinct from {here}")
     }
+
+    /// Texts are ordered by their bytes.
+    fn bytes(&self, text: &str) -> String {
+        text.to_owned()
+    }
 }
 
 impl DuckdbTable {

@@ -2,6 +2,8 @@
 //!
 //! Runs the SQL of `statements` in the order of the steps. Knows no driver.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::attach::attach;
@@ -15,7 +17,9 @@ use crate::exporter::Opening;
 use crate::messages;
 use crate::others::Others;
 use crate::publication::{Counts, Coverage};
-use crate::target::{Answer, Applying, OpenPublication, Opened, PublicationRecord, Staged, Staging, TOOL, Work};
+use crate::target::{
+    Answer, Applying, OpenPublication, Opened, PublicationRecord, Staged, Staging, TOOL, UniqueSet, Work, refuse_twins,
+};
 use elt_base::cancel::Cancel;
 use elt_base::error::{Error, Result};
 use elt_base::schema::{literal, quote};
@@ -169,6 +173,32 @@ impl<'a> DuckdbPublication<'a> {
         Ok(if is_delta && !table.keeps_others { (staged.counts.inserted, staged.counts.updated) } else { counts })
     }
 
+    /// If rows have the same value in a unique column: an error that names them. Else the unchanged error.
+    fn explained(&self, table: &DuckdbTable, staged: &StagedQueries, error: Error) -> Error {
+        if !error.causes().iter().any(|cause| cause.to_lowercase().contains("duplicate key")) {
+            return error;
+        }
+        // An error ends the transaction: the rows are looked for in the state before it.
+        let _ = (self.engine)("rollback");
+        let label = table.table.label.as_str();
+        // What cannot be asked now explains nothing.
+        let mut ask =
+            |sql: &str| -> Result<TextRows> { Ok(self.run("comparing", Some(label), sql).unwrap_or_default()) };
+        let sets = ask(&format!(
+            "select array_to_string(constraint_column_names, chr(31)) from duckdb_constraints() \
+             where database_name = '{CATALOG}' and schema_name = {} and table_name = {} and constraint_type = 'UNIQUE'",
+            literal(&table.schema),
+            literal(&table.name)
+        ));
+        let there = sets.unwrap_or_default().into_iter().flatten().flatten();
+        let there = there.map(|columns| columns.split('\u{1f}').map(str::to_owned).collect());
+        let declared = table.table.unique.iter().map(|unique| unique.columns.clone());
+        let columns: BTreeSet<Vec<String>> = there.chain(declared).collect();
+        let sets = columns.into_iter().map(|columns| UniqueSet { columns, nullable: Vec::new(), is_plain: true });
+        let merge = table.comparison(&staged.queries, staged.coverage);
+        refuse_twins(&merge, label, &sets.collect::<Vec<_>>(), &mut ask).err().unwrap_or(error)
+    }
+
     /// Creates the indexes of others again, in the schema that their statements are written for.
     fn restore_indexes(&self, table: &DuckdbTable) -> Result<()> {
         if table.their_indexes.is_empty() {
@@ -288,11 +318,12 @@ impl Applying for DuckdbPublication<'_> {
         let (table, Some(staged)) = (&self.tables[work.index], &work.staged) else { return Ok((0, 0)) };
         let label = table.table.label.as_str();
         if table.step != TableStep::Nothing {
-            return Ok((self.make(table, &staged.queries.rows)?, 0));
+            let made = self.make(table, &staged.queries.rows);
+            return made.map(|inserted| (inserted, 0)).map_err(|error| self.explained(table, staged, error));
         }
         match table.table.key.is_empty() {
             true => Ok((self.count("replacing", label, &table.fill(&staged.queries.rows))?, 0)),
-            false => self.put(table, staged),
+            false => self.put(table, staged).map_err(|error| self.explained(table, staged, error)),
         }
     }
 

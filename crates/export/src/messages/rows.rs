@@ -81,3 +81,13 @@ pub(crate) fn export_own_made_again(shown: &str, steps: &[String]) -> Error {
     error
         .hint("nothing was published; set `rows: all` under `export` in the model's config if all rows are the model's")
 }
+
+/// `lines`: pairs of rows that have the same value in unique columns.
+pub(crate) fn export_not_unique(table: &str, columns: &[String], lines: &[String]) -> Error {
+    let mut error =
+        Error::failed(format!("rows of `{table}` have the same `{}`, which is unique", columns.join("`, `")));
+    for line in lines {
+        error = error.because(line);
+    }
+    error.hint("nothing was published; make the values different in the model's SQL, or publish one of the rows")
+}

@@ -10,14 +10,12 @@ use mysql::prelude::Queryable;
 
 use super::capabilities::CAPABILITIES;
 use super::lock::NamedLock;
-use super::staging::{MysqlPublication, MysqlStaged, text_rows};
+use super::staging::{MysqlPublication, MysqlStaged};
 use super::statements::{self, place};
-use crate::changes::TextRows;
+use super::table_transaction::MysqlTableTransaction;
 use crate::messages;
 use crate::publication::Coverage;
-use crate::target::{
-    Account, Answer, Applying, Merge, PublicationRecord, SqlTransaction, StagedRows, TOOL, Work, wait_for,
-};
+use crate::target::{Account, Answer, Applying, Merge, PublicationRecord, StagedRows, TOOL, Work, wait_for};
 use elt_base::error::{Error, Result};
 use elt_connect::mysql::Statements as _;
 use elt_connect::mysql::{describe, is_lost};
@@ -107,6 +105,7 @@ impl MysqlPublication {
             table: &table.name,
             merge,
             staged,
+            unique: &plan.unique,
             keeps_others: plan.keeps_others,
             on_conflict: table.contract.on_conflict,
             hands: &plan.hands,
@@ -115,7 +114,7 @@ impl MysqlPublication {
     }
 
     /// Whether a table of others has a foreign key that acts on ours.
-    fn others_act(&self) -> bool {
+    pub(super) fn others_act(&self) -> bool {
         let ours = |name: &(String, String)| (0..self.tables.len()).any(|index| self.name(index) == *name);
         self.catalog.foreign_keys.iter().any(|key| key.acts && ours(&key.to) && !ours(&key.from))
     }
@@ -126,7 +125,7 @@ impl MysqlPublication {
     }
 
     /// Runs a statement of the transaction; returns how many rows it changed.
-    fn run(&self, during: &str, index: usize, statement: &str) -> Result<u64> {
+    pub(super) fn run(&self, during: &str, index: usize, statement: &str) -> Result<u64> {
         self.cancel.check()?;
         let mut main = self.main.lock();
         main.run(statement).map_err(failed(during, Some(&self.tables[index].name)))?;
@@ -191,24 +190,6 @@ impl MysqlPublication {
             }
         }
         Ok(())
-    }
-}
-
-/// One table's statements of the transaction.
-struct MysqlTableTransaction<'a> {
-    publication: &'a MysqlPublication,
-    index: usize,
-}
-
-impl SqlTransaction for MysqlTableTransaction<'_> {
-    fn change(&mut self, during: &str, sql: &str) -> Result<u64> {
-        self.publication.run(during, self.index, sql)
-    }
-
-    fn ask(&mut self, sql: &str) -> Result<TextRows> {
-        self.publication.cancel.check()?;
-        let table = &self.publication.tables[self.index].name;
-        text_rows(&mut self.publication.main.lock(), sql).map_err(failed("checking", Some(table)))
     }
 }
 

@@ -8,7 +8,7 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, Error};
 
 use super::statements::text;
-use crate::target::ExistingColumn;
+use crate::target::{ExistingColumn, UniqueSet};
 
 /// Database and name.
 pub type Name = (String, String);
@@ -23,6 +23,8 @@ pub struct ExistingMysqlTable {
     pub columns: Vec<ExistingColumn>,
     pub has_primary_key: bool,
     pub unique: Vec<Vec<String>>,
+    /// Each unique index, the key's too.
+    pub unique_sets: Vec<UniqueSet>,
     /// Triggers: elt makes none.
     pub hands: Vec<String>,
 }
@@ -89,23 +91,31 @@ pub fn read(connection: &mut Conn, own: &str, databases: &[String]) -> Result<My
             table.hands.push(format!("trigger `{trigger}` of others runs when rows are written"));
         }
     }
-    let unique: Vec<(String, String, String, String)> = connection.query(format!(
-        "select table_schema, table_name, index_name, column_name from information_schema.statistics \
-         where table_schema in ({list}) and non_unique = 0 and sub_part is null and column_name is not null \
+    type IndexRow = (String, String, String, Option<String>, Option<u32>, Option<String>);
+    let unique: Vec<IndexRow> = connection.query(format!(
+        "select table_schema, table_name, index_name, column_name, sub_part, nullable \
+         from information_schema.statistics where table_schema in ({list}) and non_unique = 0 \
          order by table_schema, table_name, index_name, seq_in_index"
     ))?;
     let mut last = None;
-    for (database, table, index, column) in unique {
+    for (database, table, index, column, part, nullable) in unique {
         let Some(standing) = catalog.tables.get_mut(&(database.clone(), table.clone())) else { continue };
         standing.has_primary_key |= index == "PRIMARY";
         let this = Some((database, table, index));
         if this != last {
-            standing.unique.push(Vec::new());
+            standing.unique_sets.push(UniqueSet { is_plain: true, ..UniqueSet::default() });
             last = this;
         }
-        if let Some(columns) = standing.unique.last_mut() {
-            columns.push(column);
+        let Some(set) = standing.unique_sets.last_mut() else { continue };
+        // An expression has no column.
+        set.is_plain &= column.is_some() && part.is_none();
+        if nullable.as_deref() == Some("YES") {
+            set.nullable.extend(column.clone());
         }
+        set.columns.extend(column);
+    }
+    for table in catalog.tables.values_mut() {
+        table.unique = table.unique_sets.iter().filter(|set| set.is_plain).map(|set| set.columns.clone()).collect();
     }
     type KeyRow = (String, String, String, String, String, String, String, Option<String>, Option<String>);
     let keys: Vec<KeyRow> = connection.query(format!(

@@ -117,7 +117,14 @@ mod tests {
     fn check_fit(is_ours: bool, columns: Vec<ExistingColumn>, unique: &[&str], expected: Result<&[&str], &[&str]>) {
         let engine = Some("InnoDB".into());
         let unique: Vec<Vec<String>> = vec![unique.iter().map(|name| name.to_string()).collect()];
-        let there = ExistingMysqlTable { is_ours, engine, columns, has_primary_key: true, unique, hands: Vec::new() };
+        let there = ExistingMysqlTable {
+            is_ours,
+            engine,
+            columns,
+            has_primary_key: true,
+            unique,
+            ..ExistingMysqlTable::default()
+        };
         let plain = contract::Table::plain("t", &[("id", "BIGINT"), ("amount", "DECIMAL(38,2)")], &["id"]);
         let mut table = MysqlTable::of(&plain, "d", Flavour::MariaDb).expect("a table");
         let found = fit(&mut table, &there).map(|fit| fit.alterations);

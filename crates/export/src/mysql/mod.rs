@@ -19,6 +19,7 @@ mod plan;
 mod staging;
 mod statements;
 mod table;
+mod table_transaction;
 
 use self::capabilities::CAPABILITIES;
 use self::staging::MysqlPublication;

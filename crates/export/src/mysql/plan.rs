@@ -2,12 +2,12 @@
 //!
 //! Pure. Knows no connection: `catalog` reads the existing tables.
 
-use super::catalog::{MysqlCatalog, Name};
+use super::catalog::{ExistingMysqlTable, MysqlCatalog, Name};
 use super::fit::{self, MysqlFit};
 use super::table::MysqlTable;
 use crate::contract::ForeignKey;
 use crate::messages;
-use crate::target::keeps_others;
+use crate::target::{ExistingColumn, UniqueSet, keeps_others};
 use elt_base::error::{Error, Result};
 use elt_project::OnContractChange;
 
@@ -19,6 +19,10 @@ pub struct MysqlPlan {
     pub foreign_keys: Vec<ForeignKey>,
     /// Rows of others stay.
     pub keeps_others: bool,
+    /// The unique indexes beside the key, with the columns' names as the publication spells them.
+    pub unique: Vec<UniqueSet>,
+    /// The columns of others that a row keeps.
+    pub others: Vec<String>,
     /// The triggers of others, which may change rows as they are written.
     pub hands: Vec<String>,
 }
@@ -94,8 +98,42 @@ pub fn plan(
             fit,
             foreign_keys,
             keeps_others: keeps_others(table.contract.rows, there.map(|there| there.is_ours)),
+            unique: there.map_or_else(|| declared(table), |there| beside_key(table, there)),
+            others: there.map(|there| others(table, there)).unwrap_or_default(),
             hands: there.map(|there| there.hands.clone()).unwrap_or_default(),
         });
     }
     Error::many(errors).map_or(Ok((plans, notes)), Err)
+}
+
+fn beside_key(table: &MysqlTable, there: &ExistingMysqlTable) -> Vec<UniqueSet> {
+    let ours = |name: &String| {
+        let column = table.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name));
+        column.map_or(name, |column| &column.name).clone()
+    };
+    let sets = there.unique_sets.iter().map(|set| UniqueSet {
+        columns: set.columns.iter().map(ours).collect(),
+        nullable: set.nullable.iter().map(ours).collect(),
+        ..set.clone()
+    });
+    let is_key = |set: &UniqueSet| {
+        set.is_plain && set.columns.len() == table.key.len() && set.columns.iter().all(|name| table.key.contains(name))
+    };
+    sets.filter(|set| !is_key(set)).collect()
+}
+
+/// The unique indexes of a table that is created.
+fn declared(table: &MysqlTable) -> Vec<UniqueSet> {
+    let unique = table.contract.unique.iter().map(|unique| &unique.columns);
+    let indexes = table.contract.indexes.iter().filter(|index| index.unique).map(|index| &index.columns);
+    let set = |columns: &Vec<String>| UniqueSet { columns: columns.clone(), nullable: Vec::new(), is_plain: true };
+    unique.chain(indexes).map(set).collect()
+}
+
+/// The columns that no publication fills, and that can be written.
+fn others(table: &MysqlTable, there: &ExistingMysqlTable) -> Vec<String> {
+    let is_other = |theirs: &&ExistingColumn| {
+        !theirs.is_generated && !table.columns.iter().any(|column| column.name.eq_ignore_ascii_case(&theirs.name))
+    };
+    there.columns.iter().filter(is_other).map(|theirs| theirs.name.clone()).collect()
 }

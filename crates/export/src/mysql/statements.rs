@@ -171,7 +171,7 @@ impl Dialect for MysqlDialect {
     }
 
     fn bytes(&self, text: &str) -> String {
-        format!("({text}) collate utf8mb4_bin")
+        format!("cast({text} as binary)")
     }
 
     fn join(&self) -> &'static str {

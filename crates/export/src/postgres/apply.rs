@@ -14,16 +14,14 @@ use super::migration::{self, MigrationStep, When};
 use super::names::qualified;
 use super::own_schema::drop_staging_tables;
 use super::said::describe;
-use super::staging::{PostgresPublication, PostgresStaged, text_rows};
+use super::staging::{PostgresPublication, PostgresStaged};
 use super::statements::{OWN_SCHEMA, default_grants};
 use super::table::PostgresTable;
+use super::table_transaction::PostgresTableTransaction;
 use super::{quarantine, statements, watch};
-use crate::changes::TextRows;
 use crate::messages;
 use crate::publication::Coverage;
-use crate::target::{
-    Account, Answer, Applying, Merge, PublicationRecord, SqlTransaction, StagedRows, TOOL, Which, Work, wait_for,
-};
+use crate::target::{Account, Answer, Applying, Merge, PublicationRecord, StagedRows, TOOL, Which, Work, wait_for};
 use elt_base::error::{Error, Result};
 use elt_base::schema::quote;
 
@@ -40,7 +38,7 @@ impl PostgresPublication {
     }
 
     /// Runs a statement of the transaction; returns how many rows it changed.
-    fn run(&self, during: &str, table: &str, statement: &str) -> Result<u64> {
+    pub(super) fn run(&self, during: &str, table: &str, statement: &str) -> Result<u64> {
         self.cancel.check()?;
         self.main.lock().execute_typed(statement, &[]).map_err(|error| failed(during, Some(table), &error))
     }
@@ -59,6 +57,7 @@ impl PostgresPublication {
             table: &table.name,
             merge,
             staged,
+            unique: &plan.unique,
             keeps_others: plan.keeps_others,
             on_conflict: table.on_conflict,
             hands: &plan.hands,
@@ -180,23 +179,6 @@ impl PostgresPublication {
     }
 }
 
-/// One table's statements of the transaction.
-struct PostgresTableTransaction<'a> {
-    publication: &'a PostgresPublication,
-    table: &'a str,
-}
-
-impl SqlTransaction for PostgresTableTransaction<'_> {
-    fn change(&mut self, during: &str, sql: &str) -> Result<u64> {
-        self.publication.run(during, self.table, sql)
-    }
-
-    fn ask(&mut self, sql: &str) -> Result<TextRows> {
-        self.publication.cancel.check()?;
-        text_rows(&mut self.publication.main.lock(), sql).map_err(|error| failed("checking", Some(self.table), &error))
-    }
-}
-
 /// The map of surrogate keys: an assigned id is never removed.
 fn is_key_map(table: &PostgresTable) -> bool {
     table.schema == OWN_SCHEMA && table.name == "keys"
@@ -251,7 +233,7 @@ impl Applying for PostgresPublication {
         let table = &self.tables[work.index];
         let Some(staged) = work.staged.as_ref().filter(|_| !is_key_map(table)) else { return Ok(0) };
         let Some(merge) = self.merge(work.index, staged.coverage) else { return Ok(0) };
-        let mut transaction = PostgresTableTransaction { publication: self, table: &table.name };
+        let mut transaction = PostgresTableTransaction { publication: self, index: work.index };
         self.account(work.index, &merge, &staged.staged).delete(&mut transaction)
     }
 
@@ -266,7 +248,7 @@ impl Applying for PostgresPublication {
             keep_given(&mut self.main.lock(), &merge, table)?;
             return Ok((self.run("inserting into", &table.name, &merge.insert(false))?, 0));
         }
-        let mut transaction = PostgresTableTransaction { publication: self, table: &table.name };
+        let mut transaction = PostgresTableTransaction { publication: self, index: work.index };
         self.account(work.index, &merge, &staged.staged).write(false, &mut transaction)
     }
 

@@ -11,7 +11,7 @@ use super::definition::{DefinedIndex, Definition, object_text};
 use super::fit::{ExistingPostgresTable, StrayName};
 use super::names::{is_stray, names};
 use super::table::PostgresTable;
-use crate::target::ExistingColumn;
+use crate::target::{ExistingColumn, UniqueSet};
 
 /// Every table, view and the like of some schemas, by schema and name.
 pub type PostgresCatalog = BTreeMap<(String, String), ExistingPostgresTable>;
@@ -123,17 +123,25 @@ fn read_columns(client: &mut Client, schemas: &[String], tables: &mut PostgresCa
 fn read_unique(client: &mut Client, schemas: &[String], tables: &mut PostgresCatalog) -> Result<(), Error> {
     let indexes = client.query_typed(
         "select c.relname::text, i.indisprimary, array(select a.attname::text from unnest(i.indkey[0:i.indnkeyatts - 1]) k \
-         join pg_attribute a on a.attrelid = c.oid and a.attnum = k), n.nspname::text \
+         join pg_attribute a on a.attrelid = c.oid and a.attnum = k), i.indpred is null and i.indexprs is null, \
+         coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false), n.nspname::text \
          from pg_index i join pg_class c on c.oid = i.indrelid join pg_namespace n on n.oid = c.relnamespace \
-         where n.nspname = any($1) and i.indisunique and i.indisvalid and i.indimmediate and i.indpred is null \
-         and i.indexprs is null",
+         where n.nspname = any($1) and i.indisunique and i.indisvalid and i.indimmediate",
         &[(&schemas, Type::TEXT_ARRAY)],
     )?;
     for row in indexes {
-        if let Some(table) = tables.get_mut(&place(&row)) {
+        let Some(table) = tables.get_mut(&place(&row)) else { continue };
+        let (columns, is_plain): (Vec<String>, bool) = (row.get(2), row.get(3));
+        let may_be_null = |name: &&String| table.columns.iter().any(|column| column.name == **name && !column.not_null);
+        let nullable = match row.get(4) {
+            true => Vec::new(),
+            false => columns.iter().filter(may_be_null).cloned().collect(),
+        };
+        if is_plain {
             table.has_primary_key |= row.get::<_, bool>(1);
-            table.unique.push(row.get(2));
+            table.unique.push(columns.clone());
         }
+        table.unique_sets.push(UniqueSet { columns, nullable, is_plain });
     }
     Ok(())
 }

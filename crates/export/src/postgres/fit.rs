@@ -9,7 +9,7 @@ use super::definition::Definition;
 use super::names::names;
 use super::table::{PostgresForeignKey, PostgresTable};
 use crate::postgres_type::PostgresType;
-use crate::target::{CheckedTable, ExistingColumn, Fitting, check};
+use crate::target::{CheckedTable, ExistingColumn, Fitting, UniqueSet, check};
 
 /// A table that exists in the target schema.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub struct ExistingPostgresTable {
     pub has_primary_key: bool,
     /// The columns of each unique index that covers all rows and is checked at once.
     pub unique: Vec<Vec<String>>,
+    /// Each unique index that is checked at once, the key's too.
+    pub unique_sets: Vec<UniqueSet>,
     pub foreign_keys: Vec<ExistingPostgresKey>,
     /// The names of its constraints and indexes.
     pub object_names: BTreeSet<String>,

@@ -31,6 +31,7 @@ mod said;
 mod staging;
 mod statements;
 mod table;
+mod table_transaction;
 mod target_types;
 mod times;
 mod values;

@@ -4,12 +4,12 @@
 
 use super::catalog::PostgresCatalog;
 use super::definition::DefinedColumn;
-use super::fit::{self, PostgresFit};
+use super::fit::{self, ExistingPostgresTable, PostgresFit};
 use super::migration::{self, MigrationStep};
 use super::object_names::shared_quarantine;
 use super::table::{PostgresForeignKey, PostgresTable};
 use crate::messages;
-use crate::target::keeps_others;
+use crate::target::{ExistingColumn, UniqueSet, keeps_others};
 use elt_base::error::{Error, Result};
 use elt_project::{ExportPolicy, OnContractChange};
 
@@ -35,6 +35,10 @@ pub struct PostgresPlan {
     pub hands: Vec<String>,
     /// Row security applies to this role.
     pub hides_rows: bool,
+    /// The unique indexes beside the key.
+    pub unique: Vec<UniqueSet>,
+    /// The columns of others that a row keeps.
+    pub others: Vec<String>,
 }
 
 impl PostgresPlan {
@@ -116,6 +120,8 @@ pub fn plan(
             keeps_others,
             hands: there.map(|there| there.hands.clone()).unwrap_or_default(),
             hides_rows: there.is_some_and(|there| there.hides_rows),
+            unique: there.map(|there| beside_key(table, there)).unwrap_or_default(),
+            others: there.map(|there| others(table, there)).unwrap_or_default(),
             fit,
             is_ours: ours.is_some(),
             has_quarantine: standing.contains_key(&(table.schema.clone(), table.beside.clone())),
@@ -125,4 +131,18 @@ pub fn plan(
         });
     }
     Error::many(errors).map_or(Ok((plans, notes)), Err)
+}
+
+fn beside_key(table: &PostgresTable, there: &ExistingPostgresTable) -> Vec<UniqueSet> {
+    let is_key = |set: &UniqueSet| {
+        set.is_plain && set.columns.len() == table.key.len() && set.columns.iter().all(|name| table.key.contains(name))
+    };
+    there.unique_sets.iter().filter(|set| !is_key(set)).cloned().collect()
+}
+
+/// The columns that no publication fills, and that can be written.
+fn others(table: &PostgresTable, there: &ExistingPostgresTable) -> Vec<String> {
+    let is_other =
+        |theirs: &&ExistingColumn| table.column(&theirs.name).is_none() && (!theirs.is_generated || theirs.is_identity);
+    there.columns.iter().filter(is_other).map(|theirs| theirs.name.clone()).collect()
 }

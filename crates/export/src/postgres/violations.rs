@@ -6,11 +6,14 @@
 use postgres::Client;
 
 use super::copy;
+use super::names::names;
 use super::said::describe;
-use super::statements;
+use super::statements::{self, PostgresDialect};
 use super::table::PostgresTable;
 use crate::changes::Changes;
+use crate::difference::{KEYS_SHOWN, shown_keys};
 use crate::messages;
+use crate::target::Dialect as _;
 use elt_base::cancel::Cancel;
 use elt_base::error::Result;
 use elt_base::schema::quote;
@@ -31,35 +34,54 @@ pub fn lines(
     let statement = statements::copy_rows(place, table, false);
     copy::copy(&mut transaction, &statement, table, &columns, cancel, |sink| changes.rows(sink))?;
     let mut lines = Vec::new();
-    for (what, query) in questions(table, place) {
+    for (what, query, keys) in questions(table, place) {
         cancel.check()?;
         let count: i64 = transaction.query_typed_one(&query, &[]).map_err(failed)?.get(0);
         if count > 0 {
-            lines.push(format!("{what}: {count} row{}", if count == 1 { "" } else { "s" }));
+            let mut shown = Vec::new();
+            if let Some(keys) = keys.filter(|_| !table.key.is_empty()) {
+                let rows = transaction.query(&keys, &[]).map_err(failed)?;
+                shown = rows.iter().map(|row| row.get::<_, String>(0)).collect();
+            }
+            let shown = shown_keys(&table.key, &shown, count.unsigned_abs());
+            lines.push(format!("{what}: {count} row{}{shown}", if count == 1 { "" } else { "s" }));
         }
     }
     Ok(lines)
 }
 
-/// The constraints of a contract on a table's own rows, each with the query that counts the rows that violate it.
-fn questions(table: &PostgresTable, place: &str) -> Vec<(String, String)> {
+/// The constraints of a contract on a table's own rows, each with the query that counts the rows that violate it, and,
+/// for unique values, the query of some of the rows' keys.
+fn questions(table: &PostgresTable, place: &str) -> Vec<(String, String, Option<String>)> {
     let mut questions = Vec::new();
     for column in table.columns.iter().filter(|column| column.not_null) {
         let query = format!("select count(*) from {place} where {} is null", quote(&column.name));
-        questions.push((format!("column `{}` contains NULL, but is declared not null", column.name), query));
+        questions.push((format!("column `{}` contains NULL, but is declared not null", column.name), query, None));
     }
     for check in &table.checks {
         let what = match &check.name {
             Some(name) => format!("check `{name}` ({})", check.expression),
             None => format!("check ({})", check.expression),
         };
-        questions.push((what, format!("select count(*) from {place} where not ({})", check.expression)));
+        questions.push((what, format!("select count(*) from {place} where not ({})", check.expression), None));
     }
     let unique = table.unique.iter().map(|unique| &unique.columns);
     let indexed = table.indexes.iter().filter(|index| index.unique).map(|index| &index.columns);
     for columns in std::iter::once(&table.key).chain(unique).chain(indexed).filter(|columns| !columns.is_empty()) {
         let named: Vec<_> = columns.iter().map(|name| format!("`{name}`")).collect();
-        questions.push((format!("{} not unique", named.join(", ")), super::migration::twins(place, columns)));
+        let key: Vec<_> = table.key.iter().map(|name| quote(name)).collect();
+        let columns_sql = names(columns);
+        let keys = format!(
+            "select {} from {place} where ({columns_sql}) in \
+             (select {columns_sql} from {place} group by {columns_sql} having count(*) > 1) order by {} limit {KEYS_SHOWN}",
+            PostgresDialect.key_text(&key),
+            columns_sql
+        );
+        questions.push((
+            format!("{} not unique", named.join(", ")),
+            super::migration::twins(place, columns),
+            Some(keys),
+        ));
     }
     questions
 }

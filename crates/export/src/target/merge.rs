@@ -137,6 +137,71 @@ impl Merge<'_> {
         Some(self.dialect.update(&self.target, &self.rows, &self.on(), &set, &condition))
     }
 
+    /// Whether a row differs from its staged row in some of these columns, as a condition.
+    pub fn differing_in(&self, names: &[String]) -> String {
+        format!("({})", self.differ(self.columns.iter().filter(|column| names.contains(&column.name))))
+    }
+
+    /// Sets columns to NULL in the rows that meet a condition.
+    pub fn park(&self, names: &[String], which: Which, condition: &str) -> String {
+        let set: Vec<_> = names.iter().map(|name| (self.dialect.quoted(name), "null".to_owned())).collect();
+        self.dialect.update(&self.target, &self.rows, &self.on(), &set, &self.of(which, condition))
+    }
+
+    /// The columns of a row as it is to be: their names, and the staged values, with the values there in the columns of
+    /// others.
+    pub fn rewritten(&self, others: &[String]) -> (String, String) {
+        let ours = self.columns.iter().filter(|column| column.exists);
+        let (mut names, mut values): (Vec<_>, Vec<_>) =
+            ours.map(|column| (self.name(column), format!("{} as {}", self.staged(column), self.name(column)))).unzip();
+        for name in others.iter().map(|name| self.dialect.quoted(name)) {
+            values.push(format!("t.{name}"));
+            names.push(name);
+        }
+        (names.join(", "), values.join(", "))
+    }
+
+    /// The condition of a statement that joins the target with its staged rows.
+    pub fn matched(&self, which: Which, condition: &str) -> String {
+        format!("{} and {}", self.on(), self.of(which, condition))
+    }
+
+    /// The keys, as text, of the first and the last of several staged rows with the same values in these columns.
+    pub fn twins_in(&self, names: &[String]) -> String {
+        let key: Vec<_> = self.keys().map(|column| format!("s.{}", self.name(column))).collect();
+        let text = self.dialect.bytes(&self.dialect.key_text(&key));
+        let columns: Vec<_> = self.columns.iter().filter(|column| names.contains(&column.name)).collect();
+        let by: Vec<_> = columns.iter().map(|column| self.staged(column)).collect();
+        let known: Vec<_> = columns.iter().map(|column| format!("s.{} is not null", self.name(column))).collect();
+        format!(
+            "select min({text}), max({text}) from {} as s where {} group by {} having count(*) > 1",
+            self.rows,
+            known.join(" and "),
+            by.join(", ")
+        )
+    }
+
+    /// The keys, as text, of staged rows and of rows there that are not staged, with the same values in these columns.
+    pub fn held(&self, names: &[String]) -> String {
+        let text = |of: &str| {
+            let key: Vec<_> = self.keys().map(|column| format!("{of}.{}", self.name(column))).collect();
+            self.dialect.key_text(&key)
+        };
+        let columns = self.columns.iter().filter(|column| names.contains(&column.name));
+        let same: Vec<_> = columns.map(|column| format!("t.{} = {}", self.name(column), self.staged(column))).collect();
+        format!(
+            "select {}, {} from {} as s {} {} as t on {} where {}{}",
+            text("s"),
+            text("t"),
+            self.rows,
+            self.dialect.join(),
+            self.target,
+            same.join(" and "),
+            self.none_in(&self.rows, "s"),
+            if self.is_marked() { format!(" and {}", self.none_in(&self.gone, "s")) } else { String::new() }
+        )
+    }
+
     /// Takes the fresh rows whose key exists in the target out of the staged rows.
     pub fn drop_conflicts(&self) -> String {
         self.dialect.delete_staged(&self.target, &self.rows, &self.on(), &self.of(Which::Fresh, "true"))

@@ -1,0 +1,89 @@
+//! One table's statements in the transaction of a publication, for the steps that all SQL targets share.
+//!
+//! Knows the transaction's connection, not the order of the steps.
+
+use postgres::SimpleQueryMessage;
+
+use super::copy::describe;
+use super::names::{names, qualified};
+use super::staging::{PostgresPublication, text_rows};
+use crate::changes::TextRows;
+use crate::messages;
+use crate::target::{Merge, SqlTransaction, Which};
+use elt_base::error::{Error, Result};
+use elt_base::schema::literal;
+
+pub struct PostgresTableTransaction<'a> {
+    pub publication: &'a PostgresPublication,
+    /// The table's position in the publication.
+    pub index: usize,
+}
+
+impl PostgresTableTransaction<'_> {
+    fn name(&self) -> &str {
+        &self.publication.tables[self.index].name
+    }
+
+    fn failed(&self, during: &str, error: &postgres::Error) -> Error {
+        messages::export_postgres(during, Some(self.name()), describe(error))
+    }
+}
+
+impl SqlTransaction for PostgresTableTransaction<'_> {
+    fn change(&mut self, during: &str, sql: &str) -> Result<u64> {
+        self.publication.run(during, self.name(), sql)
+    }
+
+    fn try_change(&mut self, during: &str, sql: &str) -> Result<Result<u64>> {
+        self.publication.cancel.check()?;
+        let mut main = self.publication.main.lock();
+        // All in one round trip.
+        let refusal = match main.simple_query(&format!("savepoint elt; {sql}; release savepoint elt")) {
+            Ok(answers) => {
+                let mut changed = answers.iter().filter_map(|answer| match answer {
+                    SimpleQueryMessage::CommandComplete(rows) => Some(*rows),
+                    _ => None,
+                });
+                return Ok(Ok(changed.nth(1).unwrap_or(0)));
+            }
+            Err(error) => error,
+        };
+        let error = self.failed(during, &refusal);
+        if !refusal.code().is_some_and(|code| code.code() == "23505") {
+            return Err(error);
+        }
+        main.batch_execute("rollback to savepoint elt; release savepoint elt")
+            .map_err(|error| self.failed(during, &error))?;
+        Ok(Err(error))
+    }
+
+    fn rewrite(&mut self, merge: &Merge<'_>, which: Which, condition: &str) -> Result<Option<u64>> {
+        let table = &self.publication.tables[self.index];
+        let acting = format!(
+            "select conname::text from pg_constraint where contype = 'f' and confrelid = to_regclass({}) \
+             and confdeltype <> 'a' limit 1",
+            literal(&qualified(&table.schema, &table.name))
+        );
+        if !self.ask(&acting)?.is_empty() {
+            return Ok(None);
+        }
+        let others = &self.publication.plans[self.index].others;
+        let (columns, values) = merge.rewritten(others);
+        // In one statement, so that foreign keys to these rows are checked after it. The order makes the insert wait
+        // until all rows are deleted.
+        let sql = format!(
+            "with moved as (delete from {} as t using {} as s where {} returning {values}) \
+             insert into {0} ({columns}) overriding system value select {columns} from moved order by {}",
+            merge.target,
+            merge.rows,
+            merge.matched(which, condition),
+            names(&table.key)
+        );
+        self.change("moving unique values in", &sql).map(Some)
+    }
+
+    fn ask(&mut self, sql: &str) -> Result<TextRows> {
+        self.publication.cancel.check()?;
+        text_rows(&mut self.publication.main.lock(), sql).map_err(|error| self.failed("checking", &error))
+    }
+}

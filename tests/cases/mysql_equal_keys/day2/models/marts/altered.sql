@@ -1,0 +1,3 @@
+{{ config(materialized='table', unique_key='id') }}
+
+select id, name from (values (1::bigint, 'ada'), (2, 'ben')) as t(id, name)

@@ -1,0 +1,3 @@
+{{ config(materialized='table', unique_key='id') }}
+
+select id::bigint as id, email, pos::integer as pos from (values (1, 'x', 1), (2, 'x', 2), (3, 'z', 3), (5, 'd', 4), (6, 'a', 5)) as t(id, email, pos)

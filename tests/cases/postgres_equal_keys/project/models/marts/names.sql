@@ -1,0 +1,3 @@
+{{ config(materialized='table', unique_key='name') }}
+
+select name, n::bigint as n from (values ('ada', 1), ('bob', 2)) as t(name, n)
