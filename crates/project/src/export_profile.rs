@@ -36,6 +36,8 @@ pub struct ExportPolicy {
     pub on_hazard: OnHazard,
     /// `watch = false` of `postgres`: no trigger records the changes of others.
     pub is_unwatched: bool,
+    /// `sequences = true` of `postgres`: the sequences behind columns are advanced beyond the published values.
+    pub sequences: bool,
     /// Steps that lose data may run. Only a flag sets this, never a file.
     pub allow_destructive: bool,
 }
@@ -153,7 +155,7 @@ pub(super) fn read(
         "csv" => &["path", "delimiter", "header", "null", "quote", "compression"],
         "json" => &["path", "compression"],
         "duckdb" => &["path", "schema"],
-        "postgres" => &["uri", "schema", "connections", "watch"],
+        "postgres" => &["uri", "schema", "connections", "watch", "sequences"],
         "mysql" => &["uri"],
         "mongodb" => &["uri", "database"],
         other => {
@@ -177,8 +179,13 @@ pub(super) fn read(
             "on_divergence",
             &[("heal", OnDivergence::Heal), ("fail", OnDivergence::Fail)],
         ),
-        on_hazard: choice(&mut keep, entries, "on_hazard", OnHazard::CHOICES),
+        on_hazard: match find(entries, "on_hazard") {
+            // DuckDB would lose the value in silence.
+            None if kind == "duckdb" => OnHazard::Fail,
+            _ => choice(&mut keep, entries, "on_hazard", OnHazard::CHOICES),
+        },
         is_unwatched: find(entries, "watch").and_then(|written| keep.keep(written.flag("watch"))) == Some(false),
+        sequences: find(entries, "sequences").and_then(|written| keep.keep(written.flag("sequences"))) == Some(true),
         allow_destructive: false,
     };
     let path = |keep: &mut Kept, default: &str| {

@@ -231,6 +231,7 @@ impl DuckdbTable {
             gone: String::new(),
             columns: columns.collect(),
             is_replaced: false,
+            overriding: "",
         }
     }
 

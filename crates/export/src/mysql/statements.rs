@@ -171,6 +171,7 @@ pub fn merge(table: &MysqlTable, rows: String, gone: String) -> Merge<'static> {
         gone,
         columns: columns.collect(),
         is_replaced: false,
+        overriding: "",
     }
 }
 

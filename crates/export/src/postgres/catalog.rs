@@ -77,7 +77,8 @@ fn read(client: &mut Client, schemas: &[String]) -> Result<PostgresCatalog, Erro
 
 fn read_columns(client: &mut Client, schemas: &[String], tables: &mut PostgresCatalog) -> Result<(), Error> {
     let columns = client.query(
-        "select c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod), t.typtype = 'e', a.attnotnull, \
+        "select c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod), \
+         t.typtype = 'e' or exists (select from pg_type e where e.oid = t.typelem and e.typtype = 'e'), a.attnotnull, \
          a.atthasdef or a.attidentity <> '', a.attgenerated <> '' or a.attidentity = 'a', a.attidentity = 'a', \
          array(select distinct format('%s.%s', v.relnamespace::regnamespace, quote_ident(v.relname)) from pg_depend d \
          join pg_rewrite r on r.oid = d.objid join pg_class v on v.oid = r.ev_class \

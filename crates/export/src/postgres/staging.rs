@@ -8,7 +8,7 @@ use parking_lot::Mutex;
 use postgres::{Client, SimpleQueryMessage, SimpleQueryRow, Transaction};
 
 use super::capabilities::CAPABILITIES;
-use super::copy::{self, describe};
+use super::copy::{self, RowsOf, describe};
 use super::definition::Definition;
 use super::field::CopyField;
 use super::lock::{AdvisoryLock, lock_key};
@@ -18,7 +18,7 @@ use super::plan::{PostgresPlan, plan};
 use super::quarantine::{self, SetAside};
 use super::statements::{self, KeyName, OWN_SCHEMA};
 use super::table::{IDENTIFIER_BYTES_MAX, PostgresTable};
-use super::{catalog, object_names, target_types, violations, watch};
+use super::{catalog, object_names, order, target_types, violations, watch};
 use crate::capabilities::Capabilities;
 use crate::changes::{Changes, TextRows};
 use crate::difference::Difference;
@@ -53,6 +53,9 @@ pub struct PostgresPublication {
     /// This connection holds the lock, and applies the publication.
     pub(super) main: Mutex<Client>,
     connections: Connections<Client>,
+    /// The tables, by position, whose quarantine this publication made.
+    pub(super) made_quarantines: BTreeSet<usize>,
+    pub(super) applied_notes: Vec<String>,
     /// Set after the staging tables were dropped.
     pub(super) is_clean: bool,
 }
@@ -62,7 +65,7 @@ pub struct PostgresStaged {
     pub coverage: Coverage,
     pub rows: u64,
     pub has_deletes: bool,
-    /// How many rows are quarantined.
+    /// How many entries the quarantine gets.
     pub set_aside: u64,
     notes: Vec<String>,
     /// Of a table that was created again.
@@ -81,7 +84,7 @@ impl Staged for PostgresStaged {
 
 impl PostgresPublication {
     pub fn open(uri: &Secret, schema: &str, connections: usize, opening: Opening<'_>) -> Result<OpenPublication<Self>> {
-        let Opening { publication, policy, cancel, say, .. } = opening;
+        let Opening { mut publication, policy, cancel, say, .. } = opening;
         if schema.len() > IDENTIFIER_BYTES_MAX {
             return Err(messages::export_name_too_long(&format!("schema `{schema}`"), schema.len()));
         }
@@ -118,17 +121,24 @@ impl PostgresPublication {
             }
         }
         let catalog = catalog::read_for(&mut main, &tables).map_err(failed)?;
+        let by_key = order::parents_first(&tables, &catalog);
+        tables = order::ordered(tables, &by_key);
+        publication.tables = order::ordered(publication.tables, &by_key);
         object_names::resolve(&mut tables, &catalog);
         let (plans, notes) = plan(&tables, &catalog, policy)?;
         target_types::set(&mut main, &mut tables, &catalog)?;
-        let in_full = tables.iter().zip(&plans).filter(|(_, plan)| plan.wants_everything());
-        let opened = Opened {
-            last,
-            in_full: in_full.map(|(table, _)| table.label.clone()).collect(),
-            touched,
-            notes,
-            has_alterations: plans.iter().any(PostgresPlan::alters),
-        };
+        let mut in_full = BTreeSet::new();
+        for (table, plan) in tables.iter().zip(&plans) {
+            let is_known = plan.has_quarantine && !plan.has_old_quarantine;
+            let depends = match is_known && !plan.wants_everything() {
+                true => main.query_one(&quarantine::depends_on_others(table), &[]).map_err(failed)?.get(0),
+                false => false,
+            };
+            if depends || plan.wants_everything() {
+                in_full.insert(table.label.clone());
+            }
+        }
+        let opened = Opened { last, in_full, touched, notes, has_alterations: plans.iter().any(PostgresPlan::alters) };
         let target = Self {
             server,
             schema: schema.to_owned(),
@@ -140,6 +150,8 @@ impl PostgresPublication {
             cancel: cancel.clone(),
             main: Mutex::new(main),
             connections: Connections::at_most(connections.clamp(1, CONNECTIONS_MAX)),
+            made_quarantines: BTreeSet::new(),
+            applied_notes: Vec::new(),
             is_clean: false,
         };
         Ok(OpenPublication::new(publication, cancel.clone(), opened, target))
@@ -164,7 +176,11 @@ impl PostgresPublication {
         transaction.batch_execute(&statements::create_table(&place, table, &definition)).map_err(failed)?;
         let columns: Vec<_> = table.columns.iter().collect();
         let statement = statements::copy_rows(&place, table, true);
-        let copied = copy::copy(&mut transaction, &statement, table, &columns, &self.cancel, |sink| changes.rows(sink));
+        let copied =
+            copy::copy(&mut transaction, &statement, table, &columns, false, &self.cancel, |of, sink| match of {
+                RowsOf::Copy => changes.rows(sink),
+                RowsOf::AllKeys => changes.keys(sink),
+            });
         let copied = match copied {
             Ok(copied) => copied,
             Err(error) => {
@@ -194,7 +210,7 @@ impl PostgresPublication {
             coverage: Coverage::Everything,
             rows,
             has_deletes: false,
-            set_aside: copied.set_aside.rows,
+            set_aside: copied.set_aside.rows + copied.set_aside.replaced,
             notes: copied.notes,
             keys,
         })
@@ -228,7 +244,10 @@ impl PostgresPublication {
         let columns: Vec<_> = table.columns.iter().collect();
         let statement = statements::copy_rows(&place, table, true);
         let copied =
-            copy::copy(&mut transaction, &statement, table, &columns, &self.cancel, |sink| changes.rows(sink))?;
+            copy::copy(&mut transaction, &statement, table, &columns, false, &self.cancel, |of, sink| match of {
+                RowsOf::Copy => changes.rows(sink),
+                RowsOf::AllKeys => changes.keys(sink),
+            })?;
         let rows = copied.rows;
         self.stage_aside(&mut transaction, index, &copied.set_aside)?;
         if rows >= ANALYZE_ROWS_MIN && !table.key.is_empty() {
@@ -243,7 +262,9 @@ impl PostgresPublication {
             // In the table's order, as the query returns them.
             let columns: Vec<_> = table.key_columns().collect();
             let statement = statements::copy_deletes(&place, table);
-            copy::copy(&mut transaction, &statement, table, &columns, &self.cancel, |sink| changes.deletes(sink))?;
+            copy::copy(&mut transaction, &statement, table, &columns, true, &self.cancel, |_, sink| {
+                changes.deletes(sink)
+            })?;
             if !copied.set_aside.keys().is_empty() {
                 let fields = columns.iter().map(|column| CopyField::plain(column.postgres_type.clone())).collect();
                 copy::copy_batches(&mut transaction, &statement, &table.name, fields, copied.set_aside.keys())?;
@@ -254,7 +275,7 @@ impl PostgresPublication {
             coverage,
             rows,
             has_deletes,
-            set_aside: copied.set_aside.rows,
+            set_aside: copied.set_aside.rows + copied.set_aside.replaced,
             notes: copied.notes,
             keys: Vec::new(),
         })
@@ -263,7 +284,7 @@ impl PostgresPublication {
     /// Stages the rows that are quarantined.
     fn stage_aside(&self, transaction: &mut Transaction<'_>, index: usize, set_aside: &SetAside) -> Result<()> {
         let table = &self.tables[index];
-        if set_aside.rows == 0 {
+        if set_aside.rows + set_aside.replaced == 0 {
             return Ok(());
         }
         let place = self.staging_place("bad", index);
@@ -271,7 +292,8 @@ impl PostgresPublication {
             .batch_execute(&quarantine::create_staging(&place, table))
             .map_err(|error| messages::export_postgres("staging", Some(&table.name), describe(&error)))?;
         let keys = table.columns.iter().filter(|column| table.key.contains(&column.name));
-        let ours = [PostgresType::Text, PostgresType::Text, PostgresType::Jsonb];
+        let ours =
+            [PostgresType::Text, PostgresType::Text, PostgresType::Jsonb, PostgresType::Bool, PostgresType::Text];
         let fields = keys.map(|column| column.postgres_type.clone()).chain(ours).map(CopyField::plain).collect();
         let statement = quarantine::copy_staging(&place, table);
         copy::copy_batches(transaction, &statement, &table.name, fields, set_aside.batches())

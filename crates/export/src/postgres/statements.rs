@@ -187,6 +187,7 @@ pub fn merge(table: &PostgresTable, fit: &PostgresFit, rows: String, gone: Strin
         gone,
         columns: columns.collect(),
         is_replaced: fit.is_replaced,
+        overriding: if fit.overrides_identity { " overriding system value" } else { "" },
     }
 }
 

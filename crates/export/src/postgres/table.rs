@@ -38,12 +38,16 @@ pub struct PostgresTable {
     pub object_names: BTreeMap<String, String>,
     /// The name of its quarantine table.
     pub beside: String,
+    /// Whether sequences behind its columns are advanced; None: the profile's value.
+    pub sequences: Option<bool>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostgresColumn {
     pub name: String,
     pub postgres_type: PostgresType,
+    /// It is a LIST, which is published as JSON.
+    pub is_json_list: bool,
     /// Where the contract gives its type, if it does.
     pub type_place: Option<Place>,
     /// The labels, if the type is an enum; read from the database.
@@ -61,6 +65,18 @@ pub struct PostgresForeignKey {
     pub to_schema: String,
     pub to_table: String,
     pub to_columns: Vec<String>,
+}
+
+impl PostgresColumn {
+    /// Whether its values can be published in a column of this type, or those that cannot are found.
+    pub fn can_become(&self, wanted: &PostgresType) -> bool {
+        can_become(&self.postgres_type, self.is_json_list, wanted)
+    }
+}
+
+/// A LIST of nested values may be an array of JSON as well.
+fn can_become(own: &PostgresType, is_json_list: bool, wanted: &PostgresType) -> bool {
+    own.can_become(wanted) || is_json_list && *wanted == PostgresType::json_array()
 }
 
 impl PostgresTable {
@@ -103,14 +119,16 @@ impl PostgresTable {
         }
         let mut columns = Vec::with_capacity(table.columns.len());
         for column in &table.columns {
-            let Some(own) = DuckType::parse(&column.duckdb_type).postgres() else {
+            let duck = DuckType::parse(&column.duckdb_type);
+            let Some(own) = duck.postgres() else {
                 errors.push(messages::export_no_postgres_type(&table.name, &column.name, &column.duckdb_type));
                 continue;
             };
+            let is_json_list = own == PostgresType::Jsonb && matches!(duck, DuckType::List(_));
             let postgres_type = match &column.target_type {
                 None => own,
                 Some((written, place)) => {
-                    match PostgresType::written(written).filter(|wanted| own.can_become(wanted)) {
+                    match PostgresType::written(written).filter(|wanted| can_become(&own, is_json_list, wanted)) {
                         Some(wanted) => wanted,
                         None => {
                             let error =
@@ -124,6 +142,7 @@ impl PostgresTable {
             columns.push(PostgresColumn {
                 name: column.name.clone(),
                 postgres_type,
+                is_json_list,
                 type_place: column.target_type.as_ref().and_then(|(_, place)| place.clone()),
                 labels: None,
                 not_null: column.not_null,
@@ -155,6 +174,7 @@ impl PostgresTable {
             grants: table.grants.clone(),
             object_names: BTreeMap::new(),
             beside: cut(&table.name, "_quarantine"),
+            sequences: table.sequences,
         };
         Error::many(errors).map_or(Ok(table), Err)
     }

@@ -5,7 +5,8 @@
 
 use postgres::Client;
 
-use super::copy::{self, describe};
+use super::copy::{self, RowsOf, describe};
+use super::index_sql::is_plain;
 use super::statements;
 use super::table::PostgresTable;
 use crate::changes::Changes;
@@ -28,7 +29,10 @@ pub fn lines(
     transaction.batch_execute(&statements::create_rows(place, table)).map_err(failed)?;
     let columns: Vec<_> = table.columns.iter().collect();
     let statement = statements::copy_rows(place, table, false);
-    copy::copy(&mut transaction, &statement, table, &columns, cancel, |sink| changes.rows(sink))?;
+    copy::copy(&mut transaction, &statement, table, &columns, false, cancel, |of, sink| match of {
+        RowsOf::Copy => changes.rows(sink),
+        RowsOf::AllKeys => changes.keys(sink),
+    })?;
     let mut lines = Vec::new();
     for (what, query) in questions(table, place) {
         cancel.check()?;
@@ -55,7 +59,8 @@ fn questions(table: &PostgresTable, place: &str) -> Vec<(String, String)> {
         questions.push((what, format!("select count(*) from {place} where not ({})", check.expression)));
     }
     let unique = table.unique.iter().map(|unique| &unique.columns);
-    let indexed = table.indexes.iter().filter(|index| index.unique).map(|index| &index.columns);
+    let indexed =
+        table.indexes.iter().filter(|index| index.unique && is_plain(table, index)).map(|index| &index.columns);
     for columns in std::iter::once(&table.key).chain(unique).chain(indexed).filter(|columns| !columns.is_empty()) {
         let named: Vec<_> = columns.iter().map(|name| format!("`{name}`")).collect();
         questions.push((format!("{} not unique", named.join(", ")), super::migration::twins(place, columns)));

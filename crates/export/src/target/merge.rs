@@ -66,6 +66,8 @@ pub struct Merge<'a> {
     pub columns: Vec<MergeColumn>,
     /// No row is kept, whatever its key.
     pub is_replaced: bool,
+    /// Stands between an insert's columns and its rows: ` overriding system value`.
+    pub overriding: &'static str,
 }
 
 pub struct MergeColumn {
@@ -121,9 +123,10 @@ impl Merge<'_> {
             false => String::new(),
         };
         format!(
-            "insert into {} ({}) select {} from {} as s{new}",
+            "insert into {} ({}){} select {} from {} as s{new}",
             self.target,
             names.join(", "),
+            self.overriding,
             staged.join(", "),
             self.rows
         )

@@ -95,6 +95,10 @@ impl Applying for Remembering {
 struct NoRows;
 
 impl Changes for NoRows {
+    fn keys(&mut self, _: &mut Sink<'_>) -> Result<()> {
+        Ok(())
+    }
+
     fn counts(&self) -> Counts {
         Counts::default()
     }

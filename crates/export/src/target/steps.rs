@@ -71,6 +71,11 @@ pub trait Applying: Staging {
 
     fn commit(&mut self) -> Result<Answer>;
 
+    /// What became of rows while they were applied, one line each.
+    fn applied_notes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Undoes all steps, after an error before `commit`; may add to the error.
     fn roll_back(&mut self, error: Error) -> Error;
 

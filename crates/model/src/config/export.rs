@@ -12,7 +12,7 @@ use crate::graph::Node;
 use elt_base::error::nearest;
 use elt_project::{ColumnContract, ColumnProperties, Index, OnHazard, TableContract};
 
-const TABLE_KEYS: [&str; 6] = ["schema", "table", "owner", "columns", "partition_by", "on_hazard"];
+const TABLE_KEYS: [&str; 7] = ["schema", "table", "owner", "columns", "partition_by", "on_hazard", "sequences"];
 const COLUMN_KEYS: [&str; 3] = ["type", "default", "on_hazard"];
 
 /// The part that a node's own configuration contains, without columns and comments.
@@ -29,6 +29,7 @@ pub(crate) fn read(read: &mut ConfigReader<'_>) -> TableContract {
     contract.column_order = own.names("columns");
     contract.partition_by = own.names("partition_by");
     contract.on_hazard = own.choice("on_hazard", OnHazard::CHOICES);
+    contract.sequences = own.flag("sequences");
     for bad in own.finish().0 {
         read.refuse_with(&bad.key, bad.complaint, bad.hint.as_deref().unwrap_or_default());
     }
@@ -85,7 +86,9 @@ fn indexes(read: &mut ConfigReader<'_>) -> Vec<Index> {
         let index = Index {
             columns: own.names("columns"),
             unique: own.flag("unique").unwrap_or(false),
-            method: own.text("type").map(|method| method.to_lowercase()),
+            method: own.text("type").or(own.text("using")).map(|method| method.to_lowercase()),
+            include: own.names("include"),
+            condition: own.text("where"),
         };
         for bad in own.finish().0 {
             read.refuse("indexes", format!("has an entry whose `{}` {}", bad.key, bad.complaint));
@@ -170,8 +173,8 @@ mod tests {
                     ("insert".into(), vec!["loader".into()]),
                 ]),
                 indexes: vec![
-                    Index { columns: vec!["a".into()], unique: true, method: None },
-                    Index { columns: vec!["b".into()], unique: false, method: Some("gin".into()) },
+                    Index { columns: vec!["a".into()], unique: true, ..Index::default() },
+                    Index { columns: vec!["b".into()], method: Some("gin".into()), ..Index::default() },
                 ],
                 ..TableContract::default()
             },
