@@ -205,7 +205,7 @@ impl Applying for MysqlPublication {
         Ok((self.run("inserting into", work.index, &merge.insert(is_new))?, updated))
     }
 
-    fn finish(&mut self, work: &[Work<MysqlStaged>]) -> Result<()> {
+    fn finish(&mut self, work: &mut [Work<MysqlStaged>]) -> Result<()> {
         if self.others_act() { Ok(()) } else { self.verify(&mut self.main.lock(), work) }
     }
 

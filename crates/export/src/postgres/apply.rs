@@ -27,6 +27,9 @@ use elt_base::error::{Error, Result};
 use elt_base::numbers::counted;
 use elt_base::schema::quote;
 
+/// How the cause of an error ends if a foreign key is violated.
+const FOREIGN_KEY_VIOLATED: &str = "[23503]";
+
 impl PostgresPublication {
     /// It is created in elt's own schema, and moved later.
     fn is_new(&self, work: &Work<PostgresStaged>) -> bool {
@@ -113,6 +116,15 @@ impl PostgresPublication {
             )
             .map_err(failed)?;
         Ok(())
+    }
+
+    /// Deletes the removed rows; returns how many.
+    fn delete_rows(&self, index: usize, staged: &PostgresStaged) -> Result<u64> {
+        let (table, Some(merge)) = (&self.tables[index], self.merge(index)) else { return Ok(0) };
+        match merge.delete(staged.coverage, staged.has_deletes).filter(|_| !is_key_map(table)) {
+            Some(statement) => self.run("deleting from", &table.name, &statement),
+            None => Ok(0),
+        }
     }
 
     /// Merges the staged rows; returns how many were inserted and updated.
@@ -314,11 +326,24 @@ impl Applying for PostgresPublication {
     }
 
     fn delete(&mut self, work: &mut Work<PostgresStaged>) -> Result<u64> {
-        let table = &self.tables[work.index];
-        let (Some(merge), Some(staged)) = (self.merge(work.index), &work.staged) else { return Ok(0) };
-        match merge.delete(staged.coverage, staged.has_deletes).filter(|_| !is_key_map(table)) {
-            Some(statement) => self.run("deleting from", &table.name, &statement),
-            None => Ok(0),
+        let Some(staged) = &work.staged else { return Ok(0) };
+        if self.plans[work.index].is_ours {
+            return self.delete_rows(work.index, staged);
+        }
+        // A foreign key of others may not be deferrable, and a row that will change may reference a row that goes.
+        let name = &self.tables[work.index].name;
+        self.run("deleting from", name, "savepoint deleting")?;
+        match self.delete_rows(work.index, staged) {
+            Err(error) if error.causes().iter().any(|cause| cause.ends_with(FOREIGN_KEY_VIOLATED)) => {
+                self.run("deleting from", name, "rollback to savepoint deleting")?;
+                self.postponed.push(work.index);
+                Ok(0)
+            }
+            Err(error) => Err(error),
+            Ok(deleted) => {
+                self.run("deleting from", name, "release savepoint deleting")?;
+                Ok(deleted)
+            }
         }
     }
 
@@ -337,7 +362,15 @@ impl Applying for PostgresPublication {
         Ok(if is_new { (written.0.saturating_sub(left), 0) } else { written })
     }
 
-    fn finish(&mut self, work: &[Work<PostgresStaged>]) -> Result<()> {
+    fn finish(&mut self, work: &mut [Work<PostgresStaged>]) -> Result<()> {
+        // Children come first here, too.
+        for index in std::mem::take(&mut self.postponed) {
+            for work in work.iter_mut().filter(|work| work.index == index) {
+                if let Some(staged) = &work.staged {
+                    work.counts.deleted += self.delete_rows(index, staged)?;
+                }
+            }
+        }
         // A table that did not change may reference rows that are quarantined now, and in a cycle a table that did.
         let stands = |work: &&Work<PostgresStaged>| work.staged.is_some() || self.plans[work.index].fit.is_some();
         let standing: Vec<usize> = work.iter().filter(stands).map(|work| work.index).collect();
@@ -368,7 +401,7 @@ impl Applying for PostgresPublication {
                     .map_err(|error| failed("advancing the sequences of", Some(&table.name), &error))?;
             }
         }
-        for work in work {
+        for work in work.iter() {
             let table = &self.tables[work.index];
             let failed = |error: postgres::Error| failed("recording", Some(&table.name), &error);
             if work.staged.as_ref().is_some_and(|staged| staged.coverage == Coverage::Everything) {

@@ -56,6 +56,8 @@ pub struct PostgresPublication {
     /// The tables, by position, whose quarantine this publication made.
     pub(super) made_quarantines: BTreeSet<usize>,
     pub(super) applied_notes: Vec<String>,
+    /// The tables, by position, whose rows are deleted last, because rows that change reference them until then.
+    pub(super) postponed: Vec<usize>,
     /// Set after the staging tables were dropped.
     pub(super) is_clean: bool,
 }
@@ -152,6 +154,7 @@ impl PostgresPublication {
             connections: Connections::at_most(connections.clamp(1, CONNECTIONS_MAX)),
             made_quarantines: BTreeSet::new(),
             applied_notes: Vec::new(),
+            postponed: Vec::new(),
             is_clean: false,
         };
         Ok(OpenPublication::new(publication, cancel.clone(), opened, target))
