@@ -174,6 +174,9 @@ impl Publish<'_> {
         let started = Instant::now();
         let published = self.results.stage("commit", || exporter.commit())?;
         self.report_commit(&published, started.elapsed().as_secs_f64());
+        for note in &published.notes {
+            self.console.say(&format!("  note: {note}"));
+        }
         failpoint("export.after_commit");
         let ledger = pending.settle(published.id.is_some())?;
         for (PublishedTable { table, .. }, staged) in self.tables.iter().zip(&staged) {
@@ -458,6 +461,10 @@ impl Changes for WarehouseChanges<'_> {
 
     fn deletes(&mut self, sink: &mut Sink<'_>) -> Result<()> {
         self.session.stream::<Error>(&self.delta.deletes(), &mut |batch| sink(batch)).map(drop)
+    }
+
+    fn keys(&mut self, sink: &mut Sink<'_>) -> Result<()> {
+        self.session.stream::<Error>(&self.delta.keys(), &mut |batch| sink(batch)).map(drop)
     }
 
     fn queries(&self) -> Queries {

@@ -281,7 +281,8 @@ fn tables_of_others_are_checked_and_used_as_they_are() {
     database.run("insert into people (ID, amount) values ('gone', 1), ('b', 2)");
     let model =
         "{{ config(materialized='table') }}\nselect 'b' as id, 3.5::decimal(10,2) as amount union all select 'c', 4\n";
-    let yaml = "version: 2\nmodels:\n- name: people\n  constraints:\n    - {type: primary_key, columns: [id]}\n";
+    let yaml = "version: 2\nmodels:\n- name: people\n  config: {export: {on_hazard: fail}}\n  constraints:\n    \
+                - {type: primary_key, columns: [id]}\n";
     let project = project(&database, &[("models/marts/people.sql", model), ("models/marts/people.yml", yaml)]);
     project.elt(&["build"]).exits(1).says("`people`: 1 row (`id` b); 1 more row of others would stay");
     project.write("models/marts/people.yml", &format!("{yaml}  config: {{export: {{rows: all}}}}\n"));

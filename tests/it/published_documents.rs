@@ -119,7 +119,8 @@ fn what_documents_cannot_hold_is_found_first() {
         ),
         (
             "models/marts/odd.yml",
-            "models:\n  - name: odd\n    columns:\n      - name: reference\n        config: {export: {type: objectId}}\n",
+            "models:\n  - name: odd\n    config: {export: {on_hazard: fail}}\n    columns:\n      - name: reference\n        \
+             config: {export: {type: objectId}}\n",
         ),
     ]);
     project.set("MONGODB_URI", &mongo.uri).set("MONGODB_DATABASE", &mongo.name);

@@ -44,6 +44,9 @@ pub trait Changes {
     /// The keys of `Delta::deletes`: the key's columns in its order. Asked for only if the coverage `is_marked`.
     fn deletes(&mut self, sink: &mut Sink<'_>) -> Result<()>;
 
+    /// The keys of `Delta::keys`, of all rows of the relation, whatever changed: the key's columns in the table's order.
+    fn keys(&mut self, sink: &mut Sink<'_>) -> Result<()>;
+
     /// Writes all rows of the relation (`Delta::file_query`) to a new file, or, for a table with `partition_by`, into a
     /// new folder; returns how many.
     fn write_file(&mut self, path: &Path, format: &FileFormat) -> Result<u64>;

@@ -57,6 +57,8 @@ pub struct Table {
     pub rows: Option<RowsOf>,
     /// How a row is handled whose key exists in a row of others.
     pub on_conflict: OnConflict,
+    /// Whether sequences behind its columns are advanced; None: the profile's value.
+    pub sequences: Option<bool>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -121,6 +123,15 @@ impl Table {
         let key = table.key.clone();
         set_not_null(&mut table, &key);
         table
+    }
+
+    /// The indexes that only Postgres has: with expressions, words behind columns, `where` or `include`.
+    pub fn indexes_of_postgres(&self) -> impl Iterator<Item = &Index> {
+        let is_plain = |index: &Index| {
+            let all_columns = index.columns.iter().all(|name| self.column(name).is_some());
+            all_columns && index.include.is_empty() && index.condition.is_none()
+        };
+        self.indexes.iter().filter(move |index| !is_plain(index))
     }
 
     pub fn column(&self, name: &str) -> Option<&Column> {
@@ -199,7 +210,14 @@ fn resolve_one(relation: &Relation, all: &[Relation], known: &[Table], on_hazard
     let partition_by = listed(&mut errors, &contract.partition_by);
     let mut indexes = Vec::new();
     for index in &contract.indexes {
-        indexes.push(Index { columns: listed(&mut errors, &index.columns), ..index.clone() });
+        let mut columns = Vec::new();
+        for written in &index.columns {
+            match column_name(relation, written) {
+                None if is_index_expression(relation, written) => columns.push(written.clone()),
+                _ => columns.extend(listed(&mut errors, std::slice::from_ref(written))),
+            }
+        }
+        indexes.push(Index { columns, include: listed(&mut errors, &index.include), ..index.clone() });
     }
     let mut table = Table {
         label: relation.label(),
@@ -219,6 +237,7 @@ fn resolve_one(relation: &Relation, all: &[Relation], known: &[Table], on_hazard
         partition_by,
         rows: contract.rows,
         on_conflict: contract.on_conflict.unwrap_or_default(),
+        sequences: contract.sequences,
     };
     let on_hazard = contract.on_hazard.unwrap_or(on_hazard);
     for (name, duckdb_type) in &relation.columns {
@@ -290,6 +309,12 @@ fn resolve_one(relation: &Relation, all: &[Relation], known: &[Table], on_hazard
     table.unique.retain(|unique| unique.columns != key);
     set_not_null(&mut table, &key);
     Error::many(errors).map_or(Ok(table), Err)
+}
+
+/// Whether an index' column is an expression, or a column with words behind it: `lower(name)`, `name desc`.
+fn is_index_expression(relation: &Relation, written: &str) -> bool {
+    let first = written.split_whitespace().next().unwrap_or_default();
+    written.contains('(') || first != written.trim() && column_name(relation, first).is_some()
 }
 
 fn set_not_null(table: &mut Table, names: &[String]) {

@@ -299,6 +299,18 @@ impl<'a> Delta<'a> {
         format!("select {} from {} where _elt_change = 'd'", selected.join(", "), self.pending())
     }
 
+    /// The keys of all rows of the relation: the key's columns in the table's order.
+    pub fn keys(&self) -> String {
+        let keys = self.table.columns.iter().filter(|column| self.table.key.contains(&column.name));
+        let selected: Vec<_> = keys
+            .map(|column| {
+                let expression = DuckType::parse(&column.duckdb_type).select(&column.name, self.shape);
+                format!("{expression} as {}", quote(&column.name))
+            })
+            .collect();
+        format!("select {} from {}", selected.join(", "), self.relation)
+    }
+
     /// The queries behind `rows` and `deletes` with DuckDB's own types.
     pub fn queries(&self, staged: Coverage) -> Queries {
         let columns = self.table.columns.iter().map(|column| quote(&column.name)).collect::<Vec<_>>().join(", ");

@@ -27,8 +27,7 @@ pub fn copy(table: &Table, relation: &str, path: &Path, format: &FileFormat, is_
         let fields = table.columns.iter().filter(|column| !is_partition(column));
         let fields: Vec<_> = fields.map(|column| (column.name.as_str(), json_value(table, column))).collect();
         let partitions = table.columns.iter().filter(is_partition);
-        // JSON has line breaks only between its tokens.
-        std::iter::once(format!("translate({}, chr(10) || chr(13), '  ') as {LINE}", object(&fields)))
+        std::iter::once(format!("{} as {LINE}", object(&fields)))
             .chain(partitions.map(|column| format!("{} as {}", partition(table, column), quote(&column.name))))
             .collect()
     } else {
@@ -146,10 +145,19 @@ fn float(name: &str) -> String {
 fn json_value(table: &Table, column: &Column) -> JsonValue {
     let duck = DuckType::parse(&column.duckdb_type);
     let name = format!("_elt_row.{}", quote(&column.name));
-    match &duck {
-        _ if is_float(&duck) => JsonValue::Exact(float(&name)),
-        _ if has_float(&column.duckdb_type) => JsonValue::Text(json_text(table, column, &duck, &name)),
-        _ => JsonValue::of(&duck, name),
+    if is_float(&duck) {
+        return JsonValue::Exact(float(&name));
+    }
+    let value = match has_float(&column.duckdb_type) {
+        true => JsonValue::Text(json_text(table, column, &duck, &name)),
+        false => JsonValue::of(&duck, name),
+    };
+    match value {
+        // A line has no line breaks, which JSON may have between its tokens.
+        JsonValue::Text(text) if has_word(&column.duckdb_type, "JSON") => {
+            JsonValue::Text(format!(r#"regexp_replace({text}, '("(?:\\.|[^"\\])*")|\s+', '\1', 'g')"#))
+        }
+        value => value,
     }
 }
 
@@ -286,8 +294,8 @@ mod tests {
             &[("id", "BIGINT"), ("x", "DOUBLE"), ("day", "DATE")],
             &["day"],
             &FileFormat::Json { compression: "none".into() },
-            "copy (select translate(to_json(struct_pack(\"id\" := _elt_row.\"id\", \"x\" := case when isfinite(_elt_row.\"x\") then \
-             to_json(_elt_row.\"x\") else to_json(_elt_row.\"x\"::VARCHAR) end))::VARCHAR, chr(10) || chr(13), '  ') as _elt_line, \"day\" as \"day\" \
+            "copy (select to_json(struct_pack(\"id\" := _elt_row.\"id\", \"x\" := case when isfinite(_elt_row.\"x\") then \
+             to_json(_elt_row.\"x\") else to_json(_elt_row.\"x\"::VARCHAR) end))::VARCHAR as _elt_line, \"day\" as \"day\" \
              from main.t as _elt_row order by _elt_row.\"day\", _elt_row.\"id\") to '/x' (format csv, header false, \
              quote '', escape '', delimiter '\n', nullstr '', compression none, partition_by (\"day\"), \
              filename_pattern 'data_{i}', file_extension 'jsonl')",

@@ -166,6 +166,18 @@ impl PostgresType {
         })
     }
 
+    pub fn json_array() -> Self {
+        Self::Array(Box::new(Self::Jsonb))
+    }
+
+    /// The type that `format_type` prints for an enum, or an array of one.
+    pub fn enumeration(printed: &str) -> Option<Self> {
+        Some(match printed.strip_suffix("[]") {
+            Some(element) => Self::Array(Box::new(Self::enumeration(element)?)),
+            None => Self::Named(printed.to_owned()),
+        })
+    }
+
     /// Whether values of this type, a relation's own, can be published in a column of type `contract`: all of them, or
     /// all but those that are found to be hazards.
     pub fn can_become(&self, contract: &Self) -> bool {
@@ -245,7 +257,8 @@ impl PostgresType {
             return self.fits_type(&theirs);
         }
         match self {
-            Text => is_enum || theirs == "character varying",
+            Text => is_enum && !theirs.ends_with("[]") || theirs == "character varying",
+            Array(element) if **element == Text && is_enum && theirs.ends_with("[]") => true,
             Named(name) => is_enum && same_name(name, theirs),
             Array(element) => match (&**element, theirs.strip_suffix("[]")) {
                 (Text, Some("character varying")) => true,

@@ -79,6 +79,9 @@ pub struct Published {
     pub id: Option<String>,
     /// The staged tables, by label, with the counts of rows changed in the target, in the publication's order.
     pub tables: Vec<(String, Counts)>,
+    /// What else became of rows, one line each.
+    #[serde(default)]
+    pub notes: Vec<String>,
 }
 
 /// A natural key and its assigned id. Every target of a project with surrogate keys stores them too.

@@ -41,6 +41,8 @@ pub struct ExportPolicy {
     pub on_conflict: OnConflict,
     /// `watch = false` of `postgres`: no trigger records the changes of others.
     pub is_unwatched: bool,
+    /// `sequences = true` of `postgres`: the sequences behind columns are advanced beyond the published values.
+    pub sequences: bool,
     /// Steps that lose data may run. Only a flag sets this, never a file.
     pub allow_destructive: bool,
 }
@@ -158,7 +160,7 @@ pub(super) fn read(
         "csv" => &["path", "delimiter", "header", "null", "quote", "compression"],
         "json" => &["path", "compression"],
         "duckdb" => &["path", "schema", "rows", "on_conflict"],
-        "postgres" => &["uri", "schema", "connections", "watch", "rows", "on_conflict"],
+        "postgres" => &["uri", "schema", "connections", "watch", "sequences", "rows", "on_conflict"],
         "mysql" => &["uri", "rows", "on_conflict"],
         "mongodb" => &["uri", "database", "rows", "on_conflict"],
         other => {
@@ -182,10 +184,15 @@ pub(super) fn read(
             "on_divergence",
             &[("heal", OnDivergence::Heal), ("fail", OnDivergence::Fail)],
         ),
-        on_hazard: choice(&mut keep, entries, "on_hazard", OnHazard::CHOICES),
+        on_hazard: match find(entries, "on_hazard") {
+            // DuckDB would lose the value in silence.
+            None if kind == "duckdb" => OnHazard::Fail,
+            _ => choice(&mut keep, entries, "on_hazard", OnHazard::CHOICES),
+        },
         rows: optional(&mut keep, entries, "rows", RowsOf::CHOICES),
         on_conflict: choice(&mut keep, entries, "on_conflict", OnConflict::CHOICES),
         is_unwatched: find(entries, "watch").and_then(|written| keep.keep(written.flag("watch"))) == Some(false),
+        sequences: find(entries, "sequences").and_then(|written| keep.keep(written.flag("sequences"))) == Some(true),
         allow_destructive: false,
     };
     let path = |keep: &mut Kept, default: &str| {

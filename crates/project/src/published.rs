@@ -32,6 +32,9 @@ pub struct TableContract {
     pub rows: Option<RowsOf>,
     /// `export.on_conflict`. None: the profile's value.
     pub on_conflict: Option<OnConflict>,
+    /// `export.sequences`: the sequences behind columns are advanced beyond the published values. None: the profile's
+    /// value.
+    pub sequences: Option<bool>,
     pub columns: Vec<ColumnContract>,
 }
 
@@ -53,19 +56,25 @@ pub struct ColumnContract {
 /// An index in addition to those of the keys.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Index {
+    /// Columns, also with an order or operator class behind them, and expressions, in the target's SQL.
     pub columns: Vec<String>,
     pub unique: bool,
-    /// `type`: the access method; `btree` if None.
+    /// `type` or `using`: the access method; `btree` if None.
     pub method: Option<String>,
+    /// `include`: columns that the index has in addition to its own.
+    pub include: Vec<String>,
+    /// `where`: the condition of the rows that it covers.
+    pub condition: Option<String>,
 }
 
 /// How a value that the target cannot store is handled.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum OnHazard {
     /// Nothing is published.
-    #[default]
     Fail,
-    /// The nearest value that the target can store replaces it, or NULL if there is none.
+    /// The nearest value that the target can store replaces it, or NULL if there is none; the original row is kept in
+    /// the quarantine table. A row that cannot be published so is quarantined.
+    #[default]
     Replace,
     /// The row is written to a separate table, `<table>_quarantine`.
     Quarantine,

@@ -261,6 +261,7 @@ impl DuckdbTable {
             columns: columns.collect(),
             is_replaced: false,
             coverage,
+            overriding: "",
         }
     }
 

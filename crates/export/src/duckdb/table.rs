@@ -82,6 +82,9 @@ pub fn resolve(
     indexes: &mut IndexNames,
     notes: &mut Vec<String>,
 ) -> Result<DuckdbTable> {
+    if let Some(index) = table.indexes_of_postgres().next() {
+        return Err(messages::export_index_of_postgres(&table.name, &index.columns, "DuckDB"));
+    }
     let schema = table.schema.clone().unwrap_or_else(|| default_schema.to_owned());
     let mut target = DuckdbTable {
         name: table.name.clone(),

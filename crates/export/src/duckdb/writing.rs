@@ -327,8 +327,8 @@ impl Applying for DuckdbPublication<'_> {
         }
     }
 
-    fn finish(&mut self, work: &[Work<StagedQueries>]) -> Result<()> {
-        for work in work {
+    fn finish(&mut self, work: &mut [Work<StagedQueries>]) -> Result<()> {
+        for work in work.iter() {
             let table = &self.tables[work.index];
             let is_altered = table.has_new_comments || work.staged.is_some() && table.step != TableStep::Nothing;
             if table.is_ours && is_altered {

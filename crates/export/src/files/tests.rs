@@ -11,6 +11,10 @@ use elt_project::ExportPolicy;
 struct Rows(&'static str);
 
 impl Changes for Rows {
+    fn keys(&mut self, _: &mut Sink<'_>) -> Result<()> {
+        Ok(())
+    }
+
     fn counts(&self) -> Counts {
         Counts { inserted: 2, ..Counts::default() }
     }

@@ -255,7 +255,7 @@ impl Applying for FilePublication {
         Ok((staged.counts.inserted, staged.counts.updated))
     }
 
-    fn finish(&mut self, work: &[Work<StagedFile>]) -> Result<()> {
+    fn finish(&mut self, work: &mut [Work<StagedFile>]) -> Result<()> {
         let staged = work.iter().filter(|work| work.staged.is_some());
         let places = staged.map(|work| self.place(&self.tables[work.index]));
         let parents = places.filter_map(|place| place.parent().map(Path::to_owned));

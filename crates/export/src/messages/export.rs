@@ -136,6 +136,15 @@ pub(crate) fn export_no_quarantine(table: &str, column: &str, called: &str) -> E
     .hint("set `on_hazard` to `fail` or `replace`")
 }
 
+/// An index with an expression, `where` or `include`, and a target with the name `called` that has none.
+pub(crate) fn export_index_of_postgres(table: &str, columns: &[String], called: &str) -> Error {
+    Error::usage(format!(
+        "the index on {} of `{table}` has an expression, `where` or `include`, which a {called} target does not support",
+        ticked(columns)
+    ))
+    .hint("list plain columns in `columns`, and leave out `where` and `include`")
+}
+
 /// `during` names the step: `staging`, `merging`, `adding a foreign key`; `cause` contains no row values.
 pub(crate) fn export_postgres(during: &str, table: Option<&str>, cause: impl Into<String>) -> Error {
     let on = table.map(|table| format!(" `{table}`")).unwrap_or_default();

@@ -268,7 +268,7 @@ impl Applying for MongodbPublication {
         written
     }
 
-    fn finish(&mut self, _: &[Work<StagedCollection>]) -> Result<()> {
+    fn finish(&mut self, _: &mut [Work<StagedCollection>]) -> Result<()> {
         Ok(())
     }
 

@@ -78,6 +78,9 @@ impl Collection {
     pub fn all_of(tables: &[Table]) -> Result<Vec<Self>> {
         let (mut collections, mut errors) = (Vec::new(), Vec::new());
         for table in tables {
+            for index in table.indexes_of_postgres() {
+                errors.push(messages::export_index_of_postgres(&table.name, &index.columns, "MongoDB"));
+            }
             let mut fields = Vec::new();
             for column in &table.columns {
                 let (written, place) = match &column.target_type {

@@ -6,10 +6,12 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ::mongodb::ClientSession;
-use arrow::array::{Array, AsArray};
+use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::Int64Type;
 use arrow::record_batch::RecordBatch;
-use bson::{Document, doc};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use bson::oid::ObjectId;
+use bson::{Bson, Document, doc};
 
 use super::bytes::joined;
 use super::capabilities::CAPABILITIES;
@@ -29,7 +31,8 @@ use crate::messages;
 use crate::others::Others;
 use crate::publication::Coverage;
 use crate::target::{
-    Faults, FaultyColumn, FaultyTable, Hazard, OpenPublication, Opened, Staging, keeps_others, key_text, wait_for,
+    Faults, FaultyColumn, FaultyTable, Hazard, OpenPublication, Opened, Replacement, Staging, keeps_others, key_text,
+    wait_for,
 };
 use elt_base::cancel::Cancel;
 use elt_base::error::Result;
@@ -40,6 +43,8 @@ pub const PUBLICATIONS: &str = "_elt_publications";
 pub const TABLES: &str = "_elt_tables";
 /// More rows than this are not set aside.
 const QUARANTINE_MAX: u64 = 100_000;
+/// The length up to which a quarantined value's text is kept.
+const TEXT_BYTES_MAX: usize = 64 * 1024;
 
 /// A database, locked until the publication ends.
 pub struct MongodbPublication {
@@ -147,27 +152,37 @@ impl MongodbPublication {
                     continue;
                 }
                 found.dedup();
+                let is_aside = is_aside(collection, &found);
                 for (index, hazard) in &found {
-                    faults.add(*index, *hazard, || key_text(batch, row, collection.id.iter().copied(), seen));
+                    let shown = || key_text(batch, row, collection.id.iter().copied(), seen);
+                    faults.add_as(*index, *hazard, is_aside, shown);
                 }
                 let policy = |index: usize| collection.table.columns[index].on_hazard;
                 let is_too_large = found.iter().any(|(_, hazard)| *hazard == BsonHazard::Size);
-                if !found.iter().any(|(index, _)| policy(*index) == OnHazard::Quarantine) {
-                    if !is_too_large {
-                        staged.documents.push(&document)?;
-                    }
+                if !is_aside && !is_too_large {
+                    staged.documents.push(&document)?;
+                }
+                let is_kept = is_aside || found.iter().any(|(index, _)| policy(*index) == OnHazard::Replace);
+                if !is_kept || staged.quarantine.count >= QUARANTINE_MAX && !is_aside {
                     continue;
                 }
-                // Its key, and why; the warehouse has the row.
+                // Its key, and why, and its values as texts.
                 let mut entry = Vec::new();
                 put_row(&mut entry, batch, row, &collection.id, &[], &collection.fields, &mut |_, _| {});
-                if is_marked {
+                let is_of_key = |(index, _): &(usize, BsonHazard)| collection.id.contains(index);
+                if is_aside && is_marked && !found.iter().any(is_of_key) {
                     staged.gone.push(&entry)?;
+                }
+                if found.iter().any(is_of_key) {
+                    // Its key cannot be written: the entry gets an `_id` of its own.
+                    entry = bson::serialize_to_vec(&doc! { "_id": ObjectId::new() }).unwrap_or_default();
                 }
                 let (index, hazard) = found[0];
                 let more = doc! {
                     "column": &collection.fields[index].name,
                     "hazard": hazard.text(),
+                    "row": texts(batch, row),
+                    "published": !is_aside,
                     "publication": &self.id,
                     "quarantined_at": bson::DateTime::now(),
                 };
@@ -202,6 +217,37 @@ impl MongodbPublication {
         }
         Ok(staged)
     }
+}
+
+/// Whether a row is quarantined: its columns' policy says so, or a replacement is not possible. Two keys that become one
+/// would be a row lost.
+fn is_aside(collection: &Collection, found: &[(usize, BsonHazard)]) -> bool {
+    found.iter().any(|(index, hazard)| {
+        let column = &collection.table.columns[*index];
+        match (column.on_hazard, hazard.replacement()) {
+            (OnHazard::Quarantine, _) | (OnHazard::Replace, Replacement::None) => true,
+            (OnHazard::Replace, _) if collection.id.contains(index) => true,
+            (OnHazard::Replace, Replacement::Null) => column.not_null,
+            _ => false,
+        }
+    })
+}
+
+/// A row's values as texts, cut where they are very long.
+fn texts(batch: &RecordBatch, row: usize) -> Document {
+    let options = FormatOptions::new();
+    let text = |array: &ArrayRef| -> Bson {
+        if array.is_null(row) {
+            return Bson::Null;
+        }
+        let text = ArrayFormatter::try_new(array, &options).map(|format| format.value(row).to_string());
+        let mut text = text.unwrap_or_default();
+        text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
+        Bson::String(text)
+    };
+    let named = batch.schema();
+    let named = named.fields().iter().zip(batch.columns());
+    named.map(|(field, array)| (field.name().replace('\0', ""), text(array))).collect()
 }
 
 /// An error if there are faults that may not pass; else what became of the others, a line each.

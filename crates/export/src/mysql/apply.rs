@@ -220,7 +220,7 @@ impl Applying for MysqlPublication {
         self.account(work.index, &merge, &staged.staged).write(is_new, &mut transaction)
     }
 
-    fn finish(&mut self, work: &[Work<MysqlStaged>]) -> Result<()> {
+    fn finish(&mut self, work: &mut [Work<MysqlStaged>]) -> Result<()> {
         if self.others_act() { Ok(()) } else { self.verify(&mut self.main.lock(), work) }
     }
 

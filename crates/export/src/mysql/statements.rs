@@ -205,6 +205,7 @@ pub fn merge(table: &MysqlTable, rows: String, gone: String, coverage: Coverage)
         columns: columns.collect(),
         is_replaced: false,
         coverage,
+        overriding: "",
     }
 }
 

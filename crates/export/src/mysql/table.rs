@@ -68,6 +68,9 @@ impl MysqlTable {
         if table.columns.is_empty() || table.columns.len() > COLUMNS_MAX {
             errors.push(messages::mysql_column_count(&table.name, table.columns.len(), COLUMNS_MAX));
         }
+        for index in table.indexes_of_postgres() {
+            errors.push(messages::export_index_of_postgres(&table.name, &index.columns, CAPABILITIES.called));
+        }
         let mut keys: Vec<&[String]> = vec![&table.key];
         keys.extend(table.unique.iter().map(|unique| unique.columns.as_slice()));
         keys.extend(table.foreign_keys.iter().map(|key| key.columns.as_slice()));

@@ -3,6 +3,8 @@
 //! Deferrable constraints are checked at the end, so that cycles pass. Knows the staging tables, not how they were
 //! filled.
 
+use std::ops::Range;
+
 use postgres::Client;
 use postgres::types::Type;
 use uuid::Uuid;
@@ -13,17 +15,24 @@ use super::lock::{AdvisoryLock, apply_key, begin_holding, lock_key, still_held};
 use super::migration::{self, MigrationStep, When};
 use super::names::qualified;
 use super::own_schema::drop_staging_tables;
+use super::quarantine::Orphans;
 use super::said::describe;
 use super::staging::{PostgresPublication, PostgresStaged};
 use super::statements::{OWN_SCHEMA, default_grants};
 use super::table::PostgresTable;
 use super::table_transaction::PostgresTableTransaction;
-use super::{quarantine, statements, watch};
+use super::{quarantine, sequences, statements, watch};
+use crate::changes::FRESH;
+use crate::difference::KEYS_SHOWN;
 use crate::messages;
 use crate::publication::Coverage;
 use crate::target::{Account, Answer, Applying, Merge, PublicationRecord, StagedRows, TOOL, Which, Work, wait_for};
 use elt_base::error::{Error, Result};
+use elt_base::numbers::counted;
 use elt_base::schema::quote;
+
+/// How the cause of an error ends if a foreign key is violated.
+const FOREIGN_KEY_VIOLATED: &str = "[23503]";
 
 impl PostgresPublication {
     /// It is created in elt's own schema, and moved later.
@@ -128,34 +137,148 @@ impl PostgresPublication {
         Ok(())
     }
 
-    /// The statements that update the quarantine table to the state of the publication.
-    fn set_aside(&self, work: &Work<PostgresStaged>) -> Vec<String> {
-        let (table, plan) = (&self.tables[work.index], &self.plans[work.index]);
-        let Some(staged) = &work.staged else { return Vec::new() };
+    /// Deletes the removed rows; returns how many.
+    fn delete_rows(&self, index: usize, staged: &PostgresStaged) -> Result<u64> {
+        let Some(merge) = self.merge(index, staged.coverage).filter(|_| !is_key_map(&self.tables[index])) else {
+            return Ok(0);
+        };
+        let mut transaction = PostgresTableTransaction { publication: self, index };
+        self.account(index, &merge, &staged.staged).delete(&mut transaction)
+    }
+
+    /// Merges the staged rows; returns how many were inserted and updated.
+    fn merge_rows(&self, index: usize, staged: &PostgresStaged) -> Result<(u64, u64)> {
+        let table = &self.tables[index];
+        // A new table was filled before it was moved.
+        let Some(merge) = self.merge(index, staged.coverage) else { return Ok((staged.staged.rows, 0)) };
+        if is_key_map(table) {
+            keep_given(&mut self.main.lock(), &merge, table)?;
+            return Ok((self.run("inserting into", &table.name, &merge.insert(false))?, 0));
+        }
+        let mut transaction = PostgresTableTransaction { publication: self, index };
+        self.account(index, &merge, &staged.staged).write(false, &mut transaction)
+    }
+
+    /// How many of the staged rows were not published before.
+    fn count_fresh(&self, index: usize, rows: &str) -> Result<u64> {
+        let query = format!("select count(*) from {rows} where {FRESH} is not null");
+        let row = self.main.lock().query_typed_one(&query, &[]);
+        let row = row.map_err(|error| failed("counting", Some(&self.tables[index].name), &error))?;
+        Ok(row.get::<_, i64>(0).unsigned_abs())
+    }
+
+    /// Updates the quarantine table to the state of the publication, and empties the staged entries.
+    fn set_aside(&mut self, index: usize, staged: Option<&PostgresStaged>, entries: u64) -> Result<()> {
+        let (table, plan) = (&self.tables[index], &self.plans[index]);
         let mut statements = Vec::new();
-        if let (Some(shared), Coverage::Everything) = (&plan.shared_quarantine, staged.coverage) {
+        if let (Some(shared), Some(Coverage::Everything)) = (&plan.shared_quarantine, staged.map(|it| it.coverage)) {
             statements.push(format!("drop table if exists {}", qualified(&table.schema, shared)));
         }
-        if staged.set_aside > 0 && !plan.has_quarantine {
+        let has_quarantine = plan.has_quarantine || self.made_quarantines.contains(&index);
+        if entries > 0 && !has_quarantine {
             statements.push(quarantine::create(table));
         }
-        if plan.has_quarantine {
+        if let Some(staged) = staged.filter(|_| has_quarantine) {
             match staged.coverage {
                 Coverage::Everything | Coverage::Own => statements.push(quarantine::forget(table, None)),
                 Coverage::Delta => {
-                    let places = [("rows", true), ("gone", !table.key.is_empty())];
+                    let places = [("rows", true), ("gone", !table.key.is_empty()), ("bad", entries > 0)];
                     let staged = places.iter().filter(|(_, is_staged)| *is_staged);
                     statements.extend(
-                        staged.map(|(kind, _)| quarantine::forget(table, Some(&self.staging_place(kind, work.index)))),
+                        staged.map(|(kind, _)| quarantine::forget(table, Some(&self.staging_place(kind, index)))),
                     );
                 }
             }
         }
-        if staged.set_aside > 0 {
-            let staging = self.staging_place("bad", work.index);
+        if entries > 0 {
+            let staging = self.staging_place("bad", index);
             statements.push(quarantine::enter(table, &staging, &self.id));
+            statements.push(format!("delete from {staging}"));
         }
-        statements
+        for statement in &statements {
+            self.run("quarantining rows of", &table.name, statement)?;
+        }
+        if entries > 0 {
+            self.made_quarantines.insert(index);
+        }
+        Ok(())
+    }
+
+    /// Moves the rows of `from` (a table, or its staged rows) that reference quarantined rows to the table's staged
+    /// entries; returns how many. Only parents at these positions count.
+    fn move_orphans(&mut self, index: usize, from: &str, parents: Range<usize>) -> Result<u64> {
+        let mut moved = 0;
+        for key in self.tables[index].foreign_keys.clone() {
+            let is_it = |table: &PostgresTable| table.schema == key.to_schema && table.name == key.to_table;
+            let Some(parent) = self.tables.iter().position(is_it).filter(|parent| parents.contains(parent)) else {
+                continue;
+            };
+            if !self.plans[parent].has_quarantine && !self.made_quarantines.contains(&parent) {
+                continue;
+            }
+            self.cancel.check()?;
+            let (child, to) = (&self.tables[index], &self.tables[parent]);
+            let staging = self.staging_place("bad", index);
+            let orphans = Orphans { child, parent: to, key: &key };
+            self.run("quarantining rows of", &child.name, &quarantine::create_staging(&staging, child))?;
+            let taken = self.main.lock().query_typed(&orphans.take(from, &staging), &[]);
+            let taken = taken.map_err(|error| failed("quarantining rows of", Some(&child.name), &error))?;
+            if taken.is_empty() {
+                continue;
+            }
+            let own = quarantine::place(child);
+            let has_own = self.plans[index].has_quarantine || self.made_quarantines.contains(&index);
+            for entries in [Some(&staging), Some(&own).filter(|_| has_own)].into_iter().flatten() {
+                for statement in orphans.unpublish(entries, &staging) {
+                    self.run("quarantining rows of", &child.name, &statement)?;
+                }
+            }
+            let pair = |row: &postgres::Row| format!("{} → {}", row.get::<_, String>(0), row.get::<_, String>(1));
+            let mut pairs: Vec<String> = taken.iter().take(KEYS_SHOWN).map(pair).collect();
+            if taken.len() > KEYS_SHOWN {
+                pairs.push("…".into());
+            }
+            let rows = counted(taken.len() as u64, "rows");
+            let (reference, are) = if taken.len() == 1 { ("references", "is") } else { ("reference", "are") };
+            let note = format!(
+                "`{}`: {rows} that {reference} quarantined rows of `{}` {are} in `{}` (`{}` → `{}`: {})",
+                child.name,
+                to.name,
+                child.beside,
+                child.key.join("`, `"),
+                key.columns.join("`, `"),
+                pairs.join("; ")
+            );
+            self.applied_notes.push(note);
+            moved += taken.len() as u64;
+        }
+        Ok(moved)
+    }
+
+    /// Quarantines the rows of a table that reference quarantined rows, until none does: a row may reference one of its
+    /// own table. Returns how many left the table. `entries` are staged already.
+    fn settle_quarantine(
+        &mut self,
+        index: usize,
+        staged: Option<&PostgresStaged>,
+        entries: u64,
+        parents: Range<usize>,
+    ) -> Result<u64> {
+        let place = qualified(&self.tables[index].schema, &self.tables[index].name);
+        let (mut staged, mut entries, mut left) = (staged, entries, 0);
+        loop {
+            let moved = self.move_orphans(index, &place, parents.clone())?;
+            left += moved;
+            self.set_aside(index, staged, entries + moved)?;
+            let has_own = self.tables[index]
+                .foreign_keys
+                .iter()
+                .any(|key| key.to_schema == self.tables[index].schema && key.to_table == self.tables[index].name);
+            if !has_own || entries + moved == 0 {
+                return Ok(left);
+            }
+            (staged, entries) = (None, 0);
+        }
     }
 
     /// Records the definition of the table, which the next contract is compared with.
@@ -210,6 +333,10 @@ impl Applying for PostgresPublication {
             let table = &self.tables[index];
             watch::again(&mut main, table).map_err(|error| failed("watching", Some(&table.name), &error))?;
         }
+        for (table, _) in self.tables.iter().zip(&self.plans).filter(|(_, plan)| plan.has_old_quarantine) {
+            main.batch_execute(&quarantine::widen(table))
+                .map_err(|error| failed("altering", Some(&table.beside), &error))?;
+        }
         for work in work.iter().rev() {
             self.take(&mut main, work.index, When::First)?;
         }
@@ -230,33 +357,64 @@ impl Applying for PostgresPublication {
     }
 
     fn delete(&mut self, work: &mut Work<PostgresStaged>) -> Result<u64> {
-        let table = &self.tables[work.index];
-        let Some(staged) = work.staged.as_ref().filter(|_| !is_key_map(table)) else { return Ok(0) };
-        let Some(merge) = self.merge(work.index, staged.coverage) else { return Ok(0) };
-        let mut transaction = PostgresTableTransaction { publication: self, index: work.index };
-        self.account(work.index, &merge, &staged.staged).delete(&mut transaction)
+        let Some(staged) = &work.staged else { return Ok(0) };
+        if self.plans[work.index].is_ours {
+            return self.delete_rows(work.index, staged);
+        }
+        // A foreign key of others may not be deferrable, and a row that will change may reference a row that goes.
+        let name = &self.tables[work.index].name;
+        self.run("deleting from", name, "savepoint deleting")?;
+        match self.delete_rows(work.index, staged) {
+            Err(error) if error.causes().iter().any(|cause| cause.ends_with(FOREIGN_KEY_VIOLATED)) => {
+                self.run("deleting from", name, "rollback to savepoint deleting")?;
+                self.postponed.push(work.index);
+                Ok(0)
+            }
+            Err(error) => Err(error),
+            Ok(deleted) => {
+                self.run("deleting from", name, "release savepoint deleting")?;
+                Ok(deleted)
+            }
+        }
     }
 
     fn write(&mut self, work: &mut Work<PostgresStaged>) -> Result<(u64, u64)> {
-        let table = &self.tables[work.index];
-        let Some(staged) = &work.staged else { return Ok((0, 0)) };
-        let Some(merge) = self.merge(work.index, staged.coverage) else {
-            // The table was filled before it was moved.
-            return Ok((staged.staged.rows, 0));
-        };
-        if is_key_map(table) {
-            keep_given(&mut self.main.lock(), &merge, table)?;
-            return Ok((self.run("inserting into", &table.name, &merge.insert(false))?, 0));
+        let Some(mut staged) = work.staged.take() else { return Ok((0, 0)) };
+        let mut entries = staged.set_aside;
+        let is_new = self.plans[work.index].fit.is_none();
+        if !is_new {
+            // Parents come before children: these parents' rows are written.
+            let rows = self.staging_place("rows", work.index);
+            let moved = self.move_orphans(work.index, &rows, 0..work.index)?;
+            if moved > 0 {
+                entries += moved;
+                staged.staged.rows = staged.staged.rows.saturating_sub(moved);
+                if staged.coverage.is_marked() && !self.tables[work.index].key.is_empty() {
+                    staged.staged.fresh = self.count_fresh(work.index, &rows)?;
+                }
+            }
         }
-        let mut transaction = PostgresTableTransaction { publication: self, index: work.index };
-        self.account(work.index, &merge, &staged.staged).write(false, &mut transaction)
+        let written = self.merge_rows(work.index, &staged)?;
+        let left = self.settle_quarantine(work.index, Some(&staged), entries, 0..work.index + 1)?;
+        work.staged = Some(staged);
+        // The table was filled before its orphans were known.
+        Ok(if is_new { (written.0.saturating_sub(left), 0) } else { written })
     }
 
-    fn finish(&mut self, work: &[Work<PostgresStaged>]) -> Result<()> {
-        for work in work {
-            for statement in self.set_aside(work) {
-                self.run("quarantining rows of", &self.tables[work.index].name, &statement)?;
+    fn finish(&mut self, work: &mut [Work<PostgresStaged>]) -> Result<()> {
+        // Children come first here, too.
+        for index in std::mem::take(&mut self.postponed) {
+            for work in work.iter_mut().filter(|work| work.index == index) {
+                if let Some(staged) = &work.staged {
+                    work.counts.deleted += self.delete_rows(index, staged)?;
+                }
             }
+        }
+        // A table that did not change may reference rows that are quarantined now, and in a cycle a table that did.
+        let stands = |work: &&Work<PostgresStaged>| work.staged.is_some() || self.plans[work.index].fit.is_some();
+        let standing: Vec<usize> = work.iter().filter(stands).map(|work| work.index).collect();
+        for index in standing {
+            self.settle_quarantine(index, None, 0, 0..self.tables.len())?;
         }
         let mut main = self.main.lock();
         // Postgres does not add a constraint while checks of the same table are pending.
@@ -276,7 +434,13 @@ impl Applying for PostgresPublication {
                 }
             }
         }
-        for work in work {
+        for table in work.iter().filter(|work| work.staged.is_some()).map(|work| &self.tables[work.index]) {
+            if table.sequences.unwrap_or(self.policy.sequences) {
+                sequences::advance(&mut main, table)
+                    .map_err(|error| failed("advancing the sequences of", Some(&table.name), &error))?;
+            }
+        }
+        for work in work.iter() {
             let table = &self.tables[work.index];
             let failed = |error: postgres::Error| failed("recording", Some(&table.name), &error);
             if work.staged.as_ref().is_some_and(|staged| staged.coverage.is_full()) {
@@ -312,6 +476,10 @@ impl Applying for PostgresPublication {
         .map(drop)
         .and_then(|()| drop_staging_tables(main, lock))
         .map_err(|error| failed("recording the publication", None, &error))
+    }
+
+    fn applied_notes(&self) -> Vec<String> {
+        self.applied_notes.clone()
     }
 
     fn commit(&mut self) -> Result<Answer> {

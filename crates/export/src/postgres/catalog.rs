@@ -88,7 +88,8 @@ fn read(client: &mut Client, schemas: &[String]) -> Result<PostgresCatalog, Erro
 
 fn read_columns(client: &mut Client, schemas: &[String], tables: &mut PostgresCatalog) -> Result<(), Error> {
     let columns = client.query_typed(
-        "select c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod), t.typtype = 'e', a.attnotnull, \
+        "select c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod), \
+         t.typtype = 'e' or exists (select from pg_type e where e.oid = t.typelem and e.typtype = 'e'), a.attnotnull, \
          a.atthasdef or a.attidentity <> '', a.attgenerated <> '' or a.attidentity = 'a', a.attidentity = 'a', \
          array(select distinct format('%s.%s', v.relnamespace::regnamespace, quote_ident(v.relname)) from pg_depend d \
          join pg_rewrite r on r.oid = d.objid join pg_class v on v.oid = r.ev_class \
@@ -188,7 +189,7 @@ fn read_names(client: &mut Client, schemas: &[String], tables: &mut PostgresCata
 
 /// Keys and indexes that have the name of a staging table.
 fn read_strays(client: &mut Client, schemas: &[String], tables: &mut PostgresCatalog) -> Result<(), Error> {
-    let strays = client.query(
+    let strays = client.query_typed(
         "select c.relname::text, x.relname::text, i.indisprimary, exists (select from pg_constraint o where o.conindid = x.oid \
          and o.contype in ('p', 'u')), i.indisunique, m.amname::text, \
          array(select a.attname::text from unnest(i.indkey[0:i.indnkeyatts - 1]) with ordinality k(n, o) \
@@ -196,7 +197,7 @@ fn read_strays(client: &mut Client, schemas: &[String], tables: &mut PostgresCat
          from pg_index i join pg_class c on c.oid = i.indrelid join pg_class x on x.oid = i.indexrelid \
          join pg_am m on m.oid = x.relam join pg_namespace n on n.oid = c.relnamespace \
          where n.nspname = any($1) and x.relname ~ '^new_[0-9a-f]{16}_[0-9]+_[0-9]+$'",
-        &[&schemas],
+        &[(&schemas, Type::TEXT_ARRAY)],
     )?;
     for row in strays {
         let Some(table) = tables.get_mut(&place(&row)) else { continue };

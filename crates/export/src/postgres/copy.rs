@@ -9,7 +9,7 @@ use postgres::Transaction;
 
 use super::capabilities::CAPABILITIES;
 use super::field::CopyField;
-use super::pgcopy::BinaryEncoder;
+use super::pgcopy::{BinaryEncoder, KeyCounts};
 use super::quarantine::{self, SetAside};
 use super::said::describe;
 use super::table::{PostgresColumn, PostgresTable};
@@ -18,6 +18,15 @@ use crate::messages;
 use crate::target::{FaultyColumn, FaultyTable};
 use elt_base::cancel::Cancel;
 use elt_base::error::Result;
+
+/// Which query is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowsOf {
+    /// The rows to copy, or the keys of removed rows.
+    Copy,
+    /// The keys of all rows, which are read if a key was replaced.
+    AllKeys,
+}
 
 /// The result of copying a query's rows.
 pub struct Copied {
@@ -29,7 +38,7 @@ pub struct Copied {
 }
 
 /// Runs `statement` (a `copy … from stdin (format binary)`) with all batches that `produce` yields, of these columns of
-/// the table.
+/// the table. `is_of_keys`: they are the keys of removed rows.
 ///
 /// A value that Postgres cannot store, in a column whose policy is to fail, results in an error. The error is raised
 /// after all batches were read, so that it contains the count of such values.
@@ -38,8 +47,9 @@ pub fn copy(
     statement: &str,
     of: &PostgresTable,
     columns: &[&PostgresColumn],
+    is_of_keys: bool,
     cancel: &Cancel,
-    produce: impl FnOnce(&mut Sink<'_>) -> Result<()>,
+    mut produce: impl FnMut(RowsOf, &mut Sink<'_>) -> Result<()>,
 ) -> Result<Copied> {
     let (table, key) = (of.name.as_str(), of.key.as_slice());
     let failed = |error: &postgres::Error| messages::export_postgres("staging", Some(table), describe(error));
@@ -48,9 +58,13 @@ pub fn copy(
         postgres_type: column.postgres_type.clone(),
         on_hazard: column.on_hazard,
         is_key: key.contains(&column.name),
+        not_null: column.not_null,
         labels: column.labels.clone(),
     });
-    let mut encoder = BinaryEncoder::new(fields.collect());
+    let mut encoder = match is_of_keys {
+        true => BinaryEncoder::of_keys(fields.collect()),
+        false => BinaryEncoder::new(fields.collect()),
+    };
     let mut sink = |batch: &RecordBatch| -> Result<()> {
         cancel.check()?;
         match encoder.encode(batch, |bytes| writer.write_all(bytes)) {
@@ -67,8 +81,17 @@ pub fn copy(
             }
         }
     };
-    produce(&mut sink)?;
-    let notes = encoder.faults().judge(&FaultyTable {
+    produce(RowsOf::Copy, &mut sink)?;
+    if encoder.has_held() {
+        let mut counts = KeyCounts::new();
+        produce(RowsOf::AllKeys, &mut |batch| {
+            cancel.check()?;
+            let counted = encoder.count_keys(batch, &mut counts);
+            counted.map_err(|mismatch| messages::export_batch_type(table, "?", &mismatch.arrow, "its key's type"))
+        })?;
+        encoder.settle_held(&counts);
+    }
+    let mut notes = encoder.faults().judge(&FaultyTable {
         capabilities: &CAPABILITIES,
         name: table,
         beside: &of.beside,
@@ -87,6 +110,9 @@ pub fn copy(
         .map_err(|error| messages::export_postgres("staging", Some(table), error.to_string()))?;
     writer.finish().map_err(|error| failed(&error))?;
     let set_aside = encoder.take_set_aside();
+    if set_aside.rows + set_aside.replaced > quarantine::ROWS_MAX as u64 && set_aside.replaced > 0 {
+        notes.push(format!("`{table}`: the first {} original rows are in `{}`", quarantine::ROWS_MAX, of.beside));
+    }
     if set_aside.rows > quarantine::ROWS_MAX as u64 {
         return Err(messages::export_too_many_aside(table, set_aside.rows, quarantine::ROWS_MAX));
     }

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::index_sql;
 use super::names::{cut, names, qualified};
 use super::table::{PostgresForeignKey, PostgresTable};
 use elt_base::schema::{literal, quote};
@@ -87,14 +88,15 @@ impl Definition {
             definition.constraints.insert(foreign_key_name(table, key), foreign_key(key));
         }
         for index in &table.indexes {
-            let method = index.method.as_deref().unwrap_or("btree");
-            let sql = format!("using {method} ({})", names(&index.columns));
+            let sql = index_sql::definition(table, index);
             definition.add_index(table, &index.columns, DefinedIndex { unique: index.unique, definition: sql });
         }
         // Without an index, Postgres reads the whole table for each deleted row that its foreign key may reference.
         for key in &table.foreign_keys {
             let leads = |columns: &[String]| columns.starts_with(&key.columns);
-            let is_btree = |index: &&Index| index.method.as_deref().is_none_or(|method| method == "btree");
+            let is_btree = |index: &&Index| {
+                index.condition.is_none() && index.method.as_deref().is_none_or(|method| method == "btree")
+            };
             let is_led = leads(&table.key)
                 || table.unique.iter().any(|unique| leads(&unique.columns))
                 || table.indexes.iter().filter(is_btree).any(|index| leads(&index.columns));
@@ -179,7 +181,7 @@ impl Definition {
 
 /// `orders_customer_id`
 fn joined(table: &PostgresTable, columns: &[String]) -> String {
-    format!("{}_{}", table.name, columns.join("_"))
+    format!("{}_{}", table.name, index_sql::words(columns))
 }
 
 fn role_name(role: &str) -> String {

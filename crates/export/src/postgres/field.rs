@@ -12,6 +12,7 @@ pub struct CopyField {
     pub postgres_type: PostgresType,
     pub on_hazard: OnHazard,
     pub is_key: bool,
+    pub not_null: bool,
     /// Of a type that is an enum, where they are known.
     pub labels: Option<Labels>,
 }
@@ -19,6 +20,6 @@ pub struct CopyField {
 impl CopyField {
     /// One whose hazards nobody expects.
     pub fn plain(postgres_type: PostgresType) -> Self {
-        Self { postgres_type, on_hazard: OnHazard::Fail, is_key: false, labels: None }
+        Self { postgres_type, on_hazard: OnHazard::Fail, is_key: false, not_null: false, labels: None }
     }
 }

@@ -117,6 +117,8 @@ pub struct PostgresFit {
     pub collations: Vec<Option<String>>,
     /// Its key has changed: no row is kept.
     pub is_replaced: bool,
+    /// A column is generated always as an identity, and gets our values.
+    pub overrides_identity: bool,
     /// Existing columns that nothing fills.
     pub unfilled: Vec<String>,
 }
@@ -204,7 +206,10 @@ impl Fitting for PostgresFitting<'_> {
         let widens = PostgresType::parse(&theirs.type_name).is_some_and(|theirs| theirs.widens_to(&ours));
         if self.may_destroy && is_changed(&ours, theirs, self.there) {
             self.fit.alterations.push(Alteration::Change { name, postgres_type: ours });
-        } else if ours.fits(&theirs.type_name, theirs.is_enum) && !narrows_ours(&ours, theirs, self.there) {
+        } else if (ours.fits(&theirs.type_name, theirs.is_enum)
+            || column.is_json_list && PostgresType::parse(&theirs.type_name) == Some(PostgresType::json_array()))
+            && !narrows_ours(&ours, theirs, self.there)
+        {
             self.fit.casts[index] = theirs.is_enum.then(|| theirs.type_name.clone());
             self.fit.as_text[index] = theirs.type_name == "json";
             self.fit.collations[index] = theirs.collation.clone();
@@ -235,6 +240,13 @@ impl Fitting for PostgresFitting<'_> {
             self.fit.alterations.push(Alteration::DropNotNull { name: name.clone() });
         }
         self.fit.unfilled.push(name);
+    }
+
+    /// An inserted row may have a value of ours; an update may not set one, and a key is never updated.
+    fn may_write_identity(&mut self, index: usize) -> bool {
+        let is_key = self.table.key.contains(&self.table.columns[index].name);
+        self.fit.overrides_identity |= is_key;
+        is_key
     }
 
     /// The key is created after the rows are merged, so no existing row can be matched by it.

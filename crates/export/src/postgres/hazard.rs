@@ -143,6 +143,36 @@ pub fn json_hazard(text: &str) -> Option<PostgresHazard> {
     (size > JSON_BYTES_MAX).then_some(PostgresHazard::JsonLimit)
 }
 
+/// The elements of a list in JSON text; None: it is no list.
+pub fn json_elements(text: &str) -> Option<Vec<&str>> {
+    let inner = text.trim().strip_prefix('[')?.strip_suffix(']')?;
+    let bytes = inner.as_bytes();
+    let (mut at, mut start, mut depth, mut elements) = (0, 0, 0usize, Vec::new());
+    while let Some(byte) = bytes.get(at) {
+        match byte {
+            b'"' => {
+                at += 1;
+                while bytes.get(at).is_some_and(|byte| *byte != b'"') {
+                    at += if bytes[at] == b'\\' { 2 } else { 1 };
+                }
+            }
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b',' if depth == 0 => {
+                elements.push(inner.get(start..at)?.trim());
+                start = at + 1;
+            }
+            _ => {}
+        }
+        at += 1;
+    }
+    let last = inner.get(start..)?.trim();
+    if !(elements.is_empty() && last.is_empty()) {
+        elements.push(last);
+    }
+    Some(elements)
+}
+
 /// Behind the closing quote of a string whose content begins at `at`.
 fn string_end(bytes: &[u8], mut at: usize) -> Result<usize, PostgresHazard> {
     loop {
@@ -317,6 +347,16 @@ mod tests {
         assert_eq!(found, [PostgresHazard::Nul, PostgresHazard::NotFiniteInJson]);
         let deep = "[".repeat(JSON_DEPTH_MAX + 1);
         assert_eq!(mend_json(&deep, &mut |_| ()), None);
+    }
+
+    #[test]
+    fn splits_lists() {
+        assert_eq!(
+            json_elements(r#"[{"a": [1, 2]}, null, "x,\"]", 1.5]"#),
+            Some(vec![r#"{"a": [1, 2]}"#, "null", r#""x,\"]""#, "1.5"])
+        );
+        assert_eq!(json_elements("[]"), Some(vec![]));
+        assert_eq!(json_elements("{}"), None);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use super::catalog::PostgresCatalog;
 use super::definition::{Definition, foreign_key, foreign_key_name};
 use super::fit::{self, ExistingPostgresTable, PostgresFit};
+use super::index_sql::is_plain;
 use super::names::{names, qualified};
 use super::statements::alter;
 use super::table::{PostgresForeignKey, PostgresTable};
@@ -135,7 +136,8 @@ pub fn steps(
             let unique = if wanted.unique { "unique " } else { "" };
             let is_this =
                 |index: &&elt_project::Index| wanted.definition.ends_with(&format!(" ({})", names(&index.columns)));
-            let index = table.indexes.iter().filter(|index| index.unique).find(is_this);
+            let plain = table.indexes.iter().filter(|index| index.unique && is_plain(table, index));
+            let index = plain.filter(|index| index.include.is_empty()).find(is_this);
             let offenders = index.map(|index| twins(&place, &index.columns));
             let sql = format!("create {unique}index {} on {place} {}", quote(name), wanted.definition);
             steps.push(MigrationStep { offenders, ..step(sql, When::After) });

@@ -3,11 +3,13 @@
 //! Format: <https://www.postgresql.org/docs/current/sql-copy.html> ("Binary Format"). One growing buffer. Knows neither
 //! a connection nor a driver.
 
+use std::collections::HashMap;
+
 use arrow::record_batch::RecordBatch;
 
 use super::field::CopyField;
 use super::hazard::PostgresHazard;
-use super::quarantine::SetAside;
+use super::quarantine::{Cause, Entry, ROWS_MAX, SetAside};
 use super::values::Values;
 use crate::target::{Faults, Hazard, Replacement, key_text};
 use elt_project::OnHazard;
@@ -26,6 +28,9 @@ pub struct BinaryMismatch {
     pub arrow: String,
 }
 
+/// How many rows have each of some encoded keys.
+pub type KeyCounts = HashMap<Vec<u8>, u64>;
+
 /// Encodes batch after batch. A value with a hazard is counted and the nearest one written in its place; a row of which
 /// a column's policy is quarantine is set aside. Whether faults may pass is the caller's to say, by `faults`.
 pub struct BinaryEncoder {
@@ -38,6 +43,35 @@ pub struct BinaryEncoder {
     /// Those seen.
     seen: u64,
     row_bytes_max: usize,
+    /// Rows whose key was replaced: they are published if no other row has their key.
+    held: Vec<HeldRow>,
+    /// The keys of removed rows are no rows: none is held or kept.
+    is_of_keys: bool,
+}
+
+/// A row that waits until the keys of all rows are known.
+struct HeldRow {
+    /// The one row.
+    batch: RecordBatch,
+    faulty: Vec<(usize, PostgresHazard)>,
+    bytes: Vec<u8>,
+    /// Its key's fields, encoded.
+    key: Vec<u8>,
+    /// Its key, for people.
+    shown: String,
+}
+
+/// What becomes of a row with hazards.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fate {
+    /// The nearest values are published.
+    Published,
+    /// It is quarantined.
+    Aside,
+    /// The keys of all rows decide.
+    Held,
+    /// It has no nearest row, and its column's policy is to fail.
+    Refused,
 }
 
 impl BinaryEncoder {
@@ -54,7 +88,14 @@ impl BinaryEncoder {
             rows: 0,
             seen: 0,
             row_bytes_max: ROW_BYTES_MAX,
+            held: Vec::new(),
+            is_of_keys: false,
         }
+    }
+
+    /// For the keys of removed rows.
+    pub fn of_keys(fields: Vec<CopyField>) -> Self {
+        Self { is_of_keys: true, ..Self::new(fields) }
     }
 
     #[cfg(test)]
@@ -99,7 +140,7 @@ impl BinaryEncoder {
             }
             self.rows += 1;
             if !faulty.is_empty() || self.buffer.len() - start > self.row_bytes_max {
-                self.judge(batch, row, start, &mut faulty);
+                self.judge(batch, row, start, &columns, &mut faulty);
             }
             if self.buffer.len() >= SEND_BYTES {
                 if let Err(error) = send(&self.buffer) {
@@ -114,27 +155,127 @@ impl BinaryEncoder {
 
     /// Counts a row's faults; takes the row back if it is to be set aside.
     #[cold]
-    fn judge(&mut self, batch: &RecordBatch, row: usize, start: usize, faulty: &mut Vec<(usize, PostgresHazard)>) {
+    fn judge(
+        &mut self,
+        batch: &RecordBatch,
+        row: usize,
+        start: usize,
+        columns: &[Values],
+        faulty: &mut Vec<(usize, PostgresHazard)>,
+    ) {
         if self.buffer.len() - start > self.row_bytes_max {
             // No column is at fault alone; a row has no nearest row.
             faulty.push((widest(batch, row), PostgresHazard::Size));
         }
         // An array may have several values of one hazard.
         faulty.dedup();
-        for (column, hazard) in faulty.iter().copied() {
-            let key = self.fields.iter().enumerate().filter(|(_, field)| field.is_key).map(|(index, _)| index);
-            self.faults.add(column, hazard, || key_text(batch, row, key, self.seen));
+        let key = self.fields.iter().enumerate().filter(|(_, field)| field.is_key).map(|(index, _)| index);
+        let shown = key_text(batch, row, key, self.seen);
+        let fate = self.fate(faulty);
+        if fate == Fate::Held {
+            let mut key = Vec::new();
+            for (_, values) in self.fields.iter().zip(columns).filter(|(field, _)| field.is_key) {
+                values.put(row, &mut key, &mut |_| ());
+            }
+            let bytes = self.buffer.split_off(start);
+            let held = HeldRow { batch: batch.slice(row, 1), faulty: std::mem::take(faulty), bytes, key, shown };
+            self.held.push(held);
+        } else {
+            self.settle(batch, row, fate, None, &shown, faulty);
         }
-        let is_aside = faulty.iter().any(|(column, _)| self.fields[*column].on_hazard == OnHazard::Quarantine);
-        let is_too_large = faulty.iter().any(|(_, hazard)| hazard.replacement() == Replacement::None);
-        if is_aside {
-            self.set_aside.add(batch, row, faulty, &self.fields);
-        }
-        if is_aside || is_too_large {
+        if fate != Fate::Published {
             self.buffer.truncate(start);
             self.rows -= 1;
         }
         faulty.clear();
+    }
+
+    fn fate(&self, faulty: &[(usize, PostgresHazard)]) -> Fate {
+        let policy = |column: usize| self.fields[column].on_hazard;
+        let is_replaced = |column: usize| policy(column) == OnHazard::Replace;
+        if faulty.iter().any(|(column, _)| policy(*column) == OnHazard::Quarantine) {
+            return Fate::Aside;
+        }
+        let has_nothing = |(column, hazard): &(usize, PostgresHazard)| match hazard.replacement() {
+            Replacement::Nearest(_) => false,
+            Replacement::Null => self.fields[*column].not_null || self.fields[*column].is_key,
+            Replacement::None => true,
+        };
+        if !self.is_of_keys && faulty.iter().any(|fault| is_replaced(fault.0) && has_nothing(fault)) {
+            return Fate::Aside;
+        }
+        if faulty.iter().any(|(_, hazard)| hazard.replacement() == Replacement::None) {
+            return Fate::Refused;
+        }
+        let of_key = |(column, _): &(usize, PostgresHazard)| self.fields[*column].is_key && is_replaced(*column);
+        let has_room = self.held.len() < ROWS_MAX;
+        match !self.is_of_keys && faulty.iter().any(of_key) {
+            true if has_room => Fate::Held,
+            true => Fate::Aside,
+            false => Fate::Published,
+        }
+    }
+
+    /// Counts the faults of a row whose fate is known, and keeps its original.
+    fn settle(
+        &mut self,
+        batch: &RecordBatch,
+        row: usize,
+        fate: Fate,
+        cause: Option<Cause>,
+        shown: &str,
+        faulty: &[(usize, PostgresHazard)],
+    ) {
+        let is_aside = fate == Fate::Aside;
+        for (column, hazard) in faulty {
+            self.faults.add_as(*column, *hazard, is_aside, || shown.to_owned());
+        }
+        let is_kept = faulty.iter().any(|(column, _)| self.fields[*column].on_hazard == OnHazard::Replace);
+        if is_aside || fate == Fate::Published && is_kept && !self.is_of_keys {
+            let entry = Entry { batch, row, faulty, is_published: !is_aside, cause };
+            self.set_aside.add(&entry, &self.fields);
+        }
+    }
+
+    /// Whether rows wait for the keys of all rows.
+    pub fn has_held(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Counts the keys of a batch that has the key's columns alone, in the order of the fields.
+    pub fn count_keys(&self, batch: &RecordBatch, counts: &mut KeyCounts) -> Result<(), BinaryMismatch> {
+        if counts.is_empty() {
+            counts.extend(self.held.iter().map(|held| (held.key.clone(), 0)));
+        }
+        let fields = self.fields.iter().filter(|field| field.is_key);
+        let mut columns = Vec::new();
+        for (index, (field, array)) in fields.zip(batch.columns()).enumerate() {
+            let values = Values::of(array, &field.postgres_type, field.labels.as_ref());
+            let arrow = array.data_type().to_string();
+            columns.push(values.ok_or(BinaryMismatch { column: index, arrow })?);
+        }
+        let mut key = Vec::new();
+        for row in 0..batch.num_rows() {
+            key.clear();
+            columns.iter().for_each(|values| values.put(row, &mut key, &mut |_| ()));
+            if let Some(count) = counts.get_mut(&key) {
+                *count += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Publishes the rows whose keys no other row has, and quarantines the others.
+    pub fn settle_held(&mut self, counts: &KeyCounts) {
+        for held in std::mem::take(&mut self.held) {
+            let is_alone = counts.get(&held.key).is_some_and(|count| *count == 1);
+            if is_alone {
+                self.buffer.extend_from_slice(&held.bytes);
+                self.rows += 1;
+            }
+            let fate = if is_alone { Fate::Published } else { Fate::Aside };
+            self.settle(&held.batch, 0, fate, Some(Cause::Key), &held.shown, &held.faulty);
+        }
     }
 
     /// The bytes that remain, with the trailer.

@@ -7,6 +7,7 @@ use super::definition::DefinedColumn;
 use super::fit::{self, ExistingPostgresTable, PostgresFit};
 use super::migration::{self, MigrationStep};
 use super::object_names::shared_quarantine;
+use super::quarantine;
 use super::table::{PostgresForeignKey, PostgresTable};
 use crate::messages;
 use crate::target::{ExistingColumn, UniqueSet, keeps_others};
@@ -21,6 +22,8 @@ pub struct PostgresPlan {
     pub is_ours: bool,
     /// The table beside it, for rows that were set aside, stands.
     pub has_quarantine: bool,
+    /// It is of an earlier version, with fewer columns.
+    pub has_old_quarantine: bool,
     /// A quarantine table that an earlier version shared among tables.
     pub shared_quarantine: Option<String>,
     /// To be added in the transaction.
@@ -115,6 +118,7 @@ pub fn plan(
             errors.push(messages::export_own_key_changed(&place));
             continue;
         }
+        let beside = standing.get(&(table.schema.clone(), table.beside.clone()));
         plans.push(PostgresPlan {
             left,
             keeps_others,
@@ -124,7 +128,8 @@ pub fn plan(
             others: there.map(|there| others(table, there)).unwrap_or_default(),
             fit,
             is_ours: ours.is_some(),
-            has_quarantine: standing.contains_key(&(table.schema.clone(), table.beside.clone())),
+            has_quarantine: beside.is_some(),
+            has_old_quarantine: beside.is_some_and(|beside| !quarantine::is_whole(beside)),
             shared_quarantine: shared_quarantine(table, standing),
             foreign_keys,
             steps,

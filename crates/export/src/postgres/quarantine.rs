@@ -4,15 +4,16 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, StringArray, UInt32Array, new_null_array};
+use arrow::array::{Array, ArrayRef, BooleanArray, StringArray, UInt32Array, new_null_array};
 use arrow::compute::take;
 use arrow::record_batch::RecordBatch;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::field::CopyField;
+use super::fit::ExistingPostgresTable;
 use super::hazard::PostgresHazard;
 use super::names::{names, qualified};
-use super::table::PostgresTable;
+use super::table::{PostgresForeignKey, PostgresTable};
 use crate::target::Hazard;
 use elt_base::schema::{literal, quote};
 use elt_project::OnHazard;
@@ -23,13 +24,47 @@ pub const ROWS_MAX: usize = 100_000;
 const ROW_TEXT_BYTES_MAX: usize = 1 << 20;
 
 /// The columns of the quarantine table after the key's columns.
-const COLUMNS: [(&str, &str); 5] = [
+const COLUMNS: [(&str, &str); 7] = [
     ("_elt_column", "text not null"),
     ("_elt_hazard", "text not null"),
     ("_elt_row", "jsonb not null"),
     ("_elt_publication", "uuid not null"),
     ("_elt_quarantined_at", "timestamptz not null default now()"),
+    ("_elt_published", PUBLISHED),
+    ("_elt_cause", "text"),
 ];
+/// Of a row that is published with other values.
+const PUBLISHED: &str = "boolean not null default false";
+/// The columns that entries are written with, after the key's columns.
+const STAGED: &str = "_elt_column, _elt_hazard, _elt_row, _elt_published, _elt_cause";
+
+/// Why an entry depends on other rows: as long as there is one, its table is published in full.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// Its key was replaced: whether it is published depends on the keys of all rows.
+    Key,
+    /// It references a row that is quarantined.
+    Reference,
+}
+
+impl Cause {
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Key => "key",
+            Self::Reference => "reference",
+        }
+    }
+}
+
+/// A row with values that Postgres cannot store, and what became of it.
+pub struct Entry<'a> {
+    pub batch: &'a RecordBatch,
+    pub row: usize,
+    pub faulty: &'a [(usize, PostgresHazard)],
+    /// The row is in the table, with other values.
+    pub is_published: bool,
+    pub cause: Option<Cause>,
+}
 
 /// The quarantined rows.
 #[derive(Default)]
@@ -38,13 +73,17 @@ pub struct SetAside {
     batches: Vec<RecordBatch>,
     /// Only the key's columns, of rows whose key has no hazard.
     keys: Vec<RecordBatch>,
+    /// The rows that are not in the table.
     pub rows: u64,
+    /// The rows that are, with other values.
+    pub replaced: u64,
 }
 
 impl SetAside {
     /// Adds one row with its faults.
-    pub fn add(&mut self, batch: &RecordBatch, row: usize, faulty: &[(usize, PostgresHazard)], fields: &[CopyField]) {
-        self.rows += 1;
+    pub fn add(&mut self, entry: &Entry<'_>, fields: &[CopyField]) {
+        let Entry { batch, row, faulty, is_published, cause: depends } = *entry;
+        *(if is_published { &mut self.replaced } else { &mut self.rows }) += 1;
         if self.batches.len() >= ROWS_MAX {
             return;
         }
@@ -56,11 +95,11 @@ impl SetAside {
             let array = batch.column(position);
             let is_bad = faulty.iter().any(|(column, _)| *column == position);
             is_key_whole &= !is_bad;
-            let kept = if is_bad { None } else { take(array, &index, None).ok() };
+            let kept = if is_bad && !is_published { None } else { take(array, &index, None).ok() };
             let kept = kept.unwrap_or_else(|| new_null_array(array.data_type(), 1));
             columns.push((schema.field(position).name().clone(), kept));
         }
-        if is_key_whole && !columns.is_empty() {
+        if is_key_whole && !is_published && !columns.is_empty() {
             self.keys.extend(RecordBatch::try_from_iter_with_nullable(
                 columns.iter().map(|(name, array)| (name, array.clone(), true)),
             ));
@@ -73,6 +112,8 @@ impl SetAside {
         columns.push(("_elt_column".into(), text(column)));
         columns.push(("_elt_hazard".into(), text(hazard)));
         columns.push(("_elt_row".into(), text(&written(batch, row))));
+        columns.push(("_elt_published".into(), Arc::new(BooleanArray::from(vec![is_published])) as ArrayRef));
+        columns.push(("_elt_cause".into(), Arc::new(StringArray::from(vec![depends.map(Cause::word)])) as ArrayRef));
         self.batches.extend(RecordBatch::try_from_iter_with_nullable(
             columns.iter().map(|(name, array)| (name, array.clone(), true)),
         ));
@@ -113,7 +154,7 @@ fn written(batch: &RecordBatch, row: usize) -> String {
     serde_json::Value::Object(object).to_string()
 }
 
-fn place(table: &PostgresTable) -> String {
+pub fn place(table: &PostgresTable) -> String {
     qualified(&table.schema, &table.beside)
 }
 
@@ -121,7 +162,8 @@ fn place(table: &PostgresTable) -> String {
 pub fn create_staging(staging: &str, table: &PostgresTable) -> String {
     let keys = table.key_columns().map(|column| format!("{} {}, ", quote(&column.name), column.postgres_type));
     format!(
-        "create unlogged table {staging} ({}_elt_column text, _elt_hazard text, _elt_row jsonb)",
+        "create unlogged table if not exists {staging} ({}_elt_column text, _elt_hazard text, _elt_row jsonb, \
+         _elt_published {PUBLISHED}, _elt_cause text)",
         keys.collect::<String>()
     )
 }
@@ -130,10 +172,7 @@ pub fn create_staging(staging: &str, table: &PostgresTable) -> String {
 pub fn copy_staging(staging: &str, table: &PostgresTable) -> String {
     let keys = table.columns.iter().filter(|column| table.key.contains(&column.name));
     let keys = keys.map(|column| format!("{}, ", quote(&column.name)));
-    format!(
-        "copy {staging} ({}_elt_column, _elt_hazard, _elt_row) from stdin (format binary)",
-        keys.collect::<String>()
-    )
+    format!("copy {staging} ({}{STAGED}) from stdin (format binary)", keys.collect::<String>())
 }
 
 /// Creates the quarantine table.
@@ -141,6 +180,22 @@ pub fn create(table: &PostgresTable) -> String {
     let keys = table.key_columns().map(|column| format!("{} {}", quote(&column.name), column.postgres_type));
     let ours = COLUMNS.iter().map(|(name, sql)| format!("{name} {sql}"));
     format!("create table if not exists {} ({})", place(table), keys.chain(ours).collect::<Vec<_>>().join(", "))
+}
+
+/// Adds the columns that quarantine tables of earlier versions lack.
+pub fn widen(table: &PostgresTable) -> String {
+    let added = COLUMNS[5..].iter().map(|(name, sql)| format!("add column if not exists {name} {sql}"));
+    format!("alter table {} {}", place(table), added.collect::<Vec<_>>().join(", "))
+}
+
+/// Whether a quarantine table has all columns.
+pub fn is_whole(there: &ExistingPostgresTable) -> bool {
+    COLUMNS.iter().all(|(name, _)| there.columns.iter().any(|column| column.name == *name))
+}
+
+/// Whether entries depend on other rows.
+pub fn depends_on_others(table: &PostgresTable) -> String {
+    format!("select exists (select from {} where _elt_cause is not null)", place(table))
 }
 
 /// Forgets the entries of all rows, or of those that are staged by key in `staged`.
@@ -158,9 +213,78 @@ pub fn forget(table: &PostgresTable, staged: Option<&str>) -> String {
 pub fn enter(table: &PostgresTable, staging: &str, publication: &str) -> String {
     let keys = if table.key.is_empty() { String::new() } else { format!("{}, ", names(&table.key)) };
     format!(
-        "insert into {} ({keys}_elt_column, _elt_hazard, _elt_row, _elt_publication) \
-         select {keys}_elt_column, _elt_hazard, _elt_row, {}::uuid from {staging}",
+        "insert into {} ({keys}{STAGED}, _elt_publication) select {keys}{STAGED}, {}::uuid from {staging}",
         place(table),
         literal(publication)
     )
+}
+
+/// The rows of one foreign key that reference quarantined rows.
+pub struct Orphans<'a> {
+    pub child: &'a PostgresTable,
+    pub parent: &'a PostgresTable,
+    pub key: &'a PostgresForeignKey,
+}
+
+impl Orphans<'_> {
+    /// Moves the rows of `from` (the child's table, or its staged rows) whose parents are quarantined, and not in the
+    /// parent's table, to the child's staged entries. One row each: the key, and the key that it references, as texts.
+    /// `published` are the child's staged entries, where a reference that was replaced has its original value.
+    pub fn take(&self, from: &str, staging: &str) -> String {
+        let (parent, aside) = (qualified(&self.parent.schema, &self.parent.name), place(self.parent));
+        let pairs: Vec<(&String, &String)> = self.key.columns.iter().zip(&self.key.to_columns).collect();
+        let all = |of: &dyn Fn(&str, &str) -> String| {
+            pairs.iter().map(|(child, parent)| of(child, parent)).collect::<Vec<_>>().join(" and ")
+        };
+        let is_there = all(&|child, to| format!("p.{} = c.{}", quote(to), quote(child)));
+        let is_aside = all(&|child, to| match self.parent.key.iter().any(|key| key == to) {
+            true => format!("q.{} = c.{}", quote(to), quote(child)),
+            false => format!("q._elt_row ->> {} = c.{}::text", literal(to), quote(child)),
+        });
+        // A reference that was replaced may have met another row's key: its original tells.
+        let was_aside = all(&|child, to| format!("q._elt_row ->> {} = b._elt_row ->> {}", literal(to), literal(child)));
+        let own_key = self.child.key.iter().map(|name| format!("b.{0} = c.{0}", quote(name))).collect::<Vec<_>>();
+        let by_original = match own_key.is_empty() {
+            true => String::new(),
+            false => format!(
+                " or exists (select from {staging} as b join {aside} as q on {was_aside} and not q._elt_published \
+                 and q._elt_cause is not null where {} and b._elt_published)",
+                own_key.join(" and ")
+            ),
+        };
+        let keys = if self.child.key.is_empty() { String::new() } else { format!("{}, ", names(&self.child.key)) };
+        let text = |names: &[String]| {
+            let texts: Vec<_> = names.iter().map(|name| format!("{}::text", quote(name))).collect();
+            if texts.is_empty() { "''".to_owned() } else { format!("concat_ws(', ', {})", texts.join(", ")) }
+        };
+        format!(
+            "with gone as (delete from {from} as c where (not exists (select from {parent} as p where {is_there}) \
+             and exists (select from {aside} as q where {is_aside} and not q._elt_published)){by_original} returning c.*), \
+             entered as (insert into {staging} ({keys}{STAGED}) select {keys}{}, 'references a quarantined row', \
+             (select coalesce(jsonb_object_agg(each.key, each.value), '{{}}') from jsonb_each_text(to_jsonb(gone)) as each), \
+             false, {} from gone) select {}, {} from gone",
+            literal(self.key.columns.first().map_or("", String::as_str)),
+            literal(Cause::Reference.word()),
+            text(&self.child.key),
+            text(&self.key.columns),
+        )
+    }
+
+    /// Gives the moved rows the originals that their earlier entries in `entries` have (the staged ones, or the
+    /// quarantine table's), and forgets those: the rows are no longer published with other values. Empty without a key.
+    pub fn unpublish(&self, entries: &str, staging: &str) -> Vec<String> {
+        if self.child.key.is_empty() {
+            return Vec::new();
+        }
+        let same = self.child.key.iter().map(|name| format!("b.{0} = r.{0}", quote(name))).collect::<Vec<_>>();
+        let reference = literal(Cause::Reference.word());
+        let on = format!(
+            "b._elt_published and not r._elt_published and r._elt_cause = {reference} and {}",
+            same.join(" and ")
+        );
+        vec![
+            format!("update {staging} as r set _elt_row = b._elt_row from {entries} as b where {on}"),
+            format!("delete from {entries} as b using {staging} as r where {on}"),
+        ]
+    }
 }

@@ -9,7 +9,7 @@ use postgres::types::Type;
 use postgres::{Client, SimpleQueryMessage, SimpleQueryRow, Transaction};
 
 use super::capabilities::CAPABILITIES;
-use super::copy;
+use super::copy::{self, RowsOf};
 use super::definition::Definition;
 use super::field::CopyField;
 use super::lock::{AdvisoryLock, begin_holding, lock_key};
@@ -20,7 +20,7 @@ use super::quarantine::{self, SetAside};
 use super::said::describe;
 use super::statements::{self, KeyName, OWN_SCHEMA};
 use super::table::{IDENTIFIER_BYTES_MAX, PostgresTable};
-use super::{catalog, object_names, rights, target_types, violations, watch};
+use super::{catalog, object_names, order, rights, target_types, violations, watch};
 use crate::capabilities::Capabilities;
 use crate::changes::{Changes, FRESH, TextRows};
 use crate::difference::Difference;
@@ -59,6 +59,11 @@ pub struct PostgresPublication {
     /// This connection's transaction holds the lock.
     pub(super) holder: Mutex<Client>,
     connections: Connections<Client>,
+    /// The tables, by position, whose quarantine this publication made.
+    pub(super) made_quarantines: BTreeSet<usize>,
+    pub(super) applied_notes: Vec<String>,
+    /// The tables, by position, whose rows are deleted last, because rows that change reference them until then.
+    pub(super) postponed: Vec<usize>,
     /// Set after the staging tables were dropped.
     pub(super) is_clean: bool,
 }
@@ -67,7 +72,7 @@ pub struct PostgresPublication {
 pub struct PostgresStaged {
     pub coverage: Coverage,
     pub staged: StagedRows,
-    /// How many rows are quarantined.
+    /// How many entries the quarantine gets.
     pub set_aside: u64,
     notes: Vec<String>,
     /// Of a table that was created again.
@@ -86,7 +91,7 @@ impl Staged for PostgresStaged {
 
 impl PostgresPublication {
     pub fn open(uri: &Secret, schema: &str, connections: usize, opening: Opening<'_>) -> Result<OpenPublication<Self>> {
-        let Opening { publication, policy, cancel, say, .. } = opening;
+        let Opening { mut publication, policy, cancel, say, .. } = opening;
         if schema.len() > IDENTIFIER_BYTES_MAX {
             return Err(messages::export_name_too_long(&format!("schema `{schema}`"), schema.len()));
         }
@@ -132,15 +137,28 @@ impl PostgresPublication {
             }
         }
         let catalog = catalog::read_for(&mut main, &tables).map_err(failed)?;
+        let by_key = order::parents_first(&tables, &catalog);
+        tables = order::ordered(tables, &by_key);
+        publication.tables = order::ordered(publication.tables, &by_key);
         object_names::resolve(&mut tables, &catalog);
         let (plans, notes) = plan(&tables, &catalog, policy)?;
         target_types::set(&mut main, &mut tables, &catalog)?;
-        let in_full = tables.iter().zip(&plans).filter(|(_, plan)| plan.wants_everything());
+        let mut in_full = BTreeSet::new();
+        for (table, plan) in tables.iter().zip(&plans) {
+            let is_known = plan.has_quarantine && !plan.has_old_quarantine;
+            let depends = match is_known && !plan.wants_everything() {
+                true => main.query_typed_one(&quarantine::depends_on_others(table), &[]).map_err(failed)?.get(0),
+                false => false,
+            };
+            if depends || plan.wants_everything() {
+                in_full.insert(table.label.clone());
+            }
+        }
         let keeping = tables.iter().zip(&plans).filter(|(_, plan)| plan.keeps_others);
         let opened = Opened {
             last,
             keeping: keeping.map(|(table, _)| table.label.clone()).collect(),
-            in_full: in_full.map(|(table, _)| table.label.clone()).collect(),
+            in_full,
             touched,
             notes,
             has_alterations: plans.iter().any(PostgresPlan::alters),
@@ -157,6 +175,9 @@ impl PostgresPublication {
             main: Mutex::new(main),
             holder: Mutex::new(holder),
             connections: Connections::at_most(connections.clamp(1, CONNECTIONS_MAX)),
+            made_quarantines: BTreeSet::new(),
+            applied_notes: Vec::new(),
+            postponed: Vec::new(),
             is_clean: false,
         };
         Ok(OpenPublication::new(publication, cancel.clone(), opened, target))
@@ -181,7 +202,11 @@ impl PostgresPublication {
         transaction.batch_execute(&statements::create_table(&place, table, &definition)).map_err(failed)?;
         let columns: Vec<_> = table.columns.iter().collect();
         let statement = statements::copy_rows(&place, table, true);
-        let copied = copy::copy(&mut transaction, &statement, table, &columns, &self.cancel, |sink| changes.rows(sink));
+        let copied =
+            copy::copy(&mut transaction, &statement, table, &columns, false, &self.cancel, |of, sink| match of {
+                RowsOf::Copy => changes.rows(sink),
+                RowsOf::AllKeys => changes.keys(sink),
+            });
         let copied = match copied {
             Ok(copied) => copied,
             Err(error) => {
@@ -210,7 +235,7 @@ impl PostgresPublication {
         Ok(PostgresStaged {
             coverage: Coverage::Everything,
             staged: StagedRows { rows, ..StagedRows::default() },
-            set_aside: copied.set_aside.rows,
+            set_aside: copied.set_aside.rows + copied.set_aside.replaced,
             notes: copied.notes,
             keys,
         })
@@ -245,9 +270,12 @@ impl PostgresPublication {
         let mark = statements::mark();
         let columns: Vec<_> = table.columns.iter().chain(is_marked.then_some(&mark)).collect();
         let statement = statements::copy_columns(&place, &columns, true);
-        let copied = copy::copy(&mut transaction, &statement, table, &columns, &self.cancel, |sink| {
-            if is_marked { changes.marked_rows(sink) } else { changes.rows(sink) }
-        })?;
+        let copied =
+            copy::copy(&mut transaction, &statement, table, &columns, false, &self.cancel, |of, sink| match of {
+                RowsOf::Copy if is_marked => changes.marked_rows(sink),
+                RowsOf::Copy => changes.rows(sink),
+                RowsOf::AllKeys => changes.keys(sink),
+            })?;
         let mut staged = StagedRows { rows: copied.rows, ..StagedRows::default() };
         self.stage_aside(&mut transaction, index, &copied.set_aside)?;
         if staged.rows >= ANALYZE_ROWS_MIN && !table.key.is_empty() {
@@ -262,7 +290,7 @@ impl PostgresPublication {
                 // Rows were set aside.
                 false => {
                     let query = format!("select count({}) from {place}", quote(FRESH));
-                    let count: i64 = transaction.query_one(&query, &[]).map_err(failed)?.get(0);
+                    let count: i64 = transaction.query_typed_one(&query, &[]).map_err(failed)?.get(0);
                     count.unsigned_abs()
                 }
             };
@@ -271,8 +299,9 @@ impl PostgresPublication {
             // In the table's order, as the query returns them.
             let columns: Vec<_> = table.key_columns().collect();
             let statement = statements::copy_deletes(&place, table);
-            let gone =
-                copy::copy(&mut transaction, &statement, table, &columns, &self.cancel, |sink| changes.deletes(sink))?;
+            let gone = copy::copy(&mut transaction, &statement, table, &columns, true, &self.cancel, |_, sink| {
+                changes.deletes(sink)
+            })?;
             staged.gone = gone.rows;
             if !copied.set_aside.keys().is_empty() {
                 let fields = columns.iter().map(|column| CopyField::plain(column.postgres_type.clone())).collect();
@@ -281,7 +310,13 @@ impl PostgresPublication {
             }
         }
         transaction.commit().map_err(failed)?;
-        Ok(PostgresStaged { coverage, staged, set_aside: copied.set_aside.rows, notes: copied.notes, keys: Vec::new() })
+        Ok(PostgresStaged {
+            coverage,
+            staged,
+            set_aside: copied.set_aside.rows + copied.set_aside.replaced,
+            notes: copied.notes,
+            keys: Vec::new(),
+        })
     }
 
     fn compare(&self, table: &PostgresTable, sql: &str) -> Result<TextRows> {
@@ -292,7 +327,7 @@ impl PostgresPublication {
     /// Stages the rows that are quarantined.
     fn stage_aside(&self, transaction: &mut Transaction<'_>, index: usize, set_aside: &SetAside) -> Result<()> {
         let table = &self.tables[index];
-        if set_aside.rows == 0 {
+        if set_aside.rows + set_aside.replaced == 0 {
             return Ok(());
         }
         let place = self.staging_place("bad", index);
@@ -300,7 +335,8 @@ impl PostgresPublication {
             .batch_execute(&quarantine::create_staging(&place, table))
             .map_err(|error| messages::export_postgres("staging", Some(&table.name), describe(&error)))?;
         let keys = table.columns.iter().filter(|column| table.key.contains(&column.name));
-        let ours = [PostgresType::Text, PostgresType::Text, PostgresType::Jsonb];
+        let ours =
+            [PostgresType::Text, PostgresType::Text, PostgresType::Jsonb, PostgresType::Bool, PostgresType::Text];
         let fields = keys.map(|column| column.postgres_type.clone()).chain(ours).map(CopyField::plain).collect();
         let statement = quarantine::copy_staging(&place, table);
         copy::copy_batches(transaction, &statement, &table.name, fields, set_aside.batches())

@@ -142,6 +142,7 @@ pub fn mark() -> PostgresColumn {
         default: None,
         comment: None,
         on_hazard: OnHazard::Fail,
+        is_json_list: false,
     }
 }
 
@@ -233,6 +234,7 @@ pub fn merge(
         columns: columns.collect(),
         is_replaced: fit.is_replaced,
         coverage,
+        overriding: if fit.overrides_identity { " overriding system value" } else { "" },
     }
 }
 

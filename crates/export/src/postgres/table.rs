@@ -41,12 +41,16 @@ pub struct PostgresTable {
     /// Which rows of an existing table are the model's.
     pub rows: Option<RowsOf>,
     pub on_conflict: OnConflict,
+    /// Whether sequences behind its columns are advanced; None: the profile's value.
+    pub sequences: Option<bool>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PostgresColumn {
     pub name: String,
     pub postgres_type: PostgresType,
+    /// It is a LIST, which is published as JSON.
+    pub is_json_list: bool,
     /// Where the contract gives its type, if it does.
     pub type_place: Option<Place>,
     /// The labels, if the type is an enum; read from the database.
@@ -64,6 +68,18 @@ pub struct PostgresForeignKey {
     pub to_schema: String,
     pub to_table: String,
     pub to_columns: Vec<String>,
+}
+
+impl PostgresColumn {
+    /// Whether its values can be published in a column of this type, or those that cannot are found.
+    pub fn can_become(&self, wanted: &PostgresType) -> bool {
+        can_become(&self.postgres_type, self.is_json_list, wanted)
+    }
+}
+
+/// A LIST of nested values may be an array of JSON as well.
+fn can_become(own: &PostgresType, is_json_list: bool, wanted: &PostgresType) -> bool {
+    own.can_become(wanted) || is_json_list && *wanted == PostgresType::json_array()
 }
 
 impl PostgresTable {
@@ -106,14 +122,16 @@ impl PostgresTable {
         }
         let mut columns = Vec::with_capacity(table.columns.len());
         for column in &table.columns {
-            let Some(own) = DuckType::parse(&column.duckdb_type).postgres() else {
+            let duck = DuckType::parse(&column.duckdb_type);
+            let Some(own) = duck.postgres() else {
                 errors.push(messages::export_no_postgres_type(&table.name, &column.name, &column.duckdb_type));
                 continue;
             };
+            let is_json_list = own == PostgresType::Jsonb && matches!(duck, DuckType::List(_));
             let postgres_type = match &column.target_type {
                 None => own,
                 Some((written, place)) => {
-                    match PostgresType::written(written).filter(|wanted| own.can_become(wanted)) {
+                    match PostgresType::written(written).filter(|wanted| can_become(&own, is_json_list, wanted)) {
                         Some(wanted) => wanted,
                         None => {
                             let error =
@@ -127,6 +145,7 @@ impl PostgresTable {
             columns.push(PostgresColumn {
                 name: column.name.clone(),
                 postgres_type,
+                is_json_list,
                 type_place: column.target_type.as_ref().and_then(|(_, place)| place.clone()),
                 labels: None,
                 not_null: column.not_null,
@@ -160,6 +179,7 @@ impl PostgresTable {
             beside: cut(&table.name, "_quarantine"),
             rows: table.rows,
             on_conflict: table.on_conflict,
+            sequences: table.sequences,
         };
         Error::many(errors).map_or(Ok(table), Err)
     }

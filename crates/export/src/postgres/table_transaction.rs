@@ -4,8 +4,8 @@
 
 use postgres::SimpleQueryMessage;
 
-use super::copy::describe;
 use super::names::{names, qualified};
+use super::said::describe;
 use super::staging::{PostgresPublication, text_rows};
 use crate::changes::TextRows;
 use crate::messages;

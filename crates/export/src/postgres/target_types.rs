@@ -30,12 +30,12 @@ pub fn set(client: &mut Client, tables: &mut [PostgresTable], standing: &Postgre
             let theirs = there.and_then(|there| there.columns.iter().find(|theirs| theirs.name == column.name));
             if let Some(theirs) = theirs {
                 let parsed = match theirs.is_enum {
-                    true => Some(PostgresType::Named(theirs.type_name.clone())),
+                    true => PostgresType::enumeration(&theirs.type_name),
                     // `json` is compared as `jsonb`.
                     false => PostgresType::parse(&theirs.type_name).filter(|theirs| *theirs != PostgresType::Json),
                 };
                 column.postgres_type = match parsed {
-                    Some(theirs) if column.postgres_type.can_become(&theirs) => theirs,
+                    Some(theirs) if column.can_become(&theirs) => theirs,
                     _ => column.postgres_type.clone(),
                 };
             }

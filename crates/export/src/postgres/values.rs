@@ -20,7 +20,7 @@ use arrow::datatypes::{
 };
 
 use super::exact::{Exact, Number, numbers_of, put_integer};
-use super::hazard::{PostgresHazard, json_hazard, mend_json};
+use super::hazard::{PostgresHazard, json_elements, json_hazard, mend_json};
 use super::numeric::{put_decimal, put_digits};
 use super::put::{put_bytes, put_fixed, put_null};
 use super::times::{date, day, midnight, rounded, stamp, time_with_zone};
@@ -83,6 +83,8 @@ enum Kind {
     /// Times, or timestamps, in units of so many microseconds.
     Rounded(Box<Kind>, i64),
     Interval(ScalarBuffer<IntervalMonthDayNano>),
+    /// Lists as JSON text, for arrays of `jsonb`.
+    JsonArray(StringArray),
     List {
         offsets: OffsetBuffer<i32>,
         elements: Box<Values>,
@@ -200,6 +202,7 @@ impl Values {
                 let array = plain(array, &DataType::Interval(IntervalUnit::MonthDayNano))?;
                 Kind::Interval(array.as_primitive::<IntervalMonthDayNanoType>().values().clone())
             }
+            PostgresType::Array(element) if **element == PostgresType::Jsonb && is_text => Kind::JsonArray(text()?),
             PostgresType::Array(element) => {
                 let array = match array.data_type() {
                     DataType::List(_) => array.clone(),
@@ -319,6 +322,10 @@ impl Values {
                 out.extend_from_slice(&value.days.to_be_bytes());
                 out.extend_from_slice(&value.months.to_be_bytes());
             }
+            Kind::JsonArray(values) => match json_elements(values.value(row)) {
+                Some(elements) => put_json_array(out, &elements, fault),
+                None => put_null(out),
+            },
             Kind::List { offsets, elements, oid } => {
                 let range = offsets[row] as usize..offsets[row + 1] as usize;
                 put_array(out, elements, range, *oid, fault);
@@ -349,6 +356,32 @@ fn put_array(
     let mut fault = fault;
     for row in range {
         elements.put(row, out, &mut fault);
+    }
+    let length = (out.len() - start - 4) as u32;
+    out[start..start + 4].copy_from_slice(&length.to_be_bytes());
+}
+
+/// The same for an array of `jsonb`; `null` is NULL.
+fn put_json_array(out: &mut Vec<u8>, elements: &[&str], fault: &mut dyn FnMut(PostgresHazard)) {
+    let start = out.len();
+    let mut fault = fault;
+    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(&u32::from(!elements.is_empty()).to_be_bytes());
+    out.extend_from_slice(&u32::from(elements.contains(&"null")).to_be_bytes());
+    out.extend_from_slice(&PostgresType::Jsonb.oid().to_be_bytes());
+    if !elements.is_empty() {
+        out.extend_from_slice(&(elements.len() as u32).to_be_bytes());
+        out.extend_from_slice(&1u32.to_be_bytes());
+    }
+    for element in elements {
+        match (*element == "null", json_hazard(element)) {
+            (true, _) => put_null(out),
+            (_, None) => put_json(out, element, true),
+            (_, Some(_)) => match mend_json(element, &mut fault) {
+                Some(mended) => put_json(out, &mended, true),
+                None => put_null(out),
+            },
+        }
     }
     let length = (out.len() - start - 4) as u32;
     out[start..start + 4].copy_from_slice(&length.to_be_bytes());
@@ -396,6 +429,9 @@ fn put_json(out: &mut Vec<u8>, text: &str, is_binary: bool) {
 /// The types whose values come, or may come, as text.
 fn takes_text(postgres_type: &PostgresType) -> bool {
     use PostgresType::*;
+    if let Array(element) = postgres_type {
+        return **element == Jsonb;
+    }
     matches!(
         postgres_type,
         Text | Varchar(_)

@@ -5,7 +5,8 @@
 
 use postgres::Client;
 
-use super::copy;
+use super::copy::{self, RowsOf};
+use super::index_sql::is_plain;
 use super::names::names;
 use super::said::describe;
 use super::statements::{self, PostgresDialect};
@@ -32,7 +33,10 @@ pub fn lines(
     transaction.batch_execute(&statements::create_rows(place, table)).map_err(failed)?;
     let columns: Vec<_> = table.columns.iter().collect();
     let statement = statements::copy_rows(place, table, false);
-    copy::copy(&mut transaction, &statement, table, &columns, cancel, |sink| changes.rows(sink))?;
+    copy::copy(&mut transaction, &statement, table, &columns, false, cancel, |of, sink| match of {
+        RowsOf::Copy => changes.rows(sink),
+        RowsOf::AllKeys => changes.keys(sink),
+    })?;
     let mut lines = Vec::new();
     for (what, query, keys) in questions(table, place) {
         cancel.check()?;
@@ -40,7 +44,7 @@ pub fn lines(
         if count > 0 {
             let mut shown = Vec::new();
             if let Some(keys) = keys.filter(|_| !table.key.is_empty()) {
-                let rows = transaction.query(&keys, &[]).map_err(failed)?;
+                let rows = transaction.query_typed(&keys, &[]).map_err(failed)?;
                 shown = rows.iter().map(|row| row.get::<_, String>(0)).collect();
             }
             let shown = shown_keys(&table.key, &shown, count.unsigned_abs());
@@ -66,7 +70,8 @@ fn questions(table: &PostgresTable, place: &str) -> Vec<(String, String, Option<
         questions.push((what, format!("select count(*) from {place} where not ({})", check.expression), None));
     }
     let unique = table.unique.iter().map(|unique| &unique.columns);
-    let indexed = table.indexes.iter().filter(|index| index.unique).map(|index| &index.columns);
+    let indexed =
+        table.indexes.iter().filter(|index| index.unique && is_plain(table, index)).map(|index| &index.columns);
     for columns in std::iter::once(&table.key).chain(unique).chain(indexed).filter(|columns| !columns.is_empty()) {
         let named: Vec<_> = columns.iter().map(|name| format!("`{name}`")).collect();
         let key: Vec<_> = table.key.iter().map(|name| quote(name)).collect();

@@ -43,6 +43,8 @@ pub struct Fault<H> {
     /// The column's index.
     pub column: usize,
     pub hazard: H,
+    /// Their rows are quarantined, whatever the column's policy.
+    pub is_aside: bool,
     pub values: u64,
     /// The keys of some of the rows; of a table without key their numbers, from 1.
     pub keys: Vec<String>,
@@ -79,9 +81,16 @@ impl<H: Hazard> Faults<H> {
     /// Counts one value, or one row. `key` is the row's.
     #[cold]
     pub fn add(&mut self, column: usize, hazard: H, key: impl FnOnce() -> String) {
-        let at = self.0.binary_search_by_key(&(column, hazard), |fault| (fault.column, fault.hazard));
+        self.add_as(column, hazard, false, key);
+    }
+
+    /// The same, of a row that is quarantined if `is_aside`.
+    #[cold]
+    pub fn add_as(&mut self, column: usize, hazard: H, is_aside: bool, key: impl FnOnce() -> String) {
+        let sought = (column, hazard, is_aside);
+        let at = self.0.binary_search_by_key(&sought, |fault| (fault.column, fault.hazard, fault.is_aside));
         let at = at.unwrap_or_else(|at| {
-            self.0.insert(at, Fault { column, hazard, values: 0, keys: Vec::new() });
+            self.0.insert(at, Fault { column, hazard, is_aside, values: 0, keys: Vec::new() });
             at
         });
         let fault = &mut self.0[at];
@@ -103,9 +112,16 @@ impl<H: Hazard> Faults<H> {
             let line = fault.line(table);
             let column = table.columns.get(fault.column);
             let may_be_null = column.is_some_and(|column| column.may_be_null);
-            let replaced = |by: &str| format!("`{}`, {line}; replaced by {by}", table.name);
+            let kept = match table.beside {
+                "" => String::new(),
+                beside => format!("; the original rows are in `{beside}`"),
+            };
+            let replaced = |by: &str| format!("`{}`, {line}; replaced by {by}{kept}", table.name);
             match (column.map_or(OnHazard::Fail, |column| column.on_hazard), fault.hazard.replacement()) {
                 (OnHazard::Quarantine, _) => {
+                    notes.push(format!("`{}`, {line}; their rows are in `{}`", table.name, table.beside));
+                }
+                (OnHazard::Replace, _) if fault.is_aside => {
                     notes.push(format!("`{}`, {line}; their rows are in `{}`", table.name, table.beside));
                 }
                 (OnHazard::Replace, Replacement::Nearest(nearest)) => notes.push(replaced(nearest)),
@@ -215,7 +231,9 @@ mod tests {
             Odd::Long,
             OnHazard::Replace,
             false,
-            Ok("`t`, column `c`, too long: 6 values (`id` 1, 2, 3, 4, 5, …); replaced by the text cut off"),
+            Ok(
+                "`t`, column `c`, too long: 6 values (`id` 1, 2, 3, 4, 5, …); replaced by the text cut off; the original rows are in `t_quarantine`",
+            ),
         );
         check(
             Odd::Lost,

@@ -80,6 +80,8 @@ pub struct Merge<'a> {
     pub is_replaced: bool,
     /// Of the staged rows. If it is marked, they have the column `FRESH`.
     pub coverage: Coverage,
+    /// Stands between an insert's columns and its rows: ` overriding system value`.
+    pub overriding: &'static str,
 }
 
 /// Which staged rows a statement is about.
@@ -216,9 +218,10 @@ impl Merge<'_> {
             false => String::new(),
         };
         format!(
-            "insert into {} ({}) select {} from {} as s{new}",
+            "insert into {} ({}){} select {} from {} as s{new}",
             self.target,
             names.join(", "),
+            self.overriding,
             staged.join(", "),
             self.rows
         )

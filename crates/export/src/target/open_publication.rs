@@ -101,7 +101,7 @@ impl<T: Applying> Exporter for OpenPublication<T> {
         cancel.check()?;
         let mut staged = staged.into_inner()?;
         if staged.is_empty() && !opened.has_alterations {
-            return Ok(Published { id: None, tables: Vec::new() });
+            return Ok(Published { id: None, tables: Vec::new(), notes: Vec::new() });
         }
         let mut work: Vec<Work<T::Staged>> = (0..publication.tables.len())
             .map(|index| Work { index, staged: staged.remove(&index), counts: Counts::default() })
@@ -116,7 +116,7 @@ impl<T: Applying> Exporter for OpenPublication<T> {
             tracing::warn!(publication = publication.id, cause, "the answer to the commit was lost");
             look_back(&mut target, &publication.id, &cause)?;
         }
-        Ok(Published { id: Some(publication.id), tables })
+        Ok(Published { id: Some(publication.id), tables, notes: target.applied_notes() })
     }
 }
 

@@ -65,7 +65,7 @@ impl Applying for Remembering {
         self.step(format!("write {}", work.index)).map(|()| (2, 3))
     }
 
-    fn finish(&mut self, _: &[Work<Rows>]) -> Result<()> {
+    fn finish(&mut self, _: &mut [Work<Rows>]) -> Result<()> {
         self.step("finish".into())
     }
 
@@ -95,6 +95,10 @@ impl Applying for Remembering {
 struct NoRows;
 
 impl Changes for NoRows {
+    fn keys(&mut self, _: &mut Sink<'_>) -> Result<()> {
+        Ok(())
+    }
+
     fn counts(&self) -> Counts {
         Counts::default()
     }

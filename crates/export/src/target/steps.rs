@@ -72,13 +72,18 @@ pub trait Applying: Staging {
     /// Inserts and updates rows of one table; returns the counts of both. Parents come before children.
     fn write(&mut self, work: &mut Work<Self::Staged>) -> Result<(u64, u64)>;
 
-    /// Does the work after the rows: adds constraints, and checks all tables.
-    fn finish(&mut self, work: &[Work<Self::Staged>]) -> Result<()>;
+    /// Does the work after the rows: adds constraints, and checks all tables. May add to the counts.
+    fn finish(&mut self, work: &mut [Work<Self::Staged>]) -> Result<()>;
 
     /// Records the publication.
     fn record(&mut self, record: &PublicationRecord<'_>) -> Result<()>;
 
     fn commit(&mut self) -> Result<Answer>;
+
+    /// What became of rows while they were applied, one line each.
+    fn applied_notes(&self) -> Vec<String> {
+        Vec::new()
+    }
 
     /// Undoes all steps, after an error before `commit`; may add to the error.
     fn roll_back(&mut self, error: Error) -> Error;

@@ -22,6 +22,7 @@ pub(crate) fn read(read: &mut ConfigReader<'_>) -> TableContract {
     contract.column_order = own.names("columns");
     contract.partition_by = own.names("partition_by");
     contract.on_hazard = own.choice("on_hazard", OnHazard::CHOICES);
+    contract.sequences = own.flag("sequences");
     contract.rows = own.choice("rows", RowsOf::CHOICES);
     contract.on_conflict = own.choice("on_conflict", OnConflict::CHOICES);
     for bad in own.finish_closed("`export`") {
@@ -68,7 +69,9 @@ fn indexes(read: &mut ConfigReader<'_>) -> Vec<Index> {
         let index = Index {
             columns: own.names("columns"),
             unique: own.flag("unique").unwrap_or(false),
-            method: own.text("type").map(|method| method.to_lowercase()),
+            method: own.text("type").or(own.text("using")).map(|method| method.to_lowercase()),
+            include: own.names("include"),
+            condition: own.text("where"),
         };
         for bad in own.finish_closed("an entry of `indexes`") {
             read.refuse_as(bad);
@@ -164,8 +167,8 @@ mod tests {
                     ("insert".into(), vec!["loader".into()]),
                 ]),
                 indexes: vec![
-                    Index { columns: vec!["a".into()], unique: true, method: None },
-                    Index { columns: vec!["b".into()], unique: false, method: Some("gin".into()) },
+                    Index { columns: vec!["a".into()], unique: true, ..Index::default() },
+                    Index { columns: vec!["b".into()], method: Some("gin".into()), ..Index::default() },
                 ],
                 ..TableContract::default()
             },

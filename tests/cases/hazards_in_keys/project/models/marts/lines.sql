@@ -1,0 +1,3 @@
+{{ config(materialized='table') }}
+
+select * from (values (10, 1), (20, 2), (21, 2), (30, 3), (40, 4), (50, 5)) as t (line_id, order_id)
