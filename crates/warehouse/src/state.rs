@@ -59,6 +59,8 @@ pub struct Loaded {
     pub columns: Vec<Column>,
     /// The kind of `_id`s that have the plain text form. None if there was never a document.
     pub id_kind: Option<IdKind>,
+    /// The columns that identify a row in place of `_id`.
+    pub key: Vec<String>,
 }
 
 /// Creates the tables if they are missing.
@@ -146,7 +148,10 @@ impl Session {
             .map(|kind| serde_json::from_value(kind.into()))
             .transpose()
             .map_err(|cause| Error::failed("`_elt.collections` contains an unknown `id_kind`").caused_by(&cause))?;
-        Ok(Some(Loaded { load_id, full_load_id, watermark, watermark_path, columns, id_kind }))
+        let key =
+            self.value(&format!("select value from _elt.meta where key = {}", literal(&key_name(source, collection))))?;
+        let key = key.and_then(|key| serde_json::from_str(&key).ok()).unwrap_or_default();
+        Ok(Some(Loaded { load_id, full_load_id, watermark, watermark_path, columns, id_kind, key }))
     }
 
     /// Records a load and its census, in the transaction that changed the raw table.
@@ -191,6 +196,12 @@ impl Session {
             literal(full_load_id),
             literal(&columns),
         ))?;
+        let key_name = literal(&key_name(record.source, record.collection));
+        self.execute(&format!("delete from _elt.meta where key = {key_name}"))?;
+        if !record.key.is_empty() {
+            let key = serde_json::Value::from(record.key.to_vec()).to_string();
+            self.execute(&format!("insert into _elt.meta values ({key_name}, {})", literal(&key)))?;
+        }
         let mut counts = Vec::new();
         for (path, by_type) in &reading.census.0 {
             for (bson_type, count) in by_type {
@@ -225,6 +236,7 @@ pub(super) struct LoadRecord<'a> {
     pub deleted: u64,
     pub watermark: Option<&'a str>,
     pub watermark_path: Option<&'a str>,
+    pub key: &'a [String],
     pub columns: &'a [Column],
     pub id_kind: Option<IdKind>,
     pub reading: &'a Reading,
@@ -232,6 +244,11 @@ pub(super) struct LoadRecord<'a> {
     pub counts: (Option<u64>, Option<u64>),
     /// The rows of the raw table after the load.
     pub rows: u64,
+}
+
+/// The name in `_elt.meta` of a collection's key. Most collections have none.
+fn key_name(source: &str, collection: &str) -> String {
+    format!("key {}", serde_json::json!([source, collection]))
 }
 
 fn number(number: Option<u64>) -> String {
