@@ -59,6 +59,17 @@ pub(crate) fn operation_commit(name: &str, error: &SqlError) -> Error {
 }
 
 /// A source that the models read, but that the target does not define.
+/// A key of a source's table that only files have.
+pub(crate) fn key_of_files(key: &str, source: &str, table: &str) -> Error {
+    Error::usage(format!(
+        "`{key}` of source table `{source}.{table}` is for files, but the target reads `{source}` from MongoDB"
+    ))
+    .hint(match key {
+        "key" => "a document of MongoDB is identified by its `_id`; remove `key`".to_owned(),
+        _ => format!("only CSV files have a `{key}`; remove it"),
+    })
+}
+
 pub(crate) fn source_without_profile<'a>(
     source: &str,
     target: &str,

@@ -25,6 +25,8 @@ pub struct CollectionLoad {
     pub mode: LoadMode,
     /// The handling of rows whose documents were deleted at the source.
     pub deletes: Deletes,
+    /// The most rows, in percent, that may be gone.
+    pub sweep_limit: f64,
     pub pinned: Vec<Column>,
     pub options: Arc<CollectionOptions>,
     /// Whether the load fails if the counts do not agree.

@@ -111,7 +111,9 @@ impl Loading<'_> {
         if incremental && !anew && self.take_in_landed(loaded.as_ref())? {
             loaded = session.loaded(&collection.source, &collection.name)?;
         }
-        let window = if anew { Window::Full } else { window(&collection.mode, loaded.as_ref())? };
+        // Another key gives every row another `_id`.
+        let same = loaded.as_ref().filter(|loaded| loaded.key == collection.options.key);
+        let window = if anew { Window::Full } else { window(&collection.mode, same)? };
         let (window, mode) = match (window, self.extent) {
             (Window::Full, _) => (Window::Full, LoadKind::Full),
             (_, LoadExtent::Whole) => (Window::Full, LoadKind::Whole),
@@ -180,11 +182,16 @@ impl Loading<'_> {
         }
         let mut reconciliation = outcome.reconciliation.clone();
         let intake = self.intake(&manifest, loaded.as_ref(), sweep)?;
-        outcome.applied = session.take_in(&manifest, &intake, &mut |rows| {
+        let applied = session.take_in(&manifest, &intake, &mut |rows| {
             reconciliation.rows = rows;
             reconciliation.counts = counts.wait()?;
             self.verify(&reconciliation).map(|()| reconciliation.counts)
-        })?;
+        });
+        if applied.is_err() && (sweep || !collection.options.key.is_empty()) && !self.cancel.is_requested() {
+            // The next run must not take in what was refused.
+            landing.discard(&manifest)?;
+        }
+        outcome.applied = applied?;
         outcome.reconciliation = reconciliation;
         if !outcome.applied.is_recorded {
             return landing.discard(&manifest).map(|()| outcome);
@@ -228,7 +235,10 @@ impl Loading<'_> {
                     fingerprint,
                     started_at: Utc::now().to_rfc3339(),
                     ranges: IdRange::between(&survey.cuts),
-                    id_kind: known.and_then(|loaded| loaded.id_kind).or(survey.id_kind()),
+                    id_kind: known
+                        .filter(|loaded| loaded.key == collection.options.key)
+                        .and_then(|loaded| loaded.id_kind)
+                        .or(survey.id_kind(&question.options.key)),
                     horizon: survey.horizon.take(),
                     count,
                 };
@@ -325,6 +335,8 @@ impl Loading<'_> {
             watermark_path: collection.mode.watermark(),
             sweep,
             mark: collection.deletes == Deletes::Mark,
+            sweep_limit: collection.sweep_limit,
+            key: &collection.options.key,
             is_kept: manifest.mode == LoadKind::Whole || quarantine::is_other(landing, manifest, last)?,
         })
     }

@@ -52,7 +52,8 @@ impl<'a> TypeReader<'a> {
         Some(match word.as_str() {
             "boolean" | "bool" => ColumnType::Boolean,
             "bigint" | "int8" | "long" | "integer" | "int" | "int4" | "smallint" | "tinyint" => ColumnType::BigInt,
-            "double" | "float8" | "float" | "real" => ColumnType::Double,
+            "double" | "float8" => ColumnType::Double,
+            "float" | "float4" | "real" => ColumnType::Float,
             "decimal" | "numeric" => self.decimal()?,
             "varchar" | "text" | "string" => ColumnType::Varchar,
             "timestamptz" => ColumnType::TimestampTz,
@@ -63,12 +64,16 @@ impl<'a> TypeReader<'a> {
                     ColumnType::Timestamp
                 }
             }
+            "timestamp_ns" => ColumnType::TimestampNs,
             "date" => ColumnType::Date,
             "time" => ColumnType::Time,
+            "time_ns" => ColumnType::TimeNs,
+            "interval" => ColumnType::Interval,
             "blob" | "bytea" => ColumnType::Blob,
             "uuid" => ColumnType::Uuid,
             "json" => ColumnType::Json,
             "struct" | "row" => ColumnType::Struct(self.fields()?),
+            "map" => self.map()?,
             _ => return None,
         })
     }
@@ -81,6 +86,15 @@ impl<'a> TypeReader<'a> {
         let precision: u8 = self.word()?.parse().ok()?;
         let scale: u8 = if self.eat(",") { self.word()?.parse().ok()? } else { 0 };
         (self.eat(")") && precision <= 38 && scale <= precision).then_some(ColumnType::Decimal { scale })
+    }
+
+    fn map(&mut self) -> Option<ColumnType> {
+        if !self.eat("(") {
+            return None;
+        }
+        let key = self.column_type()?;
+        let value = self.eat(",").then(|| self.column_type())??;
+        self.eat(")").then(|| ColumnType::Map(Box::new(key), Box::new(value)))
     }
 
     fn fields(&mut self) -> Option<Vec<Column>> {
@@ -171,6 +185,9 @@ mod tests {
             "struct(a int, \"b \"\"c\" struct(d text)[])[]",
             Some("STRUCT(\"a\" BIGINT, \"b \"\"c\" STRUCT(\"d\" VARCHAR)[])[]"),
         );
+        check("map(varchar, interval[])", Some("MAP(VARCHAR, INTERVAL[])"));
+        check("TIMESTAMP_NS", Some("TIMESTAMP_NS"));
+        check("real", Some("FLOAT"));
         check("struct(a)", None);
         check("varchar x", None);
         check("money", None);

@@ -14,7 +14,7 @@ use elt_base::schema::Column;
 use elt_extract::{BATCH_SIZE, CollectionOptions, CsvOptions, Encoding, Mask, OnMismatch};
 use elt_model::{
     CsvConfig, Gate, Graph, LoadKind, MaskWith, Materialized, Node, NodeId, NodeKind, OnMalformed,
-    OnMismatch as ForMismatch, OnTruncated, Origin, SelectedNodes, Steps, TextEncoding, Verify,
+    OnMismatch as ForMismatch, OnTruncated, Origin, SelectedNodes, SourceConfig, Steps, TextEncoding, Verify,
 };
 use elt_project::{ColumnProperties, SourceProfile, Target};
 use elt_warehouse::{Catalog, RelationKind};
@@ -301,6 +301,17 @@ pub fn collection(node: &Node, target: &Target) -> Result<CollectionLoad> {
     }
     let profile = &target.sources[&source];
     let config = &node.config.source;
+    let of_files = [
+        ("key", !config.key.is_empty()),
+        ("delimiter", config.csv.delimiter.is_some()),
+        ("quote", config.csv.quote.is_some()),
+        ("null", config.csv.nulls.is_some()),
+        ("encoding", config.csv.encoding.is_some()),
+        ("header", config.csv.header.is_some()),
+    ];
+    if let (SourceProfile::Mongodb { .. }, Some((key, _))) = (profile, of_files.iter().find(|(_, is_set)| *is_set)) {
+        return Err(messages::key_of_files(key, &source, &node.name).at(node.place()));
+    }
     let mode = match (config.load, &config.watermark) {
         (LoadKind::Incremental, Some(watermark)) => {
             LoadMode::Incremental { watermark: watermark.clone(), lookback: config.lookback }
@@ -317,11 +328,28 @@ pub fn collection(node: &Node, target: &Target) -> Result<CollectionLoad> {
         mode,
         deletes: node.config.deletes,
         pinned,
-        options: Arc::new(options(node)),
+        options: Arc::new(options(node, profile)),
+        sweep_limit: config.sweep_limit,
         is_strict: config.verify == Verify::Strict,
         is_resumable: !matches!(profile, SourceProfile::Mongodb { snapshot: true, .. }),
         origin: profile.fingerprint(),
     })
+}
+
+/// The fields to read: always with those of the key.
+fn include(config: &SourceConfig) -> Vec<String> {
+    let mut include = config.include.clone();
+    if !include.is_empty() {
+        let is_in = |path: &str, above: &String| {
+            path.strip_prefix(above.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+        };
+        for path in &config.key {
+            if !include.iter().any(|above| is_in(path, above)) {
+                include.push(path.clone());
+            }
+        }
+    }
+    include
 }
 
 fn csv(config: &CsvConfig) -> CsvOptions {
@@ -343,7 +371,7 @@ fn csv(config: &CsvConfig) -> CsvOptions {
 }
 
 /// The options for reading a source's table.
-fn options(node: &Node) -> CollectionOptions {
+fn options(node: &Node, profile: &SourceProfile) -> CollectionOptions {
     let config = &node.config.source;
     let fails = |column: &&ColumnProperties| column.config.get("on_mismatch").is_some_and(|value| value == "fail");
     let columns: Vec<String> = node.columns.iter().filter(fails).map(|column| path_of_key(&column.name)).collect();
@@ -353,7 +381,7 @@ fn options(node: &Node) -> CollectionOptions {
     };
     CollectionOptions {
         filter: config.filter.clone(),
-        include: config.include.clone(),
+        include: include(config),
         exclude: config.exclude.clone(),
         mask: config.mask.iter().map(|(path, with)| (path.clone(), mask(*with))).collect(),
         mask_salt: config.mask_salt.clone(),
@@ -369,5 +397,8 @@ fn options(node: &Node) -> CollectionOptions {
         batch_size: config.batch_size.unwrap_or(BATCH_SIZE),
         range_size: config.range_size,
         csv: csv(&config.csv),
+        key: config.key.clone(),
+        // A server's documents always have an `_id`.
+        needs_key: config.load == LoadKind::Incremental && matches!(profile, SourceProfile::Files { .. }),
     }
 }

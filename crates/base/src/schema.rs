@@ -55,6 +55,13 @@ pub enum ColumnType {
     Boolean,
     BigInt,
     Double,
+    /// 32 bits: from tables and files, never from BSON. So are the next three.
+    Float,
+    /// Without a time zone, with nanoseconds.
+    TimestampNs,
+    TimeNs,
+    /// Months, days and microseconds. Segments store it as a text that DuckDB casts.
+    Interval,
     /// DECIMAL(38, scale).
     Decimal {
         scale: u8,
@@ -89,6 +96,8 @@ pub enum ColumnType {
     /// STRUCT(pattern, options) of regular expressions.
     Regex,
     List(Box<ColumnType>),
+    /// A MAP of keys to values: from files, never from BSON.
+    Map(Box<ColumnType>, Box<ColumnType>),
 }
 
 impl ColumnType {
@@ -98,6 +107,10 @@ impl ColumnType {
             Self::Boolean => "BOOLEAN".into(),
             Self::BigInt => "BIGINT".into(),
             Self::Double => "DOUBLE".into(),
+            Self::Float => "FLOAT".into(),
+            Self::TimestampNs => "TIMESTAMP_NS".into(),
+            Self::TimeNs => "TIME_NS".into(),
+            Self::Interval => "INTERVAL".into(),
             Self::Decimal { scale } => format!("DECIMAL({DECIMAL_PRECISION},{scale})"),
             Self::Varchar | Self::ObjectId | Self::Symbol | Self::Code | Self::DecimalText | Self::Null => {
                 "VARCHAR".into()
@@ -112,6 +125,7 @@ impl ColumnType {
             Self::BsonTimestamp => "STRUCT(\"t\" BIGINT, \"i\" BIGINT)".into(),
             Self::Regex => "STRUCT(\"pattern\" VARCHAR, \"options\" VARCHAR)".into(),
             Self::List(element) => format!("{}[]", element.sql()),
+            Self::Map(key, value) => format!("MAP({}, {})", key.sql(), value.sql()),
             Self::Struct(fields) => {
                 let fields: Vec<_> =
                     fields.iter().map(|field| format!("{} {}", quote(&field.name), field.column_type.sql())).collect();
@@ -134,7 +148,11 @@ impl ColumnType {
             (BigInt, Decimal { scale }) | (Decimal { scale }, BigInt) => Decimal { scale: *scale },
             (Decimal { scale: a }, Decimal { scale: b }) => Decimal { scale: *a.max(b) },
             (a, b) if a.is_text() && b.is_text() || a.is_blob() && b.is_blob() => a.clone(),
+            (Float, Double) | (Double, Float) => Double,
             (List(a), List(b)) => List(Box::new(a.widen(b)?)),
+            (Map(key, value), Map(other_key, other_value)) => {
+                Map(Box::new(key.widen(other_key)?), Box::new(value.widen(other_value)?))
+            }
             (Struct(a), Struct(b)) => Struct(widen_columns(a, b)?),
             _ => return None,
         })
@@ -142,6 +160,26 @@ impl ColumnType {
 }
 
 impl ColumnType {
+    /// Whether values of the other type may be values of this one, too: both are numbers, or both are times.
+    pub fn is_like(&self, other: &Self) -> bool {
+        use ColumnType::*;
+        let is_number = |a: &Self| matches!(a, BigInt | Double | Float | Decimal { .. });
+        let is_time = |a: &Self| matches!(a, Date | Timestamp | TimestampTz | TimestampNs);
+        let is_time_of_day = |a: &Self| matches!(a, Time | TimeNs);
+        [is_number, is_time, is_time_of_day].iter().any(|is| is(self) && is(other))
+    }
+
+    /// Whether a segment stores values of this type as another type, so that they are cast when they are read.
+    pub fn is_cast(&self) -> bool {
+        match self {
+            Self::Interval => true,
+            Self::List(element) => element.is_cast(),
+            Self::Map(key, value) => key.is_cast() || value.is_cast(),
+            Self::Struct(fields) => fields.iter().any(|field| field.column_type.is_cast()),
+            _ => false,
+        }
+    }
+
     fn is_text(&self) -> bool {
         matches!(self, Self::Varchar | Self::ObjectId | Self::Symbol | Self::Code | Self::DecimalText)
     }
@@ -198,6 +236,12 @@ mod tests {
         check(ObjectId, Varchar, Some("VARCHAR"));
         check(Blob, Binary { subtype: 3 }, Some("BLOB"));
         check(Varchar, Blob, None);
+        check(Float, Double, Some("DOUBLE"));
+        check(
+            Map(Box::new(Varchar), Box::new(Null)),
+            Map(Box::new(Varchar), Box::new(Interval)),
+            Some("MAP(VARCHAR, INTERVAL)"),
+        );
         check(List(Box::new(Null)), List(Box::new(BigInt)), Some("BIGINT[]"));
         check(
             Struct(vec![column("a", BigInt)]),

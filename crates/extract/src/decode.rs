@@ -8,11 +8,11 @@ use arrow::datatypes::Schema;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 
 use crate::batch::{Batch, Output, Quarantined};
-use crate::bson::id;
 use crate::bson::{self, Fields, Malformed};
 use crate::column::builder::{ColumnBuilder, Columns};
 use crate::column::context::Context;
-use crate::column::from_text::TextForm;
+use crate::from_text::TextForm;
+use crate::key::DocumentKey;
 use crate::messages;
 use elt_base::error::{Error, Result};
 
@@ -73,6 +73,10 @@ pub struct Decoder<'r> {
     reshape: Option<Reshape>,
     /// The rewritten document. Its memory is reused.
     reshaped: Vec<u8>,
+    /// The text of a document's key. Its memory is reused, too.
+    id_text: Vec<u8>,
+    /// The text of the next document's key, if the file's reader knows it.
+    key_text: Option<Vec<u8>>,
     rows: usize,
     batch_bytes: u64,
     /// The number of documents so far, including those outside the window. It is the `_id` of a document that has none.
@@ -100,12 +104,14 @@ impl<'r> Decoder<'r> {
             question,
             plan,
             sample: None,
-            columns: Columns::of_document(IdKind::Other),
+            columns: Columns::of_document(IdKind::Other, false),
             rescued_column: ColumnBuilder::of_type(&ColumnType::Json, true),
             rescued,
             bson_column: options.keep_bson.then(|| ColumnBuilder::of_type(&ColumnType::Blob, true)),
             reshape: question.reshape()?,
             reshaped: Vec::new(),
+            id_text: Vec::new(),
+            key_text: None,
             rows: 0,
             batch_bytes: 0,
             number: 0,
@@ -128,18 +134,25 @@ impl<'r> Decoder<'r> {
 
     /// Creates the columns from a sample.
     fn begin(&mut self, shape: Option<&infer::Shape>) {
-        self.id_kind = self.id_kind.or(shape.map(infer::Shape::id_kind));
+        let key = self.key();
+        self.id_kind = self.id_kind.or(shape.map(|shape| shape.id_kind(key)));
         let none = infer::Shape::default();
         let id_kind = self.id_kind.unwrap_or(IdKind::Other);
         // A column of elt's own, such as the raw document, does not come from a field.
         let known: Vec<Column> = self.plan.known.iter().filter(|column| column.name != BSON).cloned().collect();
-        self.columns = infer::columns(&known, &self.plan.pinned, id_kind, shape.unwrap_or(&none));
+        let shape = shape.unwrap_or(&none);
+        self.columns = infer::columns(&known, &self.plan.pinned, id_kind, !key.is_id(), shape);
         if self.plan.texts.is_some() {
             for (name, column) in self.columns.named_mut() {
                 let is_pinned = self.plan.pinned.iter().any(|pin| pin.name.eq_ignore_ascii_case(name));
                 column.read_texts(if is_pinned { TextForm::Any } else { TextForm::Canonical });
             }
         }
+    }
+
+    /// What identifies a document.
+    fn key(&self) -> DocumentKey<'r> {
+        DocumentKey::new(&self.question.options.key)
     }
 
     /// The number of documents accepted so far.
@@ -153,6 +166,15 @@ impl<'r> Decoder<'r> {
         self.skipped += 1;
     }
 
+    /// Adds a document of a file of texts, with the text form of its key.
+    pub fn push_keyed(&mut self, document: &[u8], key: &[u8], sink: &mut Sink<'_>) -> Result<(), Fault> {
+        let mut room = self.key_text.take().unwrap_or_default();
+        room.clear();
+        room.extend_from_slice(key);
+        self.key_text = Some(room);
+        self.push(document, sink)
+    }
+
     /// Adds a document, and passes a batch to `sink` when it is full. If the document is malformed, nothing of it was
     /// added.
     pub fn push(&mut self, document: &[u8], sink: &mut Sink<'_>) -> Result<(), Fault> {
@@ -160,6 +182,12 @@ impl<'r> Decoder<'r> {
             self.question.cancel.check()?;
         }
         bson::validate(document)?;
+        if self.key_text.is_none() {
+            self.key().require(document)?;
+        }
+        if self.question.options.needs_key && self.key().is_id() && bson::find(document, b"_id")?.is_none() {
+            return Err(messages::key_missing(&self.question.collection).into());
+        }
         if let Some(tracker) = &mut self.tracker {
             tracker.see(document)?;
         }
@@ -223,10 +251,14 @@ impl<'r> Decoder<'r> {
         let row = self.rows;
         let id_kind = self.id_kind.unwrap_or(IdKind::Other);
         let shared_types = &self.plan.shared_types;
-        let mut cx = Context { document, number, id_kind, shared_types, rescued: &mut self.rescued };
+        let key_text = self.key_text.take();
+        let key = key_text.as_deref().map_or(self.key(), |text| self.key().with_text(text));
+        let mut cx = Context { document, number, id_kind, shared_types, rescued: &mut self.rescued, key };
         self.columns.append(row, Fields::new(document)?, &ValuePath::DOCUMENT, &mut cx)?;
         if let Some(id) = self.columns.column(0).filter(|id| id.len() == row) {
-            id.append_bytes(row, id::of_number(number, id_kind).as_bytes());
+            self.id_text.clear();
+            key.push(&mut self.id_text, document, number, id_kind)?;
+            id.append_bytes(row, &self.id_text);
         }
         if let Some(column) = &mut self.bson_column {
             column.append_bytes(row, document);
@@ -235,13 +267,11 @@ impl<'r> Decoder<'r> {
             self.rescued_column.append_bytes(row, text.as_bytes());
             self.rescued.clear();
             if let Some((path, kind)) = self.rescued.forbidden.as_mut().and_then(|forbidden| forbidden.found.take()) {
-                let id = match bson::find(document, b"_id")? {
-                    Some(id) => id::text(id, id_kind)?,
-                    None => id::of_number(number, id_kind),
-                };
+                let id = key.text(document, number, id_kind)?;
                 return Err(messages::mismatch(&self.question.collection, &path, kind.name(), &id).into());
             }
         }
+        self.key_text = key_text;
         self.rows += 1;
         self.batch_bytes += document.len() as u64;
         if self.rows >= BATCH_ROWS_MAX

@@ -35,6 +35,7 @@ use crate::files::csv::{CsvFile, CsvTable};
 use crate::files::filter::filter;
 use crate::files::query::Query;
 use crate::files::taker::{Broken, Taker};
+use crate::key::DocumentKey;
 use crate::messages;
 use crate::options::{CollectionOptions, CsvOptions};
 use crate::question::{Question, ReadingPlan, SurveyHints};
@@ -218,23 +219,28 @@ impl Source for FileSource {
         if let Some(watermark) = &question.watermark {
             table.require("watermark", watermark)?;
         }
-        let typed = table.typed(plan, false, question.watermark.as_deref());
+        let key = &question.options.key;
+        key.iter().try_for_each(|name| table.require("key", name))?;
+        if key.is_empty() && question.options.needs_key {
+            table.require_id(&question.collection)?;
+        }
+        let typed = table.typed(plan, !key.is_empty(), question.watermark.as_deref());
         let texts = typed.plan.texts.as_ref().and_then(|texts| texts.watermark.as_ref());
         let decoder = Decoder::new(question, &typed.plan)?;
         let mut documents = Documents { decoder, since, texts, query, takes_truncated, sink };
-        table.documents(Some(&typed), false, &mut documents)?;
+        table.documents(Some(&typed), key, &mut documents)?;
         documents.decoder.finish(documents.sink)
     }
 
     fn ids(&self, question: &Question, id_kind: IdKind, sink: &mut dyn FnMut(StringArray) -> Result<()>) -> Result<()> {
         let file = self.find(&question.collection)?;
         if file.format == Format::Parquet {
-            return parquet::ids(&file.path, &question.cancel, sink);
+            return parquet::ids(&file.path, question, sink);
         }
         let mut listed = Listed { ids: IdList::new(id_kind), number: 0, query: filter(question)?, question, sink };
         if file.is_csv() {
             let open = || file.reader();
-            file.csv(question, &open)?.documents(None, false, &mut listed)?;
+            file.csv(question, &open)?.documents(None, &question.options.key, &mut listed)?;
         } else {
             file.documents(&mut listed)?;
         }
@@ -266,6 +272,19 @@ struct Documents<'r, 's> {
 }
 
 impl Documents<'_, '_> {
+    /// Whether a document is outside the window or the filter.
+    fn is_outside(&self, document: &[u8]) -> Result<bool, Fault> {
+        if let Some(query) = &self.query
+            && !query.matches(document)?
+        {
+            return Ok(true);
+        }
+        Ok(match &self.since {
+            Some((path, from)) => !watermark::is_since(document, path, from, self.texts)?,
+            None => false,
+        })
+    }
+
     /// Skips a document that is outside the window or the filter. A malformed one is still an error, because its bytes,
     /// including its length, may belong to another document.
     fn skip(&mut self, document: &[u8]) -> Result<(), Fault> {
@@ -277,14 +296,7 @@ impl Documents<'_, '_> {
 
 impl Taker for Documents<'_, '_> {
     fn document(&mut self, document: &[u8]) -> Result<(), Fault> {
-        if let Some(query) = &self.query
-            && !query.matches(document)?
-        {
-            return self.skip(document);
-        }
-        if let Some((path, from)) = &self.since
-            && !watermark::is_since(document, path, from, self.texts)?
-        {
+        if self.is_outside(document)? {
             return self.skip(document);
         }
         self.decoder.push(document, self.sink)
@@ -292,6 +304,13 @@ impl Taker for Documents<'_, '_> {
 
     fn cut_off(&mut self, broken: Broken<'_>, error: Error) -> Result<()> {
         if self.takes_truncated { self.broken(broken, error) } else { Err(error) }
+    }
+
+    fn keyed(&mut self, document: &[u8], key: &[u8]) -> Result<(), Fault> {
+        if self.is_outside(document)? {
+            return self.skip(document);
+        }
+        self.decoder.push_keyed(document, key, self.sink)
     }
 
     fn broken(&mut self, broken: Broken<'_>, error: Error) -> Result<()> {
@@ -315,6 +334,14 @@ struct Listed<'r, 's> {
 }
 
 impl Listed<'_, '_> {
+    fn flush_full(&mut self) -> Result<()> {
+        if self.ids.len < IDS_MAX {
+            return Ok(());
+        }
+        self.question.cancel.check()?;
+        self.flush()
+    }
+
     fn flush(&mut self) -> Result<()> {
         if self.ids.len == 0 {
             return Ok(());
@@ -328,18 +355,26 @@ impl Taker for Listed<'_, '_> {
     fn document(&mut self, document: &[u8]) -> Result<(), Fault> {
         // The reading does the same: it accepts no other documents.
         raw::validate(document)?;
+        let key = DocumentKey::new(&self.question.options.key);
+        key.require(document)?;
         self.number += 1;
         if let Some(query) = &self.query
             && !query.matches(document)?
         {
             return Ok(());
         }
-        self.ids.push(raw::find(document, b"_id")?, self.number)?;
-        if self.ids.len >= IDS_MAX {
-            self.question.cancel.check()?;
-            self.flush()?;
+        self.ids.push(key, document, self.number)?;
+        Ok(self.flush_full()?)
+    }
+
+    fn keyed(&mut self, document: &[u8], key: &[u8]) -> Result<(), Fault> {
+        if let Some(query) = &self.query
+            && !query.matches(document)?
+        {
+            return Ok(());
         }
-        Ok(())
+        self.ids.push_text(key);
+        Ok(self.flush_full()?)
     }
 
     fn broken(&mut self, _broken: Broken<'_>, _error: Error) -> Result<()> {

@@ -8,6 +8,8 @@ mod bson;
 mod column;
 mod decode;
 mod files;
+mod from_text;
+mod key;
 pub mod land;
 mod merge;
 pub mod messages;

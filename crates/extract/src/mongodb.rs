@@ -310,7 +310,7 @@ impl Source for Mongodb {
         let started = Instant::now();
         self.feed(query, &question.cancel, &mut |document| {
             let Some(id) = find(document, b"_id")? else { return Ok(()) };
-            ids.push(Some(id), 0)?;
+            ids.push_id(id)?;
             if ids.len >= IDS_MAX {
                 sink(ids.take().map_err(broken)?)?;
             }

@@ -35,6 +35,10 @@ pub struct CollectionOptions {
     /// collection is read as a whole. None means `RANGE_SIZE` for a large collection.
     pub range_size: Option<u64>,
     pub csv: CsvOptions,
+    /// The paths whose values identify a document of a file. Empty if `_id` does.
+    pub key: Vec<String>,
+    /// Whether a file's documents must have an `_id` or a key, because loads are merged.
+    pub needs_key: bool,
 }
 
 /// How a CSV file is written. The file itself shows what is not set.
@@ -70,6 +74,20 @@ pub enum OnMismatch {
     FailAt(Vec<String>),
 }
 
+impl OnMismatch {
+    /// Whether a value of a field, such as `phones[].number`, must fit its column.
+    pub fn forbids(&self, path: &str) -> bool {
+        let is_below = |above: &String| {
+            path.strip_prefix(above.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        match self {
+            Self::Rescue => false,
+            Self::Fail => true,
+            Self::FailAt(paths) => paths.iter().any(is_below),
+        }
+    }
+}
+
 /// The documents of a server batch. The server itself limits a batch to 16 MiB.
 pub const BATCH_SIZE: u32 = 10_000;
 
@@ -92,6 +110,8 @@ impl Default for CollectionOptions {
             batch_size: BATCH_SIZE,
             range_size: None,
             csv: CsvOptions::default(),
+            key: Vec::new(),
+            needs_key: false,
         }
     }
 }
@@ -116,6 +136,7 @@ impl CollectionOptions {
                 salt,
                 self.keep_bson,
                 &self.on_mismatch,
+                &self.key,
                 &self.csv
             )
         );

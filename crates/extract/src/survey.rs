@@ -5,6 +5,7 @@
 
 use crate::bson::{Malformed, validate};
 use crate::column::infer::Shape;
+use crate::key::DocumentKey;
 use crate::reshape::Reshape;
 use crate::window::Horizon;
 use elt_base::reading::IdKind;
@@ -24,9 +25,9 @@ pub struct Survey {
 }
 
 impl Survey {
-    /// The kind of most `_id`s of the sample. None without a sample.
-    pub fn id_kind(&self) -> Option<IdKind> {
-        self.sample.as_ref().map(Shape::id_kind)
+    /// The kind of most documents' keys in the sample. None without a sample.
+    pub fn id_kind(&self, key: &[String]) -> Option<IdKind> {
+        self.sample.as_ref().map(|sample| sample.id_kind(DocumentKey::new(key)))
     }
 }
 

@@ -12,7 +12,7 @@ use bson::{Bson, doc};
 use crate::bson::decimal::{Decimal, rescale};
 use crate::bson::ejson;
 use crate::bson::{self as raw, Kind, Malformed, Value};
-use crate::column::from_text::{self, TextForm};
+use crate::from_text::{self, TextForm};
 use crate::messages;
 use crate::window::Horizon;
 use elt_base::error::Result;

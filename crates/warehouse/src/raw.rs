@@ -7,7 +7,7 @@
 use arrow::array::StringArray;
 
 use crate::messages;
-use elt_base::error::Result;
+use elt_base::error::{Error, Result};
 use elt_base::failpoint::failpoint;
 use elt_base::manifest::Manifest;
 use elt_base::schema::{
@@ -19,6 +19,30 @@ use super::segments::select;
 use super::session::Session;
 use super::state::{LoadRecord, Loaded};
 use elt_base::sql_error::SqlError;
+
+/// The most doubled keys that a message shows.
+const DOUBLED_SHOWN_MAX: usize = 3;
+
+/// Why a check of a load did not pass.
+enum Refusal {
+    Failed(SqlError),
+    Told(Error),
+}
+
+impl From<SqlError> for Refusal {
+    fn from(cause: SqlError) -> Self {
+        Self::Failed(cause)
+    }
+}
+
+impl Refusal {
+    fn into_error(self, failed: impl FnOnce(SqlError) -> Error) -> Error {
+        match self {
+            Self::Failed(cause) => failed(cause),
+            Self::Told(error) => error,
+        }
+    }
+}
 
 /// The table with the ids of a sweep, in the session's temporary schema.
 const SWEEP: &str = "_elt_sweep";
@@ -50,6 +74,10 @@ pub struct Intake<'a> {
     pub sweep: bool,
     /// Whether such rows are kept, with the time in `_elt_deleted_at`.
     pub mark: bool,
+    /// The most rows, in percent, that a sweep may remove.
+    pub sweep_limit: f64,
+    /// The columns that identify a row in place of `_id`, for messages. The ids of a load must differ then.
+    pub key: &'a [String],
     /// Whether the load is recorded even if it changes no row, because of its quarantined documents.
     pub is_kept: bool,
 }
@@ -128,6 +156,9 @@ impl Session {
             select = format!("select *, null::timestamptz as {DELETED_AT} from ({select})");
         }
         let mut applied = Applied { rows: manifest.reading.documents, ..Applied::default() };
+        if !intake.key.is_empty() {
+            self.check_key(intake, shown, &select).map_err(|cause| cause.into_error(failed))?;
+        }
 
         match loaded {
             None => self.replace(intake, &table, &select).map_err(failed)?,
@@ -149,6 +180,7 @@ impl Session {
             }
         }
         if intake.sweep {
+            self.check_sweep(intake, shown, &table).map_err(|cause| cause.into_error(failed))?;
             applied.deleted = self.sweep(intake, &table, &manifest.load_id, &loaded_at).map_err(failed)?;
         }
         let here = if intake.mark { format!(" where {DELETED_AT} is null") } else { String::new() };
@@ -177,6 +209,7 @@ impl Session {
             deleted: applied.deleted,
             watermark,
             watermark_path: intake.watermark_path,
+            key: intake.key,
             columns: &columns,
             id_kind: manifest.reading.id_kind.or(loaded.and_then(|loaded| loaded.id_kind)),
             reading: &manifest.reading,
@@ -189,6 +222,30 @@ impl Session {
                 .map_err(failed)?;
         }
         Ok(applied)
+    }
+
+    /// Fails if two rows of a load have the same key.
+    fn check_key(&self, intake: &Intake<'_>, shown: &str, select: &str) -> Result<(), Refusal> {
+        let doubled = format!("select _id from ({select}) group by _id having count(*) > 1");
+        let count = self.count(&format!("select count(*) from ({doubled})"))?;
+        if count == 0 {
+            return Ok(());
+        }
+        let some = self.rows(&format!("{doubled} order by _id limit {DOUBLED_SHOWN_MAX}"))?;
+        let some: Vec<String> = some.into_iter().flatten().flatten().collect();
+        Err(Refusal::Told(messages::key_doubled(shown, intake.key, count, &some)))
+    }
+
+    /// Fails if a sweep would remove more rows than it may.
+    fn check_sweep(&self, intake: &Intake<'_>, shown: &str, table: &str) -> Result<(), Refusal> {
+        let here = if intake.mark { format!("{DELETED_AT} is null") } else { "true".to_owned() };
+        let all = self.count(&format!("select count(*) from {table} where {here}"))?;
+        let ids = format!("select _id from temp.main.{SWEEP}");
+        let gone = self.count(&format!("select count(*) from {table} where {here} and _id not in ({ids})"))?;
+        if gone as f64 * 100.0 <= all as f64 * intake.sweep_limit {
+            return Ok(());
+        }
+        Err(Refusal::Told(messages::sweep_limit(shown, gone, all, intake.sweep_limit)))
     }
 
     /// Replaces the relation of the table's name by a full load.

@@ -63,7 +63,11 @@ fn field(column: &Column, have: &[Column]) -> String {
     let name = quote(&column.name);
     match have.iter().find(|have| have.name.eq_ignore_ascii_case(&column.name)) {
         None => missing(column),
-        Some(have) if have.column_type.sql() == column.column_type.sql() && have.column_type != ColumnType::Null => {
+        Some(have)
+            if have.column_type.sql() == column.column_type.sql()
+                && have.column_type != ColumnType::Null
+                && !have.column_type.is_cast() =>
+        {
             name
         }
         Some(_) => format!("cast({name} as {}) as {name}", column.column_type.sql()),

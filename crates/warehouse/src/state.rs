@@ -63,6 +63,8 @@ pub struct Loaded {
     pub columns: Vec<Column>,
     /// The kind of `_id`s that have the plain text form. None if there was never a document.
     pub id_kind: Option<IdKind>,
+    /// The columns that identify a row in place of `_id`.
+    pub key: Vec<String>,
 }
 
 /// Creates the tables if they are missing.
@@ -151,7 +153,10 @@ impl Session {
             .map(|kind| serde_json::from_value(kind.into()))
             .transpose()
             .map_err(|cause| Error::failed("`_elt.collections` contains an unknown `id_kind`").caused_by(&cause))?;
-        Ok(Some(Loaded { load_id, full_load_id, watermark, watermark_path, columns, id_kind }))
+        let key =
+            self.value(&format!("select value from _elt.meta where key = {}", literal(&key_name(source, collection))))?;
+        let key = key.and_then(|key| serde_json::from_str(&key).ok()).unwrap_or_default();
+        Ok(Some(Loaded { load_id, full_load_id, watermark, watermark_path, columns, id_kind, key }))
     }
 
     /// Whether the raw table exists and holds the documents of this collection. It may hold those of another collection
@@ -235,6 +240,12 @@ impl Session {
             literal(full_load_id),
             literal(&columns),
         ))?;
+        let key_name = literal(&key_name(record.source, record.collection));
+        self.execute(&format!("delete from _elt.meta where key = {key_name}"))?;
+        if !record.key.is_empty() {
+            let key = serde_json::Value::from(record.key.to_vec()).to_string();
+            self.execute(&format!("insert into _elt.meta values ({key_name}, {})", literal(&key)))?;
+        }
         let mut counts = Vec::new();
         for (path, by_type) in &reading.census.0 {
             for (bson_type, count) in by_type {
@@ -269,6 +280,7 @@ pub(super) struct LoadRecord<'a> {
     pub deleted: u64,
     pub watermark: Option<&'a str>,
     pub watermark_path: Option<&'a str>,
+    pub key: &'a [String],
     pub columns: &'a [Column],
     pub id_kind: Option<IdKind>,
     pub reading: &'a Reading,
@@ -281,6 +293,11 @@ pub(super) struct LoadRecord<'a> {
 /// The condition that selects a raw table of `_elt.raw_tables`.
 fn is_raw_table(schema: &str, table: &str) -> String {
     format!("lower(schema_name) = lower({}) and lower(table_name) = lower({})", literal(schema), literal(table))
+}
+
+/// The name in `_elt.meta` of a collection's key. Most collections have none.
+fn key_name(source: &str, collection: &str) -> String {
+    format!("key {}", serde_json::json!([source, collection]))
 }
 
 fn number(number: Option<u64>) -> String {

@@ -50,6 +50,7 @@ pub fn push(out: &mut Vec<u8>, value: Value<'_>, plain: IdKind) -> Result<(), Ma
     if done { Ok(()) } else { decorate(out, value, plain) }
 }
 
+#[cfg(test)]
 pub fn text(value: Value<'_>, plain: IdKind) -> Result<String, Malformed> {
     let mut out = Vec::new();
     push(&mut out, value, plain)?;

@@ -12,9 +12,9 @@ use arrow::error::ArrowError;
 use crate::bson::{Kind, Malformed, Value};
 use crate::column::bytes::Bytes;
 use crate::column::context::Context;
-use crate::column::from_text::{self, TextForm};
 use crate::column::types;
 use crate::column::values::{Slot, Stored, Values};
+use crate::from_text::{self, TextForm};
 use elt_base::schema::ColumnType;
 
 #[derive(Debug)]

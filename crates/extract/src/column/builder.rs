@@ -17,9 +17,10 @@ use crate::bson::{Kind, Malformed, Value};
 use crate::column::binary::{Blobs, Uuids};
 use crate::column::context::Context;
 use crate::column::counts::{Keys, TypeCounts};
-use crate::column::from_text::TextForm;
+use crate::column::interval::Intervals;
 use crate::column::keyed::Keyed;
-use crate::column::number::{Doubles, Numbers};
+use crate::column::nanoseconds::{NanoInstants, NanoTimes};
+use crate::column::number::{Doubles, Floats, Numbers};
 use crate::column::odd_keys::OddKeys;
 use crate::column::parts::{Regexes, Timestamps};
 use crate::column::scalar::{Booleans, Untyped};
@@ -28,6 +29,7 @@ use crate::column::time::{Days, Instants, TimesOfDay};
 use crate::column::types;
 use crate::column::value_path::ValuePath;
 use crate::column::values::{Slot, Stored, Values};
+use crate::from_text::TextForm;
 use elt_base::census::Census;
 use elt_base::reading::IdKind;
 use elt_base::schema::ColumnType;
@@ -57,6 +59,13 @@ pub struct Elements {
     pub(super) offsets: Vec<i32>,
     pub(super) items: usize,
     pub(super) element: Box<ColumnBuilder>,
+}
+
+/// The keys and the values of a MAP. Both are empty.
+#[derive(Debug)]
+pub struct Maps {
+    pub(super) key: Box<ColumnBuilder>,
+    pub(super) value: Box<ColumnBuilder>,
 }
 
 /// The kinds of columns, each with the type of its values.
@@ -122,6 +131,7 @@ kinds! {
     Boolean(Booleans),
     Number(Numbers),
     Double(Doubles),
+    Float(Floats),
     Text(Texts),
     DecimalText(DecimalTexts),
     Id(IdTexts),
@@ -131,10 +141,14 @@ kinds! {
     Instant(Instants),
     Date(Days),
     Time(TimesOfDay),
+    NanoInstant(NanoInstants),
+    NanoTime(NanoTimes),
+    Interval(Intervals),
     Timestamp(Timestamps),
     Regex(Regexes),
     Struct(Columns),
     List(Elements),
+    Map(Maps),
 }
 
 impl ColumnKind {
@@ -150,6 +164,10 @@ impl ColumnKind {
             ColumnType::BigInt => Self::Number(Numbers::integers(is_pinned)),
             ColumnType::Decimal { scale } => Self::Number(Numbers::decimals(*scale, is_pinned)),
             ColumnType::Double => Self::Double(Doubles::default()),
+            ColumnType::Float => Self::Float(Floats::default()),
+            ColumnType::TimestampNs => Self::NanoInstant(NanoInstants::default()),
+            ColumnType::TimeNs => Self::NanoTime(NanoTimes::default()),
+            ColumnType::Interval => Self::Interval(Intervals::default()),
             ColumnType::Varchar => Self::Text(Texts::of(Kind::String)),
             ColumnType::ObjectId => Self::Text(Texts::of(Kind::ObjectId)),
             ColumnType::Symbol => Self::Text(Texts::of(Kind::Symbol)),
@@ -167,6 +185,9 @@ impl ColumnKind {
             ColumnType::Regex => Self::Regex(Regexes::default()),
             ColumnType::Struct(fields) => Self::Struct(Columns::of_struct(fields, is_pinned)),
             ColumnType::List(element) => Self::List(Elements::of(ColumnBuilder::of_type(element, is_pinned))),
+            ColumnType::Map(key, value) => {
+                Self::Map(Maps::of(ColumnBuilder::of_type(key, true), ColumnBuilder::of_type(value, true)))
+            }
         }
     }
 }
@@ -278,6 +299,17 @@ impl ColumnBuilder {
             self.valid.append_non_null();
             self.len += 1;
         }
+    }
+
+    /// Appends a text as a value of the column's type. False, and the row is null, if it is no value of the type.
+    pub fn append_text(&mut self, row: usize, text: &str, form: TextForm) -> bool {
+        self.pad(row);
+        let is_stored = self.values.store_text(text, form);
+        if is_stored {
+            self.valid.append_non_null();
+            self.len += 1;
+        }
+        is_stored
     }
 
     /// Sets the type from the first value, if a type can store it.

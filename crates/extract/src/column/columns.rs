@@ -40,10 +40,13 @@ impl Columns {
         Self::new(FieldNames::default(), if is_closed { 0 } else { FIELDS_MAX })
     }
 
-    /// The columns of the document itself: the first is `_id`.
-    pub fn of_document(id_kind: IdKind) -> Self {
+    /// The columns of the document itself: the first is `_id`. With a key, it is not the field of that name.
+    pub fn of_document(id_kind: IdKind, has_key: bool) -> Self {
         let mut columns = Self::new(FieldNames::of_document(), TOP_FIELDS_MAX);
-        columns.add_known(&Column::new(ID, ColumnType::Varchar), ColumnBuilder::id(id_kind));
+        // No key of a document contains a zero byte.
+        let key = has_key.then(|| "\0key".to_owned());
+        let id = Column { name: ID.to_owned(), key, column_type: ColumnType::Varchar };
+        columns.add_known(&id, ColumnBuilder::id(id_kind));
         columns
     }
 

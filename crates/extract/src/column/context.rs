@@ -2,10 +2,11 @@
 //!
 //! Knows no column.
 
-use crate::bson::{self, Malformed, Value, id};
+use crate::bson::{Malformed, Value};
 use crate::column::rescue::Rescued;
 use crate::column::shared_types::SharedTypes;
 use crate::column::value_path::ValuePath;
+use crate::key::DocumentKey;
 use elt_base::reading::IdKind;
 
 #[derive(Debug)]
@@ -18,15 +19,14 @@ pub struct Context<'d> {
     /// The decisions that all parts of the load share.
     pub shared_types: &'d SharedTypes,
     pub rescued: &'d mut Rescued,
+    /// What identifies the document.
+    pub key: DocumentKey<'d>,
 }
 
 impl Context<'_> {
-    /// The text of the document's `_id`, as an example in the census.
+    /// The text of the document's key, as an example in the census.
     pub fn example(&self) -> Box<str> {
-        match bson::find(self.document, b"_id") {
-            Ok(Some(value)) => id::text(value, self.id_kind).unwrap_or_default().into(),
-            _ => id::of_number(self.number, self.id_kind).into(),
-        }
+        self.key.text(self.document, self.number, self.id_kind).unwrap_or_default().into()
     }
 
     pub fn rescue(&mut self, path: &ValuePath<'_>, value: Value<'_>, repeated: bool) -> Result<(), Malformed> {

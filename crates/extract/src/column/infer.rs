@@ -15,6 +15,7 @@ use crate::column::names::FieldNames;
 use crate::column::number::exact_double;
 use crate::column::text::Texts;
 use crate::column::types::{self, LEVELS_MAX, SCALE_WRITTEN_MAX};
+use crate::key::DocumentKey;
 use elt_base::reading::IdKind;
 use elt_base::schema::{Column, ColumnType, ID};
 
@@ -156,9 +157,11 @@ impl Shape {
         classes.into_iter().find(|(_, count)| *count == most && most > 0).map(|(class, _)| class)
     }
 
-    /// The kind of most `_id`s. In a tie, the kind that is listed first.
-    pub fn id_kind(&self) -> IdKind {
-        let Some(ids) = self.field(ID) else { return IdKind::Other };
+    /// The kind of most documents' keys. In a tie, the kind that is listed first.
+    pub fn id_kind(&self, key: DocumentKey<'_>) -> IdKind {
+        let Some(path) = key.single() else { return IdKind::Other };
+        let nested = || path.split('.').try_fold(self, |shape, step| shape.field(step));
+        let Some(ids) = self.field(path).or_else(nested) else { return IdKind::Other };
         let known = [
             (IdKind::ObjectId, ids.count(&[Kind::ObjectId])),
             (IdKind::Text, ids.count(&[Kind::String])),
@@ -307,9 +310,9 @@ fn is_data(key: &[u8]) -> bool {
 }
 
 /// The columns at the start of a reading: `known` in their order with their types, `pinned` with theirs, then the
-/// sample's.
-pub fn columns(known: &[Column], pinned: &[Column], id_kind: IdKind, sample: &Shape) -> Columns {
-    let mut columns = Columns::of_document(id_kind);
+/// sample's. `has_key`: `_id` is not a field of the documents.
+pub fn columns(known: &[Column], pinned: &[Column], id_kind: IdKind, has_key: bool, sample: &Shape) -> Columns {
+    let mut columns = Columns::of_document(id_kind, has_key);
     for column in known {
         let pin = pinned.iter().find(|pin| is_called(&column.name, &pin.name));
         let shape = sample.field(column.key());

@@ -1,10 +1,10 @@
-//! Columns of numbers: BIGINT, which becomes DECIMAL(38,s) if a decimal128 needs it, and DOUBLE.
+//! Columns of numbers: BIGINT, which becomes DECIMAL(38,s) if a decimal128 needs it, DOUBLE and FLOAT.
 //!
 //! A column accepts a number of another type if it can store that number exactly. Knows no other column.
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Decimal128Array, Float64Array, Int64Array};
+use arrow::array::{ArrayRef, Decimal128Array, Float32Array, Float64Array, Int64Array};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
@@ -12,9 +12,9 @@ use arrow::error::ArrowError;
 use crate::bson::decimal::{Decimal, integer_digits, power, rescale, scale_needed};
 use crate::bson::{Kind, Malformed, Value};
 use crate::column::context::Context;
-use crate::column::from_text::{self, TextForm};
 use crate::column::types::SCALE_WRITTEN_MAX;
 use crate::column::values::{Slot, Stored, Values, taken};
+use crate::from_text::{self, TextForm};
 use elt_base::schema::{ColumnType, DECIMAL_PRECISION};
 
 /// The digits before the point that are left when a DECIMAL's scale grows: those of any BIGINT, because earlier batches
@@ -222,6 +222,52 @@ impl Values for Doubles {
 
     fn finish(&mut self, _rows: usize, nulls: Option<NullBuffer>) -> Result<ArrayRef, ArrowError> {
         Ok(Arc::new(Float64Array::try_new(taken(&mut self.0), nulls)?))
+    }
+}
+
+/// Numbers of 32 bits. A double fits if the shorter number prints the same digits.
+#[derive(Debug, Default)]
+pub struct Floats(Vec<f32>);
+
+impl Floats {
+    fn push(&mut self, double: f64) -> bool {
+        let float = double as f32;
+        let is_same = f64::from(float) == double || double.is_nan() || float.to_string() == double.to_string();
+        if is_same {
+            self.0.push(float);
+        }
+        is_same
+    }
+}
+
+impl Values for Floats {
+    fn column_type(&self) -> ColumnType {
+        ColumnType::Float
+    }
+
+    fn data_type(&self) -> DataType {
+        DataType::Float32
+    }
+
+    fn store(&mut self, value: Value<'_>, _place: Slot<'_>, _cx: &mut Context<'_>) -> Result<Stored, Malformed> {
+        let double = match value.kind {
+            Kind::Double => Some(value.double()),
+            Kind::Int32 | Kind::Int64 => exact_double(value.integer()),
+            _ => None,
+        };
+        Ok(Stored::whole_if(double.is_some_and(|double| self.push(double))))
+    }
+
+    fn store_text(&mut self, text: &str, form: TextForm) -> bool {
+        from_text::double(text, form).is_some_and(|double| self.push(double))
+    }
+
+    fn nulls(&mut self, count: usize) {
+        self.0.resize(self.0.len() + count, 0.0);
+    }
+
+    fn finish(&mut self, _rows: usize, nulls: Option<NullBuffer>) -> Result<ArrayRef, ArrowError> {
+        Ok(Arc::new(Float32Array::try_new(taken(&mut self.0), nulls)?))
     }
 }
 

@@ -11,8 +11,8 @@ use arrow::error::ArrowError;
 
 use crate::bson::{Kind, Malformed, Value};
 use crate::column::context::Context;
-use crate::column::from_text::{self, TextForm};
 use crate::column::values::{Slot, Stored, Values};
+use crate::from_text::{self, TextForm};
 use elt_base::schema::ColumnType;
 
 /// No value so far that a column can store.

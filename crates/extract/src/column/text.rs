@@ -12,9 +12,9 @@ use crate::bson::{Kind, Malformed, Value, id};
 use crate::column::bytes::Bytes;
 use crate::column::context::Context;
 use crate::column::counts::Keys;
-use crate::column::from_text::TextForm;
 use crate::column::types;
 use crate::column::values::{Slot, Stored, Values};
+use crate::from_text::TextForm;
 use elt_base::reading::IdKind;
 use elt_base::schema::ColumnType;
 
@@ -62,6 +62,11 @@ impl Values for Texts {
             _ => return Ok(Stored::Not),
         }
         Ok(if value.kind == self.of { Stored::Whole } else { Stored::InPart })
+    }
+
+    fn store_text(&mut self, text: &str, _form: TextForm) -> bool {
+        self.texts.push(text.as_bytes());
+        true
     }
 
     fn nulls(&mut self, count: usize) {

@@ -11,8 +11,8 @@ use arrow::error::ArrowError;
 
 use crate::bson::{Kind, Malformed, Value};
 use crate::column::context::Context;
-use crate::column::from_text::{self, MICROS, TextForm};
 use crate::column::values::{Slot, Stored, Values, taken};
+use crate::from_text::{self, MICROS, TextForm};
 use elt_base::schema::ColumnType;
 
 const MICROS_PER_DAY: i64 = 86_400_000_000;

@@ -10,8 +10,8 @@ use arrow::error::ArrowError;
 use crate::bson::{Malformed, Value};
 use crate::column::context::Context;
 use crate::column::counts::Keys;
-use crate::column::from_text::TextForm;
 use crate::column::value_path::ValuePath;
+use crate::from_text::TextForm;
 use elt_base::census::Census;
 use elt_base::schema::ColumnType;
 

@@ -25,10 +25,10 @@ use encoding::{Utf8Count, decoded};
 use records::{Field, Piece, Records, text_of};
 use row::RowWriter;
 
-use crate::column::from_text::TextForm;
 use crate::column::names::FieldNames;
 use crate::decode::Fault;
 use crate::files::taker::{Broken, Taker};
+use crate::from_text::TextForm;
 use crate::messages;
 use crate::options::{CsvOptions, Encoding};
 use crate::question::ReadingPlan;
@@ -228,6 +228,14 @@ impl CsvTable<'_> {
         Err(messages::file_column_missing(self.file.path, what, name, near))
     }
 
+    /// Fails if the file has no `_id`.
+    pub fn require_id(&self, collection: &str) -> Result<()> {
+        match self.names.is_empty() || self.names.iter().any(|name| name == ID) {
+            true => Ok(()),
+            false => Err(messages::key_missing(collection)),
+        }
+    }
+
     /// The columns of the file beside those of the raw table, with their types. `has_key`: `_id` is a column like others.
     pub fn typed(&self, plan: &ReadingPlan, has_key: bool, watermark: Option<&str>) -> TypedColumns {
         let mut known = plan.known.clone();
@@ -276,14 +284,14 @@ impl CsvTable<'_> {
         }
     }
 
-    /// The second pass. Without types, all values are texts.
-    pub fn documents(&self, typed: Option<&TypedColumns>, has_key: bool, taker: &mut dyn Taker) -> Result<()> {
+    /// The second pass. Without types, all values are texts. `key` names the columns that identify a line.
+    pub fn documents(&self, typed: Option<&TypedColumns>, key: &[String], taker: &mut dyn Taker) -> Result<()> {
         let path = self.file.path;
         let failed = |error: std::io::Error| messages::source_file(path, &error);
         let input = decoded((self.file.open)()?, Some(self.encoding)).map_err(failed)?.text;
         let Dialect { delimiter, quote, newline, has_header } = self.dialect;
         let mut records = Records::new(input, delimiter, quote, newline);
-        let mut row = RowWriter::new(&self.names, has_key);
+        let mut row = RowWriter::new(&self.names, key);
         for (index, texts) in self.columns.iter().enumerate() {
             if let Some((column_type, form)) = typed.and_then(|typed| typed.forms.get(index)) {
                 row.set_type(index, column_type, *form, texts.is_in_millis());
@@ -338,7 +346,15 @@ impl CsvTable<'_> {
                 row.push(index, text);
             }
         }
-        match taker.document(row.end()) {
+        let taken = match row.key() {
+            Ok(None) => taker.document(row.end()),
+            Ok(Some(())) => {
+                let (document, key) = row.end_keyed();
+                taker.keyed(document, key)
+            }
+            Err(what) => return Ok(Some(what.to_owned())),
+        };
+        match taken {
             Ok(()) => Ok(None),
             Err(Fault::Malformed(malformed)) => Ok(Some(malformed.what.to_owned())),
             Err(Fault::Stopped(error)) => Err(error),

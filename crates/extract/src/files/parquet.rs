@@ -1,95 +1,199 @@
 //! Parquet files keep their types: rows are not converted to documents.
 //!
-//! Narrow integers become BIGINT. Unsigned 64-bit integers and all decimals become DECIMAL(38,s). FLOAT becomes DOUBLE.
-//! Times have microseconds. Enums, dictionaries and types that a raw table does not have (maps, intervals) become text.
-//! `_id` is the column of that name as text, or the row's number if there is none. A row whose `_id` is NULL has
-//! `{"$row":…}`.
+//! Integers become BIGINT, unsigned ones of 64 bits and all decimals DECIMAL(38,s), durations INTERVAL; every other
+//! type lands as it is, nested ones too (`arrow_type`). A value that its column cannot hold is rescued (`landed`).
+//! `_id` is the column of that name as text, the columns of `key`, or else the row's number. A row whose `_id` is NULL
+//! has `{"$row":…}`. Knows no documents.
+
+mod arrow_type;
+mod landed;
+mod marks;
+mod misfit;
+mod tally;
 
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, StringArray, new_null_array};
-use arrow::compute::cast;
-use arrow::compute::kernels::cmp::gt_eq;
-use arrow::compute::{filter_record_batch, is_null, or};
-use arrow::datatypes::{DataType, Field, FieldRef, Schema, TimeUnit};
+use arrow::compute::{cast, filter_record_batch};
+use arrow::datatypes::{DataType, Field, Schema};
 use arrow::error::ArrowError;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
-use arrow::util::display::{ArrayFormatter, FormatOptions};
-use bson::Bson;
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 
-use crate::batch::{Batch, Output};
+use crate::batch::{Batch, Output, Quarantined};
+use crate::bson::ejson;
 use crate::bson::id;
 use crate::column::builder::ColumnBuilder;
+use crate::column::names::FieldNames;
 use crate::messages;
 use crate::question::{Question, ReadingPlan};
 use crate::source::Sink;
 use crate::watermark::{Mark, greater};
 use crate::window::Window;
-use elt_base::cancel::Cancel;
-use elt_base::error::Result;
+use elt_base::error::{Result, nearest};
+use elt_base::path::push_key;
 use elt_base::reading::{IdKind, Reading};
 use elt_base::schema::{Column, ColumnType, ID, RESCUED};
+use landed::{Target, arrow_type, below, landed};
+use marks::{Found, MarkColumn};
+use misfit::{Misfit, text_of};
+use tally::Tally;
 
 const BATCH_ROWS: usize = 32_768;
 
 /// A column of the raw table: its place in the file, and its type.
 struct FileColumn {
-    /// The index of the column in the file. None if only the raw table has the column.
-    index: Option<usize>,
+    /// The index of the column in the file, and the file's own type. None if only the raw table has the column.
+    from: Option<(usize, ColumnType)>,
     column: Column,
 }
 
+/// A Parquet file, with the second reader of the columns that the first one cuts.
+struct ParquetFile {
+    schema: Arc<Schema>,
+    first: ParquetRecordBatchReader,
+    second: Option<SecondReader>,
+}
+
+struct SecondReader {
+    reader: ParquetRecordBatchReader,
+    schema: Arc<Schema>,
+    /// The indexes of its columns in the file.
+    indexes: Vec<usize>,
+}
+
+impl ParquetFile {
+    fn open(path: &Path, only: Option<&[&str]>) -> Result<Self> {
+        let open = || File::open(path).map_err(|error| messages::source_file(path, &error));
+        let failed = |error| messages::source_parquet(path, &error);
+        let file = open()?;
+        let written = ArrowReaderMetadata::load(&file, ArrowReaderOptions::new()).map_err(failed)?;
+        let descriptor = written.metadata().file_metadata().schema_descr_ptr();
+        let with = |schema: Arc<Schema>| {
+            let options = ArrowReaderOptions::new().with_schema(schema);
+            ArrowReaderMetadata::try_new(written.metadata().clone(), options).map_err(failed)
+        };
+        let schema = arrow_type::first_schema(written.schema());
+        let metadata = if *schema == **written.schema() { written.clone() } else { with(schema.clone())? };
+        let roots = |indexes: Vec<usize>| ProjectionMask::roots(&descriptor, indexes);
+        let build = |file: File, metadata: ArrowReaderMetadata, mask: ProjectionMask| {
+            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
+            builder.with_batch_size(BATCH_ROWS).with_projection(mask).build().map_err(failed)
+        };
+        if let Some(only) = only {
+            let mut indexes: Vec<usize> = only.iter().filter_map(|name| schema.index_of(name).ok()).collect();
+            indexes.sort_unstable();
+            // Without such a column, the rows are only counted.
+            let first = build(file, metadata, roots(indexes))?;
+            return Ok(Self { schema, first, second: None });
+        }
+        let second = match arrow_type::second_schema(&schema, &descriptor) {
+            None => None,
+            Some((schema, indexes)) => {
+                let reader = build(open()?, with(schema.clone())?, roots(indexes.clone()))?;
+                Some(SecondReader { reader, schema, indexes })
+            }
+        };
+        Ok(Self { first: build(file, metadata, ProjectionMask::all())?, schema, second })
+    }
+
+    /// The next rows, and the columns of the second reader.
+    fn next(&mut self) -> Option<Result<(RecordBatch, Option<RecordBatch>), ArrowError>> {
+        let first = self.first.next()?;
+        let second = self.second.as_mut().and_then(|second| second.reader.next()).transpose();
+        Some(first.and_then(|first| Ok((first, second?))))
+    }
+
+    fn second_index(&self, index: usize) -> Option<usize> {
+        self.second.as_ref()?.indexes.iter().position(|have| *have == index)
+    }
+}
+
 pub fn read(path: &Path, question: &Question, plan: &ReadingPlan, sink: &mut Sink<'_>) -> Result<Reading> {
-    if question.options.reshapes() || question.options.keep_bson {
+    let options = &*question.options;
+    if options.reshapes() || options.keep_bson {
         let complaint =
             "Parquet files do not support `filter`, `include`, `exclude`, `mask`, `keep_bson`; use SQL in a model";
         return Err(messages::source_options(&question.collection, complaint));
     }
     let failed = |error: ArrowError| messages::source_parquet(path, &error);
-    let file = File::open(path).map_err(|error| messages::source_file(path, &error))?;
-    let builder =
-        ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| messages::source_parquet(path, &error))?;
-    let schema = builder.schema().clone();
-    let file_columns = file_columns(path, &schema, plan)?;
+    let mut file = ParquetFile::open(path, None)?;
+    check_key(path, &file.schema, question)?;
+    let file_columns = file_columns(path, &file, plan, !options.key.is_empty())?;
     let columns: Vec<Column> = file_columns.iter().map(|from| from.column.clone()).collect();
-    let reader = builder.with_batch_size(BATCH_ROWS).build().map_err(|error| messages::source_parquet(path, &error))?;
     let mut reading = Reading { columns: columns.clone(), ..Reading::default() };
+    let mut tally = Tally::default();
+    let since = match &question.window {
+        Window::Since { from, .. } => Some(Mark::parse(from)?),
+        Window::Full => None,
+    };
     let mut number = 0;
-    for batch in reader {
+    while let Some(batch) = file.next() {
         question.cancel.check()?;
-        let batch = batch.map_err(failed)?;
-        let ids = ids_of(&batch, &mut number).map_err(failed)?;
-        let rows = batch.num_rows();
-        let mut fields = vec![Arc::new(Field::new(ID, DataType::Utf8, true))];
-        let mut arrays: Vec<ArrayRef> = vec![Arc::new(ids)];
-        for from in &file_columns {
-            let mut empty = ColumnBuilder::of_type(&from.column.column_type, true);
-            let field = empty.field(&from.column.name);
-            arrays.push(match from.index {
-                Some(index) => converted(batch.column(index), field.data_type()).map_err(failed)?,
-                None => empty.finish(rows).map_err(failed)?,
-            });
-            fields.push(Arc::new(field));
+        let (batch, second) = batch.map_err(failed)?;
+        let (ids, unkeyed) = ids_of(&batch, &options.key, &mut number).map_err(failed)?;
+        let first_number = number - batch.num_rows() as u64;
+        let (mut arrays, mut lost) = (Vec::with_capacity(columns.len()), Vec::new());
+        for (place, from) in file_columns.iter().enumerate() {
+            let wanted = &from.column.column_type;
+            let Some((index, own)) = &from.from else {
+                arrays.push(new_null_array(&arrow_type(wanted), batch.num_rows()));
+                continue;
+            };
+            let second = file.second_index(*index).zip(second.as_ref()).map(|(index, batch)| batch.column(index));
+            let mut misfits = Vec::new();
+            arrays.push(landed(batch.column(*index), second, Target { wanted, own }, &mut misfits).map_err(failed)?);
+            lost.extend(misfits.into_iter().map(|misfit| (place, misfit)));
         }
-        let mut rescued = ColumnBuilder::of_type(&ColumnType::Json, true);
-        fields.push(Arc::new(rescued.field(RESCUED)));
-        arrays.push(rescued.finish(rows).map_err(failed)?);
-        let options = RecordBatchOptions::new().with_row_count(Some(rows));
-        let mut data =
-            RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), arrays, &options).map_err(failed)?;
-        if let Window::Since { path: column, from } = &question.window {
-            data = since(&data, column, from)?.unwrap_or(data);
+        let data = record_batch(&ids, &columns, arrays, &lost).map_err(failed)?;
+        let mark = match &question.watermark {
+            Some(watermark) => mark_column(path, &data, &columns, watermark)?,
+            None => None,
+        };
+        let mut kept = match (&since, &mark) {
+            (Some(from), Some(mark)) => mark.since(from),
+            _ => vec![true; data.num_rows()].into(),
+        };
+        if !unkeyed.is_empty() {
+            kept = (0..kept.len()).map(|row| Some(kept.value(row) && unkeyed.binary_search(&row).is_err())).collect();
         }
-        if let Some(mark) = question.watermark.as_ref().and_then(|column| greatest(&data, column)) {
+        for row in &unkeyed {
+            let line = first_number + *row as u64 + 1;
+            if options.fail_on_malformed {
+                return Err(messages::row_without_key(path, line));
+            }
+            let reason = messages::NO_KEY.to_owned();
+            sink(Output::Quarantined(Quarantined { offset: None, line: Some(line), reason, bytes: None }))?;
+        }
+        for (place, misfit) in lost.iter().filter(|(_, misfit)| kept.value(misfit.index)) {
+            let mut field = String::new();
+            push_key(&mut field, columns[*place].key());
+            let field = below(&field, &misfit.field);
+            if options.on_mismatch.forbids(&field) {
+                let column_type = columns[*place].column_type.sql();
+                return Err(messages::mismatch(&question.collection, &field, &column_type, ids.value(misfit.index)));
+            }
+            tally.rescued(&field, ids.value(misfit.index));
+            reading.rescued += 1;
+        }
+        reading.quarantined += unkeyed.len() as u64;
+        reading.skipped += (kept.len() - kept.true_count() - unkeyed.len()) as u64;
+        let data =
+            if kept.true_count() == kept.len() { data } else { filter_record_batch(&data, &kept).map_err(failed)? };
+        if let Some(watermark) = &question.watermark
+            && let Some(mark) = mark_column(path, &data, &columns, watermark)?.and_then(|mark| mark.greatest())
+        {
             reading.watermark = Some(match &reading.watermark {
                 Some(best) => greater(best, &mark)?,
                 None => mark,
             });
         }
+        tally.see(&data, &columns);
         let bytes = data.get_array_memory_size() as u64;
         reading.documents += data.num_rows() as u64;
         reading.bytes += bytes;
@@ -97,192 +201,223 @@ pub fn read(path: &Path, question: &Question, plan: &ReadingPlan, sink: &mut Sin
             sink(Output::Documents(Batch { data, columns: columns.clone(), bytes }))?;
         }
     }
+    tally.gather(&mut reading.census);
     Ok(reading)
 }
 
-pub fn ids(path: &Path, cancel: &Cancel, sink: &mut dyn FnMut(StringArray) -> Result<()>) -> Result<()> {
+/// The column of the watermark. Fails if there is none, or if its values cannot be watermarks.
+fn mark_column<'b>(
+    path: &Path,
+    data: &'b RecordBatch,
+    columns: &'b [Column],
+    watermark: &str,
+) -> Result<Option<MarkColumn<'b>>> {
+    match marks::find(data, columns, watermark) {
+        Found::Column(column) => Ok(Some(column)),
+        // A column without values has no type yet.
+        Found::OfOtherType(ColumnType::Null) => Ok(None),
+        Found::OfOtherType(other) => Err(messages::watermark_type(path, watermark, &other.sql())),
+        Found::Missing => {
+            let near = nearest(watermark, columns.iter().map(Column::key));
+            Err(messages::file_column_missing(path, "watermark", watermark, near))
+        }
+    }
+}
+
+/// `_id`, the columns, and the rescued values.
+fn record_batch(
+    ids: &StringArray,
+    columns: &[Column],
+    arrays: Vec<ArrayRef>,
+    lost: &[(usize, Misfit)],
+) -> Result<RecordBatch, ArrowError> {
+    let rows = ids.len();
+    let mut fields = vec![Arc::new(Field::new(ID, DataType::Utf8, true))];
+    for column in columns {
+        fields.push(Arc::new(ColumnBuilder::of_type(&column.column_type, true).field(&column.name)));
+    }
+    let mut rescued = ColumnBuilder::of_type(&ColumnType::Json, true);
+    fields.push(Arc::new(rescued.field(RESCUED)));
+    let mut in_order: Vec<&(usize, Misfit)> = lost.iter().collect();
+    in_order.sort_by_key(|(place, misfit)| (misfit.index, *place));
+    for of_row in in_order.chunk_by(|(_, one), (_, other)| one.index == other.index) {
+        let mut text = String::new();
+        for (place, misfit) in of_row {
+            let mut path = String::new();
+            push_key(&mut path, columns[*place].key());
+            text.push(if text.is_empty() { '{' } else { ',' });
+            ejson::write_json_string(&mut text, &below(&path, &misfit.path));
+            text.push(':');
+            text.push_str(&misfit.value);
+        }
+        text.push('}');
+        if let Some((_, misfit)) = of_row.first() {
+            rescued.append_bytes(misfit.index, text.as_bytes());
+        }
+    }
+    let own: ArrayRef = Arc::new(ids.clone());
+    let mut all = vec![own];
+    all.extend(arrays);
+    all.push(rescued.finish(rows)?);
+    let options = RecordBatchOptions::new().with_row_count(Some(rows));
+    RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), all, &options)
+}
+
+pub fn ids(path: &Path, question: &Question, sink: &mut dyn FnMut(StringArray) -> Result<()>) -> Result<()> {
     let failed = |error: ArrowError| messages::source_parquet(path, &error);
-    let file = File::open(path).map_err(|error| messages::source_file(path, &error))?;
-    let builder =
-        ParquetRecordBatchReaderBuilder::try_new(file).map_err(|error| messages::source_parquet(path, &error))?;
-    let index = builder.schema().index_of(ID).unwrap_or(0);
-    let mask = ProjectionMask::roots(builder.parquet_schema(), [index]);
-    let reader = builder
-        .with_batch_size(BATCH_ROWS)
-        .with_projection(mask)
-        .build()
-        .map_err(|error| messages::source_parquet(path, &error))?;
+    let key = &question.options.key;
+    let roots: Vec<&str> = match key.as_slice() {
+        [] => vec![ID],
+        paths => paths
+            .iter()
+            .map(|path| path.split('.').next().unwrap_or(path))
+            .chain(paths.iter().map(String::as_str))
+            .collect(),
+    };
+    let mut file = ParquetFile::open(path, Some(&roots))?;
     let mut number = 0;
-    for batch in reader {
-        cancel.check()?;
-        let ids = ids_of(&batch.map_err(failed)?, &mut number).map_err(failed)?;
-        sink(ids)?;
+    while let Some(batch) = file.next() {
+        question.cancel.check()?;
+        let (ids, unkeyed) = ids_of(&batch.map_err(failed)?.0, key, &mut number).map_err(failed)?;
+        let kept: StringArray = if unkeyed.is_empty() {
+            ids
+        } else {
+            let rows = (0..ids.len()).filter(|row| unkeyed.binary_search(row).is_err());
+            rows.map(|row| ids.value(row)).collect::<Vec<_>>().into()
+        };
+        sink(kept)?;
     }
     Ok(())
 }
 
-fn ids_of(batch: &RecordBatch, number: &mut u64) -> Result<StringArray, ArrowError> {
-    let column = match batch.column_by_name(ID) {
-        Some(column) => Some(text(column)?),
-        None => None,
-    };
-    let ids = (0..batch.num_rows()).map(|row| {
-        *number += 1;
-        match &column {
-            Some(column) if column.is_valid(row) => column.as_string::<i32>().value(row).to_owned(),
-            Some(_) => id::of_number(*number, IdKind::Text),
-            None => number.to_string(),
+/// Fails if the file has no column that identifies a row, where one is needed, or not all columns of the key.
+fn check_key(path: &Path, schema: &Schema, question: &Question) -> Result<()> {
+    let key = &question.options.key;
+    for name in key {
+        if find_array_field(schema, name).is_none() {
+            let near = nearest(name, schema.fields().iter().map(|field| field.name().as_str()));
+            return Err(messages::file_column_missing(path, "key", name, near));
         }
-    });
-    Ok(ids.collect::<Vec<_>>().into())
+    }
+    if key.is_empty() && question.options.needs_key && schema.index_of(ID).is_err() {
+        return Err(messages::key_missing(&question.collection));
+    }
+    Ok(())
 }
 
-fn file_columns(path: &Path, schema: &Schema, plan: &ReadingPlan) -> Result<Vec<FileColumn>> {
-    let mut columns: Vec<FileColumn> = Vec::new();
-    for column in &plan.known {
-        columns.push(FileColumn { index: None, column: column.clone() });
+fn find_array_field<'s>(schema: &'s Schema, path: &str) -> Option<&'s Field> {
+    if let Ok(field) = schema.field_with_name(path) {
+        return Some(field);
     }
-    for (index, field) in schema.fields().iter().enumerate().filter(|(_, field)| field.name() != ID) {
-        let own = column_type(field);
-        let same = |name: &str| name.eq_ignore_ascii_case(field.name());
-        let pin = plan.pinned.iter().find(|pin| same(&pin.name)).map(|pin| pin.column_type.clone());
-        match columns.iter_mut().find(|known| same(&known.column.name)) {
-            Some(from) if from.index.is_none() => {
+    let mut steps = path.split('.');
+    let mut field = schema.field_with_name(steps.next()?).ok()?;
+    for step in steps {
+        let DataType::Struct(fields) = field.data_type() else { return None };
+        field = fields.iter().find(|field| field.name() == step)?;
+    }
+    Some(field)
+}
+
+fn find_array<'b>(batch: &'b RecordBatch, path: &str) -> Option<&'b ArrayRef> {
+    if let Some(array) = batch.column_by_name(path) {
+        return Some(array);
+    }
+    let mut steps = path.split('.');
+    let mut array = batch.column_by_name(steps.next()?)?;
+    for step in steps {
+        array = array.as_struct_opt()?.column_by_name(step)?;
+    }
+    Some(array)
+}
+
+/// The ids of the rows, and the rows that have no key.
+fn ids_of(batch: &RecordBatch, key: &[String], number: &mut u64) -> Result<(StringArray, Vec<usize>), ArrowError> {
+    let rows = batch.num_rows();
+    let first = *number;
+    *number += rows as u64;
+    let plain = |array: &ArrayRef| match array.data_type() {
+        DataType::Dictionary(_, values) => cast(array, values),
+        _ => Ok(array.clone()),
+    };
+    if key.is_empty() {
+        let column = batch.column_by_name(ID).map(plain).transpose()?;
+        let ids = (0..rows).map(|row| {
+            let number = first + row as u64 + 1;
+            match &column {
+                Some(column) if column.is_valid(row) => text_of(column, row),
+                Some(_) => id::of_number(number, IdKind::Text),
+                None => number.to_string(),
+            }
+        });
+        return Ok((ids.collect::<Vec<_>>().into(), Vec::new()));
+    }
+    let columns = key.iter().filter_map(|path| find_array(batch, path)).map(plain).collect::<Result<Vec<_>, _>>()?;
+    let mut unkeyed = Vec::new();
+    let ids = (0..rows).map(|row| {
+        if columns.is_empty() || columns.iter().any(|column| column.is_null(row)) {
+            unkeyed.push(row);
+            return String::new();
+        }
+        if let [column] = columns.as_slice() {
+            return text_of(column, row);
+        }
+        let mut text = String::from("[");
+        for (index, column) in columns.iter().enumerate() {
+            if index > 0 {
+                text.push(',');
+            }
+            let value = text_of(column, row);
+            let is_bare = column.data_type().is_numeric() || *column.data_type() == DataType::Boolean;
+            if is_bare { text.push_str(&value) } else { ejson::write_json_string(&mut text, &value) }
+        }
+        text.push(']');
+        text
+    });
+    let ids: StringArray = ids.collect::<Vec<_>>().into();
+    Ok((ids, unkeyed))
+}
+
+fn file_columns(path: &Path, file: &ParquetFile, plan: &ReadingPlan, has_key: bool) -> Result<Vec<FileColumn>> {
+    let mut columns: Vec<FileColumn> =
+        plan.known.iter().map(|column| FileColumn { from: None, column: column.clone() }).collect();
+    let mut names = FieldNames::of_document();
+    names.take(ID);
+    for column in &plan.known {
+        names.take(&column.name);
+    }
+    let fields = file.schema.fields().iter().enumerate();
+    for (index, field) in fields.filter(|(_, field)| has_key || field.name() != ID) {
+        let second =
+            file.second_index(index).and_then(|_| file.second.as_ref()).map(|second| second.schema.field(index));
+        let own = arrow_type::column_type(field, second);
+        let pin = |name: &str| {
+            let pin = plan.pinned.iter().find(|pin| pin.name.eq_ignore_ascii_case(name));
+            pin.map(|pin| pin.column_type.clone())
+        };
+        let same = |column: &Column| column.key().eq_ignore_ascii_case(field.name());
+        match columns.iter_mut().find(|known| same(&known.column)) {
+            Some(from) if from.from.is_none() => {
                 let known = &from.column.column_type;
-                let wide = pin
-                    .or_else(|| known.widen(&own))
-                    .ok_or_else(|| messages::parquet_column(path, field.name(), &own.sql(), &known.sql()))?;
-                from.index = Some(index);
+                let wide = pin(&from.column.name).or_else(|| known.widen(&own)).or_else(|| {
+                    // Values that fit keep the column as it is, and others are rescued.
+                    known.is_like(&own).then(|| known.clone())
+                });
+                let wide =
+                    wide.ok_or_else(|| messages::parquet_column(path, field.name(), &own.sql(), &known.sql()))?;
                 from.column.column_type = wide;
+                from.from = Some((index, own));
             }
             Some(_) => return Err(messages::parquet_column_twice(path, field.name())),
             None => {
-                let column = Column::new(field.name().clone(), pin.unwrap_or(own));
-                columns.push(FileColumn { index: Some(index), column });
+                let name = names.take_for(field.name());
+                let key = (name != *field.name()).then(|| field.name().clone());
+                let column_type = pin(&name).unwrap_or_else(|| own.clone());
+                columns.push(FileColumn { from: Some((index, own)), column: Column { name, key, column_type } });
             }
         }
     }
     Ok(columns)
 }
 
-/// The raw table's type for an Arrow type.
-fn column_type(field: &FieldRef) -> ColumnType {
-    match field.data_type() {
-        DataType::Null => ColumnType::Null,
-        DataType::Boolean => ColumnType::Boolean,
-        data if data.is_integer() && *data != DataType::UInt64 => ColumnType::BigInt,
-        DataType::UInt64 => ColumnType::Decimal { scale: 0 },
-        DataType::Float16 | DataType::Float32 | DataType::Float64 => ColumnType::Double,
-        DataType::Decimal32(_, scale) | DataType::Decimal64(_, scale) | DataType::Decimal128(_, scale)
-            if *scale >= 0 =>
-        {
-            ColumnType::Decimal { scale: *scale as u8 }
-        }
-        // These are more precise than a column of times. A text keeps the digits that microseconds would lose.
-        DataType::Timestamp(TimeUnit::Nanosecond, _) | DataType::Time64(TimeUnit::Nanosecond) => ColumnType::Varchar,
-        DataType::Timestamp(_, Some(_)) => ColumnType::TimestampTz,
-        DataType::Timestamp(_, None) => ColumnType::Timestamp,
-        DataType::Date32 | DataType::Date64 => ColumnType::Date,
-        DataType::Time32(_) | DataType::Time64(_) => ColumnType::Time,
-        DataType::FixedSizeBinary(16) if field.extension_type_name() == Some("arrow.uuid") => ColumnType::Uuid,
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_) => {
-            ColumnType::Blob
-        }
-        DataType::Utf8 if field.extension_type_name() == Some("arrow.json") => ColumnType::Json,
-        DataType::Struct(fields) => ColumnType::Struct(
-            fields.iter().map(|field| Column::new(field.name().clone(), column_type(field))).collect(),
-        ),
-        DataType::List(element) | DataType::LargeList(element) | DataType::FixedSizeList(element, _) => {
-            ColumnType::List(Box::new(column_type(element)))
-        }
-        _ => ColumnType::Varchar,
-    }
-}
-
-fn converted(array: &ArrayRef, target: &DataType) -> Result<ArrayRef, ArrowError> {
-    if array.data_type() == target {
-        return Ok(array.clone());
-    }
-    match (array.data_type(), target) {
-        (_, DataType::Utf8) => text(array),
-        (DataType::Struct(have), DataType::Struct(wanted)) => {
-            let have_array = array.as_struct();
-            let arrays = wanted
-                .iter()
-                .map(|field| match have.iter().position(|have| have.name().eq_ignore_ascii_case(field.name())) {
-                    Some(index) => converted(have_array.column(index), field.data_type()),
-                    None => Ok(new_null_array(field.data_type(), array.len())),
-                })
-                .collect::<Result<Vec<_>, _>>()?;
-            let nulls = array.nulls().cloned();
-            Ok(Arc::new(arrow::array::StructArray::try_new_with_length(wanted.clone(), arrays, nulls, array.len())?))
-        }
-        (DataType::List(_), DataType::List(element)) => {
-            let list = array.as_list::<i32>();
-            let values = converted(list.values(), element.data_type())?;
-            let offsets = list.offsets().clone();
-            Ok(Arc::new(arrow::array::ListArray::try_new(element.clone(), offsets, values, array.nulls().cloned())?))
-        }
-        // The lenient cast would turn values that do not fit into NULL.
-        _ => {
-            let options = arrow::compute::CastOptions { safe: false, ..Default::default() };
-            arrow::compute::cast_with_options(array, target, &options)
-        }
-    }
-}
-
-fn text(array: &ArrayRef) -> Result<ArrayRef, ArrowError> {
-    // Bytes are written as hex. The cast would read them as UTF-8, and turn all other bytes into NULL.
-    let bytes = matches!(
-        array.data_type(),
-        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_)
-    );
-    if !bytes && let Ok(array) = cast(array, &DataType::Utf8) {
-        return Ok(array);
-    }
-    let options = FormatOptions::default();
-    let formatter = ArrayFormatter::try_new(array.as_ref(), &options)?;
-    let texts: StringArray =
-        (0..array.len()).map(|row| array.is_valid(row).then(|| formatter.value(row).to_string())).collect();
-    Ok(Arc::new(texts))
-}
-
-/// The rows at or after `from`, and those without a value. None if the column has another type; then all rows are read.
-fn since(data: &RecordBatch, column: &str, from: &str) -> Result<Option<RecordBatch>> {
-    let Some(array) = data.column_by_name(column) else { return Ok(None) };
-    let bound: Option<ArrayRef> = match (Mark::parse(from)?.bson(), array.data_type()) {
-        (Bson::Int64(value), DataType::Int64) => Some(Arc::new(arrow::array::Int64Array::from(vec![value]))),
-        (Bson::Double(value), DataType::Float64) => Some(Arc::new(arrow::array::Float64Array::from(vec![value]))),
-        (Bson::String(value), DataType::Utf8) => Some(Arc::new(StringArray::from(vec![value]))),
-        (Bson::DateTime(value), DataType::Timestamp(TimeUnit::Microsecond, zone)) => {
-            let micros = value.timestamp_millis().saturating_mul(1000);
-            Some(Arc::new(arrow::array::TimestampMicrosecondArray::from(vec![micros]).with_timezone_opt(zone.clone())))
-        }
-        _ => None,
-    };
-    let Some(bound) = bound else { return Ok(None) };
-    let kept = gt_eq(array, &arrow::array::Scalar::new(bound)).and_then(|late| {
-        let late = arrow::compute::prep_null_mask_filter(&late);
-        filter_record_batch(data, &or(&late, &is_null(array)?)?)
-    });
-    Ok(kept.ok())
-}
-
-/// The greatest value of a column as canonical Extended JSON. The microseconds of a time are cut to milliseconds. The
-/// result is earlier, so no row is lost.
-fn greatest(data: &RecordBatch, column: &str) -> Option<String> {
-    use arrow::compute::{max, max_string};
-    use arrow::datatypes::{Float64Type, Int64Type, TimestampMicrosecondType};
-    let array = data.column_by_name(column)?;
-    let value = match array.data_type() {
-        DataType::Int64 => Bson::Int64(max(array.as_primitive::<Int64Type>())?),
-        DataType::Float64 => Bson::Double(max(array.as_primitive::<Float64Type>())?),
-        DataType::Utf8 => Bson::String(max_string(array.as_string::<i32>())?.to_owned()),
-        DataType::Timestamp(TimeUnit::Microsecond, _) => {
-            let micros = max(array.as_primitive::<TimestampMicrosecondType>())?;
-            Bson::DateTime(bson::DateTime::from_millis(micros.div_euclid(1000)))
-        }
-        _ => return None,
-    };
-    Some(value.into_canonical_extjson().to_string())
-}
+#[cfg(test)]
+mod tests;

@@ -9,6 +9,11 @@ pub trait Taker {
     /// Accepts a document, as BSON. For a malformed one, the reader then calls `broken`, because it knows the place.
     fn document(&mut self, document: &[u8]) -> Result<(), Fault>;
 
+    /// Accepts a document of a file of texts, with the text form of its key.
+    fn keyed(&mut self, document: &[u8], _key: &[u8]) -> Result<(), Fault> {
+        self.document(document)
+    }
+
     /// Accepts bytes that should be a document. `error` is the message for a source that does not allow broken
     /// documents.
     fn broken(&mut self, broken: Broken<'_>, error: Error) -> Result<()>;

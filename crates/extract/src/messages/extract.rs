@@ -118,6 +118,28 @@ pub(crate) fn file_column_missing(path: &Path, what: &str, column: &str, near: O
         .hint_maybe(near.map(|near| format!("the most similar name is `{near}`")))
 }
 
+/// What is wrong with a document that has no key.
+pub(crate) const NO_KEY: &str = "a column of `key` has no value";
+
+/// A load that merges documents needs their keys, and these have none.
+pub(crate) fn key_missing(collection: &str) -> Error {
+    Error::usage(format!("`load: incremental` of collection `{collection}` needs a key: its documents have no `_id`"))
+        .hint("`key: [column, …]` in the table's `config` names the columns that identify a document; without a key, only `load: full` is possible")
+}
+
+pub(crate) fn row_without_key(path: &Path, row: u64) -> Error {
+    Error::failed(format!("row {row} of `{}` is not valid: {NO_KEY}", path.display()))
+}
+
+/// The watermark's column has values that are not in an order of time or number.
+pub(crate) fn watermark_type(path: &Path, column: &str, column_type: &str) -> Error {
+    Error::failed(format!(
+        "column `{column}` of `{}` has type {column_type}, which cannot be a watermark",
+        path.display()
+    ))
+    .hint("a watermark is a number, a text, a date or a time")
+}
+
 pub(crate) fn source_parquet(path: &Path, cause: &(dyn std::error::Error + 'static)) -> Error {
     Error::failed(format!("cannot read `{}` as Parquet", path.display())).caused_by(cause)
 }

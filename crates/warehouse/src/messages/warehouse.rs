@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use elt_base::error::Error;
+use elt_base::numbers::{counted, thousands};
 use elt_base::sql_error::SqlError;
 
 pub(crate) fn warehouse_folder(folder: &Path, cause: &std::io::Error) -> Error {
@@ -59,4 +60,26 @@ pub(crate) fn raw_load(table: &str, cause: &SqlError) -> Error {
 pub(crate) fn raw_conflict(table: &str) -> Error {
     Error::failed(format!("the columns of raw table `{table}` do not fit the documents that were read"))
         .hint("`elt extract --full-refresh` creates the raw table again and loads the collection from its start")
+}
+
+/// Two rows of a load have the same key. `some` are keys.
+pub(crate) fn key_doubled(table: &str, key: &[String], count: u64, some: &[String]) -> Error {
+    let columns: Vec<_> = key.iter().map(|column| format!("`{column}`")).collect();
+    let rest = if count > some.len() as u64 { " …" } else { "" };
+    Error::failed(format!("several rows of `{table}` have the same `key`, {}", columns.join(", ")))
+        .because(format!("{}: {}{rest}", counted(count, "keys"), some.join(", ")))
+        .hint("`key` in the table's `config` must name the columns that identify a row; nothing of this load was committed")
+}
+
+/// A sweep would remove more rows than `sweep_limit` allows.
+pub(crate) fn sweep_limit(table: &str, gone: u64, all: u64, limit: f64) -> Error {
+    Error::failed(format!(
+        "{} of the {} of `{table}` are gone at the source, more than the `sweep_limit` of {limit} %",
+        thousands(gone),
+        counted(all, "rows")
+    ))
+    .because("nothing of this load was committed, and no row was deleted")
+    .hint(format!(
+        "if the rows are really gone, `elt extract --full-refresh --select source:{table}` loads the table from its start, or `sweep_limit: 100%` in its `config` allows it"
+    ))
 }

@@ -10,7 +10,7 @@
 //! Sees each text once, and keeps a few flags for a column. Pure.
 
 use crate::bson::decimal::DIGITS_MAX;
-use crate::column::from_text::{self, Digits, InstantLayout, TextForm};
+use crate::from_text::{self, Digits, InstantLayout, TextForm};
 use elt_base::schema::ColumnType;
 
 /// The texts of one column so far.

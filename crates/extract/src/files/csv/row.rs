@@ -4,8 +4,9 @@
 //! text stays one: its column stores it as a value, or rescues it. Knows no file.
 
 use crate::bson::Kind;
-use crate::bson::decimal;
-use crate::column::from_text::{self, TextForm};
+use crate::bson::{decimal, ejson};
+use crate::from_text::{self, TextForm};
+use crate::messages;
 use elt_base::schema::{ColumnType, ID};
 
 pub struct RowWriter<'n> {
@@ -13,6 +14,9 @@ pub struct RowWriter<'n> {
     cells: Vec<(Cell, TextForm)>,
     /// Whether the record's number is the `_id`.
     is_numbered: bool,
+    /// The indexes of the columns that identify a record, and their texts in the record.
+    key: Vec<(usize, Option<Vec<u8>>)>,
+    key_text: Vec<u8>,
     out: Vec<u8>,
 }
 
@@ -29,9 +33,17 @@ enum Cell {
 
 impl<'n> RowWriter<'n> {
     /// All values are texts, unless `set_type` sets another type.
-    pub fn new(names: &'n [String], has_key: bool) -> Self {
-        let is_numbered = !has_key && !names.iter().any(|name| name == ID);
-        Self { names, cells: vec![(Cell::Text, TextForm::Canonical); names.len()], is_numbered, out: Vec::new() }
+    pub fn new(names: &'n [String], key: &[String]) -> Self {
+        let is_numbered = key.is_empty() && !names.iter().any(|name| name == ID);
+        let index = |column: &String| names.iter().position(|name| name == column).unwrap_or(usize::MAX);
+        Self {
+            names,
+            cells: vec![(Cell::Text, TextForm::Canonical); names.len()],
+            is_numbered,
+            key: key.iter().map(|column| (index(column), None)).collect(),
+            key_text: Vec::new(),
+            out: Vec::new(),
+        }
     }
 
     /// `is_in_millis`: no time is more exact than a BSON date.
@@ -52,6 +64,7 @@ impl<'n> RowWriter<'n> {
     pub fn begin(&mut self, number: u64) {
         self.out.clear();
         self.out.extend_from_slice(&[0; 4]);
+        self.key.iter_mut().for_each(|(_, text)| *text = None);
         if self.is_numbered {
             push_text(&mut self.out, ID, number.to_string().as_bytes());
         }
@@ -65,6 +78,9 @@ impl<'n> RowWriter<'n> {
             Cell::Text => None,
             _ => std::str::from_utf8(text).ok().and_then(|text| typed(text, cell, form)),
         };
+        if let Some((_, key)) = self.key.iter_mut().find(|(column, _)| *column == index) {
+            *key = Some(text.to_vec());
+        }
         let out = &mut self.out;
         match typed {
             None => push_text(out, name, text),
@@ -79,6 +95,33 @@ impl<'n> RowWriter<'n> {
                 }
             }
         }
+    }
+
+    /// Writes the text form of the record's key: the only text, or a JSON array of several. None if `_id` is the key.
+    pub fn key(&mut self) -> Result<Option<()>, &'static str> {
+        self.key_text.clear();
+        let is_single = self.key.len() == 1;
+        for (place, (_, text)) in self.key.iter().enumerate() {
+            let text = text.as_deref().ok_or(messages::NO_KEY)?;
+            if is_single {
+                self.key_text.extend_from_slice(text);
+            } else {
+                self.key_text.push(if place == 0 { b'[' } else { b',' });
+                let mut json = String::new();
+                ejson::write_json_string(&mut json, std::str::from_utf8(text).unwrap_or_default());
+                self.key_text.extend_from_slice(json.as_bytes());
+            }
+        }
+        if self.key.len() > 1 {
+            self.key_text.push(b']');
+        }
+        Ok((!self.key.is_empty()).then_some(()))
+    }
+
+    /// The document, and the text form of its key.
+    pub fn end_keyed(&mut self) -> (&[u8], &[u8]) {
+        self.end();
+        (&self.out, &self.key_text)
     }
 
     /// The document.

@@ -37,7 +37,7 @@ fn read(bytes: &[u8], options: &CsvOptions, pinned: &[(&str, ColumnType)]) -> Re
     let pinned = pinned.iter().map(|(name, column_type)| Column::new(*name, column_type.clone())).collect();
     let typed = table.typed(&ReadingPlan { pinned, ..ReadingPlan::default() }, false, None);
     let mut found = Found::default();
-    table.documents(Some(&typed), false, &mut found)?;
+    table.documents(Some(&typed), &[], &mut found)?;
     let columns = typed.plan.known.iter().map(|column| format!("{} {}", column.name, column.column_type.sql()));
     Ok((columns.collect::<Vec<_>>().join(", "), found.0))
 }

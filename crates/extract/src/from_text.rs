@@ -253,6 +253,28 @@ pub fn instant(text: &str, zoned: bool, form: TextForm) -> Option<i64> {
     MICROS.contains(&micros).then_some(micros)
 }
 
+/// Nanoseconds since 1970, without a time zone or in UTC.
+pub fn nano_instant(text: &str, form: TextForm) -> Option<i64> {
+    let (at, nanos) = match text.rfind('.') {
+        Some(point) if text.len() - point > 7 => (point + 7, text.get(point + 7..)?),
+        _ => (text.len(), ""),
+    };
+    // The first six places are microseconds.
+    let digits = nanos.bytes().take_while(u8::is_ascii_digit).count();
+    let (nanos, zone) = nanos.split_at_checked(digits)?;
+    if digits > 3 && nanos.get(3..)?.bytes().any(|digit| digit != b'0') {
+        return None;
+    }
+    let micros = instant(&format!("{}{zone}", text.get(..at)?), false, form)?;
+    let nanos: i64 = format!("{:0<3}", nanos.get(..digits.min(3))?).parse().ok()?;
+    micros.checked_mul(1_000)?.checked_add(nanos)
+}
+
+/// Nanoseconds since midnight.
+pub fn nano_time(text: &str, form: TextForm) -> Option<i64> {
+    nano_instant(&format!("1970-01-01 {}", if form == Any { text.trim_ascii() } else { text }), form)
+}
+
 /// Microseconds since midnight.
 pub fn time_of_day(text: &str, form: TextForm) -> Option<i64> {
     let mut cursor = Cursor::new(text, form);
@@ -570,6 +592,12 @@ mod tests {
         assert_eq!(time_of_day("10:00", Canonical), None);
         assert_eq!(time_of_day("10:00", Any), Some(36_000_000_000));
         assert_eq!(time_of_day("10:00+01", Any), None);
+        assert_eq!(nano_instant("1970-01-01 00:00:00.123456789", Any), Some(123_456_789));
+        assert_eq!(nano_instant("1970-01-01T00:00:00.1234567800Z", Any), Some(123_456_780));
+        assert_eq!(nano_instant("1970-01-01 00:00:01.5", Any), Some(1_500_000_000));
+        assert_eq!(nano_instant("1970-01-01 00:00:00.1234567891", Any), None);
+        assert_eq!(nano_instant("2300-01-01 00:00:00", Any), None);
+        assert_eq!(nano_time("00:00:00.000000001", Any), Some(1));
         let layout = InstantLayout::of("2024-01-01T10:00:00.120Z");
         assert_eq!(layout, Some(InstantLayout { separator: b'T', zone: "Z", places: 3, has_trailing_zero: true }));
     }
