@@ -106,9 +106,9 @@ pub(super) struct ShowArgs {
     /// Show the rows of this query instead of a model; it can use ref() and source()
     #[arg(long, value_name = "SQL", conflicts_with_all = ["select", "exclude"])]
     pub(super) inline: Option<String>,
-    /// The number of rows to print; 0 prints all
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    pub(super) limit: u64,
+    /// The number of rows to print; 0 or -1 prints all
+    #[arg(long, value_name = "N", default_value_t = 5, allow_negative_numbers = true)]
+    pub(super) limit: i64,
     /// The format of the rows: `table`, `json` (one object per line), or `csv` (NULL is empty, an empty text is "")
     #[arg(long, value_name = "FORM", value_enum, default_value = "table", hide_possible_values = true)]
     pub(super) output: OutputArg,
@@ -175,7 +175,7 @@ impl From<ShowArgs> for ShowOptions {
                 None => selection,
             },
             inline: args.inline,
-            limit: args.limit,
+            limit: u64::try_from(args.limit).ok().filter(|limit| *limit > 0),
             output: args.output.into(),
         }
     }

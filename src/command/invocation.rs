@@ -169,8 +169,8 @@ pub struct LineageOptions {
 pub struct ShowOptions {
     pub selection: Selection,
     pub inline: Option<String>,
-    /// 0 means no limit.
-    pub limit: u64,
+    /// None means no limit.
+    pub limit: Option<u64>,
     pub output: Output,
 }
 

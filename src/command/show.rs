@@ -2,11 +2,14 @@
 
 use std::path::Path;
 
+use arrow::record_batch::RecordBatch;
+
 use crate::messages;
 use crate::report::Console;
 use crate::report::table::{self, Output};
 use crate::run::{SessionHost, plan};
 use elt_base::error::{Result, SourceText};
+use elt_base::numbers::counted;
 use elt_base::schema::quote;
 use elt_model::{Compile, Compiled, NodeKind, SourceMap};
 use elt_project::{INLINE_PATH, ProjectFile};
@@ -79,7 +82,8 @@ pub fn run(common: &Common, options: &ShowOptions, console: &Console) -> Result<
         false => session.only_reads(text).map_err(|error| messages::show_failed(&shown_as, &error).at(node.place())),
     };
     only_reads(&format!("from (\n{}\n)", query.sql))?;
-    let limit = if options.limit == 0 { String::new() } else { format!("\nlimit {}", options.limit) };
+    // One row more, to know whether there is one.
+    let limit = options.limit.map_or(String::new(), |limit| format!("\nlimit {}", limit.saturating_add(1)));
     let statement = match options.output {
         Output::Json => query.within(
             "select to_json(elt_row)::varchar as json from (select * from (\n",
@@ -99,9 +103,32 @@ pub fn run(common: &Common, options: &ShowOptions, console: &Console) -> Result<
     let (schema, batches) = session
         .batches(&statement.sql)
         .map_err(|error| messages::show_failed(&shown_as, &error).at_all(statement.places(error.position)))?;
+    let (batches, is_cut) = match options.limit {
+        Some(limit) => first_rows(&batches, limit),
+        None => (batches, false),
+    };
     let mut out = table::stdout();
     table::write(&mut out, options.output, &schema, &batches)?;
+    if is_cut {
+        let rows = counted(options.limit.unwrap_or_default(), "rows");
+        console.say(&format!("note: only the first {rows} are shown; `--limit 0` shows all"));
+    }
     Ok(true)
+}
+
+/// The first `limit` rows, and whether there are more.
+fn first_rows(batches: &[RecordBatch], limit: u64) -> (Vec<RecordBatch>, bool) {
+    let mut left = usize::try_from(limit).unwrap_or(usize::MAX);
+    let mut first = Vec::new();
+    for batch in batches {
+        let rows = batch.num_rows().min(left);
+        first.push(batch.slice(0, rows));
+        if rows < batch.num_rows() {
+            return (first, true);
+        }
+        left -= rows;
+    }
+    (first, false)
 }
 
 /// The select list that shows a query's columns. Times with a time zone are cast to DuckDB's text, because Arrow's

@@ -290,3 +290,14 @@ pub(crate) fn log_details(written: &str, cause: &dyn std::error::Error) -> Error
     Error::usage(format!("`ELT_LOG` cannot be `{written}`: {cause}"))
         .hint("it takes parts with levels, such as `elt_export=debug,elt_connect=info`; levels are error, warn, info and debug")
 }
+
+/// Adds to an error about memory the table that was staged, and the setting that helps.
+pub(crate) fn export_memory(error: Error, table: &str) -> Error {
+    let is_about = |text: &str| text.contains("failed to allocate") || text.contains("Out of Memory");
+    match error.causes().iter().any(|cause| is_about(cause)) || is_about(error.message()) {
+        true => error
+            .because(format!("`{table}` was compared with what was published last"))
+            .hint("`memory_limit = \"4GB\"` under `[target.…]` in profiles.toml gives DuckDB more memory"),
+        false => error,
+    }
+}

@@ -35,6 +35,9 @@ const COMMIT_SECONDS_FEW_ROWS: f64 = 1.0;
 
 /// The memory that DuckDB may use per thread to compare.
 const MEMORY_MB_A_THREAD: usize = 100;
+/// A table of more fields, nested ones included, needs more, for each field of a row.
+const WIDE_FIELDS: usize = 200;
+const MEMORY_MB_A_WIDE_FIELD: usize = 1;
 /// Files of at most this many rows are written in the key's order. For longer files DuckDB would spill the sort to
 /// disk, and no reader needs the order.
 const ROWS_ORDERED_MAX: u64 = 1_000_000;
@@ -126,7 +129,13 @@ impl Publish<'_> {
         }
         let reconciled = ledger.reconcile(exporter.last(), self.verify || self.heal)?;
         if reconciled.snapshots().is_diverged() {
-            self.console.say("  note: the target is not in the state of our last publication; comparing in full");
+            self.console.say(match exporter.last() {
+                Some(_) => "  note: the target is not in the state of our last publication; comparing in full",
+                None => {
+                    "  note: the target has lost its record of publications; comparing in full. Its tables now count as \
+                     tables of others, whose changes are not noticed"
+                }
+            });
         }
         let version = session.value("select version()")?.unwrap_or_default();
         let deltas: Vec<Delta<'_>> = self
@@ -197,7 +206,13 @@ impl Publish<'_> {
     /// the profile sets no limit, and no view is published (its query may need more memory). True if it set a limit.
     fn bound_memory(&self, session: &Session) -> bool {
         let is_bounded = !self.has_memory_limit && self.tables.iter().all(|published| published.is_stored);
-        let megabytes = MEMORY_MB_A_THREAD * self.threads.max(2);
+        let fields = |published: &PublishedTable| {
+            let columns = &published.table.columns;
+            columns.iter().map(|column| column.duckdb_type.matches(',').count() + 1).sum::<usize>()
+        };
+        let widest = self.tables.iter().map(fields).max().unwrap_or(0);
+        let a_thread = MEMORY_MB_A_THREAD + widest.saturating_sub(WIDE_FIELDS) * MEMORY_MB_A_WIDE_FIELD;
+        let megabytes = a_thread * self.threads.max(2);
         // DuckDB rejects the limit if more memory is in use and cannot be released.
         is_bounded && session.execute(&format!("set memory_limit = '{megabytes}MB'")).is_ok()
     }
@@ -290,6 +305,7 @@ impl Publish<'_> {
                 let Some(delta) = deltas.get(index) else { return };
                 let _in_table = tracing::debug_span!("table", name = delta.label()).entered();
                 let staged = self.stage(exporter, delta, &self.tables[index], snapshots);
+                let staged = staged.map_err(|error| messages::export_memory(error, delta.label()));
                 // Errors about values are reported for all tables at once.
                 if staged.as_ref().is_err_and(|error| !error.is_of_values()) {
                     next.store(deltas.len(), Ordering::Relaxed);

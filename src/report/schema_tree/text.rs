@@ -14,6 +14,9 @@ const TYPE_MAX: usize = 32;
 /// The number of characters to show of an example's `_id`.
 const EXAMPLE_MAX: usize = 48;
 
+/// What the shares of types are of.
+pub const SHARES: &str = "shares are of all documents; below a field, of its objects or elements\n";
+
 /// One line per collection, aligned.
 pub fn summaries_text(trees: &[Tree]) -> String {
     let rows = trees.iter().map(|tree| {
@@ -78,6 +81,9 @@ pub fn tree_text(tree: &Tree) -> String {
         let line = format!("{mark} {name:<name_width$}  {place:<place_width$}  {kinds}");
         text.push_str(line.trim_end());
         text.push('\n');
+    }
+    if !rows.is_empty() {
+        text.push_str(SHARES);
     }
     if !changes.is_empty() {
         text.push_str("changed by the last load:\n");
@@ -156,7 +162,18 @@ fn kinds(field: &Field) -> String {
         };
         format!("{} {share} ({rescued} rescued, {})", kind.name, such_as(kind.rescued, &kind.example))
     });
-    kinds.collect::<Vec<_>>().join(", ")
+    let mut text = kinds.collect::<Vec<_>>().join(", ");
+    if is_mostly_rescued(field) {
+        text.push_str("  ← most values do not fit the column's type; pin `data_type`, or load with `--full-refresh`");
+    }
+    text
+}
+
+/// Whether most of a column's values are only in `_elt_rescued`.
+fn is_mostly_rescued(field: &Field) -> bool {
+    let (values, rescued) =
+        field.kinds.iter().fold((0, 0), |(values, rescued), kind| (values + kind.values, rescued + kind.rescued));
+    matches!(field.place, Place::Column { .. }) && rescued * 2 > values
 }
 
 fn told(change: &Change) -> String {

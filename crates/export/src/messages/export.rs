@@ -106,9 +106,9 @@ pub(crate) fn export_table_does_not_fit(schema: &str, table: &str, is_ours: bool
         error = error.because(difference);
     }
     error.hint(if is_ours {
-        "nothing was changed; run `elt plan` to see all steps, and `elt apply --allow-destructive` to run also the steps that may lose data"
+        "nothing was changed; run `elt plan` to see all steps, and `elt apply --allow-destructive` to run also the steps that may lose data; a view that reads such a column must be dropped before, and `elt plan` names it"
     } else {
-        "nothing was changed; add a cast to the model's SQL, or run `alter table` in the target"
+        "nothing was changed; add a cast to the model's SQL (an incremental model keeps its column's type until a build with `--full-refresh`), or run `alter table` in the target"
     })
 }
 

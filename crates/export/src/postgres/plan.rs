@@ -100,7 +100,12 @@ pub fn plan(
             }
         }
         if let (Some(fit), Some(_)) = (&fit, ours) {
-            for column in &fit.unfilled {
+            // Columns that others added were never filled. A version before contracts were recorded does not know.
+            let was_filled = |column: &&String| {
+                ours.and_then(|there| there.contract.as_ref())
+                    .is_none_or(|contract| contract.columns.contains_key(column.as_str()))
+            };
+            for column in fit.unfilled.iter().filter(was_filled) {
                 notes.push(format!("column `{column}` of `{place}` is no longer filled"));
             }
         }
