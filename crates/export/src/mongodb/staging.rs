@@ -8,7 +8,6 @@ use std::sync::Arc;
 use ::mongodb::ClientSession;
 use arrow::array::{Array, ArrayRef};
 use arrow::record_batch::RecordBatch;
-use arrow::util::display::{ArrayFormatter, FormatOptions};
 use bson::oid::ObjectId;
 use bson::{Bson, Document, doc};
 
@@ -26,7 +25,8 @@ use crate::exporter::Opening;
 use crate::messages;
 use crate::publication::Coverage;
 use crate::target::{
-    Faults, FaultyColumn, FaultyTable, Hazard, OpenPublication, Opened, Replacement, Staging, key_text, wait_for,
+    Faults, FaultyColumn, FaultyTable, Hazard, OpenPublication, Opened, Replacement, Staging, key_text, value_text,
+    wait_for,
 };
 use elt_base::cancel::Cancel;
 use elt_base::error::Result;
@@ -213,13 +213,11 @@ fn is_aside(collection: &Collection, found: &[(usize, BsonHazard)]) -> bool {
 
 /// A row's values as texts, cut where they are very long.
 fn texts(batch: &RecordBatch, row: usize) -> Document {
-    let options = FormatOptions::new();
     let text = |array: &ArrayRef| -> Bson {
         if array.is_null(row) {
             return Bson::Null;
         }
-        let text = ArrayFormatter::try_new(array, &options).map(|format| format.value(row).to_string());
-        let mut text = text.unwrap_or_default();
+        let mut text = value_text(array, row);
         text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
         Bson::String(text)
     };

@@ -7,14 +7,13 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, BooleanArray, StringArray, UInt32Array, new_null_array};
 use arrow::compute::take;
 use arrow::record_batch::RecordBatch;
-use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::field::CopyField;
 use super::fit::ExistingPostgresTable;
 use super::hazard::PostgresHazard;
 use super::names::{names, qualified};
 use super::table::{PostgresForeignKey, PostgresTable};
-use crate::target::Hazard;
+use crate::target::{Hazard, value_text};
 use elt_base::schema::{literal, quote};
 use elt_project::OnHazard;
 
@@ -132,15 +131,13 @@ impl SetAside {
 
 /// A row as JSON: each value as a text that `jsonb` accepts.
 fn written(batch: &RecordBatch, row: usize) -> String {
-    let options = FormatOptions::new();
     let mut object = serde_json::Map::new();
     let mut room = ROW_TEXT_BYTES_MAX;
     for (field, array) in batch.schema().fields().iter().zip(batch.columns()) {
         let value = if array.is_null(row) {
             serde_json::Value::Null
         } else {
-            let text = ArrayFormatter::try_new(array, &options).map(|format| format.value(row).to_string());
-            let mut text = text.unwrap_or_default().replace('\0', "\\u0000");
+            let mut text = value_text(array, row).replace('\0', "\\u0000");
             let mut end = text.len().min(room);
             while !text.is_char_boundary(end) {
                 end -= 1;
@@ -191,6 +188,17 @@ pub fn widen(table: &PostgresTable) -> String {
 /// Whether a quarantine table has all columns.
 pub fn is_whole(there: &ExistingPostgresTable) -> bool {
     COLUMNS.iter().all(|(name, _)| there.columns.iter().any(|column| column.name == *name))
+}
+
+/// The staged rows of a table without those that are quarantined because of other rows.
+pub fn published_rows(table: &PostgresTable, rows: &str) -> String {
+    let on = table.key.iter().map(|name| format!("q.{0} = r.{0}", quote(name))).collect::<Vec<_>>();
+    format!(
+        "(select * from {rows} as r where not exists (select from {} as q where {} and not q._elt_published \
+         and q._elt_cause is not null))",
+        place(table),
+        on.join(" and ")
+    )
 }
 
 /// Whether entries depend on other rows.

@@ -325,7 +325,11 @@ impl Staging for PostgresPublication {
     fn difference(&self, index: usize, staged: &mut PostgresStaged) -> Result<Difference> {
         let table = &self.tables[index];
         let named = Difference { table: format!("{}.{}", table.schema, table.name), ..Difference::default() };
-        let Some(merge) = self.merge(index) else { return Ok(Difference { missing: staged.rows, ..named }) };
+        let Some(mut merge) = self.merge(index) else { return Ok(Difference { missing: staged.rows, ..named }) };
+        let plan = &self.plans[index];
+        if plan.has_quarantine && !plan.has_old_quarantine && !table.key.is_empty() {
+            merge.rows = quarantine::published_rows(table, &merge.rows);
+        }
         let mut main = self.main.lock();
         let mut query = |sql: &str| -> Result<TextRows> {
             let found = main.simple_query(sql);

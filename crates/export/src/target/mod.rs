@@ -14,6 +14,7 @@ mod open_publication;
 mod record;
 mod staged_tables;
 mod steps;
+mod value_text;
 
 pub use connections::Connections;
 pub use faults::{Faults, FaultyColumn, FaultyTable, Hazard, Replacement, key_text};
@@ -24,3 +25,4 @@ pub use merge::{Dialect, Merge, MergeColumn};
 pub use open_publication::OpenPublication;
 pub use record::{PublicationRecord, TOOL};
 pub use steps::{Answer, Applying, Opened, Staged, Staging, Work};
+pub use value_text::value_text;
