@@ -235,16 +235,15 @@ pub struct Orphans<'a> {
 }
 
 impl Orphans<'_> {
-    /// Moves the rows of `from` (the child's table, or its staged rows) whose parents are quarantined, and not in the
-    /// parent's table, to the child's staged entries. One row each: the key, and the key that it references, as texts.
-    /// `published` are the child's staged entries, where a reference that was replaced has its original value.
+    /// Moves the rows of `from` (the child's table, or its staged rows) whose parents are quarantined to the child's
+    /// staged entries, `staging`. One row each: the key, and the key that it references, as texts. (A row whose own key
+    /// has a hazard has no key in the quarantine: a reference that was replaced, too, has its original in `staging`.)
     pub fn take(&self, from: &str, staging: &str) -> String {
-        let (parent, aside) = (qualified(&self.parent.schema, &self.parent.name), place(self.parent));
+        let aside = place(self.parent);
         let pairs: Vec<(&String, &String)> = self.key.columns.iter().zip(&self.key.to_columns).collect();
         let all = |of: &dyn Fn(&str, &str) -> String| {
             pairs.iter().map(|(child, parent)| of(child, parent)).collect::<Vec<_>>().join(" and ")
         };
-        let is_there = all(&|child, to| format!("p.{} = c.{}", quote(to), quote(child)));
         let is_aside = all(&|child, to| match self.parent.key.iter().any(|key| key == to) {
             true => format!("q.{} = c.{}", quote(to), quote(child)),
             false => format!("q._elt_row ->> {} = c.{}::text", literal(to), quote(child)),
@@ -266,8 +265,8 @@ impl Orphans<'_> {
             if texts.is_empty() { "''".to_owned() } else { format!("concat_ws(', ', {})", texts.join(", ")) }
         };
         format!(
-            "with gone as (delete from {from} as c where (not exists (select from {parent} as p where {is_there}) \
-             and exists (select from {aside} as q where {is_aside} and not q._elt_published)){by_original} returning c.*), \
+            "with gone as (delete from {from} as c where exists (select from {aside} as q where {is_aside} and not q._elt_published)\
+             {by_original} returning c.*), \
              entered as (insert into {staging} ({keys}{STAGED}) select {keys}{}, 'references a quarantined row', \
              (select coalesce(jsonb_object_agg(each.key, each.value), '{{}}') from jsonb_each_text(to_jsonb(gone)) as each), \
              false, {} from gone) select {}, {} from gone",
