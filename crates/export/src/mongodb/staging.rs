@@ -9,7 +9,6 @@ use ::mongodb::ClientSession;
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::Int64Type;
 use arrow::record_batch::RecordBatch;
-use arrow::util::display::{ArrayFormatter, FormatOptions};
 use bson::oid::ObjectId;
 use bson::{Bson, Document, doc};
 
@@ -32,7 +31,7 @@ use crate::others::Others;
 use crate::publication::Coverage;
 use crate::target::{
     Faults, FaultyColumn, FaultyTable, Hazard, OpenPublication, Opened, Replacement, Staging, keeps_others, key_text,
-    wait_for,
+    value_text, wait_for,
 };
 use elt_base::cancel::Cancel;
 use elt_base::error::Result;
@@ -235,13 +234,11 @@ fn is_aside(collection: &Collection, found: &[(usize, BsonHazard)]) -> bool {
 
 /// A row's values as texts, cut where they are very long.
 fn texts(batch: &RecordBatch, row: usize) -> Document {
-    let options = FormatOptions::new();
     let text = |array: &ArrayRef| -> Bson {
         if array.is_null(row) {
             return Bson::Null;
         }
-        let text = ArrayFormatter::try_new(array, &options).map(|format| format.value(row).to_string());
-        let mut text = text.unwrap_or_default();
+        let mut text = value_text(array, row);
         text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
         Bson::String(text)
     };

@@ -449,6 +449,12 @@ impl Applying for PostgresPublication {
     }
 
     fn finish(&mut self, work: &mut [Work<PostgresStaged>]) -> Result<()> {
+        // A table that did not change may reference rows that are quarantined now, and in a cycle a table that did.
+        let stands = |work: &&Work<PostgresStaged>| work.staged.is_some() || self.plans[work.index].fit.is_some();
+        let standing: Vec<usize> = work.iter().filter(stands).map(|work| work.index).collect();
+        for index in standing {
+            self.settle_quarantine(index, None, 0, 0..self.tables.len())?;
+        }
         // Children come first here, too.
         for index in std::mem::take(&mut self.postponed) {
             for work in work.iter_mut().filter(|work| work.index == index) {
@@ -456,12 +462,6 @@ impl Applying for PostgresPublication {
                     work.counts.deleted += self.delete_rows(index, staged)?;
                 }
             }
-        }
-        // A table that did not change may reference rows that are quarantined now, and in a cycle a table that did.
-        let stands = |work: &&Work<PostgresStaged>| work.staged.is_some() || self.plans[work.index].fit.is_some();
-        let standing: Vec<usize> = work.iter().filter(stands).map(|work| work.index).collect();
-        for index in standing {
-            self.settle_quarantine(index, None, 0, 0..self.tables.len())?;
         }
         let mut main = self.main.lock();
         // Postgres does not add a constraint while checks of the same table are pending.

@@ -44,7 +44,6 @@ pub fn ordered<T>(items: Vec<T>, order: &[usize]) -> Vec<T> {
 mod tests {
     use super::*;
     use crate::contract;
-    use crate::postgres::fit::ExistingPostgresTable;
 
     #[test]
     fn the_databases_keys_count_too() {
@@ -57,8 +56,7 @@ mod tests {
             [("applications", "loans"), ("loans", "zones"), ("zones", "zones"), ("loans", "elsewhere")]
         {
             let to = ("public".to_owned(), parent.to_owned());
-            let there =
-                standing.entry(("public".to_owned(), child.to_owned())).or_insert_with(ExistingPostgresTable::default);
+            let there = standing.entry(("public".to_owned(), child.to_owned())).or_default();
             there.foreign_keys.push((vec!["id".into()], to, vec!["id".into()]));
         }
         let order = parents_first(&tables, &standing);

@@ -7,14 +7,13 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, BooleanArray, StringArray, UInt32Array, new_null_array};
 use arrow::compute::take;
 use arrow::record_batch::RecordBatch;
-use arrow::util::display::{ArrayFormatter, FormatOptions};
 
 use super::field::CopyField;
 use super::fit::ExistingPostgresTable;
 use super::hazard::PostgresHazard;
 use super::names::{names, qualified};
 use super::table::{PostgresForeignKey, PostgresTable};
-use crate::target::Hazard;
+use crate::target::{Hazard, value_text};
 use elt_base::schema::{literal, quote};
 use elt_project::OnHazard;
 
@@ -132,15 +131,13 @@ impl SetAside {
 
 /// A row as JSON: each value as a text that `jsonb` accepts.
 fn written(batch: &RecordBatch, row: usize) -> String {
-    let options = FormatOptions::new();
     let mut object = serde_json::Map::new();
     let mut room = ROW_TEXT_BYTES_MAX;
     for (field, array) in batch.schema().fields().iter().zip(batch.columns()) {
         let value = if array.is_null(row) {
             serde_json::Value::Null
         } else {
-            let text = ArrayFormatter::try_new(array, &options).map(|format| format.value(row).to_string());
-            let mut text = text.unwrap_or_default().replace('\0', "\\u0000");
+            let mut text = value_text(array, row).replace('\0', "\\u0000");
             let mut end = text.len().min(room);
             while !text.is_char_boundary(end) {
                 end -= 1;
@@ -193,6 +190,17 @@ pub fn is_whole(there: &ExistingPostgresTable) -> bool {
     COLUMNS.iter().all(|(name, _)| there.columns.iter().any(|column| column.name == *name))
 }
 
+/// The staged rows of a table without those that are quarantined because of other rows.
+pub fn published_rows(table: &PostgresTable, rows: &str) -> String {
+    let on = table.key.iter().map(|name| format!("q.{0} = r.{0}", quote(name))).collect::<Vec<_>>();
+    format!(
+        "(select * from {rows} as r where not exists (select from {} as q where {} and not q._elt_published \
+         and q._elt_cause is not null))",
+        place(table),
+        on.join(" and ")
+    )
+}
+
 /// Whether entries depend on other rows.
 pub fn depends_on_others(table: &PostgresTable) -> String {
     format!("select exists (select from {} where _elt_cause is not null)", place(table))
@@ -227,16 +235,15 @@ pub struct Orphans<'a> {
 }
 
 impl Orphans<'_> {
-    /// Moves the rows of `from` (the child's table, or its staged rows) whose parents are quarantined, and not in the
-    /// parent's table, to the child's staged entries. One row each: the key, and the key that it references, as texts.
-    /// `published` are the child's staged entries, where a reference that was replaced has its original value.
+    /// Moves the rows of `from` (the child's table, or its staged rows) whose parents are quarantined to the child's
+    /// staged entries, `staging`. One row each: the key, and the key that it references, as texts. (A row whose own key
+    /// has a hazard has no key in the quarantine: a reference that was replaced, too, has its original in `staging`.)
     pub fn take(&self, from: &str, staging: &str) -> String {
-        let (parent, aside) = (qualified(&self.parent.schema, &self.parent.name), place(self.parent));
+        let aside = place(self.parent);
         let pairs: Vec<(&String, &String)> = self.key.columns.iter().zip(&self.key.to_columns).collect();
         let all = |of: &dyn Fn(&str, &str) -> String| {
             pairs.iter().map(|(child, parent)| of(child, parent)).collect::<Vec<_>>().join(" and ")
         };
-        let is_there = all(&|child, to| format!("p.{} = c.{}", quote(to), quote(child)));
         let is_aside = all(&|child, to| match self.parent.key.iter().any(|key| key == to) {
             true => format!("q.{} = c.{}", quote(to), quote(child)),
             false => format!("q._elt_row ->> {} = c.{}::text", literal(to), quote(child)),
@@ -258,8 +265,8 @@ impl Orphans<'_> {
             if texts.is_empty() { "''".to_owned() } else { format!("concat_ws(', ', {})", texts.join(", ")) }
         };
         format!(
-            "with gone as (delete from {from} as c where (not exists (select from {parent} as p where {is_there}) \
-             and exists (select from {aside} as q where {is_aside} and not q._elt_published)){by_original} returning c.*), \
+            "with gone as (delete from {from} as c where exists (select from {aside} as q where {is_aside} and not q._elt_published)\
+             {by_original} returning c.*), \
              entered as (insert into {staging} ({keys}{STAGED}) select {keys}{}, 'references a quarantined row', \
              (select coalesce(jsonb_object_agg(each.key, each.value), '{{}}') from jsonb_each_text(to_jsonb(gone)) as each), \
              false, {} from gone) select {}, {} from gone",

@@ -365,9 +365,13 @@ impl Staging for PostgresPublication {
     fn difference(&self, index: usize, staged: &mut PostgresStaged) -> Result<Difference> {
         let table = &self.tables[index];
         let named = Difference { table: format!("{}.{}", table.schema, table.name), ..Difference::default() };
-        let Some(merge) = self.merge(index, staged.coverage) else {
+        let Some(mut merge) = self.merge(index, staged.coverage) else {
             return Ok(Difference { missing: staged.staged.rows, ..named });
         };
+        let plan = &self.plans[index];
+        if plan.has_quarantine && !plan.has_old_quarantine && !table.key.is_empty() {
+            merge.rows = quarantine::published_rows(table, &merge.rows);
+        }
         let difference = merge.difference(named, table.on_conflict, &mut |sql| self.compare(table, sql))?;
         // The map contains natural keys, which may be personal data.
         Ok(match table.schema == OWN_SCHEMA {

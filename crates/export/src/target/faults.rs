@@ -2,9 +2,9 @@
 //!
 //! A target defines its hazards and finds them. Knows no target. Shows keys, and no other value of a row.
 
-use arrow::array::RecordBatch;
-use arrow::util::display::{ArrayFormatter, FormatOptions};
+use arrow::array::{Array, RecordBatch};
 
+use super::value_text::value_text;
 use crate::capabilities::Capabilities;
 use crate::difference::KEYS_SHOWN;
 use crate::messages;
@@ -163,10 +163,10 @@ impl<H: Hazard> Fault<H> {
 /// The key of a row for people: `17`, or `(17, a)`. For a table without a key, the row's number; `seen` rows precede
 /// this batch.
 pub fn key_text(batch: &RecordBatch, row: usize, key: impl Iterator<Item = usize>, seen: u64) -> String {
-    let options = FormatOptions::new().with_null("NULL");
     let text = |column: usize| {
-        let text = ArrayFormatter::try_new(batch.column(column), &options).map(|format| format.value(row).to_string());
-        text.unwrap_or_default().replace('\0', "").chars().take(KEY_CHARACTERS_MAX).collect::<String>()
+        let array = batch.column(column);
+        let text = if array.is_null(row) { "NULL".to_owned() } else { value_text(array, row) };
+        text.replace('\0', "").chars().take(KEY_CHARACTERS_MAX).collect::<String>()
     };
     let keys: Vec<String> = key.map(text).collect();
     match keys.as_slice() {

@@ -17,6 +17,7 @@ mod owned;
 mod record;
 mod staged_tables;
 mod steps;
+mod value_text;
 mod writing;
 
 pub use account::{Account, SqlTransaction, StagedRows, UniqueSet};
@@ -31,3 +32,4 @@ pub use open_publication::OpenPublication;
 pub use owned::keeps_others;
 pub use record::{PublicationRecord, TOOL};
 pub use steps::{Answer, Applying, Opened, Staged, Staging, Work};
+pub use value_text::value_text;
