@@ -399,8 +399,7 @@ fn file_columns(path: &Path, file: &ParquetFile, plan: &ReadingPlan, has_key: bo
     }
     let fields = file.schema.fields().iter().enumerate();
     for (index, field) in fields.filter(|(_, field)| has_key || field.name() != ID) {
-        let second =
-            file.second_index(index).and_then(|_| file.second.as_ref()).map(|second| second.schema.field(index));
+        let second = file.second_index(index).and(file.second.as_ref()).map(|second| second.schema.field(index));
         let own = arrow_type::column_type(field, second);
         let pin = |name: &str| {
             let pin = plan.pinned.iter().find(|pin| pin.name.eq_ignore_ascii_case(name));
