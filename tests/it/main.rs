@@ -9,6 +9,7 @@
 mod bad_input;
 mod changed;
 mod contracts;
+mod csv_texts;
 mod export_types;
 mod extraction;
 mod incremental;

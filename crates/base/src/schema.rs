@@ -3,6 +3,9 @@
 //! Pure. Knows neither BSON nor Arrow nor DuckDB's driver. Extraction decides which value fits which column.
 //! Landing and the warehouse only pass the result on.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
 use serde::{Deserialize, Serialize};
 
 /// The names of the columns that every raw table has beside the document's fields.
@@ -193,10 +196,18 @@ impl ColumnType {
 /// None if a column in both lists has two types without a common wider type.
 pub fn widen_columns(old: &[Column], new: &[Column]) -> Option<Vec<Column>> {
     let mut merged = old.to_vec();
+    let name = |column: &Column| column.name.to_ascii_lowercase();
+    let mut places: HashMap<String, usize> = merged.iter().map(name).zip(0..).collect();
     for column in new {
-        match merged.iter_mut().find(|have| have.name.eq_ignore_ascii_case(&column.name)) {
-            Some(have) => have.column_type = have.column_type.widen(&column.column_type)?,
-            None => merged.push(column.clone()),
+        match places.entry(name(column)) {
+            Entry::Occupied(place) => {
+                let have = merged.get_mut(*place.get())?;
+                have.column_type = have.column_type.widen(&column.column_type)?;
+            }
+            Entry::Vacant(place) => {
+                place.insert(merged.len());
+                merged.push(column.clone());
+            }
         }
     }
     Some(merged)

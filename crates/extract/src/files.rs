@@ -50,6 +50,9 @@ use elt_base::reading::{IdKind, Reading};
 /// The number of `_id`s that the sink receives at once.
 const IDS_MAX: usize = 10_000;
 
+/// The most bytes of a broken document that are quarantined.
+const BROKEN_KEPT_MAX: usize = raw::DOCUMENT_BYTES_MAX;
+
 /// The most folders of databases that a message lists.
 const DATABASES_SHOWN_MAX: usize = 3;
 
@@ -314,12 +317,13 @@ impl Taker for Documents<'_, '_> {
     }
 
     fn broken(&mut self, broken: Broken<'_>, error: Error) -> Result<()> {
-        let document = Quarantined {
-            offset: Some(broken.offset),
-            line: broken.line,
-            reason: broken.what,
-            bytes: Some(broken.bytes.to_vec()),
+        let kept = broken.bytes.get(..BROKEN_KEPT_MAX).filter(|kept| kept.len() < broken.bytes.len());
+        let reason = match kept {
+            Some(_) => format!("{}; only its first {} MiB are kept", broken.what, BROKEN_KEPT_MAX >> 20),
+            None => broken.what,
         };
+        let bytes = Some(kept.unwrap_or(broken.bytes).to_vec());
+        let document = Quarantined { offset: Some(broken.offset), line: broken.line, reason, bytes };
         self.decoder.quarantine(document, error, self.sink)
     }
 }

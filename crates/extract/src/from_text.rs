@@ -12,7 +12,7 @@ use crate::bson::decimal::{power, rescale};
 /// Which texts are values of a type.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TextForm {
-    /// Only the text that the value itself prints. For times, also ISO 8601 in UTC.
+    /// Only the text that DuckDB prints of the value itself.
     Canonical,
     /// Any usual form.
     Any,
@@ -237,16 +237,19 @@ pub fn instant(text: &str, zoned: bool, form: TextForm) -> Option<i64> {
     let day = cursor.date()?;
     let (mut micros, mut offset) = (0, None);
     if !(form == Any && (cursor.is_at_end() || cursor.is_era())) {
-        cursor.separator()?;
-        micros = cursor.time()?.micros;
+        let separator = cursor.separator()?;
+        let time = cursor.time()?;
+        if form == Canonical && (separator != b' ' || time.has_trailing_zero) {
+            return None;
+        }
+        micros = time.micros;
         offset = cursor.zone()?;
     }
     let day = cursor.era(day)?;
     let offset = match (offset, form) {
         _ if !cursor.is_at_end() => return None,
-        (Some(seconds), _) if seconds != 0 && (!zoned || form == Canonical) => return None,
-        (Some(_), Canonical) if !zoned => return None,
-        (None, Canonical) if zoned => return None,
+        (Some(seconds), _) if seconds != 0 && !zoned => return None,
+        (offset, Canonical) if offset.is_some() != zoned => return None,
         (offset, _) => offset.unwrap_or(0),
     };
     let micros = day.checked_mul(MICROS_PER_DAY)?.checked_add(micros - offset * MICROS_PER_SECOND)?;
@@ -283,40 +286,8 @@ pub fn time_of_day(text: &str, form: TextForm) -> Option<i64> {
     (cursor.is_at_end() && is_canonical).then_some(time.micros)
 }
 
-/// How a time is written. Texts of one layout are as good as the texts that the values print.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct InstantLayout {
-    /// A space or `T`.
-    pub separator: u8,
-    /// `Z`, `+00`, `+00:00`, or nothing.
-    pub zone: &'static str,
-    /// The digits after the second's point.
-    pub places: u8,
-    /// Whether the last of them is a zero.
-    pub has_trailing_zero: bool,
-}
-
-impl InstantLayout {
-    /// The layout of a time in canonical form.
-    pub fn of(text: &str) -> Option<Self> {
-        let mut cursor = Cursor::new(text, Canonical);
-        cursor.date()?;
-        let separator = cursor.separator()?;
-        let time = cursor.time()?;
-        let zone = match cursor.rest() {
-            b"" => "",
-            b"Z" => "Z",
-            b"+00" => "+00",
-            b"+00:00" => "+00:00",
-            _ => return None,
-        };
-        Some(Self { separator, zone, places: time.places, has_trailing_zero: time.has_trailing_zero })
-    }
-}
-
 struct TimeText {
     micros: i64,
-    places: u8,
     has_trailing_zero: bool,
 }
 
@@ -425,7 +396,7 @@ impl<'t> Cursor<'t> {
         }
         fraction *= 10_i64.pow(6 - u32::from(places.min(6)));
         let micros = ((hour * 60 + minute) * 60 + second) * MICROS_PER_SECOND + fraction;
-        Some(TimeText { micros, places, has_trailing_zero })
+        Some(TimeText { micros, has_trailing_zero })
     }
 
     /// The zone's distance from UTC in seconds. `Some(None)` if there is no zone.
@@ -438,11 +409,11 @@ impl<'t> Cursor<'t> {
         if rest.is_empty() {
             return Some(None);
         }
-        let is_utc = match self.form {
-            Canonical => rest == b"Z",
-            Any => [&b"Z"[..], b"UTC", b"GMT"].into_iter().any(|name| rest.eq_ignore_ascii_case(name)),
-        };
-        if is_utc {
+        if self.form == Canonical {
+            self.at = self.text.len();
+            return (rest == b"+00").then_some(Some(0));
+        }
+        if [&b"Z"[..], b"UTC", b"GMT"].into_iter().any(|name| rest.eq_ignore_ascii_case(name)) {
             self.at = self.text.len();
             return Some(Some(0));
         }
@@ -575,8 +546,10 @@ mod tests {
         }
         let second = Some(1_000_000);
         check("1970-01-01 00:00:01", [second, None], [second, second]);
-        check("1970-01-01T00:00:01.000", [second, None], [second, second]);
-        check("1970-01-01T00:00:01Z", [None, second], [second, second]);
+        check("1970-01-01 00:00:01 ", [None, None], [second, second]);
+        check("1970-01-01T00:00:01", [None, None], [second, second]);
+        check("1970-01-01 00:00:01.000", [None, None], [second, second]);
+        check("1970-01-01T00:00:01Z", [None, None], [second, second]);
         check("1970-01-01 00:00:01+00", [None, second], [second, second]);
         check("1970-01-01 01:00:01+01:00", [None, None], [None, second]);
         check("1970-01-01 01:00:01.0000000+0100", [None, None], [None, second]);
@@ -598,7 +571,5 @@ mod tests {
         assert_eq!(nano_instant("1970-01-01 00:00:00.1234567891", Any), None);
         assert_eq!(nano_instant("2300-01-01 00:00:00", Any), None);
         assert_eq!(nano_time("00:00:00.000000001", Any), Some(1));
-        let layout = InstantLayout::of("2024-01-01T10:00:00.120Z");
-        assert_eq!(layout, Some(InstantLayout { separator: b'T', zone: "Z", places: 3, has_trailing_zero: true }));
     }
 }

@@ -16,6 +16,7 @@ mod encoding;
 mod records;
 mod row;
 
+use std::collections::{HashMap, HashSet};
 use std::io::Read;
 use std::path::Path;
 
@@ -193,7 +194,7 @@ impl<'p> FirstPass<'p> {
 /// `undecoded` is the encoding of the names, if the first pass did not decode the file.
 fn names(path: &Path, header: Vec<Vec<u8>>, undecoded: Option<Encoding>) -> Result<Vec<String>> {
     let mut names: Vec<String> = Vec::with_capacity(header.len());
-    let mut taken = std::collections::HashSet::new();
+    let mut taken = HashSet::new();
     for (index, name) in header.into_iter().enumerate() {
         let mut text = Vec::new();
         match undecoded {
@@ -244,6 +245,7 @@ impl CsvTable<'_> {
         for column in &known {
             taken.take(&column.name);
         }
+        let by_key: HashMap<String, usize> = known.iter().map(|column| column.key().to_owned()).zip(0..).collect();
         let mut forms = Vec::with_capacity(self.names.len());
         for (key, texts) in self.names.iter().zip(&self.columns) {
             if key == ID && !has_key {
@@ -251,8 +253,8 @@ impl CsvTable<'_> {
                 continue;
             }
             let found = texts.column_type();
-            let column = match known.iter().position(|column| column.key() == key) {
-                Some(index) => &mut known[index],
+            let column = match by_key.get(key) {
+                Some(index) => &mut known[*index],
                 None => {
                     let name = taken.take_for(key);
                     let column_key = (name != *key).then(|| key.clone());

@@ -11,11 +11,12 @@ mod marks;
 mod misfit;
 mod tally;
 
+use std::fmt::Write;
 use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, StringArray, new_null_array};
+use arrow::array::{Array, ArrayRef, AsArray, StringArray, StringBuilder, new_null_array};
 use arrow::compute::{cast, filter_record_batch};
 use arrow::datatypes::{DataType, Field, Schema};
 use arrow::error::ArrowError;
@@ -41,7 +42,7 @@ use elt_base::reading::{IdKind, Reading};
 use elt_base::schema::{Column, ColumnType, ID, RESCUED};
 use landed::{Target, arrow_type, below, landed};
 use marks::{Found, MarkColumn};
-use misfit::{Misfit, text_of};
+use misfit::{Misfit, Texts};
 use tally::Tally;
 
 const BATCH_ROWS: usize = 32_768;
@@ -335,46 +336,57 @@ fn ids_of(batch: &RecordBatch, key: &[String], number: &mut u64) -> Result<(Stri
     let rows = batch.num_rows();
     let first = *number;
     *number += rows as u64;
+    let mut ids = StringBuilder::new();
+    let (mut text, mut part) = (String::new(), String::new());
     let plain = |array: &ArrayRef| match array.data_type() {
         DataType::Dictionary(_, values) => cast(array, values),
         _ => Ok(array.clone()),
     };
     if key.is_empty() {
         let column = batch.column_by_name(ID).map(plain).transpose()?;
-        let ids = (0..rows).map(|row| {
+        let texts = column.as_ref().map(|column| Texts::of(column));
+        for row in 0..rows {
             let number = first + row as u64 + 1;
-            match &column {
-                Some(column) if column.is_valid(row) => text_of(column, row),
-                Some(_) => id::of_number(number, IdKind::Text),
-                None => number.to_string(),
+            text.clear();
+            match (&column, &texts) {
+                (Some(column), Some(texts)) if column.is_valid(row) => texts.push(row, &mut text),
+                (Some(_), _) => text.push_str(&id::of_number(number, IdKind::Text)),
+                // Writing into a `String` cannot fail.
+                (None, _) => drop(write!(text, "{number}")),
             }
-        });
-        return Ok((ids.collect::<Vec<_>>().into(), Vec::new()));
+            ids.append_value(&text);
+        }
+        return Ok((ids.finish(), Vec::new()));
     }
-    let columns = key.iter().filter_map(|path| find_array(batch, path)).map(plain).collect::<Result<Vec<_>, _>>()?;
+    let columns: Vec<ArrayRef> =
+        key.iter().filter_map(|path| find_array(batch, path)).map(plain).collect::<Result<Vec<_>, _>>()?;
     let mut unkeyed = Vec::new();
-    let ids = (0..rows).map(|row| {
+    let texts: Vec<Texts<'_>> = columns.iter().map(|column| Texts::of(column)).collect();
+    for row in 0..rows {
+        text.clear();
         if columns.is_empty() || columns.iter().any(|column| column.is_null(row)) {
             unkeyed.push(row);
-            return String::new();
-        }
-        if let [column] = columns.as_slice() {
-            return text_of(column, row);
-        }
-        let mut text = String::from("[");
-        for (index, column) in columns.iter().enumerate() {
-            if index > 0 {
-                text.push(',');
+        } else if let [only] = texts.as_slice() {
+            only.push(row, &mut text);
+        } else {
+            text.push('[');
+            for (index, (column, texts)) in columns.iter().zip(&texts).enumerate() {
+                if index > 0 {
+                    text.push(',');
+                }
+                if column.data_type().is_numeric() || *column.data_type() == DataType::Boolean {
+                    texts.push(row, &mut text);
+                } else {
+                    part.clear();
+                    texts.push(row, &mut part);
+                    ejson::write_json_string(&mut text, &part);
+                }
             }
-            let value = text_of(column, row);
-            let is_bare = column.data_type().is_numeric() || *column.data_type() == DataType::Boolean;
-            if is_bare { text.push_str(&value) } else { ejson::write_json_string(&mut text, &value) }
+            text.push(']');
         }
-        text.push(']');
-        text
-    });
-    let ids: StringArray = ids.collect::<Vec<_>>().into();
-    Ok((ids, unkeyed))
+        ids.append_value(&text);
+    }
+    Ok((ids.finish(), unkeyed))
 }
 
 fn file_columns(path: &Path, file: &ParquetFile, plan: &ReadingPlan, has_key: bool) -> Result<Vec<FileColumn>> {
@@ -387,8 +399,7 @@ fn file_columns(path: &Path, file: &ParquetFile, plan: &ReadingPlan, has_key: bo
     }
     let fields = file.schema.fields().iter().enumerate();
     for (index, field) in fields.filter(|(_, field)| has_key || field.name() != ID) {
-        let second =
-            file.second_index(index).and_then(|_| file.second.as_ref()).map(|second| second.schema.field(index));
+        let second = file.second_index(index).and(file.second.as_ref()).map(|second| second.schema.field(index));
         let own = arrow_type::column_type(field, second);
         let pin = |name: &str| {
             let pin = plan.pinned.iter().find(|pin| pin.name.eq_ignore_ascii_case(name));

@@ -3,14 +3,14 @@
 //! - BOOLEAN: `true`, `false`. BIGINT: digits without a needless zero. DECIMAL(38,0): the same beyond 64 bits.
 //! - DECIMAL(38,s): all texts have s places. DOUBLE: texts of different places, at most 15 digits, no trailing zero
 //!   but that of `1.0`.
-//! - DATE `2024-06-01`, TIME `10:00:00`, TIMESTAMP `2024-06-01 10:00:00`, and TIMESTAMPTZ with `Z` or `+00` at its end,
-//!   all of one layout.
+//! - DATE `2024-06-01`, TIME `10:00:00`, TIMESTAMP `2024-06-01 10:00:00`, TIMESTAMPTZ with `+00` at its end, without
+//!   zeros at the end of a fraction.
 //! - VARCHAR: all others.
 //!
 //! Sees each text once, and keeps a few flags for a column. Pure.
 
 use crate::bson::decimal::DIGITS_MAX;
-use crate::from_text::{self, Digits, InstantLayout, TextForm};
+use crate::from_text::{self, Digits, TextForm};
 use elt_base::schema::ColumnType;
 
 /// The texts of one column so far.
@@ -20,7 +20,8 @@ pub struct ColumnTexts {
     /// How many of them are of each kind.
     kinds: Kinds,
     numbers: NumberTexts,
-    times: TimeTexts,
+    /// Whether a time has microseconds.
+    has_micros: bool,
 }
 
 #[derive(Debug, Clone, Copy, Default)]
@@ -29,6 +30,7 @@ struct Kinds {
     numbers: u64,
     days: u64,
     instants: u64,
+    zoned: u64,
     times: u64,
 }
 
@@ -45,16 +47,6 @@ struct NumberTexts {
     digits: usize,
     /// Four digits from 1900 to 2099.
     years: u64,
-}
-
-#[derive(Debug, Clone, Copy, Default)]
-struct TimeTexts {
-    first: Option<InstantLayout>,
-    /// Whether the texts differ in separator or zone, or in their places.
-    is_mixed: bool,
-    has_other_places: bool,
-    has_trailing_zero: bool,
-    places: u8,
 }
 
 impl ColumnTexts {
@@ -101,22 +93,18 @@ impl ColumnTexts {
             self.kinds.days += 1;
         } else if from_text::time_of_day(text, TextForm::Canonical).is_some() {
             self.kinds.times += 1;
-        } else if let Some(layout) = InstantLayout::of(text)
-            && from_text::instant(text, !layout.zone.is_empty(), TextForm::Canonical).is_some()
-        {
+        } else if let Some(micros) = from_text::instant(text, false, TextForm::Canonical) {
             self.kinds.instants += 1;
-            let times = &mut self.times;
-            let first = *times.first.get_or_insert(layout);
-            times.is_mixed |= first.separator != layout.separator || first.zone != layout.zone;
-            times.has_other_places |= first.places != layout.places;
-            times.has_trailing_zero |= layout.has_trailing_zero;
-            times.places = times.places.max(layout.places);
+            self.has_micros |= micros % 1_000 != 0;
+        } else if let Some(micros) = from_text::instant(text, true, TextForm::Canonical) {
+            self.kinds.zoned += 1;
+            self.has_micros |= micros % 1_000 != 0;
         }
     }
 
     /// The type. `Null` if there is no text.
     pub fn column_type(&self) -> ColumnType {
-        let Self { texts, kinds, numbers, times } = self;
+        let Self { texts, kinds, numbers, .. } = self;
         let all = |count: u64| count == *texts;
         let of_one_scale = numbers.scale == numbers.scale_least
             && numbers.scale + numbers.digits <= DIGITS_MAX as usize
@@ -135,12 +123,10 @@ impl ColumnTexts {
             ColumnType::Date
         } else if all(kinds.times) {
             ColumnType::Time
-        } else if all(kinds.instants) && !times.is_mixed && !(times.has_other_places && times.has_trailing_zero) {
-            if times.first.is_some_and(|layout| layout.zone.is_empty()) {
-                ColumnType::Timestamp
-            } else {
-                ColumnType::TimestampTz
-            }
+        } else if all(kinds.instants) {
+            ColumnType::Timestamp
+        } else if all(kinds.zoned) {
+            ColumnType::TimestampTz
         } else {
             ColumnType::Varchar
         }
@@ -148,7 +134,7 @@ impl ColumnTexts {
 
     /// Whether all times are whole milliseconds.
     pub fn is_in_millis(&self) -> bool {
-        self.times.places <= 3
+        !self.has_micros
     }
 
     /// Whether a text of the first line looks like one of these values. A year above other numbers is a name.
@@ -160,7 +146,7 @@ impl ColumnTexts {
 
 impl Kinds {
     fn all(&self) -> u64 {
-        self.booleans + self.numbers + self.days + self.instants + self.times
+        self.booleans + self.numbers + self.days + self.instants + self.zoned + self.times
     }
 }
 
@@ -196,10 +182,11 @@ mod tests {
         check(&["2024-06-01", "2024-06-01 10:00:00"], "VARCHAR");
         check(&["2024-06-01 10:00:00", "2024-06-01 10:00:00.5"], "TIMESTAMP");
         check(&["2024-06-01 10:00:00", "2024-06-01 10:00:00.50"], "VARCHAR");
-        check(&["2024-06-01 10:00:00.500", "2024-06-01 10:00:00.000"], "TIMESTAMP");
-        check(&["2024-06-01T10:00:00.500Z", "2024-06-01T10:00:00.000Z"], "TIMESTAMP WITH TIME ZONE");
-        check(&["2024-06-01T10:00:00Z", "2024-06-01 10:00:00Z"], "VARCHAR");
-        check(&["2024-06-01 10:00:00+00"], "TIMESTAMP WITH TIME ZONE");
+        check(&["2024-06-01 10:00:00.500"], "VARCHAR");
+        check(&["2024-06-01T10:00:00"], "VARCHAR");
+        check(&["2024-06-01T10:00:00Z"], "VARCHAR");
+        check(&["2024-06-01 10:00:00+00", "2024-06-01 10:00:00.123456+00"], "TIMESTAMP WITH TIME ZONE");
+        check(&["2024-06-01 10:00:00+00", "2024-06-01 10:00:00"], "VARCHAR");
         check(&["2024-06-01T10:00:00+02:00"], "VARCHAR");
         check(&["10:00:00", "23:59:59.5"], "TIME");
         check(&["10:00"], "VARCHAR");

@@ -64,7 +64,7 @@ enum Stop {
 
 const OPEN_QUOTE: &str = "a quote is not closed";
 const TEXT_AFTER_QUOTE: &str = "text follows a closing quote";
-const TOO_LONG: &str = "the line is longer than 16 MiB";
+const TOO_LONG: &str = "the line is longer than 16 MiB; only its start is kept";
 
 impl Records {
     pub fn new(input: Box<dyn Read>, delimiter: u8, quote: Option<u8>, newline: u8) -> Self {
@@ -360,7 +360,7 @@ mod tests {
         text.extend_from_slice(b"\n3,4\n");
         let found = pieces(Box::new(Cursor::new(text)), b'\n');
         assert_eq!(found.len(), 3);
-        assert!(found[1].starts_with("2 the line is longer than 16 MiB: xxx"));
+        assert!(found[1].starts_with("2 the line is longer than 16 MiB; only its start is kept: xxx"));
         assert_eq!(found[2], "3 3|4");
     }
 }

@@ -71,7 +71,7 @@ fn columns_have_types_that_give_the_texts_back() {
         &["{ \"_id\": \"1\", \"a\nb\": \"x,\ny\", \"c\": \"z\" }"],
     );
     check(
-        "at,day\n2024-01-01T00:00:00Z,2024-01-01\n",
+        "at,day\n2024-01-01 00:00:00+00,2024-01-01\n",
         "at TIMESTAMP WITH TIME ZONE, day DATE",
         &[r#"{ "_id": "1", "at": DateTime("2024-01-01 0:00:00.0 +00:00:00"), "day": "2024-01-01" }"#],
     );

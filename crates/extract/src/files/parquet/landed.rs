@@ -20,7 +20,7 @@ use arrow::datatypes::{
 };
 use arrow::error::ArrowError;
 
-use super::misfit::{Misfit, bson_of, text_of};
+use super::misfit::{Misfit, Texts, bson_of, text_of};
 use crate::bson::decimal::{power, rescale};
 use crate::column::builder::ColumnBuilder;
 use crate::from_text::{MICROS, TextForm};
@@ -263,15 +263,18 @@ fn from_texts(array: &ArrayRef, second: Option<&ArrayRef>, to: Target<'_>, misfi
     // Texts are made of what lands, so that an INTERVAL's months are there.
     let source = if is_nested(to.own) { array.clone() } else { natural(array, second, to.own, misfits)? };
     let mut column = ColumnBuilder::of_type(to.wanted, true);
+    let texts = Texts::of(&source);
+    let mut text = String::new();
     for index in 0..source.len() {
         if source.is_null(index) {
             continue;
         }
-        let text = if is_nested(to.own) {
-            bson_of(&source, index).into_relaxed_extjson().to_string()
+        text.clear();
+        if is_nested(to.own) {
+            text.push_str(&bson_of(&source, index).into_relaxed_extjson().to_string());
         } else {
-            text_of(&source, index)
-        };
+            texts.push(index, &mut text);
+        }
         let fits = !is_nested(to.own) || matches!(to.wanted, ColumnType::Varchar | ColumnType::Json);
         if !(fits && column.append_text(index, &text, TextForm::Any)) {
             misfits.push(Misfit::new(&source, index));

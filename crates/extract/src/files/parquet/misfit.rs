@@ -4,7 +4,7 @@
 
 use arrow::array::{Array, AsArray};
 use arrow::datatypes::{
-    DataType, Date32Type, Date64Type, Float16Type, Float32Type, Float64Type, Int64Type, IntervalUnit, TimeUnit,
+    DataType, Date32Type, Date64Type, Float16Type, Float32Type, Float64Type, Int64Type, TimeUnit,
     TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
 };
 use arrow::util::display::{ArrayFormatter, FormatOptions};
@@ -94,19 +94,49 @@ fn list(values: &dyn Array) -> Bson {
     Bson::Array((0..values.len()).map(|index| bson_of(values, index)).collect())
 }
 
-/// The text of a value that is not nested, with all its digits.
-pub fn text_of(array: &dyn Array, index: usize) -> String {
-    // Arrow's display refuses names of zones without a database, and cannot show times beyond its calendar.
-    let raw = match array.data_type() {
-        DataType::Timestamp(unit, _) => {
-            let plain = arrow::compute::cast(&array.slice(index, 1), &DataType::Int64);
-            let value = plain.ok().map(|plain| plain.as_primitive::<Int64Type>().value(0));
-            return value.map_or_else(String::new, |value| instant_text(value, *unit));
+/// The texts of an array's values that are not nested, with all their digits.
+pub struct Texts<'a> {
+    array: &'a dyn Array,
+    /// None for times: Arrow's display refuses names of zones without a database, and times beyond its calendar.
+    formatter: Option<ArrayFormatter<'a>>,
+}
+
+/// How values are displayed.
+const DISPLAY: FormatOptions<'static> = FormatOptions::new();
+
+impl<'a> Texts<'a> {
+    pub fn of(array: &'a dyn Array) -> Self {
+        let is_instant = matches!(array.data_type(), DataType::Timestamp(..));
+        let formatter = if is_instant { None } else { ArrayFormatter::try_new(array, &DISPLAY).ok() };
+        Self { array, formatter }
+    }
+
+    /// Appends the text of a value.
+    pub fn push(&self, index: usize, out: &mut String) {
+        match &self.formatter {
+            // Writing into a `String` cannot fail.
+            Some(formatter) => drop(formatter.value(index).write(out)),
+            None => out.push_str(&instant_of(self.array, index)),
         }
-        DataType::Interval(IntervalUnit::MonthDayNano) => None,
-        _ => ArrayFormatter::try_new(array, &FormatOptions::default()).ok(),
+    }
+}
+
+/// The text of one value.
+pub fn text_of(array: &dyn Array, index: usize) -> String {
+    let mut text = String::new();
+    Texts::of(array).push(index, &mut text);
+    text
+}
+
+fn instant_of(array: &dyn Array, index: usize) -> String {
+    let DataType::Timestamp(unit, _) = array.data_type() else { return String::new() };
+    let value = match unit {
+        TimeUnit::Second => array.as_primitive::<TimestampSecondType>().value(index),
+        TimeUnit::Millisecond => array.as_primitive::<TimestampMillisecondType>().value(index),
+        TimeUnit::Microsecond => array.as_primitive::<TimestampMicrosecondType>().value(index),
+        TimeUnit::Nanosecond => array.as_primitive::<TimestampNanosecondType>().value(index),
     };
-    raw.and_then(|formatter| formatter.value(index).try_to_string().ok()).unwrap_or_default()
+    instant_text(value, *unit)
 }
 
 /// A time in UTC as ISO 8601, or as a number of its units beyond the calendar.

@@ -115,6 +115,42 @@ fn times_land_as_they_are() {
     check(Arc::new(IntervalYearMonthArray::from(vec![14])), "INTERVAL", &["14 months 0 days 0 microseconds"], &[]);
 }
 
+/// Spark's and Impala's times: a Julian day, and the nanoseconds of that day.
+#[test]
+fn int96_times_land_beyond_the_years_of_nanoseconds() {
+    use parquet::data_type::{Int96, Int96Type};
+    use parquet::file::writer::SerializedFileWriter;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("loans.parquet");
+    let schema = parquet::schema::parser::parse_message_type("message m { required int96 v; }").unwrap();
+    let time = |day: u32, nanos: u64| {
+        let mut time = Int96::new();
+        time.set_data(nanos as u32, (nanos >> 32) as u32, day);
+        time
+    };
+    // 9999-12-31, 1970-01-02, and one nanosecond.
+    let times = [time(5_373_484, 0), time(2_440_589, 1_000), time(2_440_588, 1)];
+    let file = File::create(&path).unwrap();
+    let mut writer = SerializedFileWriter::new(file, Arc::new(schema), Arc::default()).unwrap();
+    let mut group = writer.next_row_group().unwrap();
+    let mut column = group.next_column().unwrap().unwrap();
+    column.typed::<Int96Type>().write_batch(&times, None, None).unwrap();
+    column.close().unwrap();
+    group.close().unwrap();
+    writer.close().unwrap();
+    let mut batches = Vec::new();
+    let reading = super::read(&path, &Question::default(), &ReadingPlan::default(), &mut |output| {
+        if let Output::Documents(batch) = output {
+            batches.push(batch.data);
+        }
+        Ok(())
+    });
+    assert_eq!(reading.unwrap().columns[0].column_type.sql(), "TIMESTAMP");
+    assert_eq!(text_of(batches[0].column(1), 0), "9999-12-31 00:00:00");
+    assert_eq!(text_of(batches[0].column(1), 1), "1970-01-02 00:00:00.000001");
+    assert_eq!(text_of(batches[0].column(2), 2), r#"{"v":"1970-01-01 00:00:00.000000001"}"#);
+}
+
 #[test]
 fn texts_and_bytes_land_as_they_are() {
     check(Arc::new(LargeStringArray::from(vec!["a"])), "VARCHAR", &["a"], &[]);
