@@ -14,6 +14,7 @@ use elt_base::error::Result;
 use elt_base::failpoint::failpoint;
 use elt_base::manifest::{LoadKind, Manifest};
 use elt_base::reading::{IdKind, Reading};
+use elt_base::schema::{Column, bounded};
 use elt_extract::land::{Landing, Load, LoadPlan, Part};
 use elt_extract::window::{IdRange, Window};
 use elt_extract::{Question, ReadingPlan, Source, SurveyHints, watermark};
@@ -97,10 +98,11 @@ impl Loading<'_> {
         let mut loaded = session.loaded(&collection.source, &collection.name)?;
         let incremental = matches!(collection.mode, LoadMode::Incremental { .. });
         let anew = self.extent == LoadExtent::Anew;
-        if incremental && !anew && self.take_in_landed(loaded.as_ref())? {
+        let is_healed = !anew && loaded.as_ref().is_some_and(|loaded| self.is_too_deep(loaded));
+        if incremental && !anew && !is_healed && self.take_in_landed(loaded.as_ref())? {
             loaded = session.loaded(&collection.source, &collection.name)?;
         }
-        let window = if anew { Window::Full } else { window(&collection.mode, loaded.as_ref())? };
+        let window = if anew || is_healed { Window::Full } else { window(&collection.mode, loaded.as_ref())? };
         let (window, mode) = match (window, self.extent) {
             (Window::Full, _) => (Window::Full, LoadKind::Full),
             (_, LoadExtent::Whole) => (Window::Full, LoadKind::Whole),
@@ -185,6 +187,14 @@ impl Loading<'_> {
         Ok(outcome)
     }
 
+    /// Whether the raw table has columns that are too deep, from an older version of elt. Only a full load changes them.
+    fn is_too_deep(&self, loaded: &Loaded) -> bool {
+        let is_pinned =
+            |column: &&Column| self.collection.pinned.iter().any(|pin| pin.name.eq_ignore_ascii_case(&column.name));
+        let own: Vec<Column> = loaded.columns.iter().filter(|column| !is_pinned(column)).cloned().collect();
+        loaded.is_cut || bounded(&own) != own
+    }
+
     /// Reads the documents of the question into a load, and continues a load that an earlier run started. `known` is
     /// the raw table that the load extends.
     fn read(
@@ -197,6 +207,9 @@ impl Loading<'_> {
     ) -> Result<ReadLoad> {
         let Self { collection, landing, .. } = *self;
         let mut columns = known.map(|loaded| loaded.columns.clone()).unwrap_or_default();
+        if kind.replaces() {
+            columns = bounded(&columns);
+        }
         let fingerprint = collection.fingerprint(&columns);
         let mut resumed = None;
         if kind.replaces() && collection.is_resumable {

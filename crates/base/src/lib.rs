@@ -24,3 +24,4 @@ pub mod schema;
 pub mod secret;
 pub mod sql_error;
 pub mod sql_text;
+pub mod stored;

@@ -12,6 +12,7 @@ use elt_base::schema::{Column, literal};
 use super::session::Session;
 use elt_base::error::{Error, Result};
 use elt_base::sql_error::SqlError;
+use elt_base::stored::{self, Stored};
 
 /// The format of these tables. A warehouse with another format is not accepted.
 pub(super) const VERSION: &str = "2";
@@ -57,6 +58,9 @@ pub struct Loaded {
     /// The path of the watermark.
     pub watermark_path: Option<String>,
     pub columns: Vec<Column>,
+    /// Whether an older version of elt stored columns that are too deep. They are JSON here, but not in the raw table,
+    /// which only a full load can change.
+    pub is_cut: bool,
     /// The kind of `_id`s that have the plain text form. None if there was never a document.
     pub id_kind: Option<IdKind>,
 }
@@ -139,14 +143,14 @@ impl Session {
         else {
             return Ok(None);
         };
-        let columns = serde_json::from_str(&columns).map_err(|cause| {
+        let Stored { value: columns, is_cut } = stored::read(&columns).map_err(|cause| {
             Error::failed("cannot read the columns that are stored in `_elt.collections`").caused_by(&cause)
         })?;
         let id_kind = id_kind
             .map(|kind| serde_json::from_value(kind.into()))
             .transpose()
             .map_err(|cause| Error::failed("`_elt.collections` contains an unknown `id_kind`").caused_by(&cause))?;
-        Ok(Some(Loaded { load_id, full_load_id, watermark, watermark_path, columns, id_kind }))
+        Ok(Some(Loaded { load_id, full_load_id, watermark, watermark_path, columns, is_cut, id_kind }))
     }
 
     /// Records a load and its census, in the transaction that changed the raw table.

@@ -260,7 +260,7 @@ impl ColumnBuilder {
 
     /// Sets the type from the first value, if a type can store it.
     fn assume(&mut self, value: Value<'_>, path: &ValuePath<'_>, cx: &Context<'_>) -> Result<(), Malformed> {
-        let Some(own) = types::of_first(value, path.depth)? else { return Ok(()) };
+        let Some(own) = types::of_first(value, path.nesting())? else { return Ok(()) };
         self.values = ColumnKind::of_type(&cx.shared_types.column_type(path, own), false);
         self.values.nulls(self.len);
         Ok(())

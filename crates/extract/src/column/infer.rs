@@ -14,9 +14,9 @@ use crate::column::columns::{FIELDS_MAX, TOP_FIELDS_MAX};
 use crate::column::names::FieldNames;
 use crate::column::number::exact_double;
 use crate::column::text::Texts;
-use crate::column::types::{self, LEVELS_MAX, SCALE_WRITTEN_MAX};
+use crate::column::types::{self, SCALE_WRITTEN_MAX};
 use elt_base::reading::IdKind;
-use elt_base::schema::{Column, ColumnType, ID};
+use elt_base::schema::{Column, ColumnType, ID, Nesting};
 
 /// An object whose keys look like data is a map if it has at least so many keys.
 const DATA_KEYS_MIN: usize = 16;
@@ -217,7 +217,7 @@ impl Shape {
     }
 
     /// The column that a first load would create for these values.
-    fn infer(&self, level: usize) -> ColumnBuilder {
+    fn infer(&self, at: Nesting) -> ColumnBuilder {
         let column_type = match self.dominant() {
             None => ColumnType::Null,
             Some(ValueClass::Number) => return self.infer_number(),
@@ -225,15 +225,17 @@ impl Shape {
             Some(ValueClass::Uuid) => ColumnType::Uuid,
             Some(ValueClass::Blob) => types::of_binary(self.subtype()),
             Some(ValueClass::Only(kind)) => types::of_kind(kind).unwrap_or(ColumnType::Null),
-            Some(ValueClass::Object | ValueClass::Array) if level >= LEVELS_MAX => ColumnType::Json,
+            Some(ValueClass::Object) if !at.may_be_struct() => ColumnType::Json,
+            Some(ValueClass::Array) if !at.may_be_list() => ColumnType::Json,
             Some(ValueClass::Array) => {
-                let element = self.element.as_ref().map_or_else(ColumnBuilder::untyped, |shape| shape.infer(level + 1));
+                let element =
+                    self.element.as_ref().map_or_else(ColumnBuilder::untyped, |shape| shape.infer(at.element()));
                 return ColumnBuilder::list(element);
             }
             Some(ValueClass::Object) if self.is_map() => ColumnType::Json,
             Some(ValueClass::Object) => {
                 let mut columns = Columns::nested(false);
-                self.add_new_fields(&mut columns, level);
+                self.add_new_fields(&mut columns, at.field());
                 if columns.is_empty() {
                     ColumnType::Json
                 } else {
@@ -262,10 +264,10 @@ impl Shape {
     }
 
     /// Adds the fields that `columns` does not have yet.
-    fn add_new_fields(&self, columns: &mut Columns, level: usize) {
+    fn add_new_fields(&self, columns: &mut Columns, at: Nesting) {
         for (key, shape) in &self.fields {
             if let Ok(name) = std::str::from_utf8(key) {
-                columns.add_key(name, shape.infer(level + 1));
+                columns.add_key(name, shape.infer(at));
             }
         }
     }
@@ -315,7 +317,7 @@ pub fn columns(known: &[Column], pinned: &[Column], id_kind: IdKind, sample: &Sh
         let shape = sample.field(column.key());
         let builder = match pin {
             Some(pin) => ColumnBuilder::of_type(&settled(&pin.column_type, Some(&column.column_type), shape), true),
-            None => continued(&column.column_type, shape, 1),
+            None => continued(&column.column_type, shape, Nesting::COLUMN),
         };
         columns.add_known(column, builder);
     }
@@ -330,7 +332,7 @@ pub fn columns(known: &[Column], pinned: &[Column], id_kind: IdKind, sample: &Sh
             None => columns.add_key(&pin.name, builder),
         }
     }
-    sample.add_new_fields(&mut columns, 0);
+    sample.add_new_fields(&mut columns, Nesting::COLUMN);
     columns
 }
 
@@ -406,18 +408,18 @@ fn called(name: &str, key: &str, column_type: ColumnType) -> Column {
 }
 
 /// A stored column, with the fields that the sample adds to it.
-fn continued(known: &ColumnType, sample: Option<&Shape>, level: usize) -> ColumnBuilder {
+fn continued(known: &ColumnType, sample: Option<&Shape>, at: Nesting) -> ColumnBuilder {
     let Some(sample) = sample else { return ColumnBuilder::of_type(known, false) };
     match known {
-        ColumnType::Null => sample.infer(level),
-        ColumnType::List(element) => ColumnBuilder::list(continued(element, sample.element.as_deref(), level + 1)),
+        ColumnType::Null => sample.infer(at),
+        ColumnType::List(element) => ColumnBuilder::list(continued(element, sample.element.as_deref(), at.element())),
         ColumnType::Struct(fields) => {
             let mut columns = Columns::nested(false);
             for field in fields {
-                columns.add_known(field, continued(&field.column_type, sample.field(field.key()), level + 1));
+                columns.add_known(field, continued(&field.column_type, sample.field(field.key()), at.field()));
             }
             if !sample.is_map() {
-                sample.add_new_fields(&mut columns, level);
+                sample.add_new_fields(&mut columns, at.field());
             }
             ColumnBuilder::of_columns(columns)
         }

@@ -4,10 +4,7 @@
 
 use crate::bson::decimal::{DIGITS_MAX, Decimal, rescale, scale_needed};
 use crate::bson::{Kind, Malformed, Value};
-use elt_base::schema::ColumnType;
-
-/// The most levels of STRUCT and LIST. Values that are nested deeper land as JSON.
-pub const LEVELS_MAX: usize = 100;
+use elt_base::schema::{ColumnType, Nesting};
 
 /// The most places after the point that a DECIMAL gets because of trailing zeros.
 pub const SCALE_WRITTEN_MAX: i32 = 19;
@@ -32,10 +29,11 @@ pub fn of_kind(kind: Kind) -> Option<ColumnType> {
     })
 }
 
-/// The column for the first value of a field, `depth` steps from the document. None if no column can store the value.
-pub fn of_first(value: Value<'_>, depth: usize) -> Result<Option<ColumnType>, Malformed> {
+/// The column for the first value of a field. None if no column can store the value.
+pub fn of_first(value: Value<'_>, at: Nesting) -> Result<Option<ColumnType>, Malformed> {
     Ok(match value.kind {
-        Kind::Object | Kind::Array if depth >= LEVELS_MAX => Some(ColumnType::Json),
+        Kind::Object if !at.may_be_struct() => Some(ColumnType::Json),
+        Kind::Array if !at.may_be_list() => Some(ColumnType::Json),
         // A STRUCT has at least one field, but an empty object does not show which.
         Kind::Object if value.fields()?.is_empty() => None,
         Kind::Object => Some(ColumnType::Struct(Vec::new())),
