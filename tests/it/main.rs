@@ -14,6 +14,7 @@ mod extraction;
 mod incremental;
 mod logs;
 mod main_job;
+mod majority;
 mod mariadb;
 mod mysql;
 mod own_postgres;

@@ -13,6 +13,7 @@ mod elements;
 pub mod id_list;
 pub mod infer;
 mod keyed;
+pub mod majority;
 mod names;
 mod number;
 mod odd_keys;

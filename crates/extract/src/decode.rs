@@ -115,7 +115,7 @@ impl<'r> Decoder<'r> {
             tracker: question.watermark.as_deref().map(Tracker::new),
             id_kind: plan.id_kind,
         };
-        match &plan.sample {
+        match plan.sample.get() {
             Some(shape) => decoder.begin(Some(shape)),
             None => decoder.sample = Some(Sample::default()),
         }
@@ -198,7 +198,9 @@ impl<'r> Decoder<'r> {
 
     fn close_sample(&mut self, sink: &mut Sink<'_>) -> Result<(), Fault> {
         let Some(sample) = self.sample.take() else { return Ok(()) };
-        self.begin((!sample.ends.is_empty()).then_some(&sample.shape));
+        // Another range may have been faster. All ranges must have the same columns.
+        let shape = (!sample.ends.is_empty()).then(|| self.plan.sample.get_or_init(|| sample.shape));
+        self.begin(shape);
         let mut start = 0;
         for (end, number) in sample.ends {
             if let Some(document) = sample.bytes.get(start..end) {
@@ -213,7 +215,8 @@ impl<'r> Decoder<'r> {
         let row = self.rows;
         let id_kind = self.id_kind.unwrap_or(IdKind::Other);
         let shared_types = &self.plan.shared_types;
-        let mut cx = Context { document, number, id_kind, shared_types, rescued: &mut self.rescued };
+        let weighs = self.plan.misfits.is_some();
+        let mut cx = Context { document, number, id_kind, shared_types, rescued: &mut self.rescued, weighs };
         self.columns.append(row, Fields::new(document)?, &ValuePath::DOCUMENT, &mut cx)?;
         if let Some(id) = self.columns.column(0).filter(|id| id.len() == row) {
             id.append_bytes(row, id::of_number(number, id_kind).as_bytes());
@@ -298,6 +301,11 @@ impl<'r> Decoder<'r> {
             ..Reading::default()
         };
         self.columns.gather("", &mut reading.census);
+        if let Some(misfits) = &self.plan.misfits {
+            let mut own = Vec::new();
+            self.columns.weigh("", &mut own);
+            misfits.add(own);
+        }
         Ok(reading)
     }
 }

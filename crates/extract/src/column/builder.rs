@@ -17,6 +17,7 @@ use crate::bson::{Kind, Malformed, Value};
 use crate::column::binary::{Blobs, Uuids};
 use crate::column::context::Context;
 use crate::column::counts::{Keys, TypeCounts};
+use crate::column::infer::Shape;
 use crate::column::keyed::Keyed;
 use crate::column::number::{Doubles, Numbers};
 use crate::column::odd_keys::OddKeys;
@@ -37,6 +38,8 @@ pub struct ColumnBuilder {
     valid: NullBufferBuilder,
     len: usize,
     counts: TypeCounts,
+    /// The values that did not fit, if the load may choose another type.
+    misfits: Option<Box<Shape>>,
 }
 
 /// The columns of an object: of a STRUCT, or of the document itself.
@@ -106,6 +109,10 @@ macro_rules! kinds {
             fn gather(&self, path: &str, census: &mut Census) {
                 match self { $(Self::$kind(values) => values.gather(path, census),)* }
             }
+
+            fn weigh(&mut self, path: &str, misfits: &mut Vec<(String, Shape)>) {
+                match self { $(Self::$kind(values) => values.weigh(path, misfits),)* }
+            }
         }
     };
 }
@@ -162,7 +169,7 @@ impl ColumnKind {
 
 impl ColumnBuilder {
     fn new(values: ColumnKind) -> Self {
-        Self { values, valid: NullBufferBuilder::new(0), len: 0, counts: TypeCounts::default() }
+        Self { values, valid: NullBufferBuilder::new(0), len: 0, counts: TypeCounts::default(), misfits: None }
     }
 
     pub fn untyped() -> Self {
@@ -245,7 +252,16 @@ impl ColumnBuilder {
         self.pad(row + 1);
         self.counts.rescued(value.kind, cx);
         self.counts.look_within(value, Keys::Named, cx)?;
+        if cx.weighs {
+            self.misfits.get_or_insert_default().observe_rescued(value)?;
+        }
         cx.rescue(path, value, false)
+    }
+
+    /// Moves the values that did not fit, by path, also those of the columns within.
+    pub fn weigh(&mut self, path: &str, misfits: &mut Vec<(String, Shape)>) {
+        misfits.extend(self.misfits.take().map(|shape| (path.to_owned(), *shape)));
+        self.values.weigh(path, misfits);
     }
 
     /// Appends bytes that `elt` created itself, which the census does not count: the rescued object, the `_id` of a

@@ -14,6 +14,7 @@ use arrow::error::ArrowError;
 use crate::bson::{Fields, Kind, Malformed, Value};
 use crate::column::builder::{ColumnBuilder, Columns};
 use crate::column::context::Context;
+use crate::column::infer::Shape;
 use crate::column::keyed::Keyed;
 use crate::column::names::FieldNames;
 use crate::column::odd_keys::OddKeys;
@@ -191,5 +192,13 @@ impl Values for Columns {
             field.column.gather(&path, census);
         }
         self.odd.gather(path, census);
+    }
+
+    fn weigh(&mut self, path: &str, misfits: &mut Vec<(String, Shape)>) {
+        for field in self.keyed.fields_mut() {
+            let mut path = path.to_owned();
+            push_key(&mut path, &field.key());
+            field.column.weigh(&path, misfits);
+        }
     }
 }

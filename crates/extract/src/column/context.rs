@@ -18,6 +18,8 @@ pub struct Context<'d> {
     /// The decisions that all parts of the load share.
     pub shared_types: &'d SharedTypes,
     pub rescued: &'d mut Rescued,
+    /// Whether the columns look into the values that they cannot store.
+    pub weighs: bool,
 }
 
 impl Context<'_> {

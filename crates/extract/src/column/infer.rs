@@ -41,7 +41,12 @@ pub struct Shape {
     /// More keys than an object may have fields.
     crowded: bool,
     element: Option<Box<Shape>>,
+    /// The bytes of rescued values.
+    bytes: usize,
 }
+
+/// The bytes of one column's rescued values that are looked into.
+const RESCUED_BYTES_MAX: usize = 16 << 20;
 
 #[derive(Debug, Default)]
 struct DecimalShape {
@@ -97,6 +102,64 @@ impl Shape {
         Ok(())
     }
 
+    /// Adds a value that did not fit its column. Once many bytes were seen, only the kinds are counted.
+    pub fn observe_rescued(&mut self, value: Value<'_>) -> Result<(), Malformed> {
+        if matches!(value.kind, Kind::Object | Kind::Array) && self.bytes >= RESCUED_BYTES_MAX {
+            self.counts[value.kind as usize] += 1;
+            return Ok(());
+        }
+        self.bytes += value.bytes.len();
+        self.observe(value, 1)
+    }
+
+    /// Adds the values of another part of the same load.
+    pub fn merge(&mut self, other: Shape) {
+        for (count, others) in self.counts.iter_mut().zip(other.counts) {
+            *count += others;
+        }
+        self.uuids += other.uuids;
+        for (subtype, count) in other.subtypes {
+            match self.subtypes.iter_mut().find(|(have, _)| *have == subtype) {
+                Some((_, have)) => *have += count,
+                None => self.subtypes.push((subtype, count)),
+            }
+        }
+        self.inexact += other.inexact;
+        self.decimal.scale = self.decimal.scale.max(other.decimal.scale);
+        self.decimal.scale_least = self.decimal.scale_least.max(other.decimal.scale_least);
+        self.decimal.digits = self.decimal.digits.max(other.decimal.digits);
+        self.decimal.special |= other.decimal.special;
+        self.crowded |= other.crowded;
+        self.bytes += other.bytes;
+        for (key, shape) in other.fields {
+            match self.by_key.get(&key) {
+                Some(index) => self.fields[*index].1.merge(shape),
+                None if self.fields.len() < FIELDS_MAX => {
+                    self.by_key.insert(key.clone(), self.fields.len());
+                    self.fields.push((key, shape));
+                }
+                None => self.crowded = true,
+            }
+        }
+        if let Some(element) = other.element {
+            self.element.get_or_insert_default().merge(*element);
+        }
+    }
+
+    /// The number of values that the column for these values could store.
+    pub fn storable(&self) -> u64 {
+        let Some(class) = self.dominant() else { return 0 };
+        match class {
+            ValueClass::Text => Texts::KINDS.into_iter().map(|kind| self.count(&[kind])).max().unwrap_or(0),
+            class => self.count_of(class),
+        }
+    }
+
+    /// The type of the column for these values.
+    pub fn column_type(&self, at: Nesting) -> ColumnType {
+        self.infer(at).column_type()
+    }
+
     fn observe(&mut self, value: Value<'_>, depth: usize) -> Result<(), Malformed> {
         if depth > DEPTH_MAX {
             return Err(Malformed { offset: value.offset, what: "values are nested more than 250 levels deep" });
@@ -139,21 +202,32 @@ impl Shape {
 
     /// The class of most values. In a tie, the class that is listed first.
     fn dominant(&self) -> Option<ValueClass> {
-        let binaries = self.count(&[Kind::Binary]);
-        let classes = [
-            (ValueClass::Number, self.count(&[Kind::Int32, Kind::Int64, Kind::Double, Kind::Decimal128])),
-            (ValueClass::Text, self.count(&Texts::KINDS)),
-            (ValueClass::Object, self.count(&[Kind::Object])),
-            (ValueClass::Array, self.count(&[Kind::Array])),
-            (ValueClass::Only(Kind::Date), self.count(&[Kind::Date])),
-            (ValueClass::Only(Kind::Boolean), self.count(&[Kind::Boolean])),
-            (ValueClass::Uuid, self.uuids),
-            (ValueClass::Blob, binaries - self.uuids),
-            (ValueClass::Only(Kind::Timestamp), self.count(&[Kind::Timestamp])),
-            (ValueClass::Only(Kind::Regex), self.count(&[Kind::Regex])),
+        const CLASSES: [ValueClass; 10] = [
+            ValueClass::Number,
+            ValueClass::Text,
+            ValueClass::Object,
+            ValueClass::Array,
+            ValueClass::Only(Kind::Date),
+            ValueClass::Only(Kind::Boolean),
+            ValueClass::Uuid,
+            ValueClass::Blob,
+            ValueClass::Only(Kind::Timestamp),
+            ValueClass::Only(Kind::Regex),
         ];
-        let most = classes.iter().map(|(_, count)| *count).max()?;
-        classes.into_iter().find(|(_, count)| *count == most && most > 0).map(|(class, _)| class)
+        let most = CLASSES.iter().map(|class| self.count_of(*class)).max()?;
+        CLASSES.into_iter().find(|class| self.count_of(*class) == most && most > 0)
+    }
+
+    fn count_of(&self, class: ValueClass) -> u64 {
+        match class {
+            ValueClass::Number => self.count(&[Kind::Int32, Kind::Int64, Kind::Double, Kind::Decimal128]),
+            ValueClass::Text => self.count(&Texts::KINDS),
+            ValueClass::Object => self.count(&[Kind::Object]),
+            ValueClass::Array => self.count(&[Kind::Array]),
+            ValueClass::Uuid => self.uuids,
+            ValueClass::Blob => self.count(&[Kind::Binary]) - self.uuids,
+            ValueClass::Only(kind) => self.count(&[kind]),
+        }
     }
 
     /// The kind of most `_id`s. In a tie, the kind that is listed first.
