@@ -20,6 +20,7 @@ mod odd_keys;
 mod parts;
 pub mod rescue;
 mod scalar;
+pub mod shape;
 pub mod shared_types;
 mod text;
 mod time;

@@ -17,6 +17,7 @@ use elt_base::error::{Error, Result};
 
 use crate::column::infer;
 use crate::column::rescue::{Forbidden, Rescued};
+use crate::column::shape::Shape;
 use crate::column::value_path::ValuePath;
 use crate::column::values::Values;
 use crate::options::OnMismatch;
@@ -123,9 +124,9 @@ impl<'r> Decoder<'r> {
     }
 
     /// Creates the columns from a sample.
-    fn begin(&mut self, shape: Option<&infer::Shape>) {
-        self.id_kind = self.id_kind.or(shape.map(infer::Shape::id_kind));
-        let none = infer::Shape::default();
+    fn begin(&mut self, shape: Option<&Shape>) {
+        self.id_kind = self.id_kind.or(shape.map(Shape::id_kind));
+        let none = Shape::default();
         let id_kind = self.id_kind.unwrap_or(IdKind::Other);
         // A column of elt's own, such as the raw document, does not come from a field.
         let known: Vec<Column> = self.plan.known.iter().filter(|column| column.name != BSON).cloned().collect();

@@ -5,8 +5,8 @@
 
 use std::sync::{Arc, OnceLock};
 
-use crate::column::infer::Shape;
 use crate::column::majority::{Better, Misfits};
+use crate::column::shape::Shape;
 use crate::column::shared_types::SharedTypes;
 use crate::messages;
 use crate::options::CollectionOptions;

@@ -12,7 +12,7 @@ use arrow::error::ArrowError;
 use crate::bson::{Kind, Malformed, Value};
 use crate::column::builder::{ColumnBuilder, Elements};
 use crate::column::context::Context;
-use crate::column::infer::Shape;
+use crate::column::shape::Shape;
 use crate::column::values::{Slot, Stored, Values};
 use elt_base::census::Census;
 use elt_base::schema::ColumnType;

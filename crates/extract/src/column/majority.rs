@@ -7,7 +7,7 @@ use std::collections::HashMap;
 
 use parking_lot::Mutex;
 
-use crate::column::infer::Shape;
+use crate::column::shape::Shape;
 use elt_base::census::Census;
 use elt_base::path::{path_of_key, push_key};
 use elt_base::reading::{IdKind, Reading};

@@ -9,6 +9,9 @@ use elt_base::schema::{ColumnType, Nesting};
 /// The most places after the point that a DECIMAL gets because of trailing zeros.
 pub const SCALE_WRITTEN_MAX: i32 = 19;
 
+/// The types that have a text, the most usual first.
+pub const TEXT_KINDS: [Kind; 4] = [Kind::String, Kind::ObjectId, Kind::Symbol, Kind::Code];
+
 /// The column of a BSON type, if it does not depend on the value. None also for types that no column can store.
 pub fn of_kind(kind: Kind) -> Option<ColumnType> {
     Some(match kind {
@@ -55,4 +58,11 @@ fn scale_of(value: Value<'_>) -> Option<u8> {
     let Decimal::Finite { coefficient, scale } = Decimal::from_bytes(value.decimal()) else { return None };
     let needed = scale_needed(coefficient, scale, SCALE_WRITTEN_MAX);
     rescale(coefficient, scale, needed).filter(|_| needed <= DIGITS_MAX).map(|_| needed as u8)
+}
+
+/// The double that is exactly this integer.
+pub fn exact_double(integer: i64) -> Option<f64> {
+    let double = integer as f64;
+    // 2^63 itself is not an i64, and the cast back would saturate to the greatest i64.
+    (double < 9_223_372_036_854_775_808.0 && double as i64 == integer).then_some(double)
 }

@@ -10,7 +10,7 @@ use arrow::error::ArrowError;
 use crate::bson::{Malformed, Value};
 use crate::column::context::Context;
 use crate::column::counts::Keys;
-use crate::column::infer::Shape;
+use crate::column::shape::Shape;
 use crate::column::value_path::ValuePath;
 use elt_base::census::Census;
 use elt_base::schema::ColumnType;
