@@ -14,6 +14,7 @@ use elt_base::error::Result;
 use elt_base::failpoint::failpoint;
 use elt_base::manifest::{LoadKind, Manifest};
 use elt_base::reading::{IdKind, Reading};
+use elt_base::schema::{Column, bounded};
 use elt_extract::land::{Landing, Load, LoadPlan, Part};
 use elt_extract::window::{IdRange, Window};
 use elt_extract::{Question, ReadingPlan, Source, SurveyHints, watermark};
@@ -28,6 +29,10 @@ use super::reconciliation::Reconciliation;
 
 /// The largest age of an unfinished load that this run continues.
 const RESUME_HOURS_MAX: i64 = 24;
+
+/// How often a full load reads a collection until its columns have the kinds of most values. Each time decides at least
+/// the outermost level.
+const PASSES_MAX: u32 = 4;
 
 /// The part of a collection that a load reads, and whether it keeps the columns of earlier loads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,12 +113,13 @@ impl Loading<'_> {
             self.console.say(&format!("  note: {damage}; loading `{}` again in full", collection.shown()));
             anew = true;
         }
-        if incremental && !anew && self.take_in_landed(loaded.as_ref())? {
+        let is_healed = !anew && loaded.as_ref().is_some_and(|loaded| self.is_too_deep(loaded));
+        if incremental && !anew && !is_healed && self.take_in_landed(loaded.as_ref())? {
             loaded = session.loaded(&collection.source, &collection.name)?;
         }
         // Another key gives every row another `_id`.
         let same = loaded.as_ref().filter(|loaded| loaded.key == collection.options.key);
-        let window = if anew { Window::Full } else { window(&collection.mode, same)? };
+        let window = if anew || is_healed { Window::Full } else { window(&collection.mode, same)? };
         let (window, mode) = match (window, self.extent) {
             (Window::Full, _) => (Window::Full, LoadKind::Full),
             (_, LoadExtent::Whole) => (Window::Full, LoadKind::Whole),
@@ -202,6 +208,14 @@ impl Loading<'_> {
         Ok(outcome)
     }
 
+    /// Whether the raw table has columns that are too deep, from an older version of elt. Only a full load changes them.
+    fn is_too_deep(&self, loaded: &Loaded) -> bool {
+        let is_pinned =
+            |column: &&Column| self.collection.pinned.iter().any(|pin| pin.name.eq_ignore_ascii_case(&column.name));
+        let own: Vec<Column> = loaded.columns.iter().filter(|column| !is_pinned(column)).cloned().collect();
+        loaded.is_cut || bounded(&own) != own
+    }
+
     /// Reads the documents of the question into a load, and continues a load that an earlier run started. `known` is
     /// the raw table that the load extends.
     fn read(
@@ -214,6 +228,9 @@ impl Loading<'_> {
     ) -> Result<ReadLoad> {
         let Self { collection, landing, .. } = *self;
         let mut columns = known.map(|loaded| loaded.columns.clone()).unwrap_or_default();
+        if kind.replaces() {
+            columns = bounded(&columns);
+        }
         let fingerprint = collection.fingerprint(&columns);
         let mut resumed = None;
         if kind.replaces() && collection.is_resumable {
@@ -224,7 +241,7 @@ impl Loading<'_> {
         // first read.
         let count = if question.window == Window::Full || collection.is_strict { start.wait()? } else { None };
         let mut survey = self.source.survey(question, SurveyHints { count, is_split: resumed.is_some() })?;
-        let (load_plan, load) = match resumed {
+        let (load_plan, mut load) = match resumed {
             Some(resumed) => resumed,
             None => {
                 let load_id = next_load_id(Utc::now(), last);
@@ -248,30 +265,59 @@ impl Loading<'_> {
                 (load_plan, load)
             }
         };
-        let landed: Vec<Part> = load.landed().to_vec();
+        let mut landed: Vec<Part> = load.landed().to_vec();
+        let first_columns = columns.clone();
         if !landed.is_empty() {
             let readings = landed.iter().map(|part| part.reading.clone());
             columns = elt_extract::merged(&collection.name, readings)?.columns;
             self.activity.advance(landed.iter().map(|part| part.reading.documents).sum());
         }
-        let reading_plan = ReadingPlan::new(columns, collection.pinned.clone(), load_plan.id_kind, survey);
-        let ranges = RangeReading {
-            source: self.source.as_ref(),
-            question,
-            plan: &reading_plan,
-            load: &load,
-            ranges: &load_plan.ranges,
-            name: &collection.shown(),
-            spare: self.spare,
-            cancel: self.cancel,
-            activity: self.activity,
-            console: self.console,
+        let is_fixed = |name: &str| {
+            let is_it = |column: &Column| column.name.eq_ignore_ascii_case(name);
+            first_columns.iter().any(is_it) || collection.pinned.iter().any(is_it)
         };
-        let mut parts = ranges.read()?;
-        parts.sort_by_key(|part| part.number);
-        let mut all: Vec<&Part> = landed.iter().chain(&parts).collect();
-        all.sort_by_key(|part| part.number);
-        let mut reading = elt_extract::merged(&collection.name, all.into_iter().map(|part| part.reading.clone()))?;
+        let has_fixed_ids = known.is_some_and(|loaded| loaded.id_kind.is_some());
+        let (mut id_kind, mut survey) = (load_plan.id_kind, Some(survey));
+        let mut passes = 1;
+        let (parts, mut reading) = loop {
+            let mut plan =
+                ReadingPlan::new(columns, collection.pinned.clone(), id_kind, survey.take().unwrap_or_default());
+            if kind.replaces() {
+                plan = plan.weighing();
+            }
+            let ranges = RangeReading {
+                source: self.source.as_ref(),
+                question,
+                plan: &plan,
+                load: &load,
+                ranges: &load_plan.ranges,
+                name: &collection.shown(),
+                spare: self.spare,
+                cancel: self.cancel,
+                activity: self.activity,
+                console: self.console,
+            };
+            let mut parts = ranges.read()?;
+            parts.sort_by_key(|part| part.number);
+            let mut all: Vec<&Part> = landed.iter().chain(&parts).collect();
+            all.sort_by_key(|part| part.number);
+            let reading = elt_extract::merged(&collection.name, all.into_iter().map(|part| part.reading.clone()))?;
+            if !kind.replaces() || passes == PASSES_MAX {
+                break (parts, reading);
+            }
+            // A sample may have chosen kinds that most values do not have. Now that all are known, they are read again.
+            (columns, id_kind) = if !landed.is_empty() && elt_extract::is_doubtful(&reading) {
+                (first_columns.clone(), load_plan.id_kind)
+            } else if let Some(better) = plan.better(&reading, &is_fixed, has_fixed_ids) {
+                (better.columns, better.id_kind)
+            } else {
+                break (parts, reading);
+            };
+            passes += 1;
+            landed.clear();
+            load.restart()?;
+            self.activity.retreat(reading.documents);
+        };
         if let Some(horizon) = &load_plan.horizon {
             reading.watermark = reading.watermark.take().map(|mark| watermark::cap(mark, horizon)).transpose()?;
         }

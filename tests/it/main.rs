@@ -16,6 +16,7 @@ mod incremental;
 mod landing;
 mod logs;
 mod main_job;
+mod majority;
 mod mariadb;
 mod mysql;
 mod object_names;

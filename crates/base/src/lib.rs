@@ -30,5 +30,6 @@ pub mod schema;
 pub mod secret;
 pub mod sql_error;
 pub mod sql_text;
+pub mod stored;
 pub mod values;
 pub mod wait;

@@ -14,6 +14,43 @@ pub const RESCUED: &str = "_elt_rescued";
 pub const LOAD_ID: &str = "_elt_load_id";
 pub const LOADED_AT: &str = "_elt_loaded_at";
 
+/// The most levels of types in each other, the column itself included, and the most lists among them. Objects and arrays
+/// below are JSON columns: SQL over deeper types is of little use, and DuckDB takes twice as long for each further level to
+/// skip rows of a Parquet file (with 31 levels, minutes for four rows).
+pub const LEVELS_MAX: usize = 12;
+pub const LISTS_MAX: usize = 8;
+
+/// How deep a type is nested in others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Nesting {
+    /// The types around it.
+    pub types: usize,
+    /// The lists among them.
+    pub lists: usize,
+}
+
+impl Nesting {
+    pub const COLUMN: Self = Self { types: 0, lists: 0 };
+
+    /// Of a field of a STRUCT.
+    pub fn field(self) -> Self {
+        Self { types: self.types + 1, ..self }
+    }
+
+    /// Of an element of a LIST.
+    pub fn element(self) -> Self {
+        Self { types: self.types + 1, lists: self.lists + 1 }
+    }
+
+    pub fn may_be_struct(self) -> bool {
+        self.types + 1 < LEVELS_MAX
+    }
+
+    pub fn may_be_list(self) -> bool {
+        self.may_be_struct() && self.lists < LISTS_MAX
+    }
+}
+
 /// The name of the warehouse's database within the program: `target.database` in templates.
 pub const CATALOG: &str = "elt_warehouse";
 
@@ -183,6 +220,15 @@ impl ColumnType {
         }
     }
 
+    fn bounded(&self, at: Nesting) -> Self {
+        match self {
+            Self::Struct(fields) if at.may_be_struct() => Self::Struct(bounded_at(fields, at.field())),
+            Self::List(element) if at.may_be_list() => Self::List(Box::new(element.bounded(at.element()))),
+            Self::Struct(_) | Self::List(_) => Self::Json,
+            other => other.clone(),
+        }
+    }
+
     fn is_text(&self) -> bool {
         matches!(self, Self::Varchar | Self::ObjectId | Self::Symbol | Self::Code | Self::DecimalText)
     }
@@ -190,6 +236,16 @@ impl ColumnType {
     fn is_blob(&self) -> bool {
         matches!(self, Self::Blob | Self::Binary { .. })
     }
+}
+
+/// The same columns, with those that are too deep as JSON.
+pub fn bounded(columns: &[Column]) -> Vec<Column> {
+    bounded_at(columns, Nesting::COLUMN)
+}
+
+fn bounded_at(columns: &[Column], at: Nesting) -> Vec<Column> {
+    let bound = |column: &Column| Column { column_type: column.column_type.bounded(at), ..column.clone() };
+    columns.iter().map(bound).collect()
 }
 
 /// Merges two column lists by name, ignoring case: first the columns of `old` in their order, then the new ones.

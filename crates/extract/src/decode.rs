@@ -18,6 +18,7 @@ use elt_base::error::{Error, Result};
 
 use crate::column::infer;
 use crate::column::rescue::{Forbidden, Rescued};
+use crate::column::shape::Shape;
 use crate::column::value_path::ValuePath;
 use crate::column::values::Values;
 use crate::options::OnMismatch;
@@ -125,7 +126,7 @@ impl<'r> Decoder<'r> {
                 .map(|path| Tracker::new(path, plan.texts.as_ref().and_then(|texts| texts.watermark.clone()))),
             id_kind: plan.id_kind,
         };
-        match &plan.sample {
+        match plan.sample.get() {
             Some(shape) => decoder.begin(Some(shape)),
             None => decoder.sample = Some(Sample::default()),
         }
@@ -133,10 +134,10 @@ impl<'r> Decoder<'r> {
     }
 
     /// Creates the columns from a sample.
-    fn begin(&mut self, shape: Option<&infer::Shape>) {
+    fn begin(&mut self, shape: Option<&Shape>) {
         let key = self.key();
         self.id_kind = self.id_kind.or(shape.map(|shape| shape.id_kind(key)));
-        let none = infer::Shape::default();
+        let none = Shape::default();
         let id_kind = self.id_kind.unwrap_or(IdKind::Other);
         // A column of elt's own, such as the raw document, does not come from a field.
         let known: Vec<Column> = self.plan.known.iter().filter(|column| column.name != BSON).cloned().collect();
@@ -236,7 +237,9 @@ impl<'r> Decoder<'r> {
 
     fn close_sample(&mut self, sink: &mut Sink<'_>) -> Result<(), Fault> {
         let Some(sample) = self.sample.take() else { return Ok(()) };
-        self.begin((!sample.ends.is_empty()).then_some(&sample.shape));
+        // Another range may have been faster. All ranges must have the same columns.
+        let shape = (!sample.ends.is_empty()).then(|| self.plan.sample.get_or_init(|| sample.shape));
+        self.begin(shape);
         let mut start = 0;
         for (end, number) in sample.ends {
             if let Some(document) = sample.bytes.get(start..end) {
@@ -251,9 +254,10 @@ impl<'r> Decoder<'r> {
         let row = self.rows;
         let id_kind = self.id_kind.unwrap_or(IdKind::Other);
         let shared_types = &self.plan.shared_types;
+        let weighs = self.plan.misfits.is_some();
         let key_text = self.key_text.take();
         let key = key_text.as_deref().map_or(self.key(), |text| self.key().with_text(text));
-        let mut cx = Context { document, number, id_kind, shared_types, rescued: &mut self.rescued, key };
+        let mut cx = Context { document, number, id_kind, shared_types, rescued: &mut self.rescued, key, weighs };
         self.columns.append(row, Fields::new(document)?, &ValuePath::DOCUMENT, &mut cx)?;
         if let Some(id) = self.columns.column(0).filter(|id| id.len() == row) {
             self.id_text.clear();
@@ -338,6 +342,11 @@ impl<'r> Decoder<'r> {
             ..Reading::default()
         };
         self.columns.gather("", &mut reading.census);
+        if let Some(misfits) = &self.plan.misfits {
+            let mut own = Vec::new();
+            self.columns.weigh("", &mut own);
+            misfits.add(own);
+        }
         Ok(reading)
     }
 }

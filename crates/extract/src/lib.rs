@@ -23,6 +23,7 @@ mod survey;
 pub mod watermark;
 pub mod window;
 
+pub use column::majority::is_doubtful;
 pub use merge::merged;
 pub use open::open;
 pub use options::{BATCH_SIZE, CollectionOptions, CsvOptions, Encoding, Mask, OnMismatch, RANGE_SIZE};

@@ -3,9 +3,10 @@
 //!
 //! A load creates each of them once, and all its ranges share them. Knows no source.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
-use crate::column::infer::Shape;
+use crate::column::majority::{Better, Misfits};
+use crate::column::shape::Shape;
 use crate::column::shared_types::SharedTypes;
 use crate::messages;
 use crate::options::CollectionOptions;
@@ -15,7 +16,7 @@ use crate::watermark::TextMark;
 use crate::window::Window;
 use elt_base::cancel::Cancel;
 use elt_base::error::Result;
-use elt_base::reading::IdKind;
+use elt_base::reading::{IdKind, Reading};
 use elt_base::schema::Column;
 
 /// Which documents of a collection to read.
@@ -47,12 +48,15 @@ pub struct ReadingPlan {
     pub pinned: Vec<Column>,
     /// The kind of `_id`s that have the plain form. None means the kind of most `_id`s in the first documents.
     pub id_kind: Option<IdKind>,
-    /// The sample from the whole collection. None means that a reading uses its own first documents.
-    pub(super) sample: Option<Shape>,
+    /// The sample that all ranges of the load share: from the whole collection, or else the first documents of the range
+    /// that has read them first.
+    pub(super) sample: OnceLock<Shape>,
     /// The decisions that all ranges of the load share.
     pub(super) shared_types: SharedTypes,
     /// How texts become values, if the source has only texts.
     pub(super) texts: Option<TextReading>,
+    /// The values that did not fit their columns, if a whole reading may choose other columns.
+    pub(super) misfits: Option<Misfits>,
 }
 
 /// The reading of a source whose values are all texts.
@@ -74,7 +78,8 @@ impl Question {
 
 impl ReadingPlan {
     pub fn new(known: Vec<Column>, pinned: Vec<Column>, id_kind: Option<IdKind>, survey: Survey) -> Self {
-        Self { known, pinned, id_kind, sample: survey.sample, shared_types: SharedTypes::default(), texts: None }
+        let sample = survey.sample.map(OnceLock::from).unwrap_or_default();
+        Self { known, pinned, id_kind, sample, shared_types: SharedTypes::default(), texts: None, misfits: None }
     }
 
     /// The plan for a source whose values are all texts: `known` has all columns, with their types.
@@ -83,9 +88,21 @@ impl ReadingPlan {
             known,
             pinned,
             id_kind: Some(id_kind),
-            sample: Some(Shape::default()),
+            sample: OnceLock::from(Shape::default()),
             shared_types: SharedTypes::default(),
             texts: Some(TextReading { watermark: mark }),
+            misfits: None,
         }
+    }
+
+    /// Looks into the values that do not fit, so that `better` knows columns for most of them.
+    pub fn weighing(self) -> Self {
+        Self { misfits: Some(Misfits::default()), ..self }
+    }
+
+    /// The columns that fit more values than those of the reading, which is the sum of all parts. None if there are
+    /// none, or if the plan does not weigh. The columns for which `is_fixed` is true stay as they are.
+    pub fn better(&self, reading: &Reading, is_fixed: &dyn Fn(&str) -> bool, has_fixed_ids: bool) -> Option<Better> {
+        self.misfits.as_ref()?.better(reading, is_fixed, has_fixed_ids)
     }
 }

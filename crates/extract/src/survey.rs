@@ -4,7 +4,7 @@
 //! Does not know how a source finds these facts.
 
 use crate::bson::{Malformed, validate};
-use crate::column::infer::Shape;
+use crate::column::shape::Shape;
 use crate::key::DocumentKey;
 use crate::reshape::Reshape;
 use crate::window::Horizon;

@@ -12,6 +12,7 @@ use elt_base::schema::{Column, literal};
 use super::session::Session;
 use elt_base::error::{Error, Result};
 use elt_base::sql_error::SqlError;
+use elt_base::stored::{self, Stored};
 
 /// The format of these tables. A warehouse with another format is not accepted.
 pub(super) const VERSION: &str = "2";
@@ -61,6 +62,9 @@ pub struct Loaded {
     /// The path of the watermark.
     pub watermark_path: Option<String>,
     pub columns: Vec<Column>,
+    /// Whether an older version of elt stored columns that are too deep. They are JSON here, but not in the raw table,
+    /// which only a full load can change.
+    pub is_cut: bool,
     /// The kind of `_id`s that have the plain text form. None if there was never a document.
     pub id_kind: Option<IdKind>,
     /// The columns that identify a row in place of `_id`.
@@ -146,7 +150,7 @@ impl Session {
         else {
             return Ok(None);
         };
-        let columns = serde_json::from_str(&columns).map_err(|cause| {
+        let Stored { value: columns, is_cut } = stored::read(&columns).map_err(|cause| {
             Error::failed("cannot read the columns that are stored in `_elt.collections`").caused_by(&cause)
         })?;
         let id_kind = id_kind
@@ -156,7 +160,7 @@ impl Session {
         let key =
             self.value(&format!("select value from _elt.meta where key = {}", literal(&key_name(source, collection))))?;
         let key = key.and_then(|key| serde_json::from_str(&key).ok()).unwrap_or_default();
-        Ok(Some(Loaded { load_id, full_load_id, watermark, watermark_path, columns, id_kind, key }))
+        Ok(Some(Loaded { load_id, full_load_id, watermark, watermark_path, columns, is_cut, id_kind, key }))
     }
 
     /// Whether the raw table exists and holds the documents of this collection. It may hold those of another collection

@@ -24,6 +24,7 @@ use crate::column::number::{Doubles, Floats, Numbers};
 use crate::column::odd_keys::OddKeys;
 use crate::column::parts::{Regexes, Timestamps};
 use crate::column::scalar::{Booleans, Untyped};
+use crate::column::shape::Shape;
 use crate::column::text::{DecimalTexts, IdTexts, JsonTexts, Texts};
 use crate::column::time::{Days, Instants, TimesOfDay};
 use crate::column::types;
@@ -42,6 +43,8 @@ pub struct ColumnBuilder {
     counts: TypeCounts,
     /// How texts become values of the type, if the source has only texts.
     text_form: Option<TextForm>,
+    /// The values that did not fit, if the load may choose another type.
+    misfits: Option<Box<Shape>>,
 }
 
 /// The columns of an object: of a STRUCT, or of the document itself.
@@ -122,6 +125,10 @@ macro_rules! kinds {
             fn gather(&self, path: &str, census: &mut Census) {
                 match self { $(Self::$kind(values) => values.gather(path, census),)* }
             }
+
+            fn weigh(&mut self, path: &str, misfits: &mut Vec<(String, Shape)>) {
+                match self { $(Self::$kind(values) => values.weigh(path, misfits),)* }
+            }
         }
     };
 }
@@ -194,7 +201,8 @@ impl ColumnKind {
 
 impl ColumnBuilder {
     fn new(values: ColumnKind) -> Self {
-        Self { values, valid: NullBufferBuilder::new(0), len: 0, counts: TypeCounts::default(), text_form: None }
+        let counts = TypeCounts::default();
+        Self { values, valid: NullBufferBuilder::new(0), len: 0, counts, text_form: None, misfits: None }
     }
 
     pub fn untyped() -> Self {
@@ -288,7 +296,16 @@ impl ColumnBuilder {
         self.pad(row + 1);
         self.counts.rescued(value.kind, cx);
         self.counts.look_within(value, Keys::Named, cx)?;
+        if cx.weighs {
+            self.misfits.get_or_insert_default().observe_rescued(value)?;
+        }
         cx.rescue(path, value, false)
+    }
+
+    /// Moves the values that did not fit, by path, also those of the columns within.
+    pub fn weigh(&mut self, path: &str, misfits: &mut Vec<(String, Shape)>) {
+        misfits.extend(self.misfits.take().map(|shape| (path.to_owned(), *shape)));
+        self.values.weigh(path, misfits);
     }
 
     /// Appends bytes that `elt` created itself, which the census does not count: the rescued object, the `_id` of a
@@ -314,7 +331,7 @@ impl ColumnBuilder {
 
     /// Sets the type from the first value, if a type can store it.
     fn assume(&mut self, value: Value<'_>, path: &ValuePath<'_>, cx: &Context<'_>) -> Result<(), Malformed> {
-        let Some(own) = types::of_first(value, path.depth)? else { return Ok(()) };
+        let Some(own) = types::of_first(value, path.nesting())? else { return Ok(()) };
         self.values = ColumnKind::of_type(&cx.shared_types.column_type(path, own), false);
         self.values.nulls(self.len);
         Ok(())

@@ -14,21 +14,17 @@ use arrow::error::ArrowError;
 use crate::bson::{Fields, Kind, Malformed, Value};
 use crate::column::builder::{ColumnBuilder, Columns};
 use crate::column::context::Context;
+
 use crate::column::keyed::Keyed;
 use crate::column::names::FieldNames;
 use crate::column::odd_keys::OddKeys;
+use crate::column::shape::{FIELDS_MAX, Shape, TOP_FIELDS_MAX};
 use crate::column::value_path::ValuePath;
 use crate::column::values::{Slot, Stored, Values};
 use elt_base::census::Census;
 use elt_base::path::push_key;
 use elt_base::reading::IdKind;
 use elt_base::schema::{Column, ColumnType, ID};
-
-/// The most columns of one nested object. Further keys are data.
-pub const FIELDS_MAX: usize = 1_000;
-
-/// The most columns of the document itself.
-pub const TOP_FIELDS_MAX: usize = 10_000;
 
 impl Columns {
     fn new(names: FieldNames, fields_max: usize) -> Self {
@@ -194,5 +190,13 @@ impl Values for Columns {
             field.column.gather(&path, census);
         }
         self.odd.gather(path, census);
+    }
+
+    fn weigh(&mut self, path: &str, misfits: &mut Vec<(String, Shape)>) {
+        for field in self.keyed.fields_mut() {
+            let mut path = path.to_owned();
+            push_key(&mut path, &field.key());
+            field.column.weigh(&path, misfits);
+        }
     }
 }

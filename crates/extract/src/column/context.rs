@@ -21,6 +21,8 @@ pub struct Context<'d> {
     pub rescued: &'d mut Rescued,
     /// What identifies the document.
     pub key: DocumentKey<'d>,
+    /// Whether the columns look into the values that they cannot store.
+    pub weighs: bool,
 }
 
 impl Context<'_> {

@@ -12,6 +12,7 @@ use arrow::error::ArrowError;
 use crate::bson::{Kind, Malformed, Value};
 use crate::column::builder::{ColumnBuilder, Elements};
 use crate::column::context::Context;
+use crate::column::shape::Shape;
 use crate::column::values::{Slot, Stored, Values};
 use elt_base::census::Census;
 use elt_base::schema::ColumnType;
@@ -63,5 +64,9 @@ impl Values for Elements {
 
     fn gather(&self, path: &str, census: &mut Census) {
         self.element.gather(&format!("{path}[]"), census);
+    }
+
+    fn weigh(&mut self, path: &str, misfits: &mut Vec<(String, Shape)>) {
+        self.element.weigh(&format!("{path}[]"), misfits);
     }
 }

@@ -12,7 +12,7 @@ use arrow::error::ArrowError;
 use crate::bson::decimal::{Decimal, integer_digits, power, rescale, scale_needed};
 use crate::bson::{Kind, Malformed, Value};
 use crate::column::context::Context;
-use crate::column::types::SCALE_WRITTEN_MAX;
+use crate::column::types::{SCALE_WRITTEN_MAX, exact_double};
 use crate::column::values::{Slot, Stored, Values, taken};
 use crate::from_text::{self, TextForm};
 use elt_base::schema::{ColumnType, DECIMAL_PRECISION};
@@ -269,13 +269,6 @@ impl Values for Floats {
     fn finish(&mut self, _rows: usize, nulls: Option<NullBuffer>) -> Result<ArrayRef, ArrowError> {
         Ok(Arc::new(Float32Array::try_new(taken(&mut self.0), nulls)?))
     }
-}
-
-/// The double that is exactly this integer.
-pub fn exact_double(integer: i64) -> Option<f64> {
-    let double = integer as f64;
-    // 2^63 itself is not an i64, and the cast back would saturate to the greatest i64.
-    (double < 9_223_372_036_854_775_808.0 && double as i64 == integer).then_some(double)
 }
 
 /// The integer that is exactly this double. None for a negative zero.

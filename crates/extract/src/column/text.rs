@@ -28,9 +28,6 @@ pub struct Texts {
 }
 
 impl Texts {
-    /// The types that have a text, the most usual first.
-    pub const KINDS: [Kind; 4] = [Kind::String, Kind::ObjectId, Kind::Symbol, Kind::Code];
-
     pub fn of(kind: Kind) -> Self {
         Self { texts: Bytes::default(), of: kind }
     }

@@ -4,13 +4,13 @@
 
 use crate::bson::decimal::{DIGITS_MAX, Decimal, rescale, scale_needed};
 use crate::bson::{Kind, Malformed, Value};
-use elt_base::schema::ColumnType;
-
-/// The most levels of STRUCT and LIST. Values that are nested deeper land as JSON.
-pub const LEVELS_MAX: usize = 100;
+use elt_base::schema::{ColumnType, Nesting};
 
 /// The most places after the point that a DECIMAL gets because of trailing zeros.
 pub const SCALE_WRITTEN_MAX: i32 = 19;
+
+/// The types that have a text, the most usual first.
+pub const TEXT_KINDS: [Kind; 4] = [Kind::String, Kind::ObjectId, Kind::Symbol, Kind::Code];
 
 /// The column of a BSON type, if it does not depend on the value. None also for types that no column can store.
 pub fn of_kind(kind: Kind) -> Option<ColumnType> {
@@ -32,10 +32,11 @@ pub fn of_kind(kind: Kind) -> Option<ColumnType> {
     })
 }
 
-/// The column for the first value of a field, `depth` steps from the document. None if no column can store the value.
-pub fn of_first(value: Value<'_>, depth: usize) -> Result<Option<ColumnType>, Malformed> {
+/// The column for the first value of a field. None if no column can store the value.
+pub fn of_first(value: Value<'_>, at: Nesting) -> Result<Option<ColumnType>, Malformed> {
     Ok(match value.kind {
-        Kind::Object | Kind::Array if depth >= LEVELS_MAX => Some(ColumnType::Json),
+        Kind::Object if !at.may_be_struct() => Some(ColumnType::Json),
+        Kind::Array if !at.may_be_list() => Some(ColumnType::Json),
         // A STRUCT has at least one field, but an empty object does not show which.
         Kind::Object if value.fields()?.is_empty() => None,
         Kind::Object => Some(ColumnType::Struct(Vec::new())),
@@ -57,4 +58,11 @@ fn scale_of(value: Value<'_>) -> Option<u8> {
     let Decimal::Finite { coefficient, scale } = Decimal::from_bytes(value.decimal()) else { return None };
     let needed = scale_needed(coefficient, scale, SCALE_WRITTEN_MAX);
     rescale(coefficient, scale, needed).filter(|_| needed <= DIGITS_MAX).map(|_| needed as u8)
+}
+
+/// The double that is exactly this integer.
+pub fn exact_double(integer: i64) -> Option<f64> {
+    let double = integer as f64;
+    // 2^63 itself is not an i64, and the cast back would saturate to the greatest i64.
+    (double < 9_223_372_036_854_775_808.0 && double as i64 == integer).then_some(double)
 }

@@ -3,14 +3,13 @@
 //! Knows how a path is written (see `path`), not what is at its end.
 
 use elt_base::path::push_key;
+use elt_base::schema::Nesting;
 
 /// A path on the call stack: nothing is allocated until the path is written.
 #[derive(Debug, Clone, Copy)]
 pub struct ValuePath<'p> {
     parent: Option<&'p ValuePath<'p>>,
     last: LastStep<'p>,
-    /// Steps from the document.
-    pub depth: usize,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -21,14 +20,23 @@ enum LastStep<'p> {
 }
 
 impl<'p> ValuePath<'p> {
-    pub const DOCUMENT: ValuePath<'static> = ValuePath { parent: None, last: LastStep::Document, depth: 0 };
+    pub const DOCUMENT: ValuePath<'static> = ValuePath { parent: None, last: LastStep::Document };
 
     pub fn key(&'p self, key: &'p [u8]) -> ValuePath<'p> {
-        ValuePath { parent: Some(self), last: LastStep::Key(key), depth: self.depth + 1 }
+        ValuePath { parent: Some(self), last: LastStep::Key(key) }
     }
 
     pub fn index(&'p self, index: usize) -> ValuePath<'p> {
-        ValuePath { parent: Some(self), last: LastStep::Index(index), depth: self.depth + 1 }
+        ValuePath { parent: Some(self), last: LastStep::Index(index) }
+    }
+
+    /// How deep the type of the value's column is nested. The first key leads to a column.
+    pub fn nesting(&self) -> Nesting {
+        match (self.parent, self.last) {
+            (None, _) | (Some(Self { parent: None, .. }), _) => Nesting::COLUMN,
+            (Some(parent), LastStep::Index(_)) => parent.nesting().element(),
+            (Some(parent), _) => parent.nesting().field(),
+        }
     }
 
     /// The path of the field, the same for all elements of an array: `phones[].number`.

@@ -10,6 +10,7 @@ use arrow::error::ArrowError;
 use crate::bson::{Malformed, Value};
 use crate::column::context::Context;
 use crate::column::counts::Keys;
+use crate::column::shape::Shape;
 use crate::column::value_path::ValuePath;
 use crate::from_text::TextForm;
 use elt_base::census::Census;
@@ -83,6 +84,9 @@ pub trait Values {
 
     /// Adds the counts of the columns within, if there are any.
     fn gather(&self, _path: &str, _census: &mut Census) {}
+
+    /// Moves the values that did not fit the columns within, if there are any.
+    fn weigh(&mut self, _path: &str, _misfits: &mut Vec<(String, Shape)>) {}
 }
 
 /// The values, and room for as many nulls.

@@ -67,6 +67,17 @@ impl Load {
         &self.landed
     }
 
+    /// Removes all parts, so that they are read again.
+    pub fn restart(&mut self) -> Result<()> {
+        self.landed.clear();
+        for path in subfiles(&self.manifest.folder)? {
+            if path.file_name().is_none_or(|name| name != PLAN) {
+                fs::remove_file(&path).map_err(|error| messages::landing("remove", &path, &error))?;
+            }
+        }
+        sync_folder(&self.manifest.folder)
+    }
+
     /// A part to be written, numbered from 1. Several may be written at once.
     pub fn part(&self, number: usize) -> PartWriter {
         PartWriter::new(&self.manifest.folder, number, self.is_ranged)

@@ -16,6 +16,7 @@ use crate::batch::{Batch, Output};
 use elt_base::error::Result;
 use elt_base::manifest::Segment;
 use elt_base::reading::Reading;
+use elt_base::stored;
 
 /// A part that landed completely.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -130,7 +131,7 @@ pub(super) fn landed(folder: &Path) -> Result<Vec<Part>> {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
         if name.starts_with("part-") && name.ends_with(".json") {
             // The range of a part that cannot be read is read again.
-            parts.extend(fs::read(&path).ok().and_then(|text| serde_json::from_slice::<Part>(&text).ok()));
+            parts.extend(fs::read_to_string(&path).ok().and_then(|text| Some(stored::read::<Part>(&text).ok()?.value)));
         }
     }
     parts.sort_by_key(|part| part.number);

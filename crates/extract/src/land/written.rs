@@ -12,6 +12,7 @@ use crate::messages;
 use elt_base::error::Result;
 use elt_base::manifest::{LoadKind, Manifest};
 use elt_base::reading::Reading;
+use elt_base::stored;
 
 /// The manifest's name in a load's folder, and the format's version.
 pub const MANIFEST: &str = "manifest.json";
@@ -58,16 +59,16 @@ fn read(folder: PathBuf, name: &str) -> Result<Option<Manifest>> {
         version: u32,
     }
     let path = folder.join(name);
-    let text = match fs::read(&path) {
+    let text = match fs::read_to_string(&path) {
         Ok(text) => text,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(messages::landing("read", &path, &error)),
     };
-    let version: Version =
-        serde_json::from_slice(&text).map_err(|error| messages::malformed_manifest(&path, &error))?;
+    let malformed = |error: serde_json::Error| messages::malformed_manifest(&path, &error);
+    let version = stored::read::<Version>(&text).map_err(malformed)?.value;
     if version.version != VERSION {
         return Err(messages::manifest_version(&path, version.version));
     }
-    let manifest = serde_json::from_slice(&text).map_err(|error| messages::malformed_manifest(&path, &error))?;
+    let manifest = stored::read::<Manifest>(&text).map_err(malformed)?.value;
     Ok(Some(Manifest { folder, ..manifest }))
 }

@@ -3,13 +3,11 @@
 //!
 //! Extends the parser. Knows the keys of the usual types only.
 
-use super::Parser;
+use super::{Parsed, Parser};
 use crate::bson::Kind;
 use crate::files::extended;
 use crate::files::moment;
 use crate::files::typed::{self, Typed};
-
-type Parsed<T> = Result<T, &'static str>;
 
 impl<'t> Parser<'t> {
     /// An object, or the value that its `$` keys describe.

@@ -2,12 +2,10 @@
 //!
 //! Extends the parser. `shell` knows the functions.
 
-use super::Parser;
+use super::{Parsed, Parser};
 use crate::bson::Kind;
 use crate::files::shell;
 use crate::files::typed::{self, Typed};
-
-type Parsed<T> = Result<T, &'static str>;
 
 impl Parser<'_> {
     /// Whether the number that is next is a shell's: hexadecimal, or a name with a sign.
