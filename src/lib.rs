@@ -29,9 +29,12 @@ pub mod report;
 pub mod run;
 
 use std::ffi::OsString;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use crate::report::log;
+use crate::report::{Console, log};
 use elt_base::cancel::Cancel;
+use elt_base::stack;
 
 /// Runs the program with its arguments (the first is its name); the exit code is 0, 1 or 2.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
@@ -44,20 +47,55 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
         }
     };
     let (console, log) = log::start(&invocation.common.log, command::log_folder(&invocation.common).as_deref());
+    let console = Arc::new(console);
     let command = tracing::info_span!("command", name = invocation.common.which, pid = std::process::id());
     let _in_command = command.enter();
     tracing::debug!(version = env!("CARGO_PKG_VERSION"), target = invocation.common.target, "starts");
     let cancel = Cancel::default();
-    let asked = cancel.clone();
+    let (asked, told) = (cancel.clone(), console.clone());
+    let observes = invocation.command.observes_cancel();
     // Without a handler Ctrl-C ends the program at once. Every stage survives this, so a failure to set the handler is
     // not an error.
-    let _ = ctrlc::set_handler(move || asked.request());
-    match log.and_then(|()| command::run(&invocation, &console, &cancel)) {
+    let _ = ctrlc::set_handler(move || {
+        asked.request();
+        let told = told.clone();
+        std::thread::spawn(move || end_if_stuck(&told, observes));
+    });
+    let work = || match log.as_ref() {
+        Ok(()) => command::run(&invocation, &console, &cancel),
+        Err(_) => Ok(true),
+    };
+    // Templates need a large stack.
+    let done = std::thread::scope(|scope| match stack::start(scope, &work) {
+        Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        Err(_) => work(),
+    });
+    match log.and(done) {
         Ok(true) => 0,
         Ok(false) => 1,
         Err(error) => {
             console.error(&error);
             error.exit() as u8
+        }
+    }
+}
+
+/// Ends the program after a stop was requested, if the command does not notice the request or if a template does not
+/// end. Every stage survives this.
+fn end_if_stuck(console: &Console, observes: bool) {
+    const PAUSE: Duration = Duration::from_millis(100);
+    const PATIENCE: Duration = Duration::from_millis(1_200);
+    let (mut seen, mut since) = (elt_model::renderings(), Instant::now());
+    loop {
+        std::thread::sleep(PAUSE);
+        let now = elt_model::renderings();
+        let is_rendering = now == seen && now.0 != now.1;
+        if observes && !is_rendering {
+            (seen, since) = (now, Instant::now());
+        } else if since.elapsed() >= PATIENCE {
+            let error = elt_base::messages::interrupted();
+            console.error(&error);
+            std::process::exit(i32::from(error.exit() as u8));
         }
     }
 }

@@ -6,6 +6,7 @@
 //! - `sql_error`: DuckDB's error for a statement that failed, parsed.
 //! - `sql_text`: SQL that is safe to log, without its literals.
 //! - `names`: names that a database or a file system treats as one name.
+//! - `stack`: threads for templates.
 //! - `secret`, `cancel`, `digest`, `numbers`, `failpoint`: small values, each with one rule.
 //!
 //! Knows no stage, no driver, no DuckDB and no model.
@@ -26,3 +27,4 @@ pub mod schema;
 pub mod secret;
 pub mod sql_error;
 pub mod sql_text;
+pub mod stack;
