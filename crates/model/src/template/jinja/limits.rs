@@ -3,60 +3,22 @@
 //! A template is a program, and a small mistake in it can need more time or memory than there is. The engine counts
 //! steps; everything that can make a text or a list much longer than its inputs asks here first. Knows no template.
 
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use minijinja::value::{Kwargs, Rest, Tuple, Value, ValueKind};
 use minijinja::{Environment, Error, Output, State};
 
 use super::refusal::Refusal;
 use super::scope::scope;
+use super::used::refused;
 use crate::template::markup::{CONCAT, MULTIPLY};
 
 /// The instructions of the engine within one template or macro call.
 pub(crate) const STEPS_MAX: u64 = 10_000_000;
-/// The instructions of all macro calls of a rendering.
-const MACRO_STEPS_MAX: u64 = 20_000_000;
-/// The bytes of all texts that a rendering makes, and of one of them.
-const TEXT_BYTES_MAX: u64 = 128 << 20;
 /// The items of a list.
 pub(super) const ITEMS_MAX: usize = 1_000_000;
 /// Lists within lists.
 const DEPTH_MAX: usize = 200;
 /// The characters to which a text is padded.
 const PADDING_MAX: u64 = 100_000;
-
-/// What a rendering has used.
-#[derive(Debug, Default)]
-pub(crate) struct Used {
-    text: AtomicU64,
-    macro_steps: AtomicU64,
-}
-
-impl Used {
-    /// Counts a text before it is made.
-    pub fn text(&self, bytes: u64) -> Result<(), Error> {
-        let before = self.text.fetch_add(bytes, Ordering::Relaxed);
-        if before.saturating_add(bytes) > TEXT_BYTES_MAX {
-            return Err(refused(format!("it makes more than {} MB of text", TEXT_BYTES_MAX >> 20)));
-        }
-        Ok(())
-    }
-
-    /// Counts the steps of a macro call after it ended.
-    pub fn macro_steps(&self, steps: u64) -> Result<(), Error> {
-        if self.macro_steps.fetch_add(steps, Ordering::Relaxed) + steps > MACRO_STEPS_MAX {
-            return Err(refused(format!(
-                "its macro calls take more than {} million steps",
-                MACRO_STEPS_MAX / 1_000_000
-            )));
-        }
-        Ok(())
-    }
-}
-
-fn refused(what: String) -> Error {
-    Refusal::new(what).hint("a loop or a macro in the template does more than it seems to").into()
-}
 
 /// Fails if a text of that length would be too much.
 pub(super) fn text(state: &State<'_, '_>, bytes: u64) -> Result<(), Error> {

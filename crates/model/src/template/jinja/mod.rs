@@ -23,6 +23,7 @@ mod relation_value;
 mod scope;
 mod table;
 mod trimming;
+mod used;
 
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Environment, Error, State};

@@ -11,10 +11,10 @@ use minijinja::value::{Object, Serde, Value};
 use minijinja::{Error, State};
 use serde_json::{Map, Value as Json};
 
-use super::limits::Used;
 use super::names::ProjectNames;
 use super::refusal::Refusal;
 use super::relation_value::RelationValue;
+use super::used::Used;
 use crate::graph::{Call, NodeId, Relation, TimeBatch};
 use crate::sql::KeyUse;
 use crate::template::{Answer, Asker, TemplateMessage, markup, overridden};
