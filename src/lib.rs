@@ -33,6 +33,7 @@ use std::ffi::OsString;
 
 use crate::report::log;
 use elt_base::cancel::Cancel;
+use elt_base::stack;
 
 /// Runs the program with its arguments (the first is its name); the exit code is 0, 1 or 2.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
@@ -57,7 +58,16 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     // not an error.
     let _ = ctrlc::set_handler(move || asked.request());
     let watched = log.and_then(|()| watchdog::start(&cancel, &console));
-    match watched.and_then(|()| command::run(&invocation, &console, &cancel)) {
+    let work = || match watched.as_ref() {
+        Ok(()) => command::run(&invocation, &console, &cancel),
+        Err(_) => Ok(true),
+    };
+    // Templates need a large stack.
+    let done = std::thread::scope(|scope| match stack::start(scope, &work) {
+        Ok(thread) => thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
+        Err(_) => work(),
+    });
+    match watched.and(done) {
         Ok(true) => 0,
         Ok(false) => 1,
         Err(error) => {

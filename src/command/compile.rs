@@ -21,7 +21,7 @@ pub fn run(common: &Common, options: &BuildOptions, console: &Console) -> Result
     let catalog = workspace::catalog(session.as_ref())?;
     // If nothing has ever been built, templates query an empty database.
     let empty = match session {
-        None => Some(Warehouse::in_memory(&graph.root, &graph.database, Some(&reach))?.session()?),
+        None => Some(Warehouse::in_memory_within(&graph.root, &graph.database, Some(&reach))?.session()?),
         Some(_) => None,
     };
     let host = session.as_ref().or(empty.as_ref()).map(|session| SessionHost::reading(session, console));

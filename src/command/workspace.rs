@@ -11,7 +11,9 @@ use crate::messages;
 use crate::report::{Console, artifacts};
 use elt_base::error::Result;
 use elt_model::{CompiledSql, Compiler, EarlierArtifacts, Invocation, Origin, SelectedNodes, SelectionRequest};
-use elt_project::{DBT_PROJECT_FILE, Environment, PROFILES_FILE, Paths, Project, ProjectFile, Target, Wanted};
+use elt_project::{
+    DBT_PROJECT_FILE, Environment, ExportPlace, PROFILES_FILE, Paths, Project, ProjectFile, Target, Wanted,
+};
 use elt_warehouse::{Catalog, Options, Reach, Session, Warehouse};
 
 use super::{Common, Selection};
@@ -131,10 +133,13 @@ impl Workspace {
     }
 
     /// The files that a command that only reads may read: the landing, because raw tables can be views over its
-    /// segments, and the files that sources name.
+    /// segments, the files that sources name, and those that the export writes.
     pub fn reach(&self) -> Reach {
         let root = &self.project.profiles.root;
         let mut reach = Reach { folders: vec![self.target().landing.clone()], files: Vec::new() };
+        if let Some(ExportPlace::Files { path, .. }) = self.target().export.as_ref().map(|export| &export.place) {
+            reach.folders.push(path.clone());
+        }
         let locations = self.graph.nodes().filter_map(|node| match &node.origin {
             Origin::External(sql) => Some(sql),
             _ => None,

@@ -57,7 +57,7 @@ impl Binder for InMemory {
 
 /// An empty database to bind queries in. `reach`: the files that queries may read, in a command that only reads.
 fn in_memory(graph: &Compiler, reach: Option<&Reach>) -> Result<InMemory> {
-    let database = Warehouse::in_memory(&graph.root, &graph.database, reach)?;
+    let database = Warehouse::in_memory_within(&graph.root, &graph.database, reach)?;
     let session = database.session()?;
     super::keys::prepare(&session)?;
     Ok(InMemory { only_reads: reach.is_some(), ..InMemory::new(database, session) })

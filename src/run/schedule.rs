@@ -5,6 +5,7 @@
 use parking_lot::{Condvar, Mutex};
 
 use elt_base::cancel::Cancel;
+use elt_base::stack;
 
 /// How a step ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,9 +102,8 @@ pub fn run<W, S: Fn() -> W + Sync>(
         }
     };
     std::thread::scope(|scope| {
-        for _ in 1..threads.min(needs.len()) {
-            scope.spawn(one_thread);
-        }
+        // If the system refuses another thread, the work is done by fewer.
+        let _ = (1..threads.min(needs.len())).try_for_each(|_| stack::start(scope, &one_thread).map(drop));
         one_thread();
     });
     let state = lock();

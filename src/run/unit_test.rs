@@ -59,7 +59,7 @@ impl UnitTests {
         macros: &[String],
         cancel: &Cancel,
     ) -> Result<Self> {
-        let database = Warehouse::in_memory(&graph.root, &graph.database, None)?;
+        let database = Warehouse::in_memory(&graph.root, &graph.database)?;
         let session = database.session()?;
         // No ids are assigned: in a unit test every surrogate key is NULL.
         super::keys::prepare(&session)?;

@@ -6,6 +6,7 @@
 //! - `sql_error`: DuckDB's error for a statement that failed, parsed.
 //! - `sql_text`: SQL that is safe to log, without its literals.
 //! - `names`: names that a database or a file system treats as one name.
+//! - `stack`: threads for templates.
 //! - `private`: files and folders that others cannot read.
 //! - `values`: whether messages may quote values of rows.
 //! - `wait`: the servers that the program waits for.
@@ -30,6 +31,7 @@ pub mod schema;
 pub mod secret;
 pub mod sql_error;
 pub mod sql_text;
+pub mod stack;
 pub mod stored;
 pub mod values;
 pub mod wait;

@@ -257,8 +257,13 @@ fn resolve_one(relation: &Relation, all: &[Relation], known: &[Table], on_hazard
     for declared in &contract.columns {
         let sets_something =
             declared.target_type.is_some() || declared.default.is_some() || declared.on_hazard.is_some();
-        if sets_something && column_name(relation, &declared.name).is_none() {
-            let near = nearest(&declared.name, relation.columns.iter().map(|(name, _)| name.as_str()));
+        if !sets_something || column_name(relation, &declared.name).is_some() {
+            continue;
+        }
+        // A column that left the model may still be described. A misspelt name, or a path to a field, never has an effect.
+        let near = nearest(&declared.name, relation.columns.iter().map(|(name, _)| name.as_str()));
+        let is_misspelt = near.is_some_and(|near| near.chars().count().abs_diff(declared.name.chars().count()) <= 1);
+        if is_misspelt || declared.name.contains(['.', '[']) {
             let error = messages::export_no_such_column(&relation.name, &declared.name, near);
             errors.push(error.at_maybe(declared.place.clone()));
         }

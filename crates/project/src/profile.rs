@@ -10,8 +10,9 @@ use serde_json::{Map, Value};
 use super::export_profile::ExportProfile;
 use super::folder_defaults::{Defaults, RunHook};
 use super::paths::Paths;
-use super::target_part::MissingVariable;
+use super::target_part::{MissingVariable, TargetPart};
 use elt_base::digest::sha256;
+use elt_base::error::{Error, Result};
 use elt_base::secret::Secret;
 
 /// The project's settings, and the target it runs with: all of `profiles.toml`, or the equivalent keys of
@@ -83,6 +84,18 @@ pub struct Target {
     pub settings: Vec<(String, String)>,
     /// Environment variables of sources and of the export that are not set. Their text is unchanged in the values.
     pub missing: Vec<MissingVariable>,
+}
+
+impl Target {
+    /// Fails if a variable of one of these parts is not set. Reports all such variables.
+    pub fn require(&self, parts: &[TargetPart<'_>]) -> Result<()> {
+        let is_needed = |missing: &&MissingVariable| match missing.source.as_deref() {
+            Some(source) => parts.contains(&TargetPart::Source(source)),
+            None => parts.contains(&TargetPart::Export),
+        };
+        let errors = self.missing.iter().filter(is_needed).map(MissingVariable::error).collect();
+        Error::many(errors).map_or(Ok(()), Err)
+    }
 }
 
 /// The place of a source's collections.

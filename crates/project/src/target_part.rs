@@ -2,9 +2,8 @@
 //!
 //! A command that does not use a part works without its variables.
 
-use super::profile::Target;
 use crate::messages;
-use elt_base::error::{Error, Place, Result};
+use elt_base::error::{Error, Place};
 
 /// A part of a target that only some commands need.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,17 +27,5 @@ pub struct MissingVariable {
 impl MissingVariable {
     pub(super) fn error(&self) -> Error {
         messages::unset_variable(&self.name, self.known.iter().map(String::as_str), self.place.clone())
-    }
-}
-
-impl Target {
-    /// Fails if a variable of one of these parts is not set. Reports all such variables.
-    pub fn require(&self, parts: &[TargetPart<'_>]) -> Result<()> {
-        let is_needed = |missing: &&MissingVariable| match missing.source.as_deref() {
-            Some(source) => parts.contains(&TargetPart::Source(source)),
-            None => parts.contains(&TargetPart::Export),
-        };
-        let errors = self.missing.iter().filter(is_needed).map(MissingVariable::error).collect();
-        Error::many(errors).map_or(Ok(()), Err)
     }
 }

@@ -168,9 +168,13 @@ impl Warehouse {
         }))
     }
 
-    /// An empty database of this name in memory. Relative paths in SQL begin at `folder`. `reach`: the files that SQL
-    /// may read; None allows all.
-    pub fn in_memory(folder: &Path, database: &str, reach: Option<&Reach>) -> Result<Self> {
+    /// An empty database of this name in memory. Relative paths in SQL begin at `folder`.
+    pub fn in_memory(folder: &Path, database: &str) -> Result<Self> {
+        Self::in_memory_within(folder, database, None)
+    }
+
+    /// Like `in_memory`, but SQL may read only these files, and writes none. None allows all.
+    pub fn in_memory_within(folder: &Path, database: &str, reach: Option<&Reach>) -> Result<Self> {
         let database = Some(database.to_owned()).filter(|name| !name.is_empty());
         let options = Options { threads: Some(1), folder: Some(folder.to_owned()), database, ..Options::default() };
         let root = config(&options).and_then(|config| {

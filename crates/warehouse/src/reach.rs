@@ -85,7 +85,7 @@ mod tests {
             std::fs::write(path, "a\n1\n").expect("written");
         }
         let reach = Reach { folders: Vec::new(), files: vec![declared.clone()] };
-        let database = Warehouse::in_memory(folder.path(), "w", Some(&reach)).expect("opened");
+        let database = Warehouse::in_memory_within(folder.path(), "w", Some(&reach)).expect("opened");
         let session = database.session().expect("a session");
         let run = |sql: &str| session.only_reads(sql).and_then(|()| session.rows(sql));
         assert_eq!(run("from 'declared.csv'"), Ok(vec![vec![Some("1".to_owned())]]));

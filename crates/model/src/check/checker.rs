@@ -217,6 +217,13 @@ impl Checker<'_> {
                 self.checked.columns.insert(node.id, columns);
             }
             Err(error) => {
+                let mut error = error;
+                if error.kind.eq_ignore_ascii_case("permission") {
+                    // A source may read its own files, so they do not exist.
+                    error.kind = "IO".into();
+                    error.message =
+                        format!("no files found that match the pattern `{}`", node.read_as().trim_matches('\''));
+                }
                 let place = key_in_yaml(&node.place(), "external_location");
                 self.fail(node, &error, vec![place.unwrap_or_else(|| node.place())]);
             }

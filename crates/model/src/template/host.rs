@@ -9,6 +9,7 @@ use chrono::{NaiveDate, NaiveDateTime, NaiveTime};
 
 use elt_base::error::Error;
 use elt_base::sql_error::SqlError;
+use elt_base::stack;
 
 /// Answers `run_query`, `statement` and the adapter's calls, and receives the lines of `log` and `print`.
 pub trait Host {
@@ -97,22 +98,23 @@ impl Asker {
 /// # Errors
 /// The system cannot start a thread.
 pub(crate) fn with_host<T: Send>(host: &dyn Host, render: impl FnOnce(Asker) -> T + Send) -> Result<T, std::io::Error> {
-    /// The stack is as large as the main thread's, because macros may call each other deeply.
-    const STACK_BYTES: usize = 8 << 20;
     let (sender, receiver) = channel();
-    std::thread::scope(|scope| {
-        let work = move || {
-            let done = sender.clone();
-            let rendered = render(Asker(Mutex::new(sender)));
-            // The sender is closed explicitly, because a value that outlives the rendering may still contain the other
-            // sender.
-            let _ = done.send(HostRequest::Done);
-            rendered
-        };
-        let rendering = std::thread::Builder::new().stack_size(STACK_BYTES).spawn_scoped(scope, work)?;
+    let once = Mutex::new(Some((render, sender)));
+    let work = || {
+        let (render, sender) = once.lock().unwrap_or_else(PoisonError::into_inner).take()?;
+        let done = sender.clone();
+        let rendered = render(Asker(Mutex::new(sender)));
+        // The sender is closed explicitly, because a value that outlives the rendering may still contain the other
+        // sender.
+        let _ = done.send(HostRequest::Done);
+        Some(rendered)
+    };
+    let rendered = std::thread::scope(|scope| {
+        let rendering = stack::start(scope, &work)?;
         answer(host, &receiver);
-        Ok(rendering.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
-    })
+        Ok::<_, std::io::Error>(rendering.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+    })?;
+    rendered.ok_or_else(|| std::io::ErrorKind::Other.into())
 }
 
 fn answer(host: &dyn Host, requests: &Receiver<HostRequest>) {

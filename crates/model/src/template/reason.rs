@@ -32,6 +32,7 @@ pub(super) fn reason(error: &minijinja::Error) -> String {
             Some(name) => format!("`{name}` is undefined"),
             None => detail.to_owned(),
         },
+        ErrorKind::OutOfFuel => format!("it does not end within {} million steps", super::jinja::STEPS_MAX / 1_000_000),
         ErrorKind::TemplateNotFound => "`import`, `include` and `extends` are not supported".to_owned(),
         ErrorKind::UndefinedError if !detail.is_empty() => detail.to_owned(),
         ErrorKind::InvalidOperation | ErrorKind::SyntaxError if !detail.is_empty() => detail.to_owned(),

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use minijinja::value::{Enumerator, Object, ObjectRepr, Tuple, Value, ValueKind, from_args};
 use minijinja::{Environment, Error, ErrorKind, State};
 
+use super::limits;
 use super::refusal::Refusal;
 use super::scope::lock;
 use crate::template::markup::{LIST, MAP};
@@ -23,7 +24,12 @@ pub(super) fn list(value: &Value) -> Result<Value, Error> {
     let values = match value.kind() {
         ValueKind::Undefined | ValueKind::None => Vec::new(),
         ValueKind::String => value.as_str().unwrap_or_default().chars().map(|c| Value::from(c.to_string())).collect(),
-        _ => value.try_iter()?.collect(),
+        _ => {
+            limits::items(value.len().unwrap_or(0))?;
+            let values: Vec<Value> = value.try_iter()?.take(limits::ITEMS_MAX + 1).collect();
+            limits::items(values.len())?;
+            values
+        }
     };
     Ok(Value::from_object(List(Mutex::new(values))))
 }
@@ -69,17 +75,23 @@ impl Object for List {
         match method {
             "append" => {
                 let (value,): (Value,) = from_args(args)?;
+                not_within(self, &value)?;
                 lock(&self.0).push(value);
                 none
             }
             "extend" => {
                 let (more,): (Value,) = from_args(args)?;
-                let more: Vec<Value> = more.try_iter()?.collect();
-                lock(&self.0).extend(more);
+                limits::items(more.len().unwrap_or(0).saturating_add(lock(&self.0).len()))?;
+                let more: Vec<Value> = more.try_iter()?.take(limits::ITEMS_MAX + 1).collect();
+                more.iter().try_for_each(|value| not_within(self, value))?;
+                let mut values = lock(&self.0);
+                limits::items(values.len() + more.len())?;
+                values.extend(more);
                 none
             }
             "insert" => {
                 let (index, value): (i64, Value) = from_args(args)?;
+                not_within(self, &value)?;
                 let mut values = lock(&self.0);
                 let at = position(index, values.len()).min(values.len());
                 values.insert(at, value);
@@ -136,6 +148,34 @@ impl Object for List {
 #[derive(Debug)]
 struct Dict(Mutex<Vec<(Value, Value)>>);
 
+/// Fails if `value` is the container, or contains it, or is nested too deeply: it must not become one of its items.
+fn not_within<T: Object + 'static>(container: &Arc<T>, value: &Value) -> Result<(), Error> {
+    limits::depth(value)?;
+    let own = Arc::as_ptr(container).cast::<()>();
+    let mut open = vec![value.clone()];
+    let mut visited = 0;
+    while let Some(value) = open.pop() {
+        visited += 1;
+        limits::items(visited)?;
+        let is_own =
+            value.downcast_object::<T>().is_some_and(|inner| std::ptr::eq(Arc::as_ptr(&inner).cast::<()>(), own));
+        if is_own {
+            return Err(Refusal::new("a list or map cannot contain itself").hint("add a copy: `x.copy()`").into());
+        }
+        let is_map = value.kind() == ValueKind::Map;
+        if !is_map && value.kind() != ValueKind::Seq {
+            continue;
+        }
+        for key in value.try_iter()? {
+            let inner = if is_map { value.get_item(&key).unwrap_or_default() } else { key };
+            if matches!(inner.kind(), ValueKind::Seq | ValueKind::Map) {
+                open.push(inner);
+            }
+        }
+    }
+    Ok(())
+}
+
 impl Dict {
     fn put(&self, key: Value, value: Value) {
         let mut pairs = lock(&self.0);
@@ -166,6 +206,7 @@ impl Object for Dict {
                 for more in args {
                     for key in more.try_iter()? {
                         let value = more.get_item(&key)?;
+                        not_within(self, &value)?;
                         self.put(key, value);
                     }
                 }
@@ -177,6 +218,7 @@ impl Object for Dict {
                     return Ok(found);
                 }
                 let value = default.unwrap_or(none);
+                not_within(self, &value)?;
                 self.put(key, value.clone());
                 Ok(value)
             }

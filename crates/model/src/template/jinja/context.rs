@@ -10,6 +10,7 @@ use serde_json::Value as Json;
 
 use super::arguments::Arguments;
 use super::collections;
+use super::limits;
 use super::reference::{jinja_ref, jinja_source};
 use super::refusal::Refusal;
 use super::scope::{lock, scope};
@@ -83,14 +84,16 @@ fn refused(what: &str, cause: impl std::fmt::Display) -> Error {
     Refusal::new(format!("cannot be read or written as {what}: {cause}")).into()
 }
 
-fn to_json(value: Value, args: Rest<Value>, named: Kwargs) -> Result<Value, Error> {
+fn to_json(state: &State, value: Value, args: Rest<Value>, named: Kwargs) -> Result<Value, Error> {
     let arguments = Arguments::of("tojson", args, named);
+    limits::depth(&value)?;
     let Ok(json) = serde_json::to_value(&value) else {
         return arguments.get(0, "default").ok_or_else(|| refused("JSON", value.kind()));
     };
     let json = if arguments.flag(1, "sort_keys", false) { sorted(json) } else { json };
     let mut text = String::new();
     python_json(&json, &mut text);
+    limits::text(state, text.len() as u64)?;
     Ok(Value::from(text))
 }
 
@@ -148,6 +151,7 @@ fn from_json(text: Value, default: Option<Value>) -> Result<Value, Error> {
 
 fn to_yaml(value: Value, args: Rest<Value>, named: Kwargs) -> Result<Value, Error> {
     let arguments = Arguments::of("toyaml", args, named);
+    limits::depth(&value)?;
     let Ok(json) = serde_json::to_value(&value) else {
         return arguments.get(0, "default").ok_or_else(|| refused("YAML", value.kind()));
     };
@@ -257,6 +261,7 @@ fn modulo(state: &mut State, a: Value, b: Value) -> Result<Value, Error> {
     let Some(pattern) = a.as_str() else {
         return state.env().compile_expression("a % b")?.eval(context! { a, b });
     };
+    limits::filled(state, pattern, std::slice::from_ref(&b))?;
     let filled = if b.is_tuple() {
         format(FormatStyle::Printf, pattern, &b.try_iter()?.collect::<Vec<_>>())
     } else if b.kind() == ValueKind::Map {

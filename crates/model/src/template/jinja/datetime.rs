@@ -13,6 +13,7 @@ use minijinja::value::{DynObject, Kwargs, Object, ObjectRepr, Rest, Tuple, Value
 use minijinja::{Environment, Error, ErrorKind, State, context};
 
 use super::arguments::Arguments;
+use super::limits;
 use super::refusal::Refusal;
 use super::scope::scope;
 use crate::template::markup::{ADD, SUBTRACT};
@@ -23,6 +24,9 @@ pub(super) fn install(env: &mut Environment<'static>) {
 }
 
 fn calculate(state: &mut State, a: Value, b: Value, subtract: bool) -> Result<Value, Error> {
+    if !subtract && let Some(sum) = limits::add(state, &a, &b)? {
+        return Ok(sum);
+    }
     let sign = |span: Duration| if subtract { -span } else { span };
     let too_far = || Refusal::new("the date is outside the range of dates");
     match (a.downcast_object_ref::<DateTimeValue>(), b.downcast_object_ref::<DateTimeValue>()) {
@@ -41,7 +45,7 @@ fn calculate(state: &mut State, a: Value, b: Value, subtract: bool) -> Result<Va
     }
     if let (Some(Span(first)), Some(Span(second))) = (a.downcast_object_ref::<Span>(), b.downcast_object_ref::<Span>())
     {
-        return Ok(Span(*first + sign(*second)).into());
+        return Ok(Span(first.checked_add(&sign(*second)).ok_or_else(too_far)?).into());
     }
     let expression = if subtract { "a - b" } else { "a + b" };
     state.env().compile_expression(expression)?.eval(context! { a, b })

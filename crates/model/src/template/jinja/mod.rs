@@ -13,6 +13,7 @@ mod database;
 mod datetime;
 mod dbt;
 mod keys;
+mod limits;
 mod modules;
 mod names;
 mod project_macro;
@@ -22,6 +23,7 @@ mod relation_value;
 mod scope;
 mod table;
 mod trimming;
+mod used;
 
 use minijinja::value::{Value, ValueKind};
 use minijinja::{Environment, Error, State};
@@ -30,6 +32,7 @@ use crate::template::Invocation;
 use crate::template::markup::CHANGES;
 
 pub(crate) use dbt::{BUILT_IN_FILE, built_in_text};
+pub(crate) use limits::STEPS_MAX;
 pub(crate) use names::{ProjectNames, Referent};
 pub(crate) use project_macro::ProjectMacro;
 pub(crate) use refusal::Refusal;
@@ -54,6 +57,7 @@ pub(crate) fn install(
     datetime::install(env);
     dbt::install(env);
     keys::install(env);
+    limits::install(env);
     env.add_global("config", Value::from_object(config_object::ConfigObject));
     env.add_global("modules", modules::modules());
     env.add_global("target", target);
@@ -81,6 +85,18 @@ pub(crate) fn unknown_method(
             _ => "write the list as `[…]` or make it with `| list` to change it",
         };
         return Err(Refusal::new(format!("`{method}` does not work on this kind of value")).hint(hint).into());
+    }
+    let with_value: Vec<Value> = match method {
+        "replace" => std::iter::once(value.clone()).chain(args.iter().cloned()).collect(),
+        // The text on which the method is called joins the items.
+        "join" => args.iter().take(1).cloned().chain([value.clone()]).collect(),
+        _ => Vec::new(),
+    };
+    match method {
+        "replace" => limits::replace(state, &with_value)?,
+        "join" => limits::join(state, &with_value)?,
+        "format" => limits::filled(state, value.as_str().unwrap_or_default(), args)?,
+        _ => {}
     }
     match trimming::method(value, method, args) {
         Some(trimmed) => Ok(trimmed),

@@ -8,6 +8,7 @@ use regex::{Captures, Regex, RegexBuilder};
 
 use super::arguments::Arguments;
 use super::datetime;
+use super::limits;
 use super::refusal::Refusal;
 
 /// `modules`.
@@ -41,7 +42,7 @@ impl Object for Re {
         }))
     }
 
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
         let arguments = Arguments::read("re", args)?;
         if method == "escape" {
             return Ok(Value::from(regex::escape(&arguments.text(0, "pattern")?)));
@@ -58,7 +59,7 @@ impl Object for Re {
         if method == "compile" {
             return Ok(Value::from_object(pattern));
         }
-        pattern.apply(method, &arguments, 1)
+        pattern.apply(state, method, &arguments, 1)
     }
 }
 
@@ -88,7 +89,7 @@ impl RePattern {
         Ok(Self { text: text.to_owned(), flags, regex: build(text, flags)? })
     }
 
-    fn apply(&self, method: &str, arguments: &Arguments, at: usize) -> Result<Value, Error> {
+    fn apply(&self, state: &State<'_, '_>, method: &str, arguments: &Arguments, at: usize) -> Result<Value, Error> {
         let found =
             |captures: Option<Captures>| captures.map_or(Value::from(()), |found| Match::value(&self.regex, &found));
         let text = |index: usize| arguments.text(index, "string");
@@ -123,6 +124,8 @@ impl RePattern {
                 let replacement = replacement(&arguments.text(at, "repl")?);
                 let text = text(at + 1)?;
                 let most = arguments.get(at + 2, "count").and_then(|most| most.as_usize()).unwrap_or(0);
+                let count = self.regex.find_iter(&text).count() as u64;
+                limits::text(state, text.len() as u64 + count.saturating_mul(replacement.len() as u64))?;
                 Ok(Value::from(self.regex.replacen(&text, most, replacement.as_str()).into_owned()))
             }
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
@@ -173,8 +176,8 @@ impl Object for RePattern {
         (key.as_str()? == "pattern").then(|| Value::from(&self.text))
     }
 
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
-        self.apply(method, &Arguments::read("re", args)?, 0)
+    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+        self.apply(state, method, &Arguments::read("re", args)?, 0)
     }
 }
 
@@ -263,9 +266,9 @@ impl Object for Itertools {
             "product" => {
                 let mut all: Vec<Vec<Value>> = vec![Vec::new()];
                 for list in args {
-                    let values: Vec<Value> = list.try_iter()?.collect();
+                    let values: Vec<Value> = list.try_iter()?.take(limits::ITEMS_MAX + 1).collect();
+                    bounded(all.len().saturating_mul(values.len()))?;
                     all = all.iter().flat_map(|head| values.iter().map(|value| with(head, value))).collect();
-                    bounded(all.len())?;
                 }
                 Ok(tuples(all))
             }
@@ -274,6 +277,8 @@ impl Object for Itertools {
                 let is_ordered = method == "permutations";
                 let mut all: Vec<Vec<usize>> = vec![Vec::new()];
                 for _ in 0..size(last.first()) {
+                    // Each step makes at most this many, and looks at no more items.
+                    bounded(all.len().saturating_mul(values.len()))?;
                     let next = |head: &Vec<usize>| {
                         let from = if is_ordered { 0 } else { head.last().map_or(0, |last| last + 1) };
                         let free: Vec<usize> = (from..values.len()).filter(|index| !head.contains(index)).collect();
@@ -309,7 +314,8 @@ fn tuples(all: Vec<Vec<Value>>) -> Value {
 fn chained(lists: &[Value]) -> Result<Value, Error> {
     let mut all: Vec<Value> = Vec::new();
     for list in lists {
-        all.extend(list.try_iter()?);
+        all.extend(list.try_iter()?.take(limits::ITEMS_MAX + 1));
+        limits::items(all.len())?;
     }
     Ok(Value::from(all))
 }

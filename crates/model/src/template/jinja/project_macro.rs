@@ -45,7 +45,9 @@ impl Object for ProjectMacro {
             let mut captured = template.render_captured(Value::from_dyn_object(scope.clone()))?;
             captured.with_state_mut(|state| {
                 let args = with_rest(state, &inner, &args)?;
-                state.call_macro(&inner, &args)
+                let called = state.call_macro(&inner, &args);
+                scope.used.macro_steps(state.fuel_levels().map_or(0, |(consumed, _)| consumed))?;
+                called
             })
         });
         match called {

@@ -14,6 +14,7 @@ use serde_json::{Map, Value as Json};
 use super::names::ProjectNames;
 use super::refusal::Refusal;
 use super::relation_value::RelationValue;
+use super::used::Used;
 use crate::graph::{Call, NodeId, Relation, TimeBatch};
 use crate::sql::KeyUse;
 use crate::template::{Answer, Asker, TemplateMessage, markup, overridden};
@@ -73,6 +74,8 @@ pub(crate) struct RenderScope {
     pub results: Mutex<HashMap<String, Value>>,
     /// The time of the whole rendering, so that it can be repeated.
     pub now: DateTime<Utc>,
+    /// What the rendering has used of its limits.
+    pub used: Used,
     replayed: AtomicUsize,
 }
 
@@ -149,6 +152,7 @@ impl RenderScope {
             results: Mutex::default(),
             now: setting.now.unwrap_or_else(Utc::now),
             setting,
+            used: Used::default(),
             replayed: AtomicUsize::new(0),
         }
     }

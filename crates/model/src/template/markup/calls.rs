@@ -14,7 +14,12 @@ pub(crate) const CHANGES: [&str; 8] =
 /// The function for a rewritten `%`.
 pub(crate) const MODULO: &str = "__modulo";
 
-/// The functions for rewritten `+`, `-` and `%`.
+/// The functions for rewritten `~` and `*`.
+pub(crate) const CONCAT: &str = "__concat";
+
+pub(crate) const MULTIPLY: &str = "__multiply";
+
+/// The functions for rewritten `+` and `-`.
 pub(crate) const ADD: &str = "__add";
 
 pub(crate) const SUBTRACT: &str = "__subtract";

@@ -4,14 +4,14 @@
 //! Jinja's precedences. Does not change an expression that it does not understand, so that the engine reports the
 //! error.
 
-use super::calls::{ADD, LIST, MAP, MODULO, SUBTRACT};
+use super::calls::{ADD, CONCAT, LIST, MAP, MODULO, MULTIPLY, SUBTRACT};
 
-/// The expressions to rewrite in addition to `%`, which is always rewritten.
+/// The expressions to rewrite in addition to `%`, `~`, `*` and `+`, which are always rewritten.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Rewrite {
     /// Literals become lists and maps that can be changed.
     pub literals: bool,
-    /// The operands of `+` and `-` may be dates.
+    /// The operands of `-` may be dates.
     pub dates: bool,
 }
 
@@ -26,7 +26,7 @@ pub(super) struct Edit {
 /// The changes to the inside of a tag, in order.
 pub(super) fn edits(inner: &str, rewrite: Rewrite) -> Vec<Edit> {
     let has = |characters: &[char]| inner.contains(characters);
-    let is_worth = has(&['%']) || rewrite.literals && has(&['[', '{']) || rewrite.dates && has(&['+', '-']);
+    let is_worth = has(&['%', '~', '*', '+']) || rewrite.literals && has(&['[', '{']) || rewrite.dates && has(&['-']);
     if !is_worth {
         return Vec::new();
     }
@@ -168,7 +168,9 @@ impl<'a> TokenReader<'a> {
             }
             let function = match operator.text {
                 "%" => MODULO,
-                "+" if self.rewrite.dates => ADD,
+                "~" => CONCAT,
+                "*" => MULTIPLY,
+                "+" => ADD,
                 "-" if self.rewrite.dates => SUBTRACT,
                 _ => continue,
             };
@@ -266,12 +268,12 @@ mod tests {
     fn operators_become_calls() {
         let all = Rewrite { literals: true, dates: true };
         let none = Rewrite::default();
-        check("a + b", none, "a + b");
+        check("a + b", none, "__add(a , b)");
         check("'%s' % x", none, "__modulo('%s' , x)");
-        check("'%s' % (a, b) ~ c", none, "__modulo('%s' , (a, b)) ~ c");
-        check("a ~ '%s' % x | upper", none, "a ~ __modulo('%s' , x | upper)");
+        check("'%s' % (a, b) ~ c", none, "__concat(__modulo('%s' , (a, b)) , c)");
+        check("a ~ '%s' % x | upper", none, "__concat(a , __modulo('%s' , x | upper))");
         check("loop.index % 2 == 0", none, "__modulo(loop.index , 2) == 0");
-        check("a * b % c", none, "__modulo(a * b , c)");
+        check("a * b % c", none, "__modulo(__multiply(a , b) , c)");
         check("f(a % 2, b='%d' % 3)", none, "f(__modulo(a , 2), b=__modulo('%d' , 3))");
         check("a + b - c", all, "__subtract(__add(a , b) , c)");
         check("(a + b) % c", all, "__modulo((__add(a , b)) , c)");
@@ -279,7 +281,7 @@ mod tests {
         check("if x - y > 3", all, "if __subtract(x , y) > 3");
         check("set x = [1, [2]]", all, "set x = __list([1, __list([2])])");
         check("set x = {'a': [1]}", all, "set x = __map({'a': __list([1])})");
-        check("x[1] + y['a']", none, "x[1] + y['a']");
+        check("x[1] + y['a']", none, "__add(x[1] , y['a'])");
         check("x[1:-1]", all, "x[1:-1]");
         check("for a in [1] if a % 2", all, "for a in __list([1]) if __modulo(a , 2)");
         check("['%s' % a]", all, "__list([__modulo('%s' , a)])");

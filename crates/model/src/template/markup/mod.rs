@@ -10,7 +10,7 @@ mod expression;
 use std::borrow::Cow;
 use std::ops::Range;
 
-pub(crate) use calls::{ADD, CHANGES, DATE_WORDS, LIST, MAP, MODULO, SUBTRACT};
+pub(crate) use calls::{ADD, CHANGES, CONCAT, DATE_WORDS, LIST, MAP, MODULO, MULTIPLY, SUBTRACT};
 pub(crate) use expression::Rewrite;
 
 /// Opens and closes a marker; the segment's number is between them. These are private-use characters, which no SQL

@@ -1,0 +1,2 @@
+{% set l = [] %}
+{% do l.append(l) %}{{ l }}

@@ -1,0 +1,2 @@
+{% set d = {} %}{% set e = [d] %}
+{% do d.update({"e": e}) %}{{ d | tojson }}

@@ -1,0 +1,2 @@
+{% set ns = namespace() %}{% set ns.me = [ns] %}
+{{ ns.me | sort }}

@@ -1,0 +1,1 @@
+{{ modules.itertools.product(range(100000), range(100000)) | list | length }}
