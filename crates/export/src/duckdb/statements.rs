@@ -228,9 +228,9 @@ impl DuckdbTable {
         let columns = self.columns.iter().map(|(name, _)| MergeColumn {
             name: name.clone(),
             is_key: key.contains(name),
-            cast: String::new(),
-            compared: ("", ""),
-            spelled: None,
+            cast: self.collations.get(name).map(|name| format!(" collate {name}")).unwrap_or_default(),
+            compared: if self.collations.contains_key(name) { ("encode(", ")") } else { ("", "") },
+            spelled: (key.contains(name) && self.collations.contains_key(name)).then_some(("encode(", ")")),
             exists: true,
         });
         Merge {
@@ -248,8 +248,14 @@ impl DuckdbTable {
     /// that differ from the target's.
     pub fn collect(&self, rows: &str, is_compared: bool) -> String {
         let differs = if is_compared {
-            let columns = self.columns.iter().map(|(name, _)| name);
-            let any = each(columns, " or ", |name| format!("new.{name} is distinct from old.{name}"));
+            let differs = self.columns.iter().map(|(name, _)| {
+                let of = |row: &str| match self.collations.contains_key(name) {
+                    true => format!("encode({row}.{})", quote(name)),
+                    false => format!("{row}.{}", quote(name)),
+                };
+                format!("{} is distinct from {}", of("new"), of("old"))
+            });
+            let any = differs.collect::<Vec<_>>().join(" or ");
             format!(" where old._elt_is_there is null or {any}")
         } else {
             String::new()

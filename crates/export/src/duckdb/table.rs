@@ -2,14 +2,14 @@
 //!
 //! Reads the file's catalog through the engine; changes nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::changes::Engine;
 use crate::contract::Table;
 use crate::messages;
 use crate::target::keeps_others;
 use elt_base::error::{Error, Result};
-use elt_base::schema::literal;
+use elt_base::schema::{literal, quote};
 use elt_project::{ExportPolicy, OnContractChange};
 
 /// The name that the file is attached as.
@@ -39,6 +39,8 @@ pub struct DuckdbTable {
     pub their_indexes: Vec<String>,
     /// Rows of others stay.
     pub keeps_others: bool,
+    /// The collations of existing columns, by the file's names: they may hold different texts equal.
+    pub collations: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -91,6 +93,7 @@ pub fn resolve(
         comments_text: String::new(),
         their_indexes: Vec::new(),
         keeps_others: false,
+        collations: BTreeMap::new(),
     };
     target.definition = target.define();
     target.comments_text = target.comments().join(";\n");
@@ -143,6 +146,8 @@ pub fn resolve(
                     (*name, *sql_type) = (there.name.clone(), there.sql_type.clone());
                 }
             }
+            let sql = engine(&format!("select sql from duckdb_tables() where {}", is_named("table_name")))?;
+            target.collations = collations(&sql.into_iter().flatten().flatten().collect::<String>(), &target.columns);
             target.step = TableStep::Nothing;
             target.is_known = recorded.is_some_and(|recorded| recorded.definition == target.definition);
             if !target.is_known && !target.others.is_empty() {
@@ -157,6 +162,17 @@ pub fn resolve(
         }
     }
     Ok(target)
+}
+
+/// The collations of a table's columns, from the statement that creates it: no function of DuckDB returns them.
+fn collations(sql: &str, columns: &[(String, String)]) -> BTreeMap<String, String> {
+    let of = |(name, _): &(String, String)| {
+        let marks = [format!("{} VARCHAR COLLATE ", quote(name)), format!("{name} VARCHAR COLLATE ")];
+        let (_, rest) = marks.iter().find_map(|mark| sql.split_once(mark.as_str()))?;
+        let collation = rest.split([' ', ',', ')']).next().filter(|collation| !collation.is_empty())?;
+        Some((name.clone(), collation.to_owned()))
+    };
+    columns.iter().filter_map(of).collect()
 }
 
 /// Decides what a table that elt created keeps, if it may be created again.
@@ -296,7 +312,16 @@ fn recorded(target: &DuckdbTable, engine: &Engine<'_>) -> Result<Option<Recorded
 
 #[cfg(test)]
 mod tests {
-    use super::holds;
+    use super::{collations, holds};
+
+    #[test]
+    fn finds_collations() {
+        let columns = ["a", "b b", "c"].map(|name| (name.to_owned(), "VARCHAR".to_owned()));
+        let sql =
+            "CREATE TABLE t(a VARCHAR COLLATE nocase PRIMARY KEY, \"b b\" VARCHAR COLLATE de.noaccent, c VARCHAR);";
+        let found: Vec<_> = collations(sql, &columns).into_values().collect();
+        assert_eq!(found, ["nocase", "de.noaccent"]);
+    }
 
     #[track_caller]
     fn check(wide: &str, narrow: &str, expected: bool) {

@@ -49,7 +49,7 @@ impl SqlTransaction for PostgresTableTransaction<'_> {
             Err(error) => error,
         };
         let error = self.failed(during, &refusal);
-        if !refusal.code().is_some_and(|code| code.code() == "23505") {
+        if refusal.code().is_none_or(|code| code.code() != "23505") {
             return Err(error);
         }
         main.batch_execute("rollback to savepoint elt; release savepoint elt")

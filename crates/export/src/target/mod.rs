@@ -29,3 +29,4 @@ pub use open_publication::OpenPublication;
 pub use owned::keeps_others;
 pub use record::{PublicationRecord, TOOL};
 pub use steps::{Answer, Applying, Opened, Staged, Staging, Work};
+pub use writing::refuse_equal_keys;
