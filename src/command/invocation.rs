@@ -224,39 +224,3 @@ pub enum QuarantineAction {
     },
     Retry,
 }
-
-impl Command {
-    /// Whether the command stops by itself after Ctrl-C, because it must finish or undo something first.
-    pub fn observes_cancel(&self) -> bool {
-        match self {
-            Self::Extract(_)
-            | Self::Run(_)
-            | Self::Seed(_)
-            | Self::Snapshot(_)
-            | Self::Test(_)
-            | Self::Build(_)
-            | Self::Export(_)
-            | Self::Apply(_)
-            | Self::Retry(_)
-            | Self::Quarantine(_)
-            | Self::Clone(_) => true,
-            Self::Init { .. }
-            | Self::Debug
-            | Self::Generate(_)
-            | Self::Plan(_)
-            | Self::Ddl(_)
-            | Self::SourceFreshness(_)
-            | Self::Ls(_)
-            | Self::Parse
-            | Self::Schema(_)
-            | Self::Lineage(_)
-            | Self::Check(_)
-            | Self::Show(_)
-            | Self::State(_)
-            | Self::Keys(_)
-            | Self::Compile(_)
-            | Self::RunOperation(_)
-            | Self::Clean => false,
-        }
-    }
-}

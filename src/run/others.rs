@@ -34,7 +34,7 @@ impl Publish<'_> {
             if table.key.is_empty() {
                 let is_known = snapshot_columns(session, delta)?.iter().any(|name| name == "_elt_rows");
                 let published = match is_known {
-                    true => session.count(&delta.published_rows())? as u64,
+                    true => session.count(&delta.published_rows())?,
                     false => 0,
                 };
                 if others.there != published {

@@ -247,10 +247,14 @@ impl DuckdbTable {
         let columns = self.columns.iter().map(|(name, sql_type)| MergeColumn {
             name: name.clone(),
             is_key: key.contains(name),
-            cast: String::new(),
-            // 0 equals -0.
-            compared: ("", if matches!(sql_type.as_str(), "FLOAT" | "DOUBLE") { "::VARCHAR" } else { "" }),
-            spelled: None,
+            cast: self.collations.get(name).map(|name| format!(" collate {name}")).unwrap_or_default(),
+            compared: match sql_type.as_str() {
+                // 0 equals -0.
+                "FLOAT" | "DOUBLE" => ("", "::VARCHAR"),
+                _ if self.collations.contains_key(name) => ("encode(", ")"),
+                _ => ("", ""),
+            },
+            spelled: (key.contains(name) && self.collations.contains_key(name)).then_some(("encode(", ")")),
             exists: true,
         });
         Merge {
@@ -270,11 +274,16 @@ impl DuckdbTable {
     pub fn collect(&self, rows: &str, is_compared: bool) -> String {
         let differs = if is_compared {
             let differs = |(name, sql_type): &(String, String)| {
-                let name = quote(name);
-                let differs = format!("new.{name} is distinct from old.{name}");
+                let is_collated = self.collations.contains_key(name);
+                let of = |row: &str| match is_collated {
+                    true => format!("encode({row}.{})", quote(name)),
+                    false => format!("{row}.{}", quote(name)),
+                };
+                let (new, old) = (of("new"), of("old"));
+                let differs = format!("{new} is distinct from {old}");
                 // 0 equals -0, in lists as well.
                 match has_word(sql_type, "FLOAT") || has_word(sql_type, "DOUBLE") {
-                    true => format!("{differs} or new.{name}::VARCHAR is distinct from old.{name}::VARCHAR"),
+                    true => format!("{differs} or {new}::VARCHAR is distinct from {old}::VARCHAR"),
                     false => differs,
                 }
             };

@@ -42,6 +42,8 @@ pub struct DuckdbTable {
     pub their_indexes: Vec<String>,
     /// Rows of others stay.
     pub keeps_others: bool,
+    /// The collations of existing columns, by the file's names: they may hold different texts equal.
+    pub collations: BTreeMap<String, String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -102,6 +104,7 @@ pub fn resolve(
         comments_text: String::new(),
         their_indexes: Vec::new(),
         keeps_others: false,
+        collations: BTreeMap::new(),
     };
     let recorded = if has_record { recorded(&target, engine)? } else { None };
     name_indexes(&mut target, recorded.as_ref(), indexes);
@@ -155,6 +158,8 @@ pub fn resolve(
                     (*name, *sql_type) = (there.name.clone(), there.sql_type.clone());
                 }
             }
+            let sql = engine(&format!("select sql from duckdb_tables() where {}", is_named("table_name")))?;
+            target.collations = collations(&sql.into_iter().flatten().flatten().collect::<String>(), &target.columns);
             target.step = TableStep::Nothing;
             target.is_known = recorded.is_some_and(|recorded| recorded.definition == target.definition);
             if !target.is_known && !target.others.is_empty() {
@@ -187,6 +192,17 @@ fn name_indexes(target: &mut DuckdbTable, recorded: Option<&RecordedDuckdbTable>
         indexes.insert(place(&name), target.name.clone());
         target.index_names.insert(index.columns.clone(), name);
     }
+}
+
+/// The collations of a table's columns, from the statement that creates it: no function of DuckDB returns them.
+fn collations(sql: &str, columns: &[(String, String)]) -> BTreeMap<String, String> {
+    let of = |(name, _): &(String, String)| {
+        let marks = [format!("{} VARCHAR COLLATE ", quote(name)), format!("{name} VARCHAR COLLATE ")];
+        let (_, rest) = marks.iter().find_map(|mark| sql.split_once(mark.as_str()))?;
+        let collation = rest.split([' ', ',', ')']).next().filter(|collation| !collation.is_empty())?;
+        Some((name.clone(), collation.to_owned()))
+    };
+    columns.iter().filter_map(of).collect()
 }
 
 /// Decides what a table that elt created keeps, if it may be created again.
@@ -326,7 +342,16 @@ fn recorded(target: &DuckdbTable, engine: &Engine<'_>) -> Result<Option<Recorded
 
 #[cfg(test)]
 mod tests {
-    use super::holds;
+    use super::{collations, holds};
+
+    #[test]
+    fn finds_collations() {
+        let columns = ["a", "b b", "c"].map(|name| (name.to_owned(), "VARCHAR".to_owned()));
+        let sql =
+            "CREATE TABLE t(a VARCHAR COLLATE nocase PRIMARY KEY, \"b b\" VARCHAR COLLATE de.noaccent, c VARCHAR);";
+        let found: Vec<_> = collations(sql, &columns).into_values().collect();
+        assert_eq!(found, ["nocase", "de.noaccent"]);
+    }
 
     #[track_caller]
     fn check(wide: &str, narrow: &str, expected: bool) {

@@ -18,7 +18,8 @@ use crate::messages;
 use crate::others::Others;
 use crate::publication::{Counts, Coverage};
 use crate::target::{
-    Answer, Applying, OpenPublication, Opened, PublicationRecord, Staged, Staging, TOOL, UniqueSet, Work, refuse_twins,
+    Answer, Applying, OpenPublication, Opened, PublicationRecord, Staged, Staging, TOOL, UniqueSet, Work,
+    refuse_equal_keys, refuse_twins,
 };
 use elt_base::cancel::Cancel;
 use elt_base::error::{Error, Result};
@@ -157,6 +158,13 @@ impl<'a> DuckdbPublication<'a> {
     /// Puts new and changed rows in place; returns how many of both.
     fn put(&self, table: &DuckdbTable, staged: &StagedQueries) -> Result<(u64, u64)> {
         let label = Some(table.table.label.as_str());
+        if !table.collations.is_empty() {
+            let merge = table.comparison(&staged.queries, staged.coverage);
+            let keeps_fresh = table.keeps_others && table.table.on_conflict == OnConflict::Keep;
+            refuse_equal_keys(&merge, CAPABILITIES.called, &table.table.label, keeps_fresh, &mut |sql| {
+                self.run("comparing", label, sql)
+            })?;
+        }
         let is_delta = staged.coverage == Coverage::Delta;
         self.run("comparing", label, &table.collect(&staged.queries.rows, !is_delta))?;
         let is_kept = table.keeps_others && table.table.on_conflict == OnConflict::Keep;

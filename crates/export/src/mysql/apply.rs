@@ -120,7 +120,7 @@ impl MysqlPublication {
     }
 
     /// Database and name of a table.
-    fn name(&self, index: usize) -> (String, String) {
+    pub(super) fn name(&self, index: usize) -> (String, String) {
         (self.tables[index].database.clone(), self.tables[index].name.clone())
     }
 

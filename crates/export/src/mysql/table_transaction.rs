@@ -45,9 +45,18 @@ impl SqlTransaction for MysqlTableTransaction<'_> {
     fn rewrite(&mut self, merge: &Merge<'_>, which: Which, condition: &str) -> Result<Option<u64>> {
         const DURING: &str = "moving unique values in";
         const MOVED: &str = "`_elt_moved`";
-        if self.publication.others_act() {
+        let publication = self.publication;
+        let (name, table) = (publication.name(self.index), &publication.tables[self.index]);
+        let moves_referenced =
+            publication.catalog.foreign_keys.iter().any(|key| {
+                key.acts && key.to == name && !key.to_columns.iter().all(|column| table.key.contains(column))
+            });
+        if moves_referenced {
             return Ok(None);
         }
+        // The keys stay, so no foreign key may act.
+        let checks = u8::from(publication.others_act());
+        self.change(DURING, "set session foreign_key_checks = 0")?;
         let (columns, values) = merge.rewritten(&self.publication.plans[self.index].others);
         let matched = merge.matched(which, condition);
         let (rows, target) = (&merge.rows, &merge.target);
@@ -62,6 +71,7 @@ impl SqlTransaction for MysqlTableTransaction<'_> {
         self.change(DURING, &format!("delete t from {rows} as s straight_join {target} as t where {matched}"))?;
         let moved = self.change(DURING, &format!("insert into {target} ({columns}) select {columns} from {MOVED}"))?;
         self.change(DURING, &format!("drop temporary table {MOVED}"))?;
+        self.change(DURING, &format!("set session foreign_key_checks = {checks}"))?;
         Ok(Some(moved))
     }
 

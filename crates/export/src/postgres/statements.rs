@@ -222,8 +222,11 @@ pub fn merge(
         is_key: table.key.contains(&column.name),
         cast: cast(table, fit, index),
         spelled: (table.key.contains(&column.name) && is_loose(column, fit.collations.get(index)))
-            .then_some(("", "::text collate \"C\"")),
-        compared: ("", compared_as(&column.postgres_type, fit.as_text.get(index) == Some(&true))),
+            .then_some(("", EXACT_TEXT)),
+        compared: match fit.collations.get(index) {
+            Some(Some(_)) => ("", EXACT_TEXT),
+            _ => ("", compared_as(&column.postgres_type, fit.as_text.get(index) == Some(&true))),
+        },
         exists: !added(&column.name),
     });
     Merge {
@@ -246,7 +249,7 @@ fn cast(table: &PostgresTable, fit: &PostgresFit, index: usize) -> String {
         (Some(cast), ..) => format!("::{cast}"),
         // Keys of `char` are staged as text.
         (_, _, PostgresType::Char(_)) if table.key.contains(&column.name) => format!("::{}", column.postgres_type),
-        (_, Some(collation), _) if table.key.contains(&column.name) => format!(" collate {collation}"),
+        (_, Some(collation), _) => format!(" collate {collation}"),
         _ => String::new(),
     }
 }
@@ -256,6 +259,9 @@ fn is_loose(column: &PostgresColumn, collation: Option<&Option<String>>) -> bool
     matches!(column.postgres_type, PostgresType::Citext | PostgresType::Char(_))
         || collation.is_some_and(|collation| collation.is_some())
 }
+
+/// Follows a text that is compared letter by letter.
+const EXACT_TEXT: &str = "::text collate \"C\"";
 
 /// The cast under which two values of a column are equal only if they are the same: `json` has no equality, `citext`
 /// does not tell case apart, a month equals 30 days, and 0 equals -0.

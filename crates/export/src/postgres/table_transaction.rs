@@ -24,6 +24,15 @@ impl PostgresTableTransaction<'_> {
         &self.publication.tables[self.index].name
     }
 
+    /// Switches triggers off, and with them the actions of foreign keys. False: this role may not.
+    fn silence_triggers(&self) -> Result<bool> {
+        let mut main = self.publication.main.lock();
+        let silenced = main.batch_execute("savepoint elt; set local session_replication_role = replica");
+        let rest = if silenced.is_ok() { "release savepoint elt" } else { "rollback to savepoint elt" };
+        main.batch_execute(rest).map_err(|error| self.failed("moving unique values in", &error))?;
+        Ok(silenced.is_ok())
+    }
+
     fn failed(&self, during: &str, error: &postgres::Error) -> Error {
         messages::export_postgres(during, Some(self.name()), describe(error))
     }
@@ -49,7 +58,7 @@ impl SqlTransaction for PostgresTableTransaction<'_> {
             Err(error) => error,
         };
         let error = self.failed(during, &refusal);
-        if !refusal.code().is_some_and(|code| code.code() == "23505") {
+        if refusal.code().is_none_or(|code| code.code() != "23505") {
             return Err(error);
         }
         main.batch_execute("rollback to savepoint elt; release savepoint elt")
@@ -58,13 +67,23 @@ impl SqlTransaction for PostgresTableTransaction<'_> {
     }
 
     fn rewrite(&mut self, merge: &Merge<'_>, which: Which, condition: &str) -> Result<Option<u64>> {
+        const DURING: &str = "moving unique values in";
         let table = &self.publication.tables[self.index];
-        let acting = format!(
-            "select conname::text from pg_constraint where contype = 'f' and confrelid = to_regclass({}) \
-             and confdeltype <> 'a' limit 1",
+        let key = table.key.iter().map(|name| literal(name)).collect::<Vec<_>>().join(", ");
+        // Foreign keys that act on deletes, and whether all of them reference the key, which stays.
+        let acting = self.ask(&format!(
+            "select bool_and(array(select a.attname::text from unnest(f.confkey) k join pg_attribute a \
+             on a.attrelid = f.confrelid and a.attnum = k) <@ array[{key}]) from pg_constraint f \
+             where f.contype = 'f' and f.confrelid = to_regclass({}) and f.confdeltype <> 'a'",
             literal(&qualified(&table.schema, &table.name))
-        );
-        if !self.ask(&acting)?.is_empty() {
+        ))?;
+        let acting = acting.into_iter().flatten().flatten().next();
+        let is_silenced = match acting.as_deref() {
+            None => false,
+            Some("t") => self.silence_triggers()?,
+            Some(_) => return Ok(None),
+        };
+        if acting.is_some() && !is_silenced {
             return Ok(None);
         }
         let others = &self.publication.plans[self.index].others;
@@ -79,7 +98,11 @@ impl SqlTransaction for PostgresTableTransaction<'_> {
             merge.matched(which, condition),
             names(&table.key)
         );
-        self.change("moving unique values in", &sql).map(Some)
+        let rewritten = self.change(DURING, &sql)?;
+        if is_silenced {
+            self.change(DURING, "reset session_replication_role")?;
+        }
+        Ok(Some(rewritten))
     }
 
     fn ask(&mut self, sql: &str) -> Result<TextRows> {

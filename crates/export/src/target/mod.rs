@@ -33,3 +33,4 @@ pub use owned::keeps_others;
 pub use record::{PublicationRecord, TOOL};
 pub use steps::{Answer, Applying, Opened, Staged, Staging, Work};
 pub use value_text::value_text;
+pub use writing::refuse_equal_keys;

@@ -33,8 +33,8 @@ impl Account<'_> {
         match transaction.rewrite(self.merge, which, &moving)? {
             Some(rewritten) => Ok(rewritten + transaction.change(DURING, &update)?),
             None => Err(refusal.because(
-                "unique values move between rows, and a foreign key to this table acts on deletes, so the rows cannot be \
-                 deleted and inserted again",
+                "unique values move between rows, and a foreign key to this table acts on deletes, so this role cannot \
+                 delete the rows and insert them again",
             )),
         }
     }

@@ -5,7 +5,8 @@
 //! The check of a publication without surprises costs nothing: the numbers of changed rows prove it. Knows no target.
 
 use super::account::{Account, SqlTransaction};
-use super::merge::{Which, count, texts};
+use super::merge::{Merge, Which, count, texts};
+use crate::changes::TextRows;
 use crate::difference::{KEYS_SHOWN, shown_keys};
 use crate::messages;
 use crate::publication::Coverage;
@@ -131,33 +132,9 @@ impl Account<'_> {
         })
     }
 
-    /// Keys that the target holds equal, although they are not the same: among the staged rows, and between a staged
-    /// row and a row that is there.
     fn check_keys(&self, transaction: &mut dyn SqlTransaction) -> Result<()> {
-        if !self.merge.has_loose_key() {
-            return Ok(());
-        }
-        // In a full comparison, a row there with other letters is the staged row's, or is another's by policy.
-        let respelled = (self.merge.coverage == Coverage::Delta && !self.keeps_fresh()).then(|| self.merge.respelled());
-        for query in std::iter::once(self.merge.twins()).chain(respelled) {
-            let pairs: Vec<(String, String)> = transaction
-                .ask(&format!("{query} limit {KEYS_SHOWN}"))?
-                .into_iter()
-                .filter_map(|row| {
-                    let mut row = row.into_iter().flatten();
-                    Some((row.next()?, row.next()?))
-                })
-                .collect();
-            if !pairs.is_empty() {
-                return Err(messages::export_keys_equal(self.called, self.table, &self.merge.key_names(), &pairs));
-            }
-        }
-        Ok(())
-    }
-
-    /// Fresh rows that meet a row of others are left out.
-    fn keeps_fresh(&self) -> bool {
-        self.keeps_others && self.on_conflict == OnConflict::Keep
+        let keeps_fresh = self.keeps_others && self.on_conflict == OnConflict::Keep;
+        refuse_equal_keys(self.merge, self.called, self.table, keeps_fresh, &mut |sql| transaction.ask(sql))
     }
 
     /// An error if the target holds other values than the staged ones. Only where others may have changed them.
@@ -202,4 +179,31 @@ impl Account<'_> {
         let shown: Vec<String> = texts(transaction.ask(&self.merge.key_texts(keys, KEYS_SHOWN))?).collect();
         Ok(Some((count, shown_keys(&self.merge.key_names(), &shown, count))))
     }
+}
+
+/// An error for keys that the target holds equal, although they are not the same: among the staged rows, and between a
+/// staged row and a row that is there. `keeps_fresh`: fresh rows that meet a row of others are left out.
+pub fn refuse_equal_keys(
+    merge: &Merge<'_>,
+    called: &str,
+    table: &str,
+    keeps_fresh: bool,
+    query: &mut dyn FnMut(&str) -> Result<TextRows>,
+) -> Result<()> {
+    if !merge.has_loose_key() {
+        return Ok(());
+    }
+    // In a full comparison, a row there with other letters is the staged row's, or is another's by policy.
+    let respelled = (merge.coverage == Coverage::Delta && !keeps_fresh).then(|| merge.respelled());
+    for sql in std::iter::once(merge.twins()).chain(respelled) {
+        let rows = query(&format!("{sql} limit {KEYS_SHOWN}"))?.into_iter().filter_map(|row| {
+            let mut row = row.into_iter().flatten();
+            Some((row.next()?, row.next()?))
+        });
+        let pairs: Vec<(String, String)> = rows.collect();
+        if !pairs.is_empty() {
+            return Err(messages::export_keys_equal(called, table, &merge.key_names(), &pairs));
+        }
+    }
+    Ok(())
 }

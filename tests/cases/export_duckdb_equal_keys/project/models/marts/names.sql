@@ -1,0 +1,3 @@
+{{ config(materialized='table', unique_key='name') }}
+
+select name, n::bigint as n, title from (values ('ada', 1, 'x'), ('bob', 2, 'y')) as t(name, n, title)
