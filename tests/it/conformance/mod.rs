@@ -44,7 +44,7 @@ const TARGETS: [(&str, Fresh); 7] = [
     ("json", || Box::new(Files::fresh("json"))),
 ];
 
-const BEHAVIOURS: [(&str, Behaviour); 24] = [
+const BEHAVIOURS: [(&str, Behaviour); 25] = [
     ("first_load", publication::first_load),
     ("delta", publication::delta),
     ("delete", publication::delete),
@@ -64,6 +64,7 @@ const BEHAVIOURS: [(&str, Behaviour); 24] = [
     ("record_lost", hands::record_lost),
     ("divergence_refused", hands::divergence_refused),
     ("hazard_fails", values::hazard_fails),
+    ("hazard_by_default", values::hazard_by_default),
     ("hazard_replaced", values::hazard_replaced),
     ("hazard_in_quarantine", values::hazard_in_quarantine),
     ("types", values::types),

@@ -18,7 +18,11 @@ fn odd(bench: &mut Bench, policy: &str) -> Option<(Project, Hazard)> {
         }
         None => String::new(),
     };
-    let yaml = format!("models:\n  - name: odd\n    config: {{export: {{on_hazard: {policy}}}}}\n{column}");
+    let config = match policy {
+        "" => String::new(),
+        policy => format!("    config: {{export: {{on_hazard: {policy}}}}}\n"),
+    };
+    let yaml = format!("models:\n  - name: odd\n{config}{column}");
     let project = bench.project(&[("models/marts/odd.yml", &yaml)]);
     set(&project, &hazard, hazard.odd);
     Some((project, hazard))
@@ -53,6 +57,27 @@ pub fn hazard_fails(bench: &mut Bench) {
     bench.exits("published once mended", 0, &run);
     let found = ids(bench, "odd");
     bench.check("published once mended", found == ["0", "1", "2"], format!("{found:?}"));
+}
+
+/// Without a policy one odd value stops nothing, and its original row is kept.
+pub fn hazard_by_default(bench: &mut Bench) {
+    let Some((project, hazard)) = odd(bench, "") else { return };
+    let run = project.elt(&["build"]);
+    if !bench.exits("published", 0, &run) {
+        return;
+    }
+    let found = ids(bench, "odd");
+    bench.check("all rows", found == ["0", "1", "2"], format!("{found:?}"));
+    bench.check("told", run.stderr.contains("note:") && run.stderr.contains("1 value"), &run);
+    let kept = quarantined(bench);
+    bench.check("the original is kept", kept == ["1"], format!("{kept:?}"));
+    let run = project.elt(&["export"]);
+    bench.check("then unchanged", run.stderr.contains("(0 rows changed)"), &run);
+    set(&project, &hazard, hazard.fits);
+    let run = project.elt(&["build"]);
+    bench.check("updated once mended", run.stderr.contains("1 updated"), &run);
+    let kept = quarantined(bench);
+    bench.check("forgotten once mended", kept.is_empty(), format!("{kept:?}"));
 }
 
 pub fn hazard_replaced(bench: &mut Bench) {

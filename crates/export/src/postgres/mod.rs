@@ -6,6 +6,7 @@
 //! is filled and indexed in `_elt`, and moves into the target schema in the transaction.
 
 mod apply;
+mod arrow_times;
 mod capabilities;
 mod catalog;
 mod copy;

@@ -225,7 +225,7 @@ pub fn merge(
             .then_some(("", EXACT_TEXT)),
         compared: match fit.collations.get(index) {
             Some(Some(_)) => ("", EXACT_TEXT),
-            _ => ("", compared_as(&column.postgres_type, fit.as_text.get(index) == Some(&true))),
+            _ => compared_as(&column.postgres_type, fit.as_text.get(index) == Some(&true)),
         },
         exists: !added(&column.name),
     });
@@ -263,22 +263,23 @@ fn is_loose(column: &PostgresColumn, collation: Option<&Option<String>>) -> bool
 /// Follows a text that is compared letter by letter.
 const EXACT_TEXT: &str = "::text collate \"C\"";
 
-/// The cast under which two values of a column are equal only if they are the same: `json` has no equality, `citext`
-/// does not tell case apart, a month equals 30 days, and 0 equals -0.
-fn compared_as(postgres_type: &PostgresType, is_json: bool) -> &'static str {
+/// The text around two values of a column under which they are equal only if they are the same: `json` has no equality,
+/// `citext` does not tell case apart, a month equals 30 days, and 0 equals -0.
+fn compared_as(postgres_type: &PostgresType, is_json: bool) -> (&'static str, &'static str) {
+    use PostgresType::{Array, Citext, Float4, Float8, Interval, Json};
     match postgres_type {
-        _ if is_json => "::text::jsonb",
-        PostgresType::Json => "::text::jsonb",
-        PostgresType::Array(element) if has_equals(element) => "::text[]",
-        own if has_equals(own) => "::text",
-        _ => "",
+        _ if is_json => ("", "::text::jsonb"),
+        Json => ("", "::text::jsonb"),
+        Citext | Interval => ("", "::text"),
+        // Their bits: how many digits their texts have is a setting of the server.
+        Float4 | Float8 => ("float8send(", "::float8)"),
+        Array(element) => match **element {
+            Citext | Interval => ("", "::text[]"),
+            Float4 | Float8 => ("array_send(", ")"),
+            _ => ("", ""),
+        },
+        _ => ("", ""),
     }
-}
-
-/// Whether values that are not the same may be equal.
-fn has_equals(postgres_type: &PostgresType) -> bool {
-    use PostgresType::{Citext, Float4, Float8, Interval};
-    matches!(postgres_type, Citext | Interval | Float4 | Float8)
 }
 
 /// Grants, to a table that moves into `schema`, the default privileges of a table created in that schema.
