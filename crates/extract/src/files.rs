@@ -9,7 +9,7 @@ mod csv;
 mod extended;
 mod filter;
 mod json;
-mod json_bson;
+pub mod json_bson;
 mod moment;
 mod parquet;
 mod query;
