@@ -9,7 +9,7 @@ mod csv;
 mod extended;
 mod filter;
 mod json;
-mod json_bson;
+pub mod json_bson;
 mod json_number;
 mod moment;
 mod parquet;

@@ -12,6 +12,7 @@ use bson::{Bson, doc};
 use crate::bson::decimal::{Decimal, rescale};
 use crate::bson::ejson;
 use crate::bson::{self as raw, Kind, Malformed, Value};
+use crate::files::json_bson;
 use crate::from_text::{self, TextForm};
 use crate::messages;
 use crate::window::Horizon;
@@ -195,13 +196,19 @@ impl Mark {
 /// Converts a watermark that a person typed to canonical Extended JSON, and returns its class. The text is Extended
 /// JSON in either form; a text that is not JSON is a string. `Err` is the reason why it is not valid.
 pub fn written(text: &str) -> Result<(String, MarkClass), &'static str> {
-    let value = match serde_json::from_str::<serde_json::Value>(text) {
-        Ok(json) => Bson::try_from(json).map_err(|_| "it is not valid Extended JSON")?,
-        Err(_) if text.trim_start().starts_with(['{', '[', '"']) => return Err("it is not valid JSON"),
-        Err(_) => Bson::String(text.to_owned()),
-    };
-    let mark = doc! { "v": value }.to_vec().map(|document| Mark { document });
-    let mark = mark.map_err(|_| "it cannot be written as BSON")?;
+    let mut document = Vec::new();
+    let is_read = json_bson::convert(format!("{{\"v\": {text}}}").as_bytes(), &mut document).is_ok();
+    // The text is one value, without fields of its own after it.
+    if !is_read || bson::Document::from_reader(document.as_slice()).map_or(0, |fields| fields.len()) != 1 {
+        if serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok() {
+            return Err("it is not valid Extended JSON");
+        }
+        if text.trim_start().starts_with(['{', '[', '"']) {
+            return Err("it is not valid JSON");
+        }
+        document = doc! { "v": text }.to_vec().map_err(|_| "it cannot be written as BSON")?;
+    }
+    let mark = Mark { document };
     let class = mark.class().ok_or("it is not a number, string, objectId, date or timestamp")?;
     Ok((mark.ejson().ok_or("it is not valid Extended JSON")?, class))
 }

@@ -166,6 +166,12 @@ fn cut_line(text: &[u8]) -> Option<usize> {
     text.get(end..)?.starts_with(b"{").then_some(end)
 }
 
+/// Whether a line between documents is a comment, with which programs number what the shell prints: `/* 1 */`.
+fn is_comment(text: &[u8]) -> bool {
+    let text = text.trim_ascii_end();
+    text.starts_with(b"//") || (text.starts_with(b"/*") && text.ends_with(b"*/"))
+}
+
 /// The result of feeding bytes.
 enum Cut {
     More,
@@ -238,9 +244,12 @@ impl Cutter {
                 if byte == b'\n' || (self.array == Array::Open && matches!(byte, b',' | b']')) {
                     self.lost = None;
                     // The text is reported before its end is counted.
-                    let broken = Cut::Broken(what);
                     self.at -= 1;
-                    return (index, broken);
+                    if is_comment(&self.text) {
+                        self.text.clear();
+                        return (index, Cut::More);
+                    }
+                    return (index, Cut::Broken(what));
                 }
                 self.text.push(byte);
             } else if self.depth == 0 {
@@ -334,7 +343,10 @@ impl Cutter {
 
     fn end(&mut self) -> Result<(), &'static str> {
         if let Some(what) = self.lost.take() {
-            return Err(what);
+            if !is_comment(&self.text) {
+                return Err(what);
+            }
+            self.text.clear();
         }
         match (self.depth > 0, self.array) {
             (true, _) => Err(IN_DOCUMENT),
@@ -438,6 +450,7 @@ mod tests {
         check("{\"a\": 1},\n{\"b\": \"}{\\\"\"},\n", Ok(two));
         check("[{\"a\": 1}]\n[{\"b\": \"}{\\\"\"}]\n", Ok(two));
         check("[{\"a\": 1}],\n[{\"b\": \"}{\\\"\"},]\n", Ok(two));
+        check("/* 1 */\n{\"a\": 1}\n\n/* 2 */\n{\"b\": \"}{\\\"\"}\n// end", Ok(two));
         check("", Ok(&[]));
         check("[]", Ok(&[]));
     }
