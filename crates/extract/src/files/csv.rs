@@ -87,6 +87,9 @@ impl<'f> CsvFile<'f> {
         let mut records = Records::new(text, dialect.delimiter, dialect.quote, dialect.newline);
         let mut pass = FirstPass::new(&self, dialect);
         let mut fields = Vec::new();
+        if dialect.has_separator_line {
+            records.next(&mut fields).map_err(failed)?;
+        }
         loop {
             let piece = records.next(&mut fields).map_err(failed)?;
             pass.utf8.see(records.bytes());
@@ -291,7 +294,7 @@ impl CsvTable<'_> {
         let path = self.file.path;
         let failed = |error: std::io::Error| messages::source_file(path, &error);
         let input = decoded((self.file.open)()?, Some(self.encoding)).map_err(failed)?.text;
-        let Dialect { delimiter, quote, newline, has_header } = self.dialect;
+        let Dialect { delimiter, quote, newline, has_header, has_separator_line } = self.dialect;
         let mut records = Records::new(input, delimiter, quote, newline);
         let mut row = RowWriter::new(&self.names, key);
         for (index, texts) in self.columns.iter().enumerate() {
@@ -301,6 +304,9 @@ impl CsvTable<'_> {
         }
         let (mut fields, mut room, mut number) = (Vec::new(), Vec::new(), 0_u64);
         let mut is_header = has_header;
+        if has_separator_line {
+            records.next(&mut fields).map_err(failed)?;
+        }
         loop {
             let piece = records.next(&mut fields).map_err(failed)?;
             let what = match piece {

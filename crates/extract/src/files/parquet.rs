@@ -133,6 +133,8 @@ pub fn read(path: &Path, question: &Question, plan: &ReadingPlan, sink: &mut Sin
         Window::Since { from, .. } => Some(Mark::parse(from)?),
         Window::Full => None,
     };
+    let id_field = file.schema.field_with_name(ID).ok().filter(|_| options.key.is_empty());
+    let id_type = id_field.map(|field| arrow_type::column_type(field, None));
     let mut number = 0;
     while let Some(batch) = file.next() {
         question.cancel.check()?;
@@ -193,6 +195,9 @@ pub fn read(path: &Path, question: &Question, plan: &ReadingPlan, sink: &mut Sin
                 Some(best) => greater(best, &mark)?,
                 None => mark,
             });
+        }
+        if let Some(column_type) = &id_type {
+            tally.see_ids(&data, column_type);
         }
         tally.see(&data, &columns);
         let bytes = data.get_array_memory_size() as u64;

@@ -23,13 +23,23 @@ impl CsvConfig {
         if delimiter.is_some() && quote.flatten() == delimiter {
             read.refuse("quote", "must differ from `delimiter`".into());
         }
-        Self {
-            delimiter,
-            quote,
-            nulls: nulls(read),
-            encoding: read.choice("encoding", TextEncoding::CHOICES),
-            header: read.flag("header"),
-        }
+        Self { delimiter, quote, nulls: nulls(read), encoding: encoding(read), header: read.flag("header") }
+    }
+}
+
+/// An encoding, also under the names that other programs use.
+fn encoding(read: &mut ConfigReader<'_>) -> Option<TextEncoding> {
+    let written = read.value("encoding").and_then(Value::as_str).unwrap_or_default();
+    let plain: String = written.chars().filter(char::is_ascii_alphanumeric).collect::<String>().to_ascii_lowercase();
+    match plain.as_str() {
+        "utf8" => Some(TextEncoding::Utf8),
+        "utf16" => Some(TextEncoding::Utf16),
+        "utf16le" => Some(TextEncoding::Utf16Le),
+        "utf16be" => Some(TextEncoding::Utf16Be),
+        "latin1" | "iso88591" => Some(TextEncoding::Latin1),
+        "windows1252" | "cp1252" => Some(TextEncoding::Windows1252),
+        // Told with the names that are accepted.
+        _ => read.choice("encoding", TextEncoding::CHOICES),
     }
 }
 

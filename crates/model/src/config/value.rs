@@ -267,7 +267,7 @@ impl<'a> ConfigReader<'a> {
         let mut chars = text.chars();
         match (chars.next(), chars.next()) {
             (Some(one), None) => Some(one),
-            _ if text == "\\t" => Some('\t'),
+            _ if text == "\\t" || text == "tab" => Some('\t'),
             _ => {
                 self.refuse(key, "must be one character".into());
                 None

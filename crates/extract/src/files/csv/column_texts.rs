@@ -137,11 +137,36 @@ impl ColumnTexts {
         !self.has_micros
     }
 
-    /// Whether a text of the first line looks like one of these values. A year above other numbers is a name.
-    pub fn is_like(&self, first: &Self) -> bool {
-        let is_year = |column: &Self| column.numbers.years == column.texts;
-        self.column_type() == first.column_type() && is_year(self) == is_year(first)
+    /// The class of all texts. None if they are of several, or if one is none of these.
+    pub fn class(&self) -> Option<TextClass> {
+        let Kinds { booleans, numbers, days, instants, zoned, times } = self.kinds;
+        let is_year = self.texts == self.numbers.years;
+        let number = if is_year { TextClass::Year } else { TextClass::Number };
+        let classes = [
+            (TextClass::Boolean, booleans),
+            (number, numbers),
+            (TextClass::Day, days),
+            (TextClass::Instant, instants + zoned),
+            (TextClass::Time, times),
+        ];
+        classes.into_iter().find(|(_, count)| *count > 0 && *count == self.texts).map(|(class, _)| class)
     }
+
+    pub fn is_empty(&self) -> bool {
+        self.texts == 0
+    }
+}
+
+/// What the texts of a column look like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TextClass {
+    Boolean,
+    Number,
+    /// From 1900 to 2099: above other numbers, it is the name of a column.
+    Year,
+    Day,
+    Instant,
+    Time,
 }
 
 impl Kinds {

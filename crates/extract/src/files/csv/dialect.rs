@@ -9,7 +9,6 @@ use std::io::Cursor;
 use super::column_texts::ColumnTexts;
 use super::records::{Field, Piece, Records, text_of};
 use crate::options::CsvOptions;
-use elt_base::schema::ColumnType;
 
 /// The bytes at the start of the text that show the dialect, and the most lines of them.
 pub const SAMPLE_BYTES: usize = 1 << 18;
@@ -23,6 +22,8 @@ pub struct Dialect {
     pub quote: Option<u8>,
     pub newline: u8,
     pub has_header: bool,
+    /// Whether the first line is not one of the table's: `sep=;`, which tells a spreadsheet the delimiter.
+    pub has_separator_line: bool,
 }
 
 impl Dialect {
@@ -32,11 +33,13 @@ impl Dialect {
         // A line that is cut off has fewer fields.
         let end = if is_whole { None } else { text.iter().rposition(|byte| *byte == newline) };
         let text = text.get(..end.map_or(text.len(), |end| end + 1)).unwrap_or_default();
+        let separator = separator_line(text, newline);
+        let text = separator.map_or(text, |(_, rest)| rest);
         let quotes: Vec<Option<u8>> = match options.quote {
             Some(quote) => vec![quote],
             None => vec![Some(b'\''), Some(b'"')],
         };
-        let delimiters = match options.delimiter {
+        let delimiters = match options.delimiter.or(separator.map(|(delimiter, _)| delimiter)) {
             Some(delimiter) => vec![delimiter],
             None if is_tab => vec![b'\t'],
             None => DELIMITERS.to_vec(),
@@ -45,7 +48,7 @@ impl Dialect {
         for quote in quotes {
             let is_odd = options.quote.is_none() && quote == Some(b'\'');
             for &delimiter in &delimiters {
-                let dialect = Self { delimiter, quote, newline, has_header: true };
+                let dialect = Self { delimiter, quote, newline, has_header: true, has_separator_line: false };
                 let Some((same, width)) = dialect.fits(text, is_odd) else { continue };
                 if best.as_ref().is_none_or(|(most, widest, _)| (same, width) > (*most, *widest)) {
                     best = Some((same, width, dialect));
@@ -54,7 +57,11 @@ impl Dialect {
         }
         let quote = options.quote.unwrap_or(Some(b'"'));
         let delimiter = delimiters.first().copied().unwrap_or(b',');
-        let mut dialect = best.map_or(Self { delimiter, quote, newline, has_header: true }, |(_, _, dialect)| dialect);
+        let mut dialect = best.map_or(
+            Self { delimiter, quote, newline, has_header: true, has_separator_line: false },
+            |(_, _, dialect)| dialect,
+        );
+        dialect.has_separator_line = separator.is_some();
         dialect.has_header = options.header.unwrap_or_else(|| dialect.is_header(text));
         dialect
     }
@@ -113,18 +120,25 @@ impl Dialect {
                 }
             }
         });
-        let is_typed = |column: &ColumnTexts| {
-            let column_type = column.column_type();
-            column_type != ColumnType::Null && column_type != ColumnType::Varchar
-        };
-        let mut typed =
-            first.iter().zip(&rest).filter(|(first, rest)| is_typed(rest) && first.column_type() != ColumnType::Null);
+        let classes = first.iter().zip(&rest).filter(|(first, _)| !first.is_empty());
+        let mut classes = classes.filter_map(|(first, rest)| rest.class().map(|rest| (first.class(), rest)));
         let mut is_typed_at_all = false;
-        let all_alike = typed.all(|(first, rest)| {
+        let all_alike = classes.all(|(first, rest)| {
             is_typed_at_all = true;
-            rest.is_like(first)
+            first == Some(rest)
         });
         !(is_typed_at_all && all_alike)
+    }
+}
+
+/// The delimiter of a line `sep=;`, and the text after it.
+fn separator_line(text: &[u8], newline: u8) -> Option<(u8, &[u8])> {
+    let rest = text.strip_prefix(b"sep=")?;
+    let end = rest.iter().position(|byte| *byte == newline)?;
+    let (line, rest) = rest.split_at_checked(end)?;
+    match line.strip_suffix(b"\r").unwrap_or(line) {
+        [delimiter] => Some((*delimiter, rest.get(1..)?)),
+        _ => None,
     }
 }
 
@@ -153,10 +167,12 @@ mod tests {
         check("\"a;b\",c\n\"1;2\",3\n", ',', '"', true);
         check("note\nx, y\nz\n", ',', '"', true);
         check("a,b\r1,2\r", ',', '"', true);
+        check("sep=;\r\na;b,c\r\n1;2\r\n", ';', '"', true);
         check("", ',', '"', true);
         check("a,b\n", ',', '"', true);
         check("name,city\nAda,London\n", ',', '"', true);
         check("1,Ada,2024-01-01\n2,Bola,2024-01-02\n", ',', '"', false);
+        check("Ada,1.5\nBola,2\n", ',', '"', false);
         check("country,2022,2023\nGhana,100,200\n", ',', '"', true);
         check("2022,2023\n1,2\n", ',', '"', true);
         check("id,2022\n1,2\n", ',', '"', true);
@@ -167,7 +183,10 @@ mod tests {
         let options =
             CsvOptions { delimiter: Some(b'|'), quote: Some(None), header: Some(false), ..CsvOptions::default() };
         let found = Dialect::of(b"a,b\n\"1,2\n", true, false, &options);
-        assert_eq!(found, Dialect { delimiter: b'|', quote: None, newline: b'\n', has_header: false });
+        assert_eq!(
+            found,
+            Dialect { delimiter: b'|', quote: None, newline: b'\n', has_header: false, has_separator_line: false }
+        );
         assert_eq!(Dialect::of(b"a,b\n", true, true, &CsvOptions::default()).delimiter, b'\t');
     }
 }

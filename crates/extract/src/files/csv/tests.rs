@@ -109,6 +109,7 @@ fn an_empty_text_is_not_null() {
         &[r#"{ "_id": "1", "b": 1 }"#, r#"{ "_id": "2", "a": "" }"#, r#"{ "_id": "3", "a": "NA", "b": 3 }"#],
     );
     check("a\n1\n\n2\n", "a BIGINT", &[r#"{ "_id": "1", "a": 1 }"#, r#"{ "_id": "2" }"#, r#"{ "_id": "3", "a": 2 }"#]);
+    check("sep=;\na;b\n1;2\n", "a BIGINT, b BIGINT", &[r#"{ "_id": "1", "a": 1, "b": 2 }"#]);
     check("\n\na,b\n\n1,2\n\n", "a BIGINT, b BIGINT", &[r#"{ "_id": "1", "a": 1, "b": 2 }"#]);
 }
 

@@ -9,7 +9,7 @@ use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray};
 
 use elt_base::census::{Census, TypeCount};
 use elt_base::path::push_key;
-use elt_base::schema::{Column, ColumnType};
+use elt_base::schema::{Column, ColumnType, ID};
 
 #[derive(Debug, Default)]
 pub struct Tally(BTreeMap<String, FieldTally>);
@@ -33,6 +33,16 @@ impl Tally {
             let mut path = String::new();
             push_key(&mut path, column.key());
             self.see_field(&path, &column.column_type, array, array.len(), ids);
+        }
+    }
+
+    /// Counts the `_id`s of a file that has them, of that type.
+    pub fn see_ids(&mut self, data: &RecordBatch, column_type: &ColumnType) {
+        let field = self.0.entry(ID.to_owned()).or_default();
+        field.kind = kind(column_type);
+        field.values += data.num_rows() as u64;
+        if let Some(ids) = data.column(0).as_string_opt::<i32>().filter(|ids| !ids.is_empty()) {
+            field.value_example.get_or_insert_with(|| ids.value(0).to_owned());
         }
     }
 
