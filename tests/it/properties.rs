@@ -281,7 +281,7 @@ fn publish(session: &Session, case: &Case, state: usize) -> Result<(), TestCaseE
 #[test]
 fn changes_of_any_relation_applied_give_the_new_one() {
     let folder = tempfile::tempdir().expect("a folder");
-    let warehouse = Warehouse::in_memory(folder.path(), "w", None).expect("a database");
+    let warehouse = Warehouse::in_memory(folder.path(), "w").expect("a database");
     let session = warehouse.session().expect("a session");
     let checked = runner(120).run(&case(4), |case| {
         execute(&session, "drop schema if exists _elt cascade; drop schema if exists _elt_published cascade; drop table if exists target")?;
