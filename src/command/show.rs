@@ -47,7 +47,12 @@ pub fn run(common: &Common, options: &ShowOptions, console: &Console) -> Result<
     let is_free = options.inline.is_none();
     let opened = match is_free {
         true => workspace.warehouse_read_only()?,
-        false => workspace.warehouse_within(&workspace.reach())?,
+        // It may also show files of the project, which models can read without a source.
+        false => {
+            let mut reach = workspace.reach();
+            reach.folders.push(workspace.project.profiles.root.clone());
+            workspace.warehouse_within(&reach)?
+        }
     };
     let warehouse = match opened {
         Some(warehouse) => warehouse,

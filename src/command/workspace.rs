@@ -137,6 +137,7 @@ impl Workspace {
     pub fn reach(&self) -> Reach {
         let root = &self.project.profiles.root;
         let mut reach = Reach { folders: vec![self.target().landing.clone()], files: Vec::new() };
+        reach.folders.extend(self.target().export_paths.iter().cloned());
         if let Some(ExportPlace::Files { path, .. }) = self.target().export.as_ref().map(|export| &export.place) {
             reach.folders.push(path.clone());
         }

@@ -44,6 +44,7 @@ pub(super) fn project(files: &[(&str, &str)]) -> Project {
                 database: "elt_warehouse".into(),
                 settings: Vec::new(),
                 missing: Vec::new(),
+                export_paths: Vec::new(),
             },
         },
         models: Vec::new(),

@@ -157,6 +157,7 @@ fn default_target(root: &Path, asked: Option<&str>) -> Target {
         database: DATABASE.to_owned(),
         settings: Vec::new(),
         missing: Vec::new(),
+        export_paths: Vec::new(),
     }
 }
 

@@ -84,6 +84,8 @@ pub struct Target {
     pub settings: Vec<(String, String)>,
     /// Environment variables of sources and of the export that are not set. Their text is unchanged in the values.
     pub missing: Vec<MissingVariable>,
+    /// The `path` of each target's export in the same file, absolute.
+    pub export_paths: Vec<PathBuf>,
 }
 
 impl Target {

@@ -102,7 +102,13 @@ fn target_of(
         return Err(messages::no_targets(clamp(&project_place.source, 0, 0)));
     };
     let (name, written) = chosen(targets, project, asked, project_place)?;
-    read_target(root, name, written, environment)
+    let target = read_target(root, name, written, environment)?;
+    let of_all = targets.table("target")?.iter().filter_map(|target| {
+        let export = find(target.value.table("target").ok()?, "export")?;
+        let path = find(export.table("export").ok()?, "path")?.text("path").ok()?;
+        Some(root.join(environment.fill(path).ok()?))
+    });
+    Ok(Target { export_paths: of_all.collect(), ..target })
 }
 
 /// The target to use: the requested one, else `[project]`'s, else the only one, else `dev`.
@@ -184,6 +190,7 @@ fn read_target(root: &Path, name: &str, written: &Written, environment: &Environ
             database: DATABASE.to_owned(),
             settings: Vec::new(),
             missing,
+            export_paths: Vec::new(),
         }),
     }
 }

@@ -22,10 +22,12 @@ fn path(folder: &TempDir) -> PathBuf {
     folder.path().canonicalize().expect("the folder")
 }
 
-/// A project whose warehouse is a DuckDB file.
-fn project_on(warehouse: &str) -> Project {
+/// A project whose warehouse is a DuckDB file. It names the folder of files, so that its queries may read them.
+fn project_on(warehouse: &str, folder: &TempDir) -> Project {
     let profiles = format!(
-        "[project]\nname = \"hand\"\ntarget = \"dev\"\n[target.dev]\nthreads = 1\nwarehouse = \"{warehouse}\"\n"
+        "[project]\nname = \"hand\"\ntarget = \"dev\"\n[target.dev]\nthreads = 1\nwarehouse = \"{warehouse}\"\n\
+         [target.files.export]\ntype = \"parquet\"\npath = \"{}\"\n",
+        path(folder).display()
     );
     Project::of(&[("profiles.toml", &profiles), ("macros/hand.sql", MACRO), ("models/one.sql", "select 1 as one")])
 }
@@ -69,7 +71,7 @@ impl DuckDbFile {
 
     /// A project whose warehouse is a copy of the file, because elt would add its own tables to the file.
     fn reader(&self) -> Project {
-        let project = project_on("shop.duckdb");
+        let project = project_on("shop.duckdb", &self.folder);
         fs::copy(self.file(), project.path().join("shop.duckdb")).expect("a copy");
         project
     }
@@ -99,11 +101,11 @@ impl Target for DuckDbFile {
     }
 
     fn change(&self, hand: Hand) {
-        run(&project_on(&self.file().display().to_string()), hand.sql());
+        run(&project_on(&self.file().display().to_string(), &self.folder), hand.sql());
     }
 
     fn forget(&self) {
-        run(&project_on(&self.file().display().to_string()), "delete from _elt.publications");
+        run(&project_on(&self.file().display().to_string(), &self.folder), "delete from _elt.publications");
     }
 
     fn record(&self) -> String {
@@ -139,7 +141,7 @@ impl Files {
     /// A project whose warehouse exists, so that it can query files.
     fn reader(&self) -> &Project {
         self.reader.get_or_init(|| {
-            let project = project_on("reader.duckdb");
+            let project = project_on("reader.duckdb", &self.folder);
             project.elt(&["run"]).ok();
             project
         })
