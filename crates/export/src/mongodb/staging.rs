@@ -168,7 +168,8 @@ impl MongodbPublication {
                 // Its key, and why, and its values as texts.
                 let mut entry = Vec::new();
                 put_row(&mut entry, batch, row, &collection.id, &[], &collection.fields, &mut |_, _| {});
-                let is_of_key = |(index, _): &(usize, BsonHazard)| collection.id.contains(index);
+                let is_of_key =
+                    |(index, hazard): &(usize, BsonHazard)| hazard.is_of_column() && collection.id.contains(index);
                 if is_aside && is_marked && !found.iter().any(is_of_key) {
                     staged.gone.push(&entry)?;
                 }
@@ -225,7 +226,7 @@ fn is_aside(collection: &Collection, found: &[(usize, BsonHazard)]) -> bool {
         let column = &collection.table.columns[*index];
         match (column.on_hazard, hazard.replacement()) {
             (OnHazard::Quarantine, _) | (OnHazard::Replace, Replacement::None) => true,
-            (OnHazard::Replace, _) if collection.id.contains(index) => true,
+            (OnHazard::Replace, _) if hazard.is_of_column() && collection.id.contains(index) => true,
             (OnHazard::Replace, Replacement::Null) => column.not_null,
             _ => false,
         }

@@ -32,7 +32,7 @@ use elt_base::numbers::counted;
 use elt_base::schema::quote;
 use elt_base::sql_text::masked;
 
-/// How the cause of an error ends if a foreign key is violated.
+/// The mark of an error's cause if a foreign key is violated.
 const FOREIGN_KEY_VIOLATED: &str = "[23503]";
 
 impl PostgresPublication {
@@ -412,7 +412,7 @@ impl Applying for PostgresPublication {
         let name = &self.tables[work.index].name;
         self.run("deleting from", name, "savepoint deleting")?;
         match self.delete_rows(work.index, staged) {
-            Err(error) if error.causes().iter().any(|cause| cause.ends_with(FOREIGN_KEY_VIOLATED)) => {
+            Err(error) if error.causes().iter().any(|cause| cause.contains(FOREIGN_KEY_VIOLATED)) => {
                 self.run("deleting from", name, "rollback to savepoint deleting")?;
                 self.postponed.push(work.index);
                 Ok(0)

@@ -34,7 +34,8 @@ const OF_SOME: [(&[&str], &str, &[Of]); 5] = [
         "data tests",
         &[Of::Test],
     ),
-    (&["delimiter", "quote_columns", "column_types"], "seeds", &[Of::Seed]),
+    (&["delimiter"], "seeds and sources", &[Of::Seed, Of::Source]),
+    (&["quote_columns", "column_types"], "seeds", &[Of::Seed]),
     (
         &[
             "incremental_strategy",
