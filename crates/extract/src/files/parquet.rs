@@ -42,7 +42,7 @@ use elt_base::reading::{IdKind, Reading};
 use elt_base::schema::{Column, ColumnType, ID, RESCUED};
 use landed::{Target, arrow_type, below, landed};
 use marks::{Found, MarkColumn};
-use misfit::{Misfit, Texts};
+use misfit::{ArrayTexts, Misfit};
 use tally::Tally;
 
 const BATCH_ROWS: usize = 32_768;
@@ -349,7 +349,7 @@ fn ids_of(batch: &RecordBatch, key: &[String], number: &mut u64) -> Result<(Stri
     };
     if key.is_empty() {
         let column = batch.column_by_name(ID).map(plain).transpose()?;
-        let texts = column.as_ref().map(|column| Texts::of(column));
+        let texts = column.as_ref().map(|column| ArrayTexts::of(column));
         for row in 0..rows {
             let number = first + row as u64 + 1;
             text.clear();
@@ -366,7 +366,7 @@ fn ids_of(batch: &RecordBatch, key: &[String], number: &mut u64) -> Result<(Stri
     let columns: Vec<ArrayRef> =
         key.iter().filter_map(|path| find_array(batch, path)).map(plain).collect::<Result<Vec<_>, _>>()?;
     let mut unkeyed = Vec::new();
-    let texts: Vec<Texts<'_>> = columns.iter().map(|column| Texts::of(column)).collect();
+    let texts: Vec<ArrayTexts<'_>> = columns.iter().map(|column| ArrayTexts::of(column)).collect();
     for row in 0..rows {
         text.clear();
         if columns.is_empty() || columns.iter().any(|column| column.is_null(row)) {

@@ -20,7 +20,7 @@ use arrow::datatypes::{
 };
 use arrow::error::ArrowError;
 
-use super::misfit::{Misfit, Texts, bson_of, text_of};
+use super::misfit::{ArrayTexts, Misfit, bson_of, text_of};
 use crate::bson::decimal::{power, rescale};
 use crate::column::builder::ColumnBuilder;
 use crate::from_text::{MICROS, TextForm};
@@ -242,7 +242,7 @@ fn interval_text(months: i32, days: i32, micros: i64) -> String {
     format!("{months} months {days} days {micros} microseconds")
 }
 
-/// Texts that must be JSON.
+/// ArrayTexts that must be JSON.
 fn json(array: &ArrayRef, misfits: &mut Vec<Misfit>) -> Landed {
     let texts = cast(array, &DataType::Utf8)?;
     let is_json = |text: &str| serde_json::from_str::<serde::de::IgnoredAny>(text).is_ok();
@@ -260,10 +260,10 @@ fn from_texts(array: &ArrayRef, second: Option<&ArrayRef>, to: Target<'_>, misfi
     let is_nested = |column_type: &ColumnType| {
         matches!(column_type, ColumnType::Struct(_) | ColumnType::List(_) | ColumnType::Map(..))
     };
-    // Texts are made of what lands, so that an INTERVAL's months are there.
+    // ArrayTexts are made of what lands, so that an INTERVAL's months are there.
     let source = if is_nested(to.own) { array.clone() } else { natural(array, second, to.own, misfits)? };
     let mut column = ColumnBuilder::of_type(to.wanted, true);
-    let texts = Texts::of(&source);
+    let texts = ArrayTexts::of(&source);
     let mut text = String::new();
     for index in 0..source.len() {
         if source.is_null(index) {

@@ -95,7 +95,7 @@ fn list(values: &dyn Array) -> Bson {
 }
 
 /// The texts of an array's values that are not nested, with all their digits.
-pub struct Texts<'a> {
+pub struct ArrayTexts<'a> {
     array: &'a dyn Array,
     /// None for times: Arrow's display refuses names of zones without a database, and times beyond its calendar.
     formatter: Option<ArrayFormatter<'a>>,
@@ -104,7 +104,7 @@ pub struct Texts<'a> {
 /// How values are displayed.
 const DISPLAY: FormatOptions<'static> = FormatOptions::new();
 
-impl<'a> Texts<'a> {
+impl<'a> ArrayTexts<'a> {
     pub fn of(array: &'a dyn Array) -> Self {
         let is_instant = matches!(array.data_type(), DataType::Timestamp(..));
         let formatter = if is_instant { None } else { ArrayFormatter::try_new(array, &DISPLAY).ok() };
@@ -124,7 +124,7 @@ impl<'a> Texts<'a> {
 /// The text of one value.
 pub fn text_of(array: &dyn Array, index: usize) -> String {
     let mut text = String::new();
-    Texts::of(array).push(index, &mut text);
+    ArrayTexts::of(array).push(index, &mut text);
     text
 }
 
