@@ -276,7 +276,7 @@ impl Loading<'_> {
             let is_it = |column: &Column| column.name.eq_ignore_ascii_case(name);
             first_columns.iter().any(is_it) || collection.pinned.iter().any(is_it)
         };
-        let has_fixed_ids = known.is_some_and(|loaded| loaded.id_kind.is_some());
+        let has_fixed_ids = !collection.options.key.is_empty() || known.is_some_and(|loaded| loaded.id_kind.is_some());
         let (mut id_kind, mut survey) = (load_plan.id_kind, Some(survey));
         let mut passes = 1;
         let (parts, mut reading) = loop {
