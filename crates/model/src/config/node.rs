@@ -28,7 +28,7 @@ pub(crate) enum Of {
 }
 
 /// Keys that only some kinds of nodes have, and the words for these kinds.
-const OF_SOME: [(&[&str], &str, &[Of]); 5] = [
+const OF_SOME: [(&[&str], &str, &[Of]); 6] = [
     (
         &["severity", "warn_if", "error_if", "fail_calc", "limit", "where", "store_failures", "store_failures_as"],
         "data tests",
