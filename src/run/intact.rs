@@ -37,7 +37,7 @@ pub fn check(
 }
 
 /// The sources that the nodes read, also through views, whose queries run with those of the nodes.
-fn read_sources<'a>(graph: &'a Graph, nodes: impl Iterator<Item = NodeId>) -> Vec<&'a Node> {
+fn read_sources(graph: &Graph, nodes: impl Iterator<Item = NodeId>) -> Vec<&Node> {
     let mut found = Vec::new();
     let mut seen = BTreeSet::new();
     let mut open: Vec<NodeId> = nodes.collect();

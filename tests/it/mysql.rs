@@ -285,7 +285,7 @@ fn tables_of_others_are_checked_and_used_as_they_are() {
                 - {type: primary_key, columns: [id]}\n";
     let project = project(&database, &[("models/marts/people.sql", model), ("models/marts/people.yml", yaml)]);
     project.elt(&["build"]).exits(1).says("`people`: 1 row (`id` b); 1 more row of others would stay");
-    project.write("models/marts/people.yml", &format!("{yaml}  config: {{export: {{rows: all}}}}\n"));
+    project.write("models/marts/people.yml", &yaml.replace("on_hazard: fail", "on_hazard: fail, rows: all"));
     project.elt(&["build"]).ok().says("1 inserted, 1 updated, 1 deleted");
     let rows = database.rows::<String>("select concat_ws(' ', id, amount, doubled, note) from people order by id");
     assert_eq!(rows, ["b 3.50 7.00 theirs", "c 4.00 8.00 theirs"]);

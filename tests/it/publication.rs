@@ -298,7 +298,7 @@ fn what_postgres_refuses_leaves_the_old_state() {
             "{raises} create trigger refuse after insert on shop.totals for each row execute function public.refuse()"
         ),
     );
-    refused("a trigger or function raised an exception").hides("no (");
+    refused("no (…) here [P0001]; in PL/pgSQL function refuse()");
     execute(
         &database,
         "drop function public.refuse() cascade; alter table shop.children add check (amount < 600) not valid",
@@ -315,7 +315,12 @@ fn what_postgres_refuses_leaves_the_old_state() {
         let mut client = database.client();
         let mut held = client.transaction().expect("a transaction");
         held.batch_execute(&format!("lock table shop.totals in {lock} mode")).expect("a lock");
-        let run = shop.project.elt(&["export"]).exits(1).says("canceling statement due to lock timeout");
+        let run = shop
+            .project
+            .elt(&["export"])
+            .exits(1)
+            .says("canceling statement due to lock timeout")
+            .says("has the lock; its last statement: lock table shop.totals");
         run.says("nothing was published");
         held.rollback().expect("a rollback");
         assert_at(&mut database.client(), 0, lock);

@@ -74,6 +74,11 @@ fn masked_sentence(text: &str) -> String {
                 shown.push(close);
                 length
             }
+            // A row or a list.
+            '(' if closed_list(rest).is_some() => {
+                shown.push_str("(…)");
+                closed_list(rest).unwrap_or(1)
+            }
             digit if digit.is_ascii_digit() && !is_word => {
                 shown.push_str(MASK);
                 let is_number = |c: char| c.is_alphanumeric() || matches!(c, '.' | ':' | '-' | '_' | '+');
@@ -90,6 +95,12 @@ fn masked_sentence(text: &str) -> String {
         rest = &rest[length..];
     }
     shown
+}
+
+/// The length in bytes of `(a,b)` at the start of a text. None if it is no list.
+fn closed_list(text: &str) -> Option<usize> {
+    let end = text.find(')')?;
+    text[..end].contains(',').then_some(end + 1)
 }
 
 #[cfg(test)]
@@ -127,6 +138,7 @@ mod tests {
         check("no row 7 please", "no row … please");
         check("customer 'Ann' has 3.5% too many.", "customer '…' has …% too many.");
         check("table t1: value \"hush", "table t1: value \"…\"");
+        check("no (1,hush,\"a b\") here (really)", "no (…) here (really)");
         check("since 2024-01-01 10:00.", "since … ….");
     }
 }

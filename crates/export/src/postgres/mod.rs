@@ -35,6 +35,7 @@ mod sequences;
 mod staging;
 mod statements;
 mod table;
+mod table_lock;
 mod table_transaction;
 mod target_types;
 mod times;

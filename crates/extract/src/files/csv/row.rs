@@ -88,10 +88,10 @@ impl<'n> RowWriter<'n> {
                 out.push(typed.kind() as u8);
                 push_key(out, name);
                 match typed {
-                    Typed::Boolean(value) => out.push(u8::from(value)),
-                    Typed::Int64(value) | Typed::Date(value) => out.extend_from_slice(&value.to_le_bytes()),
-                    Typed::Double(value) => out.extend_from_slice(&value.to_le_bytes()),
-                    Typed::Decimal(bytes) => out.extend_from_slice(&bytes),
+                    CellValue::Boolean(value) => out.push(u8::from(value)),
+                    CellValue::Int64(value) | CellValue::Date(value) => out.extend_from_slice(&value.to_le_bytes()),
+                    CellValue::Double(value) => out.extend_from_slice(&value.to_le_bytes()),
+                    CellValue::Decimal(bytes) => out.extend_from_slice(&bytes),
                 }
             }
         }
@@ -136,7 +136,7 @@ impl<'n> RowWriter<'n> {
     }
 }
 
-enum Typed {
+enum CellValue {
     Boolean(bool),
     Int64(i64),
     Double(f64),
@@ -145,7 +145,7 @@ enum Typed {
     Date(i64),
 }
 
-impl Typed {
+impl CellValue {
     fn kind(&self) -> Kind {
         match self {
             Self::Boolean(_) => Kind::Boolean,
@@ -157,18 +157,18 @@ impl Typed {
     }
 }
 
-fn typed(text: &str, cell: Cell, form: TextForm) -> Option<Typed> {
+fn typed(text: &str, cell: Cell, form: TextForm) -> Option<CellValue> {
     Some(match cell {
         Cell::Text => return None,
-        Cell::Boolean => Typed::Boolean(from_text::boolean(text, form)?),
-        Cell::Integer => Typed::Int64(from_text::integer(text, form)?),
-        Cell::Double => Typed::Double(from_text::double(text, form)?),
+        Cell::Boolean => CellValue::Boolean(from_text::boolean(text, form)?),
+        Cell::Integer => CellValue::Int64(from_text::integer(text, form)?),
+        Cell::Double => CellValue::Double(from_text::double(text, form)?),
         Cell::Decimal { scale } => {
-            Typed::Decimal(decimal::bytes(from_text::decimal(text, scale, form)?, u32::from(scale))?)
+            CellValue::Decimal(decimal::bytes(from_text::decimal(text, scale, form)?, u32::from(scale))?)
         }
         Cell::Date => {
             let micros = from_text::instant(text, true, form)?;
-            (micros % 1_000 == 0).then_some(Typed::Date(micros / 1_000))?
+            (micros % 1_000 == 0).then_some(CellValue::Date(micros / 1_000))?
         }
     })
 }
