@@ -99,7 +99,7 @@ pub fn take_in_keys(
     target.require(&[TargetPart::Export])?;
     keys::prepare(session)?;
     let store = WarehouseLedger(session);
-    let ledger = Ledger::open(&store)?;
+    let ledger = Ledger::open(&store, &profile.place.identity())?;
     let known = if session.count("select count(*) from _elt.keys")? == 0 { None } else { ledger.current() };
     match elt_export::target(&profile.place).keys(known)? {
         Some(there) => keys::take_in(session, &there, is_rebuilt),

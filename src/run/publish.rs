@@ -97,7 +97,7 @@ impl Publish<'_> {
     pub fn run(&self) -> Result<()> {
         let session = self.warehouse.session()?;
         let store = WarehouseLedger(&session);
-        let ledger = Ledger::open(&store)?;
+        let ledger = Ledger::open(&store, &self.profile.place.identity())?;
         let tables: Vec<Table> = self.tables.iter().map(|published| published.table.clone()).collect();
         let mut publication = Publication::new(self.project, self.target, tables);
         let definitions = self
@@ -141,7 +141,10 @@ impl Publish<'_> {
         let deltas: Vec<Delta<'_>> = self
             .tables
             .iter()
-            .map(|published| Delta::new(&published.table, &published.relation, &version, exporter.capabilities().shape))
+            .map(|published| {
+                let shape = exporter.capabilities().shape;
+                Delta::new(&published.table, &published.relation, &version, shape).with(reconciled.names())
+            })
             .collect();
         let is_bounded = self.bound_memory(&session);
         let staged = self.stage_all(exporter.as_ref(), &deltas, reconciled.snapshots());

@@ -226,7 +226,7 @@ fn publish(session: &Session, case: &Case, state: usize) -> Result<(), TestCaseE
     let table = table(case);
     let delta = Delta::new(&table, "t", "v", Shape::Nested);
     let store = WarehouseLedger(session);
-    let ledger = Ledger::open(&store).expect("a ledger");
+    let ledger = Ledger::open(&store, "target").expect("a ledger");
     let current = ledger.current().map(str::to_owned);
     let reconciled = ledger.reconcile(current.as_deref(), false).expect("its tables");
     let coverage = reconciled.snapshots().coverage(&delta, false);

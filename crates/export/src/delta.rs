@@ -11,6 +11,7 @@ use super::changes::{FRESH, Queries, Shape};
 use super::contract::{Column, Table};
 use super::duck_type::DuckType;
 use super::file_format;
+use super::ledger_names::LedgerNames;
 use super::publication::{Counts, Coverage};
 use crate::messages;
 use elt_base::error::Result;
@@ -32,6 +33,7 @@ pub struct Delta<'a> {
     /// `version()` of the DuckDB that hashes: its `hash` may change between versions.
     duckdb_version: String,
     shape: Shape,
+    ledger: LedgerNames,
 }
 
 /// The content of the row of `Delta::counts`.
@@ -69,7 +71,13 @@ impl FoundChanges {
 
 impl<'a> Delta<'a> {
     pub fn new(table: &'a Table, relation: impl Into<String>, duckdb_version: impl Into<String>, shape: Shape) -> Self {
-        Self { table, relation: relation.into(), duckdb_version: duckdb_version.into(), shape }
+        let ledger = LedgerNames::default();
+        Self { table, relation: relation.into(), duckdb_version: duckdb_version.into(), shape, ledger }
+    }
+
+    /// With the snapshots of this ledger.
+    pub fn with(self, ledger: &LedgerNames) -> Self {
+        Self { ledger: ledger.clone(), ..self }
     }
 
     /// The properties that must be equal so that a snapshot is comparable: hash version, DuckDB's version, key,
@@ -113,7 +121,8 @@ impl<'a> Delta<'a> {
     pub fn snapshot_columns(&self) -> String {
         format!(
             "select column_name from duckdb_columns() where database_name = current_database() \
-             and schema_name = '_elt_published' and table_name = {}",
+             and schema_name = {} and table_name = {}",
+            literal(&self.ledger.snapshots()),
             literal(&self.table.label)
         )
     }
@@ -355,7 +364,7 @@ impl<'a> Delta<'a> {
             }
             // By its name, not by a copy: it may be as long as the relation.
             let mut statements = vec![
-                drop_snapshot(&self.table.label),
+                self.ledger.drop_snapshot(&self.table.label),
                 format!("alter table {pending} rename to {}", quote(&self.table.label)),
             ];
             if !self.table.key.is_empty() {
@@ -394,26 +403,17 @@ impl<'a> Delta<'a> {
     }
 
     fn pending(&self) -> String {
-        format!("_elt_published.{}", quote(&format!("{}:pending", self.table.label)))
+        self.ledger.snapshot(&format!("{}:pending", self.table.label))
     }
 
     fn published(&self) -> String {
-        snapshot(&self.table.label)
+        self.ledger.snapshot(&self.table.label)
     }
 
     fn each_key(&self, separator: &str, text: impl Fn(&str) -> String) -> String {
         let parts: Vec<_> = self.table.key.iter().map(|key| text(&quote(key))).collect();
         parts.join(separator)
     }
-}
-
-/// Drops the snapshot of the table with this label, if there is one.
-pub fn drop_snapshot(label: &str) -> String {
-    format!("drop table if exists {}", snapshot(label))
-}
-
-fn snapshot(label: &str) -> String {
-    format!("_elt_published.{}", quote(label))
 }
 
 fn names(columns: &[String]) -> String {

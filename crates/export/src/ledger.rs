@@ -6,25 +6,44 @@
 //! before. A run that is killed between two steps leaves a ledger from which the next run's `reconcile` learns what
 //! happened.
 //!
-//! Writes the SQL of `_elt.publication_*`; whoever implements `LedgerStore` runs it. Knows no driver and no target.
+//! Each place that the warehouse publishes to has its own. Writes the SQL of `_elt.publication_*`; whoever implements `LedgerStore` runs it. Knows no driver and no target.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::changes::TextRows;
-use super::delta::{self, Delta};
+use super::delta::Delta;
+use super::ledger_names::LedgerNames;
 use super::publication::Coverage;
 use elt_base::error::Result;
 use elt_base::schema::literal;
 
+/// The places that have a ledger, and the tags of its names.
+const PLACES: &str = "create table if not exists _elt.publication_places (place varchar, tag varchar)";
+
 /// The statements that create the ledger; they do not change an existing ledger.
-const CREATE: [&str; 6] = [
-    "create schema if not exists _elt",
-    "create schema if not exists _elt_published",
-    "create table if not exists _elt.publication_state (current varchar, pending varchar)",
-    "create table if not exists _elt.publication_pending (position integer, statement varchar)",
-    "create table if not exists _elt.publication_tables (name varchar, signature varchar)",
-    "alter table _elt.publication_tables add column if not exists fingerprint varchar",
-];
+fn create(names: &LedgerNames) -> [String; 5] {
+    let LedgerTables { state, pending, tables } = LedgerTables::of(names);
+    [
+        format!("create schema if not exists {}", names.snapshots()),
+        format!("create table if not exists {state} (current varchar, pending varchar)"),
+        format!("create table if not exists {pending} (position integer, statement varchar)"),
+        format!("create table if not exists {tables} (name varchar, signature varchar)"),
+        format!("alter table {tables} add column if not exists fingerprint varchar"),
+    ]
+}
+
+/// The names of the tables, in SQL.
+struct LedgerTables {
+    state: String,
+    pending: String,
+    tables: String,
+}
+
+impl LedgerTables {
+    fn of(names: &LedgerNames) -> Self {
+        Self { state: names.state(), pending: names.pending(), tables: names.tables() }
+    }
+}
 
 /// The signature of a table whose snapshot is no longer trusted, and that has not been published since.
 const DISTRUSTED: &str = "diverged";
@@ -43,6 +62,8 @@ pub trait LedgerStore {
 /// The ledger, while no publication is running.
 pub struct Ledger<'a> {
     store: &'a dyn LedgerStore,
+    place: String,
+    names: LedgerNames,
     /// The id of the publication that the snapshots represent.
     current: Option<String>,
     /// The id of the publication whose commit got no answer.
@@ -82,19 +103,58 @@ pub struct StagedDelta<'a> {
 /// A publication that the ledger knows of and that the target may commit. Dropped unsettled, its outcome is unknown.
 pub struct Pending<'a> {
     store: &'a dyn LedgerStore,
+    place: String,
+    names: LedgerNames,
     id: String,
     current: Option<String>,
     promotions: Vec<String>,
 }
 
 impl<'a> Ledger<'a> {
-    /// Creates the ledger if it does not exist, and reads it.
-    pub fn open(store: &'a dyn LedgerStore) -> Result<Self> {
-        CREATE.iter().try_for_each(|statement| store.execute(statement))?;
-        let state = store.rows("select current, pending from _elt.publication_state")?;
+    /// Creates the ledger of a place if it does not exist, and reads it. `place` identifies the place without secrets.
+    pub fn open(store: &'a dyn LedgerStore, place: &str) -> Result<Self> {
+        store.execute("create schema if not exists _elt")?;
+        store.execute(PLACES)?;
+        let places = places(store)?;
+        let known = places.iter().find(|(known, _)| known == place);
+        let names = match known {
+            Some((_, tag)) => LedgerNames::of_tag(tag),
+            None if places.is_empty() => LedgerNames::default(),
+            None => LedgerNames::of_place(place),
+        };
+        if known.is_none() {
+            let (place, tag) = (literal(place), literal(names.tag()));
+            store.execute(&format!("insert into _elt.publication_places values ({place}, {tag})"))?;
+        }
+        Self::read(store, place, names)
+    }
+
+    fn read(store: &'a dyn LedgerStore, place: &str, names: LedgerNames) -> Result<Self> {
+        create(&names).iter().try_for_each(|statement| store.execute(statement))?;
+        let state = store.rows(&format!("select current, pending from {}", names.state()))?;
         let state = state.into_iter().next().unwrap_or_default();
         let at = |index: usize| state.get(index).cloned().flatten();
-        Ok(Self { store, current: at(0), pending: at(1) })
+        Ok(Self { store, place: place.to_owned(), names, current: at(0), pending: at(1) })
+    }
+
+    /// The ledger of another place that knows `id`, if this one is new: the place is now written in another way.
+    fn or_moved(self, id: &str) -> Result<Self> {
+        if self.current.is_some() || self.pending.is_some() {
+            return Ok(self);
+        }
+        let Self { store, place, .. } = &self;
+        for (known, tag) in places(*store)?.into_iter().filter(|(known, _)| known != place) {
+            let other = Self::read(*store, place, LedgerNames::of_tag(tag))?;
+            if [&other.current, &other.pending].into_iter().flatten().any(|known| known == id) {
+                let (own, known) = (literal(place), literal(&known));
+                store.transact(&[
+                    format!("delete from _elt.publication_places where place = {own}"),
+                    format!("update _elt.publication_places set place = {own} where place = {known}"),
+                ])?;
+                return Ok(other);
+            }
+        }
+        Ok(self)
     }
 
     /// The id of the publication that the snapshots represent; None before the first publication.
@@ -104,7 +164,7 @@ impl<'a> Ledger<'a> {
 
     /// The tables that were published earlier and are not in `published`.
     pub fn left_behind(&self, published: &BTreeSet<String>) -> Result<Vec<String>> {
-        let names = self.store.rows("select name from _elt.publication_tables order by name")?;
+        let names = self.store.rows(&format!("select name from {} order by name", self.names.tables()))?;
         let names = names.into_iter().filter_map(|row| row.into_iter().next().flatten());
         Ok(names.filter(|name| !published.contains(name)).collect())
     }
@@ -115,8 +175,8 @@ impl<'a> Ledger<'a> {
             .iter()
             .flat_map(|label| {
                 [
-                    delta::drop_snapshot(label),
-                    format!("delete from _elt.publication_tables where name = {}", literal(label)),
+                    self.names.drop_snapshot(label),
+                    format!("delete from {} where name = {}", self.names.tables(), literal(label)),
                 ]
             })
             .collect();
@@ -125,39 +185,44 @@ impl<'a> Ledger<'a> {
 
     /// Records the fingerprint of a table whose snapshot an earlier version made.
     pub fn record_fingerprint(&self, label: &str, fingerprint: &str) -> Result<()> {
-        let (fingerprint, name) = (literal(fingerprint), literal(label));
-        self.store
-            .execute(&format!("update _elt.publication_tables set fingerprint = {fingerprint} where name = {name}"))
+        let (fingerprint, name, tables) = (literal(fingerprint), literal(label), self.names.tables());
+        self.store.execute(&format!("update {tables} set fingerprint = {fingerprint} where name = {name}"))
     }
 
     /// Compares the ledger with `target`, the id of the last publication that the target recorded. A publication that
     /// the target has committed, and whose answer was lost, becomes the current one. `is_distrusted`: compare all
     /// tables in full, even if the ids match.
-    pub fn reconcile(mut self, target: Option<&str>, is_distrusted: bool) -> Result<Reconciled<'a>> {
-        let is_committed = target.is_some() && target == self.pending.as_deref() && target != self.current.as_deref();
+    pub fn reconcile(self, target: Option<&str>, is_distrusted: bool) -> Result<Reconciled<'a>> {
+        let mut this = match target {
+            Some(id) => self.or_moved(id)?,
+            None => self,
+        };
+        let is_committed = target.is_some() && target == this.pending.as_deref() && target != this.current.as_deref();
         let is_cut_off =
-            target.zip(self.pending.as_deref()).is_some_and(|(target, pending)| target == cut_off(pending));
-        if let (true, Some(id)) = (is_committed, self.pending.take()) {
-            let promotions = self
-                .store
-                .rows("select statement from _elt.publication_pending where position >= 0 order by position")?;
+            target.zip(this.pending.as_deref()).is_some_and(|(target, pending)| target == cut_off(pending));
+        if let (true, Some(id)) = (is_committed, this.pending.take()) {
+            let promotions = this.store.rows(&format!(
+                "select statement from {} where position >= 0 order by position",
+                this.names.pending()
+            ))?;
             let mut statements: Vec<String> =
                 promotions.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect();
-            statements.extend(set_state(Some(&id), None));
-            self.store.transact(&statements)?;
-            self.current = Some(id);
+            statements.extend(set_state(&this.names, Some(&id), None));
+            this.store.transact(&statements)?;
+            this.current = Some(id);
         }
         if is_cut_off {
-            let claims = "select statement from _elt.publication_pending where position < 0 order by position desc";
-            let claims = self.store.rows(claims)?;
+            let claims =
+                format!("select statement from {} where position < 0 order by position desc", this.names.pending());
+            let claims = this.store.rows(&claims)?;
             let mut statements: Vec<String> =
                 claims.into_iter().filter_map(|row| row.into_iter().next().flatten()).collect();
-            statements.extend(set_state(self.current.as_deref(), None));
-            self.store.transact(&statements)?;
+            statements.extend(set_state(&this.names, this.current.as_deref(), None));
+            this.store.transact(&statements)?;
         }
-        let is_same = target == self.current.as_deref();
+        let is_same = target == this.current.as_deref();
         let mut recorded = BTreeMap::new();
-        for row in self.store.rows("select name, signature, fingerprint from _elt.publication_tables")? {
+        for row in this.store.rows(&format!("select name, signature, fingerprint from {}", this.names.tables()))? {
             if let [Some(name), Some(signature), fingerprint] = row.as_slice() {
                 let snapshot = RecordedSnapshot { signature: signature.clone(), fingerprint: fingerprint.clone() };
                 recorded.insert(name.clone(), snapshot);
@@ -166,10 +231,10 @@ impl<'a> Ledger<'a> {
         let snapshots = Snapshots {
             is_current: is_same && !is_distrusted,
             // A target that nobody published to yet diverges from nothing.
-            is_diverged: !is_same && (self.current.is_some() || target.is_some()),
+            is_diverged: !is_same && (this.current.is_some() || target.is_some()),
             recorded,
         };
-        Ok(Reconciled { ledger: self, snapshots })
+        Ok(Reconciled { ledger: this, snapshots })
     }
 }
 
@@ -207,53 +272,60 @@ impl<'a> Reconciled<'a> {
         &self.snapshots
     }
 
+    /// The names of the ledger's tables, for the deltas.
+    pub fn names(&self) -> &LedgerNames {
+        &self.ledger.names
+    }
+
     /// Records that the publication `id` is about to be committed with these tables. If the target does not have the
     /// rows that the snapshots represent, no snapshot is trusted from here on. (Not earlier, so that the next run finds
     /// again a difference that must not be healed.)
     pub fn begin(self, id: &str, staged: &[StagedDelta<'_>]) -> Result<Pending<'a>> {
-        let Ledger { store, mut current, .. } = self.ledger;
+        let Ledger { store, place, names, mut current, .. } = self.ledger;
         let mut statements = Vec::new();
         if !self.snapshots.is_current {
             statements.push(format!(
-                "update _elt.publication_tables set signature = {}, fingerprint = null",
+                "update {} set signature = {}, fingerprint = null",
+                names.tables(),
                 literal(DISTRUSTED)
             ));
             current = None;
         }
-        let promotions: Vec<String> = staged.iter().flat_map(promotion).collect();
+        let promotions: Vec<String> = staged.iter().flat_map(|staged| promotion(&names, staged)).collect();
         let claims: Vec<String> = staged.iter().flat_map(|staged| staged.delta.claim(staged.coverage)).collect();
-        statements.extend(set_state(current.as_deref(), Some(id)));
+        statements.extend(set_state(&names, current.as_deref(), Some(id)));
         statements.extend(promotions.iter().enumerate().map(|(position, statement)| {
-            format!("insert into _elt.publication_pending values ({position}, {})", literal(statement))
+            format!("insert into {} values ({position}, {})", names.pending(), literal(statement))
         }));
         // Below zero: they run only if the publication is cut off.
         statements.extend(claims.iter().enumerate().map(|(position, statement)| {
-            format!("insert into _elt.publication_pending values (-{}, {})", position + 1, literal(statement))
+            format!("insert into {} values (-{}, {})", names.pending(), position + 1, literal(statement))
         }));
         store.transact(&statements)?;
-        Ok(Pending { store, id: id.to_owned(), current, promotions })
+        Ok(Pending { store, place, names, id: id.to_owned(), current, promotions })
     }
 }
 
 impl<'a> Pending<'a> {
     /// Ends the publication. It becomes the current one if the target `has_published`; otherwise there were no changes.
     pub fn settle(self, has_published: bool) -> Result<Ledger<'a>> {
-        let Self { store, id, current, promotions } = self;
+        let Self { store, place, names, id, current, promotions } = self;
         let (mut statements, current) = if has_published { (promotions, Some(id)) } else { (Vec::new(), current) };
-        statements.extend(set_state(current.as_deref(), None));
+        statements.extend(set_state(&names, current.as_deref(), None));
         store.transact(&statements)?;
-        Ok(Ledger { store, current, pending: None })
+        Ok(Ledger { store, place, names, current, pending: None })
     }
 }
 
 /// The statements that make a table's snapshot current after the target has received the changes.
-fn promotion(staged: &StagedDelta<'_>) -> Vec<String> {
+fn promotion(names: &LedgerNames, staged: &StagedDelta<'_>) -> Vec<String> {
     let StagedDelta { delta, coverage, fingerprint } = staged;
     let name = literal(delta.label());
     let mut statements = delta.promote(*coverage);
-    statements.push(format!("delete from _elt.publication_tables where name = {name}"));
+    let tables = names.tables();
+    statements.push(format!("delete from {tables} where name = {name}"));
     statements.push(format!(
-        "insert into _elt.publication_tables (name, signature, fingerprint) values ({name}, {}, {})",
+        "insert into {tables} (name, signature, fingerprint) values ({name}, {}, {})",
         literal(&delta.signature()),
         fingerprint.as_deref().map_or("null".into(), literal)
     ));
@@ -265,12 +337,18 @@ pub(crate) fn cut_off(id: &str) -> String {
     format!("{id}, cut off")
 }
 
-fn set_state(current: Option<&str>, pending: Option<&str>) -> Vec<String> {
-    let mut statements =
-        vec!["delete from _elt.publication_pending".to_owned(), "delete from _elt.publication_state".to_owned()];
+/// The places that have a ledger, with the tags of its names.
+fn places(store: &dyn LedgerStore) -> Result<Vec<(String, String)>> {
+    let rows = store.rows("select place, tag from _elt.publication_places order by all")?;
+    let pair = |row: Vec<Option<String>>| <[Option<String>; 2]>::try_from(row).ok();
+    Ok(rows.into_iter().filter_map(pair).filter_map(|[place, tag]| place.zip(tag)).collect())
+}
+
+fn set_state(names: &LedgerNames, current: Option<&str>, pending: Option<&str>) -> Vec<String> {
+    let mut statements = vec![format!("delete from {}", names.pending()), format!("delete from {}", names.state())];
     if current.is_some() || pending.is_some() {
         let text = |id: Option<&str>| id.map_or("null".into(), literal);
-        statements.push(format!("insert into _elt.publication_state values ({}, {})", text(current), text(pending)));
+        statements.push(format!("insert into {} values ({}, {})", names.state(), text(current), text(pending)));
     }
     statements
 }

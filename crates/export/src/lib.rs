@@ -27,6 +27,7 @@ mod exporter;
 mod file_format;
 mod files;
 pub mod ledger;
+mod ledger_names;
 pub mod messages;
 mod missing_right;
 mod mongodb;

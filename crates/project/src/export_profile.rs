@@ -103,6 +103,41 @@ impl ExportPlace {
     }
 }
 
+impl ExportPlace {
+    /// A text that identifies the place without secrets. It stays the same if the project's folder is moved, or if the
+    /// user or an option of the URI changes.
+    pub fn identity(&self) -> String {
+        match self {
+            Self::Files { path, .. } => format!("files {}", last_parts(path)),
+            Self::Duckdb { path, schema } => format!("duckdb {} {schema}", last_parts(path)),
+            Self::Postgres { uri, schema, .. } => format!("postgres {} {schema}", server(uri)),
+            Self::Mysql { uri } => format!("mysql {}", server(uri)),
+            Self::Mongodb { uri, database } => format!("mongodb {} {database}", server(uri)),
+        }
+    }
+}
+
+/// The last two parts of a path.
+fn last_parts(path: &Path) -> String {
+    let parts: Vec<_> = path.components().rev().take(2).collect();
+    parts.into_iter().rev().collect::<PathBuf>().to_string_lossy().into_owned()
+}
+
+/// Host, port and database of a URI, or of a connection string of words.
+fn server(uri: &Secret) -> String {
+    match uri.reveal().split_once("://") {
+        Some((_, rest)) => {
+            let rest = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest);
+            rest.split('?').next().unwrap_or_default().trim_end_matches('/').to_owned()
+        }
+        None => {
+            let names = ["host=", "hostaddr=", "port=", "dbname="];
+            let words = uri.reveal().split_whitespace().filter(|word| names.iter().any(|name| word.starts_with(name)));
+            words.collect::<Vec<_>>().join(" ")
+        }
+    }
+}
+
 /// The format of files.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileFormat {
