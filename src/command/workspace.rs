@@ -152,11 +152,12 @@ impl Workspace {
             match path.find(['*', '?', '[']) {
                 Some(glob) => match path[..glob].rfind('/').map(|slash| &path[..slash]) {
                     Some(fixed) if is_remote => reach.folders.push(fixed.into()),
-                    Some(fixed) if !fixed.is_empty() => reach.folders.push(root.join(fixed)),
+                    // As it is written, too: the program may have been started in another folder.
+                    Some(fixed) if !fixed.is_empty() => reach.folders.extend([root.join(fixed), fixed.into()]),
                     // The project's own folder has more files, such as `.env`.
                     _ => reach.files.extend(files_ending_as(root, path)),
                 },
-                None => reach.files.push(whole),
+                None => reach.files.extend([whole, path.into()]),
             }
         }
         reach

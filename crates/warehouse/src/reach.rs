@@ -84,7 +84,7 @@ mod tests {
         for path in [&declared, &other] {
             std::fs::write(path, "a\n1\n").expect("written");
         }
-        let reach = Reach { folders: Vec::new(), files: vec![declared.clone()] };
+        let reach = Reach { folders: Vec::new(), files: vec![declared.clone(), "declared.csv".into()] };
         let database = Warehouse::in_memory_within(folder.path(), "w", Some(&reach)).expect("opened");
         let session = database.session().expect("a session");
         let run = |sql: &str| session.only_reads(sql).and_then(|()| session.rows(sql));

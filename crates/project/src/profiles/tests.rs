@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::{Profiles, SourceProfile};
-use crate::{Environment, ExportPlace, ExportProfile, FileFormat};
+use crate::{Environment, ExportPlace, ExportProfile, FileFormat, TargetPart};
 use elt_base::error::{Error, Result};
 
 const GOOD: &str = r#"
@@ -90,7 +90,10 @@ fn fills_variables_of_the_chosen_target() {
 
 #[test]
 fn names_unset_variables_and_hides_passwords() {
-    let error = read(GOOD, Some("prod"), &[]).expect_err("two are not set");
+    // A command needs only the variables of the parts that it uses.
+    let profiles = read(GOOD, Some("prod"), &[]).expect("it is read without them");
+    let parts = [TargetPart::Source("loans"), TargetPart::Export];
+    let error = profiles.target.require(&parts).expect_err("two are not set");
     assert_eq!(
         lines(&error),
         [
