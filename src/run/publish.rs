@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
+use arrow::record_batch::RecordBatch;
 use parking_lot::Mutex;
 
 use crate::messages;
@@ -456,34 +457,45 @@ struct WarehouseChanges<'a> {
     wait: &'a Wait,
 }
 
+impl WarehouseChanges<'_> {
+    /// Gives the sink what the query finds. To ask for a batch shows that the target took the one before it.
+    fn stream(&self, query: &str, sink: &mut Sink<'_>) -> Result<()> {
+        let mut heard = |batch: &RecordBatch| {
+            self.wait.heard();
+            sink(batch)
+        };
+        self.session.stream::<Error>(query, &mut heard).map(drop)
+    }
+
+    /// As `stream`, for rows that are written: they count as the table's progress.
+    fn stream_rows(&self, query: &str, sink: &mut Sink<'_>) -> Result<()> {
+        let mut counting = |batch: &RecordBatch| {
+            self.activity.advance(batch.num_rows() as u64);
+            sink(batch)
+        };
+        self.stream(query, &mut counting)
+    }
+}
+
 impl Changes for WarehouseChanges<'_> {
     fn counts(&self) -> Counts {
         self.counts
     }
 
     fn rows(&mut self, sink: &mut Sink<'_>) -> Result<()> {
-        let mut counting = |batch: &arrow::record_batch::RecordBatch| {
-            self.activity.advance(batch.num_rows() as u64);
-            self.wait.heard();
-            sink(batch)
-        };
-        self.session.stream::<Error>(&self.delta.rows(self.staged), &mut counting).map(drop)
+        self.stream_rows(&self.delta.rows(self.staged), sink)
     }
 
     fn marked_rows(&mut self, sink: &mut Sink<'_>) -> Result<()> {
-        let mut counting = |batch: &arrow::record_batch::RecordBatch| {
-            self.activity.advance(batch.num_rows() as u64);
-            sink(batch)
-        };
-        self.session.stream::<Error>(&self.delta.marked_rows(), &mut counting).map(drop)
+        self.stream_rows(&self.delta.marked_rows(), sink)
     }
 
     fn deletes(&mut self, sink: &mut Sink<'_>) -> Result<()> {
-        self.session.stream::<Error>(&self.delta.deletes(), &mut |batch| sink(batch)).map(drop)
+        self.stream(&self.delta.deletes(), sink)
     }
 
     fn keys(&mut self, sink: &mut Sink<'_>) -> Result<()> {
-        self.session.stream::<Error>(&self.delta.keys(), &mut |batch| sink(batch)).map(drop)
+        self.stream(&self.delta.keys(), sink)
     }
 
     fn queries(&self) -> Queries {
