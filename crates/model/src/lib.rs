@@ -53,4 +53,4 @@ pub use sql::{
     Snapshot, SourceMap, children_only, create_table, create_view, doubled_keys, drop_existing, duplicate_keys,
     field_changes, is_volatile, keys, missing_field, own_types, sweep, value_sql,
 };
-pub use template::{Answer, Cell, Host, Invocation, TemplateMessage, renderings};
+pub use template::{Answer, Cell, Host, Invocation, TemplateMessage};

@@ -12,13 +12,11 @@ pub(crate) mod markup;
 pub(crate) mod node_value;
 mod overrides;
 mod places;
-mod progress;
 mod reason;
 mod templates;
 
 pub use host::{Answer, Cell, Host, TemplateMessage};
 pub use invocation::Invocation;
-pub use progress::renderings;
 
 pub(crate) use host::Asker;
 pub(crate) use overrides::overridden;

@@ -13,7 +13,6 @@ use super::invocation::Invocation;
 use super::jinja::{self, ASKING, Marks, ProjectNames, Recording, RenderScope, Setting};
 use super::markup::{CHANGES, DATE_WORDS, Manner, Markup, Rewrite};
 use super::places::strip;
-use super::progress::UnderWay;
 use crate::graph::MacroFiles;
 use crate::messages;
 use crate::sql::MapSegment;
@@ -208,7 +207,6 @@ impl Templates {
         mut setting: Setting,
         host: Option<Asker>,
     ) -> Result<Rendered, Error> {
-        let _under_way = UnderWay::begin();
         let mut main = None;
         let (name, markup) = match text {
             TemplateText::File(source) => {
