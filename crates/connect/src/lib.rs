@@ -6,4 +6,5 @@ pub mod messages;
 pub mod mongodb;
 pub mod mysql;
 pub mod postgres;
+mod time_limit;
 mod tls_options;

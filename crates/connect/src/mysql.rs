@@ -5,7 +5,6 @@
 //! publications.
 
 use std::path::PathBuf;
-use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -13,6 +12,7 @@ use mysql::prelude::Queryable;
 use mysql::{Conn, Opts, OptsBuilder, SslOpts};
 
 use crate::messages;
+use crate::time_limit::within;
 use elt_base::error::Result;
 use elt_base::secret::Secret;
 use elt_base::sql_text::masked;
@@ -112,18 +112,12 @@ impl MysqlServer {
         }
     }
 
-    /// None: the server accepted the connection, and was then silent. The driver's own limit ends with the acceptance,
-    /// so the attempt has a thread of its own, which is left alone in that case.
+    /// None: the server accepted the connection, and was then silent.
     fn connect_in_time(&self) -> Option<Result<Conn, mysql::Error>> {
-        let (send, receive) = channel();
         let (plain, tls) = (self.plain.clone(), self.tls.clone());
         let limit = plain.get_tcp_connect_timeout().unwrap_or(CONNECT_TIMEOUT);
         let may_be_plain = self.may_be_plain;
-        thread::spawn(move || {
-            // The receiver may no longer exist.
-            let _ = send.send(connect_once(&plain, tls.as_ref(), may_be_plain));
-        });
-        receive.recv_timeout(limit + Duration::from_millis(500)).ok()
+        within(limit, move || connect_once(&plain, tls.as_ref(), may_be_plain))
     }
 }
 

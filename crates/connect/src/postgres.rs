@@ -5,7 +5,6 @@
 use std::error::Error as _;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,6 +21,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::tls_options::{TlsMode, TlsOptions};
 use crate::messages;
+use crate::time_limit::within;
 use elt_base::error::Result;
 use elt_base::secret::Secret;
 use elt_base::wait::Wait;
@@ -139,18 +139,12 @@ impl PostgresServer {
         }
     }
 
-    /// None: the server accepted the connection, and was then silent. The driver's own limit ends with the acceptance,
-    /// so the attempt has a thread of its own, which is left alone in that case.
+    /// None: the server accepted the connection, and was then silent.
     fn connect_in_time(&self) -> Option<Result<Client, postgres::Error>> {
-        let (send, receive) = channel();
         let (config, tls) = (self.config.clone(), self.tls.clone());
         let limit = config.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT);
         let hosts = u32::try_from(config.get_hosts().len().max(1)).unwrap_or(1);
-        thread::spawn(move || {
-            // The receiver may no longer exist.
-            let _ = send.send(connect_once(&config, tls));
-        });
-        receive.recv_timeout(limit * hosts + Duration::from_millis(500)).ok()
+        within(limit * hosts, move || connect_once(&config, tls))
     }
 }
 
