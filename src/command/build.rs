@@ -211,7 +211,7 @@ impl StageRun<'_> {
             self.all_loaded(plan, &catalog)?;
             let read = plan.steps.iter().filter(|step| step.builds).map(|step| step.node);
             let landing = Landing::new(&self.workspace.target().landing);
-            self.results.stage("landing", || intact::check(graph, read, &plan.loads, session, &landing))?;
+            self.results.stage("landing", || intact::check(graph, read, &plan.loads, &catalog, session, &landing))?;
             let now = binder::known(graph, session)?;
             if now != before {
                 let everything = graph.select(&[], &[])?;

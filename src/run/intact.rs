@@ -9,7 +9,7 @@ use crate::messages;
 use elt_base::error::{Error, Result};
 use elt_extract::land::Landing;
 use elt_model::{Graph, Materialized, Node, NodeId, NodeKind};
-use elt_warehouse::{RelationKind, Session};
+use elt_warehouse::{Catalog, RelationKind, Session};
 
 /// An error for each collection with a damaged segment that one of the `nodes` reads. The collections in `loaded` were
 /// just loaded.
@@ -17,10 +17,10 @@ pub fn check(
     graph: &Graph,
     nodes: impl Iterator<Item = NodeId>,
     loaded: &[NodeId],
+    catalog: &Catalog,
     session: &Session,
     landing: &Landing,
 ) -> Result<()> {
-    let catalog = session.catalog()?;
     let mut errors = Vec::new();
     for source in read_sources(graph, nodes) {
         let Some(name) = source.source_name.as_deref().filter(|_| !loaded.contains(&source.id)) else { continue };

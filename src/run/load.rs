@@ -101,13 +101,19 @@ impl Loading<'_> {
         let Self { collection, session, landing, .. } = *self;
         let mut loaded = session.loaded(&collection.source, &collection.name)?;
         let incremental = matches!(collection.mode, LoadMode::Incremental { .. });
+        let raw = match &loaded {
+            Some(_) => session.catalog()?.get(&collection.schema, &collection.table),
+            None => None,
+        };
         // Without its own raw table, nothing of the earlier loads can be used.
         let is_held = loaded.is_none()
-            || session.holds(&collection.schema, &collection.table, &collection.source, &collection.name)?;
+            || raw.is_some()
+                && session.holds(&collection.schema, &collection.table, &collection.source, &collection.name)?;
         let mut anew = self.extent == LoadExtent::Anew || !is_held;
         if incremental
             && !anew
             && let Some(loaded) = &loaded
+            && raw == Some(RelationKind::View)
             && let Some(damage) = self.damaged(loaded)?
         {
             self.console.say(&format!("  note: {damage}; loading `{}` again in full", collection.shown()));
@@ -328,12 +334,9 @@ impl Loading<'_> {
         Ok(ReadLoad { load, parts, reading, counts, resumed })
     }
 
-    /// What is wrong with the segments that the raw table consists of. None: nothing, or it has its own copy of the rows.
+    /// What is wrong with the segments that the raw table is a view over. None: nothing.
     fn damaged(&self, loaded: &Loaded) -> Result<Option<String>> {
-        let Self { collection, landing, session, .. } = *self;
-        if session.catalog()?.get(&collection.schema, &collection.table) != Some(RelationKind::View) {
-            return Ok(None);
-        }
+        let Self { collection, landing, .. } = *self;
         let damaged = landing.damaged(&collection.source, &collection.name, &loaded.full_load_id)?;
         Ok(damaged.map(|(path, what)| format!("the landed segment `{}` is damaged: {what}", path.display())))
     }

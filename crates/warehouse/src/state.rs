@@ -163,12 +163,9 @@ impl Session {
         Ok(Some(Loaded { load_id, full_load_id, watermark, watermark_path, columns, is_cut, id_kind, key }))
     }
 
-    /// Whether the raw table exists and holds the documents of this collection. It may hold those of another collection
-    /// if both names were one to DuckDB, or if a collection of such a name left the project.
+    /// Whether the raw table, which exists, holds the documents of this collection. It may hold those of another
+    /// collection if both names were one to DuckDB, or if a collection of such a name left the project.
     pub fn holds(&self, schema: &str, table: &str, source: &str, collection: &str) -> Result<bool> {
-        if self.catalog()?.get(schema, table).is_none() {
-            return Ok(false);
-        }
         let rows = self
             .rows(&format!("select source, collection from _elt.raw_tables where {}", is_raw_table(schema, table)))?;
         if let Some(row) = rows.first() {
