@@ -75,9 +75,9 @@ fn masked_sentence(text: &str) -> String {
                 length
             }
             // A row or a list.
-            '(' if closed_list(rest).is_some() => {
+            '(' if let Some(length) = closed_list(rest) => {
                 shown.push_str("(…)");
-                closed_list(rest).unwrap_or(1)
+                length
             }
             digit if digit.is_ascii_digit() && !is_word => {
                 shown.push_str(MASK);

@@ -440,7 +440,7 @@ impl<'t> Cursor<'t> {
 }
 
 /// Days from 1970-01-01 to a day of the proleptic Gregorian calendar. None if there is no such day.
-fn days(year: i64, month: i64, day: i64) -> Option<i64> {
+pub(crate) fn days(year: i64, month: i64, day: i64) -> Option<i64> {
     let is_leap = year.rem_euclid(4) == 0 && (year.rem_euclid(100) != 0 || year.rem_euclid(400) == 0);
     let length = match month {
         2 => 28 + i64::from(is_leap),

@@ -4,6 +4,8 @@
 //! `+02:00` or `+02`. Without a zone it is UTC, as in the shell's `ISODate`. Digits after the milliseconds are cut off,
 //! as MongoDB does, because a BSON date has none. Knows nothing around the text.
 
+use crate::from_text::days;
+
 const MILLIS_PER_DAY: i64 = 86_400_000;
 
 /// None if the text has another form, or if there is no such time.
@@ -84,21 +86,6 @@ impl Reader<'_> {
         };
         (hours < 24 && minutes < 60).then_some(sign * (hours * 60 + minutes) * 60_000)
     }
-}
-
-/// The days since 1970-01-01 in the Gregorian calendar. None if the month has no such day.
-fn days(year: i64, month: i64, day: i64) -> Option<i64> {
-    let is_leap = year.rem_euclid(4) == 0 && (year.rem_euclid(100) != 0 || year.rem_euclid(400) == 0);
-    let length = match month {
-        2 => 28 + i64::from(is_leap),
-        4 | 6 | 9 | 11 => 30,
-        1..=12 => 31,
-        _ => return None,
-    };
-    // Years begin in March, so that a leap day is the last of its year.
-    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let before = year * 365 + year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
-    (1..=length).contains(&day).then_some(before + (month * 153 + 2) / 5 + day - 1 - 719_468)
 }
 
 #[cfg(test)]
