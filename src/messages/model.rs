@@ -1,6 +1,6 @@
 //! The messages of the `model` stage.
 
-use elt_base::error::{Error, Place};
+use elt_base::error::{Error, Place, listed};
 use elt_base::numbers::counted;
 
 pub(crate) fn not_a_snapshot(name: &str) -> Error {
@@ -50,9 +50,4 @@ pub(crate) fn contract_orphans(model: &str, columns: &[String], to: &str, rows: 
         listed(columns)
     ))
     .at(place)
-}
-
-/// Names in backquotes, the last after `or`.
-fn listed(names: &[String]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

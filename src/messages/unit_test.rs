@@ -2,7 +2,7 @@
 //!
 //! They may show values, because these values are written in the test itself.
 
-use elt_base::error::{Error, Place, nearest};
+use elt_base::error::{Error, Place, listed, nearest};
 use elt_base::sql_error::{SqlError, our_manner, unknown_name};
 
 /// `of`: ``input `ref('a')` `` or "the expected rows".
@@ -14,7 +14,7 @@ pub(crate) fn unit_test_column<'a>(
 ) -> Error {
     let hint = match nearest(column, columns.clone()) {
         Some(near) => format!("did you mean `{near}`?"),
-        None => format!("the columns are {}", known(&columns.into_iter().collect::<Vec<_>>())),
+        None => format!("the columns are {}", listed(&columns.into_iter().collect::<Vec<_>>())),
     };
     Error::failed(format!("{of} name a column `{column}`, which does not exist")).at(place).hint(hint)
 }
@@ -41,8 +41,4 @@ pub(crate) fn unit_test_broken(test: &str, error: &SqlError) -> Error {
 /// `summary`: `1 row differs, 1 is missing`; `picture`: the rows side by side.
 pub(crate) fn unit_test_failed(model: &str, test: &str, summary: &str, picture: String) -> Error {
     Error::failed(format!("unit test `{test}` of `{model}` failed: {summary}")).picture(picture)
-}
-
-fn known(names: &[&str]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

@@ -283,6 +283,11 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// Names in backquotes, separated by commas, for a sentence.
+pub fn listed(names: &[impl AsRef<str>]) -> String {
+    names.iter().map(|name| format!("`{}`", name.as_ref())).collect::<Vec<_>>().join(", ")
+}
+
 /// The candidate whose spelling is nearest to `written`, if one is near enough to be a likely intention.
 pub fn nearest<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let lower = written.to_lowercase();

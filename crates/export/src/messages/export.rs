@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::missing_right::MissingRight;
-use elt_base::error::Error;
+use elt_base::error::{Error, listed};
 
 pub(crate) fn export_name_taken(name: &str, model: &str, other: &str) -> Error {
     Error::usage(format!("`{name}` is published by `{model}` and `{other}`")).hint(
@@ -53,7 +53,7 @@ pub(crate) fn export_foreign_key_width(table: &str, to: &str, columns: usize, to
 pub(crate) fn export_foreign_key_not_unique(table: &str, to: &str, columns: &[String]) -> Error {
     Error::usage(format!(
         "a foreign key of `{table}` points to `{to}` ({}), which is neither its primary key nor unique",
-        ticked(columns)
+        listed(columns)
     ))
     .hint(format!("add a `primary_key` or `unique` constraint to `{to}`"))
 }
@@ -140,7 +140,7 @@ pub(crate) fn export_no_quarantine(table: &str, column: &str, called: &str) -> E
 pub(crate) fn export_index_of_postgres(table: &str, columns: &[String], called: &str) -> Error {
     Error::usage(format!(
         "the index on {} of `{table}` has an expression, `where` or `include`, which a {called} target does not support",
-        ticked(columns)
+        listed(columns)
     ))
     .hint("list plain columns in `columns`, and leave out `where` and `include`")
 }
@@ -181,9 +181,4 @@ pub(crate) fn export_record(path: &Path, cause: impl Into<String>) -> Error {
 pub(crate) fn export_file_name(table: &str) -> Error {
     Error::usage(format!("`{table}` cannot be a file name"))
         .hint("set `alias` in the model's config to rename the relation")
-}
-
-fn ticked(names: &[String]) -> String {
-    let ticked: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
-    ticked.join(", ")
 }

@@ -1,6 +1,6 @@
 //! The messages of the `model` stage.
 
-use elt_base::error::{Error, Place, nearest};
+use elt_base::error::{Error, Place, listed, nearest};
 use elt_base::numbers::counted;
 use elt_base::sql_error::{our_manner, unknown_name};
 
@@ -387,11 +387,6 @@ pub(crate) fn schema_change_refused(model: &str, column: &str, complaint: &str) 
 
 fn did_you_mean<'a>(written: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
     nearest(written, candidates).map(|near| format!("did you mean `{near}`?"))
-}
-
-/// Names in backquotes, separated by commas.
-fn listed(names: &[String]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// The call that matches no function, with the types of its arguments: `upper(BIGINT)`.

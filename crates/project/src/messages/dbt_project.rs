@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use elt_base::error::{Error, Place, nearest};
+use elt_base::error::{Error, Place, listed, nearest};
 
 pub(crate) fn path_absolute(key: &str, path: &str, place: Place) -> Error {
     Error::usage(format!("`{key}` names the absolute path `{path}`"))
@@ -31,7 +31,7 @@ pub(crate) fn not_used(key: &str, place: Place) -> Error {
 pub(crate) fn unknown_profile(profile: &str, known: &[&str], place: Place) -> Error {
     let hint = match nearest(profile, known.iter().copied()) {
         Some(near) => format!("there is a profile `{near}`"),
-        None => format!("the profiles are {}", quoted(known)),
+        None => format!("the profiles are {}", listed(known)),
     };
     Error::usage(format!("`profiles.yml` has no profile `{profile}`")).at(place).hint(hint)
 }
@@ -39,7 +39,7 @@ pub(crate) fn unknown_profile(profile: &str, known: &[&str], place: Place) -> Er
 pub(crate) fn unknown_output(name: &str, profile: &str, known: &[&str], place: Place) -> Error {
     let hint = match nearest(name, known.iter().copied()) {
         Some(near) => format!("there is a target `{near}`"),
-        None => format!("the targets are {}", quoted(known)),
+        None => format!("the targets are {}", listed(known)),
     };
     Error::usage(format!("profile `{profile}` has no target `{name}`")).at(place).hint(hint)
 }
@@ -65,7 +65,7 @@ pub(crate) fn remote_warehouse(scheme: &str, place: Place) -> Error {
 pub(crate) fn no_extension(name: &str, known: &[&str], place: Place) -> Error {
     Error::usage(format!("the extension `{name}` is not part of the DuckDB in this program"))
         .at(place)
-        .hint(format!("the available extensions are {}", quoted(known)))
+        .hint(format!("the available extensions are {}", listed(known)))
 }
 
 pub(crate) fn utc_only(place: Place) -> Error {
@@ -103,8 +103,4 @@ pub(crate) fn packages(place: Place) -> Error {
 pub(crate) fn package_folder(path: &Path) -> Error {
     Error::usage(format!("packages are not supported, but `{}` contains one", path.display()))
         .hint("copy the macros you use into the project's `macros` folder, and remove the package")
-}
-
-fn quoted(names: &[&str]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }

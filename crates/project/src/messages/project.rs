@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use elt_base::error::{Error, Place, nearest};
+use elt_base::error::{Error, Place, listed, nearest};
 
 pub(crate) fn profiles_missing(root: &Path) -> Error {
     Error::usage(format!("there is no `profiles.toml` or `dbt_project.yml` in `{}`", root.display()))
@@ -54,7 +54,7 @@ pub(crate) fn wrong_kind(key: &str, expected: &str, found: &str, place: Place) -
 pub(crate) fn unknown_key(key: &str, of: &str, known: &[&str], place: Place) -> Error {
     let hint = match nearest(key, known.iter().copied()) {
         Some(near) => format!("there is a key `{near}`"),
-        None => format!("the keys are {}", quoted(known)),
+        None => format!("the keys are {}", listed(known)),
     };
     Error::usage(format!("unknown key `{key}` in {of}")).at(place).hint(hint)
 }
@@ -66,7 +66,7 @@ pub(crate) fn key_missing(key: &str, of: &str, place: Place) -> Error {
 pub(crate) fn unknown_kind_of(written: &str, of: &str, known: &[&str], place: Place) -> Error {
     let hint = match nearest(written, known.iter().copied()) {
         Some(near) => format!("there is a type `{near}`"),
-        None => format!("the types are {}", quoted(known)),
+        None => format!("the types are {}", listed(known)),
     };
     Error::usage(format!("unknown type `{written}` of {of}")).at(place).hint(hint)
 }
@@ -78,7 +78,7 @@ pub(crate) fn no_targets(place: Place) -> Error {
 pub(crate) fn no_default_target(candidates: &[&str], place: Place) -> Error {
     Error::usage("no target is chosen").at(place).hint(format!(
         "pass `--target`, or set the default with `target` in `[project]`; the targets are {}",
-        quoted(candidates)
+        listed(candidates)
     ))
 }
 
@@ -86,7 +86,7 @@ pub(crate) fn unknown_target(name: &str, candidates: &[&str], place: Option<Plac
     let near = nearest(name, candidates.iter().copied()).map(|near| format!("there is a target `{near}`"));
     Error::usage(format!("`profiles.toml` has no target `{name}`"))
         .at_maybe(place)
-        .hint(near.unwrap_or_else(|| format!("the targets are {}", quoted(candidates))))
+        .hint(near.unwrap_or_else(|| format!("the targets are {}", listed(candidates))))
 }
 
 pub(crate) fn unset_variable<'a>(name: &str, known: impl Iterator<Item = &'a str>, place: Place) -> Error {
@@ -186,10 +186,6 @@ pub(crate) fn folder_not_empty(path: &Path) -> Error {
 
 pub(crate) fn cannot_write(path: &Path, cause: &std::io::Error) -> Error {
     Error::failed(format!("cannot write `{}`", path.display())).caused_by(cause)
-}
-
-fn quoted(names: &[&str]) -> String {
-    names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ")
 }
 
 /// Messages of other libraries begin with a capital letter. Ours do not.
