@@ -3,6 +3,7 @@
 //! Knows SQL only as text.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use arrow::array::{ArrayRef, RecordBatch, StringArray};
@@ -18,6 +19,8 @@ use elt_base::sql_text::masked;
 /// A connection. If it is dropped inside a transaction, the transaction is rolled back.
 pub struct Session {
     link: Link,
+    /// A statement may have begun a transaction. DuckDB's API cannot tell.
+    may_be_open: AtomicBool,
 }
 
 enum Link {
@@ -41,7 +44,7 @@ impl Interrupter {
 impl Session {
     /// `catalog` is the attached database to use. None for a database in memory.
     pub(super) fn new(connection: Connection, catalog: Option<&str>, settings: &str) -> Result<Self, SqlError> {
-        let session = Self { link: Link::Own(connection) };
+        let session = Self::over(Link::Own(connection));
         let catalog = catalog.map_or(String::new(), |catalog| format!("; use {}", quote(catalog)));
         session.execute(&format!("set errors_as_json = true; set TimeZone = 'UTC'{catalog}{settings}"))?;
         Ok(session)
@@ -49,7 +52,11 @@ impl Session {
 
     /// A session that sends its queries to another process, and only reads.
     pub(super) fn asking(reader: Reader) -> Self {
-        Self { link: Link::Asked(reader) }
+        Self::over(Link::Asked(reader))
+    }
+
+    fn over(link: Link) -> Self {
+        Self { link, may_be_open: AtomicBool::new(false) }
     }
 
     /// Whether another process answers the queries.
@@ -81,6 +88,9 @@ impl Session {
 
     /// Runs a statement, and emits a tracing event for it.
     fn timed<T, E>(&self, sql: &str, run: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        if may_begin(sql) {
+            self.may_be_open.store(true, Ordering::Relaxed);
+        }
         if !tracing::enabled!(tracing::Level::DEBUG) {
             return run();
         }
@@ -104,13 +114,17 @@ impl Session {
     }
 
     pub fn commit(&self) -> Result<(), SqlError> {
-        self.execute("commit")
+        self.execute("commit")?;
+        self.may_be_open.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Rolls back the transaction, if there is one.
     pub fn rollback(&self) {
-        // Without a transaction this fails, which does no harm. The crate cannot report whether there is one.
-        let _ = self.execute("rollback");
+        if self.may_be_open.swap(false, Ordering::Relaxed) {
+            // Without a transaction this fails, which does no harm.
+            let _ = self.execute("rollback");
+        }
     }
 
     /// Runs a query and passes on its batches one by one. The schema comes first, because there may be no batch.
@@ -207,6 +221,12 @@ impl Drop for Session {
     fn drop(&mut self) {
         self.rollback();
     }
+}
+
+/// Whether SQL contains a word that begins a transaction.
+fn may_begin(sql: &str) -> bool {
+    let contains = |word: &[u8]| sql.as_bytes().windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
+    contains(b"begin") || contains(b"start")
 }
 
 fn sql_error(error: duckdb::Error) -> SqlError {
