@@ -48,6 +48,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> u8 {
     if invocation.common.show_values {
         elt_base::values::show();
     }
+    let _flush = log::FlushAtEnd;
     let (console, log) = log::start(&invocation.common.log, command::log_folder(&invocation.common).as_deref());
     let command = tracing::info_span!("command", name = invocation.common.which, pid = std::process::id());
     let _in_command = command.enter();

@@ -1,4 +1,4 @@
-//! Ends the program if a requested stop or a server takes too long.
+//! Ends the program if a requested stop or a server takes too long. Meanwhile it writes the log's collected lines.
 //!
 //! A stage checks for a requested stop between its steps, but a driver waits for a silent server, and a template may
 //! loop. The program can be killed at any instant without loss, so it does not wait for them. Knows no server.
@@ -8,7 +8,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::messages;
-use crate::report::Console;
+use crate::report::{Console, log};
 use elt_base::cancel::Cancel;
 use elt_base::wait;
 
@@ -36,6 +36,7 @@ pub fn start(cancel: &Cancel, console: &Console) -> elt_base::error::Result<()> 
         let mut requested: Option<Instant> = None;
         loop {
             thread::sleep(LOOK_EVERY);
+            log::flush();
             if cancel.is_requested() {
                 let since = *requested.get_or_insert_with(Instant::now);
                 if since.elapsed() >= GRACE {
@@ -55,6 +56,7 @@ pub fn start(cancel: &Cancel, console: &Console) -> elt_base::error::Result<()> 
 /// Ends the process with exit code 1, without waiting for other threads.
 fn end() -> ! {
     let _ = std::io::stdout().flush();
+    log::flush();
     // SAFETY: `_exit` only ends the process. `exit` would run destructors of libraries whose threads are still working.
     unsafe { libc::_exit(1) }
 }

@@ -4,6 +4,8 @@
 
 /// The most bytes of a statement in a log; the rest is cut off.
 const BYTES_MAX: usize = 4_000;
+/// A longer word is copied in parts.
+const WORD_BYTES_MAX: usize = 64;
 
 /// `sql` on one line, with `?` for each string and number, without comments, cut to 4,000 bytes.
 ///
@@ -41,6 +43,12 @@ pub fn masked(sql: &str) -> String {
                 shown.push(' ');
             }
             rest.find(|c: char| !c.is_whitespace()).unwrap_or(rest.len())
+        } else if is_word(first) {
+            let mut characters = rest.char_indices();
+            let ends = |(at, c): &(usize, char)| !is_word(*c) || *at >= WORD_BYTES_MAX;
+            let length = characters.find(ends).map_or(rest.len(), |(at, _)| at);
+            shown.push_str(&rest[..length]);
+            length
         } else {
             shown.push(first);
             first.len_utf8()
@@ -100,7 +108,7 @@ fn dollar_length(text: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::{BYTES_MAX, masked};
+    use super::{BYTES_MAX, WORD_BYTES_MAX, masked};
 
     #[track_caller]
     fn check(sql: &str, expected: &str) {
@@ -124,6 +132,6 @@ mod tests {
     #[test]
     fn long_statements_are_cut() {
         let shown = masked(&"name, ".repeat(10_000));
-        assert!(shown.len() < BYTES_MAX + 16 && shown.ends_with('…'), "{}", shown.len());
+        assert!(shown.len() < BYTES_MAX + WORD_BYTES_MAX + 16 && shown.ends_with('…'), "{}", shown.len());
     }
 }

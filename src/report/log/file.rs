@@ -1,5 +1,7 @@
 //! The log file. Every command appends to it. It is split into pieces of bounded size, and the oldest piece is removed.
 //!
+//! Lines are collected, because a system call for each of them would cost more than the line. They are written when a
+//! warning or an error comes, when there are many, and when `flush` is called, which the program does ten times a second.
 //! Knows files, but not the content of the log.
 
 use std::fs::{self, File, OpenOptions};
@@ -8,12 +10,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tracing::{Level, Metadata};
 use tracing_subscriber::fmt::MakeWriter;
 
 /// A piece is closed when it exceeds this size.
 const BYTES_MAX: u64 = 10 * 1024 * 1024;
 /// The number of closed pieces to keep. `elt.log.1` is the newest.
 const PIECES_MAX: u32 = 4;
+/// Collected lines are written when they exceed this size.
+const COLLECTED_BYTES_MAX: usize = 64 * 1024;
 
 /// A file to which several threads write whole lines.
 #[derive(Clone)]
@@ -22,8 +27,16 @@ pub struct LogFile(Arc<Mutex<Open>>);
 struct Open {
     path: PathBuf,
     file: File,
+    /// Written, without the collected lines.
     bytes: u64,
     bytes_max: u64,
+    collected: Vec<u8>,
+}
+
+/// Takes the lines of one event.
+pub struct EventLines {
+    log: LogFile,
+    is_urgent: bool,
 }
 
 impl LogFile {
@@ -38,34 +51,57 @@ impl LogFile {
         }
         let file = append(path)?;
         let bytes = file.metadata()?.len();
-        Ok(Self(Arc::new(Mutex::new(Open { path: path.to_owned(), file, bytes, bytes_max }))))
+        Ok(Self(Arc::new(Mutex::new(Open { path: path.to_owned(), file, bytes, bytes_max, collected: Vec::new() }))))
+    }
+
+    /// Writes the collected lines.
+    pub fn flush(&self) -> io::Result<()> {
+        self.0.lock().flush()
+    }
+}
+
+impl Open {
+    fn flush(&mut self) -> io::Result<()> {
+        if self.collected.is_empty() {
+            return Ok(());
+        }
+        if self.bytes > self.bytes_max {
+            // If the pieces cannot be moved, the file continues to grow: the events matter more than the bound.
+            if let Ok(file) = next_piece(&self.path) {
+                (self.file, self.bytes) = (file, 0);
+            }
+        }
+        self.bytes += self.collected.len() as u64;
+        let written = self.file.write_all(&self.collected);
+        self.collected.clear();
+        written
     }
 }
 
 impl<'a> MakeWriter<'a> for LogFile {
-    type Writer = Self;
+    type Writer = EventLines;
 
-    fn make_writer(&'a self) -> Self {
-        self.clone()
+    fn make_writer(&'a self) -> EventLines {
+        EventLines { log: self.clone(), is_urgent: false }
+    }
+
+    fn make_writer_for(&'a self, event: &Metadata<'_>) -> EventLines {
+        EventLines { log: self.clone(), is_urgent: *event.level() <= Level::WARN }
     }
 }
 
-impl Write for LogFile {
+impl Write for EventLines {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let mut open = self.0.lock();
-        if open.bytes > open.bytes_max {
-            // If the pieces cannot be moved, the file continues to grow: the events matter more than the bound.
-            if let Ok(file) = next_piece(&open.path) {
-                (open.file, open.bytes) = (file, 0);
-            }
+        let mut open = self.log.0.lock();
+        open.collected.extend_from_slice(bytes);
+        if self.is_urgent || open.collected.len() > COLLECTED_BYTES_MAX {
+            open.flush()?;
         }
-        open.bytes += bytes.len() as u64;
-        open.file.write_all(bytes)?;
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        Ok(())
+        self.log.flush()
     }
 }
 
@@ -99,9 +135,13 @@ mod tests {
     fn is_bounded() {
         let folder = tempfile::tempdir().expect("a folder");
         let path = folder.path().join("logs/elt.log");
-        let mut log = LogFile::bounded(&path, 100).expect("a log");
+        let write = |log: &LogFile, line: &str| {
+            log.make_writer().write_all(line.as_bytes()).expect("collected");
+            log.flush().expect("written");
+        };
+        let log = LogFile::bounded(&path, 100).expect("a log");
         for number in 0..100 {
-            log.write_all(format!("{number:>59}\n").as_bytes()).expect("written");
+            write(&log, &format!("{number:>59}\n"));
         }
         let mut names: Vec<_> = fs::read_dir(folder.path().join("logs"))
             .expect("a folder")
@@ -112,7 +152,7 @@ mod tests {
         let youngest = fs::read_to_string(&path).expect("the log");
         assert!(youngest.ends_with("99\n") && youngest.len() <= 160, "{youngest}");
         // Another command continues in the same file.
-        LogFile::bounded(&path, 1_000).expect("a log").write_all(b"more\n").expect("written");
+        write(&LogFile::bounded(&path, 1_000).expect("a log"), "more\n");
         assert!(fs::read_to_string(&path).expect("the log").ends_with("99\nmore\n"));
     }
 }

@@ -9,7 +9,7 @@ mod file;
 
 use std::path::Path;
 use std::str::FromStr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
@@ -27,6 +27,26 @@ use elt_base::error::Result;
 
 /// The file in the project's artifacts folder.
 const FILE: &str = "logs/elt.log";
+
+/// The log file of this process.
+static OPENED: OnceLock<LogFile> = OnceLock::new();
+
+/// Writes what the log file has collected.
+pub fn flush() {
+    if let Some(file) = OPENED.get() {
+        // The log must not stop the work that it tells about.
+        let _ = file.flush();
+    }
+}
+
+/// Calls `flush` at its end, also if that is a panic.
+pub struct FlushAtEnd;
+
+impl Drop for FlushAtEnd {
+    fn drop(&mut self) {
+        flush();
+    }
+}
 
 /// The output that the user wants to see.
 #[derive(Debug, Clone, Default)]
@@ -53,6 +73,9 @@ pub fn start(options: &LogOptions, artifacts: Option<&Path>) -> (Console, Result
     let shown = own_events().with_targets(details.clone());
     let on_screen = ScreenLayer { screen: screen.clone(), details }.with_filter(shown);
     let file = artifacts.and_then(|folder| LogFile::open(&folder.join(FILE)).ok());
+    if let Some(file) = &file {
+        let _ = OPENED.set(file.clone());
+    }
     let in_file = file.map(|file| {
         tracing_subscriber::fmt::layer()
             .with_ansi(false)
