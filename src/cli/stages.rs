@@ -37,6 +37,13 @@ pub(super) struct BuildArgs {
     pub(super) dry_run: bool,
 }
 
+#[derive(Args)]
+pub(super) struct ExportsArgs {
+    /// Publish only to the export with this name in `[[target.….exports]]` (may be repeated)
+    #[arg(long, value_name = "NAME")]
+    to: Vec<String>,
+}
+
 /// The flags of `run`.
 #[derive(Args)]
 pub(super) struct RunArgs {
@@ -70,6 +77,8 @@ pub(super) struct AllArgs {
     /// Allow changes to published tables that lose columns or values, if their contracts require them
     #[arg(long)]
     pub(super) allow_destructive: bool,
+    #[command(flatten)]
+    pub(super) exports: ExportsArgs,
 }
 
 #[derive(Args)]
@@ -110,6 +119,8 @@ pub(super) struct ExportArgs {
     /// Allow changes to published tables that lose columns or values, if their contracts require them
     #[arg(long, conflicts_with_all = ["verify", "ddl"])]
     pub(super) allow_destructive: bool,
+    #[command(flatten)]
+    pub(super) exports: ExportsArgs,
 }
 
 #[derive(Args)]
@@ -119,6 +130,8 @@ pub(super) struct PlanArgs {
     /// The format of the steps: `text`, or `json`, one object per line
     #[arg(long, value_name = "FORM", value_enum, default_value = "text", hide_possible_values = true)]
     output: PlanOutputArg,
+    #[command(flatten)]
+    pub(super) exports: ExportsArgs,
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -130,7 +143,8 @@ enum PlanOutputArg {
 impl From<PlanArgs> for PlanOptions {
     fn from(args: PlanArgs) -> Self {
         let json = matches!(args.output, PlanOutputArg::Json);
-        Self { build: BuildOptions { selection: args.selection.into(), ..BuildOptions::default() }, json }
+        let to = args.exports.to;
+        Self { build: BuildOptions { selection: args.selection.into(), to, ..BuildOptions::default() }, json }
     }
 }
 
@@ -141,12 +155,14 @@ pub(super) struct ApplyArgs {
     /// Also execute steps that lose data: dropped columns, and types that cannot store all existing values
     #[arg(long)]
     pub(super) allow_destructive: bool,
+    #[command(flatten)]
+    pub(super) exports: ExportsArgs,
 }
 
 impl From<ApplyArgs> for BuildOptions {
     fn from(args: ApplyArgs) -> Self {
-        let ApplyArgs { selection, allow_destructive } = args;
-        Self { selection: selection.into(), apply: true, allow_destructive, ..Self::default() }
+        let ApplyArgs { selection, allow_destructive, exports } = args;
+        Self { selection: selection.into(), apply: true, allow_destructive, to: exports.to, ..Self::default() }
     }
 }
 
@@ -238,8 +254,8 @@ impl From<BuildArgs> for BuildOptions {
 
 impl From<AllArgs> for BuildOptions {
     fn from(args: AllArgs) -> Self {
-        let AllArgs { run, no_gate, store_failures, allow_destructive } = args;
-        Self { no_gate, store_failures, allow_destructive, ..run.into() }
+        let AllArgs { run, no_gate, store_failures, allow_destructive, exports } = args;
+        Self { no_gate, store_failures, allow_destructive, to: exports.to, ..run.into() }
     }
 }
 
@@ -257,8 +273,9 @@ impl From<TestArgs> for BuildOptions {
 
 impl From<ExportArgs> for BuildOptions {
     fn from(args: ExportArgs) -> Self {
-        let ExportArgs { selection, dry_run, verify, heal, adopt, ddl: _, allow_destructive } = args;
-        Self { selection: selection.into(), dry_run, verify, heal, adopt, allow_destructive, ..Self::default() }
+        let ExportArgs { selection, dry_run, verify, heal, adopt, ddl: _, allow_destructive, exports } = args;
+        let to = exports.to;
+        Self { selection: selection.into(), dry_run, verify, heal, adopt, allow_destructive, to, ..Self::default() }
     }
 }
 

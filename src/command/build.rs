@@ -3,12 +3,12 @@
 //! All commands use one order: plan, extract, check, build with tests, publish, summarise.
 
 use crate::messages;
-use crate::report::{Console, Stage};
+use crate::report::Console;
 use crate::run::changed::Changed;
 use crate::run::intact;
 use crate::run::{
-    Batches, Build, Extraction, LoadExtent, NodeResult, Plan, Publish, Results, RunHookStage, Scope, UnitTests, binder,
-    create_schemas, impact, plan, summary,
+    Batches, Build, Extraction, LoadExtent, Plan, Results, RunHookStage, Scope, UnitTests, binder, create_schemas,
+    impact, plan, summary,
 };
 use elt_base::cancel::Cancel;
 use elt_base::error::{Error, Exit, Result};
@@ -18,9 +18,10 @@ use elt_extract::land::Landing;
 use elt_model::{
     BatchWindow, Checked, Graph, HookTime, KnownColumns, Node, NodeId, NodeKind, Origin, SelectedNodes, parse_time,
 };
-use elt_project::{OnConflict, TargetPart};
+use elt_project::TargetPart;
 use elt_warehouse::{Columns, Session, Warehouse};
 
+use super::publishing::Publishing;
 use super::run_results::{args, write_artifacts};
 use super::workspace::{self, Workspace};
 use super::{BuildOptions, Common, publication, unit_test};
@@ -28,6 +29,7 @@ use super::{BuildOptions, Common, publication, unit_test};
 pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Console, cancel: &Cancel) -> Result<bool> {
     let window = window(options)?;
     let mut workspace = Workspace::open(common, console)?;
+    workspace.keep_exports(&options.to)?;
     if options.store_failures {
         workspace.graph.store_failures();
     }
@@ -40,7 +42,7 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
     let scope = Scope { extract, ..scope };
     // A publication alone can be counted, because its rows exist.
     let is_counted =
-        scope.name == "export" && workspace.target().export.is_some() && workspace.warehouse_read_only()?.is_some();
+        scope.name == "export" && !workspace.target().exports.is_empty() && workspace.warehouse_read_only()?.is_some();
     if options.dry_run && !is_counted {
         return dry_run(&workspace, selected, scope, options, console);
     }
@@ -75,7 +77,7 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
         StageRun { batches, workspace: &workspace, options, console, cancel, results: &results, warehouse: &warehouse };
     if options.dry_run {
         console.say(&format!("plan for target `{}`, nothing is executed:", workspace.target().name));
-        return command.publish(&plan, &session).map(|()| true);
+        return command.publishing().run(&plan.exports, &session).map(|()| true);
     }
     let outcome = command.stages(&plan, &session);
     if outcome.is_err() {
@@ -116,7 +118,7 @@ fn required(workspace: &Workspace, selected: &SelectedNodes, scope: Scope) -> Re
     if scope.extract && scope.export {
         // A build that works without a variable today may need it tomorrow, because its selection follows the graph.
         let sources = target.sources.keys().map(|name| TargetPart::Source(name));
-        return target.require(&sources.chain([TargetPart::Export]).collect::<Vec<_>>());
+        return target.require(&sources.chain(target.export_parts()).collect::<Vec<_>>());
     }
     let catalog = {
         let warehouse = workspace.warehouse_read_only()?;
@@ -126,8 +128,8 @@ fn required(workspace: &Workspace, selected: &SelectedNodes, scope: Scope) -> Re
     let graph = &workspace.graph;
     let plan = Plan::new(graph, selected.clone(), scope, &catalog, target)?;
     let sources = plan.loads.iter().filter_map(|id| graph.node(*id).source_name.as_deref()).map(TargetPart::Source);
-    let export = (!plan.exports.is_empty()).then_some(TargetPart::Export);
-    target.require(&sources.chain(export).collect::<Vec<_>>())
+    let exports = plan.exports.iter().map(|export| target.exports[export.index].name.as_deref());
+    target.require(&sources.chain(exports.map(TargetPart::Export)).collect::<Vec<_>>())
 }
 
 /// The time range for microbatch models.
@@ -215,7 +217,7 @@ impl StageRun<'_> {
             let now = binder::known(graph, session)?;
             if now != before {
                 let everything = graph.select(&[], &[])?;
-                let exports = plan::exports(graph, &everything, self.workspace.target())?;
+                let exports = plan::exported(graph, &everything, self.workspace.target())?;
                 let lines = impact::changes(graph, &everything, &before, &now, &exports)?;
                 lines.iter().for_each(|line| self.console.say(line));
             }
@@ -252,10 +254,7 @@ impl StageRun<'_> {
             self.cancel.check()?;
             self.hooks(HookTime::End)?;
         }
-        if !plan.exports.is_empty() {
-            self.publish(plan, session)?;
-        }
-        Ok(())
+        self.publishing().run(&plan.exports, session)
     }
 
     /// Checks all queries and the contracts of what will be published.
@@ -269,11 +268,10 @@ impl StageRun<'_> {
         self.results.stage("check", || {
             let (checked, mut errors) =
                 binder::check(graph, &plan.selection, known, Some(session), None, self.console)?;
-            if let Some(profile) = self.workspace.target().export.as_ref().filter(|_| !plan.exports.is_empty()) {
+            if !plan.exports.is_empty() {
                 let stands = if self.options.full_refresh { Columns::default() } else { session.columns()? };
-                if let Err(error) = publication::check(graph, &plan.exports, profile, &checked.columns, &stands) {
-                    errors.extend(error.split());
-                }
+                let target = self.workspace.target();
+                errors.extend(publication::check_all(graph, &plan.exports, target, &checked.columns, &stands));
             }
             let count = errors.len();
             Ok((checked, Error::many(errors), count))
@@ -316,6 +314,17 @@ impl StageRun<'_> {
         self.results.stage("hooks", || hooks.run(time))
     }
 
+    fn publishing(&self) -> Publishing<'_> {
+        Publishing {
+            workspace: self.workspace,
+            options: self.options,
+            console: self.console,
+            cancel: self.cancel,
+            results: self.results,
+            warehouse: self.warehouse,
+        }
+    }
+
     fn extraction(&self) -> Extraction<'_> {
         Extraction {
             graph: &self.workspace.graph,
@@ -354,83 +363,6 @@ impl StageRun<'_> {
             }
         }
         Error::many(errors).map_or(Ok(()), Err)
-    }
-
-    /// Publishes the planned relations, unless one of them failed: otherwise readers of the target would see old and
-    /// new data together.
-    fn publish(&self, plan: &Plan, session: &Session) -> Result<()> {
-        let graph = &self.workspace.graph;
-        let all = self.results.all();
-        if let Some(hook) = all.iter().find(|result| result.stage == Stage::Hook && result.status.is_failure()) {
-            // The failed hook may have been meant to change the published data.
-            self.say_unpublished(&format!("`{}` failed", hook.name));
-            return Ok(());
-        }
-        let is_bad =
-            |result: &&NodeResult| result.status.is_failure() || result.status == crate::report::Status::Skipped;
-        let bad: Vec<&NodeResult> = all.iter().filter(is_bad).collect();
-        let spoilt = |id: &NodeId| {
-            let node = graph.node(*id);
-            bad.iter().any(|result| {
-                result.unique_id == node.unique_id
-                    || graph
-                        .by_unique_id(&result.unique_id)
-                        .is_some_and(|test| test.parents.contains(id) && test.kind == NodeKind::Test)
-            })
-        };
-        if let Some(id) = plan.exports.iter().find(|id| spoilt(id)) {
-            // The first failure upstream, not a node that was only skipped because of it.
-            let above = graph.ancestors(*id);
-            let is_above = |node: &Node| node.id == *id || above.contains(&node.id);
-            let is_cause = |result: &&&NodeResult| {
-                result.status.is_failure()
-                    && match graph.by_unique_id(&result.unique_id) {
-                        Some(node) if node.kind == NodeKind::Test => graph.parents(node.id).any(is_above),
-                        Some(node) => is_above(node),
-                        // A load has the name of its collection.
-                        None => above.iter().any(|id| graph.node(*id).display_name() == result.name),
-                    }
-            };
-            let cause = match bad.iter().find(is_cause) {
-                Some(failed) => format!("`{}` failed", failed.name),
-                None => format!("`{}` was not built and tested", graph.node(*id).name),
-            };
-            self.say_unpublished(&cause);
-            return Ok(());
-        }
-        let Some(profile) = &self.workspace.target().export else { return Ok(()) };
-        let mut tables = publication::tables(graph, &plan.exports, profile, session)?;
-        if self.options.adopt {
-            tables.iter_mut().for_each(|published| published.table.on_conflict = OnConflict::Update);
-        }
-        let publish = Publish {
-            warehouse: self.warehouse,
-            profile,
-            policy: self.options.policy(profile.policy),
-            verify: self.options.verify,
-            heal: self.options.heal,
-            adopt: self.options.adopt,
-            preview: self.options.dry_run,
-            project: &self.workspace.project.profiles.name,
-            target: &self.workspace.target().name,
-            tables,
-            stay: publication::labels(graph, profile)?,
-            threads: self.workspace.target().threads,
-            has_memory_limit: {
-                let target = self.workspace.target();
-                target.memory_limit.is_some() || target.settings.iter().any(|(key, _)| key == "memory_limit")
-            },
-            console: self.console,
-            results: self.results,
-            cancel: self.cancel,
-        };
-        self.results.stage("export", || publish.run())
-    }
-
-    fn say_unpublished(&self, cause: &str) {
-        self.console.say(&format!(
-            "nothing is published, because {cause}; `elt export` publishes the data that is now in the warehouse"
-        ));
     }
 }
 

@@ -27,12 +27,10 @@ pub fn run(common: &Common, options: &Selection, console: &Console) -> Result<bo
     let host = host.as_ref().map(|host| -> &dyn Host { host });
     let (_, checked, mut errors) = binder::examine(graph, &selected, known, host, Some(&reach))?;
     let target = workspace.target();
-    if let Some(profile) = &target.export {
+    let exports = plan::exports(graph, &selected, target)?;
+    if !exports.is_empty() {
         let stands = session.as_ref().map_or_else(|| Ok(Default::default()), Session::columns)?;
-        let exports = plan::exports(graph, &selected, target)?;
-        if let Err(error) = publication::check(graph, &exports, profile, &checked.columns, &stands) {
-            errors.extend(error.split());
-        }
+        errors.extend(publication::check_all(graph, &exports, target, &checked.columns, &stands));
     }
     let open: BTreeSet<NodeId> = checked.unchecked.iter().copied().filter(|id| selected.contains(*id)).collect();
     for line in unchecked(graph, &open, &checked) {

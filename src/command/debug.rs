@@ -34,24 +34,23 @@ pub fn run(common: &Common, console: &Console, cancel: &Cancel) -> Result<bool> 
             .and_then(|source| source.collections());
         tell("source", collections.map(|found| format!("`{name}`: {}", counted(found.len() as u64, "collections"))));
     }
-    match &target.export {
-        Some(profile) => {
-            let is_complete = target.require(&[TargetPart::Export]);
-            let place = elt_export::target(&profile.place);
-            tell(
-                "export",
-                is_complete
-                    .and_then(|()| place.probe())
-                    .and_then(|found| may_publish(&workspace, &*place).map(|()| found)),
-            );
-        }
-        None => tell("export", Ok("none".into())),
+    for (index, profile) in target.exports.iter().enumerate() {
+        cancel.check()?;
+        let is_complete = target.require(&[TargetPart::Export(profile.name.as_deref())]);
+        let place = elt_export::target(&profile.place);
+        let found = is_complete
+            .and_then(|()| place.probe())
+            .and_then(|found| may_publish(&workspace, index, &*place).map(|()| found));
+        tell("export", found.map(|found| profile.table(&found)));
+    }
+    if target.exports.is_empty() {
+        tell("export", Ok("none".into()));
     }
     Ok(ok)
 }
 
 /// An error that lists the rights which a publication needs and the target's user lacks.
-fn may_publish(workspace: &Workspace, place: &dyn elt_export::Target) -> Result<()> {
+fn may_publish(workspace: &Workspace, index: usize, place: &dyn elt_export::Target) -> Result<()> {
     let graph = &workspace.graph;
     let everything = graph.select(&[], &[])?;
     let exports = plan::exports(graph, &everything, workspace.target()).unwrap_or_default();
@@ -61,7 +60,8 @@ fn may_publish(workspace: &Workspace, place: &dyn elt_export::Target) -> Result<
         let name = contract.table.unwrap_or_else(|| node.relation.identifier.clone());
         contract.schema.map_or(name.clone(), |schema| format!("{schema}.{name}"))
     };
-    let labels: Vec<String> = exports.into_iter().map(label).collect();
+    let models = exports.into_iter().filter(|export| export.index == index).flat_map(|export| export.models);
+    let labels: Vec<String> = models.map(label).collect();
     let missing = place.missing_rights(&labels)?;
     match missing.is_empty() {
         true => Ok(()),

@@ -39,7 +39,7 @@ pub fn run(common: &Common, options: &LineageOptions, console: &Console) -> Resu
     let (mut columns, checked, _) = binder::examine(graph, &selection, known, None, Some(&reach))?;
     columns.extend(checked.columns);
     let lineage = binder::lineage(graph, around, &columns, Some(&reach))?;
-    let exports = plan::exports(graph, &workspace.graph.select(&[], &[])?, workspace.target())?;
+    let exports = plan::exported(graph, &workspace.graph.select(&[], &[])?, workspace.target())?;
     let look = Look { lineage: &lineage, known: &columns, exports: &exports, conditions: options.conditions };
     let field = look.field(node, path)?;
     let text = match (field, options.json) {

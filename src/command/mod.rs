@@ -20,6 +20,7 @@ mod options;
 mod parse;
 mod plan;
 mod publication;
+mod publishing;
 mod quarantine;
 mod retry;
 mod run_operation;

@@ -66,6 +66,8 @@ pub struct BuildOptions {
     pub apply: bool,
     /// Also execute steps that lose data.
     pub allow_destructive: bool,
+    /// Publish only to the exports with these names; empty means all.
+    pub to: Vec<String>,
     /// The run to retry.
     #[serde(skip)]
     pub retries: Option<Previous>,
@@ -175,6 +177,7 @@ mod tests {
             adopt: true,
             apply: true,
             allow_destructive: true,
+            to: vec!["reporting".into()],
             retries: None,
         };
         let recorded = options.recorded();

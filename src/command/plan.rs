@@ -7,12 +7,11 @@ use serde_json::{Value, json};
 use crate::messages;
 use crate::report::Console;
 use crate::report::table::{self, Output};
-use crate::run::plan;
+use crate::run::{PlannedExport, plan};
 use elt_base::error::Result;
 use elt_base::numbers::counted;
 use elt_export::{PlannedStep, Publication, Table};
-use elt_model::NodeId;
-use elt_project::{ExportProfile, TargetPart};
+use elt_project::ExportProfile;
 
 use super::workspace::Workspace;
 use super::{BuildOptions, Common, PlanOptions, publication};
@@ -21,10 +20,15 @@ use super::{BuildOptions, Common, PlanOptions, publication};
 const COLUMNS: [&str; 6] = ["table", "step", "is_destructive", "values", "is_waiting", "is_blocked"];
 
 pub fn run(common: &Common, options: &PlanOptions, console: &Console) -> Result<bool> {
-    let workspace = Workspace::open(common, console)?;
-    workspace.target().require(&[TargetPart::Export])?;
-    let (profile, publication) = publication_of(&workspace, &options.build, console)?;
-    let steps = elt_export::target(&profile.place).plan(&publication, profile.policy)?;
+    let mut workspace = Workspace::open(common, console)?;
+    workspace.keep_exports(&options.build.to)?;
+    workspace.target().require(&workspace.target().export_parts().collect::<Vec<_>>())?;
+    let (mut steps, mut tables) = (Vec::new(), 0);
+    for (profile, publication) in publications(&workspace, &options.build, console)? {
+        tables += publication.tables.len() as u64;
+        let planned = elt_export::target(&profile.place).plan(&publication, profile.policy)?;
+        steps.extend(planned.into_iter().map(|step| PlannedStep { table: profile.table(&step.table), ..step }));
+    }
     if options.json {
         table::write_values(
             &mut table::stdout(),
@@ -50,8 +54,7 @@ pub fn run(common: &Common, options: &PlanOptions, console: &Console) -> Result<
     if steps.iter().any(|step| step.is_blocked) {
         console.say("views block these steps, and elt never drops views; a publication fails until you drop the views or keep the types");
     } else if count == 0 {
-        console
-            .say(&format!("{}: no differences from the contracts", counted(publication.tables.len() as u64, "tables")));
+        console.say(&format!("{}: no differences from the contracts", counted(tables, "tables")));
     } else if destructive > 0 {
         let of = match (destructive, count) {
             (1, 1) => "it loses data".to_owned(),
@@ -86,9 +89,13 @@ fn remark(step: &PlannedStep) -> String {
 }
 
 pub fn ddl(common: &Common, options: &BuildOptions, console: &Console) -> Result<bool> {
-    let workspace = Workspace::open(common, console)?;
-    let (profile, publication) = publication_of(&workspace, options, console)?;
-    print(&elt_export::target(&profile.place).ddl(&publication.tables)?)?;
+    let mut workspace = Workspace::open(common, console)?;
+    workspace.keep_exports(&options.to)?;
+    for (profile, publication) in publications(&workspace, options, console)? {
+        let ddl = elt_export::target(&profile.place).ddl(&publication.tables)?;
+        let heading = profile.name.as_ref().map_or(String::new(), |name| format!("-- export `{name}`\n"));
+        print(&format!("{heading}{ddl}"))?;
+    }
     Ok(true)
 }
 
@@ -96,21 +103,27 @@ fn print(text: &str) -> Result<()> {
     table::stdout().write_all(text.as_bytes()).map_err(|cause| messages::output(&cause))
 }
 
-/// The publication of the selected models, in their present state in the warehouse.
-fn publication_of<'w>(
+/// The publications of the selected models, in their present state in the warehouse.
+fn publications<'w>(
     workspace: &'w Workspace,
     options: &BuildOptions,
     console: &Console,
-) -> Result<(&'w ExportProfile, Publication)> {
+) -> Result<Vec<(&'w ExportProfile, Publication)>> {
     let target = workspace.target();
-    let Some(profile) = &target.export else { return Err(messages::no_export(&target.name)) };
+    if target.exports.is_empty() {
+        return Err(messages::no_export(&target.name));
+    }
     let selected = workspace.select(&options.selection, console)?;
-    let exports: Vec<NodeId> = plan::exports(&workspace.graph, &selected, target)?;
+    let exports = plan::exports(&workspace.graph, &selected, target)?;
     let Some(warehouse) = workspace.warehouse_read_only()? else {
         return Err(messages::never_built(&workspace.project.profiles.name));
     };
     let session = warehouse.session()?;
-    let tables = publication::tables(&workspace.graph, &exports, profile, &session)?;
-    let tables: Vec<Table> = tables.into_iter().map(|published| published.table).collect();
-    Ok((profile, Publication::new(&workspace.project.profiles.name, &target.name, tables)))
+    let publication = |export: PlannedExport| {
+        let profile = &target.exports[export.index];
+        let tables = publication::tables(&workspace.graph, &export.models, profile, &session)?;
+        let tables: Vec<Table> = tables.into_iter().map(|published| published.table).collect();
+        Ok((profile, Publication::new(&workspace.project.profiles.name, &target.name, tables)))
+    };
+    exports.into_iter().map(publication).collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::messages;
-use crate::run::{PublishedTable, WarehouseLedger, keys, plan};
+use crate::run::{PlannedExport, PublishedTable, WarehouseLedger, keys, plan};
 use elt_base::error::{Error, Result};
 use elt_base::names::folded;
 use elt_export;
@@ -11,7 +11,7 @@ use elt_export::ledger::Ledger;
 use elt_model::{Graph, KnownColumns, Materialized, Node, NodeId};
 use elt_project::{
     ConstraintKind, ExportPolicy, ExportProfile, OnContractChange, OnDivergence, OnHazard, RowsOf, TableContract,
-    Target, TargetPart,
+    Target,
 };
 use elt_warehouse::{Columns, Session};
 
@@ -84,7 +84,7 @@ fn keys(profile: &ExportProfile, session: &Session) -> Result<Option<PublishedTa
     }))
 }
 
-/// Adopts the target's surrogate keys, if any of these nodes uses surrogate keys.
+/// Adopts the surrogate keys of the target's exports, if any of these nodes uses surrogate keys.
 pub fn take_in_keys(
     graph: &Graph,
     nodes: impl IntoIterator<Item = NodeId>,
@@ -92,19 +92,44 @@ pub fn take_in_keys(
     session: &Session,
     is_rebuilt: bool,
 ) -> Result<()> {
-    let Some(profile) = &target.export else { return Ok(()) };
+    if target.exports.is_empty() {
+        return Ok(());
+    }
     if !nodes.into_iter().any(|id| keys::asks(graph, graph.node(id))) {
         return Ok(());
     }
-    target.require(&[TargetPart::Export])?;
+    target.require(&target.export_parts().collect::<Vec<_>>())?;
     keys::prepare(session)?;
     let store = WarehouseLedger(session);
-    let ledger = Ledger::open(&store, &profile.place.identity())?;
-    let known = if session.count("select count(*) from _elt.keys")? == 0 { None } else { ledger.current() };
-    match elt_export::target(&profile.place).keys(known)? {
-        Some(there) => keys::take_in(session, &there, is_rebuilt),
-        None => Ok(()),
+    let has_keys = session.count("select count(*) from _elt.keys")? > 0;
+    for profile in &target.exports {
+        let ledger = Ledger::open(&store, &profile.identity())?;
+        let known = if has_keys { ledger.current() } else { None };
+        if let Some(there) = elt_export::target(&profile.place).keys(known)? {
+            keys::take_in(session, &there, is_rebuilt)?;
+        }
     }
+    Ok(())
+}
+
+/// What `check` finds in the planned exports. What several of them find is listed once.
+pub fn check_all(
+    graph: &Graph,
+    exports: &[PlannedExport],
+    target: &Target,
+    columns: &KnownColumns,
+    stands: &Columns,
+) -> Vec<Error> {
+    let mut errors: Vec<Error> = Vec::new();
+    for export in exports {
+        let found = check(graph, &export.models, &target.exports[export.index], columns, stands);
+        for error in found.err().into_iter().flat_map(Error::split) {
+            if !errors.iter().any(|known| known.message() == error.message() && known.causes() == error.causes()) {
+                errors.push(error);
+            }
+        }
+    }
+    errors
 }
 
 /// Checks the models that will be published, before anything is read or built: their tables' names and, as far as the
@@ -112,7 +137,7 @@ pub fn take_in_keys(
 ///
 /// # Errors
 /// Everything that is wrong with names and contracts, at once.
-pub fn check(
+fn check(
     graph: &Graph,
     exports: &[NodeId],
     profile: &ExportProfile,

@@ -88,7 +88,7 @@ fn reaches(workspace: &Workspace, session: &Session, chosen: &[&SourceTable], tr
         return Ok(());
     }
     let everything = graph.select(&[], &[])?;
-    let exports = plan::exports(graph, &everything, workspace.target())?;
+    let exports = plan::exported(graph, &everything, workspace.target())?;
     let mut known = binder::known(graph, session)?;
     for (table, tree) in chosen.iter().zip(trees.iter()) {
         let Some(columns) = node(table).and_then(|id| known.get_mut(&id)) else { continue };

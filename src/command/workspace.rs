@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::messages;
 use crate::report::{Console, artifacts};
-use elt_base::error::Result;
+use elt_base::error::{Error, Result};
 use elt_model::{CompiledSql, Compiler, EarlierArtifacts, Invocation, Origin, SelectedNodes, SelectionRequest};
 use elt_project::{
     DBT_PROJECT_FILE, Environment, ExportPlace, PROFILES_FILE, Paths, Project, ProjectFile, Target, Wanted,
@@ -53,6 +53,19 @@ impl Workspace {
 
     pub fn target(&self) -> &Target {
         &self.project.profiles.target
+    }
+
+    /// Keeps only the exports with these names; all, if there is no name.
+    pub fn keep_exports(&mut self, names: &[String]) -> Result<()> {
+        let target = &mut self.project.profiles.target;
+        let is_named = |name: &Option<String>| name.as_ref().is_some_and(|name| names.contains(name));
+        let is_unknown = |name: &&String| !target.exports.iter().any(|export| export.name.as_ref() == Some(*name));
+        let unknown = names.iter().filter(is_unknown).map(|name| messages::unknown_export(name, target));
+        if let Some(error) = Error::many(unknown.collect()) {
+            return Err(error);
+        }
+        target.exports.retain(|export| names.is_empty() || is_named(&export.name));
+        Ok(())
     }
 
     /// The selected nodes. Prints a sentence for each selector that compares with a state and matches nothing.
@@ -138,8 +151,10 @@ impl Workspace {
         let root = &self.project.profiles.root;
         let mut reach = Reach { folders: vec![self.target().landing.clone()], files: Vec::new() };
         reach.folders.extend(self.target().export_paths.iter().cloned());
-        if let Some(ExportPlace::Files { path, .. }) = self.target().export.as_ref().map(|export| &export.place) {
-            reach.folders.push(path.clone());
+        for export in &self.target().exports {
+            if let ExportPlace::Files { path, .. } = &export.place {
+                reach.folders.push(path.clone());
+            }
         }
         let locations = self.graph.nodes().filter_map(|node| match &node.origin {
             Origin::External(sql) => Some(sql),

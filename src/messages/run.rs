@@ -2,10 +2,11 @@
 
 use std::path::Path;
 
-use elt_base::error::{Error, nearest};
+use elt_base::error::{Error, listed, nearest};
 use elt_base::numbers::counted;
 use elt_base::sql_error::{SqlError, our_manner, unknown_name};
 use elt_base::wait::Silence;
+use elt_project::{ExportProfile, Target};
 
 /// stdout cannot be written.
 pub(crate) fn output(cause: &(dyn std::error::Error + 'static)) -> Error {
@@ -88,12 +89,25 @@ pub(crate) fn pinned_type(column: &str, written: &str) -> Error {
 }
 
 /// An export whose `select` matches nothing; `cause` is the error of the selector.
-pub(crate) fn nothing_to_export(target: &str, select: &str, cause: &Error) -> Error {
-    Error::usage(format!("the export of target `{target}` selects `{select}`, which matches no model"))
+pub(crate) fn nothing_to_export(target: &str, export: &ExportProfile, cause: &Error) -> Error {
+    let (called, select) = (export.called(), &export.select);
+    let table = match &export.name {
+        Some(name) => format!("`{name}` in `[[target.{target}.exports]]`"),
+        None => format!("`[target.{target}.export]`"),
+    };
+    Error::usage(format!("the {called} of target `{target}` selects `{select}`, which matches no model"))
         .because(cause.message().to_owned())
-        .hint(format!(
-            "change `select` of `[target.{target}.export]` in profiles.toml; its default is `path:models/marts`"
-        ))
+        .hint(format!("change `select` of {table} in profiles.toml; its default is `path:models/marts`"))
+}
+
+pub(crate) fn unknown_export(name: &str, target: &Target) -> Error {
+    let names: Vec<&str> = target.exports.iter().filter_map(|export| export.name.as_deref()).collect();
+    let hint = match (nearest(name, names.iter().copied()), names.is_empty()) {
+        (Some(near), _) => format!("there is an export `{near}`"),
+        (None, false) => format!("the exports are {}", listed(&names)),
+        (None, true) => format!("only an export in `[[target.{}.exports]]` has a name", target.name),
+    };
+    Error::usage(format!("target `{}` has no export `{name}`", target.name)).hint(hint)
 }
 
 /// A raw table that no load has created yet.

@@ -45,7 +45,7 @@ pub use host::SessionHost;
 pub use key_import::{ImportedKeys, KeyImport};
 pub use load::{LoadExtent, LoadOutcome};
 pub use microbatch::{BatchResults, Batches};
-pub use plan::{Plan, Scope};
+pub use plan::{Plan, PlannedExport, Scope};
 pub use previous::Previous;
 pub use publish::{Publish, PublishedTable, WarehouseLedger};
 pub use results::{NodeResult, Results, StageTotal};

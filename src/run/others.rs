@@ -101,7 +101,7 @@ impl Publish<'_> {
             let parts = parts.iter().filter(|(count, _)| *count > 0);
             let parts: Vec<String> = parts.map(|(count, what)| format!("{} {what}", thousands(*count))).collect();
             let what = if parts.is_empty() { "unchanged".to_owned() } else { parts.join(", ") };
-            self.console.say(&format!("  {:<8} {:<34} {what}", Stage::Export, table.label));
+            self.console.say(&format!("  {:<8} {:<34} {what}", Stage::Export, self.profile.table(&table.label)));
         }
         for note in exporter.notes() {
             self.console.say(&format!("  note: {note}"));

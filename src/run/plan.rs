@@ -36,8 +36,15 @@ pub struct Plan {
     /// Tests that are not run, because they read nodes that have never been built.
     pub waiting: Vec<NodeId>,
     pub steps: Steps,
-    /// Models to publish.
-    pub exports: Vec<NodeId>,
+    pub exports: Vec<PlannedExport>,
+}
+
+/// The models that one export of the target publishes: at least one.
+#[derive(Debug, Clone)]
+pub struct PlannedExport {
+    /// The position of the export in the target.
+    pub index: usize,
+    pub models: Vec<NodeId>,
 }
 
 /// The parts of the work that a command does.
@@ -205,8 +212,11 @@ impl Plan {
             };
             console.say(&format!("  {stage:<8} {:<34} {}", node.display_name(), notes.join(", ")));
         }
-        for id in &self.exports {
-            console.say(&format!("  {:<8} {}", Stage::Export, graph.node(*id).relation.identifier));
+        for export in &self.exports {
+            for id in &export.models {
+                let table = target.exports[export.index].table(&graph.node(*id).relation.identifier);
+                console.say(&format!("  {:<8} {table}", Stage::Export));
+            }
         }
         Ok(())
     }
@@ -279,17 +289,30 @@ pub fn exists(node: &Node, catalog: &Catalog) -> bool {
         || catalog.get(&node.relation.schema, &node.relation.identifier).is_some()
 }
 
-/// The selected models that the target's export also selects.
-pub fn exports(graph: &Graph, selection: &SelectedNodes, target: &Target) -> Result<Vec<NodeId>> {
-    let Some(export) = &target.export else { return Ok(Vec::new()) };
-    let exported = graph
-        .select(std::slice::from_ref(&export.select), &[])
-        .map_err(|error| messages::nothing_to_export(&target.name, export.select.as_str(), &error))?;
+/// The selected models that each of the target's exports also selects.
+pub fn exports(graph: &Graph, selection: &SelectedNodes, target: &Target) -> Result<Vec<PlannedExport>> {
     let is_table = |id: &NodeId| {
         let node = graph.node(*id);
         node.kind.is_referable() && node.config.materialized != Materialized::Ephemeral
     };
-    Ok(selection.iter().filter(|id| exported.contains(*id)).filter(is_table).collect())
+    let mut exports = Vec::new();
+    for (index, export) in target.exports.iter().enumerate() {
+        let exported = graph
+            .select(std::slice::from_ref(&export.select), &[])
+            .map_err(|error| messages::nothing_to_export(&target.name, export, &error))?;
+        let models: Vec<NodeId> = selection.iter().filter(|id| exported.contains(*id)).filter(is_table).collect();
+        if !models.is_empty() {
+            exports.push(PlannedExport { index, models });
+        }
+    }
+    Ok(exports)
+}
+
+/// The selected models that any of the target's exports also selects.
+pub fn exported(graph: &Graph, selection: &SelectedNodes, target: &Target) -> Result<Vec<NodeId>> {
+    let models: BTreeSet<NodeId> =
+        exports(graph, selection, target)?.into_iter().flat_map(|export| export.models).collect();
+    Ok(models.into_iter().collect())
 }
 
 /// The collection to load for a source's table. Fails if the target does not define where the source is.

@@ -98,7 +98,7 @@ impl Publish<'_> {
     pub fn run(&self) -> Result<()> {
         let session = self.warehouse.session()?;
         let store = WarehouseLedger(&session);
-        let ledger = Ledger::open(&store, &self.profile.place.identity())?;
+        let ledger = Ledger::open(&store, &self.profile.identity())?;
         let tables: Vec<Table> = self.tables.iter().map(|published| published.table.clone()).collect();
         let mut publication = Publication::new(self.project, self.target, tables);
         let definitions = self
@@ -130,10 +130,10 @@ impl Publish<'_> {
         }
         let reconciled = ledger.reconcile(exporter.last(), self.verify || self.heal)?;
         if reconciled.snapshots().is_diverged() {
-            self.console.say(match exporter.last() {
-                Some(_) => "  note: the target is not in the state of our last publication; comparing in full",
+            self.note(match exporter.last() {
+                Some(_) => "the target is not in the state of our last publication; comparing in full",
                 None => {
-                    "  note: the target has lost its record of publications; comparing in full. Its tables now count as \
+                    "the target has lost its record of publications; comparing in full. Its tables now count as \
                      tables of others, whose changes are not noticed"
                 }
             });
@@ -181,15 +181,13 @@ impl Publish<'_> {
             .collect();
         let pending = reconciled.begin(&id, &sent)?;
         for note in exporter.notes().into_iter().chain(of_others) {
-            self.console.say(&format!("  note: {note}"));
+            self.note(&note);
         }
         failpoint("export.before_commit");
         let started = Instant::now();
         let published = self.results.stage("commit", || exporter.commit())?;
         self.report_commit(&published, started.elapsed().as_secs_f64());
-        for note in &published.notes {
-            self.console.say(&format!("  note: {note}"));
-        }
+        published.notes.iter().for_each(|note| self.note(note));
         failpoint("export.after_commit");
         let ledger = pending.settle(published.id.is_some())?;
         for (PublishedTable { table, .. }, staged) in self.tables.iter().zip(&staged) {
@@ -204,6 +202,12 @@ impl Publish<'_> {
             ledger.record_fingerprint(label, fingerprint)?;
         }
         self.forget(&ledger)
+    }
+
+    /// Prints a note, with the name of the export if it has one.
+    fn note(&self, text: &str) {
+        let of = self.profile.name.as_ref().map_or_else(String::new, |name| format!("{name}: "));
+        self.console.say(&format!("  note: {of}{text}"));
     }
 
     /// Prevents DuckDB from filling the machine's memory with pages of relations that it only scans. Does so only if
@@ -228,8 +232,8 @@ impl Publish<'_> {
         let target = elt_export::target(&self.profile.place);
         for name in &left {
             if let Some(place) = target.place_of(name) {
-                self.console.say(&format!(
-                    "  note: {place} is no longer published and stays as it is; drop it yourself if nobody needs it"
+                self.note(&format!(
+                    "{place} is no longer published and stays as it is; drop it yourself if nobody needs it"
                 ));
             }
         }
@@ -244,7 +248,7 @@ impl Publish<'_> {
         if published.id.is_some() && is_long {
             self.console.line(&Line {
                 stage: Stage::Export,
-                name: "commit".into(),
+                name: self.profile.table("commit"),
                 status: Status::Success,
                 amount: None,
                 seconds,
@@ -280,8 +284,10 @@ impl Publish<'_> {
         if self.verify {
             return match lines.is_empty() {
                 true => {
-                    self.console
-                        .say(&format!("the target has the same data as the warehouse, in {}", tables(suspects.len())));
+                    self.console.say(&self.profile.table(&format!(
+                        "the target has the same data as the warehouse, in {}",
+                        tables(suspects.len())
+                    )));
                     Ok(())
                 }
                 false => Err(messages::export_differs(&lines, has_conflicts)),
@@ -291,7 +297,7 @@ impl Publish<'_> {
             return Err(messages::export_diverged(&lines));
         }
         for line in lines {
-            self.console.say(&format!("  note: changed by others, and set back to the warehouse's data: {line}"));
+            self.note(&format!("changed by others, and set back to the warehouse's data: {line}"));
         }
         Ok(())
     }
@@ -347,7 +353,7 @@ impl Publish<'_> {
     ) -> Result<Staged> {
         let table = &published.table;
         self.cancel.check()?;
-        let activity = self.console.begin(Stage::Export, &table.label, "rows", None);
+        let activity = self.console.begin(Stage::Export, &self.profile.table(&table.label), "rows", None);
         let session = self.warehouse.session()?;
         let interrupter = session.interrupter();
         self.cancel.on_request(move || interrupter.interrupt());
@@ -390,12 +396,10 @@ impl Publish<'_> {
     }
 
     fn report(&self, table: &Table, counts: Counts, seconds: f64) {
-        let mut result = NodeResult::new(
-            Stage::Export,
-            format!("export.{}.{}", self.project, table.label),
-            &table.label,
-            Status::Success,
-        );
+        let of = self.profile.name.as_ref().map_or_else(String::new, |name| format!("{name}."));
+        let id = format!("export.{}.{of}{}", self.project, table.label);
+        let name = self.profile.table(&table.label);
+        let mut result = NodeResult::new(Stage::Export, id, name, Status::Success).of_export(self.profile);
         let changed = counts.inserted + counts.updated + counts.deleted;
         result.amount = Some((changed, "rows"));
         result.note = if changed == 0 {

@@ -13,6 +13,7 @@ use tracing::span::EnteredSpan;
 
 use super::microbatch::BatchResults;
 use crate::report::{Line, Stage, Status};
+use elt_project::ExportProfile;
 
 /// One finished piece of work.
 #[derive(Debug, Clone)]
@@ -69,6 +70,14 @@ impl NodeResult {
     fn opened(mut self) -> Self {
         let (stage, name) = (self.stage.name(), self.name.as_str());
         self.span = tracing::debug_span!("work", stage, name, status = Empty, amount = Empty, seconds = Empty);
+        self
+    }
+
+    /// Of a publication: the export's name, for programs and for the summary.
+    pub fn of_export(mut self, export: &ExportProfile) -> Self {
+        if let Some(name) = &export.name {
+            self.details = serde_json::json!({ "export": name });
+        }
         self
     }
 

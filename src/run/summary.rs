@@ -9,7 +9,7 @@ use serde_json::{Map, json};
 use crate::report::{Console, Stage, Status, short};
 use elt_base::numbers::counted;
 use elt_export;
-use elt_project::Target;
+use elt_project::{ExportProfile, Target};
 
 use super::results::{NodeResult, Results};
 
@@ -41,19 +41,25 @@ pub fn show(console: &Console, results: &Results, target: &Target, ok: bool) {
             if stage == Stage::Extract { format!(" ({})", counted(documents, "documents")) } else { String::new() };
         parts.push(format!("{}{detail}", counted(done, noun)));
     }
-    let exported: Vec<&NodeResult> = of(Stage::Export).collect();
-    if !exported.is_empty() {
-        let changed: u64 = exported.iter().filter_map(|result| Some(result.amount?.0)).sum();
-        parts.push(format!(
-            "{} to {} ({} changed)",
-            counted(exported.len() as u64, "tables"),
-            place(target),
-            counted(changed, "rows")
-        ));
+    for export in &target.exports {
+        let name = export.name.as_deref();
+        let is_its = |result: &&NodeResult| result.details.get("export").and_then(|name| name.as_str()) == name;
+        let exported: Vec<&NodeResult> =
+            of(Stage::Export).filter(is_its).filter(|result| !result.status.is_failure()).collect();
+        if !exported.is_empty() {
+            let changed: u64 = exported.iter().filter_map(|result| Some(result.amount?.0)).sum();
+            let tables = counted(exported.len() as u64, "tables");
+            parts.push(format!("{tables} to {} ({} changed)", place(export), counted(changed, "rows")));
+        }
+        if of(Stage::Export).filter(is_its).any(|result| result.status.is_failure()) {
+            parts.push(format!("{} failed", export.called()));
+        }
     }
     for status in [Status::Fail, Status::PartialSuccess, Status::Error, Status::Warn, Status::Skipped] {
         let count = all.iter().filter(|result| result.status == status).count();
         object.insert(status.name().into(), count.into());
+        // Those of exports are named above.
+        let count = count - of(Stage::Export).filter(|result| result.status == status).count();
         if count > 0 {
             let word = match status {
                 Status::Fail => "failed",
@@ -79,10 +85,10 @@ pub fn show(console: &Console, results: &Results, target: &Target, ok: bool) {
     console.summary(&format!("{verb} in {seconds:.2} s: {text}"), object);
 }
 
-fn place(target: &Target) -> String {
-    match &target.export {
+fn place(export: &ExportProfile) -> String {
+    match &export.name {
+        Some(name) => format!("`{name}`"),
         // A path is shown from the current folder; words stay as they are.
-        Some(profile) => short(Path::new(&elt_export::target(&profile.place).place())).display().to_string(),
-        None => "nowhere".into(),
+        None => short(Path::new(&elt_export::target(&export.place).place())).display().to_string(),
     }
 }

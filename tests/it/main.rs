@@ -34,6 +34,7 @@ mod rights;
 mod roundtrip;
 mod security;
 mod servers;
+mod several_exports;
 mod shop;
 mod silence;
 mod tidy;

@@ -40,7 +40,7 @@ pub(super) fn project(files: &[(&str, &str)]) -> Project {
                 threads: 2,
                 memory_limit: None,
                 sources: BTreeMap::new(),
-                export: None,
+                exports: Vec::new(),
                 database: "elt_warehouse".into(),
                 settings: Vec::new(),
                 missing: Vec::new(),

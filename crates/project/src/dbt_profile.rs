@@ -153,7 +153,7 @@ fn default_target(root: &Path, asked: Option<&str>) -> Target {
         threads: cores(),
         memory_limit: None,
         sources: Default::default(),
-        export: None,
+        exports: Vec::new(),
         database: DATABASE.to_owned(),
         settings: Vec::new(),
         missing: Vec::new(),

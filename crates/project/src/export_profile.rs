@@ -1,14 +1,15 @@
-//! `[target.<name>.export]`: the place where marts are published, and the changes that may happen there without a
-//! question.
+//! `[target.<name>.export]` or `[[target.<name>.exports]]`: the places where marts are published, and the changes that
+//! may happen there without a question.
 //!
-//! Knows how to read the table, but not how an exporter uses it.
+//! Knows how to read the tables, but not how an exporter uses them.
 
 use std::path::{Path, PathBuf};
 
 use super::published::{OnConflict, OnHazard, RowsOf};
 use super::written::{Entry, Kept, Written, find, unknown_keys};
 use crate::messages;
-use elt_base::error::{Error, Result};
+use elt_base::error::{Error, Place, Result};
+use elt_base::names::folded;
 use elt_base::secret::Secret;
 
 const DEFAULT_SELECT: &str = "path:models/marts";
@@ -19,6 +20,8 @@ const KINDS: [&str; 7] = ["csv", "duckdb", "json", "mongodb", "mysql", "parquet"
 /// The place where marts are published.
 #[derive(Debug, Clone)]
 pub struct ExportProfile {
+    /// `name` of an entry of `exports`; None for `export`, which is the only one.
+    pub name: Option<String>,
     /// `select`: the built relations to publish; `path:models/marts` by default.
     pub select: String,
     pub policy: ExportPolicy,
@@ -103,7 +106,39 @@ impl ExportPlace {
     }
 }
 
+impl ExportProfile {
+    /// A text that identifies the ledger of this export without secrets: its place, and its name.
+    pub fn identity(&self) -> String {
+        match &self.name {
+            Some(name) => format!("{} as {name}", self.place.identity()),
+            None => self.place.identity(),
+        }
+    }
+
+    /// The export as messages name it: `` export `reporting` ``, or `export`.
+    pub fn called(&self) -> String {
+        self.name.as_ref().map_or("export".into(), |name| format!("export `{name}`"))
+    }
+
+    /// A table of the export, as output names it: `reporting: loans`, or `loans`.
+    pub fn table(&self, label: &str) -> String {
+        self.name.as_ref().map_or_else(|| label.to_owned(), |name| format!("{name}: {label}"))
+    }
+}
+
 impl ExportPlace {
+    /// Whether two exports would write into the same tables or files.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Files { path, .. }, Self::Files { path: of_other, .. }) => path == of_other,
+            (Self::Duckdb { path, schema }, Self::Duckdb { path: of_other, schema: others }) => {
+                path == of_other && schema.eq_ignore_ascii_case(others)
+            }
+            (Self::Files { .. } | Self::Duckdb { .. }, _) | (_, Self::Files { .. } | Self::Duckdb { .. }) => false,
+            _ => self.identity() == other.identity(),
+        }
+    }
+
     /// A text that identifies the place without secrets. It stays the same if the project's folder is moved, or if the
     /// user or an option of the URI changes.
     pub fn identity(&self) -> String {
@@ -177,17 +212,24 @@ impl FileFormat {
     }
 }
 
-/// Reads the table. `folder` is the target's folder below `.elt/`.
-pub(super) fn read(
-    root: &Path,
-    folder: &Path,
-    target: &str,
-    written: &Written,
-    threads: usize,
-) -> Result<ExportProfile> {
-    let of = format!("`[target.{target}.export]`");
-    let entries = written.table("export")?;
+/// The context of an export's table.
+pub(super) struct ExportTable<'a> {
+    pub root: &'a Path,
+    /// The target's folder below `.elt/`.
+    pub folder: &'a Path,
+    pub target: &'a str,
+    pub threads: usize,
+    /// It is an entry of `exports`, and so has a name.
+    pub is_named: bool,
+}
+
+/// Reads the table of one export.
+pub(super) fn read(table: &ExportTable<'_>, written: &Written) -> Result<ExportProfile> {
+    let ExportTable { root, folder, target, threads, is_named } = *table;
+    let of = if is_named { format!("`[[target.{target}.exports]]`") } else { format!("`[target.{target}.export]`") };
+    let entries = written.table(if is_named { "exports" } else { "export" })?;
     let place = &written.place;
+    let name = if is_named { Some(named(entries, &of, written)?) } else { None };
     let kind = required(entries, "type", &of, written)?;
     let mut keep = Kept::default();
     let own_keys: &[&str] = match kind {
@@ -203,7 +245,8 @@ pub(super) fn read(
             return Err(messages::unknown_kind_of(other, "export", &KINDS, at.clone()));
         }
     };
-    let known: Vec<&str> = COMMON_KEYS.iter().chain(own_keys).copied().collect();
+    let known: Vec<&str> =
+        is_named.then_some("name").into_iter().chain(COMMON_KEYS.iter().chain(own_keys).copied()).collect();
     keep.errors.extend(unknown_keys(entries, &known, &of));
     let select = keep.text(entries, "select").unwrap_or(DEFAULT_SELECT).to_owned();
     let policy = ExportPolicy {
@@ -230,21 +273,26 @@ pub(super) fn read(
         sequences: find(entries, "sequences").and_then(|written| keep.keep(written.flag("sequences"))) == Some(true),
         allow_destructive: false,
     };
-    let path = |keep: &mut Kept, default: &str| {
-        keep.text(entries, "path").map_or_else(|| folder.join(default), |path| root.join(path))
+    // Below the folder that a single export has.
+    let default = |ending: &str| match &name {
+        Some(name) => folder.join("export").join(format!("{name}{ending}")),
+        None => folder.join(format!("export{ending}")),
+    };
+    let path = |keep: &mut Kept, ending: &str| {
+        keep.text(entries, "path").map_or_else(|| default(ending), |path| root.join(path))
     };
     let place = match kind {
-        "parquet" => ExportPlace::Files { path: path(&mut keep, "export"), format: FileFormat::Parquet },
+        "parquet" => ExportPlace::Files { path: path(&mut keep, ""), format: FileFormat::Parquet },
         "csv" => {
             let format = csv(&mut keep, entries);
-            ExportPlace::Files { path: path(&mut keep, "export"), format: FileFormat::Csv(format) }
+            ExportPlace::Files { path: path(&mut keep, ""), format: FileFormat::Csv(format) }
         }
         "json" => {
             let compression = compression(&mut keep, entries);
-            ExportPlace::Files { path: path(&mut keep, "export"), format: FileFormat::Json { compression } }
+            ExportPlace::Files { path: path(&mut keep, ""), format: FileFormat::Json { compression } }
         }
         "duckdb" => ExportPlace::Duckdb {
-            path: path(&mut keep, "export.duckdb"),
+            path: path(&mut keep, ".duckdb"),
             schema: keep.text(entries, "schema").unwrap_or("main").to_owned(),
         },
         "postgres" => ExportPlace::Postgres {
@@ -260,8 +308,38 @@ pub(super) fn read(
     };
     match Error::many(keep.errors) {
         Some(error) => Err(error),
-        None => Ok(ExportProfile { select, policy, place }),
+        None => Ok(ExportProfile { name, select, policy, place }),
     }
+}
+
+/// The name of an entry of `exports`, which also names a folder.
+fn named(entries: &[Entry], of: &str, written: &Written) -> Result<String> {
+    let name = required(entries, "name", of, written)?;
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    match !name.is_empty() && name.chars().all(is_plain) {
+        true => Ok(name.to_owned()),
+        false => {
+            let place = find(entries, "name").map_or(&written.place, |name| &name.place);
+            Err(messages::export_name(place.clone()))
+        }
+    }
+}
+
+/// An error for each export with a name or a place that an earlier one has. `exports` are with the places of their
+/// tables.
+pub(super) fn doubles(exports: &[(&ExportProfile, &Place)]) -> Vec<Error> {
+    let mut errors = Vec::new();
+    for (index, (export, place)) in exports.iter().enumerate() {
+        for (earlier, _) in &exports[..index] {
+            if folded(export.name.as_deref().unwrap_or_default()) == folded(earlier.name.as_deref().unwrap_or_default())
+            {
+                errors.push(messages::exports_of_one_name(&export.called()).at((*place).clone()));
+            } else if export.place.is_same(&earlier.place) {
+                errors.push(messages::exports_to_one_place(&export.called(), &earlier.called()).at((*place).clone()));
+            }
+        }
+    }
+    errors
 }
 
 fn required<'a>(entries: &'a [Entry], key: &str, of: &str, written: &Written) -> Result<&'a str> {

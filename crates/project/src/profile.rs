@@ -75,26 +75,28 @@ pub struct Target {
     pub memory_limit: Option<String>,
     /// `[target.<name>.sources.<source>]`.
     pub sources: BTreeMap<String, SourceProfile>,
-    /// `[target.<name>.export]`.
-    pub export: Option<ExportProfile>,
+    /// `[target.<name>.export]`, or each of `[[target.<name>.exports]]`, in the order of the file.
+    pub exports: Vec<ExportProfile>,
     /// The name of the database in SQL, if it is a valid name. For an output of `profiles.yml`, it is the file's name
     /// without its ending, as in dbt.
     pub database: String,
     /// `settings:` of an output of `profiles.yml`: DuckDB's settings in every session.
     pub settings: Vec<(String, String)>,
-    /// Environment variables of sources and of the export that are not set. Their text is unchanged in the values.
+    /// Environment variables of sources and of exports that are not set. Their text is unchanged in the values.
     pub missing: Vec<MissingVariable>,
-    /// The `path` of each target's export in the same file, absolute.
+    /// The `path` of the exports of each target in the same file, absolute.
     pub export_paths: Vec<PathBuf>,
 }
 
 impl Target {
+    /// The exports, as parts of the target.
+    pub fn export_parts(&self) -> impl Iterator<Item = TargetPart<'_>> {
+        self.exports.iter().map(|export| TargetPart::Export(export.name.as_deref()))
+    }
+
     /// Fails if a variable of one of these parts is not set. Reports all such variables.
     pub fn require(&self, parts: &[TargetPart<'_>]) -> Result<()> {
-        let is_needed = |missing: &&MissingVariable| match missing.source.as_deref() {
-            Some(source) => parts.contains(&TargetPart::Source(source)),
-            None => parts.contains(&TargetPart::Export),
-        };
+        let is_needed = |missing: &&MissingVariable| parts.iter().any(|part| missing.part.is(*part));
         let errors = self.missing.iter().filter(is_needed).map(MissingVariable::error).collect();
         Error::many(errors).map_or(Ok(()), Err)
     }

@@ -6,11 +6,11 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::environment::Environment;
-use super::export_profile::{self, ExportPlace, ExportProfile};
+use super::export_profile::{self, ExportPlace, ExportProfile, ExportTable};
 use super::paths::Paths;
 use super::profile::{Profiles, SourceProfile, Target};
 use super::settings;
-use super::target_part::MissingVariable;
+use super::target_part::{MissingVariable, NamedPart, TargetPart};
 use super::toml_text;
 use super::written::{Entry, Kept, Written, WrittenValue, clamp, find, together, unknown_keys};
 use crate::messages;
@@ -22,7 +22,8 @@ pub const PROFILES_FILE: &str = "profiles.toml";
 
 /// The catalog's name if none is configured.
 pub(super) const DATABASE: &str = "elt_warehouse";
-const TARGET_KEYS: &[&str] = &["warehouse", "landing", "schema", "threads", "memory_limit", "sources", "export"];
+const TARGET_KEYS: &[&str] =
+    &["warehouse", "landing", "schema", "threads", "memory_limit", "sources", "export", "exports"];
 
 impl Profiles {
     /// Reads `profiles.toml` in `root` from its text, for `target` or for the default target.
@@ -103,8 +104,8 @@ fn target_of(
     };
     let (name, written) = chosen(targets, project, asked, project_place)?;
     let target = read_target(root, name, written, environment)?;
-    let of_all = targets.table("target")?.iter().filter_map(|target| {
-        let export = find(target.value.table("target").ok()?, "export")?;
+    let exports = targets.table("target")?.iter().filter_map(|target| target.value.table("target").ok());
+    let of_all = exports.flat_map(exports_of).filter_map(|export| {
         let path = find(export.table("export").ok()?, "path")?.text("path").ok()?;
         Some(root.join(environment.fill(path).ok()?))
     });
@@ -136,6 +137,53 @@ fn chosen<'a>(
     }
 }
 
+/// The tables of a target's exports.
+fn exports_of(target: &[Entry]) -> impl Iterator<Item = &Written> {
+    let several = find(target, "exports").and_then(|exports| exports.list("exports").ok()).unwrap_or_default();
+    find(target, "export").into_iter().chain(several)
+}
+
+/// Reads `export` or `exports`; those that can be read, and the errors in `keep`.
+fn read_exports(
+    table: &ExportTable<'_>,
+    entries: &[Entry],
+    warehouse: &Path,
+    missing: &[MissingVariable],
+    keep: &mut Kept,
+) -> Vec<ExportProfile> {
+    let several = find(entries, "exports");
+    if let (Some(_), Some(several)) = (find(entries, "export"), several) {
+        keep.errors.push(messages::export_and_exports(several.place.clone()));
+        return Vec::new();
+    }
+    if let Some(several) = several {
+        keep.keep(several.list("exports"));
+    }
+    let table = ExportTable { is_named: several.is_some(), ..*table };
+    let mut exports = Vec::new();
+    for written in exports_of(entries) {
+        let is_warehouse = |export: &ExportProfile| match &export.place {
+            ExportPlace::Duckdb { path, .. } => path == warehouse,
+            _ => false,
+        };
+        let export = export_profile::read(&table, written).and_then(|export| match is_warehouse(&export) {
+            true => Err(messages::export_duckdb_is_warehouse(warehouse).at(written.place.clone())),
+            false => Ok(export),
+        });
+        let name = name_of(written);
+        let export = keep.keep(or_missing(export, missing, TargetPart::Export(name.as_deref())));
+        exports.extend(export.map(|export| (export, &written.place)));
+    }
+    let placed: Vec<_> = exports.iter().map(|(export, place)| (export, *place)).collect();
+    keep.errors.extend(export_profile::doubles(&placed));
+    exports.into_iter().map(|(export, _)| export).collect()
+}
+
+/// The `name` of an export's table.
+fn name_of(written: &Written) -> Option<String> {
+    find(written.table("exports").ok()?, "name")?.text("name").ok().map(str::to_owned)
+}
+
 fn read_target(root: &Path, name: &str, written: &Written, environment: &Environment) -> Result<Target> {
     let mut written = written.clone();
     let (missing, mut errors) = fill_parts(&mut written, environment);
@@ -158,24 +206,14 @@ fn read_target(root: &Path, name: &str, written: &Written, environment: &Environ
     if let Some(written) = find(entries, "sources") {
         for source in keep.keep(written.table("sources")).unwrap_or_default() {
             let profile = read_source(root, &of, source);
-            let profile = or_missing(profile, &missing, Some(&source.key));
+            let profile = or_missing(profile, &missing, TargetPart::Source(&source.key));
             if let Some(profile) = keep.keep(profile) {
                 sources.insert(source.key.clone(), profile);
             }
         }
     }
-    let export = find(entries, "export").and_then(|written| {
-        let export = export_profile::read(root, &folder, name, written, threads);
-        let is_warehouse = |export: &ExportProfile| match &export.place {
-            ExportPlace::Duckdb { path, .. } => *path == warehouse,
-            _ => false,
-        };
-        let export = export.and_then(|export| match is_warehouse(&export) {
-            true => Err(messages::export_duckdb_is_warehouse(&warehouse).at(written.place.clone())),
-            false => Ok(export),
-        });
-        keep.keep(or_missing(export, &missing, None))
-    });
+    let table = ExportTable { root, folder: &folder, target: name, threads, is_named: false };
+    let exports = read_exports(&table, entries, &warehouse, &missing, &mut keep);
     match Error::many(keep.errors) {
         Some(error) => Err(error),
         None => Ok(Target {
@@ -186,7 +224,7 @@ fn read_target(root: &Path, name: &str, written: &Written, environment: &Environ
             threads,
             memory_limit,
             sources,
-            export,
+            exports,
             database: DATABASE.to_owned(),
             settings: Vec::new(),
             missing,
@@ -230,19 +268,19 @@ fn refuse_unknown(entries: &[Entry], known: &[&str], of: &str) -> Result<()> {
     Error::many(unknown_keys(entries, known, of)).map_or(Ok(()), Err)
 }
 
-/// Replaces variables in a target. Those of its sources and its export may be missing, because not every command needs
+/// Replaces variables in a target. Those of its sources and exports may be missing, because not every command needs
 /// them. Returns them, and an error for each other variable that is not set.
 fn fill_parts(target: &mut Written, environment: &Environment) -> (Vec<MissingVariable>, Vec<Error>) {
     let mut missing = Vec::new();
     let mut errors = Vec::new();
-    let mut part = |written: &mut Written, source: Option<&str>| {
-        for (name, place) in unfilled(written, environment) {
+    let mut note = |unset: Vec<(String, Place)>, part: NamedPart| {
+        for (name, place) in unset {
             if name.is_empty() {
                 errors.push(messages::bad_variable(place));
                 continue;
             }
-            let (source, known) = (source.map(str::to_owned), environment.names().map(str::to_owned).collect());
-            missing.push(MissingVariable { source, name, place, known });
+            let known = environment.names().map(str::to_owned).collect();
+            missing.push(MissingVariable { part: part.clone(), name, place, known });
         }
     };
     let mut others = Vec::new();
@@ -250,9 +288,17 @@ fn fill_parts(target: &mut Written, environment: &Environment) -> (Vec<MissingVa
         for entry in entries {
             match (entry.key.as_str(), &mut entry.value.value) {
                 ("sources", WrittenValue::Table(sources)) => {
-                    sources.iter_mut().for_each(|source| part(&mut source.value, Some(&source.key)));
+                    for source in sources {
+                        note(unfilled(&mut source.value, environment), NamedPart::Source(source.key.clone()));
+                    }
                 }
-                ("export", _) => part(&mut entry.value, None),
+                ("exports", WrittenValue::List(exports)) => {
+                    for export in exports {
+                        let unset = unfilled(export, environment);
+                        note(unset, NamedPart::Export(name_of(export)));
+                    }
+                }
+                ("export", _) => note(unfilled(&mut entry.value, environment), NamedPart::Export(None)),
                 _ => others.extend(fill(&mut entry.value, environment)),
             }
         }
@@ -262,8 +308,8 @@ fn fill_parts(target: &mut Written, environment: &Environment) -> (Vec<MissingVa
 }
 
 /// A part that was read. If it cannot be read without its missing variables, they are the error.
-fn or_missing<T>(read: Result<T>, missing: &[MissingVariable], source: Option<&str>) -> Result<T> {
-    let is_its = |missing: &&MissingVariable| missing.source.as_deref() == source;
+fn or_missing<T>(read: Result<T>, missing: &[MissingVariable], part: TargetPart<'_>) -> Result<T> {
+    let is_its = |missing: &&MissingVariable| missing.part.is(part);
     match (read, Error::many(missing.iter().filter(is_its).map(MissingVariable::error).collect())) {
         (Err(_), Some(error)) => Err(error),
         (read, _) => read,

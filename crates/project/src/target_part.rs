@@ -10,14 +10,31 @@ use elt_base::error::{Error, Place};
 pub enum TargetPart<'a> {
     /// A source, by its name.
     Source(&'a str),
-    Export,
+    /// An export, by its name.
+    Export(Option<&'a str>),
+}
+
+/// The part that names a variable.
+#[derive(Debug, Clone)]
+pub(super) enum NamedPart {
+    Source(String),
+    Export(Option<String>),
+}
+
+impl NamedPart {
+    pub(super) fn is(&self, part: TargetPart<'_>) -> bool {
+        match (self, part) {
+            (Self::Source(name), TargetPart::Source(other)) => name == other,
+            (Self::Export(name), TargetPart::Export(other)) => name.as_deref() == other,
+            _ => false,
+        }
+    }
 }
 
 /// An environment variable that a part of the target names and that is not set.
 #[derive(Debug, Clone)]
 pub struct MissingVariable {
-    /// The source; None for the export.
-    pub(super) source: Option<String>,
+    pub(super) part: NamedPart,
     pub(super) name: String,
     pub(super) place: Place,
     /// The names of the variables that are set.

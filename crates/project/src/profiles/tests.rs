@@ -64,8 +64,8 @@ fn reads_the_default_target() {
     assert_eq!(profiles.defaults.models["staging"]["+materialized"], "view");
     let Some(SourceProfile::Files { path }) = profiles.target.sources.get("loans") else { panic!("no files") };
     assert_eq!(path, &PathBuf::from("/p/seeds/loans"));
-    let Some(ExportProfile { select, place: ExportPlace::Files { path, format: FileFormat::Parquet }, .. }) =
-        &profiles.target.export
+    let [ExportProfile { select, place: ExportPlace::Files { path, format: FileFormat::Parquet }, .. }] =
+        profiles.target.exports.as_slice()
     else {
         panic!("no export")
     };
@@ -82,7 +82,8 @@ fn fills_variables_of_the_chosen_target() {
         panic!("no mongodb")
     };
     assert_eq!((uri.reveal(), database.as_str()), ("mongodb://m", "loans"));
-    let Some(ExportProfile { place: ExportPlace::Postgres { uri, schema, connections }, .. }) = &target.export else {
+    let [ExportProfile { place: ExportPlace::Postgres { uri, schema, connections }, .. }] = target.exports.as_slice()
+    else {
         panic!("no export")
     };
     assert_eq!((uri.reveal(), schema.as_str(), *connections), ("postgres://ann:hush@db/x", "public", 3));
@@ -92,7 +93,7 @@ fn fills_variables_of_the_chosen_target() {
 fn names_unset_variables_and_hides_passwords() {
     // A command needs only the variables of the parts that it uses.
     let profiles = read(GOOD, Some("prod"), &[]).expect("it is read without them");
-    let parts = [TargetPart::Source("loans"), TargetPart::Export];
+    let parts = [TargetPart::Source("loans"), TargetPart::Export(None)];
     let error = profiles.target.require(&parts).expect_err("two are not set");
     assert_eq!(
         lines(&error),
@@ -125,6 +126,27 @@ fn points_at_mistakes() {
         "[project]\nname = \"x\"\n[target.dev.sources.a]\npath = \"x\"\n[target.dev.export]\ntype = \"oracle\"",
         None,
         &["3:21 [a] source `a` of `[target.dev]` has no `type`", "6:8 [\"oracle\"] unknown type `oracle` of export"],
+    );
+    let exports = |tables: &str| format!("[project]\nname = \"x\"\n[target.dev]\n{tables}");
+    check(
+        &exports("export = {type = \"csv\"}\n[[target.dev.exports]]\nname = \"a\"\ntype = \"csv\""),
+        None,
+        &["5:1 [[[target.dev.exports]]] a target has either `export` or `exports`"],
+    );
+    check(
+        &exports(
+            "exports = [\n{type = \"csv\"},\n{name = \"a b\", type = \"csv\"},\n{name = \"a\", type = \"csv\"},\n\
+             {name = \"A\", type = \"json\"},\n{name = \"c\", type = \"json\", path = \".elt/dev/export/a\"},\n\
+             {name = \"d\", type = \"csv\", connections = 2}]",
+        ),
+        None,
+        &[
+            "5:1 [{type = \"csv\"}] `[[target.dev.exports]]` has no `name`",
+            "6:9 [\"a b\"] the name of an export consists of letters, digits, `_` and `-`",
+            "8:1 [{name = \"A\", type = \"json\"}] another export of this target is export `A`",
+            "9:1 [{name = \"c\", type = \"json\", path = \".elt/dev/export/a\"}] export `c` and export `a` publish to the same place",
+            "10:28 [connections] unknown key `connections` in `[[target.dev.exports]]`",
+        ],
     );
     check(
         "[project]\nname = \"x\"\n[target.dev]\nthreads = 0",
