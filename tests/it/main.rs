@@ -20,6 +20,7 @@ mod majority;
 mod mariadb;
 mod mysql;
 mod object_names;
+mod other_warehouse;
 mod own_postgres;
 mod pooler;
 mod project;

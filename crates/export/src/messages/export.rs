@@ -108,8 +108,20 @@ pub(crate) fn export_table_does_not_fit(schema: &str, table: &str, is_ours: bool
     error.hint(if is_ours {
         "nothing was changed; run `elt plan` to see all steps, and `elt apply --allow-destructive` to run also the steps that may lose data; a view that reads such a column must be dropped before, and `elt plan` names it"
     } else {
-        "nothing was changed; add a cast to the model's SQL (an incremental model keeps its column's type until a build with `--full-refresh`), or run `alter table` in the target"
+        table_of_others_hint(differences)
     })
+}
+
+/// The next step where a table of others does not fit.
+pub(super) fn table_of_others_hint(differences: &[String]) -> &'static str {
+    let all = |part: &str| differences.iter().all(|difference| difference.contains(part));
+    if all("key: no primary key") {
+        "nothing was changed; create the unique index in the target, or give the model a key that has one there"
+    } else if all(": generated always in the target") {
+        "nothing was changed; the target computes these columns: leave them out of the model"
+    } else {
+        "nothing was changed; add a cast to the model's SQL (an incremental model keeps its column's type until a build with `--full-refresh`), or run `alter table` in the target"
+    }
 }
 
 pub(crate) fn export_batch_type(table: &str, column: &str, arrow: &str, postgres: &str) -> Error {

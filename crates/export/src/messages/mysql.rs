@@ -60,7 +60,7 @@ pub(crate) fn mysql_does_not_fit(table: &str, is_ours: bool, differences: &[Stri
     error.hint(if is_ours {
         "nothing was changed; elt created this table: drop it, and the next publication creates it again"
     } else {
-        "nothing was changed; add a cast to the model's SQL (an incremental model keeps its column's type until a build with `--full-refresh`), or run `alter table` in the target"
+        super::export::table_of_others_hint(differences)
     })
 }
 

@@ -33,6 +33,7 @@ pub fn fit(table: &mut MysqlTable, there: &ExistingMysqlTable) -> Result<MysqlFi
         is_ours: there.is_ours,
         columns: &there.columns,
         unique: &there.unique,
+        partition: Vec::new(),
         // Column names ignore case.
         ignores_case: true,
         key_remark: String::new(),

@@ -174,6 +174,7 @@ pub fn fit(
         is_ours: there.is_ours,
         columns: &there.columns,
         unique: &there.unique,
+        partition: partitioned.map_or_else(Vec::new, |key| partition_columns(key)),
         ignores_case: false,
         key_remark: partitioned.map_or(String::new(), |key| {
             format!("; it is partitioned by {key}, whose columns a unique index must have")
@@ -190,6 +191,13 @@ pub fn fit(
     let mut fitting = PostgresFitting { table, there, may_destroy, fit: none };
     let differences = check(&columns, &table.key, &checked, &mut fitting);
     if differences.is_empty() { Ok(fitting.fit) } else { Err(differences) }
+}
+
+/// The columns of a partition key as Postgres prints it: `LIST (region, lower(name))` has `region`.
+fn partition_columns(key: &str) -> Vec<String> {
+    let list = key.split_once('(').map_or("", |(_, list)| list).trim_end_matches(')');
+    // An expression, or what follows a column, names no column that a table has.
+    list.split(", ").map(|column| column.trim_matches('"').replace("\"\"", "\"")).collect()
 }
 
 struct PostgresFitting<'a> {

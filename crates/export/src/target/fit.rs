@@ -31,6 +31,8 @@ pub struct CheckedTable<'a> {
     pub columns: &'a [ExistingColumn],
     /// The columns of each unique index that covers all rows.
     pub unique: &'a [Vec<String>],
+    /// The columns by which the table is partitioned: a unique index must have them beside those of the key.
+    pub partition: Vec<String>,
     /// Whether names that differ in case are one name.
     pub ignores_case: bool,
     /// Ends the message about a key without an index.
@@ -97,7 +99,12 @@ pub fn check(
         }
     }
     let folded_all = |names: &[String]| names.iter().map(|name| folded(name)).collect::<BTreeSet<_>>();
-    let has_key = key.is_empty() || there.unique.iter().any(|unique| folded_all(unique) == folded_all(key));
+    let (own, partition) = (folded_all(key), folded_all(&there.partition));
+    let is_of_key = |unique: &Vec<String>| {
+        let unique = folded_all(unique);
+        unique.is_superset(&own) && unique.difference(&own).all(|name| partition.contains(name))
+    };
+    let has_key = key.is_empty() || there.unique.iter().any(is_of_key);
     let gets_key = !has_key && there.is_ours && fitting.make_key();
     if !has_key && !gets_key {
         let key: Vec<_> = key.iter().map(|name| format!("`{name}`")).collect();
