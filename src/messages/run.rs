@@ -237,6 +237,20 @@ pub(crate) fn model_failed(name: &str, error: &SqlError) -> Error {
     Error::failed(format!("model `{name}` failed: {}", our_manner(&error.message))).hint_maybe(candidates(error))
 }
 
+/// The rows whose values in a column a cast could not convert. `ids`: their key, and the first of them.
+pub(crate) fn uncast_rows(count: u64, table: &str, column: &str, (key, ids): (&str, &[String])) -> String {
+    let ids = match ids {
+        [] => String::new(),
+        ids => format!(" (`{key}` {}{})", ids.join(", "), if count > ids.len() as u64 { ", …" } else { "" }),
+    };
+    let have = if count == 1 { "has" } else { "have" };
+    format!("{} of `{table}` {have} such a value in `{column}`{ids}", counted(count, "rows"))
+}
+
+pub(crate) fn object_id_to_uuid() -> String {
+    "an ObjectId is no UUID: `md5(_id)::uuid` computes one from it, the same in each build".into()
+}
+
 /// Adds the name of the failed batch of a microbatch model.
 pub(crate) fn in_batch(error: Error, model: &str, batch: &str) -> Error {
     error.hint(format!("batch {batch} of `{model}` failed; `elt retry` builds only the failed batches"))

@@ -34,6 +34,7 @@ mod snapshot;
 mod statement;
 mod stored_failures;
 pub mod summary;
+mod uncast;
 mod unit_test;
 mod unit_test_step;
 

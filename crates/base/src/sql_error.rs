@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use crate::error::Error;
 use crate::messages;
+use crate::values;
 
 /// The error of a failed statement. It contains no value of a row: if DuckDB's message quotes one, it is removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -129,6 +130,9 @@ fn redact(kind: &str, message: &str) -> String {
     let kind = kind.to_lowercase();
     if !["conversion", "out of range", "constraint", "invalid input"].contains(&kind.as_str()) {
         return message.to_owned();
+    }
+    if values::are_shown() {
+        return message.lines().next().unwrap_or_default().to_owned();
     }
     let mut lines = message.lines();
     let first = lines.next().unwrap_or_default();

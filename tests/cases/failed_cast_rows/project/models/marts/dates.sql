@@ -1,0 +1,1 @@
+select _id, a::date as d from {{ source('s','c') }}

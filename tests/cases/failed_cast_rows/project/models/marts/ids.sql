@@ -1,0 +1,2 @@
+{{ config(materialized='table') }}
+select _id::uuid as id, a from {{ source('s','c') }}
