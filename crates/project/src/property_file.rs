@@ -43,6 +43,7 @@ const COLUMN_KEYS: &[&str] = &["name", "description", "data_type", "config", "da
 const CONFIG_BESIDE: &[&str] = &[
     "access",
     "database",
+    "docs",
     "enabled",
     "freshness",
     "group",
@@ -56,7 +57,7 @@ const CONFIG_BESIDE: &[&str] = &[
 ];
 /// Keys for dbt's documentation site and similar tools.
 const HARMLESS: &[&str] =
-    &["docs", "deprecation_date", "policy_tags", "external", "granularity", "semantic_model", "time_spine"];
+    &["deprecation_date", "policy_tags", "external", "granularity", "semantic_model", "time_spine"];
 /// Keys of a test that are configuration in every position, <https://docs.getdbt.com/reference/data-test-configs>.
 const TEST_CONFIG: &[&str] = &[
     "alias",

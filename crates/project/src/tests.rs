@@ -98,7 +98,7 @@ models:
     assert_eq!(json!(table.config), json!({"load": "incremental", "tags": ["a", "b"], "enabled": false}));
     assert_eq!(table.columns[0].data_type.as_deref(), Some("varchar"));
     let model = &project.properties.models[0];
-    assert_eq!(json!(model.config), json!({"tags": "x"}));
+    assert_eq!(json!(model.config), json!({"tags": "x", "docs": {"show": false}}));
     assert_eq!(model.constraints[0].columns, ["a", "b"]);
     assert_eq!(model.constraints[1].to.as_deref(), Some("ref('n')"));
     let column = &model.columns[0];

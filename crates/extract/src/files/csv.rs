@@ -215,7 +215,8 @@ fn names(path: &Path, header: Vec<Vec<u8>>, undecoded: Option<Encoding>) -> Resu
         let is_unnamed = name.is_empty() && taken.contains("");
         let name = if is_unnamed { format!("column{}", index + 1) } else { name };
         if !taken.insert(name.clone()) {
-            return Err(messages::malformed_csv(path, 1, &format!("two columns are named `{name}`")));
+            let error = messages::malformed_csv(path, 1, &format!("two columns are named `{name}`"));
+            return Err(error.hint("rename one of them in the file"));
         }
         names.push(name);
     }

@@ -95,7 +95,7 @@ pub(crate) fn column(column: &ColumnProperties) -> (ColumnContract, Vec<BadConfi
     contract.target_type = own.text("type");
     contract.default = own.text("default");
     contract.on_hazard = own.choice("on_hazard", OnHazard::CHOICES);
-    for key in ["meta", "quote", "tags"] {
+    for key in ["docs", "meta", "quote", "tags"] {
         of_column.value(key);
     }
     let mut bad = of_column.finish_closed("a column's `config`");
@@ -106,7 +106,7 @@ pub(crate) fn column(column: &ColumnProperties) -> (ColumnContract, Vec<BadConfi
 /// The faults in the configuration of a source's column.
 pub(crate) fn source_column(column: &ColumnProperties) -> Vec<BadConfig> {
     let mut own = ConfigReader::new(&column.config);
-    for key in ["meta", "on_mismatch", "quote", "tags"] {
+    for key in ["docs", "meta", "on_mismatch", "quote", "tags"] {
         own.value(key);
     }
     own.finish_closed("the `config` of a source's column")

@@ -70,6 +70,9 @@ fn age(map: &Map<String, Value>, key: &str) -> Result<Option<Age>, String> {
     if age.is_empty() {
         return Ok(None);
     }
+    if let Some(other) = age.keys().find(|key| !["count", "period"].contains(&key.as_str())) {
+        return Err(format!("does not accept `{other}` in `{key}`; it accepts `count` and `period`"));
+    }
     let count = age.get("count").and_then(|count| count.as_u64().or_else(|| count.as_str()?.parse().ok()));
     let period = age.get("period").and_then(Value::as_str).filter(|period| ["minute", "hour", "day"].contains(period));
     match (count, period) {
@@ -112,6 +115,10 @@ mod tests {
             Ok(Some((None, Some(86_400)))),
         );
         check(json!({"after": 1}), Err("does not accept `after`; it accepts `warn_after`, `error_after` and `filter`"));
+        check(
+            json!({"warn_after": {"count": 2, "period": "hour", "periode": "day"}}),
+            Err("does not accept `periode` in `warn_after`; it accepts `count` and `period`"),
+        );
         check(
             json!({"warn_after": {"count": 2, "period": "week"}}),
             Err("needs `warn_after` as `{count: 12, period: hour}`; a period is `minute`, `hour` or `day`"),

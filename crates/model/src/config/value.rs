@@ -30,10 +30,11 @@ pub(crate) struct UnreadKey {
 
 /// The maps with a fixed set of keys, and these keys. `contract`: dbt's
 /// <https://docs.getdbt.com/reference/resource-configs/contract>; `docs`: <https://docs.getdbt.com/reference/resource-configs/docs>.
-const KEYS_WITHIN: [(&str, &[&str]); 3] = [
+const KEYS_WITHIN: [(&str, &[&str]); 4] = [
     ("contract", &["enforced", "alias_types", "checksum"]),
     ("persist_docs", &["relation", "columns"]),
     ("docs", &["show", "node_color"]),
+    ("quoting", &["database", "schema", "identifier", "column"]),
 ];
 
 /// Keys that other parts of the program read, and keys of dbt that have no effect here.

@@ -204,6 +204,7 @@ impl ProjectParser<'_> {
             let defaults = self.file_defaults(&project.profiles.defaults.data_tests, file, patch);
             self.templated(NodeKind::Test, file, patch, &owner, defaults);
         }
+        self.unmatched(&project.properties.tests, &project.tests, "test");
     }
 
     /// Parses a model or singular test, and records the calls of its template.
