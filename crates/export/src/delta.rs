@@ -207,15 +207,15 @@ impl<'a> Delta<'a> {
             return Vec::new();
         }
         let (pending, published, keys) = (self.pending(), self.published(), names(&self.table.key));
-        let on = self.each_key(" and ", |key| format!("old.{key} is not distinct from new.{key}"));
+        let on = self.each_key(" and ", |key| format!("_elt_old.{key} is not distinct from _elt_new.{key}"));
         vec![match coverage.is_full() {
             true => format!(
                 "create or replace table {published} as select {keys}, coalesce(_elt_hash, 0)::ubigint as _elt_hash \
                  from {pending} where _elt_change <> 'k'"
             ),
             false => format!(
-                "insert into {published} select {keys}, _elt_hash from {pending} as new \
-                 where _elt_change = 'i' and not exists (select 1 from {published} as old where {on})"
+                "insert into {published} select {keys}, _elt_hash from {pending} as _elt_new \
+                 where _elt_change = 'i' and not exists (select 1 from {published} as _elt_old where {on})"
             ),
         }]
     }

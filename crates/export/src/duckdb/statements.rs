@@ -57,6 +57,10 @@ impl Dialect for DuckdbDialect {
         format!("{there} is not distinct from {here}")
     }
 
+    fn columns_hide_tables(&self) -> bool {
+        true
+    }
+
     /// Texts are ordered by their bytes.
     fn bytes(&self, text: &str) -> String {
         text.to_owned()

@@ -27,6 +27,12 @@ pub trait Dialect {
         format!("{there} = {here}")
     }
 
+    /// Whether a column hides a table's name in a query around: in DuckDB `t.id` within a subquery over a relation with a
+    /// column `t` is a field of that column.
+    fn columns_hide_tables(&self) -> bool {
+        false
+    }
+
     /// Deletes the rows of `target` that have a row in `staged`.
     fn delete_matched(&self, target: &str, staged: &str, on: &str) -> String {
         format!("delete from {target} as t using {staged} as s where {on}")
@@ -445,7 +451,20 @@ impl Merge<'_> {
     }
 
     fn none_in(&self, place: &str, alias: &str) -> String {
-        format!("not exists (select 1 from {place} as {alias} where {})", self.on())
+        if !self.dialect.columns_hide_tables() {
+            return format!("not exists (select 1 from {place} as {alias} where {})", self.on());
+        }
+        let (mut keys, mut same) = (Vec::new(), Vec::new());
+        for (index, column) in self.keys().enumerate() {
+            let (name, key) = (self.name(column), format!("{alias}._elt_key_{index}"));
+            keys.push(format!("{alias}.{name} as _elt_key_{index}"));
+            same.push(match alias {
+                "s" => self.dialect.same_key(&format!("t.{name}"), &format!("{key}{}", column.cast)),
+                _ => self.dialect.same_key(&key, &self.staged(column)),
+            });
+        }
+        let (keys, same) = (keys.join(", "), same.join(" and "));
+        format!("not exists (select 1 from (select {keys} from {place} as {alias}) as {alias} where {same})")
     }
 
     fn on(&self) -> String {
