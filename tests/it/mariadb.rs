@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 use mysql::prelude::{FromRow, Queryable};
 use mysql::{Conn, Opts};
 
-use crate::servers::{Server, ServerUser, expect_server, fresh_name, server_folder, with_path};
+use crate::servers::{Server, ServerUser, expect_server, fresh_name, server_folder, text, with_path};
 
 /// The password of the server that the tests start. It must never be in any output.
 pub const PASSWORD: &str = "hush-77be10";
@@ -59,11 +59,16 @@ impl MariaDb {
         let user = ServerUser::choose("mysql")?;
         let folder = server_folder("elt-it-mariadb-", Some(&user))?;
         let data = format!("--datadir={}", folder.join("data").display());
+        // Its own, because a server that starts removes the temporary tables that it finds, those of others too.
+        let temporary = format!("--tmpdir={}", folder.join("tmp").display());
+        fs::create_dir(folder.join("tmp")).map_err(text)?;
+        user.own(&folder)?;
         user.run(Command::new("mariadb-install-db").args([
             "--no-defaults",
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
             &data,
+            &temporary,
         ]))?;
         // For a client from this machine, and also for one that connects by name.
         let users = format!(
@@ -72,7 +77,7 @@ impl MariaDb {
             hostname()
         );
         let start = folder.join("users.sql");
-        fs::write(&start, users.replace("; ", ";\n")).map_err(|error| error.to_string())?;
+        fs::write(&start, users.replace("; ", ";\n")).map_err(text)?;
         user.own(&folder)?;
         let (server, port) = Server::start(&folder, &user, "KILL", |port| {
             let mut words: Vec<String> = [
@@ -87,6 +92,7 @@ impl MariaDb {
             .map(String::from)
             .to_vec();
             words.push(data.clone());
+            words.push(temporary.clone());
             words.push(format!("--port={port}"));
             words.push(format!("--init-file={}", start.display()));
             words.push(format!("--socket={}", folder.join("socket").display()));
