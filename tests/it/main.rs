@@ -9,7 +9,9 @@
 mod bad_input;
 mod changed;
 mod contracts;
+mod csv_cells;
 mod csv_texts;
+mod documents;
 mod export_types;
 mod extraction;
 mod incremental;
@@ -39,5 +41,6 @@ mod several_exports;
 mod shop;
 mod silence;
 mod tidy;
+mod typed_values;
 mod wire;
 mod written_rows;

@@ -228,6 +228,17 @@ impl MongoDatabase {
             .unwrap_or_else(|error| panic!("MongoDB: {error}"));
     }
 
+    /// Replaces the document with this `_id`, or inserts it.
+    pub fn replace(&self, collection: &str, document: Document) {
+        let mongo = Mongo::shared();
+        let collection = mongo.client.database(&self.name).collection::<Document>(collection);
+        let filter = doc! { "_id": document.get("_id").cloned() };
+        mongo
+            .runtime
+            .block_on(async { collection.replace_one(filter, document).upsert(true).await })
+            .unwrap_or_else(|error| panic!("MongoDB: {error}"));
+    }
+
     /// All documents in the order of their `_id`s.
     pub fn documents(&self, collection: &str) -> Vec<Document> {
         let mongo = Mongo::shared();

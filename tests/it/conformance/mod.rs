@@ -15,7 +15,7 @@ mod mongodb;
 mod mysql;
 mod postgres;
 mod publication;
-mod target;
+pub mod target;
 mod values;
 
 use std::collections::BTreeSet;
@@ -30,11 +30,11 @@ use self::mysql::MysqlTarget;
 use self::postgres::PostgresTarget;
 use self::target::Target;
 
-type Fresh = fn() -> Box<dyn Target>;
+pub type Fresh = fn() -> Box<dyn Target>;
 type Behaviour = fn(&mut Bench);
 
 /// Every target. Each has an empty place for one test.
-const TARGETS: [(&str, Fresh); 7] = [
+pub const TARGETS: [(&str, Fresh); 7] = [
     ("postgres", || Box::new(PostgresTarget::fresh())),
     ("mysql", || Box::new(MysqlTarget::fresh())),
     ("mongodb", || Box::new(MongoTarget::fresh())),
