@@ -19,6 +19,7 @@ mod landing;
 mod logs;
 mod main_job;
 mod majority;
+mod mangled;
 mod mariadb;
 mod mysql;
 mod object_names;
