@@ -1,5 +1,6 @@
 //! Checks the invariants of the source tree that the compiler does not check.
 
+mod guarantees;
 mod imports;
 
 use std::collections::BTreeSet;
