@@ -6,7 +6,7 @@
 //! - `sql_error`: DuckDB's error for a statement that failed, parsed.
 //! - `sql_text`: SQL that is safe to log, without its literals.
 //! - `names`: names that a database or a file system treats as one name.
-//! - `stack`: threads for templates.
+//! - `stack`: threads for templates; `guarded`: panics of other people's libraries as errors.
 //! - `private`: files and folders that others cannot read.
 //! - `values`: whether messages may quote values of rows.
 //! - `wait`: the servers that the program waits for.
@@ -20,6 +20,7 @@ pub mod diagnostic;
 pub mod digest;
 pub mod error;
 pub mod failpoint;
+pub mod guarded;
 pub mod manifest;
 pub mod messages;
 pub mod names;

@@ -15,6 +15,7 @@ use super::profile::Target;
 use super::written::{Written, WrittenValue};
 use crate::messages;
 use elt_base::error::{Place, Result, nearest};
+use elt_base::guarded::guarded;
 
 /// Keys whose texts are SQL that runs later, with names that are available only then.
 pub(super) const RENDERED_LATER: &[&str] =
@@ -92,7 +93,11 @@ impl YamlTemplate {
     pub fn render(&self, written: &mut Written) -> Result<()> {
         match &mut written.value {
             WrittenValue::Text(text) if text.contains("{{") || text.contains("{%") => {
-                *written = self.value_of(text, &written.place).map_err(|error| {
+                // The engine panics on some expressions, such as `[][::-1]`.
+                let value = guarded(|| self.value_of(text, &written.place)).unwrap_or_else(|panic| {
+                    Err(minijinja::Error::new(ErrorKind::InvalidOperation, messages::engine_failed(&panic)))
+                });
+                *written = value.map_err(|error| {
                     // The error's display contains the name of an internal template, so only the detail is shown.
                     messages::jinja_in_yaml(error.detail().unwrap_or("this is no Jinja"), written.place.clone())
                 })?;

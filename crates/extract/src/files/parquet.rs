@@ -37,6 +37,7 @@ use crate::source::Sink;
 use crate::watermark::{Mark, greater};
 use crate::window::Window;
 use elt_base::error::{Result, nearest};
+use elt_base::guarded::guarded;
 use elt_base::path::push_key;
 use elt_base::reading::{IdKind, Reading};
 use elt_base::schema::{Column, ColumnType, ID, RESCUED};
@@ -70,6 +71,10 @@ struct SecondReader {
 
 impl ParquetFile {
     fn open(path: &Path, only: Option<&[&str]>) -> Result<Self> {
+        guarded(|| Self::opened(path, only)).map_err(|panic| messages::source_parquet(path, &damaged(&panic)))?
+    }
+
+    fn opened(path: &Path, only: Option<&[&str]>) -> Result<Self> {
         let open = || File::open(path).map_err(|error| messages::source_file(path, &error));
         let failed = |error| messages::source_parquet(path, &error);
         let file = open()?;
@@ -103,16 +108,24 @@ impl ParquetFile {
         Ok(Self { first: build(file, metadata, ProjectionMask::all())?, schema, second })
     }
 
-    /// The next rows, and the columns of the second reader.
+    /// The next rows, and the columns of the second reader. After an error there are none.
     fn next(&mut self) -> Option<Result<(RecordBatch, Option<RecordBatch>), ArrowError>> {
-        let first = self.first.next()?;
-        let second = self.second.as_mut().and_then(|second| second.reader.next()).transpose();
-        Some(first.and_then(|first| Ok((first, second?))))
+        let next = guarded(|| {
+            let first = self.first.next()?;
+            let second = self.second.as_mut().and_then(|second| second.reader.next()).transpose();
+            Some(first.and_then(|first| Ok((first, second?))))
+        });
+        next.unwrap_or_else(|panic| Some(Err(damaged(&panic))))
     }
 
     fn second_index(&self, index: usize) -> Option<usize> {
         self.second.as_ref()?.indexes.iter().position(|have| *have == index)
     }
+}
+
+/// The library panics on some damaged files.
+fn damaged(panic: &str) -> ArrowError {
+    ArrowError::ParquetError(format!("the file is damaged: {panic}"))
 }
 
 pub fn read(path: &Path, question: &Question, plan: &ReadingPlan, sink: &mut Sink<'_>) -> Result<Reading> {

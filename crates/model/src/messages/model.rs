@@ -9,6 +9,11 @@ pub(crate) fn template(owner: &str, reason: &str) -> Error {
     Error::usage(format!("{owner} cannot be rendered: {reason}"))
 }
 
+/// The template engine panicked.
+pub(crate) fn engine_failed(panic: &str) -> String {
+    format!("the template engine failed in an expression: {panic}")
+}
+
 pub(crate) fn unknown_macro<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Error {
     let error = Error::usage(format!("the project has no macro `{name}`"));
     match did_you_mean(name, known) {

@@ -4,6 +4,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use minijinja::ErrorKind;
 use minijinja::value::Value;
 use serde_json::{Map, Value as Json};
 
@@ -17,6 +18,7 @@ use crate::graph::MacroFiles;
 use crate::messages;
 use crate::sql::MapSegment;
 use elt_base::error::{Error, Place, SourceText};
+use elt_base::guarded::guarded;
 use elt_project::Project;
 
 /// The environments that render all templates of a project.
@@ -231,14 +233,20 @@ impl Templates {
             }
         };
         let scope = Arc::new(RenderScope::new(self.names.clone(), setting, main.clone(), host));
-        let rendered = engine
-            .env
-            .template_from_named_str(&name, &markup.text)
-            .and_then(|template| template.render(Value::from_dyn_object(scope.clone())));
+        let render = || {
+            let template = engine.env.template_from_named_str(&name, &markup.text)?;
+            template.render(Value::from_dyn_object(scope.clone()))
+        };
+        // The engine panics on some expressions, such as `[][::-1]`.
+        let guarded = guarded(render);
+        let has_no_line = main.is_none() || guarded.is_err();
+        let rendered = guarded.unwrap_or_else(|panic| {
+            Err(minijinja::Error::new(ErrorKind::InvalidOperation, messages::engine_failed(&panic)))
+        });
         let sql = rendered.map_err(|error| {
             let fallback = text.place();
             let main = main.as_ref().map(|source| (name.as_str(), source, &markup));
-            let fallback = main.is_none().then_some(&fallback);
+            let fallback = has_no_line.then_some(&fallback);
             self.error(engine, owner, &error, main, fallback)
         })?;
         Ok(Rendered { sql, heard: std::mem::take(&mut jinja::lock(&scope.heard)), scope_now: scope.now })

@@ -131,6 +131,11 @@ pub(crate) fn unknown_constraint(written: &str, known: &[&str], place: Place) ->
     unknown_kind_of(written, "constraint", known, place)
 }
 
+/// The template engine panicked.
+pub(crate) fn engine_failed(panic: &str) -> String {
+    format!("the template engine failed in an expression: {panic}")
+}
+
 pub(crate) fn jinja_in_yaml(cause: &str, place: Place) -> Error {
     Error::usage("cannot render this value")
         .at(place)
