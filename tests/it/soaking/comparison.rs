@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use bson::Document;
+use bson::{Bson, Document};
 use elt_warehouse::{Options, Session, Warehouse};
 
 use super::Soak;
@@ -216,9 +216,21 @@ fn differences(here: &[Row], there: &[Row], kinds: &[(&str, Kind)]) -> Vec<Strin
 }
 
 fn without_id(document: &Document) -> Document {
-    let mut document = plain(document);
+    let mut document = plain(&document.iter().map(|(key, value)| (key.clone(), unsigned(value.clone()))).collect());
     document.remove("_id");
     document
+}
+
+/// The value without the sign of zeros, which DuckDB loses when it stores a column of nothing but zeros.
+fn unsigned(value: Bson) -> Bson {
+    match value {
+        Bson::Double(number) if number == 0.0 => 0.0.into(),
+        Bson::Document(fields) => {
+            fields.into_iter().map(|(key, value)| (key, unsigned(value))).collect::<Document>().into()
+        }
+        Bson::Array(values) => Bson::Array(values.into_iter().map(unsigned).collect()),
+        other => other,
+    }
 }
 
 fn fail(what: &str, wrong: Vec<String>) {

@@ -69,6 +69,7 @@ fn source(collection: &Collection) -> String {
 pub fn all(random: &mut Random, collections: &[Collection]) -> Vec<Mart> {
     let mut marts = Vec::new();
     for collection in collections {
+        let materialized = *random.one_of(&MATERIALIZED);
         let mut columns = first();
         if collection.is_regular {
             columns.extend(regular());
@@ -82,7 +83,7 @@ pub fn all(random: &mut Random, collections: &[Collection]) -> Vec<Mart> {
             name: collection.name.into(),
             from: source(collection),
             // The values of a wild one may change with the type of a column, without a change of the document.
-            materialized: if is_wild { "table" } else { *random.one_of(&MATERIALIZED) },
+            materialized: if is_wild { "table" } else { materialized },
             key: Some("n"),
             parent: None,
             columns,
