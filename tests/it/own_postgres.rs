@@ -70,10 +70,15 @@ impl OwnPostgres {
     pub fn kill(&self) {
         let folder = self.starts.lock().expect("starts").last().expect("a start").1.clone();
         let id = fs::read_to_string(folder.join("pid")).expect("a process id").trim().to_owned();
+        // The `kill` of the shell. It is not a failure if processes have ended by themselves.
+        let signal = |name: &str, ids: &str| {
+            let _ = Command::new("sh").args(["-c", &format!("kill -{name} {ids} 2>/dev/null")]).status();
+        };
+        // A server that is stopped starts no process that the list would lack.
+        signal("STOP", &id);
         let mut all = children(&id);
         all.insert(0, id);
-        // The `kill` of the shell. It is not a failure if processes have ended by themselves.
-        let _ = Command::new("sh").args(["-c", &format!("kill -KILL {} 2>/dev/null", all.join(" "))]).status();
+        signal("KILL", &all.join(" "));
         let deadline = Instant::now() + Duration::from_secs(10);
         while all.iter().any(|id| is_alive(id)) {
             assert!(Instant::now() < deadline, "Postgres survives SIGKILL");

@@ -17,9 +17,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mongodb::bson::{Document, doc};
+use rand::RngExt;
 
 const START_SECONDS_MAX: u64 = 60;
 const LOG_LINES_SHOWN: usize = 30;
+/// The first port that needs no rights, rounded up, and the first that Linux gives to clients.
+const FIRST_PORT: u16 = 10_000;
+const FIRST_CLIENT_PORT: u16 = 32_768;
 /// The file with a server's output, in its folder.
 const LOG: &str = "server.log";
 /// The password of the server that the tests start. It must never be in any output.
@@ -282,10 +286,12 @@ impl Drop for MongoDatabase {
     }
 }
 
-/// A free loopback port.
+/// A free loopback port below those that the system gives to clients: a client's connection could take such a port before
+/// the server does, or while a server is started again.
 pub fn free_port() -> u16 {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("a loopback port to bind");
-    listener.local_addr().expect("the port that was bound").port()
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    let mut ports = std::iter::repeat_with(|| rand::rng().random_range(FIRST_PORT..FIRST_CLIENT_PORT));
+    ports.by_ref().take(1_000).find(is_free).expect("a loopback port to bind")
 }
 
 /// A server's program under a shell that stops it and removes its folder when `_pipe` closes.
@@ -342,8 +348,15 @@ impl Server {
     pub fn wait_until_ready(&self, ready: impl Fn() -> Result<(), String>) -> Result<(), String> {
         let deadline = Instant::now() + Duration::from_secs(START_SECONDS_MAX);
         loop {
-            let Err(error) = ready() else { return Ok(()) };
-            if Instant::now() > deadline || self.folder.join("ended").exists() {
+            let answer = ready();
+            let has_ended = self.folder.join("ended").exists();
+            // If it has ended, another program answers at its port.
+            let error = match answer {
+                Ok(()) if !has_ended => return Ok(()),
+                Ok(()) => "another program answers at its port".to_owned(),
+                Err(error) => error,
+            };
+            if Instant::now() > deadline || has_ended {
                 let log = self.log_end();
                 return Err(format!("it does not answer, or has ended: {error}\nthe end of its log:\n{log}"));
             }

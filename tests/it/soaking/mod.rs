@@ -165,7 +165,7 @@ impl Soak {
         let drop = self.project.path().join(DROP);
         let (mut changed, mut is_lost) = (0, false);
         for collection in &mut self.collections {
-            if random.chance(0.3) {
+            if random.chance(0.3) && !collection.is_due() {
                 continue;
             }
             if collection.is_file_of_columns()

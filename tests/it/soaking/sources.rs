@@ -50,6 +50,8 @@ pub struct Collection {
     pub fields: Vec<String>,
     next: i64,
     named: usize,
+    /// Whether a model reads a field that no document has yet.
+    is_due: bool,
 }
 
 /// What happened to a collection.
@@ -96,6 +98,7 @@ pub fn all(random: &mut Random) -> Vec<Collection> {
             fields: Vec::new(),
             next: 1,
             named: 0,
+            is_due: true,
         };
         for _ in 0..5 {
             collection.gain_field(random);
@@ -130,6 +133,7 @@ impl Collection {
     /// A new field or column. Returns its name.
     pub fn gain_field(&mut self, random: &mut Random) -> String {
         self.named += 1;
+        self.is_due = true;
         let name = format!("e{}", self.named);
         let kinds = match self.place {
             Place::Parquet => [random.below(KEY_TYPES.len() + OTHER_TYPES.len()); 2],
@@ -157,8 +161,13 @@ impl Collection {
         Some(gone.name)
     }
 
+    pub fn is_due(&self) -> bool {
+        self.is_due
+    }
+
     /// Inserts, updates and deletes documents.
     pub fn change(&mut self, random: &mut Random, clock: &mut Clock) -> Change {
+        self.is_due = false;
         let mut change = Change::default();
         let least = if self.rows.is_empty() { 40 } else { 5 };
         for _ in 0..least + random.below(12) {
