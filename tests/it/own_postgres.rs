@@ -74,10 +74,12 @@ impl OwnPostgres {
         let signal = |name: &str, ids: &str| {
             let _ = Command::new("sh").args(["-c", &format!("kill -{name} {ids} 2>/dev/null")]).status();
         };
-        // A server that is stopped starts no process that the list would lack.
+        // A server that is stopped starts no process that the list would lack. It is killed last: a process that sees it
+        // end aborts its transaction and removes the files of the tables that this made. Postgres does not start again
+        // if the abort is not in its log then, and the table was unlogged ("could not create file: File exists").
         signal("STOP", &id);
         let mut all = children(&id);
-        all.insert(0, id);
+        all.push(id);
         signal("KILL", &all.join(" "));
         let deadline = Instant::now() + Duration::from_secs(10);
         while all.iter().any(|id| is_alive(id)) {
