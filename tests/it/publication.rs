@@ -362,8 +362,8 @@ fn a_killed_postgres_stands_at_the_old_or_the_new() {
     const MOMENTS: [(&str, When, u32); 6] = [
         ("copying", |message, _| message.from == Side::Client && message.tag == b'd', 0),
         ("ending a copy", |message, _| message.from == Side::Server && message.text.starts_with("COPY "), 0),
-        ("updating", |message, _| message.tag == b'P' && message.text.contains("update \"shop\""), 0),
-        ("recorded", |message, _| message.tag == b'P' && message.text.contains("insert into _elt.publications"), 0),
+        ("updating", |message, _| message.tag == b'Q' && message.text.contains("update \"shop\""), 0),
+        ("recorded", |message, _| message.tag == b'Q' && message.text.contains("insert into _elt.publications"), 0),
         (
             "before the commit",
             |message, is_recorded| is_recorded && message.tag == b'Q' && message.text.starts_with("COMMIT"),
@@ -386,7 +386,7 @@ fn a_killed_postgres_stands_at_the_old_or_the_new() {
         let mut is_recorded = false;
         wire.judge(move |message| {
             let mut killed = killed.lock().expect("a flag");
-            is_recorded |= message.tag == b'P' && message.text.contains("insert into _elt.publications");
+            is_recorded |= message.tag == b'Q' && message.text.contains("insert into _elt.publications");
             if *killed || !when(message, is_recorded) {
                 return Fate::Pass;
             }

@@ -5,9 +5,7 @@
 //! one. After an undisturbed run they must have the new number, and one publication must be recorded.
 //!
 //! The messages of one round trip arrive together, so a round trip is cut twice: its request is lost, or its answer.
-//! After the insert of the record, every round trip is cut. After the commit, every message is. Before the transaction
-//! (connecting, reading the catalog, staging) only every `EVERY`th round trip is cut, and within it every
-//! `EVERY_APPLYING`th. `ELT_TEST_CUTS=all` cuts at every message.
+//! From the commit on, every message is cut. `ELT_TEST_CUTS=all` cuts at every message.
 
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -16,8 +14,6 @@ use crate::servers::Postgres;
 use crate::shop::{Shop, publications, read, rows};
 use crate::wire::{Fate, Message, Side, Wire};
 
-const EVERY: usize = 16;
-const EVERY_APPLYING: usize = 4;
 /// The number of projects that are cut at the same time.
 const PROJECTS: usize = 3;
 
@@ -44,12 +40,9 @@ fn undisturbed() -> Vec<Message> {
 /// Where to cut.
 fn cuts(messages: &[Message]) -> Vec<Cut> {
     let last = |holds: fn(&Message) -> bool| messages.iter().rposition(holds).expect("a publication's statements");
-    let begin = last(|message| message.tag == b'Q' && message.text.starts_with("START TRANSACTION"));
-    let record = last(|message| message.tag == b'P' && message.text.contains("insert into _elt.publications"));
     let commit = last(|message| message.tag == b'Q' && message.text.starts_with("COMMIT"));
     let is_all = std::env::var("ELT_TEST_CUTS").is_ok_and(|text| text == "all");
     let mut cuts = Vec::new();
-    let mut trips = 0;
     for (index, message) in messages.iter().enumerate() {
         if is_all || index >= commit {
             cuts.extend([(index, Fate::CutBefore), (index, Fate::CutAfter)]);
@@ -58,15 +51,7 @@ fn cuts(messages: &[Message]) -> Vec<Cut> {
         // The last message of a round trip: Query, Sync, CopyData, CopyDone, or a message of the connection's start.
         let is_request = message.from == Side::Client && matches!(message.tag, b'Q' | b'S' | b'd' | b'c' | b'p' | 0);
         if is_request {
-            trips += 1;
-            let every = match index {
-                _ if index >= record => 1,
-                _ if index >= begin => EVERY_APPLYING,
-                _ => EVERY,
-            };
-            if trips % every == 0 {
-                cuts.extend([(index, Fate::CutBefore), (index, Fate::CutAfter)]);
-            }
+            cuts.extend([(index, Fate::CutBefore), (index, Fate::CutAfter)]);
         }
     }
     // The most important cuts are first.

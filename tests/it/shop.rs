@@ -42,6 +42,8 @@ const TOTALS: &str = "\
 select parent_id, count(*) as children, sum(amount)::bigint as amount from {{ ref('children') }} group by all
 ";
 
+const COPIED_BYTES: usize = 70_000;
+
 /// The content of a target: every row of every table as a line, in order.
 pub type Rows = Vec<String>;
 
@@ -121,8 +123,9 @@ fn children(number: u32) -> Vec<(u32, u32, u32)> {
         .collect()
 }
 
+/// One is so long that these rows are copied, while the rows of the other tables are inserted.
 fn lines(number: u32) -> Vec<String> {
-    vec![format!("number {number}"), "always".into(), "twice".into(), "twice".into()]
+    vec![format!("number {number} {}", "x".repeat(COPIED_BYTES)), "always".into(), "twice".into(), "twice".into()]
 }
 
 /// The expected content of a target at `number`.

@@ -21,6 +21,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("mongodb", &["connect", "export", "extract", "sample"]),
     ("mysql", &["connect", "export"]),
     ("postgres", &["connect", "export"]),
+    ("tokio-postgres", &["connect"]),
     ("tokio-postgres-rustls", &["connect"]),
     ("clap", &["elt"]),
     ("minijinja", &["model", "project"]),

@@ -1,5 +1,5 @@
-//! A relay before a server. It reads the messages of the protocol, and can cut a connection before or after each
-//! message.
+//! A relay before a server. It reads the messages of the protocol, counts round trips, and can cut a connection before or
+//! after each message.
 //!
 //! Knows the framing of Postgres (<https://www.postgresql.org/docs/current/protocol-message-formats.html>), MySQL
 //! (<https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_packets.html>) and MongoDB
@@ -7,8 +7,12 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
+
+/// Enough for a message with the statements of several tables.
+const TEXT_BYTES: usize = 64 * 1024;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {
@@ -29,7 +33,7 @@ pub struct Message {
     pub from: Side,
     /// Its type byte in Postgres (0 for the startup packet), its first byte in MySQL, 0 in MongoDB.
     pub tag: u8,
-    /// Its content, if it is text.
+    /// The beginning of its content, if it is text.
     pub text: String,
 }
 
@@ -48,6 +52,7 @@ type Judge = Box<dyn FnMut(&Message) -> Fate + Send>;
 pub struct Wire {
     pub uri: String,
     judge: Arc<Mutex<Judge>>,
+    trips: Arc<AtomicUsize>,
 }
 
 impl Wire {
@@ -71,6 +76,8 @@ impl Wire {
         let pass: Judge = Box::new(|_| Fate::Pass);
         let judge = Arc::new(Mutex::new(pass));
         let (shared, server) = (judge.clone(), host.to_owned());
+        let trips = Arc::new(AtomicUsize::new(0));
+        let counted = trips.clone();
         thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let Ok(upstream) = TcpStream::connect(&server) else { continue };
@@ -78,22 +85,41 @@ impl Wire {
                 if client.set_nodelay(true).and_then(|()| upstream.set_nodelay(true)).is_err() {
                     continue;
                 }
+                let turn = Arc::new(Turn { is_servers: AtomicBool::new(false), trips: counted.clone() });
                 for (from, to, side) in [(&client, &upstream, Side::Client), (&upstream, &client, Side::Server)] {
                     let (Ok(from), Ok(to)) = (from.try_clone(), to.try_clone()) else { continue };
-                    let shared = shared.clone();
+                    let (shared, turn) = (shared.clone(), turn.clone());
                     thread::spawn(move || {
-                        let _ = pump(&from, &to, side, protocol, &shared);
+                        let _ = pump(&from, &to, side, protocol, &shared, &turn);
                         end(&from, &to, side);
                     });
                 }
             }
         });
-        Self { uri: format!("{scheme}://{user}127.0.0.1:{port}/{database}?{parameters}"), judge }
+        Self { uri: format!("{scheme}://{user}127.0.0.1:{port}/{database}?{parameters}"), judge, trips }
+    }
+
+    /// How often a server began to answer since the last call, over all connections: each is a round trip.
+    pub fn trips(&self) -> usize {
+        self.trips.swap(0, Ordering::SeqCst)
     }
 
     /// From now on, this function decides which messages are cut.
     pub fn judge(&self, judge: impl FnMut(&Message) -> Fate + Send + 'static) {
         *lock(&self.judge) = Box::new(judge);
+    }
+}
+
+/// Whose messages of one connection are passed on, and how often the server's followed the client's.
+struct Turn {
+    is_servers: AtomicBool,
+    trips: Arc<AtomicUsize>,
+}
+
+impl Turn {
+    fn of(&self, side: Side) {
+        let is_answer = !self.is_servers.swap(side == Side::Server, Ordering::SeqCst) && side == Side::Server;
+        self.trips.fetch_add(usize::from(is_answer), Ordering::SeqCst);
     }
 }
 
@@ -107,6 +133,7 @@ fn pump(
     side: Side,
     protocol: Protocol,
     judge: &Mutex<Judge>,
+    turn: &Turn,
 ) -> io::Result<()> {
     let mut is_first = side == Side::Client;
     loop {
@@ -131,11 +158,12 @@ fn pump(
             _ => 0,
         };
         is_first = false;
-        let text = String::from_utf8_lossy(&body[..body.len().min(200)]).into_owned();
+        let text = String::from_utf8_lossy(&body[..body.len().min(TEXT_BYTES)]).into_owned();
         let fate = lock(judge)(&Message { from: side, tag, text });
         if fate == Fate::CutBefore {
             return Ok(());
         }
+        turn.of(side);
         head.extend(body);
         to.write_all(&head)?;
         if fate == Fate::CutAfter {

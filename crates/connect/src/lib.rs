@@ -6,5 +6,6 @@ pub mod messages;
 pub mod mongodb;
 pub mod mysql;
 pub mod postgres;
+mod postgres_client;
 mod time_limit;
 mod tls_options;

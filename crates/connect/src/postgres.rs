@@ -8,8 +8,6 @@ use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use postgres::config::{Host, SslMode};
-use postgres::{Client, Config, NoTls};
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::client::{WebPkiServerVerifier, verify_server_name};
 use rustls::crypto::CryptoProvider;
@@ -17,8 +15,12 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme};
+use tokio::runtime::{Builder, Runtime};
+use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::{Config, NoTls};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+pub use super::postgres_client::{Answer, BinaryValue, CopyIn, PostgresClient, Query, Refusal, Request};
 use super::tls_options::{TlsMode, TlsOptions};
 use crate::messages;
 use crate::time_limit::within;
@@ -35,6 +37,19 @@ const KEEPALIVES: u32 = 6;
 /// How long to try again if a server does not answer.
 const TRY_AGAIN_FOR: Duration = Duration::from_secs(5);
 
+/// The settings of every connection, one statement each. A pooler may give the next transaction a connection without
+/// them, so statements must be correct without them, too.
+const SETTINGS: [&str; 8] = [
+    "set timezone = 'UTC'",
+    "set statement_timeout = 0",
+    "set idle_in_transaction_session_timeout = 0",
+    "set jit = off",
+    "set client_min_messages = error",
+    "set quote_all_identifiers = off",
+    "select set_config('lock_timeout', '30s', false) where current_setting('lock_timeout') = '0'",
+    "select set_config(name, '0', false) from pg_settings where name in ('idle_session_timeout', 'transaction_timeout')",
+];
+
 /// How to reach one database.
 pub struct PostgresServer {
     uri: Secret,
@@ -48,8 +63,9 @@ impl PostgresServer {
     pub fn new(uri: &Secret, application: &str) -> Result<Self> {
         uri.check_password().map_err(messages::export_uri)?;
         let (rest, options) = TlsOptions::split(uri.reveal())?;
-        let mut config: Config =
-            rest.parse().map_err(|error: postgres::Error| messages::export_uri(uri.redact(&with_sources(&error))))?;
+        let mut config: Config = rest
+            .parse()
+            .map_err(|error: tokio_postgres::Error| messages::export_uri(uri.redact(&with_sources(&error))))?;
         if config.get_application_name().is_none() {
             config.application_name(application);
         }
@@ -100,13 +116,35 @@ impl PostgresServer {
         format!("{}/{database}", hosts.join(","))
     }
 
-    /// Connects. Tries again for a few seconds if no server answers, but not if the server refuses the connection.
-    pub fn connect(&self) -> Result<Client> {
+    /// Connects.
+    pub fn connect(&self) -> Result<PostgresClient> {
+        Ok(self.connect_with(&[])?.0)
+    }
+
+    /// Connects, and runs these statements in the round trip that sets the connection up; their answers are separate,
+    /// because a statement that is refused is no refused connection. Tries again for a few seconds if no server
+    /// answers, but not if the server refuses the connection: the statements must do no harm if they run twice.
+    pub fn connect_with(&self, statements: &[String]) -> Result<(PostgresClient, Result<Vec<Answer>, Refusal>)> {
+        self.try_to_connect(true, statements)
+    }
+
+    /// Connects; the settings are sent with the first request.
+    pub fn connect_for_later(&self) -> Result<PostgresClient> {
+        Ok(self.try_to_connect(false, &[])?.0)
+    }
+
+    fn try_to_connect(
+        &self,
+        sets_up: bool,
+        statements: &[String],
+    ) -> Result<(PostgresClient, Result<Vec<Answer>, Refusal>)> {
         let start = Instant::now();
         let wait = Wait::new(format!("Postgres at `{}`", self.name()), "connecting");
         loop {
             wait.heard();
-            let Some(connected) = self.connect_in_time() else {
+            let runtime = Builder::new_current_thread().enable_all().build();
+            let runtime = runtime.map_err(|error| messages::export_refused(&self.name(), error.to_string()))?;
+            let Some(connected) = self.connect_in_time(runtime, sets_up, statements.to_vec()) else {
                 return Err(messages::server_silent(
                     "Postgres",
                     &self.name(),
@@ -115,13 +153,13 @@ impl PostgresServer {
                 ));
             };
             let error = match connected {
-                Ok(client) => {
+                Ok(connected) => {
                     tracing::info!(
                         server = self.name(),
                         seconds = start.elapsed().as_secs_f64(),
                         "connected to Postgres"
                     );
-                    return Ok(client);
+                    return Ok(connected);
                 }
                 Err(error) => error,
             };
@@ -140,30 +178,34 @@ impl PostgresServer {
     }
 
     /// None: the server accepted the connection, and was then silent.
-    fn connect_in_time(&self) -> Option<Result<Client, postgres::Error>> {
+    fn connect_in_time(&self, runtime: Runtime, sets_up: bool, statements: Vec<String>) -> Option<Connected> {
         let (config, tls) = (self.config.clone(), self.tls.clone());
         let limit = config.get_connect_timeout().copied().unwrap_or(CONNECT_TIMEOUT);
         let hosts = u32::try_from(config.get_hosts().len().max(1)).unwrap_or(1);
-        within(limit * hosts, move || connect_once(&config, tls))
+        within(limit * hosts, move || connect_once(runtime, &config, tls, sets_up, statements))
     }
 }
 
-fn connect_once(config: &Config, tls: Option<MakeRustlsConnect>) -> Result<Client, postgres::Error> {
+type Connected = Result<(PostgresClient, Result<Vec<Answer>, Refusal>), tokio_postgres::Error>;
+
+fn connect_once(
+    runtime: Runtime,
+    config: &Config,
+    tls: Option<MakeRustlsConnect>,
+    sets_up: bool,
+    statements: Vec<String>,
+) -> Connected {
+    let settings: Vec<String> = SETTINGS.map(str::to_owned).to_vec();
     let mut client = match tls {
-        Some(tls) => config.connect(tls)?,
-        None => config.connect(NoTls)?,
+        Some(tls) => PostgresClient::connect(runtime, config, tls, settings)?,
+        None => PostgresClient::connect(runtime, config, NoTls, settings)?,
     };
-    client.batch_execute(
-        "set timezone = 'UTC'; set statement_timeout = 0; set idle_in_transaction_session_timeout = 0; \
-         set jit = off; set client_min_messages = error; set quote_all_identifiers = off; \
-         select set_config('lock_timeout', '30s', false) where current_setting('lock_timeout') = '0'; \
-         select set_config(name, '0', false) from pg_settings where name in ('idle_session_timeout', 'transaction_timeout')",
-    )?;
-    Ok(client)
+    let answered = if sets_up { client.set_up(statements)? } else { Ok(Vec::new()) };
+    Ok((client, answered))
 }
 
 /// Whether no server answered, or the server is still starting, so that another attempt may succeed.
-fn is_passing(error: &postgres::Error) -> bool {
+fn is_passing(error: &tokio_postgres::Error) -> bool {
     if let Some(error) = error.as_db_error() {
         return error.code().code() == "57P03";
     }

@@ -3,33 +3,28 @@
 //! Deferrable constraints are checked at the end, so that cycles pass. Knows the staging tables, not how they were
 //! filled.
 
-use std::ops::Range;
-
-use postgres::Client;
+use elt_connect::postgres::PostgresClient;
 use postgres::types::Type;
 use uuid::Uuid;
 
+use super::altering::ALTERING;
 use super::capabilities::CAPABILITIES;
-use super::definition::Definition;
-use super::lock::{AdvisoryLock, apply_key, begin_holding, lock_key, still_held};
+use super::lock::{self, AdvisoryLock, apply_key, begin_holding, still_held};
 use super::migration::{self, MigrationStep, When};
 use super::names::qualified;
-use super::own_schema::drop_staging_tables;
-use super::quarantine::Orphans;
 use super::said::describe;
+use super::script::Script;
 use super::staging::{PostgresPublication, PostgresStaged};
-use super::statements::{OWN_SCHEMA, default_grants};
+use super::statements::{default_grants, is_key_map};
 use super::table::PostgresTable;
 use super::table_transaction::PostgresTableTransaction;
-use super::{quarantine, sequences, statements, watch};
-use crate::changes::FRESH;
-use crate::difference::KEYS_SHOWN;
+use super::turn::TurnKind;
+use super::{quarantine, sequences, statements, table_lock, watch};
 use crate::messages;
 use crate::publication::Coverage;
 use crate::target::{Account, Answer, Applying, Merge, PublicationRecord, StagedRows, TOOL, Which, Work, wait_for};
 use elt_base::error::{Error, Result};
-use elt_base::numbers::counted;
-use elt_base::schema::quote;
+use elt_base::schema::{literal, quote};
 
 /// The mark of an error's cause if a foreign key is violated.
 const FOREIGN_KEY_VIOLATED: &str = "[23503]";
@@ -47,9 +42,12 @@ impl PostgresPublication {
     }
 
     /// Runs a statement of the transaction; returns how many rows it changed.
-    pub(super) fn run(&self, during: &str, table: &str, statement: &str) -> Result<u64> {
+    pub(super) fn run(&self, during: &'static str, table: &str, statement: &str) -> Result<u64> {
         self.cancel.check()?;
-        self.main.lock().execute_typed(statement, &[]).map_err(|error| failed(during, Some(table), &error))
+        let mut script = Script::default();
+        script.add(during, Some(table), statement);
+        let answers = script.run(&mut self.main.lock())?;
+        Ok(answers.first().map_or(0, |answer| answer.changed))
     }
 
     /// How staged rows are merged into an existing table.
@@ -59,7 +57,7 @@ impl PostgresPublication {
         Some(statements::merge(&self.tables[index], fit, rows, gone, coverage))
     }
 
-    fn account<'a>(&'a self, index: usize, merge: &'a Merge<'a>, staged: &'a StagedRows) -> Account<'a> {
+    pub(super) fn account<'a>(&'a self, index: usize, merge: &'a Merge<'a>, staged: &'a StagedRows) -> Account<'a> {
         let (table, plan) = (&self.tables[index], &self.plans[index]);
         Account {
             called: CAPABILITIES.called,
@@ -72,69 +70,6 @@ impl PostgresPublication {
             hands: &plan.hands,
             hides_rows: plan.hides_rows,
         }
-    }
-
-    /// Runs a table's steps for one `When`.
-    fn take(&self, client: &mut Client, index: usize, when: When) -> Result<()> {
-        let mut steps = self.plans[index].steps.iter().filter(|step| step.when == when);
-        steps.try_for_each(|step| self.alter(client, index, step))
-    }
-
-    /// Runs a step. If rows violate a constraint, the error has their count.
-    fn alter(&self, client: &mut Client, index: usize, step: &MigrationStep) -> Result<()> {
-        self.cancel.check()?;
-        let table = &self.tables[index];
-        let failed = |error: postgres::Error| failed("altering", Some(&table.name), &error);
-        let Some(offenders) = &step.offenders else { return client.batch_execute(&step.sql).map_err(failed) };
-        client.batch_execute("savepoint step").map_err(failed)?;
-        let Err(error) = client.batch_execute(&step.sql) else {
-            return client.batch_execute("release savepoint step").map_err(failed);
-        };
-        client.batch_execute("rollback to savepoint step").map_err(failed)?;
-        // Class 23: a constraint is violated.
-        if !error.code().is_some_and(|code| code.code().starts_with("23")) {
-            return Err(failed(error));
-        }
-        let count: i64 = client.query_typed_one(offenders, &[]).map_err(failed)?.get(0);
-        Err(messages::export_constraint_broken(&format!("{}.{}", table.schema, table.name), &step.text, count))
-    }
-
-    /// Moves a newly created table into the schema, with its own name, its keys' names and its default grants.
-    fn move_in(&self, client: &mut Client, index: usize, staged: &PostgresStaged) -> Result<()> {
-        let table = &self.tables[index];
-        let name = &table.name;
-        let failed = |error: postgres::Error| failed("moving in", Some(name), &error);
-        let definition = Definition::of(table);
-        let (schema, target_schema) = (quote(&table.schema), &table.schema);
-        let table = quote(name);
-        let staging = self.staging_name("new", index);
-        // The map of surrogate keys stays in elt's own schema.
-        if target_schema != OWN_SCHEMA {
-            let staged = qualified(OWN_SCHEMA, &staging);
-            client.batch_execute(&format!("alter table {staged} set schema {schema}")).map_err(failed)?;
-        }
-        client.batch_execute(&format!("alter table {schema}.{} rename to {table}", quote(&staging))).map_err(failed)?;
-        for key in &staged.keys {
-            let (from, to) = (quote(&key.staged), quote(&key.own));
-            // Also renames the constraint of an index.
-            client.batch_execute(&format!("alter index {schema}.{from} rename to {to}")).map_err(failed)?;
-        }
-        let grants = client.query_typed(&default_grants(target_schema, name), &[]).map_err(failed)?;
-        for grant in grants {
-            client.batch_execute(grant.get(0)).map_err(failed)?;
-        }
-        for statement in definition.finish(&qualified(target_schema, name)) {
-            client.batch_execute(&statement).map_err(failed)?;
-        }
-        let id = self.uuid();
-        client
-            .execute_typed(
-                "insert into _elt.tables (schema, name, publication) values ($1, $2, $3) \
-                 on conflict (schema, name) do update set publication = excluded.publication",
-                &[(target_schema, Type::TEXT), (name, Type::TEXT), (&id, Type::UUID)],
-            )
-            .map_err(failed)?;
-        Ok(())
     }
 
     /// Deletes the removed rows; returns how many.
@@ -161,140 +96,18 @@ impl PostgresPublication {
 
     /// How many of the staged rows were not published before.
     fn count_fresh(&self, index: usize, rows: &str) -> Result<u64> {
-        let query = format!("select count(*) from {rows} where {FRESH} is not null");
-        let row = self.main.lock().query_typed_one(&query, &[]);
-        let row = row.map_err(|error| failed("counting", Some(&self.tables[index].name), &error))?;
-        Ok(row.get::<_, i64>(0).unsigned_abs())
+        let mut script = Script::default();
+        script.add("counting", Some(&self.tables[index].name), statements::count_fresh(rows));
+        let answers = script.run(&mut self.main.lock())?;
+        Ok(answers.first().and_then(|answer| answer.text()?.parse().ok()).unwrap_or(0))
     }
 
-    /// Updates the quarantine table to the state of the publication, and empties the staged entries.
-    fn set_aside(&mut self, index: usize, staged: Option<&PostgresStaged>, entries: u64) -> Result<()> {
-        let (table, plan) = (&self.tables[index], &self.plans[index]);
-        let mut statements = Vec::new();
-        if let (Some(shared), Some(Coverage::Everything)) = (&plan.shared_quarantine, staged.map(|it| it.coverage)) {
-            statements.push(format!("drop table if exists {}", qualified(&table.schema, shared)));
-        }
-        let has_quarantine = plan.has_quarantine || self.made_quarantines.contains(&index);
-        if entries > 0 && !has_quarantine {
-            statements.push(quarantine::create(table));
-        }
-        if let Some(staged) = staged.filter(|_| has_quarantine) {
-            match staged.coverage {
-                Coverage::Everything | Coverage::Own => statements.push(quarantine::forget(table, None)),
-                Coverage::Delta => {
-                    let places = [("rows", true), ("gone", !table.key.is_empty()), ("bad", entries > 0)];
-                    let staged = places.iter().filter(|(_, is_staged)| *is_staged);
-                    statements.extend(
-                        staged.map(|(kind, _)| quarantine::forget(table, Some(&self.staging_place(kind, index)))),
-                    );
-                }
-            }
-        }
-        if entries > 0 {
-            let staging = self.staging_place("bad", index);
-            statements.push(quarantine::enter(table, &staging, &self.id));
-            statements.push(format!("delete from {staging}"));
-        }
-        for statement in &statements {
-            self.run("quarantining rows of", &table.name, statement)?;
-        }
-        if entries > 0 {
-            self.made_quarantines.insert(index);
-        }
-        Ok(())
-    }
-
-    /// Moves the rows of `from` (a table, or its staged rows) that reference quarantined rows to the table's staged
-    /// entries; returns how many. Only parents at these positions count.
-    fn move_orphans(&mut self, index: usize, from: &str, parents: Range<usize>) -> Result<u64> {
-        let mut moved = 0;
-        for key in self.tables[index].foreign_keys.clone() {
-            let is_it = |table: &PostgresTable| table.schema == key.to_schema && table.name == key.to_table;
-            let Some(parent) = self.tables.iter().position(is_it).filter(|parent| parents.contains(parent)) else {
-                continue;
-            };
-            if !self.plans[parent].has_quarantine && !self.made_quarantines.contains(&parent) {
-                continue;
-            }
-            self.cancel.check()?;
-            let (child, to) = (&self.tables[index], &self.tables[parent]);
-            let staging = self.staging_place("bad", index);
-            let orphans = Orphans { child, parent: to, key: &key };
-            self.run("quarantining rows of", &child.name, &quarantine::create_staging(&staging, child))?;
-            let taken = self.main.lock().query_typed(&orphans.take(from, &staging), &[]);
-            let taken = taken.map_err(|error| failed("quarantining rows of", Some(&child.name), &error))?;
-            if taken.is_empty() {
-                continue;
-            }
-            let own = quarantine::place(child);
-            let has_own = self.plans[index].has_quarantine || self.made_quarantines.contains(&index);
-            for entries in [Some(&staging), Some(&own).filter(|_| has_own)].into_iter().flatten() {
-                for statement in orphans.unpublish(entries, &staging) {
-                    self.run("quarantining rows of", &child.name, &statement)?;
-                }
-            }
-            let pair = |row: &postgres::Row| format!("{} → {}", row.get::<_, String>(0), row.get::<_, String>(1));
-            let mut pairs: Vec<String> = taken.iter().take(KEYS_SHOWN).map(pair).collect();
-            if taken.len() > KEYS_SHOWN {
-                pairs.push("…".into());
-            }
-            let rows = counted(taken.len() as u64, "rows");
-            let (reference, are) = if taken.len() == 1 { ("references", "is") } else { ("reference", "are") };
-            let note = format!(
-                "`{}`: {rows} that {reference} quarantined rows of `{}` {are} in `{}` (`{}` → `{}`: {})",
-                child.name,
-                to.name,
-                child.beside,
-                child.key.join("`, `"),
-                key.columns.join("`, `"),
-                pairs.join("; ")
-            );
-            self.applied_notes.push(note);
-            moved += taken.len() as u64;
-        }
-        Ok(moved)
-    }
-
-    /// Quarantines the rows of a table that reference quarantined rows, until none does: a row may reference one of its
-    /// own table. Returns how many left the table. `entries` are staged already.
-    fn settle_quarantine(
-        &mut self,
-        index: usize,
-        staged: Option<&PostgresStaged>,
-        entries: u64,
-        parents: Range<usize>,
-    ) -> Result<u64> {
-        let place = qualified(&self.tables[index].schema, &self.tables[index].name);
-        let (mut staged, mut entries, mut left) = (staged, entries, 0);
-        loop {
-            let moved = self.move_orphans(index, &place, parents.clone())?;
-            left += moved;
-            self.set_aside(index, staged, entries + moved)?;
-            let has_own = self.tables[index]
-                .foreign_keys
-                .iter()
-                .any(|key| key.to_schema == self.tables[index].schema && key.to_table == self.tables[index].name);
-            if !has_own || entries + moved == 0 {
-                return Ok(left);
-            }
-            (staged, entries) = (None, 0);
-        }
-    }
-
-    /// Records the definition of the table, which the next contract is compared with.
-    fn record_contract(&self, client: &mut Client, index: usize) -> Result<()> {
-        let (table, plan) = (&self.tables[index], &self.plans[index]);
-        let mut definition = Definition::of(table);
-        definition.columns.extend(plan.left.clone());
-        let contract = serde_json::to_string(&definition).unwrap_or_else(|_| "{}".into());
-        client
-            .execute_typed(
-                "update _elt.tables set contract = $3::text::jsonb where schema = $1 and name = $2 \
-                 and contract is distinct from $3::text::jsonb",
-                &[(&table.schema, Type::TEXT), (&table.name, Type::TEXT), (&contract, Type::TEXT)],
-            )
-            .map(drop)
-            .map_err(|error| failed("recording", Some(&table.name), &error))
+    /// All staging tables that this publication may have made and not moved.
+    fn drop_staged(&self, work: &[Work<PostgresStaged>]) -> Option<String> {
+        let staged = work.iter().filter(|work| work.staged.is_some());
+        let kinds = ["rows", "gone", "bad"];
+        let places: Vec<_> = staged.flat_map(|work| kinds.map(|kind| self.staging_place(kind, work.index))).collect();
+        (!places.is_empty()).then(|| format!("drop table if exists {}", places.join(", ")))
     }
 
     fn uuid(&self) -> Uuid {
@@ -302,62 +115,87 @@ impl PostgresPublication {
     }
 }
 
-/// The map of surrogate keys: an assigned id is never removed.
-fn is_key_map(table: &PostgresTable) -> bool {
-    table.schema == OWN_SCHEMA && table.name == "keys"
-}
-
 impl Applying for PostgresPublication {
     fn begin(&mut self, work: &mut [Work<PostgresStaged>]) -> Result<()> {
-        let begin = format!(
-            "begin; set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0; \
-             select pg_advisory_xact_lock({})",
-            apply_key(&self.schema)
-        );
-        self.main.get_mut().batch_execute(&begin).map_err(|error| failed("beginning", None, &error))?;
+        const BEGINNING: &str = "beginning";
+        self.cancel.check()?;
+        let mut script = Script::default();
+        for statement in lock::BEGIN {
+            script.add(BEGINNING, None, statement);
+        }
+        // Names are written as texts below.
+        script.add(BEGINNING, None, "set local standard_conforming_strings = on");
+        script.add(BEGINNING, None, format!("select pg_advisory_xact_lock({})", apply_key(&self.schema)));
         for schema in &self.missing_schemas {
-            self.run("creating schema", schema, &format!("create schema if not exists {}", quote(schema)))?;
+            script.add("creating schema", Some(schema), format!("create schema if not exists {}", quote(schema)));
         }
         // All publications use the same order, so that no deadlock occurs; readers do not wait.
         let existing: Vec<usize> =
             work.iter().filter(|work| self.touches_existing(work)).map(|work| work.index).collect();
         let mut locked: Vec<&PostgresTable> = existing.iter().map(|index| &self.tables[*index]).collect();
         locked.sort_by(|a, b| (&a.schema, &a.name).cmp(&(&b.schema, &b.name)));
+        let mut locks = Vec::with_capacity(locked.len());
         for table in locked {
             let place = qualified(&table.schema, &table.name);
-            self.lock_table(table, &place)?;
+            locks.push((script.add("locking", Some(&table.name), table_lock::lock(&place)), place));
         }
-        let mut main = self.main.lock();
-        watch::silence(&mut main, &self.id).map_err(|error| failed("beginning", None, &error))?;
-        for index in existing.into_iter().filter(|index| self.plans[*index].is_ours && self.policy.watch()) {
+        script.add(BEGINNING, None, watch::silence(&self.id));
+        let is_watched = |index: &usize| self.plans[*index].is_ours && self.policy.watch();
+        let watched: Vec<usize> = existing.into_iter().filter(is_watched).collect();
+        let unwatched = (!watched.is_empty()).then(|| script.add("watching", None, watch::unwatched()));
+        let new: Vec<&PostgresTable> =
+            work.iter().filter(|work| self.is_new(work)).map(|work| &self.tables[work.index]).collect();
+        let grants = (!new.is_empty()).then(|| script.add("moving in", None, default_grants(new.iter().copied())));
+        let has_rest = !new.is_empty()
+            || self.plans.iter().any(|plan| plan.has_old_quarantine)
+            || work.iter().any(|work| !self.plans[work.index].steps.is_empty());
+        if !has_rest {
+            defer(&mut script);
+        }
+        let begun = script.try_run(self.main.get_mut());
+        let mut answers = begun.map_err(|failure| self.not_locked(failure, &locks))?;
+        let mut answer =
+            |position: Option<usize>| position.map(|at| std::mem::take(&mut answers[at])).unwrap_or_default();
+        let (unwatched, grants) = (answer(unwatched), answer(grants));
+        let mut script = Script::default();
+        for index in watched {
             let table = &self.tables[index];
-            watch::again(&mut main, table).map_err(|error| failed("watching", Some(&table.name), &error))?;
+            for statement in watch::again(&unwatched, table) {
+                script.add("watching", Some(&table.name), statement);
+            }
         }
         for (table, _) in self.tables.iter().zip(&self.plans).filter(|(_, plan)| plan.has_old_quarantine) {
-            main.batch_execute(&quarantine::widen(table))
-                .map_err(|error| failed("altering", Some(&table.beside), &error))?;
+            script.add(ALTERING, Some(&table.beside), quarantine::widen(table));
         }
+        let add_steps = |script: &mut Script, index: usize, when: When| {
+            for step in self.steps(index, when) {
+                script.add(ALTERING, Some(&self.tables[index].name), &*step.sql);
+            }
+        };
         for work in work.iter().rev() {
-            self.take(&mut main, work.index, When::First)?;
+            add_steps(&mut script, work.index, When::First);
         }
         for work in work.iter() {
             match (&self.plans[work.index].fit, &work.staged) {
-                (Some(_), _) => self.take(&mut main, work.index, When::Before)?,
-                (None, Some(staged)) => {
-                    self.cancel.check()?;
-                    self.move_in(&mut main, work.index, staged)?;
-                }
+                (Some(_), _) => add_steps(&mut script, work.index, When::Before),
+                (None, Some(staged)) => self.move_in(&mut script, work.index, staged, &grants),
                 (None, None) => {}
             }
         }
-        // Postgres' default cost of a random page is that of a spinning disk. With it, Postgres reads all of a large
-        // table to change a few of its rows.
-        main.batch_execute("set constraints all deferred; set local random_page_cost = 1.1")
-            .map_err(|error| failed("deferring constraints", None, &error))
+        if has_rest {
+            defer(&mut script);
+        }
+        self.cancel.check()?;
+        script.run(self.main.get_mut())?;
+        self.turns = self.turns_of(work);
+        Ok(())
     }
 
     fn delete(&mut self, work: &mut Work<PostgresStaged>) -> Result<u64> {
         let Some(staged) = &work.staged else { return Ok(0) };
+        if let Some((deleted, _)) = self.take_turn(work.index, TurnKind::Delete)? {
+            return Ok(deleted);
+        }
         if self.plans[work.index].is_ours {
             return self.delete_rows(work.index, staged);
         }
@@ -379,6 +217,11 @@ impl Applying for PostgresPublication {
     }
 
     fn write(&mut self, work: &mut Work<PostgresStaged>) -> Result<(u64, u64)> {
+        if work.staged.is_some()
+            && let Some(written) = self.take_turn(work.index, TurnKind::Write)?
+        {
+            return Ok(written);
+        }
         let Some(mut staged) = work.staged.take() else { return Ok((0, 0)) };
         let mut entries = staged.set_aside;
         let is_new = self.plans[work.index].fit.is_none();
@@ -416,66 +259,69 @@ impl Applying for PostgresPublication {
                 }
             }
         }
-        let mut main = self.main.lock();
+        let mut script = Script::default();
         // Postgres does not add a constraint while checks of the same table are pending.
-        main.batch_execute("set constraints all immediate")
-            .map_err(|error| failed("checking constraints", None, &error))?;
-        for work in work.iter().filter(|work| self.plans[work.index].fit.is_some() || self.is_new(work)) {
-            let table = &self.tables[work.index];
-            self.take(&mut main, work.index, When::After)?;
-            for key in &self.plans[work.index].foreign_keys {
+        script.add("checking constraints", None, "set constraints all immediate");
+        let standing = |work: &&Work<PostgresStaged>| self.plans[work.index].fit.is_some() || self.is_new(work);
+        let mut steps: Vec<(usize, MigrationStep)> = Vec::new();
+        for from in work.iter().filter(standing) {
+            steps.extend(self.steps(from.index, When::After).map(|step| (from.index, step.clone())));
+            for key in &self.plans[from.index].foreign_keys {
                 // The referenced table may be planned, but was not staged.
-                let target = qualified(&key.to_schema, &key.to_table);
-                let exists = main
-                    .query_typed_one("select to_regclass($1) is not null", &[(&target, Type::TEXT)])
-                    .map_err(|error| failed("adding a foreign key to", Some(&table.name), &error))?;
-                if exists.get(0) {
-                    self.alter(&mut main, work.index, &migration::add_foreign_key(table, key))?;
+                let is_it = |table: &PostgresTable| table.schema == key.to_schema && table.name == key.to_table;
+                let target = work.iter().find(|work| is_it(&self.tables[work.index]));
+                if target.is_none_or(|target| standing(&target)) {
+                    steps.push((from.index, migration::add_foreign_key(&self.tables[from.index], key)));
                 }
             }
         }
-        for table in work.iter().filter(|work| work.staged.is_some()).map(|work| &self.tables[work.index]) {
-            if table.sequences.unwrap_or(self.policy.sequences) {
-                sequences::advance(&mut main, table)
-                    .map_err(|error| failed("advancing the sequences of", Some(&table.name), &error))?;
+        let staged = || work.iter().filter(|work| work.staged.is_some()).map(|work| &self.tables[work.index]);
+        let advanced: Vec<&PostgresTable> =
+            staged().filter(|table| table.sequences.unwrap_or(self.policy.sequences)).collect();
+        let query = (!advanced.is_empty()).then(|| sequences::find(advanced.iter().copied()));
+        let found = self.alter(script, &steps, query)?.unwrap_or_default();
+        let mut closing = Script::default();
+        for table in advanced {
+            for statement in sequences::advance(table, &found) {
+                closing.add("advancing the sequences of", Some(&table.name), statement);
             }
         }
+        const RECORDING: &str = "recording";
         for work in work.iter() {
             let table = &self.tables[work.index];
-            let failed = |error: postgres::Error| failed("recording", Some(&table.name), &error);
+            let mut add = |statement: String| closing.add(RECORDING, Some(&table.name), statement);
             if work.staged.as_ref().is_some_and(|staged| staged.coverage.is_full()) {
-                watch::forget(&mut main, table).map_err(failed)?;
+                add(watch::forget(table));
                 if self.is_new(work) {
-                    watch::remember(&mut main, table).map_err(failed)?;
+                    add(watch::remember(table));
                 }
             }
             if self.is_new(work) || self.plans[work.index].is_ours && self.touches_existing(work) {
-                self.record_contract(&mut main, work.index)?;
+                add(self.record_contract(work.index));
             }
         }
+        if let Some(statement) = self.drop_staged(work) {
+            closing.add("recording the publication", None, statement);
+        }
+        self.closing = closing;
         Ok(())
     }
 
     /// Records the publication and drops its staging tables.
     fn record(&mut self, record: &PublicationRecord<'_>) -> Result<()> {
         still_held(self.holder.get_mut())?;
-        let (id, lock) = (self.uuid(), lock_key(&self.schema));
-        let main = self.main.get_mut();
-        main.execute_typed(
-            "insert into _elt.publications (id, schema, project, target, tool, tables) \
-             values ($1, $2, $3, $4, $5, $6::text::jsonb)",
-            &[
-                (&id, Type::UUID),
-                (&self.schema, Type::TEXT),
-                (&record.project, Type::TEXT),
-                (&record.target, Type::TEXT),
-                (&TOOL, Type::TEXT),
-                (&record.tables_json(), Type::TEXT),
-            ],
-        )
-        .map(drop)
-        .and_then(|()| drop_staging_tables(main, lock))
-        .map_err(|error| failed("recording the publication", None, &error))
+        let mut script = std::mem::take(&mut self.closing);
+        let values = [&self.id, &self.schema, record.project, record.target, TOOL, &record.tables_json()].map(literal);
+        let [id, schema, project, target, tool, tables] = values;
+        script.add(
+            "recording the publication",
+            None,
+            format!(
+                "insert into _elt.publications (id, schema, project, target, tool, tables) \
+                 values ({id}::uuid, {schema}, {project}, {target}, {tool}, {tables}::jsonb)"
+            ),
+        );
+        script.run(self.main.get_mut()).map(drop)
     }
 
     fn applied_notes(&self) -> Vec<String> {
@@ -484,7 +330,7 @@ impl Applying for PostgresPublication {
 
     fn commit(&mut self) -> Result<Answer> {
         let Err(error) = self.main.get_mut().batch_execute("COMMIT") else {
-            self.is_clean = true;
+            *self.has_staged.get_mut() = false;
             return Ok(Answer::Committed);
         };
         // A server that rejects the commit reports it; a server that is shut down or silent may have committed.
@@ -504,7 +350,8 @@ impl Applying for PostgresPublication {
         let mut client = self.server.connect()?;
         // The lost session may still be committing.
         let mut waiting = self.server.connect()?;
-        begin_holding(&mut waiting)?;
+        let begun = waiting.run(begin_holding(std::iter::empty()));
+        begun.map_err(|refusal| lock::refused(&refusal.error))?;
         let key = apply_key(&self.schema);
         wait_for(&mut AdvisoryLock { client: &mut waiting, schema: &self.schema, key }, &self.cancel, &|_| ())?;
         let row = client
@@ -514,8 +361,9 @@ impl Applying for PostgresPublication {
             )
             .map_err(|error| failed("reading the publication", None, &error))?;
         *self.main.get_mut() = client;
-        self.is_clean = row.get(0);
-        Ok(self.is_clean)
+        let is_recorded: bool = row.get(0);
+        *self.has_staged.get_mut() = !is_recorded;
+        Ok(is_recorded)
     }
 
     fn failed(&self, during: &str, cause: &str) -> Error {
@@ -524,13 +372,22 @@ impl Applying for PostgresPublication {
 }
 
 /// An error if the target has other ids for some of the staged keys.
-fn keep_given(client: &mut Client, merge: &Merge<'_>, table: &PostgresTable) -> Result<()> {
+fn keep_given(client: &mut PostgresClient, merge: &Merge<'_>, table: &PostgresTable) -> Result<()> {
     let Some(differing) = merge.differing(Which::All) else { return Ok(()) };
     let count = client
         .query_typed_one(&format!("select count(*) from ({differing}) as d"), &[])
         .map_err(|error| failed("comparing", Some(&table.label), &error))?
         .get::<_, i64>(0);
     if count > 0 { Err(messages::keys_would_change(count)) } else { Ok(()) }
+}
+
+/// The settings under which rows are written.
+fn defer(script: &mut Script) {
+    const DURING: &str = "deferring constraints";
+    script.add(DURING, None, "set constraints all deferred");
+    // Postgres' default cost of a random page is that of a spinning disk. With it, Postgres reads all of a large table
+    // to change a few of its rows.
+    script.add(DURING, None, "set local random_page_cost = 1.1");
 }
 
 fn failed(during: &str, table: Option<&str>, error: &postgres::Error) -> Error {

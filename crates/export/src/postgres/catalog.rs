@@ -4,57 +4,128 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use postgres::types::Type;
-use postgres::{Client, Error, Row};
+use elt_connect::postgres::PostgresClient;
+use postgres::types::{ToSql, Type};
+use postgres::{Error, Row};
 
 use super::definition::{DefinedIndex, Definition, object_text};
 use super::fit::{ExistingPostgresTable, StrayName};
-use super::names::{is_stray, names};
+use super::names::names;
 use super::table::PostgresTable;
 use crate::target::{ExistingColumn, UniqueSet};
 
 /// Every table, view and the like of some schemas, by schema and name.
 pub type PostgresCatalog = BTreeMap<(String, String), ExistingPostgresTable>;
 
-/// Reads the schemas of these tables, and the schemas that their foreign keys reference.
-pub fn read_for(client: &mut Client, tables: &[PostgresTable]) -> Result<PostgresCatalog, Error> {
+/// The tables that publications created, with their contracts. A table of a version before contracts were recorded has
+/// no such column.
+const OURS: &str = "\
+select o.schema, o.name, to_jsonb(o) ->> 'contract' from _elt.tables o where o.schema = any($1)";
+
+/// Tables, views and the like.
+const RELATIONS: &str = "\
+select c.relname::text, c.relkind in ('r', 'p'), n.nspname::text, row_security_active(c.oid), \
+case c.relkind when 'v' then 'a view' when 'm' then 'a materialized view' when 'f' then 'a foreign table' else 'a table' end, \
+case when c.relkind = 'p' then pg_get_partkeydef(c.oid) end, \
+array(select t.tgname::text from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal \
+and t.tgenabled in ('O', 'A') and t.tgtype & 2 = 2 and t.tgtype & 28 <> 0 order by 1), \
+array(select distinct format('trigger `%s` of others runs when rows are written', t.tgname) from pg_trigger t \
+where not t.tgisinternal and t.tgenabled in ('O', 'A') and t.tgname <> 'elt_touched' and (t.tgrelid = c.oid \
+or c.relkind = 'p' and t.tgrelid in (select p.relid from pg_partition_tree(c.oid) p)) \
+union select format('rule `%s` of others replaces statements', r.rulename) from pg_rewrite r \
+where r.ev_class = c.oid and r.ev_type <> '1' and r.ev_enabled in ('O', 'A') and c.relkind in ('r', 'p') \
+order by 1) \
+from pg_class c join pg_namespace n on n.oid = c.relnamespace \
+where n.nspname = any($1) and c.relkind in ('r', 'p', 'v', 'm', 'f')";
+
+/// Columns of tables.
+const COLUMNS: &str = "\
+select c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod), \
+t.typtype = 'e' or exists (select from pg_type e where e.oid = t.typelem and e.typtype = 'e'), a.attnotnull, \
+a.atthasdef or a.attidentity <> '', a.attgenerated <> '' or a.attidentity = 'a', a.attidentity = 'a', \
+array(select distinct format('%s.%s', v.relnamespace::regnamespace, quote_ident(v.relname)) from pg_depend d \
+join pg_rewrite r on r.oid = d.objid join pg_class v on v.oid = r.ev_class \
+where d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_class'::regclass and d.refobjid = c.oid \
+and d.refobjsubid = a.attnum and v.oid <> c.oid order by 1), \
+(select format('%I.%I', x.nspname, o.collname) from pg_collation o join pg_namespace x on x.oid = o.collnamespace \
+where o.oid = a.attcollation and (to_jsonb(o) ->> 'collisdeterministic')::bool is false), n.nspname::text \
+from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace \
+join pg_type t on t.oid = a.atttypid \
+where n.nspname = any($1) and a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p') \
+order by c.relname, a.attnum";
+
+/// Unique indexes.
+const UNIQUE: &str = "\
+select c.relname::text, i.indisprimary, array(select a.attname::text from unnest(i.indkey[0:i.indnkeyatts - 1]) k \
+join pg_attribute a on a.attrelid = c.oid and a.attnum = k), i.indpred is null and i.indexprs is null, \
+coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false), n.nspname::text \
+from pg_index i join pg_class c on c.oid = i.indrelid join pg_namespace n on n.oid = c.relnamespace \
+where n.nspname = any($1) and i.indisunique and i.indisvalid and i.indimmediate";
+
+/// Foreign keys.
+const FOREIGN_KEYS: &str = "\
+select c.relname::text, \
+array(select a.attname::text from unnest(f.conkey) with ordinality k(n, o) join pg_attribute a \
+on a.attrelid = f.conrelid and a.attnum = k.n order by k.o), t.relname::text, \
+array(select a.attname::text from unnest(f.confkey) with ordinality k(n, o) join pg_attribute a \
+on a.attrelid = f.confrelid and a.attnum = k.n order by k.o), o.nspname::text, n.nspname::text \
+from pg_constraint f join pg_class c on c.oid = f.conrelid join pg_class t on t.oid = f.confrelid \
+join pg_namespace n on n.oid = c.relnamespace join pg_namespace o on o.oid = t.relnamespace \
+where f.contype = 'f' and n.nspname = any($1)";
+
+/// Constraints and indexes by name, of each table.
+const NAMES: &str = "\
+select c.relname::text, f.conname::text, n.nspname::text from pg_constraint f join pg_class c on c.oid = f.conrelid \
+join pg_namespace n on n.oid = c.relnamespace where n.nspname = any($1) \
+union select c.relname::text, x.relname::text, n.nspname::text from pg_index i join pg_class c on c.oid = i.indrelid \
+join pg_class x on x.oid = i.indexrelid join pg_namespace n on n.oid = c.relnamespace where n.nspname = any($1)";
+
+/// Keys and indexes that have the name of a staging table.
+const STRAYS: &str = "\
+select c.relname::text, x.relname::text, i.indisprimary, exists (select from pg_constraint o where o.conindid = x.oid \
+and o.contype in ('p', 'u')), i.indisunique, m.amname::text, \
+array(select a.attname::text from unnest(i.indkey[0:i.indnkeyatts - 1]) with ordinality k(n, o) \
+join pg_attribute a on a.attrelid = c.oid and a.attnum = k.n order by k.o), n.nspname::text \
+from pg_index i join pg_class c on c.oid = i.indrelid join pg_class x on x.oid = i.indexrelid \
+join pg_am m on m.oid = x.relam join pg_namespace n on n.oid = c.relnamespace \
+where n.nspname = any($1) and x.relname ~ '^new_[0-9a-f]{16}_[0-9]+_[0-9]+$'";
+
+/// The queries for `of`, each with the names of schemas as its parameter.
+pub const QUERIES: [&str; 7] = [OURS, RELATIONS, COLUMNS, UNIQUE, FOREIGN_KEYS, NAMES, STRAYS];
+
+/// The schemas of these tables, and the schemas that their foreign keys reference.
+pub fn schemas_of(tables: &[PostgresTable]) -> Vec<String> {
     let own = tables.iter().map(|table| &table.schema);
     let pointed_to = tables.iter().flat_map(|table| &table.foreign_keys).map(|key| &key.to_schema);
     let schemas: BTreeSet<&String> = own.chain(pointed_to).collect();
-    read(client, &schemas.into_iter().cloned().collect::<Vec<_>>())
+    schemas.into_iter().cloned().collect()
 }
 
-/// Reads them. If elt's own schema does not exist, elt created no table.
-fn read(client: &mut Client, schemas: &[String]) -> Result<PostgresCatalog, Error> {
+/// Reads the schemas of these tables. If elt's own schema does not exist, elt created no table.
+pub fn read_for(client: &mut PostgresClient, tables: &[PostgresTable]) -> Result<PostgresCatalog, Error> {
+    let has_own: bool = client.query_typed_one("select to_regclass('_elt.tables') is not null", &[])?.get(0);
+    let schemas = schemas_of(tables);
+    let of_schemas: [(&(dyn ToSql + Sync), Type); 1] = [(&schemas, Type::TEXT_ARRAY)];
+    let queries: Vec<_> = QUERIES.iter().skip(usize::from(!has_own)).map(|sql| (*sql, of_schemas.as_slice())).collect();
+    let mut found = client.query_all(&queries)?;
+    if !has_own {
+        found.insert(0, Vec::new());
+    }
+    Ok(of(found))
+}
+
+/// The tables in the rows of `QUERIES`.
+pub fn of(found: Vec<Vec<Row>>) -> PostgresCatalog {
+    let mut found = found.into_iter();
+    let mut next = || found.next().unwrap_or_default();
     let mut tables = BTreeMap::new();
     let mut ours: BTreeMap<(String, String), Option<Definition>> = BTreeMap::new();
-    if client.query_typed_one("select to_regclass('_elt.tables') is not null", &[])?.get(0) {
-        // Of a version before contracts were recorded, it has no such column.
-        let recorded =
-            "select o.schema, o.name, to_jsonb(o) ->> 'contract' from _elt.tables o where o.schema = any($1)";
-        for row in client.query_typed(recorded, &[(&schemas, Type::TEXT_ARRAY)])? {
-            let contract: Option<String> = row.get(2);
-            let contract = contract.and_then(|contract| serde_json::from_str(&contract).ok());
-            ours.insert((row.get(0), row.get(1)), contract);
-        }
+    for row in next() {
+        let contract: Option<String> = row.get(2);
+        let contract = contract.and_then(|contract| serde_json::from_str(&contract).ok());
+        ours.insert((row.get(0), row.get(1)), contract);
     }
-    let relations = client.query_typed(
-        "select c.relname::text, c.relkind in ('r', 'p'), n.nspname::text, row_security_active(c.oid), \
-         case c.relkind when 'v' then 'a view' when 'm' then 'a materialized view' when 'f' then 'a foreign table' else 'a table' end, \
-         case when c.relkind = 'p' then pg_get_partkeydef(c.oid) end, \
-         array(select t.tgname::text from pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal \
-         and t.tgenabled in ('O', 'A') and t.tgtype & 2 = 2 and t.tgtype & 28 <> 0 order by 1), \
-         array(select distinct format('trigger `%s` of others runs when rows are written', t.tgname) from pg_trigger t \
-         where not t.tgisinternal and t.tgenabled in ('O', 'A') and t.tgname <> 'elt_touched' and (t.tgrelid = c.oid \
-         or c.relkind = 'p' and t.tgrelid in (select p.relid from pg_partition_tree(c.oid) p)) \
-         union select format('rule `%s` of others replaces statements', r.rulename) from pg_rewrite r \
-         where r.ev_class = c.oid and r.ev_type <> '1' and r.ev_enabled in ('O', 'A') and c.relkind in ('r', 'p') \
-         order by 1) \
-         from pg_class c join pg_namespace n on n.oid = c.relnamespace \
-         where n.nspname = any($1) and c.relkind in ('r', 'p', 'v', 'm', 'f')",
-        &[(&schemas, Type::TEXT_ARRAY)],
-    )?;
-    for row in relations {
+    for row in next() {
         let place: (String, String) = (row.get(2), row.get(0));
         let contract = ours.remove(&place);
         let mut standing = ExistingPostgresTable {
@@ -79,32 +150,17 @@ fn read(client: &mut Client, schemas: &[String]) -> Result<PostgresCatalog, Erro
         }
         tables.insert(place, standing);
     }
-    read_columns(client, schemas, &mut tables)?;
-    read_unique(client, schemas, &mut tables)?;
-    read_foreign_keys(client, schemas, &mut tables)?;
-    read_names(client, schemas, &mut tables)?;
-    Ok(tables)
+    add_columns(&next(), &mut tables);
+    add_unique(&next(), &mut tables);
+    add_foreign_keys(&next(), &mut tables);
+    add_names(&next(), &mut tables);
+    add_strays(&next(), &mut tables);
+    tables
 }
 
-fn read_columns(client: &mut Client, schemas: &[String], tables: &mut PostgresCatalog) -> Result<(), Error> {
-    let columns = client.query_typed(
-        "select c.relname::text, a.attname::text, format_type(a.atttypid, a.atttypmod), \
-         t.typtype = 'e' or exists (select from pg_type e where e.oid = t.typelem and e.typtype = 'e'), a.attnotnull, \
-         a.atthasdef or a.attidentity <> '', a.attgenerated <> '' or a.attidentity = 'a', a.attidentity = 'a', \
-         array(select distinct format('%s.%s', v.relnamespace::regnamespace, quote_ident(v.relname)) from pg_depend d \
-         join pg_rewrite r on r.oid = d.objid join pg_class v on v.oid = r.ev_class \
-         where d.classid = 'pg_rewrite'::regclass and d.refclassid = 'pg_class'::regclass and d.refobjid = c.oid \
-         and d.refobjsubid = a.attnum and v.oid <> c.oid order by 1), \
-         (select format('%I.%I', x.nspname, o.collname) from pg_collation o join pg_namespace x on x.oid = o.collnamespace \
-         where o.oid = a.attcollation and (to_jsonb(o) ->> 'collisdeterministic')::bool is false), n.nspname::text \
-         from pg_attribute a join pg_class c on c.oid = a.attrelid join pg_namespace n on n.oid = c.relnamespace \
-         join pg_type t on t.oid = a.atttypid \
-         where n.nspname = any($1) and a.attnum > 0 and not a.attisdropped and c.relkind in ('r', 'p') \
-         order by c.relname, a.attnum",
-        &[(&schemas, Type::TEXT_ARRAY)],
-    )?;
-    for row in columns {
-        if let Some(table) = tables.get_mut(&place(&row)) {
+fn add_columns(rows: &[Row], tables: &mut PostgresCatalog) {
+    for row in rows {
+        if let Some(table) = tables.get_mut(&place(row)) {
             table.columns.push(ExistingColumn {
                 name: row.get(1),
                 type_name: row.get(2),
@@ -118,20 +174,11 @@ fn read_columns(client: &mut Client, schemas: &[String], tables: &mut PostgresCa
             });
         }
     }
-    Ok(())
 }
 
-fn read_unique(client: &mut Client, schemas: &[String], tables: &mut PostgresCatalog) -> Result<(), Error> {
-    let indexes = client.query_typed(
-        "select c.relname::text, i.indisprimary, array(select a.attname::text from unnest(i.indkey[0:i.indnkeyatts - 1]) k \
-         join pg_attribute a on a.attrelid = c.oid and a.attnum = k), i.indpred is null and i.indexprs is null, \
-         coalesce((to_jsonb(i) ->> 'indnullsnotdistinct')::bool, false), n.nspname::text \
-         from pg_index i join pg_class c on c.oid = i.indrelid join pg_namespace n on n.oid = c.relnamespace \
-         where n.nspname = any($1) and i.indisunique and i.indisvalid and i.indimmediate",
-        &[(&schemas, Type::TEXT_ARRAY)],
-    )?;
-    for row in indexes {
-        let Some(table) = tables.get_mut(&place(&row)) else { continue };
+fn add_unique(rows: &[Row], tables: &mut PostgresCatalog) {
+    for row in rows {
+        let Some(table) = tables.get_mut(&place(row)) else { continue };
         let (columns, is_plain): (Vec<String>, bool) = (row.get(2), row.get(3));
         let may_be_null = |name: &&String| table.columns.iter().any(|column| column.name == **name && !column.not_null);
         let nullable = match row.get(4) {
@@ -144,63 +191,27 @@ fn read_unique(client: &mut Client, schemas: &[String], tables: &mut PostgresCat
         }
         table.unique_sets.push(UniqueSet { columns, nullable, is_plain });
     }
-    Ok(())
 }
 
-fn read_foreign_keys(client: &mut Client, schemas: &[String], tables: &mut PostgresCatalog) -> Result<(), Error> {
-    let keys = client.query_typed(
-        "select c.relname::text, \
-         array(select a.attname::text from unnest(f.conkey) with ordinality k(n, o) join pg_attribute a \
-         on a.attrelid = f.conrelid and a.attnum = k.n order by k.o), t.relname::text, \
-         array(select a.attname::text from unnest(f.confkey) with ordinality k(n, o) join pg_attribute a \
-         on a.attrelid = f.confrelid and a.attnum = k.n order by k.o), o.nspname::text, n.nspname::text \
-         from pg_constraint f join pg_class c on c.oid = f.conrelid join pg_class t on t.oid = f.confrelid \
-         join pg_namespace n on n.oid = c.relnamespace join pg_namespace o on o.oid = t.relnamespace \
-         where f.contype = 'f' and n.nspname = any($1)",
-        &[(&schemas, Type::TEXT_ARRAY)],
-    )?;
-    for row in keys {
-        if let Some(table) = tables.get_mut(&place(&row)) {
+fn add_foreign_keys(rows: &[Row], tables: &mut PostgresCatalog) {
+    for row in rows {
+        if let Some(table) = tables.get_mut(&place(row)) {
             table.foreign_keys.push((row.get(1), (row.get(4), row.get(2)), row.get(3)));
         }
     }
-    Ok(())
 }
 
-/// Constraints and indexes by name, of each table.
-fn read_names(client: &mut Client, schemas: &[String], tables: &mut PostgresCatalog) -> Result<(), Error> {
-    let names = client.query_typed(
-        "select c.relname::text, f.conname::text, n.nspname::text from pg_constraint f join pg_class c on c.oid = f.conrelid \
-         join pg_namespace n on n.oid = c.relnamespace where n.nspname = any($1) \
-         union select c.relname::text, x.relname::text, n.nspname::text from pg_index i join pg_class c on c.oid = i.indrelid \
-         join pg_class x on x.oid = i.indexrelid join pg_namespace n on n.oid = c.relnamespace where n.nspname = any($1)",
-        &[(&schemas, Type::TEXT_ARRAY)],
-    )?;
-    for row in names {
-        if let Some(table) = tables.get_mut(&place(&row)) {
+fn add_names(rows: &[Row], tables: &mut PostgresCatalog) {
+    for row in rows {
+        if let Some(table) = tables.get_mut(&place(row)) {
             table.object_names.insert(row.get(1));
         }
     }
-    if tables.values().any(|table| table.is_ours && table.object_names.iter().any(|name| is_stray(name))) {
-        read_strays(client, schemas, tables)?;
-    }
-    Ok(())
 }
 
-/// Keys and indexes that have the name of a staging table.
-fn read_strays(client: &mut Client, schemas: &[String], tables: &mut PostgresCatalog) -> Result<(), Error> {
-    let strays = client.query_typed(
-        "select c.relname::text, x.relname::text, i.indisprimary, exists (select from pg_constraint o where o.conindid = x.oid \
-         and o.contype in ('p', 'u')), i.indisunique, m.amname::text, \
-         array(select a.attname::text from unnest(i.indkey[0:i.indnkeyatts - 1]) with ordinality k(n, o) \
-         join pg_attribute a on a.attrelid = c.oid and a.attnum = k.n order by k.o), n.nspname::text \
-         from pg_index i join pg_class c on c.oid = i.indrelid join pg_class x on x.oid = i.indexrelid \
-         join pg_am m on m.oid = x.relam join pg_namespace n on n.oid = c.relnamespace \
-         where n.nspname = any($1) and x.relname ~ '^new_[0-9a-f]{16}_[0-9]+_[0-9]+$'",
-        &[(&schemas, Type::TEXT_ARRAY)],
-    )?;
-    for row in strays {
-        let Some(table) = tables.get_mut(&place(&row)) else { continue };
+fn add_strays(rows: &[Row], tables: &mut PostgresCatalog) {
+    for row in rows {
+        let Some(table) = tables.get_mut(&place(row)) else { continue };
         let columns = names(&row.get::<_, Vec<String>>(6));
         let (is_primary, is_constraint): (bool, bool) = (row.get(2), row.get(3));
         let text = match (is_primary, is_constraint) {
@@ -213,7 +224,6 @@ fn read_strays(client: &mut Client, schemas: &[String], tables: &mut PostgresCat
         };
         table.strays.push(StrayName { name: row.get(1), is_constraint, text });
     }
-    Ok(())
 }
 
 /// A row's table: its first column, in the schema of its last.

@@ -1,17 +1,14 @@
-//! Sends the batches of one query to a table by binary COPY, and reports errors without a row's values.
+//! Loads the batches of one query into a table in Postgres' binary format, and reports errors without a row's values.
 //!
-//! Knows one connection and one statement, but no publication.
-
-use std::io::Write;
+//! Knows one table, but no publication.
 
 use arrow::record_batch::RecordBatch;
-use postgres::Transaction;
 
 use super::capabilities::CAPABILITIES;
 use super::field::CopyField;
+use super::loading::Rows;
 use super::pgcopy::{BinaryEncoder, KeyCounts};
 use super::quarantine::{self, SetAside};
-use super::said::describe;
 use super::table::{PostgresColumn, PostgresTable};
 use crate::changes::Sink;
 use crate::messages;
@@ -28,7 +25,7 @@ pub enum RowsOf {
     AllKeys,
 }
 
-/// The result of copying a query's rows.
+/// The result of loading a query's rows.
 pub struct Copied {
     /// The rows that are in the table now.
     pub rows: u64,
@@ -37,14 +34,13 @@ pub struct Copied {
     pub notes: Vec<String>,
 }
 
-/// Runs `statement` (a `copy … from stdin (format binary)`) with all batches that `produce` yields, of these columns of
-/// the table. `is_of_keys`: they are the keys of removed rows.
+/// Loads all batches that `produce` yields, of these columns of the table. `is_of_keys`: they are the keys of removed
+/// rows.
 ///
 /// A value that Postgres cannot store, in a column whose policy is to fail, results in an error. The error is raised
 /// after all batches were read, so that it contains the count of such values.
 pub fn copy(
-    transaction: &mut Transaction<'_>,
-    statement: &str,
+    mut rows: Rows<'_, '_>,
     of: &PostgresTable,
     columns: &[&PostgresColumn],
     is_of_keys: bool,
@@ -52,8 +48,6 @@ pub fn copy(
     mut produce: impl FnMut(RowsOf, &mut Sink<'_>) -> Result<()>,
 ) -> Result<Copied> {
     let (table, key) = (of.name.as_str(), of.key.as_slice());
-    let failed = |error: &postgres::Error| messages::export_postgres("staging", Some(table), describe(error));
-    let mut writer = transaction.copy_in(statement).map_err(|error| failed(&error))?;
     let fields = columns.iter().map(|column| CopyField {
         postgres_type: column.postgres_type.clone(),
         on_hazard: column.on_hazard,
@@ -67,12 +61,8 @@ pub fn copy(
     };
     let mut sink = |batch: &RecordBatch| -> Result<()> {
         cancel.check()?;
-        match encoder.encode(batch, |bytes| writer.write_all(bytes)) {
-            Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => match error.get_ref().and_then(|error| error.downcast_ref::<postgres::Error>()) {
-                Some(error) => Err(failed(error)),
-                None => Err(messages::export_postgres("staging", Some(table), error.to_string())),
-            },
+        match encoder.encode(batch, |bytes| rows.write(bytes)) {
+            Ok(written) => written,
             Err(mismatch) => {
                 let column = columns.get(mismatch.column);
                 let name = column.map_or("?", |column| column.name.as_str());
@@ -105,10 +95,8 @@ pub fn copy(
             })
             .collect(),
     })?;
-    writer
-        .write_all(encoder.finish())
-        .map_err(|error| messages::export_postgres("staging", Some(table), error.to_string()))?;
-    writer.finish().map_err(|error| failed(&error))?;
+    rows.write(encoder.finish())?;
+    rows.finish()?;
     let set_aside = encoder.take_set_aside();
     if set_aside.rows + set_aside.replaced > quarantine::ROWS_MAX as u64 && set_aside.replaced > 0 {
         notes.push(format!("`{table}`: the first {} original rows are in `{}`", quarantine::ROWS_MAX, of.beside));
@@ -119,24 +107,18 @@ pub fn copy(
     Ok(Copied { rows: encoder.rows(), set_aside, notes })
 }
 
-/// Copies collected batches, whose values are known to be valid.
+/// Loads collected batches, whose values are known to be valid.
 pub fn copy_batches(
-    transaction: &mut Transaction<'_>,
-    statement: &str,
+    mut rows: Rows<'_, '_>,
     table: &str,
     fields: Vec<CopyField>,
     batches: &[RecordBatch],
 ) -> Result<()> {
-    let failed = |cause: String| messages::export_postgres("staging", Some(table), cause);
-    let mut writer = transaction.copy_in(statement).map_err(|error| failed(describe(&error)))?;
     let mut encoder = BinaryEncoder::new(fields);
     for batch in batches {
-        let encoded = encoder.encode(batch, |bytes| writer.write_all(bytes));
-        encoded
-            .map_err(|mismatch| messages::export_batch_type(table, "?", &mismatch.arrow, "its column's type"))?
-            .map_err(|error| failed(error.to_string()))?;
+        let encoded = encoder.encode(batch, |bytes| rows.write(bytes));
+        encoded.map_err(|mismatch| messages::export_batch_type(table, "?", &mismatch.arrow, "its column's type"))??;
     }
-    writer.write_all(encoder.finish()).map_err(|error| failed(error.to_string()))?;
-    writer.finish().map_err(|error| failed(describe(&error)))?;
-    Ok(())
+    rows.write(encoder.finish())?;
+    rows.finish()
 }

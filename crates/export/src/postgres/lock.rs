@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use postgres::Client;
+use elt_connect::postgres::{Answer, PostgresClient};
 use postgres::types::Type;
 
 use super::said::describe;
@@ -33,26 +33,43 @@ fn key(text: &str) -> i64 {
     hash as i64
 }
 
-/// Begins the transaction that will own the locks of a publication.
-///
-/// Limits of the role must not end it: it is idle while rows are staged.
-pub fn begin_holding(client: &mut Client) -> Result<()> {
-    client
-        .batch_execute(
-            "begin; set local statement_timeout = 0; set local idle_in_transaction_session_timeout = 0; \
-             select set_config(name, '0', true) from pg_settings where name in ('idle_session_timeout', 'transaction_timeout')",
-        )
-        .map_err(|error| messages::export_postgres("taking the publication lock", None, describe(&error)))
+/// Begins a transaction that limits of the role must not end, although it waits: for rows that are staged, or for locks.
+/// One statement each.
+pub const BEGIN: [&str; 4] = [
+    "begin",
+    "set local statement_timeout = 0",
+    "set local idle_in_transaction_session_timeout = 0",
+    "select set_config(name, '0', true) from pg_settings where name in ('idle_session_timeout', 'transaction_timeout')",
+];
+
+/// The statements that begin the transaction which will own the locks of a publication, and try to take the locks in
+/// their order, up to the first that somebody else has.
+pub fn begin_holding(keys: impl DoubleEndedIterator<Item = i64> + ExactSizeIterator) -> Vec<String> {
+    let count = keys.len();
+    let try_all = keys.rev().enumerate().fold(count.to_string(), |rest, (number, key)| {
+        format!("case when pg_try_advisory_xact_lock({key}) then {rest} else {} end", count - 1 - number)
+    });
+    BEGIN.map(str::to_owned).into_iter().chain([format!("select {try_all}")]).collect()
+}
+
+/// How many of the locks were taken, by the answers to `begin_holding`.
+pub fn taken(answers: &[Answer]) -> usize {
+    answers.last().and_then(|answer| answer.text()?.parse().ok()).unwrap_or(0)
+}
+
+/// The lock could not be asked for.
+pub fn refused(error: &postgres::Error) -> Error {
+    messages::export_postgres("taking the publication lock", None, describe(error))
 }
 
 /// An error if the connection that owns the locks is lost, because then another publication may be under way.
-pub fn still_held(client: &mut Client) -> Result<()> {
+pub fn still_held(client: &mut PostgresClient) -> Result<()> {
     client.batch_execute("select 1").map_err(|error| messages::export_lock_lost(describe(&error)))
 }
 
 /// A lock of the transaction that is open on `client`.
 pub struct AdvisoryLock<'a> {
-    pub client: &'a mut Client,
+    pub client: &'a mut PostgresClient,
     pub schema: &'a str,
     /// `lock_key` or `apply_key` of the schema.
     pub key: i64,
@@ -63,9 +80,7 @@ impl PublicationLock for AdvisoryLock<'_> {
 
     fn ask(&mut self) -> Result<Option<()>> {
         let taken = self.client.query_typed_one("select pg_try_advisory_xact_lock($1)", &[(&self.key, Type::INT8)]);
-        let taken =
-            taken.map_err(|error| messages::export_postgres("taking the publication lock", None, describe(&error)))?;
-        Ok(taken.get::<_, bool>(0).then_some(()))
+        Ok(taken.map_err(|error| refused(&error))?.get::<_, bool>(0).then_some(()))
     }
 
     fn obstacle(&self) -> String {

@@ -5,6 +5,7 @@
 //! the same time. The next publication that has the lock drops the staging tables that a killed run left. A new table
 //! is filled and indexed in `_elt`, and moves into the target schema in the transaction.
 
+mod altering;
 mod apply;
 mod arrow_times;
 mod capabilities;
@@ -15,13 +16,17 @@ mod definition;
 mod exact;
 mod field;
 mod fit;
+mod foresight;
 mod hazard;
 mod index_sql;
+mod load_target;
+mod loading;
 mod lock;
 mod migration;
 mod names;
 mod numeric;
 mod object_names;
+mod opening;
 mod order;
 mod own_schema;
 mod pgcopy;
@@ -31,7 +36,9 @@ mod put;
 mod quarantine;
 mod rights;
 mod said;
+mod script;
 mod sequences;
+mod setting_aside;
 mod staging;
 mod statements;
 mod table;
@@ -39,6 +46,7 @@ mod table_lock;
 mod table_transaction;
 mod target_types;
 mod times;
+mod turn;
 mod values;
 mod violations;
 mod watch;

@@ -285,6 +285,30 @@ impl BinaryEncoder {
     }
 }
 
+/// The fields of all rows in the bytes of a whole binary COPY, row by row; None for NULL. None: the bytes end too early.
+pub fn fields_of(bytes: &[u8]) -> Option<Vec<Option<&[u8]>>> {
+    let mut rest = bytes.get(SIGNATURE.len() + 8..)?;
+    let mut fields = Vec::new();
+    loop {
+        let (width, after) = rest.split_first_chunk()?;
+        rest = after;
+        // The trailer has the width -1.
+        let Ok(width) = u16::try_from(i16::from_be_bytes(*width)) else { return Some(fields) };
+        for _ in 0..width {
+            let (length, after) = rest.split_first_chunk()?;
+            rest = after;
+            fields.push(match usize::try_from(i32::from_be_bytes(*length)) {
+                Ok(length) => {
+                    let (field, after) = rest.split_at_checked(length)?;
+                    rest = after;
+                    Some(field)
+                }
+                Err(_) => None,
+            });
+        }
+    }
+}
+
 /// The column with the most bytes in a row.
 fn widest(batch: &RecordBatch, row: usize) -> usize {
     let bytes = |index: usize| batch.column(index).slice(row, 1).to_data().get_slice_memory_size().unwrap_or(0);

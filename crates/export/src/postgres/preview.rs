@@ -4,21 +4,20 @@
 
 use std::collections::BTreeSet;
 
-use postgres::Client;
+use elt_connect::postgres::{PostgresClient, PostgresServer};
 use postgres::types::Type;
 
 use super::fit::{self, fit};
 use super::names::qualified;
 use super::said::describe;
 use super::table::PostgresTable;
-use super::{catalog, migration, object_names};
+use super::{catalog, migration, object_names, own_schema};
 use crate::messages;
 use crate::plan::PlannedStep;
 use crate::publication::{Publication, PublishedKey};
 use elt_base::error::{Error, Result};
 use elt_base::schema::quote;
 use elt_base::secret::Secret;
-use elt_connect::postgres::PostgresServer;
 use elt_project::{ExportPolicy, OnContractChange};
 
 /// Values are counted in tables up to this size: about a second.
@@ -36,12 +35,11 @@ pub fn plan(uri: &Secret, schema: &str, publication: &Publication, policy: Expor
     let policy = ExportPolicy { on_schema_change: OnContractChange::Apply, ..policy };
     let mut steps = Vec::new();
     let mut errors = Vec::new();
-    for schema in tables.iter().map(|table| &table.schema).collect::<BTreeSet<_>>() {
-        let stands = client
-            .query_typed_one("select exists (select from pg_namespace where nspname = $1)", &[(schema, Type::TEXT)]);
-        if !stands.map_err(failed)?.get::<_, bool>(0) {
-            steps.push(PlannedStep::new(schema, "create schema".into()));
-        }
+    let schemas: BTreeSet<&String> = tables.iter().map(|table| &table.schema).collect();
+    let schemas: Vec<&String> = schemas.into_iter().collect();
+    let found = client.query_typed(own_schema::SCHEMAS, &[(&schemas, Type::TEXT_ARRAY)]).map_err(failed)?;
+    for row in found.iter().filter(|row| !row.get::<_, bool>(1)) {
+        steps.push(PlannedStep::new(row.get::<_, &str>(0), "create schema".into()));
     }
     for table in &tables {
         let place = format!("{}.{}", table.schema, table.name);
@@ -88,7 +86,7 @@ pub fn plan(uri: &Secret, schema: &str, publication: &Publication, policy: Expor
 }
 
 /// How many values of a column a step would lose; None if the table is too large to count quickly.
-fn values(client: &mut Client, table: &PostgresTable, column: &str) -> Result<Option<u64>, postgres::Error> {
+fn values(client: &mut PostgresClient, table: &PostgresTable, column: &str) -> Result<Option<u64>, postgres::Error> {
     let place = qualified(&table.schema, &table.name);
     let size: i64 = client.query_typed_one("select pg_table_size($1::text::regclass)", &[(&place, Type::TEXT)])?.get(0);
     if size > COUNTED_BYTES_MAX {

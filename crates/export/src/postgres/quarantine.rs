@@ -11,6 +11,7 @@ use arrow::record_batch::RecordBatch;
 use super::field::CopyField;
 use super::fit::ExistingPostgresTable;
 use super::hazard::PostgresHazard;
+use super::load_target::LoadTarget;
 use super::names::{names, qualified};
 use super::table::{PostgresForeignKey, PostgresTable};
 use crate::target::{Hazard, value_text};
@@ -165,11 +166,12 @@ pub fn create_staging(staging: &str, table: &PostgresTable) -> String {
     )
 }
 
-/// The key's columns in the table's order, as batches have them.
-pub fn copy_staging(staging: &str, table: &PostgresTable) -> String {
+/// Quarantined rows, on their way to their staging table. The key's columns are in the table's order, as in batches.
+pub fn load_staging(staging: &str, table: &PostgresTable) -> LoadTarget {
     let keys = table.columns.iter().filter(|column| table.key.contains(&column.name));
-    let keys = keys.map(|column| format!("{}, ", quote(&column.name)));
-    format!("copy {staging} ({}{STAGED}) from stdin (format binary)", keys.collect::<String>())
+    let keys: Vec<String> = keys.map(|column| format!("{}, ", quote(&column.name))).collect();
+    let width = keys.len() + STAGED.split(',').count();
+    LoadTarget { place: staging.to_owned(), columns: format!("{}{STAGED}", keys.concat()), width, freeze: false }
 }
 
 /// Creates the quarantine table.

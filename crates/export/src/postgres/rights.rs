@@ -2,11 +2,11 @@
 //!
 //! Reads the catalog, and tries in a transaction that is rolled back what the catalog does not tell. Changes nothing.
 
+use elt_connect::postgres::PostgresClient;
 use postgres::types::Type;
-use postgres::{Client, Transaction};
 
 use super::names::qualified;
-use super::own_schema::make_own_schema_in;
+use super::own_schema::make_in_transaction;
 use super::said::describe;
 use super::statements::OWN_SCHEMA;
 use crate::missing_right::MissingRight;
@@ -15,11 +15,18 @@ use elt_base::schema::quote;
 /// Everything that this role may not do, and that a publication to `schema` and its `tables` (schema and name, those
 /// that exist) needs.
 pub fn missing(
-    client: &mut Client,
+    client: &mut PostgresClient,
     schema: &str,
     tables: &[(String, String)],
 ) -> Result<Vec<MissingRight>, postgres::Error> {
-    let mut transaction = client.transaction()?;
+    client.undone(|transaction| find(transaction, schema, tables))
+}
+
+fn find(
+    transaction: &mut PostgresClient,
+    schema: &str,
+    tables: &[(String, String)],
+) -> Result<Vec<MissingRight>, postgres::Error> {
     let row = transaction.query_typed_one(
         "select current_user::text, current_database()::text, pg_is_in_recovery() \
          or current_setting('default_transaction_read_only')::bool, \
@@ -91,14 +98,13 @@ pub fn missing(
         }
     }
     if found.is_empty() {
-        found.extend(tried(&mut transaction, schema)?);
+        found.extend(tried(transaction, schema)?);
     }
-    transaction.rollback()?;
     Ok(found)
 }
 
 /// Does what a first publication does, where no right was found missing.
-fn tried(transaction: &mut Transaction<'_>, schema: &str) -> Result<Option<MissingRight>, postgres::Error> {
+fn tried(transaction: &mut PostgresClient, schema: &str) -> Result<Option<MissingRight>, postgres::Error> {
     let table = qualified(schema, &format!("elt_{}", uuid::Uuid::new_v4().simple()));
     let exists = transaction
         .query_typed_one("select to_regnamespace($1) is not null", &[(&quote(schema), Type::TEXT)])?
@@ -107,7 +113,7 @@ fn tried(transaction: &mut Transaction<'_>, schema: &str) -> Result<Option<Missi
     let steps = format!(
         "{create} create table {table} (id bigint primary key); insert into {table} values (1); drop table {table}"
     );
-    let failed = make_own_schema_in(transaction).and_then(|()| transaction.batch_execute(&steps));
+    let failed = make_in_transaction(transaction).and_then(|()| transaction.batch_execute(&steps));
     match failed {
         Ok(()) => Ok(None),
         Err(error) if error.as_db_error().is_some() => {

@@ -4,6 +4,7 @@
 
 use super::definition::Definition;
 use super::fit::{Alteration, PostgresFit};
+use super::load_target::LoadTarget;
 use super::names::{names, qualified};
 use super::table::{PostgresColumn, PostgresTable};
 use super::watch;
@@ -21,14 +22,15 @@ pub const OWN_SCHEMA: &str = "_elt";
 /// old one needs no new entry in the indexes, which saves a quarter of the log and of the time.
 const FILL_PERCENT: u32 = 95;
 
-/// elt's own schema and all objects in it: for each, a condition that is true if it exists, and the statement that
-/// creates it. No statement uses `if not exists`, because Postgres checks the right to create first, and a role need
+/// elt's own schema and all objects in it: for each, a condition that is true if it exists, and the statements that
+/// create it. No statement uses `if not exists`, because Postgres checks the right to create first, and a role need
 /// not have that right if an administrator created the object.
-pub const OWN_OBJECTS: [(&str, &str); 7] = [
-    ("to_regnamespace('_elt') is not null", "create schema _elt"),
+pub const OWN_OBJECTS: [(&str, &[&str]); 7] = [
+    ("to_regnamespace('_elt') is not null", &["create schema _elt"]),
     (
         "to_regclass('_elt.publications') is not null",
-        "\
+        &[
+            "\
 create table _elt.publications (
     number bigint generated always as identity primary key,
     id uuid not null unique,
@@ -38,42 +40,44 @@ create table _elt.publications (
     target text not null,
     tool text not null,
     tables jsonb not null
-);
-create index publications_last on _elt.publications (schema, number)",
+)",
+            "create index publications_last on _elt.publications (schema, number)",
+        ],
     ),
     (
         "to_regclass('_elt.tables') is not null",
-        "\
+        &["\
 create table _elt.tables (
     schema text not null,
     name text not null,
     publication uuid not null,
     contract jsonb,
     primary key (schema, name)
-)",
+)"],
     ),
     (
         "exists (select from pg_attribute where attrelid = to_regclass('_elt.tables') and attname = 'contract')",
-        "alter table _elt.tables add column if not exists contract jsonb",
+        &["alter table _elt.tables add column if not exists contract jsonb"],
     ),
     (
         "to_regclass('_elt.touched') is not null",
-        "\
+        &["\
 create table _elt.touched (
     schema text not null,
     name text not null,
     at timestamptz not null
-)",
+)"],
     ),
     (
         "exists (select from pg_attribute where attrelid = to_regclass('_elt.tables') and attname = 'relation')",
-        "alter table _elt.tables add column relation oid",
+        &["alter table _elt.tables add column relation oid"],
     ),
-    ("to_regprocedure('_elt.touch()') is not null", watch::FUNCTION),
+    ("to_regprocedure('_elt.touch()') is not null", &[watch::FUNCTION]),
 ];
 
-fn column_names(table: &PostgresTable) -> String {
-    names(table.columns.iter().map(|column| &column.name))
+/// The map of surrogate keys: an assigned id is never removed.
+pub fn is_key_map(table: &PostgresTable) -> bool {
+    table.schema == OWN_SCHEMA && table.name == "keys"
 }
 
 /// A column as written in `create table`.
@@ -166,20 +170,24 @@ pub fn create_deletes(place: &str, table: &PostgresTable) -> String {
     format!("create unlogged table {place} ({})", columns.join(", "))
 }
 
-pub fn copy_rows(place: &str, table: &PostgresTable, freeze: bool) -> String {
-    let freeze = if freeze { ", freeze" } else { "" };
-    format!("copy {place} ({}) from stdin (format binary{freeze})", column_names(table))
+/// Rows of these columns, on their way to a table.
+pub fn load(place: &str, columns: &[&PostgresColumn], freeze: bool) -> LoadTarget {
+    LoadTarget {
+        place: place.to_owned(),
+        columns: names(columns.iter().map(|column| &column.name)),
+        width: columns.len(),
+        freeze,
+    }
 }
 
-/// The same for these columns.
-pub fn copy_columns(place: &str, columns: &[&PostgresColumn], freeze: bool) -> String {
-    let freeze = if freeze { ", freeze" } else { "" };
-    let names = names(columns.iter().map(|column| &column.name));
-    format!("copy {place} ({names}) from stdin (format binary{freeze})")
+/// The keys of removed rows, on their way to a table.
+pub fn load_deletes(place: &str, table: &PostgresTable) -> LoadTarget {
+    LoadTarget { place: place.to_owned(), columns: names(&table.key), width: table.key.len(), freeze: false }
 }
 
-pub fn copy_deletes(place: &str, table: &PostgresTable) -> String {
-    format!("copy {place} ({}) from stdin (format binary)", names(&table.key))
+/// How many of the staged rows were not published before.
+pub fn count_fresh(rows: &str) -> String {
+    format!("select count({}) from {rows}", quote(FRESH))
 }
 
 pub fn alter(place: &str, alteration: &Alteration) -> String {
@@ -282,16 +290,24 @@ fn compared_as(postgres_type: &PostgresType, is_json: bool) -> (&'static str, &'
     }
 }
 
-/// Grants, to a table that moves into `schema`, the default privileges of a table created in that schema.
-pub fn default_grants(schema: &str, table: &str) -> String {
+/// The statements that grant, to tables that move into their schemas, the default privileges of tables created there.
+pub fn default_grants<'t>(tables: impl Iterator<Item = &'t PostgresTable>) -> String {
+    let tables = tables.map(|table| {
+        format!(
+            "({}, {}, {})",
+            literal(&table.schema),
+            literal(&table.name),
+            literal(&qualified(&table.schema, &table.name))
+        )
+    });
     format!(
-        "select format('grant %s on {} to %s%s', a.privilege_type, \
-         case when a.grantee = 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end, \
-         case when a.is_grantable then ' with grant option' else '' end) \
-         from pg_default_acl d join pg_namespace n on n.oid = d.defaclnamespace, aclexplode(d.defaclacl) a \
-         where n.nspname = {} and d.defaclobjtype = 'r' and d.defaclrole = current_user::regrole",
-        qualified(schema, table).replace('\'', "''").replace('%', "%%"),
-        literal(schema)
+        "select t.schema, t.name, 'grant ' || a.privilege_type || ' on ' || t.place || ' to ' || \
+         case when a.grantee = 0 then 'public' else quote_ident(pg_get_userbyid(a.grantee)) end || \
+         case when a.is_grantable then ' with grant option' else '' end \
+         from (values {}) as t (schema, name, place) join pg_namespace n on n.nspname = t.schema \
+         join pg_default_acl d on d.defaclnamespace = n.oid, aclexplode(d.defaclacl) a \
+         where d.defaclobjtype = 'r' and d.defaclrole = current_user::regrole",
+        tables.collect::<Vec<_>>().join(", ")
     )
 }
 

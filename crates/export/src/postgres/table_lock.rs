@@ -1,35 +1,29 @@
-//! Locks a table for the transaction of a publication, and names the session that does not give it up.
+//! Locks tables for the transaction of a publication, and names the session that does not give one up.
 //!
-//! Knows one table, but no rows.
+//! Knows names of tables, but no rows.
 
 use postgres::types::Type;
 
-use super::said::describe;
+use super::script::ScriptFailure;
 use super::staging::PostgresPublication;
-use super::table::PostgresTable;
-use crate::messages;
-use elt_base::error::{Error, Result};
+use elt_base::error::Error;
 use elt_base::sql_text::masked;
 
+/// Locks a table against writers.
+pub fn lock(place: &str) -> String {
+    format!("lock table {place} in share row exclusive mode")
+}
+
 impl PostgresPublication {
-    /// Locks a table against writers. If another session does not give it up, the error names that session.
-    pub(super) fn lock_table(&self, table: &PostgresTable, place: &str) -> Result<()> {
-        self.cancel.check()?;
-        let mut main = self.main.lock();
-        let Err(error) = main.batch_execute(&format!("lock table {place} in share row exclusive mode")) else {
-            return Ok(());
-        };
-        let error = match error.code().is_some_and(|code| code.code() == "55P03") {
-            true => {
-                let error = failed(&table.name, &error);
-                match self.lock_holder(place) {
-                    Some(holder) => error.because(holder),
-                    None => error,
-                }
-            }
-            false => failed(&table.name, &error),
-        };
-        Err(error)
+    /// The error of a script whose failed statement may be a lock: it names the session that does not give the lock up.
+    pub(super) fn not_locked(&self, failure: ScriptFailure, locks: &[(usize, String)]) -> Error {
+        let place = locks.iter().find(|(index, _)| *index == failure.index).map(|(_, place)| place);
+        let is_busy = failure.error.code().is_some_and(|code| code.code() == "55P03");
+        let error = failure.into_error();
+        match place.filter(|_| is_busy).and_then(|place| self.lock_holder(place)) {
+            Some(holder) => error.because(holder),
+            None => error,
+        }
     }
 
     /// The session that has a lock on a table which excludes writers, for people.
@@ -57,8 +51,4 @@ impl PostgresPublication {
             masked(&text(4))
         ))
     }
-}
-
-fn failed(table: &str, error: &postgres::Error) -> Error {
-    messages::export_postgres("locking", Some(table), describe(error))
 }

@@ -2,8 +2,6 @@
 //!
 //! Knows the transaction's connection, not the order of the steps.
 
-use postgres::SimpleQueryMessage;
-
 use super::names::{names, qualified};
 use super::said::describe;
 use super::staging::{PostgresPublication, text_rows};
@@ -39,23 +37,17 @@ impl PostgresTableTransaction<'_> {
 }
 
 impl SqlTransaction for PostgresTableTransaction<'_> {
-    fn change(&mut self, during: &str, sql: &str) -> Result<u64> {
+    fn change(&mut self, during: &'static str, sql: &str) -> Result<u64> {
         self.publication.run(during, self.name(), sql)
     }
 
-    fn try_change(&mut self, during: &str, sql: &str) -> Result<Result<u64>> {
+    fn try_change(&mut self, during: &'static str, sql: &str) -> Result<Result<u64>> {
         self.publication.cancel.check()?;
         let mut main = self.publication.main.lock();
-        // All in one round trip.
-        let refusal = match main.simple_query(&format!("savepoint elt; {sql}; release savepoint elt")) {
-            Ok(answers) => {
-                let mut changed = answers.iter().filter_map(|answer| match answer {
-                    SimpleQueryMessage::CommandComplete(rows) => Some(*rows),
-                    _ => None,
-                });
-                return Ok(Ok(changed.nth(1).unwrap_or(0)));
-            }
-            Err(error) => error,
+        let statements = ["savepoint elt", sql, "release savepoint elt"].map(str::to_owned).to_vec();
+        let refusal = match main.run(statements) {
+            Ok(answers) => return Ok(Ok(answers.get(1).map_or(0, |answer| answer.changed))),
+            Err(refusal) => refusal.error,
         };
         let error = self.failed(during, &refusal);
         if refusal.code().is_none_or(|code| code.code() != "23505") {

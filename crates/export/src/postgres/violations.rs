@@ -3,17 +3,16 @@
 //! Runs after Postgres rejected a row, because Postgres names only the first row's constraint and the staging table.
 //! Changes nothing.
 
-use postgres::Client;
+use elt_connect::postgres::PostgresClient;
 
 use super::copy::{self, RowsOf};
 use super::index_sql::is_plain;
+use super::loading::Loading;
 use super::names::names;
-use super::said::describe;
 use super::statements::{self, PostgresDialect};
 use super::table::PostgresTable;
 use crate::changes::Changes;
 use crate::difference::{KEYS_SHOWN, shown_keys};
-use crate::messages;
 use crate::target::Dialect as _;
 use elt_base::cancel::Cancel;
 use elt_base::error::Result;
@@ -22,35 +21,35 @@ use elt_base::schema::quote;
 /// A line for each violated constraint, with the count of rows. The rows are staged at `place` again, without any
 /// constraint, in a transaction that is rolled back.
 pub fn lines(
-    client: &mut Client,
+    client: &mut PostgresClient,
     place: &str,
     table: &PostgresTable,
     cancel: &Cancel,
     changes: &mut dyn Changes,
 ) -> Result<Vec<String>> {
-    let failed = |error: postgres::Error| messages::export_postgres("staging", Some(&table.name), describe(&error));
-    let mut transaction = client.transaction().map_err(failed)?;
-    transaction.batch_execute(&statements::create_rows(place, table)).map_err(failed)?;
+    let mut loading = Loading::new(client, &table.name);
+    loading.statement("staging", "begin");
+    loading.statement("staging", statements::create_rows(place, table));
     let columns: Vec<_> = table.columns.iter().collect();
-    let statement = statements::copy_rows(place, table, false);
-    copy::copy(&mut transaction, &statement, table, &columns, false, cancel, |of, sink| match of {
+    let rows = loading.rows(statements::load(place, &columns, false));
+    copy::copy(rows, table, &columns, false, cancel, |of, sink| match of {
         RowsOf::Copy => changes.rows(sink),
         RowsOf::AllKeys => changes.keys(sink),
     })?;
     let mut lines = Vec::new();
     for (what, query, keys) in questions(table, place) {
         cancel.check()?;
-        let count: i64 = transaction.query_typed_one(&query, &[]).map_err(failed)?.get(0);
+        let count = loading.ask(&query)?.text().and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
         if count > 0 {
             let mut shown = Vec::new();
             if let Some(keys) = keys.filter(|_| !table.key.is_empty()) {
-                let rows = transaction.query_typed(&keys, &[]).map_err(failed)?;
-                shown = rows.iter().map(|row| row.get::<_, String>(0)).collect();
+                shown = loading.ask(&keys)?.rows.into_iter().flatten().flatten().collect();
             }
-            let shown = shown_keys(&table.key, &shown, count.unsigned_abs());
+            let shown = shown_keys(&table.key, &shown, count);
             lines.push(format!("{what}: {count} row{}{shown}", if count == 1 { "" } else { "s" }));
         }
     }
+    loading.ask("rollback")?;
     Ok(lines)
 }
 

@@ -7,8 +7,8 @@
 
 use std::collections::BTreeSet;
 
-use postgres::types::Type;
-use postgres::{Client, Error};
+use elt_connect::postgres::Answer;
+use postgres::Row;
 
 use super::names::qualified;
 use super::table::PostgresTable;
@@ -44,68 +44,73 @@ where pg_has_role(c.relowner, 'USAGE')";
 /// restored table has another oid.
 const IS_WATCHED: &str = "(g.tgenabled is not distinct from 'A' and o.relation is not distinct from c.oid)";
 
-/// Reads the labels of the tables that others changed, or may have changed.
-pub fn read(client: &mut Client, tables: &[PostgresTable]) -> Result<BTreeSet<String>, Error> {
-    let rows = client.query_typed(
-        &format!(
-            "select schema, name from _elt.touched union select o.schema, o.name from {WATCHABLE} and not {IS_WATCHED}"
-        ),
-        &[],
-    )?;
+/// The query for the tables that others changed, or may have changed: schema and name.
+pub fn touched() -> String {
+    format!("select schema, name from _elt.touched union select o.schema, o.name from {WATCHABLE} and not {IS_WATCHED}")
+}
+
+/// The same where changes are not watched.
+pub const NOTHING: &str = "select ''::text, ''::text where false";
+
+/// The labels of the tables that `touched` found.
+pub fn labels(found: &[Row], tables: &[PostgresTable]) -> BTreeSet<String> {
     let label = |schema: &str, name: &str| {
         tables.iter().find(|table| table.schema == schema && table.name == name).map(|table| table.label.clone())
     };
-    Ok(rows.iter().filter_map(|row| label(row.get(0), row.get(1))).collect())
+    found.iter().filter_map(|row| label(row.get(0), row.get(1))).collect()
 }
 
-/// Creates the trigger on a table that elt created.
-pub fn create(place: &str) -> String {
-    format!(
+/// The statements that create the trigger on a table that elt created.
+pub fn create(place: &str) -> [String; 2] {
+    let trigger = format!(
         "create trigger {TRIGGER} after insert or update or delete or truncate on {place} \
-         for each statement execute function _elt.touch(); {}",
-        enable(place)
-    )
+         for each statement execute function _elt.touch()"
+    );
+    [trigger, enable(place)]
 }
 
 fn enable(place: &str) -> String {
     format!("alter table {place} enable always trigger {TRIGGER}")
 }
 
-/// Ensures that an existing table that elt created has its trigger.
-pub fn again(client: &mut Client, table: &PostgresTable) -> Result<(), Error> {
-    let unwatched =
-        format!("select g.tgname is not null from {WATCHABLE} and not {IS_WATCHED} and o.schema = $1 and o.name = $2");
-    let Some(row) = client.query_typed_opt(&unwatched, &[(&table.schema, Type::TEXT), (&table.name, Type::TEXT)])?
-    else {
-        return Ok(());
+/// The query for the existing tables that elt created and whose trigger is missing or disabled: schema, name, and
+/// whether there is a trigger.
+pub fn unwatched() -> String {
+    format!("select o.schema, o.name, g.tgname is not null from {WATCHABLE} and not {IS_WATCHED}")
+}
+
+/// The statements that give a table its trigger again, if it is among the rows of `unwatched`: the trigger is disabled,
+/// an earlier version created the table, or the table was restored without the trigger.
+pub fn again(unwatched: &Answer, table: &PostgresTable) -> Vec<String> {
+    let is_it = |row: &&Vec<Option<String>>| {
+        row.first().and_then(|schema| schema.as_ref()) == Some(&table.schema)
+            && row.get(1).and_then(|name| name.as_ref()) == Some(&table.name)
     };
-    // The trigger is disabled, an earlier version created the table, or the table was restored without the trigger.
+    let Some(row) = unwatched.rows.iter().find(is_it) else { return Vec::new() };
     let place = qualified(&table.schema, &table.name);
-    client.batch_execute(&if row.get(0) { enable(&place) } else { create(&place) })?;
-    remember(client, table)
+    let has_trigger = row.get(2).and_then(|text| text.as_deref()) == Some("t");
+    let mut statements = if has_trigger { vec![enable(&place)] } else { create(&place).to_vec() };
+    statements.push(remember(table));
+    statements
 }
 
 /// Records the relation that the trigger watches.
-pub fn remember(client: &mut Client, table: &PostgresTable) -> Result<(), Error> {
-    client.execute_typed(
-        "update _elt.tables set relation = to_regclass($3) where schema = $1 and name = $2",
-        &[(&table.schema, Type::TEXT), (&table.name, Type::TEXT), (&qualified(&table.schema, &table.name), Type::TEXT)],
-    )?;
-    Ok(())
+pub fn remember(table: &PostgresTable) -> String {
+    let place = literal(&qualified(&table.schema, &table.name));
+    format!("update _elt.tables set relation = to_regclass({place}) where {}", is_it(table))
 }
 
 /// Marks the publication's transaction, so that its changes are not recorded.
-pub fn silence(client: &mut Client, id: &str) -> Result<(), Error> {
-    client.batch_execute(&format!("set local elt.publication = {}", literal(id)))
+pub fn silence(id: &str) -> String {
+    format!("set local elt.publication = {}", literal(id))
 }
 
 /// Forgets what was touched in a table that is published in full. It is locked since before the rows were merged:
 /// whatever others changed until then is healed, and what they change later they cannot have noted yet.
-pub fn forget(client: &mut Client, table: &PostgresTable) -> Result<(), Error> {
-    client
-        .execute_typed(
-            "delete from _elt.touched where schema = $1 and name = $2",
-            &[(&table.schema, Type::TEXT), (&table.name, Type::TEXT)],
-        )
-        .map(drop)
+pub fn forget(table: &PostgresTable) -> String {
+    format!("delete from _elt.touched where {}", is_it(table))
+}
+
+fn is_it(table: &PostgresTable) -> String {
+    format!("schema = {} and name = {}", literal(&table.schema), literal(&table.name))
 }

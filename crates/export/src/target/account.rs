@@ -11,11 +11,11 @@ use elt_project::OnConflict;
 /// The transaction of a publication.
 pub trait SqlTransaction {
     /// Runs a statement; returns how many rows it changed. `during` names the step for messages.
-    fn change(&mut self, during: &str, sql: &str) -> Result<u64>;
+    fn change(&mut self, during: &'static str, sql: &str) -> Result<u64>;
 
     /// The same; the inner error is a violation of a unique index, after which the transaction goes on without the
     /// statement.
-    fn try_change(&mut self, during: &str, sql: &str) -> Result<Result<u64>>;
+    fn try_change(&mut self, during: &'static str, sql: &str) -> Result<Result<u64>>;
 
     /// Deletes the rows that meet a condition, and inserts them again with their staged values; columns of others keep
     /// theirs. Returns how many. None: it cannot, because foreign keys of others act on deletes.
