@@ -394,5 +394,15 @@ fn hazards_are_told_or_replaced() {
         .rows::<String>("select concat_ws(' ', id, ifnull(d, '-'), day, ifnull(convert(list using utf8mb4) collate utf8mb4_nopad_bin, '-'), code) from odd order by id");
     assert_eq!(rows, ["1 - 9999-12-31 [1.0,null] äää", "2 1.7976931348623157e308 9999-12-31 [1.0] sho"]);
     project.write("models/marts/odd.yml", &yaml("quarantine"));
-    project.elt(&["build"]).exits(2).says("has `on_hazard: quarantine`, which a MySQL target does not support");
+    project
+        .elt(&["build"])
+        .ok()
+        .says("column `code`, longer than the column allows: 2 values (`id` 1, 2); their rows are in `odd_quarantine`")
+        .says("2 deleted");
+    assert_eq!(database.number("select count(*) from odd"), 0);
+    let kept = database.rows::<String>(
+        "select concat_ws(' ', id, _elt_column, json_unquote(json_extract(_elt_row, '$.code')), _elt_published) \
+         from odd_quarantine order by id",
+    );
+    assert_eq!(kept, ["1 d äääää 0", "2 d short 0"]);
 }

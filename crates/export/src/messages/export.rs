@@ -140,14 +140,6 @@ pub(crate) fn export_hazards(table: &str, called: &str, can_quarantine: bool, ha
         .of_values()
 }
 
-/// The column's policy is `quarantine`, and the target with the name `called` does not support it.
-pub(crate) fn export_no_quarantine(table: &str, column: &str, called: &str) -> Error {
-    Error::usage(format!(
-        "column `{column}` of `{table}` has `on_hazard: quarantine`, which a {called} target does not support"
-    ))
-    .hint("set `on_hazard` to `fail` or `replace`")
-}
-
 /// An index with an expression, `where` or `include`, and a target with the name `called` that has none.
 pub(crate) fn export_index_of_postgres(table: &str, columns: &[String], called: &str) -> Error {
     Error::usage(format!(

@@ -154,7 +154,7 @@ impl MongodbPublication {
                 let is_aside = is_aside(collection, &found);
                 for (index, hazard) in &found {
                     let shown = || key_text(batch, row, collection.id.iter().copied(), seen);
-                    faults.add_as(*index, *hazard, is_aside, shown);
+                    faults.add(*index, *hazard, is_aside, shown);
                 }
                 let policy = |index: usize| collection.table.columns[index].on_hazard;
                 let is_too_large = found.iter().any(|(_, hazard)| *hazard == BsonHazard::Size);

@@ -15,7 +15,10 @@ use super::statements::{self, place};
 use super::table_transaction::MysqlTableTransaction;
 use crate::messages;
 use crate::publication::Coverage;
-use crate::target::{Account, Answer, Applying, Merge, PublicationRecord, StagedRows, TOOL, Work, wait_for};
+use crate::target::{
+    Account, Answer, Applying, Merge, PublicationRecord, StagedRows, TOOL, Unsettled, Work, keep_orphans_out, settle,
+    settle_all, wait_for,
+};
 use elt_base::error::{Error, Result};
 use elt_connect::mysql::Statements as _;
 use elt_connect::mysql::{describe, is_lost};
@@ -165,15 +168,17 @@ impl MysqlPublication {
             if is_added {
                 queries.push(statements::orphan(&from_place, columns, &to_place, to_columns));
             } else if let Some(child) = child.filter(|child| child.counts.inserted + child.counts.updated > 0) {
-                let is_staged = columns.iter().all(|name| self.tables[child.index].column(name).is_some());
+                let is_staged = columns.iter().all(|name| self.tables[child.index].column(name).is_some())
+                    && !self.left.contains(&child.index);
                 let rows = if is_staged { self.staging_table("rows", child.index) } else { from_place.clone() };
                 queries.push(statements::orphan(&rows, columns, &to_place, to_columns));
             }
             if let Some(parent) = parent.filter(|_| !is_added) {
                 let is_key = to_columns.iter().all(|name| self.tables[parent.index].key.contains(name));
                 let has_gone = parent.staged.as_ref().is_some_and(|staged| staged.coverage.is_marked());
-                let went = parent.counts.deleted > 0;
-                if went && is_key && has_gone && to_columns.len() == self.tables[parent.index].key.len() {
+                let has_left = self.left.contains(&parent.index);
+                let went = parent.counts.deleted > 0 || has_left;
+                if went && !has_left && is_key && has_gone && to_columns.len() == self.tables[parent.index].key.len() {
                     let gone = self.staging_table("gone", parent.index);
                     queries.push(statements::orphaned(&gone, to_columns, &from_place, columns));
                 } else if went || !is_key && parent.counts.updated > 0 {
@@ -199,6 +204,7 @@ impl Applying for MysqlPublication {
         let defined = self.define(&mut self.main.lock(), work, &mut made);
         self.made = made;
         defined?;
+        self.make_quarantines(work)?;
         let checks = u8::from(self.others_act());
         let main = self.main.get_mut();
         main.run(format!("set session foreign_key_checks = {checks}")).map_err(failed("beginning", None))?;
@@ -213,15 +219,36 @@ impl Applying for MysqlPublication {
     }
 
     fn write(&mut self, work: &mut Work<MysqlStaged>) -> Result<(u64, u64)> {
-        let Some(staged) = &work.staged else { return Ok((0, 0)) };
-        let is_new = self.plans[work.index].fit.is_none();
-        let merge = self.merge(work.index, staged.coverage);
-        let mut transaction = MysqlTableTransaction { publication: self, index: work.index };
-        self.account(work.index, &merge, &staged.staged).write(is_new, &mut transaction)
+        let Some(mut staged) = work.staged.take() else { return Ok((0, 0)) };
+        let (index, is_new) = (work.index, self.plans[work.index].fit.is_none());
+        let mut unsettled = Unsettled { coverage: Some(staged.coverage), entries: staged.entries };
+        let moved = keep_orphans_out(self, index, &mut unsettled)?;
+        if moved > 0 {
+            staged.staged.rows = staged.staged.rows.saturating_sub(moved);
+            if staged.coverage.is_marked() && !self.tables[index].key.is_empty() {
+                staged.staged.fresh = self.count_fresh(&mut self.main.lock(), index)?;
+            }
+        }
+        let merge = self.merge(index, staged.coverage);
+        let mut transaction = MysqlTableTransaction { publication: self, index };
+        let written = self.account(index, &merge, &staged.staged).write(is_new, &mut transaction)?;
+        if settle(self, index, unsettled, 0..index + 1)? > 0 {
+            self.left.insert(index);
+        }
+        work.staged = Some(staged);
+        Ok(written)
     }
 
     fn finish(&mut self, work: &mut [Work<MysqlStaged>]) -> Result<()> {
+        let exists = |work: &&Work<MysqlStaged>| work.staged.is_some() || self.plans[work.index].fit.is_some();
+        let existing: Vec<usize> = work.iter().filter(exists).map(|work| work.index).collect();
+        let left = settle_all(self, &existing, self.tables.len())?;
+        self.left.extend(existing.iter().zip(left).filter(|(_, rows)| *rows > 0).map(|(index, _)| *index));
         if self.others_act() { Ok(()) } else { self.verify(&mut self.main.lock(), work) }
+    }
+
+    fn applied_notes(&self) -> Vec<String> {
+        self.applied_notes.clone()
     }
 
     fn record(&mut self, record: &PublicationRecord<'_>) -> Result<()> {
@@ -237,7 +264,10 @@ impl Applying for MysqlPublication {
 
     fn commit(&mut self) -> Result<Answer> {
         match self.main.get_mut().run("commit") {
-            Ok(()) => Ok(Answer::Committed),
+            Ok(()) => {
+                self.drop_empty_quarantines(&mut self.main.lock());
+                Ok(Answer::Committed)
+            }
             Err(error) if is_lost(&error) => Ok(Answer::Lost(describe(&error))),
             Err(error) => Err(failed("committing", None)(error)),
         }
@@ -247,6 +277,7 @@ impl Applying for MysqlPublication {
         let mut main = self.main.lock();
         let _ = main.run("rollback");
         self.unmake(&mut main);
+        self.drop_empty_quarantines(&mut main);
         error
     }
 
@@ -266,6 +297,6 @@ impl Applying for MysqlPublication {
     }
 }
 
-fn failed<'a>(during: &'a str, table: Option<&'a str>) -> impl FnOnce(mysql::Error) -> Error + 'a {
+pub fn failed<'a>(during: &'a str, table: Option<&'a str>) -> impl FnOnce(mysql::Error) -> Error + 'a {
     move |error| messages::mysql(during, table, describe(&error))
 }

@@ -14,12 +14,10 @@ use arrow::datatypes::{
 use arrow::record_batch::RecordBatch;
 use chrono::{DateTime, Datelike, NaiveDate, TimeDelta};
 
-use super::capabilities::CAPABILITIES;
+use super::hazard::MysqlHazard;
 use super::mysql_type::MysqlType;
-use super::table::{MysqlColumn, MysqlTable};
-use crate::target::{Faults, FaultyColumn, FaultyTable, Hazard, Replacement, key_text};
-use elt_base::error::Result;
-use elt_project::OnHazard;
+use super::table::MysqlColumn;
+use crate::target::{EncodedRow, Fate, KeyCounts, Screen, ScreenedColumn};
 
 /// How rows are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -30,143 +28,196 @@ pub enum Form {
     Insert,
 }
 
-/// Why a value does not fit its column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum MysqlHazard {
-    Infinite,
-    NotANumber,
-    NotFiniteInJson,
-    Year,
-    /// Of a time: more digits of a second than the column has.
-    Precision,
-    Range,
-    Length,
-    /// Of a text, which can be cut.
-    LongText,
-    /// Of JSON or bytes, which cannot.
-    LongValue,
-}
-
-impl Hazard for MysqlHazard {
-    fn text(self) -> &'static str {
-        match self {
-            Self::Infinite => "Infinity",
-            Self::NotANumber => "NaN",
-            Self::NotFiniteInJson => "NaN or Infinity, which JSON does not have",
-            Self::Year => "a year outside the range of the column",
-            Self::Precision => "more digits of a second than the column holds",
-            Self::Range => "beyond the range of the column's type",
-            Self::Length => "longer than the column allows",
-            Self::LongText | Self::LongValue => "longer than the server's `max_allowed_packet`",
-        }
-    }
-
-    fn replacement(self) -> Replacement {
-        match self {
-            Self::Infinite | Self::Range => Replacement::Nearest("the nearest number"),
-            Self::Year => Replacement::Nearest("the nearest date"),
-            Self::Precision => Replacement::Nearest("rounded values"),
-            Self::NotFiniteInJson => Replacement::Nearest("`null` in its place"),
-            Self::Length => Replacement::Nearest("the value cut off"),
-            Self::LongText => Replacement::Nearest("the text cut off"),
-            Self::NotANumber | Self::LongValue => Replacement::Null,
-        }
-    }
-}
-
 /// A column whose Arrow type is not the one that its MySQL type is encoded from.
 pub struct TextMismatch {
     pub column: usize,
     pub arrow: String,
 }
 
+/// The rows that are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    Rows,
+    /// The keys of removed rows.
+    Keys,
+    /// Entries of a quarantine: nobody asks what does not fit there.
+    Entries,
+}
+
+/// Writes row after row. The nearest value is written in the place of one that does not fit; a row that is not published
+/// is set aside. Whether faults may pass is the caller's to decide, by `screen`.
 pub struct TextEncoder<'a> {
     columns: Vec<&'a MysqlColumn>,
     form: Form,
     packet_bytes_max: usize,
-    faults: Faults<MysqlHazard>,
+    /// None for entries.
+    pub screen: Option<Screen<MysqlHazard>>,
+    /// Those written.
     pub rows: u64,
+    /// Those of the batches before.
+    seen: u64,
     cell: String,
+    faulty: Vec<(usize, MysqlHazard)>,
 }
 
 impl<'a> TextEncoder<'a> {
-    pub fn new(columns: Vec<&'a MysqlColumn>, form: Form, packet_bytes_max: usize) -> Self {
-        Self { columns, form, packet_bytes_max, faults: Faults::default(), rows: 0, cell: String::new() }
+    pub fn new(columns: Vec<&'a MysqlColumn>, form: Form, packet_bytes_max: usize, content: Content) -> Self {
+        let screened = columns.iter().map(|column| ScreenedColumn {
+            on_hazard: column.on_hazard,
+            is_key: column.is_key,
+            not_null: column.not_null,
+        });
+        let screen = match content {
+            Content::Rows => Some(Screen::new(screened.collect())),
+            Content::Keys => Some(Screen::of_keys(screened.collect())),
+            Content::Entries => None,
+        };
+        Self { columns, form, packet_bytes_max, screen, rows: 0, seen: 0, cell: String::new(), faulty: Vec::new() }
     }
 
-    /// Appends one row.
-    pub fn put_row(&mut self, batch: &RecordBatch, row: usize, out: &mut Vec<u8>) -> Result<(), TextMismatch> {
+    /// Appends a batch's rows; `after_row` is called behind each row that was written.
+    pub fn put_batch<E: From<TextMismatch>>(
+        &mut self,
+        batch: &RecordBatch,
+        out: &mut Vec<u8>,
+        mut after_row: impl FnMut(&mut Vec<u8>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for row in 0..batch.num_rows() {
+            if self.put_row(batch, row, out)? {
+                after_row(out)?;
+            }
+        }
+        self.seen += batch.num_rows() as u64;
+        Ok(())
+    }
+
+    /// Appends one row; false if it is not published.
+    fn put_row(&mut self, batch: &RecordBatch, row: usize, out: &mut Vec<u8>) -> Result<bool, TextMismatch> {
         let (open, between, close): (&[u8], u8, &[u8]) = match self.form {
             Form::Load => (b"", b'\t', b"\n"),
             Form::Insert => (b"(", b',', b")"),
         };
+        let start = out.len();
         out.extend_from_slice(open);
         for index in 0..self.columns.len() {
             if index > 0 {
                 out.push(between);
             }
-            let (column, array) = (self.columns[index], batch.column(index));
-            if array.is_null(row) {
-                self.put_null(out);
-                continue;
-            }
-            self.cell.clear();
-            let Some(fault) = write(array, row, &column.mysql_type, self.packet_bytes_max, &mut self.cell) else {
-                return Err(TextMismatch { column: index, arrow: array.data_type().to_string() });
-            };
-            if let Some((hazard, nearest)) = fault {
-                let key = || {
-                    let key = self.columns.iter().enumerate().filter(|(_, column)| column.is_key);
-                    key_text(batch, row, key.map(|(index, _)| index), self.rows - row as u64)
-                };
-                self.faults.add(index, hazard, key);
-                // Whether it may be replaced is judged at the end.
-                let Some(nearest) = nearest else {
-                    self.put_null(out);
-                    continue;
-                };
-                self.cell = nearest;
-            }
-            if array.data_type() == &DataType::Binary {
-                // Hexadecimal already.
-                let (open, close): (&[u8], &[u8]) = if self.form == Form::Insert { (b"x'", b"'") } else { (b"", b"") };
-                out.extend_from_slice(open);
-                out.extend_from_slice(self.cell.as_bytes());
-                out.extend_from_slice(close);
-                continue;
-            }
-            if self.form == Form::Insert {
-                out.push(b'\'');
-            }
-            escape(self.cell.as_bytes(), out);
-            if self.form == Form::Insert {
-                out.push(b'\'');
-            }
+            self.put_cell(batch, row, (index, index), out)?;
         }
         out.extend_from_slice(close);
         self.rows += 1;
+        if self.faulty.is_empty() {
+            return Ok(true);
+        }
+        self.judge(batch, row, start, out)
+    }
+
+    #[cold]
+    fn judge(
+        &mut self,
+        batch: &RecordBatch,
+        row: usize,
+        start: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, TextMismatch> {
+        let mut faulty = std::mem::take(&mut self.faulty);
+        let Some(mut screen) = self.screen.take() else { return Ok(true) };
+        let key = self.key_of(batch, row, |index| index)?;
+        let fate = screen.judge(batch, row, self.seen, &mut faulty, || EncodedRow { bytes: out.split_off(start), key });
+        (self.screen, self.faulty) = (Some(screen), faulty);
+        if fate != Fate::Published {
+            out.truncate(start);
+            self.rows -= 1;
+        }
+        Ok(fate == Fate::Published)
+    }
+
+    /// A row's key, encoded; `at` is where the batch has a column.
+    fn key_of(
+        &mut self,
+        batch: &RecordBatch,
+        row: usize,
+        at: impl Fn(usize) -> usize,
+    ) -> Result<Vec<u8>, TextMismatch> {
+        let mut key = Vec::new();
+        for index in (0..self.columns.len()).filter(|index| self.columns[*index].is_key).collect::<Vec<_>>() {
+            self.put_cell(batch, row, (index, at(index)), &mut key)?;
+            key.push(b'\t');
+        }
+        self.faulty.clear();
+        Ok(key)
+    }
+
+    /// Counts the keys of a batch that has the key's columns alone, in the order of the columns.
+    pub fn count_keys(&mut self, batch: &RecordBatch, counts: &mut KeyCounts) -> Result<(), TextMismatch> {
+        let keys: Vec<usize> = (0..self.columns.len()).filter(|index| self.columns[*index].is_key).collect();
+        for row in 0..batch.num_rows() {
+            let at = |index| keys.iter().position(|key| *key == index).unwrap_or(0);
+            let key = self.key_of(batch, row, at)?;
+            if let Some(count) = counts.get_mut(&key) {
+                *count += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends the rows that waited for the keys of all rows, as far as they are published.
+    pub fn settle_held(&mut self, counts: &KeyCounts, mut put: impl FnMut(&[u8])) {
+        let Some(screen) = &mut self.screen else { return };
+        let rows = &mut self.rows;
+        screen.settle_held(counts, |bytes| {
+            put(bytes);
+            *rows += 1;
+        });
+    }
+
+    /// One value; `at` are the column, and its place in the batch.
+    fn put_cell(
+        &mut self,
+        batch: &RecordBatch,
+        row: usize,
+        (index, at): (usize, usize),
+        out: &mut Vec<u8>,
+    ) -> Result<(), TextMismatch> {
+        let (column, array) = (self.columns[index], batch.column(at));
+        if array.is_null(row) {
+            self.put_null(out);
+            return Ok(());
+        }
+        self.cell.clear();
+        let Some(fault) = write(array, row, &column.mysql_type, self.packet_bytes_max, &mut self.cell) else {
+            return Err(TextMismatch { column: index, arrow: array.data_type().to_string() });
+        };
+        if let Some((hazard, nearest)) = fault {
+            self.faulty.push((index, hazard));
+            let Some(nearest) = nearest else {
+                self.put_null(out);
+                return Ok(());
+            };
+            self.cell = nearest;
+        }
+        let is_insert = self.form == Form::Insert;
+        if array.data_type() == &DataType::Binary {
+            // Hexadecimal already.
+            let (open, close): (&[u8], &[u8]) = if is_insert { (b"x'", b"'") } else { (b"", b"") };
+            out.extend_from_slice(open);
+            out.extend_from_slice(self.cell.as_bytes());
+            out.extend_from_slice(close);
+            return Ok(());
+        }
+        if is_insert {
+            out.push(b'\'');
+        }
+        escape(self.cell.as_bytes(), out);
+        if is_insert {
+            out.push(b'\'');
+        }
         Ok(())
     }
 
     fn put_null(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(if self.form == Form::Load { b"\\N" } else { b"NULL" });
-    }
-
-    /// An error if a fault is not allowed; else one line for each other fault, with how it was handled.
-    pub fn judge(&self, table: &MysqlTable) -> Result<Vec<String>> {
-        let columns = self.columns.iter().map(|column| FaultyColumn {
-            name: &column.name,
-            // Two keys that become one would be a row lost.
-            on_hazard: if column.is_key { OnHazard::Fail } else { column.on_hazard },
-            may_be_null: !column.not_null,
-        });
-        self.faults.judge(&FaultyTable {
-            capabilities: &CAPABILITIES,
-            name: &table.name,
-            beside: "",
-            key: &table.key,
-            columns: columns.collect(),
-        })
     }
 }
 

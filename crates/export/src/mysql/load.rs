@@ -4,17 +4,18 @@
 
 use std::io::{self, Write};
 
-use arrow::record_batch::RecordBatch;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use mysql::prelude::Queryable;
 use mysql::{Conn, LocalInfileHandler};
 
-use super::encode::{Form, TextEncoder};
+use super::capabilities::CAPABILITIES;
+use super::encode::{Content, Form, TextEncoder, TextMismatch};
 use super::mysql_type::MysqlType;
 use super::statements::{names, tick};
 use super::table::{MysqlColumn, MysqlTable};
 use crate::changes::Sink;
 use crate::messages;
+use crate::target::{FaultyColumn, FaultyTable, RowsOf, SetAside};
 use elt_base::cancel::Cancel;
 use elt_base::error::{Error, Result};
 use elt_connect::mysql::Statements as _;
@@ -36,6 +37,7 @@ pub struct Load<'a> {
     pub place: &'a str,
     pub table: &'a MysqlTable,
     pub columns: Vec<&'a MysqlColumn>,
+    pub content: Content,
     pub intake: Intake,
     pub cancel: &'a Cancel,
 }
@@ -43,8 +45,30 @@ pub struct Load<'a> {
 /// The result of loading a query's rows.
 pub struct Loaded {
     pub rows: u64,
-    /// The replaced values, one line each.
+    pub set_aside: SetAside,
+    /// The replaced and quarantined values, one line each.
     pub notes: Vec<String>,
+}
+
+/// Yields the batches of a query.
+type Produce<'p> = dyn FnMut(RowsOf, &mut Sink<'_>) -> Result<()> + 'p;
+
+/// An error of the encoder, or of the other side.
+enum PutError {
+    Mismatch(TextMismatch),
+    Other(Error),
+}
+
+impl From<TextMismatch> for PutError {
+    fn from(mismatch: TextMismatch) -> Self {
+        Self::Mismatch(mismatch)
+    }
+}
+
+impl From<Error> for PutError {
+    fn from(error: Error) -> Self {
+        Self::Other(error)
+    }
 }
 
 enum Chunk {
@@ -53,49 +77,83 @@ enum Chunk {
 }
 
 impl Load<'_> {
-    /// Sends all that `produce` yields; returns how many rows, and what was replaced, a line each. A value that may not be replaced makes
-    /// it an error, after all batches were seen, so that it says how many there are.
-    pub fn run(&self, connection: &mut Conn, produce: impl FnOnce(&mut Sink<'_>) -> Result<()>) -> Result<Loaded> {
+    /// Sends all that `produce` yields. A value that may not be replaced results in an error. The error is raised after
+    /// all batches were read, so that it contains the count of such values.
+    pub fn run(
+        &self,
+        connection: &mut Conn,
+        mut produce: impl FnMut(RowsOf, &mut Sink<'_>) -> Result<()>,
+    ) -> Result<Loaded> {
         // A row of escapes is twice as long, and a statement has words of its own.
         let value_bytes_max = self.intake.packet_bytes_max / 2;
         let form = if self.intake.by_load { Form::Load } else { Form::Insert };
-        let mut encoder = TextEncoder::new(self.columns.clone(), form, value_bytes_max);
+        let mut encoder = TextEncoder::new(self.columns.clone(), form, value_bytes_max, self.content);
         match form {
-            Form::Load => self.load(connection, &mut encoder, produce)?,
-            Form::Insert => self.insert(connection, &mut encoder, produce)?,
+            Form::Load => self.load(connection, &mut encoder, &mut produce)?,
+            Form::Insert => self.insert(connection, &mut encoder, &mut produce)?,
         }
-        Ok(Loaded { notes: encoder.judge(self.table)?, rows: encoder.rows })
+        let mut notes = self.judge(&encoder)?;
+        let set_aside = encoder.screen.as_mut().map(|screen| screen.take_set_aside()).unwrap_or_default();
+        set_aside.check(&self.table.name, &self.table.beside, &mut notes)?;
+        Ok(Loaded { rows: encoder.rows, set_aside, notes })
     }
 
-    fn put(
+    /// An error if a fault is not allowed; else one line for each other fault, with how it was handled.
+    fn judge(&self, encoder: &TextEncoder<'_>) -> Result<Vec<String>> {
+        let Some(screen) = &encoder.screen else { return Ok(Vec::new()) };
+        let columns = self.columns.iter().map(|column| FaultyColumn {
+            name: &column.name,
+            on_hazard: column.on_hazard,
+            may_be_null: !column.not_null,
+        });
+        screen.faults().judge(&FaultyTable {
+            capabilities: &CAPABILITIES,
+            name: &self.table.name,
+            beside: &self.table.beside,
+            key: &self.table.key,
+            columns: columns.collect(),
+        })
+    }
+
+    /// Encodes all rows; `after_row` is called behind each of them.
+    fn encode(
         &self,
         encoder: &mut TextEncoder<'_>,
-        batch: &RecordBatch,
         out: &mut Vec<u8>,
+        produce: &mut Produce<'_>,
         mut after_row: impl FnMut(&mut Vec<u8>) -> Result<()>,
     ) -> Result<()> {
-        self.cancel.check()?;
-        for row in 0..batch.num_rows() {
-            encoder.put_row(batch, row, out).map_err(|mismatch| {
-                let column = self.columns[mismatch.column];
-                messages::mysql_batch_type(
-                    &self.table.name,
-                    &column.name,
-                    &mismatch.arrow,
-                    &column.mysql_type.to_string(),
-                )
+        let mismatched = |mismatch: TextMismatch| {
+            let column = self.columns[mismatch.column];
+            let wanted = column.mysql_type.to_string();
+            messages::mysql_batch_type(&self.table.name, &column.name, &mismatch.arrow, &wanted)
+        };
+        produce(RowsOf::Copy, &mut |batch| {
+            self.cancel.check()?;
+            let put = encoder.put_batch(batch, out, |out| after_row(out).map_err(PutError::from));
+            put.map_err(|error| match error {
+                PutError::Mismatch(mismatch) => mismatched(mismatch),
+                PutError::Other(error) => error,
+            })
+        })?;
+        if let Some(mut counts) = encoder.screen.as_ref().filter(|screen| screen.has_held()).map(|it| it.held_keys()) {
+            produce(RowsOf::AllKeys, &mut |batch| {
+                self.cancel.check()?;
+                encoder.count_keys(batch, &mut counts).map_err(mismatched)
             })?;
-            after_row(out)?;
+            let mut result = Ok(());
+            encoder.settle_held(&counts, |bytes| {
+                out.extend_from_slice(bytes);
+                if result.is_ok() {
+                    result = after_row(out);
+                }
+            });
+            result?;
         }
-        Ok(())
+        self.judge(encoder).map(drop)
     }
 
-    fn load(
-        &self,
-        connection: &mut Conn,
-        encoder: &mut TextEncoder<'_>,
-        produce: impl FnOnce(&mut Sink<'_>) -> Result<()>,
-    ) -> Result<()> {
+    fn load(&self, connection: &mut Conn, encoder: &mut TextEncoder<'_>, produce: &mut Produce<'_>) -> Result<()> {
         let (sender, receiver) = bounded(CHUNKS_WAITING_MAX);
         let statement = self.statement();
         let (produced, loaded) = std::thread::scope(|scope| {
@@ -114,31 +172,23 @@ impl Load<'_> {
     }
 
     /// False: the other side is gone.
-    fn send(
-        &self,
-        encoder: &mut TextEncoder<'_>,
-        sender: Sender<Chunk>,
-        produce: impl FnOnce(&mut Sink<'_>) -> Result<()>,
-    ) -> Result<bool> {
+    fn send(&self, encoder: &mut TextEncoder<'_>, sender: Sender<Chunk>, produce: &mut Produce<'_>) -> Result<bool> {
         let mut out = Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 8);
         let mut is_gone = false;
-        let produced = produce(&mut |batch| {
-            self.put(encoder, batch, &mut out, |out| {
-                if out.len() < CHUNK_BYTES {
-                    return Ok(());
-                }
-                let chunk = std::mem::replace(out, Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 8));
-                sender.send(Chunk::Rows(chunk)).map_err(|_| {
-                    is_gone = true;
-                    self.failed("the server accepted no more rows")
-                })
+        let produced = self.encode(encoder, &mut out, produce, |out| {
+            if out.len() < CHUNK_BYTES {
+                return Ok(());
+            }
+            let chunk = std::mem::replace(out, Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 8));
+            sender.send(Chunk::Rows(chunk)).map_err(|_| {
+                is_gone = true;
+                self.failed("the server accepted no more rows")
             })
         });
         if is_gone {
             return Ok(false);
         }
         produced?;
-        encoder.judge(self.table)?;
         Ok(sender.send(Chunk::Rows(out)).and_then(|()| sender.send(Chunk::End)).is_ok())
     }
 
@@ -188,12 +238,7 @@ impl Load<'_> {
         )
     }
 
-    fn insert(
-        &self,
-        connection: &mut Conn,
-        encoder: &mut TextEncoder<'_>,
-        produce: impl FnOnce(&mut Sink<'_>) -> Result<()>,
-    ) -> Result<()> {
+    fn insert(&self, connection: &mut Conn, encoder: &mut TextEncoder<'_>, produce: &mut Produce<'_>) -> Result<()> {
         let head =
             format!("insert into {} ({}) values ", self.place, names(self.columns.iter().map(|column| &column.name)));
         let bytes_max = CHUNK_BYTES.min(self.intake.packet_bytes_max / 2);
@@ -208,13 +253,10 @@ impl Load<'_> {
             }
             Ok(())
         };
-        produce(&mut |batch| {
-            self.put(encoder, batch, &mut out, |out| {
-                out.push(b',');
-                if out.len() < bytes_max { Ok(()) } else { flush(out) }
-            })
+        self.encode(encoder, &mut out, produce, |out| {
+            out.push(b',');
+            if out.len() < bytes_max { Ok(()) } else { flush(out) }
         })?;
-        encoder.judge(self.table)?;
         flush(&mut out)
     }
 

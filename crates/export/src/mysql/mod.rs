@@ -1,7 +1,7 @@
 //! Publishes to MySQL and MariaDB: stages by `load data` from memory, applies all tables in one InnoDB transaction.
 //!
 //! The only module that names the `mysql` crate. In the target's database `_elt_publications` records the publications,
-//! and `_elt_tables` records the tables that elt created. Staging tables (`_elt_rows_<n>`, `_elt_gone_<n>`) exist only
+//! and `_elt_tables` records the tables that elt created. Staging tables (`_elt_rows_<n>`, `_elt_gone_<n>`, `_elt_bad_<n>`) exist only
 //! while a publication is running. A named lock prevents two publications at the same time; the next publication that
 //! has the lock drops the staging tables that a killed run left. MySQL commits before and after each change of a
 //! table's definition. Therefore tables and columns are created, empty, before the transaction.
@@ -11,11 +11,13 @@ mod capabilities;
 mod catalog;
 mod encode;
 mod fit;
+mod hazard;
 mod load;
 mod lock;
 mod mysql_type;
 mod names;
 mod plan;
+mod quarantine;
 mod staging;
 mod statements;
 mod table;

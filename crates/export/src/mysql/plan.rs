@@ -4,10 +4,11 @@
 
 use super::catalog::{ExistingMysqlTable, MysqlCatalog, Name};
 use super::fit::{self, MysqlFit};
-use super::table::MysqlTable;
+use super::quarantine;
+use super::table::{IDENTIFIER_CHARACTERS_MAX, MysqlTable};
 use crate::contract::ForeignKey;
 use crate::messages;
-use crate::target::{ExistingColumn, UniqueSet, keeps_others};
+use crate::target::{ExistingColumn, UniqueSet, keeps_others, quarantine_name};
 use elt_base::error::{Error, Result};
 use elt_project::OnContractChange;
 
@@ -25,6 +26,14 @@ pub struct MysqlPlan {
     pub others: Vec<String>,
     /// The triggers of others, which may change rows as they are written.
     pub hands: Vec<String>,
+    /// Its quarantine table exists.
+    pub has_quarantine: bool,
+    /// It has other columns, because the key has changed. It is made again.
+    pub has_old_quarantine: bool,
+    /// Rows are kept out of the table.
+    pub keeps_out: bool,
+    /// Entries depend on other rows.
+    pub depends_on_others: bool,
 }
 
 impl MysqlPlan {
@@ -34,7 +43,7 @@ impl MysqlPlan {
     }
 
     pub fn wants_everything(&self) -> bool {
-        self.fit.as_ref().is_none_or(|fit| fit.wants_everything)
+        self.depends_on_others || self.has_old_quarantine || self.fit.as_ref().is_none_or(|fit| fit.wants_everything)
     }
 }
 
@@ -94,6 +103,8 @@ pub fn plan(
         if may == OnContractChange::Fail && !steps.is_empty() {
             errors.push(messages::mysql_contract_changed(&table.name, &steps));
         }
+        table.beside = beside(table, &planned, catalog);
+        let beside = catalog.tables.get(&(table.database.clone(), table.beside.clone()));
         plans.push(MysqlPlan {
             fit,
             foreign_keys,
@@ -101,9 +112,26 @@ pub fn plan(
             unique: there.map_or_else(|| declared(table), |there| beside_key(table, there)),
             others: there.map(|there| others(table, there)).unwrap_or_default(),
             hands: there.map(|there| there.hands.clone()).unwrap_or_default(),
+            has_quarantine: beside.is_some(),
+            has_old_quarantine: beside.is_some_and(|beside| !quarantine::fits(table, beside)),
+            keeps_out: false,
+            depends_on_others: false,
         });
     }
     Error::many(errors).map_or(Ok((plans, notes)), Err)
+}
+
+/// The name of a table's quarantine table: with a hash where it would be too long, or is another table's.
+fn beside(table: &MysqlTable, planned: &[Name], catalog: &MysqlCatalog) -> String {
+    let fits = |usual: &str| {
+        let place = (table.database.clone(), usual.to_owned());
+        let is_free = !planned.contains(&place) && catalog.tables.get(&place).is_none_or(quarantine::is_beside);
+        usual.chars().count() <= IDENTIFIER_CHARACTERS_MAX && is_free
+    };
+    quarantine_name(&table.name, &table.name, fits, |name, ending| {
+        let stem: String = name.chars().take(IDENTIFIER_CHARACTERS_MAX - ending.len()).collect();
+        format!("{stem}{ending}")
+    })
 }
 
 fn beside_key(table: &MysqlTable, there: &ExistingMysqlTable) -> Vec<UniqueSet> {

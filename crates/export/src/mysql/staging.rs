@@ -2,25 +2,29 @@
 //!
 //! Changes only elt's own tables.
 
+use std::collections::BTreeSet;
+
 use mysql::prelude::Queryable;
 use mysql::{Conn, Row};
 use parking_lot::Mutex;
 
 use super::capabilities::CAPABILITIES;
 use super::catalog::{self, MysqlCatalog};
+use super::encode::Content;
 use super::load::{Intake, Load};
 use super::lock::NamedLock;
 use super::plan::{MysqlPlan, plan};
+use super::quarantine;
 use super::statements::{self, place};
 use super::table::{MysqlColumn, MysqlTable};
 use crate::capabilities::Capabilities;
-use crate::changes::{Changes, TextRows};
+use crate::changes::{Changes, FRESH, Sink, TextRows};
 use crate::difference::Difference;
 use crate::exporter::Opening;
 use crate::messages;
 use crate::others::Others;
 use crate::publication::Coverage;
-use crate::target::{Connections, OpenPublication, Opened, Staged, StagedRows, Staging, wait_for};
+use crate::target::{Connections, OpenPublication, Opened, RowsOf, SetAside, Staged, StagedRows, Staging, wait_for};
 use elt_base::cancel::Cancel;
 use elt_base::error::{Error, Result};
 use elt_base::secret::Secret;
@@ -45,12 +49,22 @@ pub struct MysqlPublication {
     connections: Connections<Conn>,
     /// The tables that were made before the transaction.
     pub(super) made: Vec<usize>,
+    /// The tables, by position, whose quarantine this publication made.
+    pub(super) made_quarantines: BTreeSet<usize>,
+    /// The tables, by position, that rows may be kept out of.
+    pub(super) keeps_out: BTreeSet<usize>,
+    /// The tables, by position, that rows left after they were written.
+    pub(super) left: BTreeSet<usize>,
+    pub(super) applied_notes: Vec<String>,
 }
 
 /// The result of staging one table.
 pub struct MysqlStaged {
     pub coverage: Coverage,
     pub staged: StagedRows,
+    /// How many entries the quarantine gets, and how many of their rows are not published.
+    pub entries: u64,
+    pub rows_aside: u64,
     notes: Vec<String>,
 }
 
@@ -104,7 +118,15 @@ impl MysqlPublication {
         databases.sort();
         databases.dedup();
         let catalog = catalog::read(&mut main, &server.database, &databases).map_err(failed)?;
-        let (plans, notes) = plan(&mut tables, &catalog, policy.on_schema_change)?;
+        let (mut plans, notes) = plan(&mut tables, &catalog, policy.on_schema_change)?;
+        for (table, plan) in tables.iter().zip(&mut plans) {
+            if plan.has_quarantine && !plan.has_old_quarantine {
+                let quarantine = quarantine::of(table, String::new());
+                let mut ask = |sql: String| main.query_first::<bool, _>(sql).map_err(failed);
+                plan.keeps_out = ask(quarantine.keeps_out())?.unwrap_or(false);
+                plan.depends_on_others = ask(quarantine.depends_on_others())?.unwrap_or(false);
+            }
+        }
         opened.notes = notes;
         opened.has_alterations = plans.iter().any(MysqlPlan::alters);
         let in_full = tables.iter().zip(&plans).filter(|(_, plan)| plan.wants_everything());
@@ -122,6 +144,10 @@ impl MysqlPublication {
             main: Mutex::new(main),
             connections: Connections::at_most(CONNECTIONS_MAX),
             made: Vec::new(),
+            made_quarantines: BTreeSet::new(),
+            keeps_out: BTreeSet::new(),
+            left: BTreeSet::new(),
+            applied_notes: Vec::new(),
         };
         Ok(OpenPublication::new(publication, cancel.clone(), opened, target))
     }
@@ -143,23 +169,81 @@ impl MysqlPublication {
             let create = statements::create_staging(place, columns.iter().copied(), &table.key);
             connection.run(create).map_err(|error| messages::mysql("staging", Some(&table.name), describe(&error)))
         };
-        let load = |place, columns| Load { place, table, columns, intake: self.intake, cancel: &self.cancel };
+        let load = |place, columns, content| Load {
+            place,
+            table,
+            columns,
+            content,
+            intake: self.intake,
+            cancel: &self.cancel,
+        };
         let rows = self.staging_table("rows", index);
         let is_marked = coverage.is_marked() && !table.key.is_empty();
         let mark = statements::mark();
         let columns: Vec<&MysqlColumn> = table.columns.iter().chain(is_marked.then_some(&mark)).collect();
         make(connection, &rows, &columns)?;
-        let loaded = load(&rows, columns)
-            .run(connection, |sink| if is_marked { changes.marked_rows(sink) } else { changes.rows(sink) })?;
+        let loaded = load(&rows, columns, Content::Rows).run(connection, |of, sink| match of {
+            RowsOf::Copy if is_marked => changes.marked_rows(sink),
+            RowsOf::Copy => changes.rows(sink),
+            RowsOf::AllKeys => changes.keys(sink),
+        })?;
         let mut staged = StagedRows { rows: loaded.rows, ..StagedRows::default() };
+        let set_aside = loaded.set_aside;
+        if set_aside.entries() > 0 {
+            self.stage_aside(connection, index, &set_aside)?;
+        }
         if is_marked {
-            staged.fresh = changes.counts().inserted;
+            let meant = changes.counts();
+            staged.fresh = match staged.rows == meant.inserted + meant.updated {
+                true => meant.inserted,
+                // Rows were set aside.
+                false => self.count_fresh(connection, index)?,
+            };
             let gone = self.staging_table("gone", index);
             let keys: Vec<&MysqlColumn> = table.key.iter().filter_map(|name| table.column(name)).collect();
             make(connection, &gone, &keys)?;
-            staged.gone = load(&gone, keys).run(connection, |sink| changes.deletes(sink))?.rows;
+            let removed = load(&gone, keys.clone(), Content::Keys).run(connection, |_, sink| changes.deletes(sink))?;
+            staged.gone = removed.rows;
+            let aside = set_aside.keys(&table.key);
+            if !aside.is_empty() {
+                let send = |_: RowsOf, sink: &mut Sink<'_>| aside.iter().try_for_each(|batch| sink(batch));
+                staged.gone += load(&gone, keys, Content::Entries).run(connection, send)?.rows;
+            }
         }
-        Ok(MysqlStaged { coverage, staged, notes: loaded.notes })
+        Ok(MysqlStaged {
+            coverage,
+            staged,
+            entries: set_aside.entries(),
+            rows_aside: set_aside.rows,
+            notes: loaded.notes,
+        })
+    }
+
+    /// Stages the entries of the quarantine.
+    fn stage_aside(&self, connection: &mut Conn, index: usize, set_aside: &SetAside) -> Result<()> {
+        let (table, place) = (&self.tables[index], self.staging_table("bad", index));
+        connection
+            .run(quarantine::of(table, place.clone()).create_staging())
+            .map_err(|error| messages::mysql("staging", Some(&table.name), describe(&error)))?;
+        let columns = quarantine::entry_columns(table);
+        let load = Load {
+            place: &place,
+            table,
+            columns: columns.iter().collect(),
+            content: Content::Entries,
+            intake: self.intake,
+            cancel: &self.cancel,
+        };
+        load.run(connection, |_, sink| set_aside.batches().iter().try_for_each(|batch| sink(batch))).map(drop)
+    }
+
+    /// How many of the staged rows were not published before.
+    pub(super) fn count_fresh(&self, connection: &mut Conn, index: usize) -> Result<u64> {
+        let query = format!("select count({FRESH}) from {}", self.staging_table("rows", index));
+        let count: Option<u64> = connection
+            .query_first(query)
+            .map_err(|error| messages::mysql("counting", Some(&self.tables[index].name), describe(&error)))?;
+        Ok(count.unwrap_or(0))
     }
 
     fn compare(&self, table: &MysqlTable, sql: &str) -> Result<TextRows> {
@@ -179,7 +263,7 @@ pub fn text_rows(connection: &mut Conn, sql: &str) -> Result<TextRows, mysql::Er
 fn drop_staging_tables(connection: &mut Conn) -> Result<(), mysql::Error> {
     let left: Vec<String> = connection.query(
         "select table_name from information_schema.tables where table_schema = database() \
-         and table_name regexp '^_elt_(rows|gone)_[0-9]+$'",
+         and table_name regexp '^_elt_(rows|gone|bad)_[0-9]+$'",
     )?;
     if left.is_empty() {
         return Ok(());
@@ -212,7 +296,10 @@ impl Staging for MysqlPublication {
             Some(fit) if !fit.alterations.is_empty() => return Ok(Difference::default()),
             Some(_) => {}
         }
-        let merge = self.merge(index, staged.coverage);
+        let mut merge = self.merge(index, staged.coverage);
+        if self.plans[index].depends_on_others && !table.key.is_empty() {
+            merge.rows = quarantine::of(table, String::new()).published_rows(&merge.rows);
+        }
         merge.difference(named, table.contract.on_conflict, &mut |sql| self.compare(table, sql))
     }
 

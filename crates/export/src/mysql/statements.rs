@@ -38,7 +38,8 @@ pub fn place(database: &str, table: &str) -> String {
     format!("{}.{}", tick(database), tick(table))
 }
 
-fn typed(column: &MysqlColumn) -> String {
+/// Name, type and collation.
+pub fn typed(column: &MysqlColumn) -> String {
     let collation = column
         .collation
         .as_ref()

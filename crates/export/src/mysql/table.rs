@@ -26,6 +26,8 @@ pub struct MysqlTable {
     pub name: String,
     pub columns: Vec<MysqlColumn>,
     pub key: Vec<String>,
+    /// The name of its quarantine table.
+    pub beside: String,
 }
 
 #[derive(Debug, Clone)]
@@ -99,9 +101,6 @@ impl MysqlTable {
                     }
                 },
             };
-            if column.on_hazard == OnHazard::Quarantine && !CAPABILITIES.can_quarantine {
-                errors.push(messages::export_no_quarantine(&table.name, &column.name, CAPABILITIES.called));
-            }
             columns.push(MysqlColumn {
                 name: column.name.clone(),
                 collation: mysql_type.is_text().then(|| flavour.collation().to_owned()),
@@ -127,6 +126,7 @@ impl MysqlTable {
             name: table.name.clone(),
             columns,
             key: table.key.clone(),
+            beside: String::new(),
         };
         Error::many(errors).map_or(Ok(table), Err)
     }

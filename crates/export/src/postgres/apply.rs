@@ -19,10 +19,13 @@ use super::statements::{default_grants, is_key_map};
 use super::table::PostgresTable;
 use super::table_transaction::PostgresTableTransaction;
 use super::turn::TurnKind;
-use super::{quarantine, sequences, statements, table_lock, watch};
+use super::{sequences, statements, table_lock, watch};
 use crate::messages;
 use crate::publication::Coverage;
-use crate::target::{Account, Answer, Applying, Merge, PublicationRecord, StagedRows, TOOL, Which, Work, wait_for};
+use crate::target::{
+    Account, Answer, Applying, Merge, PublicationRecord, Quarantining as _, StagedRows, TOOL, Unsettled, Which, Work,
+    keep_orphans_out, settle, settle_all, wait_for,
+};
 use elt_base::error::{Error, Result};
 use elt_base::schema::{literal, quote};
 
@@ -164,8 +167,10 @@ impl Applying for PostgresPublication {
                 script.add("watching", Some(&table.name), statement);
             }
         }
-        for (table, _) in self.tables.iter().zip(&self.plans).filter(|(_, plan)| plan.has_old_quarantine) {
-            script.add(ALTERING, Some(&table.beside), quarantine::widen(table));
+        for index in (0..self.tables.len()).filter(|index| self.plans[*index].has_old_quarantine) {
+            for statement in self.quarantine(index).renew() {
+                script.add(ALTERING, Some(&self.tables[index].beside), statement);
+            }
         }
         let add_steps = |script: &mut Script, index: usize, when: When| {
             for step in self.steps(index, when) {
@@ -223,14 +228,12 @@ impl Applying for PostgresPublication {
             return Ok(written);
         }
         let Some(mut staged) = work.staged.take() else { return Ok((0, 0)) };
-        let mut entries = staged.set_aside;
+        let mut unsettled = Unsettled { coverage: Some(staged.coverage), entries: staged.set_aside };
         let is_new = self.plans[work.index].fit.is_none();
         if !is_new {
-            // Parents come before children: these parents' rows are written.
             let rows = self.staging_place("rows", work.index);
-            let moved = self.move_orphans(work.index, &rows, 0..work.index)?;
+            let moved = keep_orphans_out(self, work.index, &mut unsettled)?;
             if moved > 0 {
-                entries += moved;
                 staged.staged.rows = staged.staged.rows.saturating_sub(moved);
                 if staged.coverage.is_marked() && !self.tables[work.index].key.is_empty() {
                     staged.staged.fresh = self.count_fresh(work.index, &rows)?;
@@ -238,7 +241,12 @@ impl Applying for PostgresPublication {
             }
         }
         let written = self.merge_rows(work.index, &staged)?;
-        let left = self.settle_quarantine(work.index, Some(&staged), entries, 0..work.index + 1)?;
+        if let (Some(shared), Coverage::Everything) = (&self.plans[work.index].shared_quarantine, staged.coverage) {
+            let table = &self.tables[work.index];
+            let drop = format!("drop table if exists {}", qualified(&table.schema, shared));
+            self.run("quarantining rows of", &table.name, &drop)?;
+        }
+        let left = settle(self, work.index, unsettled, 0..work.index + 1)?;
         work.staged = Some(staged);
         // The table was filled before its orphans were known.
         Ok(if is_new { (written.0.saturating_sub(left), 0) } else { written })
@@ -248,9 +256,7 @@ impl Applying for PostgresPublication {
         // A table that did not change may reference rows that are quarantined now, and in a cycle a table that did.
         let stands = |work: &&Work<PostgresStaged>| work.staged.is_some() || self.plans[work.index].fit.is_some();
         let standing: Vec<usize> = work.iter().filter(stands).map(|work| work.index).collect();
-        for index in standing {
-            self.settle_quarantine(index, None, 0, 0..self.tables.len())?;
-        }
+        settle_all(self, &standing, self.tables.len())?;
         // Children come first here, too.
         for index in std::mem::take(&mut self.postponed) {
             for work in work.iter_mut().filter(|work| work.index == index) {
@@ -390,6 +396,6 @@ fn defer(script: &mut Script) {
     script.add(DURING, None, "set local random_page_cost = 1.1");
 }
 
-fn failed(during: &str, table: Option<&str>, error: &postgres::Error) -> Error {
+pub fn failed(during: &str, table: Option<&str>, error: &postgres::Error) -> Error {
     messages::export_postgres(during, table, describe(error))
 }

@@ -7,23 +7,14 @@ use arrow::record_batch::RecordBatch;
 use super::capabilities::CAPABILITIES;
 use super::field::CopyField;
 use super::loading::Rows;
-use super::pgcopy::{BinaryEncoder, KeyCounts};
-use super::quarantine::{self, SetAside};
+use super::pgcopy::BinaryEncoder;
 use super::table::{PostgresColumn, PostgresTable};
 use crate::changes::Sink;
 use crate::messages;
-use crate::target::{FaultyColumn, FaultyTable};
+pub use crate::target::RowsOf;
+use crate::target::{FaultyColumn, FaultyTable, KeyCounts, SetAside};
 use elt_base::cancel::Cancel;
 use elt_base::error::Result;
-
-/// Which query is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum RowsOf {
-    /// The rows to copy, or the keys of removed rows.
-    Copy,
-    /// The keys of all rows, which are read if a key was replaced.
-    AllKeys,
-}
 
 /// The result of loading a query's rows.
 pub struct Copied {
@@ -98,12 +89,7 @@ pub fn copy(
     rows.write(encoder.finish())?;
     rows.finish()?;
     let set_aside = encoder.take_set_aside();
-    if set_aside.rows + set_aside.replaced > quarantine::ROWS_MAX as u64 && set_aside.replaced > 0 {
-        notes.push(format!("`{table}`: the first {} original rows are in `{}`", quarantine::ROWS_MAX, of.beside));
-    }
-    if set_aside.rows > quarantine::ROWS_MAX as u64 {
-        return Err(messages::export_too_many_aside(table, set_aside.rows, quarantine::ROWS_MAX));
-    }
+    set_aside.check(table, &of.beside, &mut notes)?;
     Ok(Copied { rows: encoder.rows(), set_aside, notes })
 }
 

@@ -38,7 +38,6 @@ mod rights;
 mod said;
 mod script;
 mod sequences;
-mod setting_aside;
 mod staging;
 mod statements;
 mod table;

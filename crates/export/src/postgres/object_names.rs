@@ -11,13 +11,10 @@ use super::definition::{Definition, object_text};
 use super::fit::ExistingPostgresTable;
 use super::names::{NAME_BYTES_MAX, cut, is_stray};
 use super::table::PostgresTable;
-use crate::target::hash_tag;
+use crate::target::{self, hash_tag, quarantine_name};
 
-/// The columns by which a quarantine table is known.
-const QUARANTINE_COLUMNS: [&str; 3] = ["_elt_hazard", "_elt_row", "_elt_publication"];
-
-pub fn is_quarantine(there: &ExistingPostgresTable) -> bool {
-    QUARANTINE_COLUMNS.iter().all(|name| there.columns.iter().any(|column| column.name == *name))
+fn is_quarantine(there: &ExistingPostgresTable) -> bool {
+    target::is_quarantine(there.columns.iter().map(|column| column.name.as_str()))
 }
 
 /// Gives the keys, indexes and quarantine tables of all tables their names. `standing` contains the existing tables.
@@ -93,13 +90,12 @@ fn with_tag(usual: &str, of: &str) -> String {
 
 /// The name of a table's quarantine table: with a hash where it would be cut, or where it is another table's.
 fn beside(table: &PostgresTable, own_names: &BTreeSet<(String, String)>, standing: &PostgresCatalog) -> String {
-    let usual = format!("{}_quarantine", table.name);
-    let place = (table.schema.clone(), usual.clone());
-    let is_free = !own_names.contains(&place) && standing.get(&place).is_none_or(is_quarantine);
-    match usual.len() <= NAME_BYTES_MAX && is_free {
-        true => usual,
-        false => cut(&table.name, &format!("_{}_quarantine", hash_tag(&format!("{}\n{}", table.schema, table.name)))),
-    }
+    let fits = |usual: &str| {
+        let place = (table.schema.clone(), usual.to_owned());
+        let is_free = !own_names.contains(&place) && standing.get(&place).is_none_or(is_quarantine);
+        usual.len() <= NAME_BYTES_MAX && is_free
+    };
+    quarantine_name(&table.name, &format!("{}\n{}", table.schema, table.name), fits, cut)
 }
 
 /// The quarantine table of an earlier version, which cut names and so shared one among tables. None if the name is

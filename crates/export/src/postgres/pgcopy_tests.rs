@@ -11,6 +11,7 @@ use arrow::datatypes::{Int32Type, IntervalMonthDayNano};
 
 use super::*;
 use crate::postgres_type::PostgresType;
+use elt_project::OnHazard;
 
 /// The bytes between the header and the trailer, and the faults.
 fn encode(array: ArrayRef, postgres_type: PostgresType) -> (Vec<u8>, Vec<(PostgresHazard, u64)>) {

@@ -22,7 +22,7 @@ pub struct PostgresPlan {
     pub is_ours: bool,
     /// The table beside it, for rows that were set aside, stands.
     pub has_quarantine: bool,
-    /// It is of an earlier version, with fewer columns.
+    /// It has other columns: it is of an earlier version, or the key has changed. It is made again.
     pub has_old_quarantine: bool,
     /// A quarantine table that an earlier version shared among tables.
     pub shared_quarantine: Option<String>,
@@ -51,7 +51,7 @@ impl PostgresPlan {
     }
 
     pub fn wants_everything(&self) -> bool {
-        self.fit.as_ref().is_none_or(PostgresFit::wants_everything)
+        self.has_old_quarantine || self.fit.as_ref().is_none_or(PostgresFit::wants_everything)
     }
 }
 
@@ -134,7 +134,7 @@ pub fn plan(
             fit,
             is_ours: ours.is_some(),
             has_quarantine: beside.is_some(),
-            has_old_quarantine: beside.is_some_and(|beside| !quarantine::is_whole(beside)),
+            has_old_quarantine: beside.is_some_and(|beside| !quarantine::fits(table, beside)),
             shared_quarantine: shared_quarantine(table, standing),
             foreign_keys,
             steps,

@@ -17,7 +17,7 @@ use super::lock::lock_key;
 use super::names::{names, qualified};
 use super::own_schema::drop_staging_tables;
 use super::plan::PostgresPlan;
-use super::quarantine::{self, SetAside};
+use super::quarantine;
 use super::said::describe;
 use super::script::Script;
 use super::statements::{self, KeyName, OWN_SCHEMA};
@@ -31,7 +31,7 @@ use crate::messages;
 use crate::others::Others;
 use crate::postgres_type::PostgresType;
 use crate::publication::Coverage;
-use crate::target::{Connections, Staged, StagedRows, Staging};
+use crate::target::{Connections, SetAside, Staged, StagedRows, Staging};
 use elt_base::cancel::Cancel;
 use elt_base::error::{Error, Result};
 use elt_project::ExportPolicy;
@@ -212,11 +212,12 @@ impl PostgresPublication {
             let rows = loading.rows(statements::load_deletes(&place, table));
             let gone = copy::copy(rows, table, &columns, true, &self.cancel, |_, sink| changes.deletes(sink))?;
             staged.gone = gone.rows;
-            if !copied.set_aside.keys().is_empty() {
+            let keys = copied.set_aside.keys(&table.key);
+            if !keys.is_empty() {
                 let fields = columns.iter().map(|column| CopyField::plain(column.postgres_type.clone())).collect();
                 let rows = loading.rows(statements::load_deletes(&place, table));
-                copy::copy_batches(rows, &table.name, fields, copied.set_aside.keys())?;
-                staged.gone += copied.set_aside.keys().iter().map(|keys| keys.num_rows() as u64).sum::<u64>();
+                copy::copy_batches(rows, &table.name, fields, &keys)?;
+                staged.gone += keys.len() as u64;
             }
         }
         loading.statement(DURING, "commit");
@@ -267,7 +268,7 @@ impl PostgresPublication {
             return Ok(());
         }
         let place = self.staging_place("bad", index);
-        loading.statement("staging", quarantine::create_staging(&place, table));
+        loading.statement("staging", quarantine::of(table, place.clone()).create_staging());
         let keys = table.columns.iter().filter(|column| table.key.contains(&column.name));
         let ours =
             [PostgresType::Text, PostgresType::Text, PostgresType::Jsonb, PostgresType::Bool, PostgresType::Text];
@@ -310,7 +311,7 @@ impl Staging for PostgresPublication {
         };
         let plan = &self.plans[index];
         if plan.has_quarantine && !plan.has_old_quarantine && !table.key.is_empty() {
-            merge.rows = quarantine::published_rows(table, &merge.rows);
+            merge.rows = quarantine::of(table, String::new()).published_rows(&merge.rows);
         }
         let difference = merge.difference(named, table.on_conflict, &mut |sql| self.compare(table, sql))?;
         // The map contains natural keys, which may be personal data.

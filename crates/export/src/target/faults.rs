@@ -78,15 +78,9 @@ impl<H> Default for Faults<H> {
 }
 
 impl<H: Hazard> Faults<H> {
-    /// Counts one value, or one row. `key` is the row's.
+    /// Counts one value, or one row, which is quarantined if `is_aside`. `key` is the row's.
     #[cold]
-    pub fn add(&mut self, column: usize, hazard: H, key: impl FnOnce() -> String) {
-        self.add_as(column, hazard, false, key);
-    }
-
-    /// The same, of a row that is quarantined if `is_aside`.
-    #[cold]
-    pub fn add_as(&mut self, column: usize, hazard: H, is_aside: bool, key: impl FnOnce() -> String) {
+    pub fn add(&mut self, column: usize, hazard: H, is_aside: bool, key: impl FnOnce() -> String) {
         let sought = (column, hazard, is_aside);
         let at = self.0.binary_search_by_key(&sought, |fault| (fault.column, fault.hazard, fault.is_aside));
         let at = at.unwrap_or_else(|at| {
@@ -212,7 +206,7 @@ mod tests {
     #[track_caller]
     fn check(hazard: Odd, on_hazard: OnHazard, may_be_null: bool, expected: Result<&str, &str>) {
         let mut faults = Faults::default();
-        (1..=6).for_each(|key| faults.add(0, hazard, || key.to_string()));
+        (1..=6).for_each(|key| faults.add(0, hazard, false, || key.to_string()));
         let table = FaultyTable {
             capabilities: &Capabilities::only_publishes("Odd"),
             name: "t",

@@ -4,6 +4,7 @@
 //! connection. `OpenPublication` turns these into an exporter. Names no target.
 
 mod account;
+mod cascade;
 mod connections;
 mod faults;
 mod fit;
@@ -14,13 +15,17 @@ mod merge;
 mod moving;
 mod open_publication;
 mod owned;
+mod quarantine;
 mod record;
+mod screen;
+mod set_aside;
 mod staged_tables;
 mod steps;
 mod value_text;
 mod writing;
 
 pub use account::{Account, SqlTransaction, StagedRows, UniqueSet};
+pub use cascade::{Quarantining, Unsettled, keep_orphans_out, settle, settle_all};
 pub use connections::Connections;
 pub use faults::{Faults, FaultyColumn, FaultyTable, Hazard, Replacement, key_text};
 pub use fit::{CheckedTable, ExistingColumn, Fitting, check};
@@ -30,7 +35,10 @@ pub use merge::{Dialect, Merge, MergeColumn, Which};
 pub use moving::refuse_twins;
 pub use open_publication::OpenPublication;
 pub use owned::keeps_others;
+pub use quarantine::{QuarantineDialect, QuarantineTable, Reference, is_quarantine, quarantine_name};
 pub use record::{PublicationRecord, TOOL};
+pub use screen::{EncodedRow, Fate, KeyCounts, RowsOf, Screen, ScreenedColumn};
+pub use set_aside::{STAGED_ENTRY, SetAside};
 pub use steps::{Answer, Applying, Opened, Staged, Staging, Work};
 pub use value_text::value_text;
 pub use writing::refuse_equal_keys;

@@ -1,0 +1,3 @@
+{{ config(materialized='table') }}
+
+select * from (values (2, 20), (2, 21), (3, 30), (4, 40)) as t (order_id, price)

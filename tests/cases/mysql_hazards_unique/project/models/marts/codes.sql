@@ -1,0 +1,3 @@
+{{ config(materialized='table', unique_key='id') }}
+
+select * from (values (1, 'abc1'), (2, 'abc2'), (3, 'xyz1')) as t (id, code)
