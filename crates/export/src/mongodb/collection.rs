@@ -5,6 +5,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::bson_type::{BsonShape, BsonType};
+use super::compare::id_alone;
 use super::documents::Documents;
 use super::encode::DocumentField;
 use crate::contract::Table;
@@ -70,6 +71,15 @@ impl StagedCollection {
             quarantine: Documents::new(),
             notes: Vec::new(),
         }
+    }
+
+    /// Adds a document; `number`: it was not published before, and documents of others stay.
+    pub fn push(&mut self, number: Option<i64>, document: &[u8]) -> Result<()> {
+        if let Some(number) = number {
+            self.fresh.push(&id_alone(document))?;
+            self.numbers.push(number);
+        }
+        self.documents.push(document)
     }
 }
 

@@ -14,6 +14,7 @@ mod collection;
 mod compare;
 mod documents;
 mod encode;
+mod entries;
 mod hazard;
 mod json;
 mod lock;

@@ -6,17 +6,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use ::mongodb::ClientSession;
-use arrow::array::{Array, ArrayRef, AsArray};
+use arrow::array::{Array, AsArray};
 use arrow::datatypes::Int64Type;
 use arrow::record_batch::RecordBatch;
-use bson::oid::ObjectId;
-use bson::{Bson, Document, doc};
+use bson::{Document, doc};
 
-use super::bytes::joined;
 use super::capabilities::CAPABILITIES;
 use super::collection::{Collection, StagedCollection};
-use super::compare::id_alone;
 use super::encode::{DOCUMENT_BYTES_MAX, DocumentField, put_row};
+use super::entries::{dependent, entry, id_document, key_fields};
 use super::hazard::BsonHazard;
 use super::lock::{DatabaseLock, HeldLock};
 use super::others::others;
@@ -26,24 +24,18 @@ use crate::changes::{Changes, FRESH};
 use crate::difference::Difference;
 use crate::exporter::Opening;
 use crate::ledger::cut_off;
-use crate::messages;
 use crate::others::Others;
 use crate::publication::Coverage;
 use crate::target::{
-    Faults, FaultyColumn, FaultyTable, Hazard, OpenPublication, Opened, Replacement, Staging, keeps_others, key_text,
-    value_text, wait_for,
+    EncodedRow, Fate, Faults, FaultyColumn, FaultyTable, OpenPublication, Opened, Screen, ScreenedColumn, Staging,
+    keeps_others, wait_for,
 };
 use elt_base::cancel::Cancel;
 use elt_base::error::Result;
 use elt_base::secret::Secret;
-use elt_project::OnHazard;
 
 pub const PUBLICATIONS: &str = "_elt_publications";
 pub const TABLES: &str = "_elt_tables";
-/// More rows than this are not set aside.
-const QUARANTINE_MAX: u64 = 100_000;
-/// The length up to which a quarantined value's text is kept.
-const TEXT_BYTES_MAX: usize = 64 * 1024;
 
 /// A database, locked until the publication ends.
 pub struct MongodbPublication {
@@ -89,7 +81,9 @@ impl MongodbPublication {
             if collection.keeps_others {
                 opened.keeping.insert(table.label.clone());
             }
-            if !collection.exists {
+            let has_dependent = existing.contains(&collection.beside)
+                && server.find_one("reading", &collection.beside, dependent(), doc! {})?.is_some();
+            if !collection.exists || has_dependent {
                 opened.in_full.insert(table.label.clone());
             }
         }
@@ -121,7 +115,13 @@ impl MongodbPublication {
         changes: &mut dyn Changes,
     ) -> Result<StagedCollection> {
         let mut staged = StagedCollection::new(coverage);
-        let mut faults: Faults<BsonHazard> = Faults::default();
+        let columns = |index: usize| {
+            let column = &collection.table.columns[index];
+            let is_key = collection.id.contains(&index);
+            ScreenedColumn { on_hazard: column.on_hazard, is_key, not_null: column.not_null }
+        };
+        let mut screen: Screen<BsonHazard> = Screen::new((0..collection.fields.len()).map(columns).collect());
+        let key = key_fields(collection);
         let mut seen = 0;
         let others: Vec<(usize, &DocumentField)> =
             collection.fields.iter().enumerate().filter(|(_, field)| field.name != "_id").collect();
@@ -132,61 +132,27 @@ impl MongodbPublication {
                 .then(|| batch.column_by_name(FRESH)?.as_primitive_opt::<Int64Type>())
                 .flatten();
             let mut document = Vec::new();
-            let mut found: Vec<(usize, BsonHazard)> = Vec::new();
+            let mut faulty: Vec<(usize, BsonHazard)> = Vec::new();
             for row in 0..batch.num_rows() {
                 document.clear();
-                found.clear();
-                let mut fault = |index, hazard| found.push((index, hazard));
+                let mut fault = |index, hazard| faulty.push((index, hazard));
                 put_row(&mut document, batch, row, &collection.id, &others, &collection.fields, &mut fault);
                 if document.len() > DOCUMENT_BYTES_MAX {
                     // No column is at fault alone.
-                    found.push((0, BsonHazard::Size));
+                    faulty.push((0, BsonHazard::Size));
                 }
-                if let Some(fresh) = fresh.filter(|fresh| fresh.is_valid(row)) {
-                    staged.fresh.push(&id_alone(&document))?;
-                    staged.numbers.push(fresh.value(row));
+                let number = fresh.filter(|fresh| fresh.is_valid(row)).map(|fresh| fresh.value(row));
+                if !faulty.is_empty() {
+                    let encoded = || {
+                        let mut key = Vec::new();
+                        put_row(&mut key, batch, row, &collection.id, &[], &collection.fields, &mut |_, _| ());
+                        EncodedRow { bytes: with_number(number, &document), key }
+                    };
+                    if screen.judge(batch, row, seen, &mut faulty, encoded) != Fate::Published {
+                        continue;
+                    }
                 }
-                if found.is_empty() {
-                    staged.documents.push(&document)?;
-                    continue;
-                }
-                found.dedup();
-                let is_aside = is_aside(collection, &found);
-                for (index, hazard) in &found {
-                    let shown = || key_text(batch, row, collection.id.iter().copied(), seen);
-                    faults.add(*index, *hazard, is_aside, shown);
-                }
-                let policy = |index: usize| collection.table.columns[index].on_hazard;
-                let is_too_large = found.iter().any(|(_, hazard)| *hazard == BsonHazard::Size);
-                if !is_aside && !is_too_large {
-                    staged.documents.push(&document)?;
-                }
-                let is_kept = is_aside || found.iter().any(|(index, _)| policy(*index) == OnHazard::Replace);
-                if !is_kept || staged.quarantine.count >= QUARANTINE_MAX && !is_aside {
-                    continue;
-                }
-                // Its key, and why, and its values as texts.
-                let mut entry = Vec::new();
-                put_row(&mut entry, batch, row, &collection.id, &[], &collection.fields, &mut |_, _| {});
-                let is_of_key =
-                    |(index, hazard): &(usize, BsonHazard)| hazard.is_of_column() && collection.id.contains(index);
-                if is_aside && is_marked && !found.iter().any(is_of_key) {
-                    staged.gone.push(&entry)?;
-                }
-                if found.iter().any(is_of_key) {
-                    // Its key cannot be written: the entry gets an `_id` of its own.
-                    entry = bson::serialize_to_vec(&doc! { "_id": ObjectId::new() }).unwrap_or_default();
-                }
-                let (index, hazard) = found[0];
-                let more = doc! {
-                    "column": &collection.fields[index].name,
-                    "hazard": hazard.text(),
-                    "row": texts(batch, row),
-                    "published": !is_aside,
-                    "publication": &self.id,
-                    "quarantined_at": bson::DateTime::now(),
-                };
-                staged.quarantine.push(&joined(&entry, &more))?;
+                staged.push(number, &document)?;
             }
             seen += batch.num_rows() as u64;
             Ok(())
@@ -195,57 +161,82 @@ impl MongodbPublication {
             true => changes.marked_rows(&mut sink)?,
             false => changes.rows(&mut sink)?,
         }
-        if is_marked {
-            changes.deletes(&mut |batch: &RecordBatch| {
+        if screen.has_held() {
+            let mut counts = screen.held_keys();
+            changes.keys(&mut |batch| {
                 self.cancel.check()?;
-                // The key's columns alone, in the table's order.
-                let fields: Vec<DocumentField> =
-                    collection.id.iter().map(|index| collection.fields[*index].clone()).collect();
-                let id: Vec<usize> = (0..fields.len()).collect();
                 for row in 0..batch.num_rows() {
-                    let mut document = Vec::new();
-                    put_row(&mut document, batch, row, &id, &[], &fields, &mut |_, _| {});
-                    staged.gone.push(&document)?;
+                    if let Some(count) = counts.get_mut(&id_document(batch, row, &key)) {
+                        *count += 1;
+                    }
                 }
                 Ok(())
             })?;
+            let mut pushed = Ok(());
+            screen.settle_held(&counts, |bytes| {
+                let (number, document) = without_number(bytes);
+                if pushed.is_ok() {
+                    pushed = staged.push(number, document);
+                }
+            });
+            pushed?;
         }
-        staged.notes = judge(collection, &faults)?;
-        if staged.quarantine.count > QUARANTINE_MAX {
-            let max = QUARANTINE_MAX as usize;
-            return Err(messages::export_too_many_aside(&collection.name, staged.quarantine.count, max));
+        staged.notes = judge(collection, screen.faults())?;
+        let set_aside = screen.take_set_aside();
+        set_aside.check(&collection.name, &collection.beside, &mut staged.notes)?;
+        for batch in set_aside.batches() {
+            staged.quarantine.push(&entry(batch, &key, &self.id))?;
+        }
+        if is_marked {
+            for batch in set_aside.keys(&names(&key)) {
+                staged.gone.push(&id_document(&batch, 0, &key))?;
+            }
+            let columns = collection.id.iter().map(|index| columns(*index));
+            let mut screen: Screen<BsonHazard> = Screen::of_keys(columns.collect());
+            changes.deletes(&mut |batch: &RecordBatch| {
+                self.cancel.check()?;
+                let Some(batch) = in_order(batch, &key) else { return Ok(()) };
+                let id: Vec<usize> = (0..key.len()).collect();
+                for row in 0..batch.num_rows() {
+                    let (mut document, mut faulty) = (Vec::new(), Vec::new());
+                    put_row(&mut document, &batch, row, &id, &[], &key, &mut |index, hazard| {
+                        faulty.push((index, hazard))
+                    });
+                    let encoded = || EncodedRow { bytes: Vec::new(), key: Vec::new() };
+                    // A key that cannot be written is no document's.
+                    if faulty.is_empty() || screen.judge(&batch, row, 0, &mut faulty, encoded) == Fate::Published {
+                        staged.gone.push(&document)?;
+                    }
+                }
+                Ok(())
+            })?;
         }
         Ok(staged)
     }
 }
 
-/// Whether a row is quarantined: its columns' policy says so, or a replacement is not possible. Two keys that become one
-/// would be a row lost.
-fn is_aside(collection: &Collection, found: &[(usize, BsonHazard)]) -> bool {
-    found.iter().any(|(index, hazard)| {
-        let column = &collection.table.columns[*index];
-        match (column.on_hazard, hazard.replacement()) {
-            (OnHazard::Quarantine, _) | (OnHazard::Replace, Replacement::None) => true,
-            (OnHazard::Replace, _) if hazard.is_of_column() && collection.id.contains(index) => true,
-            (OnHazard::Replace, Replacement::Null) => column.not_null,
-            _ => false,
-        }
-    })
+/// A batch with the key's columns in the table's order; None: it has not all of them.
+fn in_order(batch: &RecordBatch, key: &[DocumentField]) -> Option<RecordBatch> {
+    let columns: Option<Vec<usize>> = key.iter().map(|field| batch.schema().index_of(&field.name).ok()).collect();
+    batch.project(&columns?).ok()
 }
 
-/// A row's values as texts, cut where they are very long.
-fn texts(batch: &RecordBatch, row: usize) -> Document {
-    let text = |array: &ArrayRef| -> Bson {
-        if array.is_null(row) {
-            return Bson::Null;
-        }
-        let mut text = value_text(array, row);
-        text.truncate(text.floor_char_boundary(TEXT_BYTES_MAX));
-        Bson::String(text)
-    };
-    let named = batch.schema();
-    let named = named.fields().iter().zip(batch.columns());
-    named.map(|(field, array)| (field.name().replace('\0', ""), text(array))).collect()
+fn names(key: &[DocumentField]) -> Vec<String> {
+    key.iter().map(|field| field.name.clone()).collect()
+}
+
+/// A document behind the number of a fresh row.
+fn with_number(number: Option<i64>, document: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![u8::from(number.is_some())];
+    bytes.extend_from_slice(&number.unwrap_or(0).to_le_bytes());
+    bytes.extend_from_slice(document);
+    bytes
+}
+
+fn without_number(bytes: &[u8]) -> (Option<i64>, &[u8]) {
+    let (head, document) = bytes.split_at(9);
+    let number = head[1..].try_into().map_or(0, i64::from_le_bytes);
+    ((head[0] == 1).then_some(number), document)
 }
 
 /// An error if there are faults that may not pass; else what became of the others, a line each.
