@@ -506,9 +506,9 @@ impl Changes for WarehouseChanges<'_> {
         self.delta.queries(self.staged)
     }
 
-    fn write_file(&mut self, path: &Path, format: &FileFormat) -> Result<u64> {
+    fn write_file(&mut self, path: &Path, format: &FileFormat, rows: Option<&str>) -> Result<u64> {
         let is_ordered = self.session.count(&self.delta.count())? <= ROWS_ORDERED_MAX;
-        let statement = self.delta.copy(path, format, is_ordered);
+        let statement = self.delta.copy(path, format, rows, is_ordered);
         self.session.change(&statement).map_err(|error| messages::export_copy(self.delta.label(), path, &error))
     }
 }

@@ -17,6 +17,8 @@ pub struct Capabilities {
     pub can_print_ddl: bool,
     /// Rows with values that it cannot store can be moved to a quarantine table.
     pub can_quarantine: bool,
+    /// Every value of every type can be stored, so `on_hazard` has nothing to decide.
+    pub holds_every_value: bool,
     /// A warehouse that has no surrogate keys can read them from the target.
     pub can_read_keys: bool,
     /// It detects changes that others make to its tables.
@@ -36,6 +38,7 @@ impl Capabilities {
             can_plan: false,
             can_print_ddl: false,
             can_quarantine: false,
+            holds_every_value: false,
             can_read_keys: false,
             can_notice_changes: false,
             can_compare: false,

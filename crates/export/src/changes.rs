@@ -48,8 +48,8 @@ pub trait Changes {
     fn keys(&mut self, sink: &mut Sink<'_>) -> Result<()>;
 
     /// Writes all rows of the relation (`Delta::file_query`) to a new file, or, for a table with `partition_by`, into a
-    /// new folder; returns how many.
-    fn write_file(&mut self, path: &Path, format: &FileFormat) -> Result<u64>;
+    /// new folder; returns how many. `rows`: a query of the rows that are written instead.
+    fn write_file(&mut self, path: &Path, format: &FileFormat, rows: Option<&str>) -> Result<u64>;
 
     /// The queries behind `rows` and `deletes`, with DuckDB's own types, for a target that DuckDB itself writes.
     fn queries(&self) -> Queries;
@@ -59,6 +59,8 @@ pub trait Changes {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Queries {
     pub rows: String,
+    /// All rows of the relation, whatever changed.
+    pub all: String,
     /// The key's columns of removed rows; None if the coverage is not marked.
     pub deletes: Option<String>,
     /// The key's columns of fresh rows, and `FRESH`; None if the coverage is not marked.

@@ -327,14 +327,17 @@ impl<'a> Delta<'a> {
         let (keys, pending) = (names(&self.table.key), self.pending());
         Queries {
             rows: format!("select {columns} from {}", self.from(staged)),
+            all: format!("select {columns} from {}", self.relation),
             deletes: is_marked.then(|| format!("select {keys} from {pending} where _elt_change = 'd'")),
             fresh: is_marked.then(|| format!("select {keys}, rowid as {FRESH} from {pending} where _elt_change = 'i'")),
         }
     }
 
-    /// The statement that writes all rows of the relation to a file or folder, by key if `is_ordered`.
-    pub fn copy(&self, path: &Path, format: &FileFormat, is_ordered: bool) -> String {
-        file_format::copy(self.table, &self.relation, path, format, is_ordered)
+    /// The statement that writes all rows of the relation, or those of a query, to a file or folder, by key if
+    /// `is_ordered`.
+    pub fn copy(&self, path: &Path, format: &FileFormat, rows: Option<&str>, is_ordered: bool) -> String {
+        let rows = rows.map(|rows| format!("({rows})"));
+        file_format::copy(self.table, rows.as_ref().unwrap_or(&self.relation), path, format, is_ordered)
     }
 
     /// How many rows the relation has.

@@ -10,9 +10,10 @@ use std::path::Path;
 use super::contract::{Column, Table};
 use super::duck_type::DuckType;
 use super::exact_json::{JsonValue, decimal_text, object};
+use super::sql_screen::SqlCast;
 use super::type_text::{has_word, list_suffix, quoted_parts, without_variant};
 use elt_base::schema::{literal, quote};
-use elt_project::{CsvFormat, FileFormat};
+use elt_project::{CsvFormat, FileFormat, OnHazard};
 
 /// What a folder is called whose rows have a null there, after Hive.
 const NULL_PARTITION: &str = "__HIVE_DEFAULT_PARTITION__";
@@ -25,15 +26,14 @@ pub fn copy(table: &Table, relation: &str, path: &Path, format: &FileFormat, is_
     let is_partition = |column: &&Column| table.partition_by.contains(&column.name);
     let selected: Vec<String> = if is_lines(table, format) {
         let fields = table.columns.iter().filter(|column| !is_partition(column));
-        let fields: Vec<_> = fields.map(|column| (column.name.as_str(), json_value(table, column))).collect();
+        let fields: Vec<_> = fields.map(|column| (column.name.as_str(), json_value(column))).collect();
         let partitions = table.columns.iter().filter(is_partition);
         std::iter::once(format!("{} as {LINE}", object(&fields)))
             .chain(partitions.map(|column| format!("{} as {}", partition(table, column), quote(&column.name))))
             .collect()
     } else {
         let columns = table.columns.iter().map(|column| {
-            let expression =
-                if is_partition(&column) { partition(table, column) } else { expression(table, column, format) };
+            let expression = if is_partition(&column) { partition(table, column) } else { expression(column, format) };
             match quote(&column.name) {
                 name if name == expression => name,
                 name => format!("{expression} as {name}"),
@@ -105,7 +105,7 @@ fn csv_options(csv: &CsvFormat) -> String {
 }
 
 /// A column as the format can hold it.
-fn expression(table: &Table, column: &Column, format: &FileFormat) -> String {
+fn expression(column: &Column, format: &FileFormat) -> String {
     let name = format!("_elt_row.{}", quote(&column.name));
     let text = column.duckdb_type.as_str();
     let duck = DuckType::parse(text);
@@ -120,16 +120,39 @@ fn expression(table: &Table, column: &Column, format: &FileFormat) -> String {
             parquet_type(&without_variant(text)).map_or(rebuilt.clone(), |cast| format!("({rebuilt})::{cast}"))
         }
         (FileFormat::Parquet, _) => match parquet_type(text) {
+            Some(cast) if column.on_hazard != OnHazard::Fail && may_fail(text) => format!("try_cast({name} as {cast})"),
             Some(cast) => format!("{name}::{cast}"),
             None => quote(&column.name),
         },
-        (FileFormat::Csv(_), _) if duck.is_nested() => json_text(table, column, &duck, &name),
+        (FileFormat::Csv(_), _) if duck.is_nested() => json_text(column, &duck, &name),
         (FileFormat::Csv(_), _) if duck.is_plain("VARIANT") => duck.json_text(&name),
         // DuckDB writes `.5`, which few readers take for a number.
         (FileFormat::Csv(_), DuckType::Decimal { precision, scale }) if precision == scale => decimal_text(&name),
         (FileFormat::Json { .. }, _) if is_float(&duck) => float(&name),
         _ => quote(&column.name),
     }
+}
+
+/// The columns with values that the format cannot store.
+pub fn casts(table: &Table, format: &FileFormat) -> Vec<SqlCast> {
+    let cast = |(index, column): (usize, &Column)| {
+        let from = column.duckdb_type.clone();
+        let is_held = has_word(&from, "UNION") || has_word(&from, "VARIANT") || !may_fail(&from);
+        let to = parquet_type(&from).filter(|_| *format == FileFormat::Parquet && !is_held)?;
+        Some(SqlCast { column: index, value: format!("r.{}", quote(&column.name)), from, to })
+    };
+    table.columns.iter().enumerate().filter_map(cast).collect()
+}
+
+/// The type of a column in the file.
+pub fn held_type(column: &Column, format: &FileFormat) -> String {
+    let to = parquet_type(&column.duckdb_type).filter(|_| *format == FileFormat::Parquet);
+    to.unwrap_or_else(|| column.duckdb_type.clone())
+}
+
+/// Whether the cast to Parquet's type may fail: for more than 38 digits, and for times far away.
+fn may_fail(text: &str) -> bool {
+    ["HUGEINT", "UHUGEINT", "TIMESTAMP_S", "TIMESTAMP_MS"].iter().any(|word| has_word(text, word))
 }
 
 fn is_float(duck: &DuckType) -> bool {
@@ -142,14 +165,14 @@ fn float(name: &str) -> String {
 }
 
 /// A column as a field of a JSON line.
-fn json_value(table: &Table, column: &Column) -> JsonValue {
+fn json_value(column: &Column) -> JsonValue {
     let duck = DuckType::parse(&column.duckdb_type);
     let name = format!("_elt_row.{}", quote(&column.name));
     if is_float(&duck) {
         return JsonValue::Exact(float(&name));
     }
     let value = match has_float(&column.duckdb_type) {
-        true => JsonValue::Text(json_text(table, column, &duck, &name)),
+        true => JsonValue::Text(json_text(column, &duck, &name)),
         false => JsonValue::of(&duck, name),
     };
     match value {
@@ -161,21 +184,19 @@ fn json_value(table: &Table, column: &Column) -> JsonValue {
     }
 }
 
-/// A nested value as JSON text. DuckDB writes NaN and Infinity bare, which no reader of JSON takes: that is refused.
-fn json_text(table: &Table, column: &Column, duck: &DuckType, name: &str) -> String {
+/// A nested value as JSON text. DuckDB writes NaN and Infinity bare, which no reader of JSON takes: they become the texts
+/// that numbers of their own are written as.
+fn json_text(column: &Column, duck: &DuckType, name: &str) -> String {
     let json = duck.json_text(name);
     if !has_float(&column.duckdb_type) {
         return json;
     }
-    let complaint = format!(
-        "column `{}` of `{}` contains NaN or Infinity in nested values, which JSON cannot represent",
-        column.name, table.label
-    );
-    // Without the texts in it.
-    let bare = format!(r#"regexp_replace({json}, '"(\\.|[^"\\])*"', '', 'g')"#);
+    // Outside of texts.
+    let parts = format!(r#"regexp_extract_all({json}, '"(?:\\.|[^"\\])*"|[^"]+')"#);
+    let quoted = r#"regexp_replace(regexp_replace(_elt_part, '(?i)-?nan', '"nan"', 'g'), '(?i)(-?)inf(?:inity)?', '"\1inf"', 'g')"#;
     format!(
-        "case when regexp_matches({json}, '(?i)nan|inf') and regexp_matches({bare}, '(?i)nan|inf') then error({}) else {json} end",
-        literal(&complaint)
+        "case when regexp_matches({json}, '(?i)nan|inf') then array_to_string(list_transform({parts}, \
+         lambda _elt_part: if(_elt_part[1] = '\"', _elt_part, {quoted})), '') else {json} end"
     )
 }
 

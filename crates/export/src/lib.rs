@@ -38,6 +38,7 @@ mod postgres;
 mod postgres_type;
 mod publication;
 mod registry;
+mod sql_screen;
 mod target;
 mod type_text;
 

@@ -262,11 +262,7 @@ pub(super) fn read(table: &ExportTable<'_>, written: &Written) -> Result<ExportP
             "on_divergence",
             &[("heal", OnDivergence::Heal), ("fail", OnDivergence::Fail)],
         ),
-        on_hazard: match find(entries, "on_hazard") {
-            // DuckDB would lose the value in silence.
-            None if kind == "duckdb" => OnHazard::Fail,
-            _ => choice(&mut keep, entries, "on_hazard", OnHazard::CHOICES),
-        },
+        on_hazard: choice(&mut keep, entries, "on_hazard", OnHazard::CHOICES),
         rows: optional(&mut keep, entries, "rows", RowsOf::CHOICES),
         on_conflict: choice(&mut keep, entries, "on_conflict", OnConflict::CHOICES),
         is_unwatched: find(entries, "watch").and_then(|written| keep.keep(written.flag("watch"))) == Some(false),

@@ -227,14 +227,9 @@ impl Target for Files {
     }
 
     fn hazard(&self) -> Option<Hazard> {
-        let odd = match self.format {
-            // More than 38 digits.
-            "parquet" => "(-170141183460469231731687303715884105727)::hugeint",
-            "json" => "{'a': 'nan'::double}",
-            _ => return None,
-        };
-        let fits = if self.format == "json" { "{'a': 1.5::double}" } else { "1::hugeint" };
-        Some(Hazard { odd, fits, column_type: None })
+        // More than 38 digits.
+        let odd = "(-170141183460469231731687303715884105727)::hugeint";
+        (self.format == "parquet").then_some(Hazard { odd, fits: "1::hugeint", column_type: None })
     }
 
     fn relay(&self) -> Option<Relayed> {

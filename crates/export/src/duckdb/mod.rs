@@ -6,6 +6,7 @@
 
 mod attach;
 mod capabilities;
+mod quarantine;
 mod statements;
 mod table;
 mod writing;

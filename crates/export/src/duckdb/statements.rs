@@ -40,7 +40,7 @@ fn named(constraint: Option<&String>) -> String {
 }
 
 /// A value with JSON in the place of each VARIANT; None if it has none.
-fn as_json(duckdb_type: &str, value: &str) -> Option<String> {
+pub fn as_json(duckdb_type: &str, value: &str) -> Option<String> {
     has_word(duckdb_type, "VARIANT").then(|| {
         let json = |part: &DuckType, value: &str| {
             part.is_plain("VARIANT").then(|| format!("({})::JSON", part.json_text(value)))
@@ -50,7 +50,7 @@ fn as_json(duckdb_type: &str, value: &str) -> Option<String> {
 }
 
 /// Keys are compared as DuckDB's other columns are.
-struct DuckdbDialect;
+pub struct DuckdbDialect;
 
 impl Dialect for DuckdbDialect {
     fn same_key(&self, there: &str, here: &str) -> String {
@@ -144,13 +144,13 @@ impl DuckdbTable {
     }
 
     /// The rows of a query over the warehouse under the target's names and types.
-    fn rows(&self, query: &str) -> String {
+    pub fn rows(&self, query: &str) -> String {
         let columns = self.table.columns.iter().zip(&self.columns).map(|(column, (name, sql_type))| {
             let value = format!("_elt_row.{}", quote(&column.name));
             let value = as_json(&column.duckdb_type, &value).unwrap_or(value);
             let value = match (column.duckdb_type == *sql_type, column.on_hazard) {
                 (true, _) => value,
-                (false, OnHazard::Replace) => format!("try_cast({value} as {sql_type})"),
+                (false, OnHazard::Replace | OnHazard::Quarantine) => format!("try_cast({value} as {sql_type})"),
                 (false, _) => format!("{value}::{sql_type}"),
             };
             format!("{value} as {}", quote(name))
@@ -166,6 +166,13 @@ impl DuckdbTable {
     fn key(&self) -> Vec<String> {
         let is_key = |name: &&String| self.table.key.iter().any(|key| key.eq_ignore_ascii_case(name));
         self.columns.iter().map(|(name, _)| name).filter(is_key).cloned().collect()
+    }
+
+    /// A query of keys under the target's names and types. It has the relation's names, which differ at most in case.
+    pub fn keys_of(&self, query: &str, more: &str) -> String {
+        let typed = self.columns.iter().filter(|(name, _)| self.key().contains(name));
+        let typed = typed.map(|(name, sql_type)| format!("try_cast({0} as {sql_type}) as {0}", quote(name)));
+        format!("select {}{more} from ({query})", typed.collect::<Vec<_>>().join(", "))
     }
 
     fn on_key(&self, left: &str, right: &str) -> String {
@@ -207,10 +214,10 @@ impl DuckdbTable {
 
     /// Deletes the rows whose keys a query returns.
     pub fn delete_keys(&self, keys: &str) -> String {
-        // The query has the relation's names, which differ at most in case.
         format!(
-            "delete from {} as _elt_old using ({keys}) as _elt_gone where {}",
+            "delete from {} as _elt_old using ({}) as _elt_gone where {}",
             self.sql(),
+            self.keys_of(keys, ""),
             self.on_key("_elt_old", "_elt_gone")
         )
     }
@@ -218,8 +225,9 @@ impl DuckdbTable {
     /// Deletes the rows whose keys a query of all rows does not return.
     pub fn delete_others(&self, rows: &str) -> String {
         format!(
-            "delete from {} as _elt_old where not exists (select 1 from ({rows}) as _elt_new where {})",
+            "delete from {} as _elt_old where not exists (select 1 from ({}) as _elt_new where {})",
             self.sql(),
+            self.rows(rows),
             self.on_key("_elt_old", "_elt_new")
         )
     }
@@ -227,8 +235,9 @@ impl DuckdbTable {
     /// The rows of a query with the mark of those that are fresh.
     fn marked(&self, rows: &str, fresh: &str) -> String {
         format!(
-            "(select _elt_all.*, _elt_new.{FRESH} from ({}) as _elt_all left join ({fresh}) as _elt_new on {})",
+            "(select _elt_all.*, _elt_new.{FRESH} from ({}) as _elt_all left join ({}) as _elt_new on {})",
             self.rows(rows),
+            self.keys_of(fresh, &format!(", {FRESH}")),
             self.on_key("_elt_all", "_elt_new")
         )
     }
@@ -236,7 +245,8 @@ impl DuckdbTable {
     /// Takes out of the collected rows those that are fresh, and whose keys others have.
     pub fn drop_conflicts(&self, fresh: &str) -> String {
         format!(
-            "delete from {CHANGES} as _elt_old using ({fresh}) as _elt_new where not _elt_old._elt_is_new and {}",
+            "delete from {CHANGES} as _elt_old using ({}) as _elt_new where not _elt_old._elt_is_new and {}",
+            self.keys_of(fresh, ""),
             self.on_key("_elt_old", "_elt_new")
         )
     }
@@ -265,7 +275,7 @@ impl DuckdbTable {
             dialect: &DuckdbDialect,
             target: self.sql(),
             rows,
-            gone: queries.deletes.as_ref().map(|keys| format!("({keys})")).unwrap_or_default(),
+            gone: queries.deletes.as_ref().map(|keys| format!("({})", self.keys_of(keys, ""))).unwrap_or_default(),
             columns: columns.collect(),
             is_replaced: false,
             coverage,

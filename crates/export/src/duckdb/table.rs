@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::quarantine::DuckdbQuarantine;
 use crate::changes::Engine;
 use crate::contract::Table;
 use crate::messages;
@@ -42,6 +43,7 @@ pub struct DuckdbTable {
     pub their_indexes: Vec<String>,
     /// Rows of others stay.
     pub keeps_others: bool,
+    pub quarantine: DuckdbQuarantine,
     /// The collations of existing columns, by the file's names: they may hold different texts equal.
     pub collations: BTreeMap<String, String>,
 }
@@ -104,6 +106,7 @@ pub fn resolve(
         comments_text: String::new(),
         their_indexes: Vec::new(),
         keeps_others: false,
+        quarantine: DuckdbQuarantine::default(),
         collations: BTreeMap::new(),
     };
     let recorded = if has_record { recorded(&target, engine)? } else { None };

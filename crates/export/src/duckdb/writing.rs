@@ -17,9 +17,10 @@ use crate::exporter::Opening;
 use crate::messages;
 use crate::others::Others;
 use crate::publication::{Counts, Coverage};
+use crate::sql_screen::Screened;
 use crate::target::{
-    Answer, Applying, OpenPublication, Opened, PublicationRecord, Staged, Staging, TOOL, UniqueSet, Work,
-    refuse_equal_keys, refuse_twins,
+    Answer, Applying, OpenPublication, Opened, PublicationRecord, Staged, Staging, TOOL, UniqueSet, Unsettled, Work,
+    refuse_equal_keys, refuse_twins, settle,
 };
 use elt_base::cancel::Cancel;
 use elt_base::error::{Error, Result};
@@ -30,11 +31,13 @@ use elt_project::OnConflict;
 pub struct DuckdbPublication<'a> {
     path: String,
     schema: String,
-    id: String,
+    pub(super) id: String,
     engine: &'a Engine<'a>,
     cancel: &'a Cancel,
     /// In the publication's order.
-    tables: Vec<DuckdbTable>,
+    pub(super) tables: Vec<DuckdbTable>,
+    /// For each table, the queries of its staged and of its removed keys.
+    pub(super) staged_keys: Vec<Vec<String>>,
 }
 
 /// The queries of one table's changes: the rows go from database to database in the transaction.
@@ -42,11 +45,16 @@ pub struct StagedQueries {
     queries: Queries,
     coverage: Coverage,
     counts: Counts,
+    screened: Screened,
 }
 
 impl Staged for StagedQueries {
     fn coverage(&self) -> Coverage {
         self.coverage
+    }
+
+    fn notes(&self) -> &[String] {
+        &self.screened.notes
     }
 }
 
@@ -67,6 +75,7 @@ impl<'a> DuckdbPublication<'a> {
             engine,
             cancel,
             tables: Vec::new(),
+            staged_keys: Vec::new(),
         };
         let mut opened = Opened::default();
         let own = target.run(
@@ -107,7 +116,16 @@ impl<'a> DuckdbPublication<'a> {
         if let Some(error) = Error::many(errors) {
             return Err(error);
         }
-        let in_full = target.tables.iter().filter(|table| !table.is_known);
+        let planned: Vec<(String, String)> =
+            target.tables.iter().map(|table| (table.schema.clone(), table.name.clone())).collect();
+        for table in &mut target.tables {
+            table.find_quarantine(&planned, engine)?;
+        }
+        target.staged_keys = vec![Vec::new(); target.tables.len()];
+        let in_full = target
+            .tables
+            .iter()
+            .filter(|table| !table.is_known || table.quarantine.is_old || table.quarantine.depends_on_others);
         let keeping = target.tables.iter().filter(|table| table.keeps_others);
         opened.keeping = keeping.map(|table| table.table.label.clone()).collect();
         opened.in_full = in_full.map(|table| table.table.label.clone()).collect();
@@ -115,7 +133,7 @@ impl<'a> DuckdbPublication<'a> {
         Ok(OpenPublication::new(publication, cancel.clone(), opened, target))
     }
 
-    fn run(&self, during: &str, table: Option<&str>, sql: &str) -> Result<TextRows> {
+    pub(super) fn run(&self, during: &str, table: Option<&str>, sql: &str) -> Result<TextRows> {
         (self.engine)(sql).map_err(|error| {
             if self.cancel.is_requested() {
                 return elt_base::messages::interrupted();
@@ -125,7 +143,7 @@ impl<'a> DuckdbPublication<'a> {
     }
 
     /// The number that a statement returns: the rows that it changed.
-    fn count(&self, during: &str, table: &str, sql: &str) -> Result<u64> {
+    pub(super) fn count(&self, during: &str, table: &str, sql: &str) -> Result<u64> {
         let rows = self.run(during, Some(table), sql)?;
         Ok(rows.into_iter().flatten().flatten().next().and_then(|text| text.parse().ok()).unwrap_or(0))
     }
@@ -178,7 +196,11 @@ impl<'a> DuckdbPublication<'a> {
             self.run("changing", label, &statement)?;
         }
         // If the file is unchanged since our last publication, the warehouse's count is exact.
-        Ok(if is_delta && !table.keeps_others { (staged.counts.inserted, staged.counts.updated) } else { counts })
+        Ok(if is_delta && !table.keeps_others && staged.screened.aside == 0 {
+            (staged.counts.inserted, staged.counts.updated)
+        } else {
+            counts
+        })
     }
 
     /// If rows have the same value in a unique column: an error that names them. Else the unchanged error.
@@ -271,8 +293,10 @@ impl Staging for DuckdbPublication<'_> {
         self.path.clone()
     }
 
-    fn stage(&self, _: usize, coverage: Coverage, changes: &mut dyn Changes) -> Result<StagedQueries> {
-        Ok(StagedQueries { queries: changes.queries(), coverage, counts: changes.counts() })
+    fn stage(&self, index: usize, coverage: Coverage, changes: &mut dyn Changes) -> Result<StagedQueries> {
+        let mut queries = changes.queries();
+        let screened = self.screen(index, &mut queries)?;
+        Ok(StagedQueries { queries, coverage, counts: changes.counts(), screened })
     }
 
     fn difference(&self, index: usize, staged: &mut StagedQueries) -> Result<Difference> {
@@ -300,7 +324,13 @@ impl Staging for DuckdbPublication<'_> {
 impl Applying for DuckdbPublication<'_> {
     fn begin(&mut self, _: &mut [Work<StagedQueries>]) -> Result<()> {
         self.run("beginning", None, "begin transaction")?;
-        OWN.iter().try_for_each(|statement| self.run("making its own tables", None, statement).map(drop))
+        OWN.iter().try_for_each(|statement| self.run("making its own tables", None, statement).map(drop))?;
+        for index in (0..self.tables.len()).filter(|index| self.tables[*index].quarantine.is_old) {
+            for statement in self.tables[index].quarantine_table(index).renew() {
+                self.run("quarantining rows of", Some(&self.tables[index].table.label), &statement)?;
+            }
+        }
+        Ok(())
     }
 
     fn delete(&mut self, work: &mut Work<StagedQueries>) -> Result<u64> {
@@ -313,7 +343,7 @@ impl Applying for DuckdbPublication<'_> {
             return self.count("replacing", label, &table.empty());
         }
         match &staged.queries.deletes {
-            Some(keys) if staged.coverage == Coverage::Delta => {
+            Some(keys) if staged.coverage == Coverage::Delta && staged.screened.aside == 0 => {
                 self.count("deleting from", label, &table.delete_keys(keys))?;
                 Ok(staged.counts.deleted)
             }
@@ -325,14 +355,18 @@ impl Applying for DuckdbPublication<'_> {
     fn write(&mut self, work: &mut Work<StagedQueries>) -> Result<(u64, u64)> {
         let (table, Some(staged)) = (&self.tables[work.index], &work.staged) else { return Ok((0, 0)) };
         let label = table.table.label.as_str();
-        if table.step != TableStep::Nothing {
-            let made = self.make(table, &staged.queries.rows);
-            return made.map(|inserted| (inserted, 0)).map_err(|error| self.explained(table, staged, error));
-        }
-        match table.table.key.is_empty() {
-            true => Ok((self.count("replacing", label, &table.fill(&staged.queries.rows))?, 0)),
-            false => self.put(table, staged).map_err(|error| self.explained(table, staged, error)),
-        }
+        let written = match (table.step, table.table.key.is_empty()) {
+            (TableStep::Nothing, true) => Ok((self.count("replacing", label, &table.fill(&staged.queries.rows))?, 0)),
+            (TableStep::Nothing, false) => self.put(table, staged),
+            _ => self.make(table, &staged.queries.rows).map(|inserted| (inserted, 0)),
+        };
+        let written = written.map_err(|error| self.explained(table, staged, error))?;
+        let gone = staged.queries.deletes.as_ref().map(|keys| format!("({})", table.keys_of(keys, "")));
+        let keys = vec![format!("({})", table.rows(&staged.queries.rows)), gone.unwrap_or_default()];
+        let unsettled = Unsettled { coverage: Some(staged.coverage), entries: staged.screened.entries };
+        self.staged_keys[work.index] = keys;
+        settle(self, work.index, unsettled, 0..0)?;
+        Ok(written)
     }
 
     fn finish(&mut self, work: &mut [Work<StagedQueries>]) -> Result<()> {

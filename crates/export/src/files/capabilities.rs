@@ -7,8 +7,15 @@ use elt_project::FileFormat;
 
 pub const fn capabilities_of(format: &FileFormat) -> &'static Capabilities {
     match format {
-        FileFormat::Parquet => const { &Capabilities::only_publishes("Parquet") },
-        FileFormat::Csv(_) => const { &Capabilities::only_publishes("CSV") },
-        FileFormat::Json { .. } => const { &Capabilities::only_publishes("JSON") },
+        FileFormat::Parquet => {
+            const { &Capabilities { can_quarantine: true, ..Capabilities::only_publishes("Parquet") } }
+        }
+        // Numbers that the format does not know are texts.
+        FileFormat::Csv(_) => {
+            const { &Capabilities { holds_every_value: true, ..Capabilities::only_publishes("CSV") } }
+        }
+        FileFormat::Json { .. } => {
+            const { &Capabilities { holds_every_value: true, ..Capabilities::only_publishes("JSON") } }
+        }
     }
 }

@@ -8,6 +8,7 @@
 mod capabilities;
 mod exchange;
 mod places;
+mod quarantine;
 mod record;
 mod temporary;
 mod writing;

@@ -48,6 +48,9 @@ pub struct RecordedFile {
     /// The file or folder, from this folder.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// The file with the rows that it cannot hold, from this folder.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<String>,
     /// The options of the COPY that wrote it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<String>,

@@ -5,7 +5,6 @@ use crate::changes::{Queries, Sink};
 use crate::exporter::Exporter;
 use crate::messages;
 use crate::publication::Publication;
-use elt_base::cancel::Cancel;
 use elt_project::ExportPolicy;
 
 struct Rows(&'static str);
@@ -28,9 +27,9 @@ impl Changes for Rows {
         Err(elt_base::messages::interrupted())
     }
     fn queries(&self) -> Queries {
-        Queries { rows: String::new(), deletes: None, fresh: None }
+        Queries { rows: String::new(), all: String::new(), deletes: None, fresh: None }
     }
-    fn write_file(&mut self, path: &Path, _: &FileFormat) -> Result<u64> {
+    fn write_file(&mut self, path: &Path, _: &FileFormat, _: Option<&str>) -> Result<u64> {
         let written = match path.to_string_lossy().ends_with(".parquet.tmp") {
             true => fs::write(path, self.0),
             false => fs::create_dir_all(path.join("k=1")).and_then(|()| fs::write(path.join("k=1/data_0"), self.0)),
@@ -49,18 +48,18 @@ fn try_open(
     folder: &Path,
     tables: Vec<Table>,
     on_divergence: OnDivergence,
-) -> Result<Box<OpenPublication<FilePublication>>> {
+) -> Result<Box<OpenPublication<FilePublication<'static>>>> {
     let opening = Opening {
         publication: Publication::new("p", "dev", tables),
         policy: ExportPolicy { on_divergence, ..ExportPolicy::default() },
-        cancel: &Cancel::default(),
+        cancel: Box::leak(Box::default()),
         say: &|_| (),
         engine: &|_| Ok(Vec::new()),
     };
     FilePublication::open(folder, &FileFormat::Parquet, opening).map(Box::new)
 }
 
-fn open(folder: &Path) -> Box<OpenPublication<FilePublication>> {
+fn open(folder: &Path) -> Box<OpenPublication<FilePublication<'static>>> {
     try_open(folder, vec![table("a", &[]), table("b", &[])], OnDivergence::Heal).expect("a folder")
 }
 

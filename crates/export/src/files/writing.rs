@@ -8,6 +8,7 @@ mod tests;
 
 use std::collections::BTreeSet;
 use std::fs::{self, File, TryLockError};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use super::places::{check_partitions, check_places, folders, place};
 use super::record::{self, INTENT, Intent, Record, RecordedFile, Stamp};
 use super::temporary::{TEMPORARY_END, TEMPORARY_START};
 use crate::capabilities::Capabilities;
-use crate::changes::Changes;
+use crate::changes::{Changes, Engine};
 use crate::contract::Table;
 use crate::difference::Difference;
 use crate::exporter::Opening;
@@ -30,11 +31,13 @@ use elt_base::error::{Error, Result};
 use elt_project::{FileFormat, OnDivergence};
 
 /// A folder that is published to, locked until the publication ends.
-pub struct FilePublication {
-    folder: PathBuf,
-    format: FileFormat,
-    tables: Vec<Table>,
-    record: Record,
+pub struct FilePublication<'a> {
+    pub(super) folder: PathBuf,
+    pub(super) format: FileFormat,
+    pub(super) id: String,
+    pub(super) tables: Vec<Table>,
+    pub(super) record: Record,
+    pub(super) engine: &'a Engine<'a>,
     /// The staged files that are not removed yet.
     temporary: parking_lot::Mutex<Vec<PathBuf>>,
     _lock: File,
@@ -46,12 +49,19 @@ pub struct StagedFile {
     rows: u64,
     counts: Counts,
     stamp: Stamp,
+    /// The file with the rows that it cannot hold, under its temporary name, and its place from the folder.
+    beside: Option<(PathBuf, PathBuf)>,
+    notes: Vec<String>,
 }
 
 impl Staged for StagedFile {
     /// A file is always written whole.
     fn coverage(&self) -> Coverage {
         Coverage::Everything
+    }
+
+    fn notes(&self) -> &[String] {
+        &self.notes
     }
 }
 
@@ -81,11 +91,11 @@ impl PublicationLock for FolderLock<'_> {
     }
 }
 
-impl FilePublication {
+impl<'a> FilePublication<'a> {
     /// Makes the folder, waits for its lock and removes what runs that died left in it. Looks which of the published
     /// files somebody touched.
-    pub fn open(folder: &Path, format: &FileFormat, opening: Opening<'_>) -> Result<OpenPublication<Self>> {
-        let Opening { publication, policy, cancel, say, .. } = opening;
+    pub fn open(folder: &Path, format: &FileFormat, opening: Opening<'a>) -> Result<OpenPublication<Self>> {
+        let Opening { publication, policy, cancel, say, engine } = opening;
         check_places(&publication.tables, format)?;
         fs::create_dir_all(folder).map_err(|error| messages::export_file("create folder", folder, &error))?;
         let file = File::open(folder).map_err(|error| messages::export_file("read folder", folder, &error))?;
@@ -98,6 +108,8 @@ impl FilePublication {
         let target = Self {
             folder: folder.to_owned(),
             format: format.clone(),
+            id: publication.id.clone(),
+            engine,
             tables: publication.tables.clone(),
             record: record.unwrap_or_default(),
             temporary: parking_lot::Mutex::default(),
@@ -161,15 +173,31 @@ impl FilePublication {
         self.folder.join(place(table, &self.format))
     }
 
-    fn fill(&self, table: &Table, temporary: &Path, changes: &mut dyn Changes) -> Result<StagedFile> {
-        let rows = changes.write_file(temporary, &self.format)?;
+    fn fill(&self, table: &Table, temporary: &Path, beside: &Path, changes: &mut dyn Changes) -> Result<StagedFile> {
+        let (name, place) = self.beside(table);
+        let queries = changes.queries();
+        let (screened, published) = self.screen(table, &name, &queries)?;
+        if screened.entries > 0 {
+            self.write_entries(table, &name, &queries, beside)?;
+            sync(beside)?;
+        }
+        let rows = changes.write_file(temporary, &self.format, published.as_deref())?;
         if !table.partition_by.is_empty() {
             // Without rows no partition exists, and no folder.
             fs::create_dir_all(temporary).map_err(|error| messages::export_file("create folder", temporary, &error))?;
         }
         sync(temporary)?;
         let stamp = record::stamp(temporary)?.ok_or_else(messages::export_incomplete)?;
-        Ok(StagedFile { temporary: temporary.to_owned(), rows, counts: changes.counts(), stamp })
+        let counts = changes.counts();
+        Ok(StagedFile {
+            temporary: temporary.to_owned(),
+            rows,
+            // Rows that are set aside are not inserted.
+            counts: Counts { inserted: counts.inserted.min(rows), ..counts },
+            stamp,
+            beside: (screened.entries > 0).then(|| (beside.to_owned(), place)),
+            notes: screened.notes,
+        })
     }
 }
 
@@ -197,11 +225,16 @@ fn sync(path: &Path) -> Result<()> {
     Ok(())
 }
 
+/// A file that does not exist needs no removal.
+fn absent(error: io::Error) -> io::Result<()> {
+    if error.kind() == io::ErrorKind::NotFound { Ok(()) } else { Err(error) }
+}
+
 fn sync_folder(folder: &Path) -> Result<()> {
     File::open(folder).and_then(|file| file.sync_all()).map_err(|error| messages::export_file("write", folder, &error))
 }
 
-impl Staging for FilePublication {
+impl Staging for FilePublication<'_> {
     type Staged = StagedFile;
 
     fn capabilities(&self) -> &'static Capabilities {
@@ -219,8 +252,9 @@ impl Staging for FilePublication {
         let name = place.file_name().unwrap_or_default().to_string_lossy();
         let temporary = parent.join(format!("{TEMPORARY_START}{name}{TEMPORARY_END}"));
         fs::create_dir_all(parent).map_err(|error| messages::export_file("create folder", parent, &error))?;
-        self.temporary.lock().push(temporary.clone());
-        self.fill(table, &temporary, changes)
+        let beside = parent.join(format!("{TEMPORARY_START}{name}_quarantine{TEMPORARY_END}"));
+        self.temporary.lock().extend([temporary.clone(), beside.clone()]);
+        self.fill(table, &temporary, &beside, changes)
     }
 
     /// A file is replaced, and never compared with.
@@ -229,7 +263,7 @@ impl Staging for FilePublication {
     }
 }
 
-impl Applying for FilePublication {
+impl Applying for FilePublication<'_> {
     /// Records which files are about to be put in place.
     fn begin(&mut self, work: &mut [Work<StagedFile>]) -> Result<()> {
         let staged = work.iter().filter_map(|work| Some((work.index, work.staged.as_ref()?)));
@@ -252,6 +286,14 @@ impl Applying for FilePublication {
             exchange::exchange(&staged.temporary, &place)
         };
         put.map_err(|error| messages::export_file("write", &place, &error))?;
+        let recorded = self.record.tables.get(&table.label).and_then(|recorded| recorded.quarantine.as_ref());
+        if let Some((temporary, own)) = &staged.beside {
+            let own = self.folder.join(own);
+            fs::rename(temporary, &own).map_err(|error| messages::export_file("write", &own, &error))?;
+        } else if let Some(former) = recorded.map(|recorded| self.folder.join(recorded)) {
+            let removed = fs::remove_file(&former).or_else(absent);
+            removed.map_err(|error| messages::export_file("remove", &former, &error))?;
+        }
         Ok((staged.counts.inserted, staged.counts.updated))
     }
 
@@ -269,6 +311,7 @@ impl Applying for FilePublication {
                 counts: staged.counts,
                 definition: None,
                 path: Some(place(table, &self.format).to_string_lossy().into_owned()),
+                quarantine: staged.beside.as_ref().map(|(_, own)| own.to_string_lossy().into_owned()),
                 format: Some(file_format::options(table, &self.format)),
                 stamp: Some(staged.stamp.clone()),
             };
@@ -313,7 +356,7 @@ impl Applying for FilePublication {
     }
 }
 
-impl Drop for FilePublication {
+impl Drop for FilePublication<'_> {
     fn drop(&mut self) {
         for temporary in self.temporary.get_mut().iter() {
             // The next publication removes files that cannot be removed now.

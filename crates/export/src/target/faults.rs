@@ -94,6 +94,11 @@ impl<H: Hazard> Faults<H> {
         }
     }
 
+    /// Adds values that were counted elsewhere, and the keys of some of their rows.
+    pub fn add_counted(&mut self, column: usize, hazard: H, is_aside: bool, values: u64, keys: Vec<String>) {
+        self.0.push(Fault { column, hazard, is_aside, values, keys });
+    }
+
     #[cfg(test)]
     pub fn all(&self) -> &[Fault<H>] {
         &self.0

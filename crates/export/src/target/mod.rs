@@ -38,6 +38,6 @@ pub use owned::keeps_others;
 pub use quarantine::{QuarantineDialect, QuarantineTable, Reference, is_quarantine, quarantine_name};
 pub use record::{PublicationRecord, TOOL};
 pub use screen::{EncodedRow, Fate, KeyCounts, RowsOf, Screen, ScreenedColumn};
-pub use set_aside::{STAGED_ENTRY, SetAside};
+pub use set_aside::{Cause, SET_ASIDE_MAX, STAGED_ENTRY, SetAside, check_set_aside};
 pub use steps::{Answer, Applying, Opened, Staged, Staging, Work};
 pub use writing::refuse_equal_keys;

@@ -111,11 +111,11 @@ impl Changes for NoRows {
     fn deletes(&mut self, _: &mut Sink<'_>) -> Result<()> {
         Ok(())
     }
-    fn write_file(&mut self, _: &std::path::Path, _: &FileFormat) -> Result<u64> {
+    fn write_file(&mut self, _: &std::path::Path, _: &FileFormat, _: Option<&str>) -> Result<u64> {
         Ok(0)
     }
     fn queries(&self) -> Queries {
-        Queries { rows: String::new(), deletes: None, fresh: None }
+        Queries { rows: String::new(), all: String::new(), deletes: None, fresh: None }
     }
 }
 

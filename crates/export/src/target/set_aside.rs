@@ -128,14 +128,19 @@ impl SetAside {
     /// # Errors
     /// Too many rows are not published.
     pub fn check(&self, table: &str, beside: &str, notes: &mut Vec<String>) -> Result<()> {
-        if self.rows > SET_ASIDE_MAX as u64 {
-            return Err(messages::export_too_many_aside(table, self.rows, SET_ASIDE_MAX));
-        }
-        if self.rows + self.replaced > SET_ASIDE_MAX as u64 {
-            notes.push(format!("`{table}`: the first {SET_ASIDE_MAX} original rows are in `{beside}`"));
-        }
-        Ok(())
+        check_set_aside(self.rows, self.replaced, table, beside, notes)
     }
+}
+
+/// The same, of so many rows that are not published, and so many that are, with other values.
+pub fn check_set_aside(rows: u64, replaced: u64, table: &str, beside: &str, notes: &mut Vec<String>) -> Result<()> {
+    if rows > SET_ASIDE_MAX as u64 {
+        return Err(messages::export_too_many_aside(table, rows, SET_ASIDE_MAX));
+    }
+    if rows + replaced > SET_ASIDE_MAX as u64 {
+        notes.push(format!("`{table}`: the first {SET_ASIDE_MAX} original rows are in `{beside}`"));
+    }
+    Ok(())
 }
 
 fn batch_of(arrays: &[(String, ArrayRef)]) -> Option<RecordBatch> {

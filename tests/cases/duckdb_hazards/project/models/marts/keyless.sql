@@ -1,0 +1,3 @@
+{{ config(materialized='table') }}
+
+select 'x' as number union all select '2'

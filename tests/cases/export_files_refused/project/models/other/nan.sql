@@ -1,1 +1,0 @@
-select 'NaN' as t, [1.5, 'nan'::double] as l
