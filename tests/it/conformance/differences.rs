@@ -48,6 +48,8 @@ pub const DIFFERENCES: &[Difference] = &[
     differs(TEXTS, "hazard_by_default", "has hazards", HOLDS_ALL),
     differs(TEXTS, "hazard_replaced", "has hazards", HOLDS_ALL),
     differs(TEXTS, "hazard_in_quarantine", "has hazards", HOLDS_ALL),
+    differs(TEXTS, "hazard_in_key", "has hazards", HOLDS_ALL),
+    differs(TEXTS, "hazard_killed", "has hazards", HOLDS_ALL),
     // Types.
     differs(&["mongodb"], "edges_of_types", "hugeint", "a decimal128 has 34 digits"),
     differs(&["mongodb"], "edges_of_types", "decimal_38", "a decimal128 has 34 digits"),

@@ -44,7 +44,7 @@ pub const TARGETS: [(&str, Fresh); 7] = [
     ("json", || Box::new(Files::fresh("json"))),
 ];
 
-const BEHAVIOURS: [(&str, Behaviour); 25] = [
+const BEHAVIOURS: [(&str, Behaviour); 27] = [
     ("first_load", publication::first_load),
     ("delta", publication::delta),
     ("delete", publication::delete),
@@ -67,6 +67,8 @@ const BEHAVIOURS: [(&str, Behaviour); 25] = [
     ("hazard_by_default", values::hazard_by_default),
     ("hazard_replaced", values::hazard_replaced),
     ("hazard_in_quarantine", values::hazard_in_quarantine),
+    ("hazard_in_key", values::hazard_in_key),
+    ("hazard_killed", values::hazard_killed),
     ("types", values::types),
     ("edges_of_types", values::edges_of_types),
     ("contract_change", contract::contract_change),

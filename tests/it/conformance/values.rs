@@ -117,6 +117,81 @@ pub fn hazard_in_quarantine(bench: &mut Bench) {
     bench.check("published once mended", holds, format!("{found:?}, {aside:?} set aside"));
 }
 
+/// An odd value in a key: its row is published with another key, or kept out, and is never lost. It goes with its row.
+pub fn hazard_in_key(bench: &mut Bench) {
+    let Some(hazard) = bench.target.hazard() else {
+        bench.check("has hazards", false, "the target holds every value");
+        return;
+    };
+    let column = hazard
+        .column_type
+        .map(|written| format!("    columns:\n      - name: value\n        config: {{export: {{type: {written}}}}}\n"));
+    let yaml = format!("models:\n  - name: odd\n{}", column.unwrap_or_default());
+    let project = bench.project(&[("models/marts/odd.yml", &yaml)]);
+    let (odd, fits) = (hazard.odd, hazard.fits);
+    let head = "{{ config(materialized='table', unique_key='value') }}\nselect";
+    project.write("models/marts/odd.sql", &format!("{head} {fits} as value, 1 as n union all select {odd}, 2\n"));
+    let run = project.elt(&["build"]);
+    if !bench.exits("published", 0, &run) {
+        return;
+    }
+    bench.check("told", run.stderr.contains("note:") && run.stderr.contains("1 value"), &run);
+    let numbers = |bench: &Bench| -> Vec<String> {
+        let rows = bench.target.rows("odd", &[("n", Kind::Integer)]).unwrap_or_default();
+        rows.into_iter().flatten().flatten().collect()
+    };
+    let (found, kept) = (numbers(bench), entries(bench));
+    let is_published = found == ["1", "2"];
+    bench.check("published or kept out", is_published || found == ["1"], format!("{found:?}"));
+    bench.check("the original is kept", kept == 1, format!("{kept} entries"));
+    let run = project.elt(&["export"]);
+    bench.check("then unchanged", run.stderr.contains("(0 rows changed)"), &run);
+    bench.check("the entry stays", entries(bench) == 1, &run);
+    project.write("models/marts/odd.sql", &format!("{head} {fits} as value, 1 as n\n"));
+    let run = project.elt(&["build"]);
+    bench.exits("deleted", 0, &run);
+    let (found, kept) = (numbers(bench), entries(bench));
+    bench.check("deleted", found == ["1"] && kept == 0, format!("{found:?}, {kept} entries"));
+}
+
+/// The program is killed while it publishes an odd value, and while it publishes the mended one: table and quarantine
+/// belong together, and the next run publishes.
+pub fn hazard_killed(bench: &mut Bench) {
+    let Some((mut project, hazard)) = odd(bench, "") else { return };
+    let all = ["0", "1", "2"];
+    let mut before: Option<&[&str]> = None;
+    for failpoint in ["export.staged", "export.before_commit", "export.after_commit"] {
+        for (value, kept) in [(hazard.odd, &["1"][..]), (hazard.fits, &[][..])] {
+            set(&project, &hazard, value);
+            project.set("ELT_FAILPOINT", failpoint);
+            project.elt(&["build"]).died();
+            project.unset("ELT_FAILPOINT");
+            let (found, aside) = (ids(bench, "odd"), quarantined(bench));
+            let is_old = match before {
+                None => found.is_empty() && aside.is_empty(),
+                Some(kept) => found == all && aside == kept,
+            };
+            let is_new = found == all && aside == kept;
+            bench.check("whole", is_old || is_new, format!("{failpoint}: {found:?}, {aside:?} set aside"));
+            let run = project.elt(&["build"]);
+            bench.exits("published by the next run", 0, &run);
+            let (found, aside) = (ids(bench, "odd"), quarantined(bench));
+            let holds = found == all && aside == kept;
+            bench.check("published by the next run", holds, format!("{failpoint}: {found:?}, {aside:?} set aside"));
+            before = Some(kept);
+        }
+    }
+}
+
+/// How many rows are in the quarantine.
+fn entries(bench: &Bench) -> usize {
+    let rows = |column: &str| bench.target.rows("odd_quarantine", &[(column, Kind::Text)]).unwrap_or_default().len();
+    match bench.target.environment().iter().any(|(name, _)| *name == "MONGODB_URI") {
+        true => rows("hazard"),
+        false => rows("_elt_hazard"),
+    }
+}
+
 /// The keys of quarantined rows. If the table has no column with the key's name, the column is `_id`.
 fn quarantined(bench: &Bench) -> Vec<String> {
     let rows = |column: &str| bench.target.rows("odd_quarantine", &[(column, Kind::Integer)]).unwrap_or_default();

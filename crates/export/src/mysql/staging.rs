@@ -206,7 +206,7 @@ impl MysqlPublication {
             staged.gone = removed.rows;
             let aside = set_aside.keys(&table.key);
             if !aside.is_empty() {
-                let send = |_: RowsOf, sink: &mut Sink<'_>| aside.iter().try_for_each(|batch| sink(batch));
+                let send = |_: RowsOf, sink: &mut Sink<'_>| aside.iter().try_for_each(sink);
                 staged.gone += load(&gone, keys, Content::Entries).run(connection, send)?.rows;
             }
         }
@@ -234,7 +234,7 @@ impl MysqlPublication {
             intake: self.intake,
             cancel: &self.cancel,
         };
-        load.run(connection, |_, sink| set_aside.batches().iter().try_for_each(|batch| sink(batch))).map(drop)
+        load.run(connection, |_, sink| set_aside.batches().iter().try_for_each(sink)).map(drop)
     }
 
     /// How many of the staged rows were not published before.
