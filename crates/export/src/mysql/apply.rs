@@ -11,25 +11,17 @@ use mysql::prelude::Queryable;
 use super::capabilities::CAPABILITIES;
 use super::lock::NamedLock;
 use super::staging::{MysqlPublication, MysqlStaged};
-use super::statements::{self, place};
+use super::statements::{self, MysqlDialect, place};
 use super::table_transaction::MysqlTableTransaction;
 use crate::messages;
 use crate::publication::Coverage;
 use crate::target::{
-    Account, Answer, Applying, Merge, PublicationRecord, StagedRows, TOOL, Unsettled, Work, keep_orphans_out, settle,
-    settle_all, wait_for,
+    Account, Answer, Applying, ChangedTable, Merge, Pointer, PublicationRecord, StagedRows, TOOL, Unsettled, Work,
+    keep_orphans_out, settle, settle_all, wait_for,
 };
 use elt_base::error::{Error, Result};
 use elt_connect::mysql::Statements as _;
 use elt_connect::mysql::{describe, is_lost};
-
-/// An existing or just added foreign key: from, columns, to, referenced columns; each table is a position or a place.
-struct Pointer {
-    from: (String, String),
-    columns: Vec<String>,
-    to: (String, String),
-    to_columns: Vec<String>,
-}
 
 impl MysqlPublication {
     /// Creates and alters tables; each statement is committed by itself.
@@ -135,66 +127,55 @@ impl MysqlPublication {
         Ok(main.affected_rows())
     }
 
-    /// Looks for rows that reference missing rows: among the new rows, and among the rows that referenced deleted rows.
+    /// Looks for rows that reference missing rows.
     fn verify(&self, main: &mut Conn, work: &[Work<MysqlStaged>]) -> Result<()> {
-        let named = |name: &(String, String)| work.iter().find(|work| self.name(work.index) == *name);
-        let mut pointers: Vec<Pointer> = Vec::new();
-        for key in &self.catalog.foreign_keys {
-            pointers.push(Pointer {
-                from: key.from.clone(),
-                columns: key.columns.clone(),
-                to: key.to.clone(),
-                to_columns: key.to_columns.clone(),
-            });
-        }
-        for work in work {
+        let changes: Vec<ChangedTable> = work.iter().map(|work| self.changed(work)).collect();
+        let existing = self.catalog.foreign_keys.iter().map(|key| Pointer {
+            from: key.from.clone(),
+            columns: key.columns.clone(),
+            to: key.to.clone(),
+            to_columns: key.to_columns.clone(),
+            is_added: false,
+        });
+        let added = work.iter().flat_map(|work| {
             let table = &self.tables[work.index];
-            pointers.extend(self.plans[work.index].foreign_keys.iter().map(|key| Pointer {
+            self.plans[work.index].foreign_keys.iter().map(move |key| Pointer {
                 from: self.name(work.index),
                 columns: key.columns.clone(),
                 to: (key.to_schema.clone().unwrap_or_else(|| table.database.clone()), key.to_table.clone()),
                 to_columns: key.to_columns.clone(),
-            }));
-        }
-        for Pointer { from, columns, to, to_columns } in &pointers {
-            let (child, parent) = (named(from), named(to));
-            let (from_place, to_place) = (place(&from.0, &from.1), place(&to.0, &to.1));
-            let mut queries = Vec::new();
-            // A key that was just added has never been looked at.
-            let is_added = child.is_some_and(|child| {
-                self.plans[child.index].fit.is_some()
-                    && self.plans[child.index].foreign_keys.iter().any(|key| key.columns == *columns)
-            });
-            if is_added {
-                queries.push(statements::orphan(&from_place, columns, &to_place, to_columns));
-            } else if let Some(child) = child.filter(|child| child.counts.inserted + child.counts.updated > 0) {
-                let is_staged = columns.iter().all(|name| self.tables[child.index].column(name).is_some())
-                    && !self.left.contains(&child.index);
-                let rows = if is_staged { self.staging_table("rows", child.index) } else { from_place.clone() };
-                queries.push(statements::orphan(&rows, columns, &to_place, to_columns));
-            }
-            if let Some(parent) = parent.filter(|_| !is_added) {
-                let is_key = to_columns.iter().all(|name| self.tables[parent.index].key.contains(name));
-                let has_gone = parent.staged.as_ref().is_some_and(|staged| staged.coverage.is_marked());
-                let has_left = self.left.contains(&parent.index);
-                let went = parent.counts.deleted > 0 || has_left;
-                if went && !has_left && is_key && has_gone && to_columns.len() == self.tables[parent.index].key.len() {
-                    let gone = self.staging_table("gone", parent.index);
-                    queries.push(statements::orphaned(&gone, to_columns, &from_place, columns));
-                } else if went || !is_key && parent.counts.updated > 0 {
-                    queries.push(statements::orphan(&from_place, columns, &to_place, to_columns));
-                }
-            }
-            for query in queries {
+                // That of a new table is known by its rows.
+                is_added: self.plans[work.index].fit.is_some(),
+            })
+        });
+        for pointer in existing.chain(added) {
+            for query in pointer.orphans(&changes, &MysqlDialect, &place) {
                 self.cancel.check()?;
-                let found: Option<u8> =
-                    main.query_first(query).map_err(failed("checking a foreign key of", Some(&from.1)))?;
+                let found: Option<u8> = main
+                    .query_first(format!("{query} lock in share mode"))
+                    .map_err(failed("checking a foreign key of", Some(&pointer.from.1)))?;
                 if found.is_some() {
-                    return Err(messages::mysql_orphans(&from.1, &statements::names(columns).replace('`', ""), &to.1));
+                    let columns = pointer.columns.join(", ");
+                    return Err(messages::mysql_orphans(&pointer.from.1, &columns, &pointer.to.1));
                 }
             }
         }
         Ok(())
+    }
+
+    fn changed(&self, work: &Work<MysqlStaged>) -> ChangedTable {
+        let (table, has_left) = (&self.tables[work.index], self.left.contains(&work.index));
+        let is_marked = work.staged.as_ref().is_some_and(|staged| staged.coverage.is_marked());
+        ChangedTable {
+            name: self.name(work.index),
+            key: table.key.clone(),
+            columns: table.columns.iter().map(|column| column.name.clone()).collect(),
+            counts: work.counts,
+            // Staged rows that left the table are no rows of it.
+            rows: (!has_left).then(|| self.staging_table("rows", work.index)),
+            gone: (is_marked && !has_left).then(|| self.staging_table("gone", work.index)),
+            has_left,
+        }
     }
 }
 

@@ -10,7 +10,6 @@ use parking_lot::Mutex;
 
 use super::capabilities::CAPABILITIES;
 use super::catalog::{self, MysqlCatalog};
-use super::encode::Content;
 use super::load::{Intake, Load};
 use super::lock::NamedLock;
 use super::plan::{MysqlPlan, plan};
@@ -24,7 +23,9 @@ use crate::exporter::Opening;
 use crate::messages;
 use crate::others::Others;
 use crate::publication::Coverage;
-use crate::target::{Connections, OpenPublication, Opened, RowsOf, SetAside, Staged, StagedRows, Staging, wait_for};
+use crate::target::{
+    Connections, Content, OpenPublication, Opened, RowsOf, SetAside, Staged, StagedRows, Staging, wait_for,
+};
 use elt_base::cancel::Cancel;
 use elt_base::error::{Error, Result};
 use elt_base::secret::Secret;

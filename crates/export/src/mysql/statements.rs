@@ -219,27 +219,3 @@ fn compared_as(mysql_type: &MysqlType) -> (&'static str, &'static str) {
         _ => ("", ""),
     }
 }
-
-fn pairs(left: &str, left_columns: &[String], right: &str, right_columns: &[String]) -> String {
-    let parts = left_columns.iter().zip(right_columns);
-    parts.map(|(a, b)| format!("{left}.{} = {right}.{}", tick(a), tick(b))).collect::<Vec<_>>().join(" and ")
-}
-
-/// Finds a row of `from` (a table, or its staged rows) that references a missing row.
-pub fn orphan(from: &str, columns: &[String], to: &str, to_columns: &[String]) -> String {
-    let given = columns.iter().map(|name| format!("c.{} is not null", tick(name))).collect::<Vec<_>>().join(" and ");
-    let first = to_columns.first().map(|name| tick(name)).unwrap_or_default();
-    format!(
-        "select 1 from {from} as c left join {to} as p on {} where {given} and p.{first} is null limit 1 \
-         lock in share mode",
-        pairs("p", to_columns, "c", columns)
-    )
-}
-
-/// Finds a row of `from` that points to a key of `gone`.
-pub fn orphaned(gone: &str, to_columns: &[String], from: &str, columns: &[String]) -> String {
-    format!(
-        "select 1 from {gone} as g straight_join {from} as c on {} limit 1 lock in share mode",
-        pairs("c", columns, "g", to_columns)
-    )
-}
