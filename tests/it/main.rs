@@ -35,6 +35,7 @@ mod published_documents;
 mod published_files;
 mod relay;
 mod rights;
+mod round_trips;
 mod roundtrip;
 mod security;
 mod servers;

@@ -228,7 +228,11 @@ fn the_second_of_two_waits_or_says_who_publishes() {
         .says(", `elt shop/dev`, from 127.0.0.1");
     assert_at(&mut database.client(), 0, "while both wait");
     let second = other.project.start(&["export"]);
-    thread::sleep(Duration::from_millis(500));
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !second.stderr().contains("waiting for it to end") {
+        assert!(Instant::now() < deadline, "the second does not wait\n{}", second.stderr());
+        thread::sleep(Duration::from_millis(50));
+    }
     held.rollback().expect("the lock's end");
     first.finish().ok();
     second.finish().ok().says("waiting for it to end");

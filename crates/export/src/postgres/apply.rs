@@ -3,43 +3,43 @@
 //! Deferrable constraints are checked at the end, so that cycles pass. Knows the staging tables, not how they were
 //! filled.
 
-use elt_connect::postgres::PostgresClient;
+use elt_connect::postgres::{Answer as StatementAnswer, PostgresClient};
 use postgres::types::Type;
 use uuid::Uuid;
 
-use super::altering::ALTERING;
+use super::beginning::defer;
 use super::capabilities::CAPABILITIES;
-use super::lock::{self, AdvisoryLock, apply_key, begin_holding, still_held};
+use super::lock::{self, AdvisoryLock, apply_key, begin_holding, lock_key};
 use super::migration::{self, MigrationStep, When};
 use super::names::qualified;
 use super::said::describe;
 use super::script::Script;
 use super::staging::{PostgresPublication, PostgresStaged};
-use super::statements::{default_grants, is_key_map};
+use super::statements::is_key_map;
 use super::table::PostgresTable;
 use super::table_transaction::PostgresTableTransaction;
 use super::turn::TurnKind;
-use super::{sequences, statements, table_lock, watch};
+use super::{sequences, statements, watch};
 use crate::messages;
 use crate::publication::Coverage;
 use crate::target::{
-    Account, Answer, Applying, Merge, PublicationRecord, Quarantining as _, StagedRows, TOOL, Unsettled, Which, Work,
-    keep_orphans_out, settle, settle_all, wait_for,
+    Account, Answer, Applying, Merge, PublicationRecord, StagedRows, TOOL, Unsettled, Which, Work, keep_orphans_out,
+    settle, settle_all, wait_for,
 };
 use elt_base::error::{Error, Result};
-use elt_base::schema::{literal, quote};
+use elt_base::schema::literal;
 
 /// The mark of an error's cause if a foreign key is violated.
 const FOREIGN_KEY_VIOLATED: &str = "[23503]";
 
 impl PostgresPublication {
     /// It is created in elt's own schema, and moved later.
-    fn is_new(&self, work: &Work<PostgresStaged>) -> bool {
+    pub(super) fn is_new(&self, work: &Work<PostgresStaged>) -> bool {
         self.plans[work.index].fit.is_none() && work.staged.is_some()
     }
 
     /// Merged or altered, or the source of a new foreign key.
-    fn touches_existing(&self, work: &Work<PostgresStaged>) -> bool {
+    pub(super) fn touches_existing(&self, work: &Work<PostgresStaged>) -> bool {
         let plan = &self.plans[work.index];
         plan.fit.is_some() && (work.staged.is_some() || plan.alters())
     }
@@ -120,80 +120,18 @@ impl PostgresPublication {
 
 impl Applying for PostgresPublication {
     fn begin(&mut self, work: &mut [Work<PostgresStaged>]) -> Result<()> {
-        const BEGINNING: &str = "beginning";
-        self.cancel.check()?;
-        let mut script = Script::default();
-        for statement in lock::BEGIN {
-            script.add(BEGINNING, None, statement);
-        }
-        // Names are written as texts below.
-        script.add(BEGINNING, None, "set local standard_conforming_strings = on");
-        script.add(BEGINNING, None, format!("select pg_advisory_xact_lock({})", apply_key(&self.schema)));
-        for schema in &self.missing_schemas {
-            script.add("creating schema", Some(schema), format!("create schema if not exists {}", quote(schema)));
-        }
-        // All publications use the same order, so that no deadlock occurs; readers do not wait.
-        let existing: Vec<usize> =
-            work.iter().filter(|work| self.touches_existing(work)).map(|work| work.index).collect();
-        let mut locked: Vec<&PostgresTable> = existing.iter().map(|index| &self.tables[*index]).collect();
-        locked.sort_by(|a, b| (&a.schema, &a.name).cmp(&(&b.schema, &b.name)));
-        let mut locks = Vec::with_capacity(locked.len());
-        for table in locked {
-            let place = qualified(&table.schema, &table.name);
-            locks.push((script.add("locking", Some(&table.name), table_lock::lock(&place)), place));
-        }
-        script.add(BEGINNING, None, watch::silence(&self.id));
-        let is_watched = |index: &usize| self.plans[*index].is_ours && self.policy.watch();
-        let watched: Vec<usize> = existing.into_iter().filter(is_watched).collect();
-        let unwatched = (!watched.is_empty()).then(|| script.add("watching", None, watch::unwatched()));
-        let new: Vec<&PostgresTable> =
-            work.iter().filter(|work| self.is_new(work)).map(|work| &self.tables[work.index]).collect();
-        let grants = (!new.is_empty()).then(|| script.add("moving in", None, default_grants(new.iter().copied())));
-        let has_rest = !new.is_empty()
-            || self.plans.iter().any(|plan| plan.has_old_quarantine)
-            || work.iter().any(|work| !self.plans[work.index].steps.is_empty());
-        if !has_rest {
-            defer(&mut script);
-        }
-        let begun = script.try_run(self.main.get_mut());
-        let mut answers = begun.map_err(|failure| self.not_locked(failure, &locks))?;
-        let mut answer =
-            |position: Option<usize>| position.map(|at| std::mem::take(&mut answers[at])).unwrap_or_default();
-        let (unwatched, grants) = (answer(unwatched), answer(grants));
-        let mut script = Script::default();
-        for index in watched {
-            let table = &self.tables[index];
-            for statement in watch::again(&unwatched, table) {
-                script.add("watching", Some(&table.name), statement);
-            }
-        }
-        for index in (0..self.tables.len()).filter(|index| self.plans[*index].has_old_quarantine) {
-            for statement in self.quarantine(index).renew() {
-                script.add(ALTERING, Some(&self.tables[index].beside), statement);
-            }
-        }
-        let add_steps = |script: &mut Script, index: usize, when: When| {
-            for step in self.steps(index, when) {
-                script.add(ALTERING, Some(&self.tables[index].name), &*step.sql);
-            }
-        };
-        for work in work.iter().rev() {
-            add_steps(&mut script, work.index, When::First);
-        }
-        for work in work.iter() {
-            match (&self.plans[work.index].fit, &work.staged) {
-                (Some(_), _) => add_steps(&mut script, work.index, When::Before),
-                (None, Some(staged)) => self.move_in(&mut script, work.index, staged, &grants),
-                (None, None) => {}
-            }
-        }
-        if has_rest {
-            defer(&mut script);
-        }
-        self.cancel.check()?;
-        script.run(self.main.get_mut())?;
         self.turns = self.turns_of(work);
-        Ok(())
+        let has_first_steps = work.iter().any(|work| self.is_new(work) || !self.plans[work.index].steps.is_empty())
+            || self.plans.iter().any(|plan| plan.has_old_quarantine);
+        self.beginning = self.beginning(work);
+        match has_first_steps {
+            true => self.prepare(work),
+            // The first rows are written in the same round trip.
+            false => {
+                defer(&mut self.beginning.script);
+                Ok(())
+            }
+        }
     }
 
     fn delete(&mut self, work: &mut Work<PostgresStaged>) -> Result<u64> {
@@ -253,6 +191,7 @@ impl Applying for PostgresPublication {
     }
 
     fn finish(&mut self, work: &mut [Work<PostgresStaged>]) -> Result<()> {
+        self.begin_now()?;
         // A table that did not change may reference rows that are quarantined now, and in a cycle a table that did.
         let stands = |work: &&Work<PostgresStaged>| work.staged.is_some() || self.plans[work.index].fit.is_some();
         let standing: Vec<usize> = work.iter().filter(stands).map(|work| work.index).collect();
@@ -265,9 +204,9 @@ impl Applying for PostgresPublication {
                 }
             }
         }
-        let mut script = Script::default();
-        // Postgres does not add a constraint while checks of the same table are pending.
-        script.add("checking constraints", None, "set constraints all immediate");
+        let mut checking = Script::default();
+        // Postgres does not alter a table while checks of its rows are pending.
+        checking.add("checking constraints", None, "set constraints all immediate");
         let standing = |work: &&Work<PostgresStaged>| self.plans[work.index].fit.is_some() || self.is_new(work);
         let mut steps: Vec<(usize, MigrationStep)> = Vec::new();
         for from in work.iter().filter(standing) {
@@ -285,8 +224,11 @@ impl Applying for PostgresPublication {
         let advanced: Vec<&PostgresTable> =
             staged().filter(|table| table.sequences.unwrap_or(self.policy.sequences)).collect();
         let query = (!advanced.is_empty()).then(|| sequences::find(advanced.iter().copied()));
-        let found = self.alter(script, &steps, query)?.unwrap_or_default();
-        let mut closing = Script::default();
+        let (mut closing, mut found) = (checking, StatementAnswer::default());
+        if !steps.is_empty() || query.is_some() {
+            found = self.alter(std::mem::take(&mut closing), &steps, query)?.unwrap_or_default();
+        }
+        closing.append(std::mem::take(&mut self.watching));
         for table in advanced {
             for statement in sequences::advance(table, &found) {
                 closing.add("advancing the sequences of", Some(&table.name), statement);
@@ -315,7 +257,7 @@ impl Applying for PostgresPublication {
 
     /// Records the publication and drops its staging tables.
     fn record(&mut self, record: &PublicationRecord<'_>) -> Result<()> {
-        still_held(self.holder.get_mut())?;
+        self.cancel.check()?;
         let mut script = std::mem::take(&mut self.closing);
         let values = [&self.id, &self.schema, record.project, record.target, TOOL, &record.tables_json()].map(literal);
         let [id, schema, project, target, tool, tables] = values;
@@ -327,7 +269,12 @@ impl Applying for PostgresPublication {
                  values ({id}::uuid, {schema}, {project}, {target}, {tool}, {tables}::jsonb)"
             ),
         );
-        script.run(self.main.get_mut()).map(drop)
+        // Without the lock, another publication may be under way.
+        let held = script.add("recording the publication", None, self.holding.still(lock_key(&self.schema)));
+        match script.run(self.main.get_mut())?.get(held).is_some_and(StatementAnswer::is_true) {
+            true => Ok(()),
+            false => Err(messages::export_lock_lost("its session at the server has ended")),
+        }
     }
 
     fn applied_notes(&self) -> Vec<String> {
@@ -385,15 +332,6 @@ fn keep_given(client: &mut PostgresClient, merge: &Merge<'_>, table: &PostgresTa
         .map_err(|error| failed("comparing", Some(&table.label), &error))?
         .get::<_, i64>(0);
     if count > 0 { Err(messages::keys_would_change(count)) } else { Ok(()) }
-}
-
-/// The settings under which rows are written.
-fn defer(script: &mut Script) {
-    const DURING: &str = "deferring constraints";
-    script.add(DURING, None, "set constraints all deferred");
-    // Postgres' default cost of a random page is that of a spinning disk. With it, Postgres reads all of a large table
-    // to change a few of its rows.
-    script.add(DURING, None, "set local random_page_cost = 1.1");
 }
 
 pub fn failed(during: &str, table: Option<&str>, error: &postgres::Error) -> Error {

@@ -10,6 +10,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use elt_connect::postgres::Answer;
 
+use super::beginning::Beginning;
 use super::script::Script;
 use super::staging::{PostgresPublication, PostgresStaged};
 use super::statements::is_key_map;
@@ -25,6 +26,9 @@ use elt_project::OnConflict;
 /// More staged rows than this are not written in one round trip, so that a stop is noticed and progress is shown.
 const ROWS_MAX: u64 = 50_000;
 const DURING: &str = "writing";
+
+/// For each turn, how many rows were deleted, or inserted and updated.
+type TurnResults = Vec<(u64, u64)>;
 
 impl PostgresPublication {
     /// All turns, in their order.
@@ -74,13 +78,16 @@ impl PostgresPublication {
             let mut rows = 0;
             let mut end = at;
             while let Some(turn) = self.turns.get(end).filter(|turn| turn.is_plain) {
-                rows += turn.staged.rows + turn.staged.gone;
+                rows += turn.rows();
                 if end > at && rows > ROWS_MAX {
                     break;
                 }
                 end += 1;
             }
-            match self.take_turns(&self.turns[at..end])? {
+            let beginning = std::mem::take(&mut self.beginning);
+            let (watching, results) = self.take_turns(beginning, &self.turns[at..end])?;
+            self.watching.append(watching);
+            match results {
                 Some(results) => {
                     for (turn, result) in self.turns[at..end].iter_mut().zip(results) {
                         turn.result = Some(result);
@@ -89,13 +96,15 @@ impl PostgresPublication {
                 None => self.turns[at..end].iter_mut().for_each(|turn| turn.is_plain = false),
             }
         }
+        if self.turns[at].result.is_none() {
+            self.begin_now()?;
+        }
         Ok(self.turns[at].result)
     }
 
-    /// Takes several turns at once; returns their results. None: nothing was changed.
-    fn take_turns(&self, turns: &[Turn]) -> Result<Option<Vec<(u64, u64)>>> {
-        let mut script = Script::default();
-        script.add(DURING, None, "savepoint turns");
+    /// Begins, if this has not been done, and takes several turns at once; returns what `watch_again` returns, and the
+    /// results. No results: nothing was changed.
+    fn take_turns(&self, mut beginning: Beginning, turns: &[Turn]) -> Result<(Script, Option<TurnResults>)> {
         let mut foreseen = Vec::with_capacity(turns.len());
         for turn in turns {
             let merge = self.merge(turn.index, turn.coverage);
@@ -105,45 +114,56 @@ impl PostgresPublication {
                 // It ends early if an answer is not the expected one.
                 let _ = self.account_for(turn, merge, &mut foretold);
             }
-            let table = &self.tables[turn.index].name;
-            let positions =
-                foretold.steps.into_iter().map(|(during, sql)| (script.add(during, Some(table), &*sql), sql));
-            foreseen.push((merge, positions.collect::<Vec<_>>()));
+            foreseen.push((merge, foretold.steps));
         }
-        if script.len() == 1 {
-            return Ok(Some(foreseen.iter().zip(turns).map(|((merge, _), turn)| untouched(merge, turn)).collect()));
+        let mut script = std::mem::take(&mut beginning.script);
+        let begins = script.len();
+        if foreseen.iter().any(|(_, steps)| !steps.is_empty()) {
+            script.add(DURING, None, "savepoint turns");
+        }
+        let mut next = script.len();
+        for (turn, (_, steps)) in turns.iter().zip(&foreseen) {
+            for (during, sql) in steps {
+                script.add(during, Some(&self.tables[turn.index].name), &**sql);
+            }
         }
         let tried = script.try_run(&mut self.main.lock());
         let mut answers = match tried {
             Ok(answers) => answers,
-            Err(failure) => {
+            Err(failure) if failure.index < begins => return Err(self.not_locked(failure, &beginning.locks)),
+            Err(mut failure) => {
                 tracing::debug!(during = failure.during, table = failure.table, "taken one by one");
+                let watching = self.watch_again(&beginning, &mut failure.answered);
                 // The connection may be lost.
                 return match self.undo_turns() {
-                    Ok(()) => Ok(None),
+                    Ok(()) => Ok((watching, None)),
                     Err(_) => Err(failure.into_error()),
                 };
             }
         };
+        let watching = self.watch_again(&beginning, &mut answers);
         let mut results = Vec::with_capacity(turns.len());
-        for (turn, (merge, positions)) in turns.iter().zip(&foreseen) {
-            let Some(merge) = merge else {
-                results.push(untouched(&None, turn));
+        for (turn, (merge, steps)) in turns.iter().zip(foreseen) {
+            let Some(merge) = &merge else {
+                // A new table was filled before it was moved.
+                results.push((if turn.kind == TurnKind::Write { turn.staged.rows } else { 0 }, 0));
                 continue;
             };
-            let answers =
-                positions.iter().map(|(position, sql)| (sql.clone(), std::mem::take(&mut answers[*position])));
+            let told = steps.into_iter().map(|(_, sql)| {
+                next += 1;
+                (sql, std::mem::take(&mut answers[next - 1]))
+            });
             let live = PostgresTableTransaction { publication: self, index: turn.index };
-            let mut told = Told { answers: answers.collect(), live, is_other: false };
+            let mut told = Told { answers: told.collect(), live, is_other: false };
             let result = self.account_for(turn, merge, &mut told);
             if told.is_other || result.is_ok() && !told.answers.is_empty() {
                 tracing::debug!(table = self.tables[turn.index].name, "unforeseen; taken one by one");
                 self.undo_turns()?;
-                return Ok(None);
+                return Ok((watching, None));
             }
             results.push(result?);
         }
-        Ok(Some(results))
+        Ok((watching, Some(results)))
     }
 
     fn account_for(&self, turn: &Turn, merge: &Merge<'_>, transaction: &mut dyn SqlTransaction) -> Result<(u64, u64)> {
@@ -159,14 +179,6 @@ impl PostgresPublication {
         script.add(DURING, None, "rollback to savepoint turns");
         script.add(DURING, None, "release savepoint turns");
         script.run(&mut self.main.lock()).map(drop)
-    }
-}
-
-/// The result for a new table, which was filled before it was moved.
-fn untouched(merge: &Option<Merge<'_>>, turn: &Turn) -> (u64, u64) {
-    match (merge, turn.kind) {
-        (None, TurnKind::Write) => (turn.staged.rows, 0),
-        _ => (0, 0),
     }
 }
 

@@ -49,22 +49,40 @@ pub fn begin_holding(keys: impl DoubleEndedIterator<Item = i64> + ExactSizeItera
     let try_all = keys.rev().enumerate().fold(count.to_string(), |rest, (number, key)| {
         format!("case when pg_try_advisory_xact_lock({key}) then {rest} else {} end", count - 1 - number)
     });
-    BEGIN.map(str::to_owned).into_iter().chain([format!("select {try_all}")]).collect()
+    BEGIN.map(str::to_owned).into_iter().chain([format!("select {try_all}, pg_backend_pid()")]).collect()
 }
 
-/// How many of the locks were taken, by the answers to `begin_holding`.
-pub fn taken(answers: &[Answer]) -> usize {
-    answers.last().and_then(|answer| answer.text()?.parse().ok()).unwrap_or(0)
+/// The session that owns the locks.
+pub struct Holding {
+    process: String,
+}
+
+impl Holding {
+    /// By the answers to `begin_holding`: the session, and how many of the locks it has.
+    pub fn of(answers: &[Answer]) -> (Self, usize) {
+        let row = answers.last().and_then(|answer| answer.rows.first());
+        let text = |index: usize| row.and_then(|row| row.get(index)?.as_deref()).unwrap_or_default();
+        (Self { process: text(1).to_owned() }, text(0).parse().unwrap_or(0))
+    }
+
+    /// The query whether it still has a lock.
+    pub fn still(&self, key: i64) -> String {
+        format!("select exists (select from pg_locks l where l.pid = {} and {})", self.process, has(&key.to_string()))
+    }
+}
+
+/// Whether a row `l` of `pg_locks` is the lock with this key.
+fn has(key: &str) -> String {
+    format!(
+        "l.locktype = 'advisory' and l.granted and l.objsubid = 1 \
+         and l.database = (select oid from pg_database where datname = current_database()) \
+         and (l.classid::bigint << 32) | l.objid::bigint = {key}"
+    )
 }
 
 /// The lock could not be asked for.
 pub fn refused(error: &postgres::Error) -> Error {
     messages::export_postgres("taking the publication lock", None, describe(error))
-}
-
-/// An error if the connection that owns the locks is lost, because then another publication may be under way.
-pub fn still_held(client: &mut PostgresClient) -> Result<()> {
-    client.batch_execute("select 1").map_err(|error| messages::export_lock_lost(describe(&error)))
 }
 
 /// A lock of the transaction that is open on `client`.
@@ -88,15 +106,13 @@ impl PublicationLock for AdvisoryLock<'_> {
     }
 
     fn refusal(&mut self, waited: Duration) -> Error {
-        let holder = self.client.query_typed_opt(
+        let query = format!(
             "select format('process %s, `%s`, from %s, since %s', a.pid, a.application_name, \
              coalesce(a.client_addr::text, 'a local socket'), date_trunc('second', a.backend_start)) \
-             from pg_locks l join pg_stat_activity a on a.pid = l.pid \
-             where l.locktype = 'advisory' and l.granted and l.objsubid = 1 \
-             and l.database = (select oid from pg_database where datname = current_database()) \
-             and (l.classid::bigint << 32) | l.objid::bigint = $1",
-            &[(&self.key, Type::INT8)],
+             from pg_locks l join pg_stat_activity a on a.pid = l.pid where {}",
+            has("$1")
         );
+        let holder = self.client.query_typed_opt(&query, &[(&self.key, Type::INT8)]);
         let holder = match holder {
             Ok(Some(row)) => row.get(0),
             _ => "its holder just ended".to_owned(),

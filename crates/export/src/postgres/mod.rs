@@ -8,6 +8,7 @@
 mod altering;
 mod apply;
 mod arrow_times;
+mod beginning;
 mod capabilities;
 mod catalog;
 mod copy;
@@ -31,6 +32,7 @@ mod order;
 mod own_schema;
 mod pgcopy;
 mod plan;
+mod preparing;
 mod preview;
 mod put;
 mod quarantine;

@@ -10,7 +10,8 @@ use elt_connect::postgres::{Answer, PostgresClient, PostgresServer};
 use parking_lot::Mutex;
 use postgres::types::Type;
 
-use super::lock::{self, AdvisoryLock, lock_key};
+use super::beginning::Beginning;
+use super::lock::{self, AdvisoryLock, Holding, lock_key};
 use super::own_schema;
 use super::plan::{PostgresPlan, plan};
 use super::quarantine;
@@ -60,7 +61,8 @@ impl PostgresPublication {
         }
         let (mut holder, begun) = holder;
         let begun = begun.map_err(|refusal| lock::refused(&refusal.error))?;
-        for schema in schemas.iter().skip(lock::taken(&begun)) {
+        let (holding, taken) = Holding::of(&begun);
+        for schema in schemas.iter().skip(taken) {
             wait_for(&mut AdvisoryLock { client: &mut holder, schema, key: lock_key(schema) }, cancel, say)?;
         }
         let own: Vec<String> =
@@ -113,12 +115,15 @@ impl PostgresPublication {
             plans,
             cancel: cancel.clone(),
             main: Mutex::new(main),
-            holder: Mutex::new(holder),
+            holding,
+            _holder: Mutex::new(holder),
             connections: (more > 0).then(|| Connections::at_most(more)),
             made_quarantines: BTreeSet::new(),
             applied_notes: Vec::new(),
             postponed: Vec::new(),
+            beginning: Beginning::default(),
             turns: Vec::new(),
+            watching: Script::default(),
             closing: Script::default(),
             has_staged: false.into(),
         };

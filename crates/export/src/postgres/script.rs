@@ -24,6 +24,8 @@ struct Step {
 pub struct ScriptFailure {
     /// The failed statement's position.
     pub index: usize,
+    /// The answers to the statements before it.
+    pub answered: Vec<Answer>,
     pub during: &'static str,
     pub table: Option<String>,
     pub error: postgres::Error,
@@ -38,6 +40,10 @@ impl Script {
 
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    pub fn append(&mut self, mut other: Self) {
+        self.0.append(&mut other.0);
     }
 
     /// How many statements it has.
@@ -59,7 +65,7 @@ impl Script {
         client.run(statements).map_err(|refusal| {
             let index = refusal.answered.len();
             let (during, table) = labels.into_iter().nth(index).unwrap_or(("committing", None));
-            ScriptFailure { index, during, table, error: refusal.error }
+            ScriptFailure { index, answered: refusal.answered, during, table, error: refusal.error }
         })
     }
 }

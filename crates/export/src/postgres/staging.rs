@@ -8,12 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use elt_connect::postgres::{PostgresClient, PostgresServer};
 use parking_lot::Mutex;
 
+use super::beginning::Beginning;
 use super::capabilities::CAPABILITIES;
 use super::copy::{self, RowsOf};
 use super::definition::Definition;
 use super::field::CopyField;
 use super::loading::Loading;
-use super::lock::lock_key;
+use super::lock::{Holding, lock_key};
 use super::names::{names, qualified};
 use super::own_schema::drop_staging_tables;
 use super::plan::PostgresPlan;
@@ -59,7 +60,8 @@ pub struct PostgresPublication {
     /// This connection applies the publication.
     pub(super) main: Mutex<PostgresClient>,
     /// This connection's transaction holds the lock.
-    pub(super) holder: Mutex<PostgresClient>,
+    pub(super) _holder: Mutex<PostgresClient>,
+    pub(super) holding: Holding,
     /// The connections that stage beside it.
     pub(super) connections: Option<Connections<PostgresClient>>,
     /// The tables, by position, whose quarantine this publication made.
@@ -67,6 +69,10 @@ pub struct PostgresPublication {
     pub(super) applied_notes: Vec<String>,
     /// The tables, by position, whose rows are deleted last, because rows that change reference them until then.
     pub(super) postponed: Vec<usize>,
+    /// The first statements of the transaction.
+    pub(super) beginning: Beginning,
+    /// Statements that give tables their triggers again, once their rows are written.
+    pub(super) watching: Script,
     /// Steps of the transaction that may share a round trip, in their order.
     pub(super) turns: Vec<Turn>,
     /// The last statements of the transaction, which are sent with the record.

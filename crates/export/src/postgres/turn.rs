@@ -22,3 +22,13 @@ pub enum TurnKind {
     Delete,
     Write,
 }
+
+impl Turn {
+    /// How many rows it changes at most.
+    pub fn rows(&self) -> u64 {
+        match self.kind {
+            TurnKind::Delete if self.coverage.is_marked() => self.staged.gone,
+            _ => self.staged.rows,
+        }
+    }
+}
