@@ -5,7 +5,7 @@
 //! (<https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_basic_packets.html>) and MongoDB
 //! (<https://www.mongodb.com/docs/manual/reference/mongodb-wire-protocol/>), without TLS.
 
-use std::io::{self, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::net::{Ipv4Addr, Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -128,7 +128,7 @@ fn lock(judge: &Mutex<Judge>) -> std::sync::MutexGuard<'_, Judge> {
 }
 
 fn pump(
-    mut from: &TcpStream,
+    from: &TcpStream,
     mut to: &TcpStream,
     side: Side,
     protocol: Protocol,
@@ -136,7 +136,10 @@ fn pump(
     turn: &Turn,
 ) -> io::Result<()> {
     let mut is_first = side == Side::Client;
+    let mut from = BufReader::new(from);
     loop {
+        // Messages that were sent together are one request, also if an answer overtakes the last of them.
+        let is_new = from.buffer().is_empty();
         // The head contains a length. Its meaning depends on the protocol.
         let head_bytes = match protocol {
             Protocol::Postgres if !is_first => 5,
@@ -163,7 +166,9 @@ fn pump(
         if fate == Fate::CutBefore {
             return Ok(());
         }
-        turn.of(side);
+        if is_new || side == Side::Server {
+            turn.of(side);
+        }
         head.extend(body);
         to.write_all(&head)?;
         if fate == Fate::CutAfter {

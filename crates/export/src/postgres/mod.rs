@@ -11,6 +11,7 @@ mod arrow_times;
 mod beginning;
 mod capabilities;
 mod catalog;
+mod comparing;
 mod copy;
 mod ddl;
 mod definition;

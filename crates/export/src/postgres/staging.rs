@@ -19,7 +19,6 @@ use super::names::{names, qualified};
 use super::own_schema::drop_staging_tables;
 use super::plan::PostgresPlan;
 use super::quarantine;
-use super::said::describe;
 use super::script::Script;
 use super::statements::{self, KeyName, OWN_SCHEMA};
 use super::table::PostgresTable;
@@ -262,11 +261,6 @@ impl PostgresPublication {
         })
     }
 
-    fn compare(&self, table: &PostgresTable, sql: &str) -> Result<TextRows> {
-        text_rows(&mut self.main.lock(), sql)
-            .map_err(|error| messages::export_postgres("comparing", Some(&table.name), describe(&error)))
-    }
-
     /// Stages the rows that are quarantined.
     fn stage_aside(&self, loading: &mut Loading<'_>, index: usize, set_aside: &SetAside) -> Result<()> {
         let table = &self.tables[index];
@@ -310,31 +304,19 @@ impl Staging for PostgresPublication {
     }
 
     fn difference(&self, index: usize, staged: &mut PostgresStaged) -> Result<Difference> {
-        let table = &self.tables[index];
-        let named = Difference { table: format!("{}.{}", table.schema, table.name), ..Difference::default() };
-        let Some(mut merge) = self.merge(index, staged.coverage) else {
-            return Ok(Difference { missing: staged.staged.rows, ..named });
-        };
-        let plan = &self.plans[index];
-        if plan.has_quarantine && !plan.has_old_quarantine && !table.key.is_empty() {
-            merge.rows = quarantine::of(table, String::new()).published_rows(&merge.rows);
-        }
-        let difference = merge.difference(named, table.on_conflict, &mut |sql| self.compare(table, sql))?;
-        // The map contains natural keys, which may be personal data.
-        Ok(match table.schema == OWN_SCHEMA {
-            true => Difference { keys: Vec::new(), ..difference },
-            false => difference,
-        })
+        self.difference_by(index, staged, &mut |sql| self.compare(index, sql))
+    }
+
+    fn differences(&self, staged: &mut [(usize, &mut PostgresStaged)]) -> Result<Vec<Difference>> {
+        self.ask_ahead(staged, &|index, staged, query| self.difference_by(index, staged, query))
     }
 
     fn others(&self, index: usize, staged: &mut PostgresStaged) -> Result<Others> {
-        let table = &self.tables[index];
-        let place = format!("{}.{}", table.schema, table.name);
-        let Some(merge) = self.merge(index, staged.coverage) else { return Ok(Others::default()) };
-        let fresh = staged.staged.fresh;
-        let others = merge.others(place, fresh, table.on_conflict, &mut |sql| self.compare(table, sql))?;
-        staged.staged.note(&others, merge.is_marked());
-        Ok(others)
+        self.others_by(index, staged, &mut |sql| self.compare(index, sql))
+    }
+
+    fn all_others(&self, staged: &mut [(usize, &mut PostgresStaged)]) -> Result<Vec<Others>> {
+        self.ask_ahead(staged, &|index, staged, query| self.others_by(index, staged, query))
     }
 }
 

@@ -51,18 +51,17 @@ impl<T: Applying> Exporter for OpenPublication<T> {
     }
 
     fn differences(&self, labels: &[String]) -> Result<Vec<Difference>> {
-        let mut differences = Vec::new();
         if !self.target.capabilities().can_compare {
-            return Ok(differences);
+            return Ok(Vec::new());
         }
-        for (index, staged) in self.staged.locked().iter_mut() {
-            let is_asked = self.publication.tables.get(*index).is_some_and(|table| labels.contains(&table.label));
-            if is_asked && staged.coverage().is_full() {
-                self.cancel.check()?;
-                let difference = self.target.difference(*index, staged)?;
-                differences.extend((!difference.is_zero()).then_some(difference));
-            }
-        }
+        self.cancel.check()?;
+        let mut locked = self.staged.locked();
+        let is_asked =
+            |index: usize| self.publication.tables.get(index).is_some_and(|table| labels.contains(&table.label));
+        let asked = locked.iter_mut().filter(|(index, staged)| is_asked(**index) && staged.coverage().is_full());
+        let mut asked: Vec<_> = asked.map(|(index, staged)| (*index, staged)).collect();
+        let mut differences = self.target.differences(&mut asked)?;
+        differences.retain(|difference| !difference.is_zero());
         Ok(differences)
     }
 
@@ -71,15 +70,17 @@ impl<T: Applying> Exporter for OpenPublication<T> {
     }
 
     fn others(&self) -> Result<Vec<(String, Others)>> {
-        let mut all = Vec::new();
-        for (index, staged) in self.staged.locked().iter_mut() {
-            let label = self.publication.tables.get(*index).map(|table| table.label.clone());
-            if let Some(label) = label.filter(|label| self.opened.keeping.contains(label)) {
-                self.cancel.check()?;
-                all.push((label, self.target.others(*index, staged)?));
+        self.cancel.check()?;
+        let mut locked = self.staged.locked();
+        let (mut labels, mut keeping) = (Vec::new(), Vec::new());
+        for (index, staged) in locked.iter_mut() {
+            let label = self.publication.tables.get(*index).map(|table| &table.label);
+            if let Some(label) = label.filter(|label| self.opened.keeping.contains(*label)) {
+                labels.push(label.clone());
+                keeping.push((*index, staged));
             }
         }
-        Ok(all)
+        Ok(labels.into_iter().zip(self.target.all_others(&mut keeping)?).collect())
     }
 
     fn notes(&self) -> Vec<String> {

@@ -53,6 +53,16 @@ pub trait Staging: Send + Sync {
     /// The difference between the table at `index` and its rows, which are staged in full.
     fn difference(&self, index: usize, staged: &mut Self::Staged) -> Result<Difference>;
 
+    /// The differences of several tables, in their order.
+    fn differences(&self, staged: &mut [(usize, &mut Self::Staged)]) -> Result<Vec<Difference>> {
+        staged.iter_mut().map(|(index, staged)| self.difference(*index, staged)).collect()
+    }
+
+    /// The rows of others in several tables, in their order.
+    fn all_others(&self, staged: &mut [(usize, &mut Self::Staged)]) -> Result<Vec<Others>> {
+        staged.iter_mut().map(|(index, staged)| self.others(*index, staged)).collect()
+    }
+
     /// The rows of others in the table at `index`, which is staged. Asked for only for tables that keep them. What the
     /// numbers and the keys are needed for, the target knows by the table's `on_conflict`.
     fn others(&self, _index: usize, _staged: &mut Self::Staged) -> Result<Others> {
