@@ -107,9 +107,14 @@ impl PostgresPublication {
 
     /// All staging tables that this publication may have made and not moved.
     fn drop_staged(&self, work: &[Work<PostgresStaged>]) -> Option<String> {
-        let staged = work.iter().filter(|work| work.staged.is_some());
-        let kinds = ["rows", "gone", "bad"];
-        let places: Vec<_> = staged.flat_map(|work| kinds.map(|kind| self.staging_place(kind, work.index))).collect();
+        let is_quarantining = !self.made_quarantines.is_empty() || self.plans.iter().any(|plan| plan.has_quarantine);
+        let mut places = Vec::new();
+        for work in work {
+            let is_staged = work.staged.is_some();
+            let kinds = [("rows", is_staged), ("gone", is_staged), ("bad", is_staged || is_quarantining)];
+            let made = kinds.iter().filter(|(_, is_made)| *is_made);
+            places.extend(made.map(|(kind, _)| self.staging_place(kind, work.index)));
+        }
         (!places.is_empty()).then(|| format!("drop table if exists {}", places.join(", ")))
     }
 
@@ -195,7 +200,9 @@ impl Applying for PostgresPublication {
         // A table that did not change may reference rows that are quarantined now, and in a cycle a table that did.
         let stands = |work: &&Work<PostgresStaged>| work.staged.is_some() || self.plans[work.index].fit.is_some();
         let standing: Vec<usize> = work.iter().filter(stands).map(|work| work.index).collect();
-        settle_all(self, &standing, self.tables.len())?;
+        if !self.has_no_orphans(&standing)? {
+            settle_all(self, &standing, self.tables.len())?;
+        }
         // Children come first here, too.
         for index in std::mem::take(&mut self.postponed) {
             for work in work.iter_mut().filter(|work| work.index == index) {

@@ -6,12 +6,13 @@ use super::apply::failed;
 use super::fit::ExistingPostgresTable;
 use super::load_target::LoadTarget;
 use super::names::qualified;
+use super::script::Script;
 use super::staging::{PostgresPublication, text_rows};
 use super::statements::PostgresDialect;
 use super::table::{PostgresColumn, PostgresTable};
 use crate::changes::TextRows;
 use crate::postgres_type::PostgresType;
-use crate::target::{QuarantineDialect, QuarantineTable, Quarantining, Reference, STAGED_ENTRY};
+use crate::target::{QuarantineDialect, QuarantineTable, Quarantining, Reference, STAGED_ENTRY, orphan_queries};
 use elt_base::error::Result;
 use elt_base::schema::quote;
 
@@ -50,6 +51,19 @@ pub fn fits(table: &PostgresTable, there: &ExistingPostgresTable) -> bool {
     };
     let columns = there.columns.iter().map(|column| (column.name.as_str(), column.type_name.as_str()));
     of(table, String::new()).fits(columns, is_same)
+}
+
+impl PostgresPublication {
+    /// Whether no row of these tables references a quarantined row; asked in one round trip.
+    pub(super) fn has_no_orphans(&self, tables: &[usize]) -> Result<bool> {
+        self.cancel.check()?;
+        let mut script = Script::default();
+        for (index, query) in orphan_queries(self, tables) {
+            script.add(DURING, Some(&self.tables[index].name), query);
+        }
+        let answers = script.run(&mut self.main.lock())?;
+        Ok(answers.iter().all(|answer| answer.rows.is_empty()))
+    }
 }
 
 impl Quarantining for PostgresPublication {

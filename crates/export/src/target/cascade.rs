@@ -119,6 +119,20 @@ fn move_orphans<Q: Quarantining>(
     Ok(all)
 }
 
+/// Queries that find rows of these tables that reference quarantined rows: with their tables' positions.
+pub fn orphan_queries<Q: Quarantining>(target: &Q, tables: &[usize]) -> Vec<(usize, String)> {
+    let references = tables.iter().flat_map(|index| target.references(*index).into_iter().map(|key| (*index, key)));
+    let queries = references.filter(|(_, key)| target.keeps_out(key.parent)).map(|(index, key)| {
+        let (child, parent) = (target.quarantine(index), target.quarantine(key.parent));
+        let own = Some(child.place.as_str()).filter(|_| target.has_quarantine(index));
+        let entries: Vec<&str> = own.into_iter().collect();
+        let from = target.place(index);
+        let orphans = Orphans { from: &from, child: &child, parent: &parent, key: &key, entries: &entries };
+        (index, orphans.shown())
+    });
+    queries.collect()
+}
+
 fn refers_to_itself<Q: Quarantining>(target: &Q, index: usize) -> bool {
     target.references(index).iter().any(|key| key.parent == index)
 }

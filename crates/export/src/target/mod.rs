@@ -29,7 +29,7 @@ mod value_text;
 mod writing;
 
 pub use account::{Account, SqlTransaction, StagedRows, UniqueSet};
-pub use cascade::{Quarantining, Unsettled, keep_orphans_out, settle, settle_all};
+pub use cascade::{Quarantining, Unsettled, keep_orphans_out, orphan_queries, settle, settle_all};
 pub use chunks::{CHUNK_BYTES, Chunks, fed};
 pub use connections::Connections;
 pub use faults::{Faults, FaultyColumn, FaultyTable, Hazard, Replacement};
