@@ -4,6 +4,7 @@
 //! The condition is always that each document of the server is in the raw table once.
 
 use std::fs;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use mongodb::bson::{Binary, Bson, DateTime, Decimal128, Document, Timestamp, doc
 use crate::project::Project;
 use crate::relay::Relay;
 use crate::servers::{Mongo, MongoDatabase};
+use crate::wire::{Fate, Wire};
 
 const PROFILES: &str = "[project]\nname = \"shop\"\n\n[target.dev.sources.shop]\ntype = \"mongodb\"\n\
                         uri = \"${MONGODB_URI}\"\ndatabase = \"${MONGODB_DATABASE}\"\n";
@@ -133,6 +135,22 @@ fn a_server_that_is_lost_for_a_moment_costs_no_document() {
         run.ok().says("elt reads it again in").says("collection `shop.orders`");
         assert_whole(&project, documents().len());
     }
+}
+
+#[test]
+fn a_connection_that_is_cut_once_costs_no_load() {
+    let mongo = Mongo::shared().database();
+    mongo.insert("orders", documents());
+    let mut project = project("load: incremental, watermark: at, deletes: sweep", &mongo);
+    let wire = Wire::before(&mongo.uri);
+    project.set("MONGODB_URI", &wire.uri);
+    // The messages from a connection's first one on; a few are the driver's own.
+    for at in [2, 3, 5, 7, 9, 11, 13, 15, 17, 19, 21, 23, 25, 27, 30, 34] {
+        let seen = AtomicUsize::new(0);
+        wire.judge(move |_| if seen.fetch_add(1, Ordering::SeqCst) == at { Fate::CutBefore } else { Fate::Pass });
+        project.elt(&["build"]).ok();
+    }
+    assert_whole(&project, documents().len());
 }
 
 #[test]

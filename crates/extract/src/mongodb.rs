@@ -176,11 +176,12 @@ impl Mongodb {
     fn type_of(&self, collection: &str) -> Result<Option<String>> {
         let started = Instant::now();
         let _wait = self.wait("listing the collections");
-        let listed = self.runtime.block_on(async {
+        let ask = async || {
             let database = self.client.database(&self.database);
             let command = doc! { "listCollections": 1, "filter": { "name": collection } };
             database.run_command(command).await
-        });
+        };
+        let listed = twice(|| self.runtime.block_on(ask()));
         let listed = listed.map_err(|error| {
             self.failed(&error, started, |said| messages::mongodb_command(&self.name, "list the collections", said))
         })?;
@@ -200,11 +201,20 @@ fn is_transient(error: &DriverError) -> bool {
     }
 }
 
+/// Asks the server, and once more if the connection was lost meanwhile: the driver repeats queries, but no commands.
+fn twice<T>(ask: impl Fn() -> Result<T, DriverError>) -> Result<T, DriverError> {
+    ask().or_else(|error| match *error.kind {
+        ErrorKind::Io(_) | ErrorKind::ConnectionPoolCleared { .. } => ask(),
+        _ => Err(error),
+    })
+}
+
 impl Source for Mongodb {
     fn collections(&self) -> Result<Vec<String>> {
         let started = Instant::now();
         let _wait = self.wait("listing the collections");
-        let names = self.runtime.block_on(async { self.client.database(&self.database).list_collection_names().await });
+        let ask = async || self.client.database(&self.database).list_collection_names().await;
+        let names = twice(|| self.runtime.block_on(ask()));
         let mut names = names.map_err(|error| {
             self.failed(&error, started, |said| messages::mongodb_command(&self.name, "list the collections", said))
         })?;

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use ::mongodb::bson::{Bson, DateTime, Document, doc};
 
-use super::Mongodb;
 use super::query::{Asked, Find, filter, query};
+use super::{Mongodb, twice};
 use crate::bson::ejson;
 use crate::bson::find;
 use crate::decode::Fault;
@@ -200,8 +200,8 @@ fn first(source: &Mongodb, question: &Question, path: &str, sort: Option<Documen
 fn clock(source: &Mongodb) -> Result<i64> {
     let started = Instant::now();
     let _wait = source.wait("asking for its clock");
-    let hello =
-        source.runtime.block_on(async { source.client.database("admin").run_command(doc! { "hello": 1 }).await });
+    let ask = async || source.client.database("admin").run_command(doc! { "hello": 1 }).await;
+    let hello = twice(|| source.runtime.block_on(ask()));
     let hello: Document = hello.map_err(|error| {
         source.failed(&error, started, |said| {
             messages::mongodb_command(&source.name, "ask the server for its time", said)
