@@ -24,11 +24,12 @@ fn slow_build() -> (Project, Running) {
     let mut running = project.start(&["build"]);
     let deadline = Instant::now() + Duration::from_secs(30);
     let warehouse = project.path().join(".elt/dev/warehouse.duckdb");
-    while !warehouse.exists() {
-        assert!(running.is_running() && Instant::now() < deadline, "no warehouse\n{}", running.stderr());
+    // The fast model is built beside the slow one, or before it.
+    while !warehouse.exists() || !running.stderr().contains("quick ") {
+        assert!(running.is_running() && Instant::now() < deadline, "no warehouse, or no model\n{}", running.stderr());
         thread::sleep(Duration::from_millis(10));
     }
-    // Waits until the model itself is running.
+    // Waits until the slow model itself is running.
     thread::sleep(Duration::from_millis(700));
     assert!(running.is_running(), "the slow model is done\n{}", running.stderr());
     (project, running)

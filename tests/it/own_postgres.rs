@@ -79,10 +79,11 @@ impl OwnPostgres {
         // if the abort is not in its log then, and the table was unlogged ("could not create file: File exists").
         signal("STOP", &id);
         let mut all = children(&id);
-        all.push(id);
+        all.push(id.clone());
         signal("KILL", &all.join(" "));
         let deadline = Instant::now() + Duration::from_secs(10);
-        while all.iter().any(|id| is_alive(id)) {
+        // The next server takes its lock file for that of a living server as long as the process has not been reaped.
+        while fields(&id).is_some() || all.iter().any(|id| is_alive(id)) {
             assert!(Instant::now() < deadline, "Postgres survives SIGKILL");
             thread::sleep(Duration::from_millis(5));
         }

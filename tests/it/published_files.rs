@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::project::Project;
 
@@ -178,7 +178,12 @@ fn a_file_that_somebody_has_open_is_named() {
         ("models/slow.sql", &format!("{{{{ config(materialized='table') }}}}\n{slow}")),
     ]);
     let running = other.start(&["run"]);
-    thread::sleep(Duration::from_millis(1500));
+    // The other one answers readers at this socket while it has the file open.
+    let deadline = Instant::now() + Duration::from_secs(30);
+    while !project.path().join("out/shop.duckdb.sock").exists() {
+        assert!(Instant::now() < deadline, "the other project does not open the file\n{}", running.stderr());
+        thread::sleep(Duration::from_millis(20));
+    }
     let run = project.elt(&["export", "--target", "file"]).exits(1);
     let run = run.says(&format!("is in use by process {}", running.id())).says("close the file in that program");
     run.says("open; waiting for it to end");

@@ -33,6 +33,7 @@ impl Soak {
             self.must(&["export", "--target", target, "--verify"]);
         }
         self.compared += 1;
+        self.forgotten.clear();
     }
 
     fn sources_equal_the_warehouse(&self) {

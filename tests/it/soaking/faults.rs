@@ -180,8 +180,12 @@ impl Soak {
                 Some("warehouse lost".into())
             }
             3 if self.compared > 0 => {
-                self.counts.add("lost records");
                 let (name, target) = random.one_of(&self.targets);
+                if self.forgotten.contains(name) {
+                    return None;
+                }
+                self.forgotten.push(name);
+                self.counts.add("lost records");
                 target.forget();
                 Some(format!("record of {name} lost"))
             }

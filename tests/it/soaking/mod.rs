@@ -54,6 +54,8 @@ pub struct Soak {
     whole: Duration,
     counts: Counts,
     compared: usize,
+    /// The targets that lost their record since everything was published.
+    forgotten: Vec<&'static str>,
 }
 
 impl Soak {
@@ -95,6 +97,7 @@ impl Soak {
             whole: Duration::from_secs(3),
             counts: Counts::default(),
             compared: 0,
+            forgotten: Vec::new(),
         };
         soak.write_models();
         soak
