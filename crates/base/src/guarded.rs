@@ -15,6 +15,22 @@ thread_local! {
 /// Calls a library. A panic prints nothing, and its message is the error; what the library was working on must then not be
 /// used again.
 pub fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, String> {
+    prepare();
+    let was_guarded = IS_GUARDED.replace(true);
+    let called = catch_unwind(AssertUnwindSafe(call));
+    IS_GUARDED.set(was_guarded);
+    called.map_err(|panic| reason(&*panic).to_owned())
+}
+
+/// For a thread that runs nothing but tasks of a library: from now on, its panics print nothing. Whoever waits for a task
+/// must notice that it panicked.
+pub fn quiet() {
+    prepare();
+    IS_GUARDED.set(true);
+}
+
+/// Makes the panics of guarded calls print nothing.
+fn prepare() {
     static QUIET: Once = Once::new();
     QUIET.call_once(|| {
         let others = take_hook();
@@ -24,10 +40,6 @@ pub fn guarded<T>(call: impl FnOnce() -> T) -> Result<T, String> {
             }
         }));
     });
-    let was_guarded = IS_GUARDED.replace(true);
-    let called = catch_unwind(AssertUnwindSafe(call));
-    IS_GUARDED.set(was_guarded);
-    called.map_err(|panic| reason(&*panic).to_owned())
 }
 
 fn reason(panic: &(dyn Any + Send)) -> &str {

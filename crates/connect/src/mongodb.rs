@@ -9,6 +9,7 @@ use ::mongodb::Client;
 use ::mongodb::error::{Error as DriverError, ErrorKind};
 use ::mongodb::options::ClientOptions;
 use elt_base::error::{Error, Result};
+use elt_base::guarded;
 use elt_base::secret::Secret;
 use tokio::runtime::{Builder, Runtime};
 
@@ -50,7 +51,13 @@ impl Connection {
 }
 
 fn runtime() -> io::Result<Runtime> {
-    Builder::new_multi_thread().worker_threads(THREADS).thread_name("elt-mongodb").enable_all().build()
+    // The driver panics now and then in a task that it leaves behind when its client is dropped.
+    Builder::new_multi_thread()
+        .worker_threads(THREADS)
+        .thread_name("elt-mongodb")
+        .on_thread_start(guarded::quiet)
+        .enable_all()
+        .build()
 }
 
 /// The driver's own text, without the labels and wrappers that its `Display` adds.

@@ -190,6 +190,11 @@ pub(crate) fn mongodb_snapshot(source: &str, cause: String) -> Error {
         .hint("`snapshot = true` requires MongoDB 5.0 or later, as a replica set or a sharded cluster")
 }
 
+/// A task of the driver panicked, so that the answer may not be complete.
+pub(crate) fn mongodb_driver(collection: &str, cause: &(dyn std::error::Error + 'static)) -> Error {
+    Error::failed(format!("the MongoDB driver failed while reading `{collection}`")).caused_by(cause)
+}
+
 pub(crate) fn mongodb_command(source: &str, what: &str, cause: String) -> Error {
     Error::failed(format!("cannot {what} of source `{source}`")).because(cause)
 }

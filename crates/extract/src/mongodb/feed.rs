@@ -20,6 +20,7 @@ use tokio::time::timeout;
 use super::query::{Asked, ServerQuery};
 use crate::bson::{Fields, Malformed};
 use crate::decode::Fault;
+use crate::messages;
 use elt_base::cancel::Cancel;
 use elt_base::error::Error;
 use elt_base::wait::Wait;
@@ -75,7 +76,8 @@ pub fn feed(
     let (send, mut receive) = mpsc::channel(BATCHES_WAITING);
     let collection = client.database(database).collection::<RawDocumentBuf>(&query.collection);
     let client = client.clone();
-    runtime.spawn(async move {
+    let name = query.collection.clone();
+    let task = runtime.spawn(async move {
         let done = match options {
             None => pump(&collection, query, &send).await,
             Some(options) => match client.start_session().with_options(options).await {
@@ -93,7 +95,11 @@ pub fn feed(
         let received = runtime.block_on(async { timeout(CANCEL_EVERY, receive.recv()).await });
         match received {
             Err(_) => {}
-            Ok(None) => return Ok(()),
+            // A task that panicked has sent no error, and not all documents.
+            Ok(None) => {
+                let ended = runtime.block_on(task);
+                return ended.map_err(|panic| messages::mongodb_driver(&name, &panic).transient().into());
+            }
             Ok(Some(Err(error))) => return Err(Ended::Driver(error)),
             Ok(Some(Ok(batch))) => {
                 each_document(&batch, each)?;
