@@ -225,7 +225,7 @@ fn without_id(document: &Document) -> Document {
 /// The value without the sign of zeros, which DuckDB loses when it stores a column of nothing but zeros.
 fn unsigned(value: Bson) -> Bson {
     match value {
-        Bson::Double(number) if number == 0.0 => 0.0.into(),
+        Bson::Double(0.0) => 0.0.into(),
         Bson::Document(fields) => {
             fields.into_iter().map(|(key, value)| (key, unsigned(value))).collect::<Document>().into()
         }
