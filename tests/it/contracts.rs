@@ -163,7 +163,7 @@ fn tables_that_cannot_be_written_say_why() {
             "column `id`: generated always in the target, published by the model",
         ),
         (
-            "create table shop.customers (id bigint, day date, primary key (id, day)) partition by range (day)",
+            "create table shop.customers (id bigint, name text, day date default now(), primary key (name, day)) partition by range (day)",
             "key: no primary key or unique index on `id` in the target; it is partitioned by RANGE (day), whose columns a unique index must have",
         ),
     ] {

@@ -301,25 +301,25 @@ impl SqlCast {
         let Self { value, from, to, .. } = self;
         let cast = format!("try_cast({value} as {to})");
         let back = format!("try_cast({cast} as {from}) is distinct from {value}");
-        match (Kind::of(from)?, Kind::of(to)?) {
-            (Kind::Text | Kind::Float, Kind::Exact) => {
+        match (CastKind::of(from)?, CastKind::of(to)?) {
+            (CastKind::Text | CastKind::Float, CastKind::Exact) => {
                 let lost = format!("{cast}::double is distinct from try_cast({value} as double)");
                 Some((CastHazard::Digits, lost))
             }
-            (Kind::Exact, Kind::Exact | Kind::Float) => Some((CastHazard::Digits, back)),
-            (Kind::Time, Kind::Time) => Some((CastHazard::Time, back)),
-            (Kind::Float, Kind::Float) => {
+            (CastKind::Exact, CastKind::Exact | CastKind::Float) => Some((CastHazard::Digits, back)),
+            (CastKind::Time, CastKind::Time) => Some((CastHazard::Time, back)),
+            (CastKind::Float, CastKind::Float) => {
                 Some((CastHazard::Digits, format!("{cast}::varchar is distinct from {value}::varchar")))
             }
             // A part that does not convert is NULL.
-            (Kind::Nested, Kind::Nested) => Some((CastHazard::Parts, back)),
+            (CastKind::Nested, CastKind::Nested) => Some((CastHazard::Parts, back)),
             _ => None,
         }
     }
 }
 
 /// Types by what a cast between them may lose.
-enum Kind {
+enum CastKind {
     Text,
     /// Integers and decimals.
     Exact,
@@ -329,7 +329,7 @@ enum Kind {
     Nested,
 }
 
-impl Kind {
+impl CastKind {
     fn of(sql_type: &str) -> Option<Self> {
         Some(match sql_type {
             "VARCHAR" => Self::Text,

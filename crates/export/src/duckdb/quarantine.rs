@@ -5,7 +5,7 @@
 
 use super::capabilities::CAPABILITIES;
 use super::statements::{DuckdbDialect, as_json};
-use super::table::{CATALOG, DuckdbTable};
+use super::table::{CATALOG, DuckdbQuarantine, DuckdbTable};
 use super::writing::DuckdbPublication;
 use crate::changes::{Engine, Queries, TextRows};
 use crate::sql_screen::{Screened, SqlCast, SqlScreen};
@@ -27,17 +27,6 @@ impl QuarantineDialect for DuckdbDialect {
             "varchar",
         ]
     }
-}
-
-/// What is known of a table's quarantine table.
-#[derive(Debug, Clone, Default)]
-pub struct DuckdbQuarantine {
-    pub name: String,
-    pub exists: bool,
-    /// It has other columns, because the key has changed. It is made again.
-    pub is_old: bool,
-    /// Entries depend on other rows.
-    pub depends_on_others: bool,
 }
 
 impl DuckdbTable {

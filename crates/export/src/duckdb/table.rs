@@ -4,7 +4,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::quarantine::DuckdbQuarantine;
 use crate::changes::Engine;
 use crate::contract::Table;
 use crate::messages;
@@ -54,6 +53,17 @@ pub struct ExtraColumn {
     pub sql_type: String,
     pub default: Option<String>,
     is_nullable: bool,
+}
+
+/// What is known of a table's quarantine table.
+#[derive(Debug, Clone, Default)]
+pub struct DuckdbQuarantine {
+    pub name: String,
+    pub exists: bool,
+    /// It has other columns, because the key has changed. It is made again.
+    pub is_old: bool,
+    /// Entries depend on other rows.
+    pub depends_on_others: bool,
 }
 
 /// The step for the table before its rows are written.

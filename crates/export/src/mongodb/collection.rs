@@ -5,7 +5,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::bson_type::{BsonShape, BsonType};
-use super::compare::id_alone;
+use super::document_id::id_alone;
 use super::documents::Documents;
 use super::encode::DocumentField;
 use crate::contract::Table;

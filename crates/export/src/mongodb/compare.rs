@@ -9,6 +9,7 @@ use bson::raw::CString;
 use bson::{RawDocument, RawDocumentBuf};
 
 use super::collection::{Collection, StagedCollection};
+use super::document_id::{id_alone, id_of};
 use super::documents::Documents;
 use super::server::Server;
 use crate::difference::Difference;
@@ -121,27 +122,6 @@ fn of_fields(document: &RawDocument, collection: &Collection) -> Vec<u8> {
     ours.into_bytes()
 }
 
-/// The bytes of a document's `_id`, its type before them; none where it has none.
-pub fn id_of(document: &[u8]) -> &[u8] {
-    let raw = RawDocument::from_bytes(document).ok();
-    let first = raw.and_then(|raw| raw.iter_elements().find_map(|element| element.ok().filter(|e| e.key() == "_id")));
-    match (first, raw) {
-        // We write it first, and so does the server.
-        (Some(_), Some(raw)) => {
-            let mut elements = raw.iter_elements().filter_map(|element| element.ok());
-            let end = match elements.nth(1) {
-                Some(second) => {
-                    let key = second.key().as_str().as_ptr() as usize - document.as_ptr() as usize;
-                    key - 1
-                }
-                None => document.len() - 1,
-            };
-            document.get(4..end).unwrap_or_default()
-        }
-        _ => &[],
-    }
-}
-
 /// A hash that two `_id`s share if the server holds them equal: numbers of all types are compared by value.
 pub fn equal_id(document: &[u8]) -> u128 {
     let id = id_of(document);
@@ -165,15 +145,6 @@ pub fn equal_id(document: &[u8]) -> u128 {
 /// The elements of a document after its `_id`.
 fn behind_id(document: &[u8]) -> &[u8] {
     document.get(4 + id_of(document).len()..).unwrap_or_default()
-}
-
-/// A document of the `_id` alone.
-pub fn id_alone(document: &[u8]) -> Vec<u8> {
-    let id = id_of(document);
-    let mut alone = ((id.len() + 5) as i32).to_le_bytes().to_vec();
-    alone.extend_from_slice(id);
-    alone.push(0);
-    alone
 }
 
 pub fn hash(bytes: &[u8]) -> u128 {

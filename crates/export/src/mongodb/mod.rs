@@ -12,6 +12,7 @@ mod bytes;
 mod capabilities;
 mod collection;
 mod compare;
+mod document_id;
 mod documents;
 mod encode;
 mod entries;

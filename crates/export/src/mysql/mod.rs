@@ -18,6 +18,7 @@ mod mysql_type;
 mod names;
 mod plan;
 mod quarantine;
+mod quarantining;
 mod staging;
 mod statements;
 mod table;

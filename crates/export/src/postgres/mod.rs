@@ -37,6 +37,7 @@ mod preparing;
 mod preview;
 mod put;
 mod quarantine;
+mod quarantining;
 mod rights;
 mod said;
 mod script;

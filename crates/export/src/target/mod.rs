@@ -43,8 +43,8 @@ pub use orphans::{ChangedTable, Pointer};
 pub use owned::keeps_others;
 pub use quarantine::{QuarantineDialect, QuarantineTable, Reference, is_quarantine, quarantine_name};
 pub use record::{PublicationRecord, TOOL};
-pub use screen::{EncodedRow, Fate, KeyCounts, RowsOf, Screen, ScreenedColumn};
-pub use set_aside::{Cause, SET_ASIDE_MAX, STAGED_ENTRY, SetAside, check_set_aside};
+pub use screen::{EncodedRow, Fate, KeyCounts, RowsOf, Screen};
+pub use set_aside::{Cause, SET_ASIDE_MAX, STAGED_ENTRY, ScreenedColumn, SetAside, check_set_aside};
 pub use steps::{Answer, Applying, Opened, Staged, Staging, Work};
 pub use text_encoder::{Content, Produce, TextEncoder, TextForm};
 pub use text_values::{

@@ -11,7 +11,7 @@ use arrow::compute::take_record_batch;
 use arrow::record_batch::RecordBatch;
 
 use super::faults::{Faults, Hazard, Replacement, key_text};
-use super::set_aside::{Cause, Entry, SET_ASIDE_MAX, SetAside};
+use super::set_aside::{Cause, Entry, SET_ASIDE_MAX, ScreenedColumn, SetAside};
 use elt_project::OnHazard;
 
 /// Which query is read.
@@ -21,14 +21,6 @@ pub enum RowsOf {
     Copy,
     /// The keys of all rows, which are read if a key was replaced.
     AllKeys,
-}
-
-/// A column whose values are screened.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ScreenedColumn {
-    pub on_hazard: OnHazard,
-    pub is_key: bool,
-    pub not_null: bool,
 }
 
 /// How many rows have each of some encoded keys.

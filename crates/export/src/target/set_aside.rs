@@ -9,7 +9,6 @@ use arrow::compute::take;
 use arrow::record_batch::RecordBatch;
 
 use super::faults::Hazard;
-use super::screen::ScreenedColumn;
 use super::value_text::value_text;
 use crate::changes::FRESH;
 use crate::messages;
@@ -40,6 +39,14 @@ impl Cause {
             Self::Reference => "reference",
         }
     }
+}
+
+/// A column whose values are screened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ScreenedColumn {
+    pub on_hazard: OnHazard,
+    pub is_key: bool,
+    pub not_null: bool,
 }
 
 /// A row with values that the target cannot store, and what became of it.

@@ -7,8 +7,8 @@ use arrow::array::Array;
 use arrow::record_batch::RecordBatch;
 
 use super::faults::Hazard;
-use super::screen::{EncodedRow, Fate, KeyCounts, RowsOf, Screen, ScreenedColumn};
-use super::set_aside::SetAside;
+use super::screen::{EncodedRow, Fate, KeyCounts, RowsOf, Screen};
+use super::set_aside::{ScreenedColumn, SetAside};
 use crate::changes::Sink;
 use elt_base::cancel::Cancel;
 use elt_base::error::{Error, Result};
