@@ -1,7 +1,8 @@
-//! Roles of Postgres that may not do what a publication does: `elt debug` and the build name each right and its grant.
+//! Users of a target that may not do what a publication does: `elt debug` and the build name each right and its grant.
 //!
-//! Knows Postgres' roles and schemas.
+//! Knows the rights of Postgres and MariaDB.
 
+use crate::mariadb::MariaDb;
 use crate::project::Project;
 use crate::servers::{Postgres, PostgresDatabase};
 
@@ -86,4 +87,34 @@ fn the_words_of_a_trigger_are_kept_without_values() {
     client.batch_execute("drop trigger refuses on shop.t; alter table shop.t add check (id > 5)").expect("a check");
     project.elt(build).exits(1).says("[23514]; Failing row contains (…)").hides("(1, a)");
     client.batch_execute(&format!("drop owned by {role} cascade; drop role {role}")).expect("an end");
+}
+
+#[test]
+fn debug_lists_the_rights_that_a_user_of_mariadb_lacks() {
+    let database = MariaDb::shared().database();
+    let user = "elt_no_rights";
+    database.run(&format!("create or replace user {user}@'%' identified by 'hush-{user}'"));
+    let (scheme, rest) = database.uri.split_once("://").expect("an URI");
+    let (host, name) = rest.rsplit_once('@').map_or(rest, |(_, rest)| rest).split_once('/').expect("a database");
+    database.run(&format!("grant select on `{name}`.* to {user}@'%'"));
+    database.run("create table t (id bigint primary key, name text)");
+    let mut project = Project::of(&[
+        (
+            "profiles.toml",
+            "[project]\nname = \"p\"\n\n[target.prod.export]\ntype = \"mysql\"\nuri = \"${MYSQL_URI}\"\n",
+        ),
+        ("models/marts/t.sql", "{{ config(materialized='table', unique_key='id') }} select 1 as id, 'a' as name\n"),
+    ]);
+    project.set("MYSQL_URI", format!("{scheme}://{user}:hush-{user}@{host}/{name}"));
+    let debug = || project.elt(&["debug", "--target", "prod"]);
+    let missing = "insert, update, delete, create, drop, alter, index";
+    let said = format!("this user may not {missing} in database `{name}`");
+    let grant = format!("grant {missing} on `{name}`.* to `{user}`@`%`");
+    debug().exits(1).says("the target's user lacks rights").says(&said).says(&grant);
+    project.elt(&["build", "--target", "prod"]).exits(1).says(&said).says(&grant);
+    database.run(&format!("grant {missing} on `{name}`.* to {user}@'%'"));
+    debug().ok();
+    assert_eq!(database.rows::<String>("show tables"), ["t"], "`debug` changes nothing");
+    project.elt(&["build", "--target", "prod"]).ok();
+    database.run(&format!("drop user {user}@'%'"));
 }

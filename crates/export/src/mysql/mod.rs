@@ -19,6 +19,7 @@ mod names;
 mod plan;
 mod quarantine;
 mod quarantining;
+mod rights;
 mod staging;
 mod statements;
 mod table;
@@ -29,6 +30,8 @@ use self::staging::MysqlPublication;
 use super::capabilities::Capabilities;
 use super::contract::Table;
 use super::exporter::{Exporter, Opening, Target};
+use crate::messages;
+use crate::missing_right::MissingRight;
 use elt_base::error::Result;
 use elt_base::secret::Secret;
 use elt_connect::mysql::Flavour;
@@ -68,5 +71,18 @@ impl Target for MysqlTarget<'_> {
         })?;
         let kind = if flavour == Flavour::MariaDb { "MariaDB" } else { "MySQL" };
         Ok(format!("{kind} {version} at `{}`", server.name()))
+    }
+
+    fn missing_rights(&self, tables: &[String]) -> Result<Vec<MissingRight>> {
+        let server = MysqlServer::new(self.uri)?;
+        let places: Vec<_> = tables
+            .iter()
+            .map(|label| match label.split_once('.') {
+                Some((database, name)) => (database.to_owned(), name.to_owned()),
+                None => (server.database.clone(), label.clone()),
+            })
+            .collect();
+        let found = rights::missing(&mut server.connect()?, &server.database, &places);
+        found.map_err(|error| messages::mysql("asking for its rights", None, describe(&error)))
     }
 }

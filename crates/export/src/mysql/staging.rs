@@ -14,6 +14,7 @@ use super::load::{Intake, Load};
 use super::lock::NamedLock;
 use super::plan::{MysqlPlan, plan};
 use super::quarantine;
+use super::rights;
 use super::statements::{self, place};
 use super::table::{MysqlColumn, MysqlTable};
 use crate::capabilities::Capabilities;
@@ -100,9 +101,15 @@ impl MysqlPublication {
         for create in statements::OWN_TABLES {
             let name = create.split('`').nth(1).unwrap_or_default();
             let found: Option<String> = main.query_first(format!("show tables like '{name}'")).map_err(failed)?;
-            if found.is_none() {
-                main.run(create)
-                    .map_err(|error| messages::mysql("making its own table", Some(name), describe(&error)))?;
+            if found.is_none()
+                && let Err(error) = main.run(create)
+            {
+                let places: Vec<_> = tables.iter().map(|it| (it.database.clone(), it.name.clone())).collect();
+                let missing = rights::missing(&mut main, &server.database, &places).unwrap_or_default();
+                return Err(match missing.is_empty() {
+                    true => messages::mysql("making its own table", Some(name), describe(&error)),
+                    false => messages::export_missing_rights(CAPABILITIES.called, &missing),
+                });
             }
         }
         drop_staging_tables(&mut main).map_err(failed)?;
