@@ -163,6 +163,12 @@ pub fn label(relation: &str, contract: &TableContract) -> String {
     }
 }
 
+/// The schema and the table of a label; `schema` is that of a label without one.
+pub fn label_parts(label: &str, schema: &str) -> (String, String) {
+    let (schema, table) = label.split_once('.').unwrap_or((schema, label));
+    (schema.to_owned(), table.to_owned())
+}
+
 /// Resolves all relations of a publication, parents before children according to foreign keys (cycles: by name).
 ///
 /// `known`: the name and key of published tables that are not in this publication, for foreign keys that reference

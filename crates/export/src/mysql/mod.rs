@@ -28,7 +28,7 @@ mod table_transaction;
 use self::capabilities::CAPABILITIES;
 use self::staging::MysqlPublication;
 use super::capabilities::Capabilities;
-use super::contract::Table;
+use super::contract::{Table, label_parts};
 use super::exporter::{Exporter, Opening, Target};
 use crate::messages;
 use crate::missing_right::MissingRight;
@@ -75,13 +75,7 @@ impl Target for MysqlTarget<'_> {
 
     fn missing_rights(&self, tables: &[String]) -> Result<Vec<MissingRight>> {
         let server = MysqlServer::new(self.uri)?;
-        let places: Vec<_> = tables
-            .iter()
-            .map(|label| match label.split_once('.') {
-                Some((database, name)) => (database.to_owned(), name.to_owned()),
-                None => (server.database.clone(), label.clone()),
-            })
-            .collect();
+        let places: Vec<_> = tables.iter().map(|label| label_parts(label, &server.database)).collect();
         let found = rights::missing(&mut server.connect()?, &server.database, &places);
         found.map_err(|error| messages::mysql("asking for its rights", None, describe(&error)))
     }

@@ -59,7 +59,7 @@ use self::said::describe;
 use self::staging::PostgresPublication;
 use self::table::PostgresTable;
 use super::capabilities::Capabilities;
-use super::contract::Table;
+use super::contract::{Table, label_parts};
 use super::exporter::{Exporter, Opening, Target};
 use super::missing_right::MissingRight;
 use super::plan::PlannedStep;
@@ -116,13 +116,7 @@ impl Target for PostgresTarget<'_> {
 
     fn missing_rights(&self, tables: &[String]) -> Result<Vec<MissingRight>> {
         let server = PostgresServer::new(self.uri, "elt debug")?;
-        let places: Vec<_> = tables
-            .iter()
-            .map(|label| match label.split_once('.') {
-                Some((schema, name)) => (schema.to_owned(), name.to_owned()),
-                None => (self.schema.to_owned(), label.clone()),
-            })
-            .collect();
+        let places: Vec<_> = tables.iter().map(|label| label_parts(label, self.schema)).collect();
         let found = rights::missing(&mut server.connect()?, self.schema, &places);
         found.map_err(|error| messages::export_postgres("asking for its rights", None, describe(&error)))
     }
