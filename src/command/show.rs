@@ -49,8 +49,7 @@ pub fn run(common: &Common, options: &ShowOptions, console: &Console) -> Result<
         true => workspace.warehouse_read_only()?,
         // It may also show files of the project, which models can read without a source.
         false => {
-            let mut reach = workspace.reach();
-            reach.folders.push(workspace.project.profiles.root.clone());
+            let reach = workspace.reach_with_project();
             workspace.warehouse_within(&reach)?
         }
     };

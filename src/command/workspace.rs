@@ -178,6 +178,25 @@ impl Workspace {
         reach
     }
 
+    /// Like `reach`, with the project's files, but not those that may contain passwords: hidden ones, and profiles.
+    pub fn reach_with_project(&self) -> Reach {
+        let mut reach = self.reach();
+        let entries = std::fs::read_dir(&self.project.profiles.root).into_iter().flatten().flatten();
+        for entry in entries {
+            let name = entry.file_name();
+            let text = name.to_string_lossy();
+            if text.starts_with('.') || text.starts_with("profiles.") {
+                continue;
+            }
+            match entry.path().is_dir() {
+                true => reach.folders.push(entry.path()),
+                // As it is written, too: the program may have been started in another folder.
+                false => reach.files.extend([entry.path(), name.into()]),
+            }
+        }
+        reach
+    }
+
     /// Opens the warehouse for writing. Fails if it does not exist yet.
     pub fn warehouse_there(&self) -> Result<Warehouse> {
         let path = &self.target().warehouse;
