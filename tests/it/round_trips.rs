@@ -2,6 +2,7 @@
 //!
 //! Counted, not timed. Knows the relay, and no statement.
 
+use crate::mariadb::MariaDb;
 use crate::project::Project;
 use crate::servers::Postgres;
 use crate::wire::Wire;
@@ -86,6 +87,25 @@ fn a_publication_makes_few_round_trips() {
     wire.trips();
     project.elt(&["export", "--verify"]).ok().says("in 17 tables");
     check("a comparison of all tables", wire.trips(), TABLES);
+}
+
+#[test]
+fn a_publication_to_mariadb_makes_few_round_trips_where_nothing_changed() {
+    const TABLES: usize = 17;
+    let database = MariaDb::shared().database();
+    let wire = Wire::before(&database.uri);
+    let mut project = project(TABLES);
+    let profiles =
+        PROFILES.replace("postgres", "mysql").replace("POSTGRES", "MYSQL").replace("schema = \"trips\"\n", "");
+    project.write("profiles.toml", &profiles);
+    project.set("MYSQL_URI", &wire.uri);
+    let first = trips(&project, &wire, "{}", "(340 rows changed)");
+    let none = trips(&project, &wire, "{}", "(0 rows changed)");
+    let one = trips(&project, &wire, "{word3: ' changed'}", "(20 rows changed)");
+    check("without news", none, 0);
+    // Its tables are staged and written one by one.
+    assert!(first <= FIXED_MAX + 6 * TABLES, "a first build: {first} round trips");
+    assert!(one <= 3 * FIXED_MAX, "one table: {one} round trips");
 }
 
 #[test]

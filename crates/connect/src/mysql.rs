@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use mysql::prelude::Queryable;
-use mysql::{Conn, Opts, OptsBuilder, SslOpts};
+use mysql::{Conn, Opts, OptsBuilder, Row, SslOpts};
 
 use crate::messages;
 use crate::time_limit::within;
@@ -132,24 +132,24 @@ fn connect_once(plain: &Opts, tls: Option<&Opts>, may_be_plain: bool) -> Result<
         },
     };
     // The server's settings must not change stored values, nor how long the server waits for us.
-    connection
-        .query_drop(
+    let settings = |isolation: &str| {
+        let names = "set names utf8mb4".to_owned();
+        let session = format!(
             "set session sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,\
              NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', autocommit = 1, \
              wait_timeout = 28800, net_read_timeout = 3600, net_write_timeout = 3600, lock_wait_timeout = 30, \
-             innodb_lock_wait_timeout = 30, transaction_isolation = 'READ-COMMITTED'",
-        )
-        .or_else(|error| match error {
-            // MariaDB before 11.1 has the older name.
-            mysql::Error::MySqlError(error) if error.code == 1193 => connection.query_drop(
-                "set session sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,\
-                 NO_AUTO_VALUE_ON_ZERO,NO_ENGINE_SUBSTITUTION', time_zone = '+00:00', autocommit = 1, \
-                 wait_timeout = 28800, net_read_timeout = 3600, net_write_timeout = 3600, lock_wait_timeout = 30, \
-                 innodb_lock_wait_timeout = 30, tx_isolation = 'READ-COMMITTED'",
-            ),
-            error => Err(error),
-        })?;
-    connection.query_drop("set names utf8mb4")?;
+             innodb_lock_wait_timeout = 30, {isolation} = 'READ-COMMITTED'"
+        );
+        [names, session]
+    };
+    let set = match connection.run_all(&settings("transaction_isolation")) {
+        // MariaDB before 11.1 has the older name.
+        Err((_, mysql::Error::MySqlError(error))) if error.code == 1193 => {
+            connection.run_all(&settings("tx_isolation"))
+        }
+        set => set,
+    };
+    set.map_err(|(_, error)| error)?;
     Ok(connection)
 }
 
@@ -175,12 +175,33 @@ impl Flavour {
 pub trait Statements {
     /// Runs a statement, and drops its result.
     fn run(&mut self, sql: impl AsRef<str>) -> Result<(), mysql::Error>;
+
+    /// Runs statements in one round trip; returns the rows of each. After one that fails, the others do not run: the
+    /// error is with its position.
+    fn run_all(&mut self, statements: &[String]) -> Result<Vec<Vec<Row>>, (usize, mysql::Error)>;
 }
 
 impl Statements for Conn {
     fn run(&mut self, sql: impl AsRef<str>) -> Result<(), mysql::Error> {
         tracing::debug!(sql = masked(sql.as_ref()), "statement");
         self.query_drop(sql)
+    }
+
+    fn run_all(&mut self, statements: &[String]) -> Result<Vec<Vec<Row>>, (usize, mysql::Error)> {
+        if statements.is_empty() {
+            return Ok(Vec::new());
+        }
+        for sql in statements {
+            tracing::debug!(sql = masked(sql), "statement");
+        }
+        // A comment at the end of a statement must not hide the next one.
+        let mut answers = self.query_iter(statements.join("\n;\n")).map_err(|error| (0, error))?;
+        let mut all = Vec::with_capacity(statements.len());
+        while let Some(rows) = answers.iter() {
+            let rows: Result<Vec<Row>, mysql::Error> = rows.collect();
+            all.push(rows.map_err(|error| (all.len(), error))?);
+        }
+        Ok(all)
     }
 }
 

@@ -11,7 +11,7 @@ use mysql::prelude::Queryable;
 use super::capabilities::CAPABILITIES;
 use super::lock::NamedLock;
 use super::staging::{MysqlPublication, MysqlStaged};
-use super::statements::{self, MysqlDialect, place};
+use super::statements::{self, MysqlDialect, place, text};
 use super::table_transaction::MysqlTableTransaction;
 use crate::messages;
 use crate::publication::Coverage;
@@ -26,51 +26,53 @@ use elt_connect::mysql::{describe, is_lost};
 impl MysqlPublication {
     /// Creates and alters tables; each statement is committed by itself.
     fn define(&self, main: &mut Conn, work: &[Work<MysqlStaged>], made: &mut Vec<usize>) -> Result<()> {
+        self.cancel.check()?;
         let tables = place(&self.server.database, "_elt_tables");
-        for work in work {
-            self.cancel.check()?;
-            let table = &self.tables[work.index];
-            match &self.plans[work.index].fit {
-                None if work.staged.is_some() => {
-                    // It is recorded as ours first: if this run is killed here, the next run fills the empty table.
-                    main.exec_drop(
-                        format!("replace into {tables} (database_name, name, publication) values (?, ?, ?)"),
-                        (&table.database, &table.name, &self.id),
-                    )
-                    .map_err(failed("recording", Some(&table.name)))?;
-                    main.run(statements::create_table(table)).map_err(failed("creating", Some(&table.name)))?;
-                    made.push(work.index);
-                }
-                None => continue,
-                Some(fit) => {
-                    for alteration in &fit.alterations {
-                        let statement = format!("alter table {} {alteration}", place(&table.database, &table.name));
-                        main.run(statement).map_err(failed("altering", Some(&table.name)))?;
-                    }
-                }
+        let mut steps: Vec<(&'static str, Option<usize>, String)> = Vec::new();
+        let mut creates = Vec::new();
+        for index in work.iter().filter(|work| self.exists(work)).map(|work| work.index) {
+            let table = &self.tables[index];
+            let Some(fit) = &self.plans[index].fit else {
+                // It is recorded as ours first: if this run is killed here, the next run fills the empty table.
+                let values = [&table.database, &table.name, &self.id].map(|value| text(value)).join(", ");
+                let record = format!("replace into {tables} (database_name, name, publication) values ({values})");
+                steps.push(("recording", Some(index), record));
+                creates.push((steps.len(), index));
+                steps.push(("creating", Some(index), statements::create_table(table)));
+                continue;
+            };
+            for alteration in &fit.alterations {
+                let statement = format!("alter table {} {alteration}", place(&table.database, &table.name));
+                steps.push(("altering", Some(index), statement));
             }
         }
         // Not checked against rows that exist: their parents may come with this publication.
-        main.run("set session foreign_key_checks = 0").map_err(failed("preparing", None))?;
-        for work in work {
-            let (table, plan) = (&self.tables[work.index], &self.plans[work.index]);
-            if plan.fit.is_none() && work.staged.is_none() {
-                continue;
-            }
-            for key in &plan.foreign_keys {
-                let statement = statements::add_foreign_key(table, key);
-                main.run(statement).map_err(failed("adding a foreign key to", Some(&table.name)))?;
+        steps.push(("preparing", None, "set session foreign_key_checks = 0".into()));
+        for index in work.iter().filter(|work| self.exists(work)).map(|work| work.index) {
+            let keys = self.plans[index].foreign_keys.iter();
+            steps.extend(keys.map(|key| {
+                ("adding a foreign key to", Some(index), statements::add_foreign_key(&self.tables[index], key))
+            }));
+        }
+        for table in creates.iter().map(|(_, index)| *index) {
+            for (privilege, roles) in &self.tables[table].contract.grants {
+                let grants = roles.iter().map(|role| statements::grant(&self.tables[table], privilege, role));
+                steps.extend(grants.map(|grant| ("granting on", Some(table), grant)));
             }
         }
-        for table in made.iter().map(|index| &self.tables[*index]) {
-            for (privilege, roles) in &table.contract.grants {
-                for role in roles {
-                    main.run(statements::grant(table, privilege, role))
-                        .map_err(failed("granting on", Some(&table.name)))?;
-                }
-            }
-        }
-        Ok(())
+        let all: Vec<String> = steps.iter().map(|(.., sql)| sql.clone()).collect();
+        let done = main.run_all(&all);
+        let ran = done.as_ref().map_or_else(|(failed, _)| *failed, |_| steps.len());
+        made.extend(creates.iter().filter(|(at, _)| *at < ran).map(|(_, index)| *index));
+        done.map(drop).map_err(|(at, error)| {
+            let (during, index, _) = steps.get(at).map_or(("preparing", None, ""), |(a, b, c)| (*a, *b, c.as_str()));
+            failed(during, index.map(|index| self.tables[index].name.as_str()))(error)
+        })
+    }
+
+    /// The table exists, or is about to be created.
+    fn exists(&self, work: &Work<MysqlStaged>) -> bool {
+        self.plans[work.index].fit.is_some() || work.staged.is_some()
     }
 
     /// Drops the tables that were created but not filled.
@@ -148,17 +150,20 @@ impl MysqlPublication {
                 is_added: self.plans[work.index].fit.is_some(),
             })
         });
-        for pointer in existing.chain(added) {
-            for query in pointer.orphans(&changes, &MysqlDialect, &place) {
-                self.cancel.check()?;
-                let found: Option<u8> = main
-                    .query_first(format!("{query} lock in share mode"))
-                    .map_err(failed("checking a foreign key of", Some(&pointer.from.1)))?;
-                if found.is_some() {
-                    let columns = pointer.columns.join(", ");
-                    return Err(messages::mysql_orphans(&pointer.from.1, &columns, &pointer.to.1));
-                }
-            }
+        self.cancel.check()?;
+        let asked = existing.chain(added).flat_map(|pointer| {
+            let queries = pointer.orphans(&changes, &MysqlDialect, &place);
+            queries.into_iter().map(move |query| (pointer.clone(), format!("{query} lock in share mode")))
+        });
+        let (pointers, queries): (Vec<Pointer>, Vec<String>) = asked.unzip();
+        let name = |at: usize| pointers.get(at).map(|pointer| pointer.from.1.as_str());
+        let found =
+            main.run_all(&queries).map_err(|(at, error)| failed("checking a foreign key of", name(at))(error))?;
+        if let Some(pointer) =
+            pointers.iter().zip(&found).find(|(_, rows)| !rows.is_empty()).map(|(pointer, _)| pointer)
+        {
+            let columns = pointer.columns.join(", ");
+            return Err(messages::mysql_orphans(&pointer.from.1, &columns, &pointer.to.1));
         }
         Ok(())
     }
@@ -188,8 +193,8 @@ impl Applying for MysqlPublication {
         self.make_quarantines(work)?;
         let checks = u8::from(self.others_act());
         let main = self.main.get_mut();
-        main.run(format!("set session foreign_key_checks = {checks}")).map_err(failed("beginning", None))?;
-        main.run("start transaction").map_err(failed("beginning", None))
+        let begin = [format!("set session foreign_key_checks = {checks}"), "start transaction".to_owned()];
+        main.run_all(&begin).map(drop).map_err(|(_, error)| failed("beginning", None)(error))
     }
 
     fn delete(&mut self, work: &mut Work<MysqlStaged>) -> Result<u64> {
@@ -221,8 +226,7 @@ impl Applying for MysqlPublication {
     }
 
     fn finish(&mut self, work: &mut [Work<MysqlStaged>]) -> Result<()> {
-        let exists = |work: &&Work<MysqlStaged>| work.staged.is_some() || self.plans[work.index].fit.is_some();
-        let existing: Vec<usize> = work.iter().filter(exists).map(|work| work.index).collect();
+        let existing: Vec<usize> = work.iter().filter(|work| self.exists(work)).map(|work| work.index).collect();
         let left = settle_all(self, &existing, self.tables.len())?;
         self.left.extend(existing.iter().zip(left).filter(|(_, rows)| *rows > 0).map(|(index, _)| *index));
         if self.others_act() { Ok(()) } else { self.verify(&mut self.main.lock(), work) }
@@ -234,12 +238,10 @@ impl Applying for MysqlPublication {
 
     fn record(&mut self, record: &PublicationRecord<'_>) -> Result<()> {
         let publications = place(&self.server.database, "_elt_publications");
+        let values = [record.id, record.project, record.target, TOOL, &record.tables_json()].map(text).join(", ");
         self.main
             .get_mut()
-            .exec_drop(
-                format!("insert into {publications} (id, project, target, tool, tables) values (?, ?, ?, ?, ?)"),
-                (record.id, record.project, record.target, TOOL, record.tables_json()),
-            )
+            .run(format!("insert into {publications} (id, project, target, tool, tables) values ({values})"))
             .map_err(failed("recording the publication", None))
     }
 

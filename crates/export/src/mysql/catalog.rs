@@ -4,8 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use mysql::prelude::Queryable;
-use mysql::{Conn, Error};
+use mysql::Row;
 
 use super::statements::text;
 use crate::target::{ExistingColumn, UniqueSet};
@@ -46,26 +45,57 @@ pub struct MysqlCatalog {
     pub foreign_keys: Vec<ExistingMysqlKey>,
 }
 
-/// The tables in `databases`, and the foreign keys from or to them.
-pub fn read(connection: &mut Conn, own: &str, databases: &[String]) -> Result<MysqlCatalog, Error> {
+/// The queries of the catalog of `databases`; `own` has the record of elt's tables.
+pub fn queries(own: &str, databases: &[String]) -> Vec<String> {
     let list = databases.iter().map(|name| text(name)).collect::<Vec<_>>().join(", ");
+    vec![
+        format!("select database_name, name from {}.`_elt_tables`", super::statements::tick(own)),
+        format!(
+            "select table_schema, table_name, engine from information_schema.tables where table_schema in ({list})"
+        ),
+        format!(
+            "select table_schema, table_name, column_name, column_type, collation_name, is_nullable, column_default, extra \
+         from information_schema.columns where table_schema in ({list}) \
+         order by table_schema, table_name, ordinal_position"
+        ),
+        format!(
+            "select event_object_schema, event_object_table, trigger_name from information_schema.triggers \
+         where event_object_schema in ({list}) order by 1, 2, 3"
+        ),
+        format!(
+            "select table_schema, table_name, index_name, column_name, sub_part, nullable \
+         from information_schema.statistics where table_schema in ({list}) and non_unique = 0 \
+         order by table_schema, table_name, index_name, seq_in_index"
+        ),
+        format!(
+            "select k.table_schema, k.table_name, k.constraint_name, k.column_name, k.referenced_table_schema, \
+         k.referenced_table_name, k.referenced_column_name, r.delete_rule, r.update_rule \
+         from information_schema.key_column_usage k left join information_schema.referential_constraints r \
+         on r.constraint_schema = k.constraint_schema and r.constraint_name = k.constraint_name \
+         and r.table_name = k.table_name \
+         where k.referenced_table_name is not null \
+         and (k.table_schema in ({list}) or k.referenced_table_schema in ({list})) \
+         order by k.table_schema, k.table_name, k.constraint_name, k.ordinal_position"
+        ),
+    ]
+}
+
+/// The tables in `databases`, and the foreign keys from or to them.
+///
+/// `answers` are those of `queries`, in their order.
+pub fn read(answers: impl IntoIterator<Item = Vec<Row>>) -> MysqlCatalog {
+    let mut answers = answers.into_iter();
+    let mut next = || answers.next().unwrap_or_default().into_iter();
     let mut catalog = MysqlCatalog::default();
-    let ours: Vec<Name> =
-        connection.query(format!("select database_name, name from {}.`_elt_tables`", super::statements::tick(own)))?;
-    let tables: Vec<(String, String, Option<String>)> = connection.query(format!(
-        "select table_schema, table_name, engine from information_schema.tables where table_schema in ({list})"
-    ))?;
+    let ours: Vec<Name> = next().map(mysql::from_row).collect();
+    let tables = next().map(mysql::from_row::<(String, String, Option<String>)>);
     for (database, name, engine) in tables {
         let name = (database, name);
         let is_ours = ours.contains(&name);
         catalog.tables.insert(name, ExistingMysqlTable { is_ours, engine, ..ExistingMysqlTable::default() });
     }
     type ColumnRow = (String, String, String, String, Option<String>, String, Option<String>, String);
-    let columns: Vec<ColumnRow> = connection.query(format!(
-        "select table_schema, table_name, column_name, column_type, collation_name, is_nullable, column_default, extra \
-         from information_schema.columns where table_schema in ({list}) \
-         order by table_schema, table_name, ordinal_position"
-    ))?;
+    let columns = next().map(mysql::from_row::<ColumnRow>);
     for (database, table, name, type_name, collation, nullable, default, extra) in columns {
         if let Some(table) = catalog.tables.get_mut(&(database, table)) {
             let extra = extra.to_lowercase();
@@ -82,21 +112,14 @@ pub fn read(connection: &mut Conn, own: &str, databases: &[String]) -> Result<My
             });
         }
     }
-    let triggers: Vec<(String, String, String)> = connection.query(format!(
-        "select event_object_schema, event_object_table, trigger_name from information_schema.triggers \
-         where event_object_schema in ({list}) order by 1, 2, 3"
-    ))?;
+    let triggers = next().map(mysql::from_row::<(String, String, String)>);
     for (database, table, trigger) in triggers {
         if let Some(table) = catalog.tables.get_mut(&(database, table)) {
             table.hands.push(format!("trigger `{trigger}` of others runs when rows are written"));
         }
     }
     type IndexRow = (String, String, String, Option<String>, Option<u32>, Option<String>);
-    let unique: Vec<IndexRow> = connection.query(format!(
-        "select table_schema, table_name, index_name, column_name, sub_part, nullable \
-         from information_schema.statistics where table_schema in ({list}) and non_unique = 0 \
-         order by table_schema, table_name, index_name, seq_in_index"
-    ))?;
+    let unique = next().map(mysql::from_row::<IndexRow>);
     let mut last = None;
     for (database, table, index, column, part, nullable) in unique {
         let Some(standing) = catalog.tables.get_mut(&(database.clone(), table.clone())) else { continue };
@@ -118,16 +141,7 @@ pub fn read(connection: &mut Conn, own: &str, databases: &[String]) -> Result<My
         table.unique = table.unique_sets.iter().filter(|set| set.is_plain).map(|set| set.columns.clone()).collect();
     }
     type KeyRow = (String, String, String, String, String, String, String, Option<String>, Option<String>);
-    let keys: Vec<KeyRow> = connection.query(format!(
-        "select k.table_schema, k.table_name, k.constraint_name, k.column_name, k.referenced_table_schema, \
-         k.referenced_table_name, k.referenced_column_name, r.delete_rule, r.update_rule \
-         from information_schema.key_column_usage k left join information_schema.referential_constraints r \
-         on r.constraint_schema = k.constraint_schema and r.constraint_name = k.constraint_name \
-         and r.table_name = k.table_name \
-         where k.referenced_table_name is not null \
-         and (k.table_schema in ({list}) or k.referenced_table_schema in ({list})) \
-         order by k.table_schema, k.table_name, k.constraint_name, k.ordinal_position"
-    ))?;
+    let keys = next().map(mysql::from_row::<KeyRow>);
     let mut last = None;
     for (database, table, constraint, column, to_database, to_table, to_column, deletes, updates) in keys {
         let this = Some((database.clone(), table.clone(), constraint));
@@ -147,5 +161,5 @@ pub fn read(connection: &mut Conn, own: &str, databases: &[String]) -> Result<My
             key.to_columns.push(to_column);
         }
     }
-    Ok(catalog)
+    catalog
 }

@@ -98,10 +98,12 @@ impl MysqlPublication {
             return Err(error);
         }
         wait_for(&mut NamedLock { connection: &mut main, database: &server.database }, cancel, say)?;
+        let own = "select table_name from information_schema.tables where table_schema = database() and \
+                   table_name in ('_elt_publications', '_elt_tables')";
+        let own: Vec<String> = main.query(own).map_err(failed)?;
         for create in statements::OWN_TABLES {
             let name = create.split('`').nth(1).unwrap_or_default();
-            let found: Option<String> = main.query_first(format!("show tables like '{name}'")).map_err(failed)?;
-            if found.is_none()
+            if !own.iter().any(|own| own == name)
                 && let Err(error) = main.run(create)
             {
                 let places: Vec<_> = tables.iter().map(|it| (it.database.clone(), it.name.clone())).collect();
@@ -113,27 +115,33 @@ impl MysqlPublication {
             }
         }
         drop_staging_tables(&mut main).map_err(failed)?;
-        let mut opened = Opened {
-            last: main
-                .query_first("select id from `_elt_publications` order by number desc limit 1")
-                .map_err(failed)?,
-            ..Opened::default()
-        };
-        let (by_load, packet): (u8, usize) =
-            main.query_first("select @@local_infile, @@max_allowed_packet").map_err(failed)?.unwrap_or((0, 1 << 22));
         let mut databases: Vec<String> = tables.iter().map(|table| table.database.clone()).collect();
         databases.push(server.database.clone());
         databases.sort();
         databases.dedup();
-        let catalog = catalog::read(&mut main, &server.database, &databases).map_err(failed)?;
+        let mut queries = vec![
+            "select id from `_elt_publications` order by number desc limit 1".to_owned(),
+            "select @@local_infile, @@max_allowed_packet".to_owned(),
+        ];
+        queries.extend(catalog::queries(&server.database, &databases));
+        let answers = main.run_all(&queries).map_err(|(_, error)| failed(error))?;
+        let mut answers = answers.into_iter();
+        let mut first = || answers.next().unwrap_or_default().into_iter().next();
+        let mut opened = Opened { last: first().map(mysql::from_row), ..Opened::default() };
+        let (by_load, packet): (u8, usize) = first().map_or((0, 1 << 22), mysql::from_row);
+        let catalog = catalog::read(answers);
         let (mut plans, notes) = plan(&mut tables, &catalog, policy.on_schema_change)?;
-        for (table, plan) in tables.iter().zip(&mut plans) {
-            if plan.has_quarantine && !plan.has_old_quarantine {
-                let quarantine = quarantine::of(table, String::new());
-                let mut ask = |sql: String| main.query_first::<bool, _>(sql).map_err(failed);
-                plan.keeps_out = ask(quarantine.keeps_out())?.unwrap_or(false);
-                plan.depends_on_others = ask(quarantine.depends_on_others())?.unwrap_or(false);
-            }
+        let quarantined: Vec<usize> =
+            (0..plans.len()).filter(|at| plans[*at].has_quarantine && !plans[*at].has_old_quarantine).collect();
+        let asked = quarantined.iter().flat_map(|at| {
+            let quarantine = quarantine::of(&tables[*at], String::new());
+            [quarantine.keeps_out(), quarantine.depends_on_others()]
+        });
+        let answers = main.run_all(&asked.collect::<Vec<_>>()).map_err(|(_, error)| failed(error))?;
+        let mut answers = answers.into_iter().map(|rows| rows.into_iter().next().is_some_and(mysql::from_row));
+        for at in quarantined {
+            plans[at].keeps_out = answers.next().unwrap_or(false);
+            plans[at].depends_on_others = answers.next().unwrap_or(false);
         }
         opened.notes = notes;
         opened.has_alterations = plans.iter().any(MysqlPlan::alters);

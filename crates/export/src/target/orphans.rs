@@ -11,6 +11,7 @@ use crate::publication::Counts;
 pub type TableName = (String, String);
 
 /// A foreign key, wherever it exists.
+#[derive(Clone)]
 pub struct Pointer {
     pub from: TableName,
     pub columns: Vec<String>,
