@@ -21,7 +21,6 @@ use elt_model::{
 use elt_project::TargetPart;
 use elt_warehouse::{Columns, Session, Warehouse};
 
-use super::publishing::Publishing;
 use super::run_results::{args, write_artifacts};
 use super::workspace::{self, Workspace};
 use super::{BuildOptions, Common, publication, unit_test};
@@ -77,7 +76,7 @@ pub fn run(common: &Common, options: &BuildOptions, scope: Scope, console: &Cons
         StageRun { batches, workspace: &workspace, options, console, cancel, results: &results, warehouse: &warehouse };
     if options.dry_run {
         console.say(&format!("plan for target `{}`, nothing is executed:", workspace.target().name));
-        return command.publishing().run(&plan.exports, &session).map(|()| true);
+        return command.publish(&plan.exports, &session).map(|()| true);
     }
     let outcome = command.stages(&plan, &session);
     if outcome.is_err() {
@@ -174,14 +173,14 @@ fn dry_run(
 }
 
 /// The values that every stage needs.
-struct StageRun<'a> {
+pub(super) struct StageRun<'a> {
     batches: Batches,
-    workspace: &'a Workspace,
-    options: &'a BuildOptions,
-    console: &'a Console,
-    cancel: &'a Cancel,
-    results: &'a Results,
-    warehouse: &'a Warehouse,
+    pub workspace: &'a Workspace,
+    pub options: &'a BuildOptions,
+    pub console: &'a Console,
+    pub cancel: &'a Cancel,
+    pub results: &'a Results,
+    pub warehouse: &'a Warehouse,
 }
 
 impl StageRun<'_> {
@@ -254,7 +253,7 @@ impl StageRun<'_> {
             self.cancel.check()?;
             self.hooks(HookTime::End)?;
         }
-        self.publishing().run(&plan.exports, session)
+        self.publish(&plan.exports, session)
     }
 
     /// Checks all queries and the contracts of what will be published.
@@ -312,17 +311,6 @@ impl StageRun<'_> {
         let Self { warehouse, console, results, cancel, .. } = *self;
         let hooks = RunHookStage { graph, warehouse, console, results, cancel };
         self.results.stage("hooks", || hooks.run(time))
-    }
-
-    fn publishing(&self) -> Publishing<'_> {
-        Publishing {
-            workspace: self.workspace,
-            options: self.options,
-            console: self.console,
-            cancel: self.cancel,
-            results: self.results,
-            warehouse: self.warehouse,
-        }
     }
 
     fn extraction(&self) -> Extraction<'_> {

@@ -4,31 +4,20 @@
 
 use std::time::Instant;
 
-use crate::report::{Console, Stage, Status};
-use crate::run::{NodeResult, PlannedExport, Publish, Results};
-use elt_base::cancel::Cancel;
+use crate::report::{Stage, Status};
+use crate::run::{NodeResult, PlannedExport, Publish};
 use elt_base::error::{Error, Result};
 use elt_model::{Graph, Node, NodeId, NodeKind};
 use elt_project::{ExportProfile, OnConflict};
-use elt_warehouse::{Session, Warehouse};
+use elt_warehouse::Session;
 
-use super::workspace::Workspace;
-use super::{BuildOptions, publication};
+use super::build::StageRun;
+use super::publication;
 
-/// The values that every publication of a run needs.
-pub(super) struct Publishing<'a> {
-    pub workspace: &'a Workspace,
-    pub options: &'a BuildOptions,
-    pub console: &'a Console,
-    pub cancel: &'a Cancel,
-    pub results: &'a Results,
-    pub warehouse: &'a Warehouse,
-}
-
-impl Publishing<'_> {
+impl StageRun<'_> {
     /// Publishes each export, except those with a model that failed: otherwise readers of the target would see old and
     /// new data together. An export that fails does not stop the others; the errors of all are returned.
-    pub fn run(&self, exports: &[PlannedExport], session: &Session) -> Result<()> {
+    pub(super) fn publish(&self, exports: &[PlannedExport], session: &Session) -> Result<()> {
         if exports.is_empty() {
             return Ok(());
         }
@@ -48,8 +37,8 @@ impl Publishing<'_> {
                 continue;
             }
             let started = Instant::now();
-            if let Err(error) = self.publish(&export.models, profile, session) {
-                self.report(profile, &error, started.elapsed().as_secs_f64());
+            if let Err(error) = self.publish_one(&export.models, profile, session) {
+                self.report_failed(profile, &error, started.elapsed().as_secs_f64());
                 errors.push(error);
             }
         }
@@ -89,7 +78,7 @@ impl Publishing<'_> {
         })
     }
 
-    fn publish(&self, models: &[NodeId], profile: &ExportProfile, session: &Session) -> Result<()> {
+    fn publish_one(&self, models: &[NodeId], profile: &ExportProfile, session: &Session) -> Result<()> {
         let graph = &self.workspace.graph;
         let target = self.workspace.target();
         let mut tables = publication::tables(graph, models, profile, session)?;
@@ -119,7 +108,7 @@ impl Publishing<'_> {
     }
 
     /// Records that an export failed. The error itself is shown by the command.
-    fn report(&self, profile: &ExportProfile, error: &Error, seconds: f64) {
+    fn report_failed(&self, profile: &ExportProfile, error: &Error, seconds: f64) {
         if self.options.dry_run {
             return;
         }

@@ -206,8 +206,7 @@ impl Publish<'_> {
 
     /// Prints a note, with the name of the export if it has one.
     fn note(&self, text: &str) {
-        let of = self.profile.name.as_ref().map_or_else(String::new, |name| format!("{name}: "));
-        self.console.say(&format!("  note: {of}{text}"));
+        self.console.say(&format!("  note: {}", self.profile.table(text)));
     }
 
     /// Prevents DuckDB from filling the machine's memory with pages of relations that it only scans. Does so only if

@@ -120,7 +120,7 @@ impl ExportProfile {
         self.name.as_ref().map_or("export".into(), |name| format!("export `{name}`"))
     }
 
-    /// A table of the export, as output names it: `reporting: loans`, or `loans`.
+    /// A table of the export, or a sentence about it, as output has it: `reporting: loans`, or `loans`.
     pub fn table(&self, label: &str) -> String {
         self.name.as_ref().map_or_else(|| label.to_owned(), |name| format!("{name}: {label}"))
     }

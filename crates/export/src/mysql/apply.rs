@@ -28,44 +28,45 @@ impl MysqlPublication {
     fn define(&self, main: &mut Conn, work: &[Work<MysqlStaged>], made: &mut Vec<usize>) -> Result<()> {
         self.cancel.check()?;
         let tables = place(&self.server.database, "_elt_tables");
-        let mut steps: Vec<(&'static str, Option<usize>, String)> = Vec::new();
+        let existing: Vec<usize> = work.iter().filter(|work| self.exists(work)).map(|work| work.index).collect();
+        let mut steps: Vec<((&'static str, Option<usize>), String)> = Vec::new();
         let mut creates = Vec::new();
-        for index in work.iter().filter(|work| self.exists(work)).map(|work| work.index) {
+        for index in existing.iter().copied() {
             let table = &self.tables[index];
             let Some(fit) = &self.plans[index].fit else {
                 // It is recorded as ours first: if this run is killed here, the next run fills the empty table.
                 let values = [&table.database, &table.name, &self.id].map(|value| text(value)).join(", ");
                 let record = format!("replace into {tables} (database_name, name, publication) values ({values})");
-                steps.push(("recording", Some(index), record));
+                steps.push((("recording", Some(index)), record));
                 creates.push((steps.len(), index));
-                steps.push(("creating", Some(index), statements::create_table(table)));
+                steps.push((("creating", Some(index)), statements::create_table(table)));
                 continue;
             };
             for alteration in &fit.alterations {
                 let statement = format!("alter table {} {alteration}", place(&table.database, &table.name));
-                steps.push(("altering", Some(index), statement));
+                steps.push((("altering", Some(index)), statement));
             }
         }
         // Not checked against rows that exist: their parents may come with this publication.
-        steps.push(("preparing", None, "set session foreign_key_checks = 0".into()));
-        for index in work.iter().filter(|work| self.exists(work)).map(|work| work.index) {
+        steps.push((("preparing", None), "set session foreign_key_checks = 0".into()));
+        for index in existing {
             let keys = self.plans[index].foreign_keys.iter();
             steps.extend(keys.map(|key| {
-                ("adding a foreign key to", Some(index), statements::add_foreign_key(&self.tables[index], key))
+                (("adding a foreign key to", Some(index)), statements::add_foreign_key(&self.tables[index], key))
             }));
         }
         for table in creates.iter().map(|(_, index)| *index) {
             for (privilege, roles) in &self.tables[table].contract.grants {
                 let grants = roles.iter().map(|role| statements::grant(&self.tables[table], privilege, role));
-                steps.extend(grants.map(|grant| ("granting on", Some(table), grant)));
+                steps.extend(grants.map(|grant| (("granting on", Some(table)), grant)));
             }
         }
-        let all: Vec<String> = steps.iter().map(|(.., sql)| sql.clone()).collect();
-        let done = main.run_all(&all);
-        let ran = done.as_ref().map_or_else(|(failed, _)| *failed, |_| steps.len());
+        let (labels, statements): (Vec<_>, Vec<String>) = steps.into_iter().unzip();
+        let done = main.run_all(&statements);
+        let ran = done.as_ref().map_or_else(|(failed, _)| *failed, |_| labels.len());
         made.extend(creates.iter().filter(|(at, _)| *at < ran).map(|(_, index)| *index));
         done.map(drop).map_err(|(at, error)| {
-            let (during, index, _) = steps.get(at).map_or(("preparing", None, ""), |(a, b, c)| (*a, *b, c.as_str()));
+            let (during, index) = labels.get(at).copied().unwrap_or(("preparing", None));
             failed(during, index.map(|index| self.tables[index].name.as_str()))(error)
         })
     }
